@@ -1,1 +1,22 @@
-"""Singer tap for the Supermetrics API."""
+"""Singer tap for the Supermetrics API. The map, top to bottom; each imports only what is below it.
+
+```
+tap           command line, wiring, signals, exit codes                   Singer
+streams       a report as a Singer stream                                 Singer
+writer        whole lines to stdout                                       Singer
+run           settings and state -> records -> state and summary
+summary       what a run did, told to a person
+extraction/   runs a plan: query batches, downloads, spool                threads
+state         the bookmarks of a report, read and written                 pure
+records       API data types -> JSON Schema, rows -> records              pure
+api/          the vendor's API: errors, wire (all its spellings), client  I/O
+planning/     what to ask: dates, coverage, plan, packing                 pure
+settings/     what the user configures, declared once                     pure
+errors        what can end a run, and its exit code                       pure
+
+emulator/     the API on localhost; imports nothing of the above, nor they of it
+```
+
+A record goes through four hops: `extraction.downloads` (pages into a spool), `extraction.board`
+(plan order), `records.RecordReader` (typed), `writer` (stdout).
+"""

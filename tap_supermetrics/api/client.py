@@ -1,0 +1,391 @@
+"""Requests to the API: authorised, paced, retried, bounded, translated into values or `ApiError`.
+
+This is the only module that touches the network. The key goes into the Authorization header of
+requests to the configured origin and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import backoff
+import msgspec
+import requests
+from requests.auth import AuthBase
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.api.errors import ApiError, Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from backoff.types import Details
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S: Final = 10.0
+SILENCE_TIMEOUT_S: Final = 120.0
+"""Longest wait for the next byte of an answer."""
+ANSWER_TIMEOUT_S: Final = 900.0
+"""Longest time that one whole answer may take."""
+MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
+"""Largest answer, unpacked: 25 kB for each row of a page of the default size."""
+CHUNK_BYTES: Final = 256 * 1024
+
+MAX_TRIES: Final = 6
+MAX_RETRY_S: Final = 600.0
+"""No retry begins later than this after the first try, in seconds."""
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 60.0
+MAX_STARTS_UNKNOWN: Final = 2
+"""How often a batch is started again when the answer to its start was lost."""
+
+_REDIRECTS: Final = range(300, 400)
+_ERRORS: Final = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How long to wait between tries. Waits are drawn between zero and a doubling bound.
+
+    Attributes:
+        max_tries: tries in all.
+        max_time_s: no retry begins later than this after the first try.
+        first_wait_s: bound of the first wait.
+        longest_wait_s: bound of any wait; what the server asks for stands above it.
+    """
+
+    max_tries: int = MAX_TRIES
+    max_time_s: float = MAX_RETRY_S
+    first_wait_s: float = FIRST_WAIT_S
+    longest_wait_s: float = LONGEST_WAIT_S
+
+    def waits(self) -> Generator[float, ApiError, None]:
+        """Seconds to wait after each error sent in."""
+        error = yield 0.0
+        bound = self.first_wait_s
+        while True:
+            drawn = random.uniform(0, bound)  # noqa: S311 - spreads load, guards nothing
+            error = yield max(drawn, error.retry_after_s)
+            bound = min(bound * 2, self.longest_wait_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStatus:
+    """Where a query batch and all its queries stand, in creation order."""
+
+    is_stopped: bool
+    progress: wire.Progress
+    queries: tuple[wire.BatchQuery, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[T]):
+    """A good answer: what it says about itself, and its data."""
+
+    meta: wire.Meta
+    data: T
+
+
+class RateLimit:
+    """Spreads the requests of all threads evenly, so that no second sees too many."""
+
+    def __init__(self, per_second: float) -> None:
+        self._interval_s = 1 / per_second
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        """Return when the next request may be sent."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._interval_s
+        if turn > now:
+            time.sleep(turn - now)
+
+
+class _Bearer(AuthBase):
+    """Sets the header itself, so that no `.netrc` can replace it."""
+
+    def __init__(self, api_key: str) -> None:
+        self._header = f"Bearer {api_key}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+@dataclass(slots=True, kw_only=True)
+class Client:
+    """The API as functions. Safe to use from several threads.
+
+    Attributes:
+        api_url: base address, without a slash at the end.
+        api_key: the key; never shown.
+        retry: how failed requests are repeated.
+        lost_starts: how many starts of a query batch got no answer; each may have made a batch
+            that nobody can find.
+    """
+
+    api_url: str
+    api_key: str = field(repr=False)
+    rate_limit: RateLimit
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    lost_starts: int = 0
+    _threads: threading.local = field(default_factory=threading.local, repr=False)
+
+    def fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...]:
+        """All fields of a data source ("Get fields")."""
+        parameters = wire.as_json_parameter({"ds_id": ds_id})
+        answer = self._request("GET", wire.FIELDS_PATH, list[wire.FieldInfo], parameters)
+        return tuple(answer.data)
+
+    def accounts(self, ds_id: str, ds_users: object = None) -> tuple[wire.AccountInfo, ...]:
+        """All accounts of a data source, each once, in the API's order ("Get accounts")."""
+        asked = {"ds_id": ds_id} | ({"ds_users": ds_users} if ds_users else {})
+        parameters = wire.as_json_parameter(asked)
+        answer = self._request("GET", wire.ACCOUNTS_PATH, list[wire.LoginAccounts], parameters)
+        unique = {each.account_id: each for login in answer.data for each in login.accounts}
+        return tuple(unique.values())
+
+    def start_batch(self, body: Mapping[str, Any]) -> wire.Batch:
+        """Start a query batch ("Start batch run").
+
+        There is no way to find a batch whose answer was lost, and none to start it at most once.
+        So it is started again a few times, which is logged and counted in `lost_starts`.
+        """
+        return self._request("POST", wire.BATCH_PATH, wire.Batch, body=body).data
+
+    def batch_status(self, batch_id: str) -> BatchStatus:
+        """Where a query batch and its queries stand, all pages of it ("Get batch status")."""
+        path, queries = wire.status_path(batch_id), list[wire.BatchQuery]()
+        while True:
+            page = {"offset": len(queries), "limit": wire.MAX_QUERIES_PER_BATCH}
+            answer = self._request("GET", path, list[wire.BatchQuery], page)
+            queries += answer.data
+            paginate = answer.meta.paginate
+            if not answer.data or paginate is None or len(queries) >= paginate.total:
+                return BatchStatus(
+                    is_stopped=answer.meta.status_code == wire.BATCH_STOPPED,
+                    progress=answer.meta.progress or wire.Progress(),
+                    queries=tuple(queries),
+                )
+
+    def cancel_batch(self, batch_id: str) -> None:
+        """Stop a query batch; what it collected stays readable ("Cancel batch run")."""
+        self._request("DELETE", wire.batch_path(batch_id), wire.Batch)
+
+    def results(
+        self, address: str, page: Mapping[str, int] | None = None
+    ) -> Answer[list[msgspec.Raw]]:
+        """One page of results, its rows as JSON not yet looked at ("Get results").
+
+        Args:
+            address: a `results_url`, or an address of a following page.
+            page: `offset` and `limit`; None for an address that says where it stands.
+        """
+        return self._request("GET", address, list[msgspec.Raw], page)
+
+    def _request(
+        self,
+        method: str,
+        address: str,
+        to: type[T],
+        parameters: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Answer[T]:
+        """Send a request until it succeeds, or its error says that this is useless."""
+        url = self._checked_url(address)
+        patience = _Patience(self, is_start=method == "POST")
+        retrying = backoff.on_exception(
+            self.retry.waits,
+            ApiError,
+            max_tries=self.retry.max_tries,
+            jitter=None,
+            giveup=patience.is_over,
+            on_backoff=_log_retry,
+            logger=None,
+        )
+        answer: Answer[T] = retrying(self._send)(method, url, to, parameters, body)
+        return answer
+
+    def _checked_url(self, address: str) -> str:
+        """The whole address, which must be of the configured origin: the key goes nowhere else.
+
+        Raises:
+            ApiError: ADDRESS_REFUSED.
+        """
+        url = urljoin(f"{self.api_url}/", address)
+        ours, theirs = urlsplit(self.api_url), urlsplit(url)
+        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
+            raise ApiError(
+                "ADDRESS_REFUSED",
+                f"the API named an address at {theirs.scheme}://{theirs.hostname}, expected "
+                f"{ours.scheme}://{ours.netloc}; the key is not sent there",
+            )
+        return url
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        to: type[T],
+        parameters: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+    ) -> Answer[T]:
+        self.rate_limit.wait()
+        try:
+            with self._session().request(
+                method,
+                url,
+                params=parameters,
+                data=None if body is None else msgspec.json.encode(body),
+                headers={"Content-Type": "application/json"} if body is not None else None,
+                timeout=(CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return self._answer(response, _bounded_body(response), to)
+        except requests.exceptions.RequestException as error:
+            raise self._connection_error(error) from None
+
+    def _session(self) -> requests.Session:
+        """A session for each thread: they share no connections and no cookies."""
+        if not hasattr(self._threads, "session"):
+            self._threads.session = requests.Session()
+            self._threads.session.auth = _Bearer(self.api_key)
+        session: requests.Session = self._threads.session
+        return session
+
+    def _answer(self, response: requests.Response, body: bytes, to: type[T]) -> Answer[T]:
+        status, retry_after_s = response.status_code, _retry_after_s(response)
+        if status in _REDIRECTS:
+            raise ApiError(
+                "ADDRESS_REFUSED",
+                "the API redirects to another address, which is not followed",
+                status=status,
+            )
+        envelope = self._envelope(body, status, retry_after_s)
+        request_id = envelope.meta.request_id
+        if envelope.error is not None or status >= _ERRORS:
+            error = envelope.error or wire.Error()
+            raise self._refusal(error, status, request_id, retry_after_s)
+        try:
+            data = msgspec.json.decode(envelope.data, type=to)
+        except msgspec.DecodeError as error:
+            message = f"expected data as documented, got other ({error})"
+            raise ApiError(
+                "ANSWER_INVALID", message, status=status, request_id=request_id
+            ) from None
+        return Answer(meta=envelope.meta, data=data)
+
+    def _envelope(self, body: bytes, status: int, retry_after_s: float) -> wire.Envelope:
+        try:
+            return msgspec.json.decode(body, type=wire.Envelope)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            start = self._without_key(body[:60].decode(errors="replace"))
+            raise ApiError(
+                # A proxy's page says more by its status than by its text.
+                "ANSWER_INVALID" if status < _ERRORS else "",
+                f"expected JSON as documented, got {start!r} ({error})",
+                status=status,
+                retry_after_s=retry_after_s,
+            ) from None
+
+    def _refusal(
+        self, error: wire.Error, status: int, request_id: str, retry_after_s: float = 0.0
+    ) -> ApiError:
+        said = [part for part in (error.message, error.description) if part and part != error.code]
+        return ApiError(
+            error.code,
+            self._without_key(": ".join(said)) or "the API gives no reason",
+            status=status,
+            request_id=request_id,
+            retry_after_s=retry_after_s,
+        )
+
+    def query_error(self, error: wire.Error) -> ApiError:
+        """The error of one query, as the status of its batch tells it."""
+        return self._refusal(error, error.status, "")
+
+    def _connection_error(self, error: requests.exceptions.RequestException) -> ApiError:
+        never_sent = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError)
+        return ApiError(
+            "CONNECTION_FAILED",
+            self._without_key(f"{type(error).__name__}: {error}"),
+            is_answer_lost=not isinstance(error, never_sent),
+        )
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self.api_key, "(the key)")
+
+
+class _Patience:
+    """Decides when one request has been tried enough."""
+
+    def __init__(self, client: Client, *, is_start: bool) -> None:
+        self._client = client
+        self._is_start = is_start
+        self._started = time.monotonic()
+        self._lost = 0
+
+    def is_over(self, error: Exception) -> bool:
+        """Whether to give up after this error."""
+        if not isinstance(error, ApiError) or error.fate is not Fate.RETRY:
+            return True
+        if self._is_start and error.is_answer_lost:
+            self._note_lost_start(error)
+        waited_s = time.monotonic() - self._started + error.retry_after_s
+        return waited_s > self._client.retry.max_time_s or self._lost > MAX_STARTS_UNKNOWN
+
+    def _note_lost_start(self, error: ApiError) -> None:
+        self._lost += 1
+        self._client.lost_starts += 1
+        logger.warning(
+            "No answer to the start of a query batch: it may run unseen and cost quota. %s", error
+        )
+
+
+def _bounded_body(response: requests.Response) -> bytes:
+    """The unpacked body; neither endless nor a bomb.
+
+    Raises:
+        ApiError: ANSWER_INVALID when it is larger, or takes longer, than any good answer.
+    """
+    deadline, chunks, size = time.monotonic() + ANSWER_TIMEOUT_S, [], 0
+    for chunk in response.iter_content(CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+            raise ApiError(
+                "ANSWER_INVALID",
+                f"an answer did not end within {MAX_ANSWER_BYTES >> 20} MiB "
+                f"and {ANSWER_TIMEOUT_S:.0f} s; lower `page_size`",
+                status=response.status_code,
+            )
+    return b"".join(chunks)
+
+
+def _retry_after_s(response: requests.Response) -> float:
+    """What the server asks to wait, in seconds; 0 when it does not say, or says it as a date."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() else 0.0
+
+
+def _log_retry(details: Details) -> None:
+    logger.warning(
+        "Request failed, try %d of %d follows in %.1f s: %s",
+        details["tries"] + 1,
+        MAX_TRIES,
+        details["wait"],
+        details["exception"],
+    )

@@ -1,0 +1,255 @@
+"""Every spelling of the API, in one place: paths, parameters, answers, limits.
+
+Nobody could check these against the live service, so whatever differs there is mended here.
+Sources: Supermetrics docs, "Batch queries (Preview)" of 2023-08-16 and "Async queries" of
+2023-02-28; where these are silent, the docs of single endpoints and what public clients show.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_supermetrics.planning.packing import BatchItem, BatchRequest
+    from tap_supermetrics.settings import Report
+
+MAX_QUERIES_PER_BATCH: Final = 100
+"""Queries in one batch, after splitting ("Restrictions")."""
+MAX_TIMEOUT_S: Final = 3600.0
+"""Longest that a batch may run, in seconds ("Restrictions")."""
+RETENTION_S: Final = 3600.0
+"""How long status and results are kept after a query stopped ("Result expiry")."""
+BATCH_PATH: Final = "query/batch"
+FIELDS_PATH: Final = "query/fields"
+ACCOUNTS_PATH: Final = "query/accounts"
+EMPTY_ANSWER: Final = [["No data found"]]
+"""What some sources answer instead of no rows (observed)."""
+
+Cell = str | int | float | bool | None
+Row = list[Cell]
+
+
+class QueryStatus(str, Enum):
+    """Where a query stands; an unknown word is treated as not final."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    STOPPED = "STOPPED"
+    PROCESS_EXITED = "PROCESS_EXITED"
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the query stopped without results."""
+        return self in {self.FAILURE, self.STOPPED, self.PROCESS_EXITED}
+
+
+BATCH_STOPPED: Final = "STOPPED"
+"""The only final state of a query batch, success included."""
+
+
+class Error(msgspec.Struct, kw_only=True):
+    """An error, of a request or of one query."""
+
+    code: str = ""
+    message: str | None = None
+    description: str | None = None
+    status: int = 0
+
+
+class Paginate(msgspec.Struct, kw_only=True):
+    """Where a page stands; results give addresses, status gives numbers."""
+
+    next: str | None = None
+    offset: int = 0
+    limit: int = 0
+    total: int = 0
+
+
+class FieldEcho(msgspec.Struct, kw_only=True):
+    """How the API understood a requested field.
+
+    Attributes:
+        id: as requested.
+        data_column: place in the row, from 0; None for a field split by column.
+    """
+
+    id: str = ""
+    field_id: str = ""
+    field_name: str = ""
+    field_type: str = ""
+    field_split: str = "row"
+    data_type: str = ""
+    data_column: int | None = None
+
+
+class QueryEcho(msgspec.Struct, kw_only=True):
+    """How the API understood a query. Dates are null for sources without them."""
+
+    start_date: str | None = None
+    end_date: str | None = None
+    ds_accounts: list[str] | str | None = None
+    fields: list[FieldEcho] = []
+    settings: dict[str, Any] | list[Any] | None = None
+
+
+class ResultFacts(msgspec.Struct, kw_only=True):
+    """Size of a result; `total_rows` counts the header row when there is one."""
+
+    total_rows: int | None = None
+    results_url: str = ""
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How many queries of a batch are where."""
+
+    queued: int = 0
+    running: int = 0
+    success: int = 0
+    failure: int = 0
+
+
+class Meta(msgspec.Struct, kw_only=True):
+    """What every answer says about itself."""
+
+    request_id: str = ""
+    schedule_id: str = ""
+    status_code: str = ""
+    progress: Progress | None = None
+    query: QueryEcho | None = None
+    result: ResultFacts | None = None
+    paginate: Paginate | None = None
+
+
+class Envelope(msgspec.Struct, kw_only=True):
+    """Any answer, its data not yet looked at."""
+
+    meta: Meta = msgspec.field(default_factory=Meta)
+    error: Error | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """A query batch ("query_batch")."""
+
+    batch_id: str
+    status_code: str = ""
+    query_amount: int | None = None
+
+
+class SplitInfo(msgspec.Struct, kw_only=True):
+    """What the API split off for a query; nulls and empty lists where it did not split."""
+
+    ds_accounts: list[str] | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+
+
+class BatchQuery(msgspec.Struct, kw_only=True):
+    """One query of a batch ("batch_query")."""
+
+    schedule_id: str
+    status_code: str
+    split_info: SplitInfo | None = None
+    error_info: Error | None = None
+    result_info: ResultFacts | None = None
+
+    @property
+    def status(self) -> QueryStatus:
+        """The status; an unknown word counts as still running."""
+        try:
+            return QueryStatus(self.status_code)
+        except ValueError:
+            return QueryStatus.RUNNING
+
+
+class FieldInfo(msgspec.Struct, kw_only=True):
+    """A field of a data source ("Get fields")."""
+
+    field_id: str
+    field_name: str = ""
+    field_type: str = ""
+    data_type: str = ""
+    description: str | None = None
+    is_non_aggregatable: bool = False
+
+
+class AccountInfo(msgspec.Struct, kw_only=True):
+    """An account that a login can read ("Get accounts")."""
+
+    account_id: str
+    account_name: str = ""
+
+
+class LoginAccounts(msgspec.Struct, kw_only=True):
+    """A login and its accounts; an account may stand under several logins."""
+
+    ds_user: str = ""
+    accounts: list[AccountInfo] = []
+
+
+def batch_path(batch_id: str) -> str:
+    """Path of one query batch."""
+    return f"{BATCH_PATH}/{batch_id}"
+
+
+def status_path(batch_id: str) -> str:
+    """Path of the status of one query batch."""
+    return f"{BATCH_PATH}/{batch_id}/status"
+
+
+def as_json_parameter(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters of a GET as the one `json` parameter that the docs favour."""
+    return {"json": json.dumps(parameters, separators=(",", ":"))}
+
+
+def batch_body(request: BatchRequest, reports: Mapping[str, Report]) -> dict[str, Any]:
+    """Body of "Start batch run"."""
+    policy = request.policy
+    body: dict[str, Any] = {
+        "queries": [item_parameters(item, reports[item.report]) for item in request.items],
+        "split_accounts_policy": "all" if policy.split_accounts else "none",
+        "split_dates_policy": "day" if policy.split_dates else "none",
+        "timeout_minutes": policy.timeout_minutes,
+        "query_concurrency": policy.query_concurrency,
+        "query_output_format": "json",
+        "add_exclude_account_errors": policy.add_exclude_account_errors,
+        "add_clean_data_types": policy.add_clean_data_types,
+    }
+    return body | ({"description": policy.description} if policy.description else {})
+
+
+def item_parameters(item: BatchItem, report: Report) -> dict[str, Any]:
+    """Parameters of "Get data" for one item: what both batches and single queries send.
+
+    Rows come without the header row, and `max_rows` is always sent: left out, the API cuts a
+    result off at 1,000 rows without a word (observed).
+    """
+    parameters: dict[str, Any] = {
+        "ds_id": report.ds_id,
+        "fields": list(report.fields),
+        **report.parameters,
+        "settings": {**report.parameters.get("settings", {}), "no_headers": True},
+        "max_rows": report.max_rows,
+    }
+    if item.accounts:
+        parameters["ds_accounts"] = _accounts(item.accounts)
+    if report.date_range_type:
+        parameters["date_range_type"] = report.date_range_type
+    elif item.dates:
+        parameters["start_date"] = item.dates.first.isoformat()
+        parameters["end_date"] = item.dates.last.isoformat()
+    return parameters
+
+
+def _accounts(accounts: Sequence[str]) -> list[str] | str:
+    """A team list is named by itself, not within a list of ids."""
+    is_list = len(accounts) == 1 and accounts[0].startswith("list.")
+    return accounts[0] if is_list else list(accounts)

@@ -1,0 +1,66 @@
+"""What can end a run or lose a query, and the exit code that says which.
+
+```
+TapError
+├── SettingsError    the configuration, catalog or state has mistakes; nothing was sent
+├── QueriesLostError everything else arrived; the summary names what did not
+└── ApiError         the API refused, failed or answered nonsense (`tap_supermetrics.api.errors`)
+InterruptedRun       SIGINT or SIGTERM; the state was written
+```
+
+Every message is one line: what happened, what was expected, which setting to change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_FAILED = 1
+"""A mistake in the settings, or an API that cannot be used at all."""
+EXIT_INCOMPLETE = 3
+"""Some queries were lost; all others arrived and the state says so."""
+EXIT_REFUSED = 4
+"""The API refuses the key, the license or the quota: a person has to act."""
+EXIT_SIGNAL_BASE = 128
+"""128 + n for a run that ended by signal n, as shells report it."""
+
+
+class TapError(Exception):
+    """A failure that its message explains; users never see its traceback."""
+
+    exit_code = EXIT_FAILED
+
+
+class SettingsError(TapError):
+    """Mistakes in what the user wrote: settings, catalog or state.
+
+    Attributes:
+        mistakes: one line each, beginning with the path (`queries[2].fields: ...`).
+    """
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class QueriesLostError(TapError):
+    """The run went to its end, but some queries were lost on the way."""
+
+    exit_code = EXIT_INCOMPLETE
+
+
+class InterruptedRun(BaseException):
+    """A signal asked the run to end. Like KeyboardInterrupt, no handler of errors must catch it.
+
+    Attributes:
+        exit_code: 128 + the signal's number.
+    """
+
+    def __init__(self, signal_number: int, signal_name: str) -> None:
+        super().__init__(
+            f"Stopped by {signal_name}: the state says what arrived; run again to go on from there."
+        )
+        self.exit_code = EXIT_SIGNAL_BASE + signal_number

@@ -1,0 +1,1 @@
+"""Runs a plan: query batches, downloads, spool. Threads live here and nowhere else."""

@@ -1,0 +1,138 @@
+"""Where the threads of an extraction meet: outcomes are put here in any order, and taken in order.
+
+It also knows how much waits to be emitted, so that a slow target holds back new query batches
+instead of filling memory and disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.extraction.outcomes import Result, Split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tap_supermetrics.extraction.outcomes import Outcome
+    from tap_supermetrics.planning.plan import Query
+
+MAX_WAITING_RESULTS: Final = 100
+"""With so many results not yet emitted, no new query batch is started."""
+MAX_WAITING_BYTES: Final = 512 * 1024 * 1024
+"""With so many bytes not yet emitted, no new query batch is started."""
+
+
+class Board:
+    """Outcomes of the planned queries.
+
+    Attributes:
+        on_room: called (in the emitting thread) when results were taken, or are waited for.
+    """
+
+    def __init__(self, queries: Sequence[Query]) -> None:
+        self._changed = threading.Condition()
+        self._open = set(queries)
+        self._outcomes: dict[Query, Outcome | Split] = {}
+        self._waiting_bytes = 0
+        self._is_waited_for = False
+        self._has_news = False
+        self._crash: BaseException | None = None
+        self.on_room: Callable[[], None] = lambda: None
+
+    @property
+    def open_queries(self) -> frozenset[Query]:
+        """Queries without an outcome."""
+        with self._changed:
+            return frozenset(self._open)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every query has an outcome."""
+        with self._changed:
+            return not self._open
+
+    def has_room(self) -> bool:
+        """Whether new query batches may be started: little waits, or emission has run dry."""
+        with self._changed:
+            return self._is_waited_for or (
+                len(self._outcomes) < MAX_WAITING_RESULTS
+                and self._waiting_bytes < MAX_WAITING_BYTES
+            )
+
+    def is_open(self, query: Query) -> bool:
+        """Whether the query still needs an outcome."""
+        with self._changed:
+            return query in self._open
+
+    def put(self, outcome: Outcome | Split) -> None:
+        """The outcome of a query; a second one for the same query is dropped."""
+        with self._changed:
+            if outcome.query not in self._open:
+                _close(outcome)
+                return
+            self._open.remove(outcome.query)
+            self._outcomes[outcome.query] = outcome
+            if isinstance(outcome, Split):
+                self._open.update(outcome.parts)
+            self._waiting_bytes += _size(outcome)
+            self._changed.notify_all()
+
+    def news(self) -> None:
+        """Wake the emitting thread although no outcome came: a query batch was started."""
+        with self._changed:
+            self._has_news = True
+            self._changed.notify_all()
+
+    def crash(self, error: BaseException) -> None:
+        """A thread of the extraction died of a bug; the emitting thread raises its error."""
+        with self._changed:
+            self._crash = error
+            self._changed.notify_all()
+
+    def take(self, query: Query, on_news: Callable[[], None]) -> Outcome | Split:
+        """Wait for the outcome of a query, and forget it.
+
+        Args:
+            query: the query, or a part of one that was split.
+            on_news: called in this thread, while waiting, after each `news`.
+        """
+        while True:
+            with self._changed:
+                self._wait_for(query)
+                if self._crash:
+                    raise self._crash
+                has_news, self._has_news = self._has_news, False
+                outcome = None if has_news else self._outcomes.pop(query)
+                self._waiting_bytes -= _size(outcome)
+            self.on_room()
+            if outcome is not None:
+                return outcome
+            on_news()
+
+    def _wait_for(self, query: Query) -> None:
+        self._is_waited_for = query not in self._outcomes
+        if self._is_waited_for:
+            self.on_room()
+        try:
+            self._changed.wait_for(
+                lambda: query in self._outcomes or self._has_news or self._crash is not None
+            )
+        finally:
+            self._is_waited_for = False
+
+    def close(self) -> None:
+        """Give back what was never taken."""
+        with self._changed:
+            for outcome in self._outcomes.values():
+                _close(outcome)
+            self._outcomes.clear()
+
+
+def _size(outcome: Outcome | Split | None) -> int:
+    return len(outcome.spool) if isinstance(outcome, Result) else 0
+
+
+def _close(outcome: Outcome | Split) -> None:
+    if isinstance(outcome, Result):
+        outcome.spool.close()

@@ -1,0 +1,243 @@
+"""Fetches the results of one query: every page, counted, checked, into a spool."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.extraction.outcomes import Result, Spool
+from tap_supermetrics.planning.dates import DateRange, parse_date
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from tap_supermetrics.api.client import Answer, Client
+    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.settings import Report
+
+MAX_PAGES: Final = 1_000_002
+"""More pages than rows that the API ever gives: paging runs in a circle."""
+
+
+class HeaderCount:
+    """Learns whether the API counts a header row that it does not send.
+
+    `total_rows` has been seen to count the header; whether it does so when headers are off is not
+    known. Learned once for each data source, the count is exact from then on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._extra: dict[str, int] = {}
+
+    def get(self, ds_id: str) -> int | None:
+        """1 when the header is counted, 0 when not, None while unknown."""
+        with self._lock:
+            return self._extra.get(ds_id)
+
+    def learn(self, ds_id: str, extra: int) -> None:
+        """The first finding stays."""
+        with self._lock:
+            self._extra.setdefault(ds_id, extra)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downloader:
+    """Fetches results, by any number of threads.
+
+    Attributes:
+        client: the API.
+        now: the wall clock, with offset.
+        header_count: what is known of counted headers.
+    """
+
+    client: Client
+    now: Callable[[], datetime]
+    header_count: HeaderCount = field(default_factory=HeaderCount)
+
+    def fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
+        """All rows of a query that succeeded.
+
+        Raises:
+            ApiError: the request failed; RESULT_INCOMPLETE when rows are missing, repeated or too
+                many; RESULT_CUT_OFF when the result is as long as `max_rows`; RESULT_MISMATCH when
+                it belongs to other days.
+        """
+        facts = entry.result_info or wire.ResultFacts()
+        spool = Spool()
+        try:
+            pages = _Pages(self, report, facts)
+            for page in pages:
+                spool.add(page)
+            _check_length(pages.row_count, report)
+            return Result(
+                query=query,
+                dates=_answered_dates(query, pages.echo),
+                schedule_id=entry.schedule_id,
+                fetched_at=self.now(),
+                fields=tuple(pages.echo.fields),
+                row_count=pages.row_count,
+                spool=spool,
+            )
+        except BaseException:
+            spool.close()
+            raise
+
+
+class _Pages:
+    """The pages of one result as JSON arrays of rows, without header and without empty pages.
+
+    Attributes:
+        row_count: rows given so far.
+        echo: how the API understood the query.
+    """
+
+    def __init__(self, downloader: Downloader, report: Report, facts: wire.ResultFacts) -> None:
+        self._client = downloader.client
+        self._header_count = downloader.header_count
+        self._report = report
+        self._address = facts.results_url
+        self._total = facts.total_rows
+        self._has_header = False
+        self._seen: set[str] = set()
+        self._saw_end = False
+        self.row_count = 0
+        self.echo = wire.QueryEcho()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Ask for page after page until nothing can be missing."""
+        answer = self._ask(self._address, {"offset": 0, "limit": self._report.page_size})
+        self.echo = answer.meta.query or wire.QueryEcho()
+        if self._total is None and answer.meta.result:
+            self._total = answer.meta.result.total_rows
+        previous: list[msgspec.Raw] = []
+        while True:
+            rows = self._rows(answer)
+            if rows:
+                _check_not_repeated(rows, previous)
+                self.row_count += len(rows)
+                yield msgspec.json.encode(rows)
+            self._saw_end = not rows
+            following = self._following(answer, rows)
+            if following is None:
+                break
+            previous = rows
+            answer = self._ask(*following)
+        self._check_total()
+
+    def _ask(self, address: str, page: dict[str, int] | None) -> Answer[list[msgspec.Raw]]:
+        asked = f"{address} {page}"
+        if asked in self._seen or len(self._seen) > MAX_PAGES:
+            raise ApiError("RESULT_INCOMPLETE", "the pages of the result run in a circle")
+        self._seen.add(asked)
+        return self._client.results(address if page is None else _without_paging(address), page)
+
+    def _rows(self, answer: Answer[list[msgspec.Raw]]) -> list[msgspec.Raw]:
+        rows = answer.data
+        if not self.row_count and rows:
+            self._has_header = self._is_header(rows[0])
+        if self._has_header and rows and self._is_header(rows[0]):
+            rows = rows[1:]
+        return [] if self._is_empty_marker(rows) else rows
+
+    def _is_header(self, row: msgspec.Raw) -> bool:
+        """Whether a row is the header that was asked to be left out."""
+        settings = self.echo.settings
+        if isinstance(settings, dict) and settings.get("no_headers") is True:
+            return False
+        labels = [each.field_name for each in self.echo.fields]
+        return bool(labels) and _cells(row) == labels
+
+    def _is_empty_marker(self, rows: Sequence[msgspec.Raw]) -> bool:
+        return (
+            not self.row_count
+            and len(rows) == 1
+            and len(self._report.fields) > 1
+            and [_cells(rows[0])] == wire.EMPTY_ANSWER
+        )
+
+    def _following(
+        self, answer: Answer[list[msgspec.Raw]], rows: Sequence[msgspec.Raw]
+    ) -> tuple[str, dict[str, int] | None] | None:
+        """Where the next page is; None after the last."""
+        paginate = answer.meta.paginate
+        if paginate and paginate.next:
+            return paginate.next, None
+        is_full = len(rows) == self._report.page_size
+        if (is_full and self.row_count != self._total) or self._may_be_short():
+            return self._address, {"offset": self.row_count, "limit": self._report.page_size}
+        return None
+
+    def _may_be_short(self) -> bool:
+        """One row less than told: a counted header, or a lost row. The first time, look."""
+        return (
+            self._total == self.row_count + 1
+            and self.row_count > 0
+            and not self._saw_end
+            and self._header_count.get(self._report.ds_id) is None
+        )
+
+    def _check_total(self) -> None:
+        if self._total is None or (not self._total and not self.row_count):
+            return
+        extra, ds_id = self._total - self.row_count, self._report.ds_id
+        if self.row_count and extra in {0, 1}:
+            self._header_count.learn(ds_id, extra)
+        allowed = {self._header_count.get(ds_id) or 0} if self.row_count else {0, 1}
+        if extra not in allowed:
+            raise ApiError(
+                "RESULT_INCOMPLETE", f"expected {self._total} rows, got {self.row_count}"
+            )
+
+
+def _cells(row: msgspec.Raw) -> list[Any]:
+    cells = msgspec.json.decode(row)
+    return cells if isinstance(cells, list) else []
+
+
+def _without_paging(address: str) -> str:
+    """A results address whose own paging parameters, if any, give way to ours."""
+    parts = urlsplit(address)
+    query = [(key, value) for key, value in parse_qsl(parts.query) if key not in _PAGING]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+_PAGING: Final = frozenset({"offset", "limit"})
+
+
+def _check_not_repeated(rows: Sequence[msgspec.Raw], previous: Sequence[msgspec.Raw]) -> None:
+    if previous and len(rows) == len(previous) and list(rows) == list(previous):
+        raise ApiError("RESULT_INCOMPLETE", f"a page of {len(rows)} rows came twice")
+
+
+def _check_length(row_count: int, report: Report) -> None:
+    if row_count >= report.max_rows:
+        raise ApiError(
+            "RESULT_CUT_OFF", f"{row_count} rows came, as many as `max_rows`; more may be missing"
+        )
+
+
+def _answered_dates(query: Query, echo: wire.QueryEcho) -> DateRange | None:
+    """The days that a result is about, by what the API says itself.
+
+    The end may be clamped to today (observed); what is after it was not answered. Anything else
+    than the days asked for is refused.
+    """
+    if query.dates is None or not echo.start_date or not echo.end_date:
+        return query.dates
+    try:
+        answered = DateRange(
+            first=parse_date(echo.start_date[:10]), last=parse_date(echo.end_date[:10])
+        )
+    except ValueError as error:
+        raise ApiError("RESULT_MISMATCH", f"the result's dates make no sense: {error}") from None
+    if answered.first != query.dates.first or answered.last > query.dates.last:
+        raise ApiError("RESULT_MISMATCH", f"asked for {query.dates}, the result is for {answered}")
+    return answered

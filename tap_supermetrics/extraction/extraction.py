@@ -1,0 +1,181 @@
+"""One extraction: the plan of a run on its way through the API, its outcomes in plan order."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.api.client import RetryPolicy
+from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.extraction.batch_runner import (
+    BatchRunner,
+    RunningBatch,
+    adopt,
+    cancel_batches,
+)
+from tap_supermetrics.extraction.board import Board
+from tap_supermetrics.extraction.downloads import Downloader
+from tap_supermetrics.extraction.outcomes import Outcome, Split
+from tap_supermetrics.extraction.registry import Registry, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from tap_supermetrics.api.client import Client
+    from tap_supermetrics.planning.plan import Query, Scope
+    from tap_supermetrics.settings import Report
+    from tap_supermetrics.state import HeldBatch
+
+logger = logging.getLogger(__name__)
+
+LAST_RETRY: Final = RetryPolicy(max_tries=2, max_time_s=5.0)
+"""How hard the end of a run tries to cancel its batches: a signal wants a prompt end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldResults:
+    """Query batches of an earlier run that the API still holds."""
+
+    batches: Mapping[str, RunningBatch] = field(default_factory=dict)
+    held: Mapping[str, HeldBatch] = field(default_factory=dict)
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """The queries that they can serve."""
+        return tuple(query for batch in self.batches.values() for query in batch.waiting)
+
+
+def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> HeldResults:
+    """Ask the API which batches of the state it still holds.
+
+    Args:
+        client: the API.
+        batches: what the states of the reports keep.
+        now: the wall clock, with offset.
+
+    Raises:
+        ApiError: only when the API refuses everything (fate STOP).
+    """
+    oldest_s = wire.MAX_TIMEOUT_S + wire.RETENTION_S
+    held = {
+        batch.batch_id: batch
+        for batch in joined(batches)
+        if (now - batch.submitted_at).total_seconds() < oldest_s
+    }
+    found = {batch_id: _find(client, batch) for batch_id, batch in held.items()}
+    running = {batch_id: batch for batch_id, batch in found.items() if batch and batch.waiting}
+    return HeldResults(batches=running, held=held)
+
+
+def _find(client: Client, held: HeldBatch) -> RunningBatch | None:
+    try:
+        batch = adopt(held, client.batch_status(held.batch_id))
+    except ApiError as error:
+        if error.fate is Fate.STOP:
+            raise
+        logger.info("Query batch %s of an earlier run is gone: %s", held.batch_id, error)
+        return None
+    logger.info(
+        "Query batch %s of an earlier run can still serve %d queries",
+        held.batch_id,
+        len(batch.waiting),
+    )
+    return batch
+
+
+class Extraction:
+    """A running plan. Close it, whatever happens.
+
+    Args:
+        client: the API.
+        reports: by name.
+        scopes: what each report wants, by its name.
+        queries: the plan, in order of emission.
+        held: batches of an earlier run; those that the plan does not need are cancelled.
+        max_running: query batches kept running at the same time.
+        now: the wall clock, with offset.
+        on_news: called in the emitting thread whenever a query batch was started.
+    """
+
+    def __init__(  # noqa: PLR0913 - the seam between a run and its threads
+        self,
+        *,
+        client: Client,
+        reports: Mapping[str, Report],
+        scopes: Mapping[str, Scope],
+        queries: Sequence[Query],
+        held: HeldResults,
+        max_running: int,
+        now: Callable[[], datetime],
+        on_news: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._on_news = on_news
+        self._board = Board(queries)
+        self._registry = Registry()
+        self._queries = tuple(queries)
+        self._runner = BatchRunner(
+            client=client,
+            downloader=Downloader(client=client, now=now),
+            board=self._board,
+            registry=self._registry,
+            reports=reports,
+            scopes=scopes,
+            max_running=max_running,
+            now=now,
+        )
+        self._runner.start(queries, self._adopt(held))
+
+    def _adopt(self, held: HeldResults) -> list[RunningBatch]:
+        planned, adopted = set(self._queries), []
+        for batch_id, batch in held.batches.items():
+            batch.waiting &= planned
+            if batch.waiting:
+                planned -= batch.waiting
+                self._registry.adopted(held.held[batch_id], batch.waiting)
+                adopted.append(batch)
+            else:
+                cancel_batches(self._client, [batch_id])
+        return adopted
+
+    @property
+    def batches_started(self) -> int:
+        """Query batches started by this run."""
+        return self._runner.batches_started
+
+    def outcomes(self, report: str) -> Iterator[Outcome]:
+        """What became of each query of a report, in plan order; waits for each.
+
+        A query that was split gives the outcomes of its parts.
+        """
+        queries = deque(query for query in self._queries if query.report == report)
+        while queries:
+            outcome = self._board.take(queries.popleft(), self._on_news)
+            if isinstance(outcome, Split):
+                self._registry.emitted(outcome.query)
+                queries.extendleft(reversed(outcome.parts))
+            else:
+                yield outcome
+
+    def emitted(self, query: Query) -> None:
+        """Every record of the query was written, or it is lost: no batch is needed for it."""
+        self._registry.emitted(query)
+
+    def held_for(self, report: str) -> tuple[HeldBatch, ...]:
+        """Batches that hold results of a report which were not emitted yet."""
+        return self._registry.held_for(report)
+
+    def stop(self, error: ApiError) -> None:
+        """Ask nothing more; queries without results are lost with this error."""
+        self._runner.stop(error)
+
+    def close(self) -> None:
+        """Cancel what still runs and give memory and disk back."""
+        if not self._board.is_complete:
+            last = replace(self._client, retry=LAST_RETRY)
+            cancel_batches(last, self._runner.running_ids)
+        self._board.close()

@@ -1,0 +1,90 @@
+"""Which query batches the API holds results of that have not been emitted yet.
+
+This is what the state keeps, so that a restarted run can collect what is already paid for.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.state import HeldBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from tap_supermetrics.planning.packing import BatchItem, BatchRequest
+    from tap_supermetrics.planning.plan import Query
+
+
+@dataclass(slots=True, kw_only=True)
+class _Entry:
+    held: HeldBatch
+    not_emitted: set[Query]
+
+
+class Registry:
+    """The query batches of this run, each until its last query was emitted. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[str, _Entry] = {}
+        self._batch_of: dict[Query, str] = {}
+
+    def started(self, batch_id: str, submitted_at: datetime, request: BatchRequest) -> None:
+        """A batch was started."""
+        held = HeldBatch(
+            batch_id=batch_id,
+            submitted_at=submitted_at,
+            split_dates=request.policy.split_dates,
+            split_accounts=request.policy.split_accounts,
+            items=dict(enumerate(request.items)),
+        )
+        self.adopted(held, request.queries)
+
+    def adopted(self, held: HeldBatch, queries: Iterable[Query]) -> None:
+        """A batch of an earlier run serves these queries."""
+        with self._lock:
+            entry = _Entry(held=held, not_emitted=set(queries))
+            self._entries[held.batch_id] = entry
+            for query in entry.not_emitted:
+                self._forget(query)
+                self._batch_of[query] = held.batch_id
+
+    def emitted(self, query: Query) -> None:
+        """The query needs no batch any more: it was emitted, or is lost."""
+        with self._lock:
+            self._forget(query)
+
+    def _forget(self, query: Query) -> None:
+        entry = self._entries.get(self._batch_of.pop(query, ""))
+        if entry:
+            entry.not_emitted.discard(query)
+            if not entry.not_emitted:
+                del self._entries[entry.held.batch_id]
+
+    def held_for(self, report: str) -> tuple[HeldBatch, ...]:
+        """Batches with queries of a report that were not emitted yet, each with its items only."""
+        with self._lock:
+            return tuple(
+                _only(entry.held, report)
+                for entry in self._entries.values()
+                if any(query.report == report for query in entry.not_emitted)
+            )
+
+
+def _only(held: HeldBatch, report: str) -> HeldBatch:
+    items = {place: item for place, item in held.items.items() if item.report == report}
+    return replace(held, items=items)
+
+
+def joined(batches: Iterable[HeldBatch]) -> tuple[HeldBatch, ...]:
+    """Batches that several reports know of, each once with all known items."""
+    items: dict[str, dict[int, BatchItem]] = {}
+    first: dict[str, HeldBatch] = {}
+    for batch in batches:
+        first.setdefault(batch.batch_id, batch)
+        items.setdefault(batch.batch_id, {}).update(batch.items)
+    return tuple(replace(batch, items=items[batch_id]) for batch_id, batch in first.items())

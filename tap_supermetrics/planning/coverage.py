@@ -1,0 +1,72 @@
+"""What has been fully emitted for one report and account, and so what need not be asked again.
+
+Coverage is a value: whole days only, changed by making a new one. A killed run can therefore
+never leave half a change behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.planning.dates import DateRange, intersect, merge, subtract
+
+if TYPE_CHECKING:
+    from datetime import date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """The days of one (report, account) that are in the target.
+
+    Attributes:
+        covered: the days fully emitted: merged, in order.
+        stale: covered days whose re-read failed, to be asked again whatever the lookback.
+        bookmark: last day up to which there was no gap from the start; it never goes back.
+    """
+
+    covered: tuple[DateRange, ...] = ()
+    stale: tuple[DateRange, ...] = ()
+    bookmark: date | None = None
+
+    def with_done(self, done: DateRange, start: date) -> Coverage:
+        """After every record of the days `done` was written (also when there were none).
+
+        Args:
+            done: the days of the query.
+            start: the report's first day, from which the bookmark counts.
+        """
+        covered = merge((*self.covered, done))
+        stale = tuple(left for each in self.stale for left in subtract(each, (done,)))
+        return Coverage(
+            covered=covered, stale=stale, bookmark=_bookmark(covered, start, self.bookmark)
+        )
+
+    def with_lost(self, lost: DateRange) -> Coverage:
+        """After a query for the days `lost` failed: those already covered are stale now."""
+        return replace(self, stale=merge((*self.stale, *intersect(lost, self.covered))))
+
+    def needed(self, wanted: DateRange, lookback_days: int) -> tuple[DateRange, ...]:
+        """The days of `wanted` to ask for: not covered, stale, or within the lookback.
+
+        The lookback is the last `lookback_days` calendar days up to the last covered day: those
+        that the source may have restated since they were read.
+        """
+        settled = self.covered
+        if settled and lookback_days:
+            last = settled[-1].last
+            restated = DateRange(first=last - timedelta(days=lookback_days - 1), last=last)
+            settled = _without(settled, restated)
+        for each in self.stale:
+            settled = _without(settled, each)
+        return subtract(wanted, settled)
+
+
+def _without(ranges: tuple[DateRange, ...], taken: DateRange) -> tuple[DateRange, ...]:
+    return tuple(left for each in ranges for left in subtract(each, (taken,)))
+
+
+def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:
+    reached = next((each.last for each in covered if each.first <= start <= each.last), None)
+    return max((day for day in (reached, before) if day is not None), default=None)

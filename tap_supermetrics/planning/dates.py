@@ -1,0 +1,130 @@
+"""Days and date ranges, and the words that settings may use for them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ONE_DAY = timedelta(days=1)
+_DAYS_AGO = re.compile(r"(\d{1,5}) days? ago")
+_WORDS = {"today": 0, "yesterday": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class DateRange:
+    """The days from `first` to `last`, both included; never empty."""
+
+    first: date
+    last: date
+
+    def __post_init__(self) -> None:
+        if self.first > self.last:
+            raise ValueError(f"first day {self.first} is after last day {self.last}")
+
+    def __str__(self) -> str:
+        """`2024-03-01`, or `2024-03-01..2024-03-05` for more than one day."""
+        return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
+
+    @property
+    def days(self) -> int:
+        """Number of days, at least one."""
+        return (self.last - self.first).days + 1
+
+    def each_day(self) -> Iterator[date]:
+        """Every day in order."""
+        return (self.first + timedelta(days=n) for n in range(self.days))
+
+    def pieces(self, max_days: int) -> Iterator[DateRange]:
+        """Ranges of at most `max_days` days that cover this one exactly, in order."""
+        for offset in range(0, self.days, max_days):
+            first = self.first + timedelta(days=offset)
+            yield DateRange(first=first, last=min(first + timedelta(days=max_days - 1), self.last))
+
+    def halves(self) -> tuple[DateRange, DateRange]:
+        """The earlier and the later half.
+
+        Raises:
+            ValueError: a single day has no halves.
+        """
+        middle = self.first + timedelta(days=self.days // 2)
+        return (
+            DateRange(first=self.first, last=middle - ONE_DAY),
+            DateRange(first=middle, last=self.last),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """A day as settings name it: a calendar date, or so many days before today."""
+
+    fixed: date | None = None
+    days_ago: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Day:
+        """Read `YYYY-MM-DD`, `today`, `yesterday` or `N days ago`.
+
+        Raises:
+            ValueError: it is none of these, or no day of the calendar.
+        """
+        words = " ".join(text.lower().split())
+        if words in _WORDS:
+            return cls(days_ago=_WORDS[words])
+        if match := _DAYS_AGO.fullmatch(words):
+            return cls(days_ago=int(match[1]))
+        return cls(fixed=parse_date(words))
+
+    def on(self, today: date) -> date:
+        """The calendar date meant by this on the day `today`."""
+        return self.fixed or today - timedelta(days=self.days_ago)
+
+
+def parse_date(text: str) -> date:
+    """Read `YYYY-MM-DD` and nothing else.
+
+    Raises:
+        ValueError: another form, or no day of the calendar.
+    """
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        raise ValueError(f"{text!r} is no date of the form YYYY-MM-DD")
+    return date.fromisoformat(text)
+
+
+def merge(ranges: Iterator[DateRange] | tuple[DateRange, ...]) -> tuple[DateRange, ...]:
+    """The same days as the fewest ranges, in order, with gaps between them."""
+    merged: list[DateRange] = []
+    for each in sorted(ranges):
+        if merged and each.first <= merged[-1].last + ONE_DAY:
+            merged[-1] = DateRange(first=merged[-1].first, last=max(merged[-1].last, each.last))
+        else:
+            merged.append(each)
+    return tuple(merged)
+
+
+def subtract(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRange, ...]:
+    """The days of `whole` that are in none of `ranges` (merged, in order)."""
+    left: list[DateRange] = []
+    first = whole.first
+    for each in ranges:
+        if each.last < first or each.first > whole.last:
+            continue
+        if each.first > first:
+            left.append(DateRange(first=first, last=each.first - ONE_DAY))
+        if each.last >= whole.last:
+            return tuple(left)
+        first = each.last + ONE_DAY
+    return (*left, DateRange(first=first, last=whole.last))
+
+
+def intersect(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRange, ...]:
+    """The days of `whole` that are in one of `ranges` (merged, in order)."""
+    return tuple(
+        DateRange(first=max(whole.first, each.first), last=min(whole.last, each.last))
+        for each in ranges
+        if each.first <= whole.last and each.last >= whole.first
+    )

@@ -1,0 +1,131 @@
+"""From queries to query batches: few items that the API splits into just these queries.
+
+The API takes a list of items and splits each by account and by day (Supermetrics docs, "Batch
+queries"). Queries that differ only in day or account become one item, so that a batch's body stays
+small, and no batch has more queries after splitting than the API allows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.planning.dates import DateRange, merge
+from tap_supermetrics.planning.plan import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tap_supermetrics.settings import BatchPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchItem:
+    """One entry of a query batch, as it is sent.
+
+    Attributes:
+        report: name of the report.
+        accounts: ids of all its accounts.
+        dates: all its days.
+    """
+
+    report: str
+    accounts: tuple[str, ...]
+    dates: DateRange | None
+
+    def queries(self, *, split_dates: bool, split_accounts: bool) -> tuple[Query, ...]:
+        """The queries that the API makes of this item under the batch's policies."""
+        accounts = self._account_groups(split_accounts=split_accounts)
+        dates: Iterable[DateRange | None] = (self.dates,)
+        if split_dates and self.dates:
+            dates = [DateRange(first=day, last=day) for day in self.dates.each_day()]
+        return tuple(
+            Query(report=self.report, accounts=group, dates=days)
+            for group, days in product(accounts, dates)
+        )
+
+    def _account_groups(self, *, split_accounts: bool) -> tuple[tuple[str, ...], ...]:
+        if split_accounts and self.accounts:
+            return tuple((account,) for account in self.accounts)
+        return (self.accounts,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """A query batch to be started."""
+
+    policy: BatchPolicy
+    queries: tuple[Query, ...]
+    items: tuple[BatchItem, ...]
+
+    def __len__(self) -> int:
+        """Number of queries after splitting."""
+        return len(self.queries)
+
+    def halves(self) -> tuple[BatchRequest, BatchRequest] | None:
+        """Two batches with half the queries each; None when there is only one query."""
+        middle = len(self.queries) // 2
+        if not middle:
+            return None
+        return (
+            batch_of(self.queries[:middle], self.policy),
+            batch_of(self.queries[middle:], self.policy),
+        )
+
+
+def pack(
+    queries: Sequence[Query], policy_of: Callable[[Query], BatchPolicy], max_queries: int
+) -> tuple[BatchRequest, ...]:
+    """Every query in exactly one batch, in plan order, policies never mixed.
+
+    Args:
+        queries: the plan.
+        policy_of: the batch policy of a query.
+        max_queries: most queries of one batch after splitting.
+
+    Returns:
+        Batches in the order of their first query.
+    """
+    places: dict[BatchPolicy, list[int]] = defaultdict(list)
+    for place, query in enumerate(queries):
+        places[policy_of(query)].append(place)
+    slices = sorted(
+        (group[start : start + max_queries], number)
+        for number, group in enumerate(places.values())
+        for start in range(0, len(group), max_queries)
+    )
+    policies = list(places)
+    return tuple(
+        batch_of([queries[place] for place in group], policies[number]) for group, number in slices
+    )
+
+
+def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:
+    """One batch of queries that share a policy, with as few items as possible."""
+    by_account: dict[tuple[str, tuple[str, ...]], list[DateRange | None]] = defaultdict(list)
+    for query in queries:
+        by_account[query.report, query.accounts].append(query.dates)
+    by_dates: dict[tuple[str, DateRange | None], list[tuple[str, ...]]] = defaultdict(list)
+    for (report, accounts), days in by_account.items():
+        for dates in _joined(days, split_dates=policy.split_dates):
+            by_dates[report, dates].append(accounts)
+    items = tuple(
+        BatchItem(report=report, accounts=accounts, dates=dates)
+        for (report, dates), groups in by_dates.items()
+        for accounts in _gathered(groups, split_accounts=policy.split_accounts)
+    )
+    return BatchRequest(policy=policy, queries=tuple(queries), items=items)
+
+
+def _joined(days: Sequence[DateRange | None], *, split_dates: bool) -> Iterable[DateRange | None]:
+    return merge(tuple(each for each in days if each)) if split_dates and days[0] else days
+
+
+def _gathered(
+    groups: Sequence[tuple[str, ...]], *, split_accounts: bool
+) -> Iterable[tuple[str, ...]]:
+    if not split_accounts or not groups[0]:
+        return groups
+    return (tuple(account for group in groups for account in group),)

@@ -1,0 +1,428 @@
+"""From the API's data types to JSON Schema, and from its rows to records.
+
+The API casts nothing: its data types are informational, a number may come as text and an id as a
+number (Supermetrics docs, "Field data types"; observed). So every value is converted here, by what
+is chosen once for each field of a result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.planning.dates import parse_date
+from tap_supermetrics.settings import METADATA_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo, Row
+    from tap_supermetrics.settings import Report
+
+ACCOUNT_ID: Final = f"{METADATA_PREFIX}account_id"
+DATE: Final = f"{METADATA_PREFIX}date"
+FETCHED_AT: Final = f"{METADATA_PREFIX}fetched_at"
+SCHEDULE_ID: Final = f"{METADATA_PREFIX}schedule_id"
+_METADATA_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    ACCOUNT_ID: {
+        "type": ["string"],
+        "description": "Id of the account; ids sorted and joined by commas where not split.",
+    },
+    DATE: {
+        "type": ["string", "null"],
+        "format": "date",
+        "description": "Day of the record; null where its query spans several days.",
+    },
+    FETCHED_AT: {
+        "type": ["string"],
+        "format": "date-time",
+        "description": "When the result was fetched, in UTC.",
+    },
+    SCHEDULE_ID: {
+        "type": ["string"],
+        "description": "The API's id of the query that gave the record.",
+    },
+}
+_UNLISTED_TYPE: Final = "string.text.value"
+
+
+class ValueKind(Enum):
+    """What a value becomes: JSON type and format."""
+
+    BOOLEAN = ("boolean", None)
+    INTEGER = ("integer", None)
+    NUMBER = ("number", None)
+    TEXT = ("string", None)
+    DATE = ("string", "date")
+    DATETIME = ("string", "date-time")
+    TIME = ("string", "time")
+
+    def schema(self, *, nullable: bool) -> dict[str, Any]:
+        """JSON Schema of the value."""
+        json_type, json_format = self.value
+        types = [json_type, "null"] if nullable else [json_type]
+        return {"type": types} | ({"format": json_format} if json_format else {})
+
+
+_TIME_KINDS: Final = {
+    "string.time.date": ValueKind.DATE,
+    "string.time.datetime": ValueKind.DATETIME,
+    "string.time.hm": ValueKind.TIME,
+    "string.time.hms": ValueKind.TIME,
+}
+_FAMILY_KINDS: Final = {
+    "bool": ValueKind.BOOLEAN,
+    "int": ValueKind.INTEGER,
+    "float": ValueKind.NUMBER,
+}
+
+
+def kind_of(data_type: str) -> ValueKind:
+    """What values of an API data type become; undocumented types stay text.
+
+    Source: Supermetrics docs, "Field data types" (`type.group.class.format`), and the mapping of
+    the vendor's own Power BI connector. Weeks and months such as `2023|48` have no JSON type and
+    stay text, and so do codes, ids and addresses.
+    """
+    folded = data_type.strip().casefold()
+    family = folded.partition(".")[0]
+    return _TIME_KINDS.get(folded) or _FAMILY_KINDS.get(family, ValueKind.TEXT)
+
+
+def _to_boolean(cell: Cell) -> bool:
+    if isinstance(cell, str):
+        return {"true": True, "1": True, "false": False, "0": False}[cell.casefold()]
+    return {1: True, 0: False}[cell]  # type: ignore[index] # None never comes here
+
+
+def _to_integer(cell: Cell) -> int:
+    if isinstance(cell, int):
+        return int(cell)
+    if isinstance(cell, str):
+        # Text first as it is: a float would round ids and micros beyond 2**53.
+        return int(cell) if re.fullmatch(r"[+-]?\d+", cell) else _to_integer(float(cell))
+    if isinstance(cell, float) and cell.is_integer():
+        return int(cell)
+    raise ValueError(cell)
+
+
+def _to_number(cell: Cell) -> float:
+    if isinstance(cell, bool):
+        raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
+    if isinstance(cell, str):
+        if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", cell, re.ASCII):
+            raise ValueError(cell)
+        return float(cell)
+    return cell if isinstance(cell, int) else float(cell)  # type: ignore[arg-type] # None never
+
+
+def _to_text(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    is_whole = isinstance(cell, float) and cell.is_integer()
+    return str(int(cell)) if is_whole else str(cell)  # type: ignore[arg-type] # whole, so a float
+
+
+def _to_date(cell: Cell) -> str:
+    text = str(cell)
+    if re.fullmatch(r"\d{8}", text, re.ASCII):
+        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    return parse_date(text).isoformat()
+
+
+def _to_datetime(cell: Cell) -> str:
+    match = re.fullmatch(
+        r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?)", str(cell)
+    )
+    if not match:
+        raise ValueError(cell)
+    return f"{parse_date(match[1])}T{match[2]}"
+
+
+def _to_time(cell: Cell) -> str:
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", str(cell))
+    if not match:
+        raise ValueError(cell)
+    return f"{int(match[1]):02}:{match[2]}:{match[3] or '00'}"
+
+
+_CONVERTERS: Final[Mapping[ValueKind, Callable[[Cell], Any]]] = {
+    ValueKind.BOOLEAN: _to_boolean,
+    ValueKind.INTEGER: _to_integer,
+    ValueKind.NUMBER: _to_number,
+    ValueKind.TEXT: _to_text,
+    ValueKind.DATE: _to_date,
+    ValueKind.DATETIME: _to_datetime,
+    ValueKind.TIME: _to_time,
+}
+_MISFITS: Final = (ValueError, TypeError, LookupError, OverflowError)
+_FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
+"""Kinds whose values repeat so often within a result that remembering them pays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A requested field, typed.
+
+    Attributes:
+        name: as requested; the name of the column in the target.
+        data_type: the API's.
+        is_dimension: whether it may be part of the key.
+        is_listed: whether the API lists the field.
+        description: for the schema.
+    """
+
+    name: str
+    data_type: str
+    is_dimension: bool
+    is_listed: bool
+    description: str
+
+    @property
+    def kind(self) -> ValueKind:
+        """What its values become."""
+        return kind_of(self.data_type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordShape:
+    """What the records of one report look like.
+
+    Attributes:
+        fields: in the order requested.
+        key_properties: the key; its values are never null.
+        replication_key: empty for a report that is read whole.
+        schema: JSON Schema of a record.
+    """
+
+    fields: tuple[Field, ...]
+    key_properties: tuple[str, ...]
+    replication_key: str
+    schema: Mapping[str, Any]
+
+    @property
+    def metadata_columns(self) -> tuple[str, ...]:
+        """The tap's own columns that records carry."""
+        return tuple(name for name in _METADATA_SCHEMAS if name in self.schema["properties"])
+
+
+def shape_of(report: Report, listed: Iterable[FieldInfo]) -> RecordShape:
+    """The shape of a report's records.
+
+    Args:
+        report: the report.
+        listed: all fields of its data source.
+    """
+    infos = list(listed)
+    by_id = {info.field_id.casefold(): info for info in infos} | {
+        info.field_id: info for info in infos
+    }
+    fields = tuple(
+        _field(name, by_id.get(name) or by_id.get(name.casefold()), report.types.get(name))
+        for name in report.fields
+    )
+    replication_key = _replication_key(report, fields)
+    key = report.key_properties or _default_key(fields, replication_key)
+    return RecordShape(
+        fields=fields,
+        key_properties=key,
+        replication_key=replication_key,
+        schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
+    )
+
+
+def is_dated(listed: Iterable[FieldInfo]) -> bool:
+    """Whether a data source knows dates at all."""
+    return any(info.data_type.startswith("string.time.") for info in listed)
+
+
+def _field(name: str, info: FieldInfo | None, override: str | None) -> Field:
+    data_type = override or (info.data_type if info else "") or _UNLISTED_TYPE
+    is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
+    return Field(
+        name=name,
+        data_type=data_type,
+        # A field that the API does not list is a dimension unless it is said to be a number:
+        # a key too long doubles a row at worst, a key too short overwrites another row.
+        is_dimension=info.field_type == "dim" if info else not is_number,
+        is_listed=info is not None,
+        description=_description(info, data_type),
+    )
+
+
+def _description(info: FieldInfo | None, data_type: str) -> str:
+    if info is None:
+        return f"Not listed by the API ({data_type})."
+    parts = [info.field_name, f"({data_type})."]
+    if info.description:
+        parts.append(info.description)
+    if info.is_non_aggregatable:
+        parts.append("Not to be summed: the API calls it non-aggregatable.")
+    return " ".join(parts)
+
+
+def _replication_key(report: Report, fields: Sequence[Field]) -> str:
+    if report.date_range_type:
+        return ""
+    dates = (each.name for each in fields if each.kind is ValueKind.DATE and each.is_dimension)
+    return report.replication_key or next(dates, "")
+
+
+def _default_key(fields: Sequence[Field], replication_key: str) -> tuple[str, ...]:
+    dimensions = tuple(each.name for each in fields if each.is_dimension)
+    by_day = (DATE,) if replication_key == DATE else ()
+    return (ACCOUNT_ID, *by_day, *dimensions)
+
+
+def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        name: _never_null(schema) if name in needed else schema
+        for name, schema in _METADATA_SCHEMAS.items()
+        if keeps_all or name in needed
+    }
+    for each in fields:
+        schema = each.kind.schema(nullable=each.name not in needed)
+        properties[each.name] = schema | {"description": each.description}
+    return {"type": "object", "properties": properties}
+
+
+def _never_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {**schema, "type": ["string"]}
+
+
+@dataclass(slots=True, kw_only=True)
+class Mismatches:
+    """Values that did not fit their type and became null, counted per field of one report."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def note(self, name: str, cell: Cell) -> None:
+        """One more value of the field `name`."""
+        self.counts[name] += 1
+        self.examples.setdefault(name, repr(cell)[:60])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """A field's place in the rows of one result, and what makes its values."""
+
+    name: str
+    place: int
+    convert: Callable[[Cell], Any]
+
+
+class RecordReader:
+    """Makes records of the rows of one result.
+
+    Args:
+        shape: what records look like.
+        echo: how the API placed the fields in this result.
+        metadata: values of the tap's own columns; `_sm_date` is None where rows say it.
+        mismatches: where values that do not fit are counted; None to fail on the first.
+
+    Raises:
+        ApiError: RESULT_MISMATCH when a requested field is not in the result.
+    """
+
+    def __init__(
+        self,
+        shape: RecordShape,
+        echo: Sequence[FieldEcho],
+        metadata: Mapping[str, str | None],
+        mismatches: Mismatches | None,
+    ) -> None:
+        places = _places(echo)
+        never_null = {*shape.key_properties, shape.replication_key}
+        self._columns = tuple(
+            _Column(
+                name=each.name,
+                place=_place(each, places),
+                convert=_converter(each, mismatches, is_key=each.name in never_null),
+            )
+            for each in shape.fields
+        )
+        self._metadata = {name: metadata[name] for name in shape.metadata_columns}
+        self._dated_by = shape.replication_key if self._metadata.get(DATE, "") is None else ""
+        self._width = 1 + max(column.place for column in self._columns)
+
+    def records(self, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+        """One record for each row, in order.
+
+        Raises:
+            ApiError: RESULT_MISMATCH for a row that is too short, TYPE_MISMATCH for a value that
+                does not fit its type.
+        """
+        columns, metadata, dated_by = self._columns, self._metadata, self._dated_by
+        for row in rows:
+            if len(row) < self._width:
+                raise ApiError(
+                    "RESULT_MISMATCH", f"expected rows of {self._width} values, got {len(row)}"
+                )
+            record = metadata.copy()
+            for column in columns:
+                record[column.name] = column.convert(row[column.place])
+            if dated_by and dated_by != DATE:
+                record[DATE] = record[dated_by]
+            yield record
+
+
+def _places(echo: Sequence[FieldEcho]) -> dict[str, int]:
+    """Place by field id, in any case, as requested and as the API calls it."""
+    return {
+        name.casefold(): each.data_column
+        for each in echo
+        if each.data_column is not None
+        for name in (each.field_id, each.id)
+        if name
+    }
+
+
+def _place(each: Field, places: Mapping[str, int]) -> int:
+    place = places.get(each.name.casefold())
+    if place is None or place < 0:
+        raise ApiError(
+            "RESULT_MISMATCH",
+            f"the result has no column for the field {each.name} "
+            f"(it has {', '.join(sorted(places)) or 'none'})",
+        )
+    return place
+
+
+def _converter(
+    each: Field, mismatches: Mismatches | None, *, is_key: bool
+) -> Callable[[Cell], Any]:
+    plain, kind = _CONVERTERS[each.kind], each.kind
+    blank: Any = "" if is_key and kind is ValueKind.TEXT else None
+    known: dict[Cell, Any] = {}
+
+    def convert(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind
+        if (cell is None or cell == "") and (blank is not None or not is_key):
+            return blank
+        try:
+            if kind not in _FEW_VALUES:
+                return plain(cell)
+            if cell not in known:
+                known[cell] = plain(cell)
+            return known[cell]
+        except _MISFITS:
+            if mismatches is None or is_key:
+                raise _misfit(each, cell, is_key=is_key) from None
+            mismatches.note(each.name, cell)
+            return None
+
+    return convert
+
+
+def _misfit(each: Field, cell: Cell, *, is_key: bool) -> ApiError:
+    role = " of the key" if is_key else ""
+    return ApiError(
+        "TYPE_MISMATCH",
+        f"field {each.name}{role} is {each.data_type}, got {repr(cell)[:60]}",
+    )

@@ -1,0 +1,268 @@
+"""The kinds of value that a setting may have: how each is checked, and its JSON Schema.
+
+A kind reads what a person wrote, or says in one phrase what it expected instead. Values that come
+as text from an environment variable (`"5"`, `"true"`, `"a, b"`) are understood too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from zoneinfo import ZoneInfo
+
+from tap_supermetrics.planning.dates import Day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_TEXTS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
+_OBJECT: Mapping[str, Any] = {"type": "object", "additionalProperties": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[T]):
+    """One kind of setting.
+
+    Attributes:
+        expected: what a value must be, as a phrase that follows "expected".
+        schema: JSON Schema of the raw value.
+        meltano: Meltano's name for the kind.
+        convert: gives the checked value, or raises ValueError, TypeError or LookupError.
+        options: the allowed words, for a choice.
+        is_secret: whether the value must never be shown.
+    """
+
+    expected: str
+    schema: Mapping[str, Any]
+    meltano: str
+    convert: Callable[[Any], T]
+    options: tuple[str, ...] = ()
+    is_secret: bool = False
+
+    def read(self, raw: object) -> T:
+        """The checked value of what a person wrote.
+
+        Raises:
+            ValueError: it is not of this kind; the message says what was expected and what came.
+        """
+        try:
+            return self.convert(raw)
+        except (ValueError, TypeError, LookupError, OverflowError):
+            got = "another value (not shown)" if self.is_secret and raw else _shown(raw)
+            raise ValueError(f"expected {self.expected}, got {got}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Which accounts a report reads; at most one attribute is set, none for "no accounts".
+
+    Attributes:
+        ids: account ids, in the order given, without repetition.
+        list_name: `all_accounts`, or the slug of a team list (`list.<slug>` in the settings).
+        filter_id: pattern that the account's id must match.
+        filter_name: pattern that the account's name must match.
+    """
+
+    ids: tuple[str, ...] = ()
+    list_name: str | None = None
+    filter_id: str | None = None
+    filter_name: str | None = None
+
+
+def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
+    """A text that matches `pattern` as a whole, blanks around it dropped."""
+
+    def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
+        stripped = raw.strip() if isinstance(raw, str) else _reject()
+        return stripped if re.fullmatch(pattern, stripped, re.DOTALL) else _reject()
+
+    return Kind(expected=expected, schema=_TEXT, meltano="string", convert=convert)
+
+
+def secret(expected: str, pattern: str) -> Kind[str]:
+    """A text that no message may repeat."""
+    schema = {**_TEXT, "secret": True, "writeOnly": True}
+    return replace(text(expected, pattern), schema=schema, is_secret=True)
+
+
+def choice(*words: str) -> Kind[str]:
+    """One of a few words."""
+    return Kind(
+        expected=f"one of {', '.join(words)}",
+        schema={**_TEXT, "enum": list(words)},
+        meltano="options",
+        convert=lambda raw: words[words.index(raw)],
+        options=words,
+    )
+
+
+def whole(minimum: int, maximum: int) -> Kind[int]:
+    """A whole number between two bounds, both included."""
+
+    def convert(raw: Any) -> int:  # noqa: ANN401 - whatever a person wrote
+        number = int(raw) if isinstance(raw, str) else raw
+        is_whole = isinstance(number, int) and not isinstance(number, bool)
+        return number if is_whole and minimum <= number <= maximum else _reject()
+
+    return Kind(
+        expected=f"a whole number from {minimum} to {maximum}",
+        schema={"type": "integer", "minimum": minimum, "maximum": maximum},
+        meltano="integer",
+        convert=convert,
+    )
+
+
+def number(above: float, maximum: float) -> Kind[float]:
+    """A number over `above`, at most `maximum`."""
+
+    def convert(raw: Any) -> float:  # noqa: ANN401 - whatever a person wrote
+        value = _reject() if isinstance(raw, bool) else float(raw)
+        return value if above < value <= maximum else _reject()
+
+    return Kind(
+        expected=f"a number over {above:g}, at most {maximum:g}",
+        schema={"type": "number", "exclusiveMinimum": above, "maximum": maximum},
+        # Meltano crashes on its own kind `decimal` when the value comes from the environment.
+        meltano="string",
+        convert=convert,
+    )
+
+
+def flag() -> Kind[bool]:
+    """True or false."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    return Kind(
+        expected="true or false",
+        schema={"type": "boolean"},
+        meltano="boolean",
+        convert=lambda raw: raw if isinstance(raw, bool) else words[raw.lower()],
+    )
+
+
+def day() -> Kind[Day]:
+    """A calendar date or a day relative to today."""
+    return Kind(
+        expected="YYYY-MM-DD, `today`, `yesterday` or `N days ago`",
+        schema=_TEXT,
+        meltano="string",
+        convert=lambda raw: Day.parse(raw) if isinstance(raw, str) else _reject(),
+    )
+
+
+def timezone() -> Kind[ZoneInfo]:
+    """A time zone by its IANA name."""
+    return Kind(
+        expected="the IANA name of a time zone, such as UTC or Europe/Helsinki",
+        schema=_TEXT,
+        meltano="string",
+        convert=lambda raw: ZoneInfo(raw) if isinstance(raw, str) and raw else _reject(),
+    )
+
+
+def texts(expected: str = "a list of texts or a comma-separated text") -> Kind[tuple[str, ...]]:
+    """At least one text, given as a list or separated by commas."""
+    return Kind(expected=expected, schema=_TEXTS, meltano="array", convert=_as_texts)
+
+
+def accounts() -> Kind[Accounts]:
+    """Account ids, a list of the vendor's, or a filter."""
+    return Kind(
+        expected=(
+            "a list of account ids, a comma-separated text, `list.all_accounts`, `list.<slug>`, "
+            "or an object with `filter_id` or `filter_name`"
+        ),
+        schema={"type": ["array", "string", "object"], "items": {"type": ["string", "integer"]}},
+        meltano="array",
+        convert=_as_accounts,
+    )
+
+
+def mapping(expected: str = "an object") -> Kind[Mapping[str, Any]]:
+    """An object with any values."""
+    return Kind(
+        expected=expected,
+        schema=_OBJECT,
+        meltano="object",
+        convert=lambda raw: dict(raw) if isinstance(raw, dict) else _reject(),
+    )
+
+
+def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
+    """At least one entry, each an object of its own settings; JSON text is understood."""
+
+    def convert(raw: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever a person wrote
+        values = json.loads(raw) if isinstance(raw, str) else raw
+        return tuple(values) if isinstance(values, list) and values else _reject()
+
+    return Kind(
+        expected="a list with at least one entry",
+        schema={"type": "array", "minItems": 1, "items": schema},
+        meltano="array",
+        convert=convert,
+    )
+
+
+def _as_texts(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a person wrote
+    parts = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(parts, list) or not all(_is_id(part) for part in parts):
+        _reject()
+    stripped = tuple(str(part).strip() for part in parts)
+    return stripped if stripped and all(stripped) else _reject()
+
+
+def _is_id(raw: object) -> bool:
+    """Ids of digits only are easily written as numbers in YAML."""
+    return isinstance(raw, str) or (isinstance(raw, int) and not isinstance(raw, bool))
+
+
+def _as_accounts(raw: Any) -> Accounts:  # noqa: ANN401 - whatever a person wrote
+    if isinstance(raw, dict):
+        return _as_account_filter(raw)
+    ids = tuple(dict.fromkeys(_as_texts(raw)))
+    if len(ids) == 1 and ids[0].startswith("list."):
+        return Accounts(list_name=ids[0].removeprefix("list.") or _reject())
+    return Accounts(ids=ids) if not any(each.startswith("list.") for each in ids) else _reject()
+
+
+def _as_account_filter(raw: dict[str, Any]) -> Accounts:
+    ((key, pattern),) = raw.items()
+    compile_filter(pattern)
+    match key:
+        case "filter_id":
+            return Accounts(filter_id=pattern)
+        case "filter_name":
+            return Accounts(filter_name=pattern)
+        case _:
+            return _reject()
+
+
+def compile_filter(pattern: str) -> re.Pattern[str]:
+    """A vendor's account filter as a Python pattern: `^act_45` or, delimited, `/shop$/i`.
+
+    Source: Supermetrics docs, "Accounts": PCRE, delimiters optional.
+
+    Raises:
+        ValueError: it is no regular expression.
+        TypeError: it is no text.
+    """
+    delimited = re.fullmatch(r"([/#~@])(.*)\1([imsx]*)", pattern, re.DOTALL)
+    body, flags = (delimited[2], delimited[3]) if delimited else (pattern, "")
+    try:
+        return re.compile(f"(?{flags}){body}" if flags else body)
+    except re.error as error:
+        raise ValueError(str(error)) from None
+
+
+def _reject() -> NoReturn:
+    raise ValueError
+
+
+def _shown(raw: object) -> str:
+    shown = "nothing" if raw is None or raw == "" else json.dumps(raw, default=str)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."  # noqa: PLR2004 - fits a line

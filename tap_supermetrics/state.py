@@ -1,0 +1,219 @@
+"""The state of a report, read from and written to Singer's bookmarks.
+
+```json
+{"query_hash": "9f1c2a7e", "query_batches": [],
+ "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
+                 "replication_key_value": "2024-03-05", "covered": [["2024-01-01", "2024-03-05"]]}]}
+```
+
+A person may edit it: `replication_key_value` alone means "all up to that day". `query_batches` is
+written even when empty, because Meltano merges the states of failed runs key by key, and a missing
+key would let an old list live on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.planning.dates import DateRange, merge, parse_date
+from tap_supermetrics.planning.packing import BatchItem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+_PARTITION = "a context with account_id, days as YYYY-MM-DD and ranges as [[first, last], ...]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBatch:
+    """A query batch that the API may still hold results of.
+
+    Attributes:
+        batch_id: the API's id.
+        submitted_at: when it was started, with offset.
+        split_dates: whether its items are split by day.
+        split_accounts: whether its items are split by account.
+        items: the report's items, by their place in the batch (from 0).
+    """
+
+    batch_id: str
+    submitted_at: datetime
+    split_dates: bool
+    split_accounts: bool
+    items: Mapping[int, BatchItem]
+
+
+@dataclass(slots=True, kw_only=True)
+class ReportState:
+    """What is known of one report: the one thing about a run that changes while it goes.
+
+    Attributes:
+        replication_key: the field that the bookmark belongs to; empty for a report read whole.
+        start: first day of the report, from which bookmarks count.
+        query_hash: what the coverage was loaded with; empty when nothing was loaded yet.
+        coverage: by account id.
+        batches: still held by the API.
+        everywhere: what a hand-written bookmark of the whole stream says of every account.
+    """
+
+    replication_key: str
+    start: date | None
+    query_hash: str = ""
+    coverage: dict[str, Coverage] = field(default_factory=dict)
+    batches: tuple[HeldBatch, ...] = ()
+    everywhere: Coverage | None = None
+
+    def begin(self, account_ids: Sequence[str]) -> None:
+        """Give every account without coverage what a hand-written bookmark says of all."""
+        if self.everywhere:
+            self.coverage = dict.fromkeys(account_ids, self.everywhere) | self.coverage
+
+    def mark_done(self, account_id: str, dates: DateRange | None) -> None:
+        """Every record of these days has been written."""
+        if self.replication_key and dates and self.start:
+            before = self.coverage.get(account_id, Coverage())
+            self.coverage[account_id] = before.with_done(dates, self.start)
+
+    def mark_lost(self, account_id: str, dates: DateRange | None) -> None:
+        """The query for these days failed."""
+        if self.replication_key and dates:
+            before = self.coverage.get(account_id, Coverage())
+            self.coverage[account_id] = before.with_lost(dates)
+
+    def to_json(self) -> dict[str, Any]:
+        """The bookmark of the stream."""
+        return {
+            "query_hash": self.query_hash,
+            "query_batches": [_batch_to_json(batch) for batch in self.batches],
+            "partitions": [
+                self._partition(account_id, coverage)
+                for account_id, coverage in self.coverage.items()
+                if coverage.covered
+            ],
+        }
+
+    def _partition(self, account_id: str, coverage: Coverage) -> dict[str, Any]:
+        partition: dict[str, Any] = {"context": {"account_id": account_id}}
+        if coverage.bookmark:
+            partition["replication_key"] = self.replication_key
+            partition["replication_key_value"] = coverage.bookmark.isoformat()
+        partition["covered"] = _ranges_to_json(coverage.covered)
+        if coverage.stale:
+            partition["stale"] = _ranges_to_json(coverage.stale)
+        return partition
+
+
+def report_state(
+    raw: object, report: str, replication_key: str, start: date | None, mistakes: list[str]
+) -> ReportState:
+    """Read the bookmark of one stream.
+
+    Args:
+        raw: what the state holds for the stream; None when it holds nothing.
+        report: name of the report, and so of the stream.
+        replication_key: the stream's; empty for a report read whole.
+        start: first day of the report.
+        mistakes: gets one line for everything that cannot be understood.
+    """
+    state = ReportState(replication_key=replication_key, start=start)
+    path = f"state.bookmarks.{report}"
+    if raw is None:
+        return state
+    if not isinstance(raw, dict):
+        mistakes.append(f"{path}: expected an object")
+        return state
+    state.query_hash = str(raw.get("query_hash", ""))
+    for number, entry in enumerate(_list(raw, "partitions", path, mistakes)):
+        place = f"{path}.partitions[{number}]"
+        try:
+            state.coverage[_account_id(entry)] = _coverage(entry, start)
+        except _MALFORMED as error:
+            mistakes.append(f"{place}: expected {_PARTITION} ({_said(error)})")
+    try:
+        state.everywhere = _coverage(raw, start) if raw.get("replication_key_value") else None
+    except _MALFORMED as error:
+        mistakes.append(f"{path}: expected {_PARTITION} ({_said(error)})")
+    state.batches = tuple(
+        batch
+        for number, entry in enumerate(_list(raw, "query_batches", path, mistakes))
+        if (batch := _batch(entry, report, f"{path}.query_batches[{number}]", mistakes))
+    )
+    return state
+
+
+def _list(raw: Mapping[str, Any], key: str, path: str, mistakes: list[str]) -> Sequence[Any]:
+    value = raw.get(key) or []
+    if isinstance(value, list):
+        return value
+    mistakes.append(f"{path}.{key}: expected a list")
+    return []
+
+
+def _account_id(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
+    return str(raw["context"]["account_id"])
+
+
+def _coverage(raw: Any, start: date | None) -> Coverage:  # noqa: ANN401 - whatever the state holds
+    value = raw.get("replication_key_value")
+    bookmark = parse_date(value[:10]) if value else None
+    covered = _ranges_from_json(raw.get("covered", []))
+    if "covered" not in raw and bookmark and start and start <= bookmark:
+        covered = (DateRange(first=start, last=bookmark),)
+    stale = _ranges_from_json(raw.get("stale", []))
+    return Coverage(covered=covered, stale=stale, bookmark=bookmark)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _ranges_to_json(ranges: Sequence[DateRange]) -> list[list[str]]:
+    return [[each.first.isoformat(), each.last.isoformat()] for each in ranges]
+
+
+def _ranges_from_json(raw: Any) -> tuple[DateRange, ...]:  # noqa: ANN401 - whatever the state holds
+    return merge(
+        tuple(DateRange(first=parse_date(first), last=parse_date(last)) for first, last in raw)
+    )
+
+
+def _batch_to_json(batch: HeldBatch) -> dict[str, Any]:
+    return {
+        "batch_id": batch.batch_id,
+        "submitted_at": batch.submitted_at.isoformat(),
+        "split_dates": batch.split_dates,
+        "split_accounts": batch.split_accounts,
+        "items": [_item_to_json(place, item) for place, item in batch.items.items()],
+    }
+
+
+def _item_to_json(place: int, item: BatchItem) -> dict[str, Any]:
+    dates = _ranges_to_json((item.dates,))[0] if item.dates else None
+    return {"place": place, "accounts": list(item.accounts), "dates": dates}
+
+
+def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> HeldBatch | None:  # noqa: ANN401 - whatever the state holds
+    try:
+        return HeldBatch(
+            batch_id=str(raw["batch_id"]),
+            submitted_at=datetime.fromisoformat(raw["submitted_at"]),
+            split_dates=bool(raw["split_dates"]),
+            split_accounts=bool(raw["split_accounts"]),
+            items={int(each["place"]): _item(each, report) for each in raw["items"]},
+        )
+    except _MALFORMED as error:
+        mistakes.append(
+            f"{path}: expected a query batch as the tap writes it ({_said(error)}); "
+            "remove the entry to go on without it"
+        )
+        return None
+
+
+def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
+    dates = _ranges_from_json([raw["dates"]])[0] if raw["dates"] else None
+    return BatchItem(report=report, accounts=tuple(raw["accounts"]), dates=dates)

@@ -1,0 +1,73 @@
+"""Writes Singer messages to stdout: whole lines, or none."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from singer_sdk.contrib.msgspec import serialize_jsonl
+from singer_sdk.io_base import GenericSingerWriter
+
+if TYPE_CHECKING:
+    from singer_sdk.singerlib import Message
+
+    from tap_supermetrics.errors import InterruptedRun
+
+
+class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
+    """Bytes to stdout, flushed after each message.
+
+    A signal in the middle of a line must not tear it: the interruption waits until the line is
+    out. And an unbuffered stdout may take only a part of a line, so the rest is written again.
+    """
+
+    def __init__(self) -> None:
+        self._is_writing = False
+        self._interruption: InterruptedRun | None = None
+
+    def serialize_message(self, message: Message) -> bytearray:
+        """One line of JSON."""
+        return serialize_jsonl(message.to_dict())
+
+    def write_message(self, message: Message) -> None:
+        """Write one line.
+
+        Raises:
+            InterruptedRun: a signal came while it was written.
+            BrokenPipeError: the target has gone.
+        """
+        line = self.format_message(message)
+        self._is_writing = True
+        try:
+            _write_all(line)
+        finally:
+            self._is_writing = False
+        if self._interruption:
+            raise self._interruption
+
+    def interrupt(self, interruption: InterruptedRun) -> None:
+        """End the run: now, or after the line that is being written.
+
+        Raises:
+            InterruptedRun: when no line is being written.
+        """
+        self._interruption = interruption
+        if not self._is_writing:
+            raise interruption
+
+    def forget_interruption(self) -> None:
+        """Let the last messages of an interrupted run be written."""
+        self._interruption = None
+
+
+def _write_all(line: bytearray) -> None:
+    # Looked up at each call: tests and embedding programs replace it.
+    stdout = getattr(sys.stdout, "buffer", None)
+    if stdout is None:
+        sys.stdout.write(line.decode())
+        return
+    rest = memoryview(line)
+    while rest:
+        written = stdout.write(rest)
+        rest = rest[written:]
+    stdout.flush()
