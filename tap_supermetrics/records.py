@@ -175,6 +175,7 @@ class Field:
         data_type: the API's.
         is_dimension: whether it may be part of the key.
         is_listed: whether the API lists the field.
+        is_assumed: whether it is in the key only because nothing says that it is no dimension.
         description: for the schema.
     """
 
@@ -182,6 +183,7 @@ class Field:
     data_type: str
     is_dimension: bool
     is_listed: bool
+    is_assumed: bool
     description: str
 
     @property
@@ -224,7 +226,7 @@ def shape_of(report: Report, listed: Iterable[FieldInfo]) -> RecordShape:
         info.field_id: info for info in infos
     }
     fields = tuple(
-        _field(name, by_id.get(name) or by_id.get(name.casefold()), report.types.get(name))
+        _field(name, by_id.get(name) or by_id.get(name.casefold()), report)
         for name in report.fields
     )
     replication_key = _replication_key(report, fields)
@@ -238,20 +240,19 @@ def shape_of(report: Report, listed: Iterable[FieldInfo]) -> RecordShape:
 
 
 def is_dated(listed: Iterable[FieldInfo]) -> bool:
-    """Whether a data source knows dates at all."""
-    return any(info.data_type.startswith("string.time.") for info in listed)
+    """Whether a data source knows dates at all: one without them lists no field of dates."""
+    return any(kind_of(info.data_type) is ValueKind.DATE for info in listed)
 
 
-def _field(name: str, info: FieldInfo | None, override: str | None) -> Field:
-    data_type = override or (info.data_type if info else "") or _UNLISTED_TYPE
+def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
+    data_type = report.types.get(name) or (info.data_type if info else "") or _UNLISTED_TYPE
     is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
     return Field(
         name=name,
         data_type=data_type,
-        # A field that the API does not list is a dimension unless it is said to be a number:
-        # a key too long doubles a row at worst, a key too short overwrites another row.
         is_dimension=info.field_type == "dim" if info else not is_number,
         is_listed=info is not None,
+        is_assumed=info is None and not is_number and not report.key_properties,
         description=_description(info, data_type),
     )
 
@@ -328,7 +329,8 @@ class RecordReader:
         mismatches: where values that do not fit are counted; None to fail on the first.
 
     Raises:
-        ApiError: RESULT_MISMATCH when a requested field is not in the result.
+        ApiError: RESULT_MISMATCH when a requested field is not in the result; FIELD_NOT_LISTED
+            when a field that was taken for a dimension is a metric.
     """
 
     def __init__(
@@ -338,6 +340,7 @@ class RecordReader:
         metadata: Mapping[str, str | None],
         mismatches: Mismatches | None,
     ) -> None:
+        _check_assumed(shape.fields, echo)
         places = _places(echo)
         never_null = {*shape.key_properties, shape.replication_key}
         self._columns = tuple(
@@ -371,6 +374,27 @@ class RecordReader:
             if dated_by and dated_by != DATE:
                 record[DATE] = record[dated_by]
             yield record
+
+
+def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
+    """A metric in the key would make a new row of every restated value.
+
+    The API understands more ids than it lists, `cost` for `spend` among them (observed).
+    """
+    metrics = {
+        name.casefold(): each
+        for each in echo
+        if each.field_type == "met"
+        for name in (each.id, each.field_id)
+    }
+    for each in fields:
+        metric = metrics.get(each.name.casefold())
+        if each.is_assumed and metric:
+            raise ApiError(
+                "FIELD_NOT_LISTED",
+                f"{each.name} is no listed field and was taken for a dimension, but the API "
+                f"answers with the metric {metric.field_id} ({metric.data_type})",
+            )
 
 
 def _places(echo: Sequence[FieldEcho]) -> dict[str, int]:

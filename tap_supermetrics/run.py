@@ -321,13 +321,12 @@ class Run:
 
     def _lost(self, course: Course, lost: Lost) -> None:
         course.state.mark_lost(lost.query.account_id, lost.query.dates)
-        self.summary.lost(lost)
+        if self.summary.lost(lost):
+            logger.error("%s is lost: %s", lost.query, lost.error)
         if lost.error.fate is Fate.STOP:
             self._stopped_by = self._stopped_by or lost.error
-        if lost.was_asked:
-            logger.error("%s is lost: %s", lost.query, lost.error)
-            if self._settings.on_failure == "stop" and self._extraction:
-                self._extraction.stop(lost.error)
+        if lost.was_asked and self._settings.on_failure == "stop" and self._extraction:
+            self._extraction.stop(lost.error)
 
     # State
 
@@ -361,13 +360,15 @@ class Run:
                 f"{self._client.lost_starts} starts of query batches got no answer; each may have "
                 "run unseen and cost quota"
             )
-        for line in self.summary.lines():
+        for line in self.summary.counts():
             logger.info("%s", line)
+        for line in self.summary.failures():
+            logger.error("%s", line)
         if self._stopped_by:
             raise self._stopped_by
         if self.summary.has_lost and self._settings.on_failure != "continue":
             raise QueriesLostError(
-                f"{len(self.summary.failures)} queries were lost, all else arrived; they are "
+                f"{self.summary.lost_queries} queries were lost, all else arrived; they are "
                 "named above with what to do. Set `on_failure: continue` to accept this"
             )
 

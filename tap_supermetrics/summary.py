@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tap_supermetrics.planning.dates import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.records import Mismatches
 
 MAX_FAILURES = 50
-"""So many failures are told one by one; of more, only how many."""
+"""So many lines about failures; of more, only how many."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,13 +34,13 @@ class Summary:
     """Counts what was emitted and what was lost.
 
     Attributes:
-        failures: one line for each query or report that was lost, with what to do.
+        notes: what else the user should know, a line each.
     """
 
-    failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
-    _lost: Counter[str] = field(default_factory=Counter)
+    _lost: dict[tuple[str, str, str], list[Lost]] = field(default_factory=dict)
+    _lost_reports: dict[str, str] = field(default_factory=dict)
 
     def done(self, result: Result, rows: int) -> None:
         """Every record of a result was written."""
@@ -48,20 +49,24 @@ class Summary:
         tally.empty += 0 if rows else _days(result.dates)
         tally.rows += rows
 
-    def lost(self, lost: Lost) -> None:
-        """A query failed, or was not asked because the run was stopped."""
+    def lost(self, lost: Lost) -> bool:
+        """A query failed, or was not asked because the run was stopped.
+
+        Returns:
+            Whether it is the first of its report, account and reason.
+        """
         tally = self._tally(lost.query.report, lost.query.account_id)
         if not lost.was_asked:
             tally.not_asked += _days(lost.query.dates)
-            return
+            return False
         tally.failed += _days(lost.query.dates)
-        self._lost[lost.error.code] += 1
-        self.failures.append(f"{lost.query}: {lost.error}")
+        alike = (lost.query.report, lost.query.account_id, lost.error.code)
+        self._lost.setdefault(alike, []).append(lost)
+        return len(self._lost[alike]) == 1
 
     def report_lost(self, report: str, reason: str) -> None:
         """Nothing of a report could be asked."""
-        self._lost[report] += 1
-        self.failures.append(f"{report}: {reason}")
+        self._lost_reports[report] = reason
 
     def mismatches(self, report: str, found: Mismatches) -> None:
         """Values of a report that became null because they did not fit their type."""
@@ -74,13 +79,27 @@ class Summary:
     @property
     def has_lost(self) -> bool:
         """Whether anything was lost."""
-        return bool(self._lost)
+        return bool(self._lost or self._lost_reports)
+
+    @property
+    def lost_queries(self) -> int:
+        """How many queries were lost."""
+        return sum(len(alike) for alike in self._lost.values())
+
+    def _failures(self) -> Iterator[str]:
+        """A line for each report, account and reason."""
+        yield from (f"{report}: {reason}" for report, reason in self._lost_reports.items())
+        for (report, account_id, _), alike in self._lost.items():
+            account = f", account {account_id}" if account_id else ""
+            dates = merge(tuple(each.query.dates for each in alike if each.query.dates))
+            days = f", {' '.join(map(str, dates))}" if dates else ""
+            yield f"{report}{account}{days}: {alike[0].error}"
 
     def _tally(self, report: str, account_id: str) -> _Tally:
         return self._tallies.setdefault((report, account_id), _Tally())
 
-    def lines(self) -> Iterator[str]:
-        """The summary, a line at a time: counts first, then failures and what to do."""
+    def counts(self) -> Iterator[str]:
+        """What was done, a line for each report and account."""
         if self._tallies:
             rows = sum(tally.rows for tally in self._tallies.values())
             yield f"Summary: {rows:,} rows of {len(self._tallies)} reports and accounts"
@@ -92,12 +111,15 @@ class Summary:
                 f"{tally.failed} failed{skipped}, {tally.rows:,} rows"
             )
         yield from (f"  note: {note}" for note in self.notes)
-        if self.failures:
-            yield f"Lost: {len(self.failures)}. The next run asks for them again."
-        yield from (f"  {failure}" for failure in self.failures[:MAX_FAILURES])
-        if len(self.failures) > MAX_FAILURES:
-            codes = ", ".join(f"{code} {count}x" for code, count in self._lost.most_common())
-            yield f"  ... and {len(self.failures) - MAX_FAILURES} more; all by code: {codes}"
+
+    def failures(self) -> Iterator[str]:
+        """What was lost, why, and what to do; nothing when all arrived."""
+        lines = list(self._failures())
+        if lines:
+            yield f"Lost: {self.lost_queries} queries. The next run asks for them again."
+        yield from (f"  {line}" for line in lines[:MAX_FAILURES])
+        if len(lines) > MAX_FAILURES:
+            yield f"  ... and {len(lines) - MAX_FAILURES} more lines like these"
 
 
 def _days(dates: DateRange | None) -> int:

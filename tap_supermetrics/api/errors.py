@@ -138,6 +138,9 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "TYPE_MISMATCH": Verdict(
         Fate.LOSE, "set the field's type in `types`, or `on_type_mismatch: null`"
     ),
+    "FIELD_NOT_LISTED": Verdict(
+        Fate.LOSE, "ask for the field by its listed id, or set its type in `types`"
+    ),
     "BATCH_STUCK": Verdict(Fate.LOSE, _LATER),
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""

@@ -1,0 +1,166 @@
+"""The main job at size: a backfill by query batches, a second night, and what fails on the way."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_supermetrics.emulator import Emulator, Fault, Options
+from tests.tap import Target, config_for, sync, truth
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = "2024-06-10T04:00:00+00:00"
+FIRST, LAST = date(2024, 1, 12), date(2024, 6, 9)
+DAY = timedelta(days=1)
+
+CAMPAIGNS: dict[str, Any] = {
+    "name": "google_ads",
+    "ds_id": "AW",
+    "ds_accounts": ["4713896205", "8820145937", "5096627718"],
+    "fields": ["Date", "Campaignname", "Cost", "Impressions", "Clicks"],
+}
+DEVICES: dict[str, Any] = {
+    "name": "google_ads_days",
+    "ds_id": "AW",
+    "ds_accounts": ["4713896205", "8820145937", "5096627718"],
+    "fields": ["Date", "Cost", "Clicks"],
+}
+FACEBOOK: dict[str, Any] = {
+    "name": "facebook_ads",
+    "ds_id": "FA",
+    "ds_accounts": ["act_1784203956017", "act_604418273950"],
+    "fields": ["Date", "adcampaign_name", "spend", "impressions"],
+}
+REPORTS = [CAMPAIGNS, DEVICES, FACEBOOK]
+FAST = {"clock_factor": 60.0, "now": NOW, "min_seconds": 1.0, "max_seconds": 6.0}
+
+
+def options(**changes: Any) -> Options:  # noqa: ANN401 - any option
+    return Options(**{**FAST, **changes})
+
+
+def test_1200_queries_arrive_once_and_the_next_night_asks_only_for_what_is_new(
+    tmp_path: Path,
+) -> None:
+    """Three reports, two data sources, five accounts, 150 days: every row, each once."""
+    target = Target()
+    with Emulator(options=options()) as emulator:
+        config = config_for(emulator, REPORTS, start_date=str(FIRST), end_date=str(LAST))
+        ended = sync(config, tmp_path, target)
+
+        assert ended.code == 0, ended.stderr[-2000:]
+        assert len(emulator.queries) == 1200
+        assert emulator.peak_running_batches == 2
+        assert max(batch.amount for batch in emulator.batches) <= 100
+        assert len(emulator.batches) == 12
+        for report in REPORTS:
+            assert target.tables[report["name"]] == truth(emulator, report, FIRST, LAST)
+        assert target.doubled == []
+
+        asked_before = len(emulator.queries)
+        emulator.clock.advance(seconds=24 * 3600)
+        config["end_date"] = str(LAST + DAY)
+        ended = sync(config, tmp_path, target)
+
+        assert ended.code == 0, ended.stderr[-2000:]
+        asked = emulator.queries[asked_before:]
+        assert {query.first for query in asked} == {LAST - 2 * DAY, LAST - DAY, LAST, LAST + DAY}
+        assert len(asked) == 8 * 4
+        for report in REPORTS:
+            expected = truth(emulator, report, FIRST, LAST - 3 * DAY, asked_on=emulator.today - DAY)
+            expected |= truth(emulator, report, LAST - 2 * DAY, LAST + DAY)
+            assert target.tables[report["name"]] == expected
+        assert target.doubled == []
+
+
+def test_an_account_that_is_gone_and_a_day_that_fails_hold_nothing_back(tmp_path: Path) -> None:
+    target, first = Target(), LAST - 9 * DAY
+    gone, bad_day = "5096627718", LAST - 6 * DAY
+    report = {**CAMPAIGNS, "ds_accounts": ["4713896205", gone, "8820145937"]}
+    with Emulator(options=options()) as emulator:
+        emulator.drop_account("AW", gone)
+        emulator.inject(
+            Fault(
+                effect="fail_query",
+                account="8820145937",
+                day=bad_day,
+                code="QUERY_ERROR",
+                description="The source had a hiccup.",
+                times=None,
+            )
+        )
+        config = config_for(emulator, [report], start_date=str(first), end_date=str(LAST))
+        ended = sync(config, tmp_path, target)
+
+        assert ended.code == 3
+        assert "Traceback" not in ended.stderr
+        assert f"google_ads, account {gone}" in ended.stderr
+        assert "QUERY_ACCOUNT_UNAVAILABLE" in ended.stderr
+        assert f"google_ads, account 8820145937, {bad_day}: QUERY_ERROR" in ended.stderr
+        arrived = ["4713896205", "8820145937"]
+        expected = truth(emulator, report, first, LAST, accounts=arrived)
+        missing = truth(emulator, report, bad_day, bad_day, accounts=["8820145937"])
+        assert target.tables["google_ads"] == {
+            key: values for key, values in expected.items() if key not in missing
+        }
+
+        asked_before = len(emulator.queries)
+        emulator.clear_faults()
+        emulator.restore_account("AW", gone)
+        ended = sync(config, tmp_path, target)
+
+        assert ended.code == 0, ended.stderr[-2000:]
+        asked = {(*query.accounts, query.first) for query in emulator.queries[asked_before:]}
+        lookback = {LAST, LAST - DAY, LAST - 2 * DAY}
+        assert asked == {
+            *((gone, first + n * DAY) for n in range(10)),
+            *((account, day) for account in arrived for day in lookback),
+            ("8820145937", bad_day),
+        }
+        accounts = [*arrived, gone]
+        assert target.tables["google_ads"] == truth(
+            emulator, report, first, LAST, accounts=accounts
+        )
+
+
+UNKNOWNS: list[dict[str, Any]] = [
+    {"total_rows_counts_header": False},
+    {"results_paging": False},
+    {"page_total_rows": "page"},
+    {"header_on_every_page": True},
+    {"empty_result": "no_data_found"},
+    {"blank_metric": "null"},
+    {"numbers": "strings"},
+    {"escaped_slashes": False, "escaped_unicode": False},
+    {"split_info_unsplit": "object"},
+    {"schedule_id_counts": "split"},
+    {"schedule_id_date": "date"},
+    {"split_order": "date"},
+    {"errors_in_200": True},
+    {"unfinished_status": 200, "status_unfinished_status": 202},
+    {"requests_per_second": 8, "retry_after": False},
+    {"requests_per_second": 8, "retry_after": True},
+]
+
+
+@pytest.mark.parametrize("choice", UNKNOWNS, ids=str)
+def test_whatever_the_api_does_where_nobody_knows_the_same_rows_arrive(
+    tmp_path: Path, choice: dict[str, Any]
+) -> None:
+    target, first = Target(), LAST - 6 * DAY
+    report = {**CAMPAIGNS, "ds_accounts": ["4713896205", "2645570913", "6604219873"]}
+    unsplit = {**FACEBOOK, "split_dates_policy": "none"}
+    with Emulator(options=options(**choice)) as emulator:
+        config = config_for(
+            emulator, [report, unsplit], start_date=str(first), end_date=str(LAST), page_size=3
+        )
+        ended = sync(config, tmp_path, target)
+
+        assert ended.code == 0, ended.stderr[-3000:]
+        assert target.tables["google_ads"] == truth(emulator, report, first, LAST)
+        assert target.tables["facebook_ads"] == truth(emulator, unsplit, first, LAST)
+        assert target.doubled == []
