@@ -185,8 +185,8 @@ class TapSupermetrics(Tap):
         """
         try:
             return super().cb_config(ctx, param, value)
-        except (OSError, ValueError) as error:
-            raise SettingsError([f"--config: {error}"]) from None
+        except (OSError, ValueError, TypeError) as error:
+            raise SettingsError([f"--config: expected JSON objects ({error})"]) from None
 
 
 def _read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:

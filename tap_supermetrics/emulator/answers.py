@@ -1,0 +1,208 @@
+"""What the API says about queries, batches, accounts and fields: the content of its envelopes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from tap_supermetrics.emulator.clock import iso
+from tap_supermetrics.emulator.encoding import total_rows
+from tap_supermetrics.emulator.queries import Batch, Query, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_supermetrics.emulator.catalogue import Field, Login, Source
+    from tap_supermetrics.emulator.options import Options
+    from tap_supermetrics.emulator.parameters import Question
+    from tap_supermetrics.emulator.world import World
+
+Answer = dict[str, Any]
+
+
+def batch_information(batch: Batch, base_url: str) -> Answer:
+    """A `query_batch` (Supermetrics docs, "Batch queries (Preview)", "Object reference")."""
+    return {
+        "@type": "query_batch",
+        "batch_id": batch.id,
+        "status_code": batch.status.value,
+        "schedule_time": iso(batch.arrived),
+        "start_time": iso(batch.started),
+        "end_time": iso(batch.ended),
+        "cancel_time": iso(batch.cancelled),
+        **batch.shown,
+        "query_amount": len(batch.queries),
+        "links": {"status": {"href": f"{base_url}/query/batch/{batch.id}/status"}},
+    }
+
+
+def batch_progress(batch: Batch) -> Answer:
+    """A `batch_progress` (same)."""
+    counts = Counter(query.status for query in batch.queries)
+    return {
+        "queued": counts[Status.QUEUED],
+        "running": counts[Status.RUNNING],
+        "success": counts[Status.SUCCESS],
+        "failure": counts[Status.FAILURE] + counts[Status.STOPPED],
+    }
+
+
+def batch_query(query: Query, base_url: str, options: Options) -> Answer:
+    """A `batch_query` (same)."""
+    if query.shown and query.shown[0] == (base_url, options):
+        return query.shown[1]
+    answer = _batch_query(query, base_url, options)
+    if query.status.is_final:
+        query.shown = (base_url, options), answer
+    return answer
+
+
+def _batch_query(query: Query, base_url: str, options: Options) -> Answer:
+    result = None
+    if query.status is Status.SUCCESS:
+        result = {
+            "total_rows": total_rows(query, options),
+            "results_url": f"{base_url}/query/results?schedule_id={quote(query.schedule_id)}",
+        }
+    return {
+        "@type": "batch_query",
+        "schedule_id": query.schedule_id,
+        "status_code": query.code,
+        "query_start_time": iso(query.started),
+        "query_end_time": iso(query.ended),
+        "split_info": query.split,
+        "error_info": query.error.payload(with_status=True) if query.error else None,
+        "result_info": result,
+    }
+
+
+def unfinished(query: Query) -> Answer:
+    """`meta` of a query that has no result yet (Supermetrics docs, "Async queries")."""
+    over = query.is_over
+    return {
+        "schedule_id": query.schedule_id,
+        "status_code": (query.ended_as or Status.STOPPED.value) if over else query.code,
+        "progress": {"queries_ready": 0, "queries_total": max(1, len(query.target.accounts))},
+        "workflow": {"tasks_scheduled": 0, "tasks_running": 0 if over else 1},
+    }
+
+
+def finished(query: Query, options: Options) -> Answer:
+    """`meta` of a query with a result (Supermetrics docs, "Get data")."""
+    asked, table = query.question, query.table
+    rows = total_rows(query, options)
+    columns = len(asked.fields) if asked and table and table.total else min(rows, 1)
+    return {
+        "schedule_id": query.schedule_id,
+        "status_code": query.status.value,
+        "query": _asked(asked, query) if asked else {},
+        "result": {
+            "total_columns": columns,
+            "total_rows": rows,
+            "run_seconds": round((query.ended or 0.0) - (query.started or 0.0), 3),
+            "data_sampled": None,
+            "cache_used": False,
+            "cache_time": None,
+        },
+    }
+
+
+def _asked(asked: Question, query: Query) -> Answer:
+    return {
+        "start_date": asked.first.isoformat() if asked.first else None,
+        "end_date": asked.last.isoformat() if asked.last else None,
+        "ds_accounts": list(query.accounts),
+        "ds_segments": [],
+        "fields": [
+            _column(number, field_id, field)
+            for number, (field_id, field) in enumerate(asked.fields)
+        ],
+        "compare_type": None,
+        "compare_show": None,
+        "compare_start_date": None,
+        "compare_end_date": None,
+        "settings": asked.effective_settings,
+        "cache_minutes": asked.cache_minutes,
+    }
+
+
+def _column(number: int, field_id: str, field: Field) -> Answer:
+    return {
+        "id": field_id,
+        "field_id": field.id,
+        "field_name": field.name,
+        "field_type": "met" if field.is_metric else "dim",
+        "field_split": "row",
+        "data_type": field.data_type,
+        "data_column": number,
+        "visible": True,
+    }
+
+
+def fields_of(source: Source) -> list[Answer]:
+    """The items of `/query/fields` (Supermetrics docs, "Get fields")."""
+    return [_field(field, source) for field in source.fields]
+
+
+def _field(field: Field, source: Source) -> Answer:
+    shown = {
+        "@type": "ds_metric" if field.is_metric else "ds_dimension",
+        "field_id": field.id,
+        "field_name": field.name,
+        "field_type": "met" if field.is_metric else "dim",
+        "data_type": field.data_type,
+        "description": field.description,
+        "group_name": field.group,
+        "is_filterable": field.is_filterable,
+        "report_types": list(field.report_types or source.report_types),
+    }
+    return shown | ({"is_non_aggregatable": field.is_non_aggregatable} if field.is_metric else {})
+
+
+def accounts_of(
+    source: Source, world: World, users: frozenset[str], cached_at: str | None
+) -> list[Answer]:
+    """The items of `/query/accounts`, one per login (Supermetrics docs, "Get accounts").
+
+    Args:
+        source: The data source.
+        world: Tells which accounts are gone.
+        users: Logins to show, lower case; all when empty.
+        cached_at: Time of the cached lists.
+    """
+    return [
+        {
+            "ds_user": login.user,
+            "display_name": login.display_name,
+            "cache_time": cached_at if login.cached else None,
+            "accounts": _accounts(source, number, world),
+        }
+        for number, login in enumerate(source.logins)
+        if not users or login.user.lower() in users
+    ]
+
+
+def _accounts(source: Source, login: int, world: World) -> list[Mapping[str, str]]:
+    return [
+        {
+            "account_id": account.id,
+            "account_name": account.name,
+            "group_name": account.group,
+        }
+        for account in source.accounts
+        if login in account.logins and not world.is_gone(source.id, account.id)
+    ]
+
+
+def segments_of(logins: tuple[Login, ...]) -> list[Answer]:
+    """The items of `/query/segments` (Supermetrics docs, "Get segments")."""
+    return [
+        {
+            "ds_user": login.user,
+            "display_name": login.display_name,
+            "cache_time": None,
+            "segments": [{"segment_id": "-1", "segment_name": "All users"}],
+        }
+        for login in logins
+    ]

@@ -1,0 +1,258 @@
+"""Query batches: reading a request to start one, and splitting its queries.
+
+Source of all limits and codes: Supermetrics docs, "Batch queries (Preview)".
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.faults import Target
+from tap_supermetrics.emulator.parameters import (
+    Params,
+    account_ids,
+    date_range,
+    is_true,
+    source_of,
+    today_of,
+)
+from tap_supermetrics.emulator.queries import Batch, Query
+
+if TYPE_CHECKING:
+    from tap_supermetrics.emulator.options import Options
+    from tap_supermetrics.emulator.world import World
+
+FORMATS = ("json", "keyjson", "ndjson", "csv", "tsv")
+"""The output formats that the emulator writes; the real API has some more."""
+
+MIN_TIMEOUT, MAX_TIMEOUT, DEFAULT_TIMEOUT = 5, 60, 30
+MIN_CONCURRENCY, MAX_CONCURRENCY, DEFAULT_CONCURRENCY = 1, 50, 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What reading a query depends on beside its parameters."""
+
+    world: World
+    options: Options
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """A query after splitting: its parameters, `split_info` and the end of its schedule id."""
+
+    params: Params
+    split: Mapping[str, object] | None
+    suffix: str
+
+
+def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) -> Batch:
+    """A batch from the body of a request.
+
+    Raises:
+        ApiError: A BATCH_* code: a limit is exceeded, or an item is no query or cannot be split.
+    """
+    timeout = _bounded(params, "timeout_minutes", (MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT))
+    concurrency = _bounded(
+        params, "query_concurrency", (MIN_CONCURRENCY, DEFAULT_CONCURRENCY, MAX_CONCURRENCY)
+    )
+    shown = {
+        "description": params.get("description"),
+        "split_accounts_policy": _policy(params, "split_accounts_policy", "all"),
+        "split_dates_policy": _policy(params, "split_dates_policy", "day"),
+        "timeout_minutes": timeout,
+        "query_concurrency": concurrency,
+        "query_output_format": _format(params),
+        "add_exclude_account_errors": is_true(params.get("add_exclude_account_errors")),
+        "add_clean_data_types": is_true(params.get("add_clean_data_types")),
+    }
+    batch = Batch(
+        id=batch_id, key=key, shown=shown, concurrency=concurrency, timeout=timeout * 60.0
+    )
+    pieces = _pieces([_item(item) for item in _items(params)], shown, around)
+    batch.queries = tuple(
+        Query(
+            schedule_id=batch_id + piece.suffix,
+            params=piece.params,
+            key=key,
+            target=target_of(batch_id + piece.suffix, piece.params, around),
+            batch=batch,
+            split=piece.split,
+            output=str(shown["query_output_format"]),
+        )
+        for piece in pieces
+    )
+    batch.pending = deque(batch.queries)
+    return batch
+
+
+def target_of(schedule_id: str, params: Params, around: Surroundings) -> Target:
+    """The data source, accounts and days of a query, as far as they can be read."""
+    accounts: tuple[str, ...] = ()
+    days: tuple[date | None, date | None] = (None, None)
+    try:
+        source = source_of(params, around.world, around.options)
+        accounts = account_ids(params, source, around.world)
+        if source.has_dates:
+            today = today_of(params, around.options, around.now)
+            days = date_range(params, source, around.options, today)
+    except ApiError:
+        pass  # It will fail when it runs, and say why.
+    ds_id = str(params.get("ds_id") or "").upper()
+    return Target(
+        schedule_id=schedule_id, ds_id=ds_id, accounts=accounts, first=days[0], last=days[1]
+    )
+
+
+def _bounded(params: Params, name: str, bounds: tuple[int, int, int]) -> int:
+    lowest, default, highest = bounds
+    value = params.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)):
+        raise ApiError("BAD_REQUEST", f"Parameter {name} must be a whole number.")
+    if int(str(value)) > highest:
+        code = f"BATCH_{name.upper()}_LIMIT_EXCEEDED"
+        raise ApiError(code, f"{value} was requested, {highest} is the maximum.")
+    return max(lowest, int(str(value)))
+
+
+def _policy(params: Params, name: str, other: str) -> str:
+    value = params.get(name) or "none"
+    if value not in {"none", other}:
+        raise ApiError("BAD_REQUEST", f'Parameter {name} must be "none" or "{other}".')
+    return str(value)
+
+
+def _format(params: Params) -> str:
+    value = str(params.get("query_output_format") or "json")
+    if value not in FORMATS:
+        raise ApiError("BATCH_QUERY_OUTPUT_FORMAT_INVALID", f'"{value}" is not supported.')
+    return value
+
+
+def _items(params: Params) -> list[object]:
+    items = params.get("queries")
+    if isinstance(items, str):
+        try:
+            items = json.loads(items)
+        except ValueError:
+            items = None
+    if not isinstance(items, list) or not items:
+        raise ApiError("BATCH_QUERY_ITEM_VALUE_INVALID", "Parameter queries is required.")
+    return items
+
+
+def _item(item: object) -> Params:
+    if isinstance(item, str):
+        item = parsed_url(item)
+    if not isinstance(item, Mapping):
+        raise ApiError("BATCH_QUERY_ITEM_TYPE_INVALID", "Expected an object or a URL.")
+    if not item.get("ds_id") or not item.get("fields"):
+        raise ApiError("BATCH_QUERY_ITEM_VALUE_INVALID", "A query needs ds_id and fields.")
+    return {key: value for key, value in item.items() if key not in {"api_key", "schedule_id"}}
+
+
+def parsed_url(url: str) -> dict[str, object]:
+    """The parameters of a query URL, version 2 or, as far as its names tell, 1 (`dsAccounts`).
+
+    Raises:
+        ApiError: It is no URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ApiError("BATCH_QUERY_ITEM_VALUE_INVALID", f"{url[:100]} is not a URL.")
+    sent: dict[str, object] = dict(parse_qsl(parts.query, keep_blank_values=True))
+    try:
+        inner = json.loads(str(sent.pop("json", "{}")))
+    except ValueError:
+        inner = None
+    if not isinstance(inner, dict):
+        raise ApiError("BATCH_QUERY_ITEM_VALUE_INVALID", "Parameter json is not an object.")
+    named = {**sent, **inner}
+    return {re.sub(r"(?<=[a-z])([A-Z]+)", r"_\1", key).lower(): named[key] for key in named}
+
+
+def _pieces(items: list[Params], shown: Mapping[str, object], around: Surroundings) -> list[_Piece]:
+    pieces: list[_Piece] = []
+    for number, item in enumerate(items, 1):
+        for piece in _split(_with_settings(item, shown), shown, around):
+            n = number if around.options.schedule_id_counts == "sent" else len(pieces) + 1
+            suffix = f"_query_{n}{piece.suffix}"
+            pieces.append(_Piece(params=piece.params, split=piece.split, suffix=suffix))
+            _check_amount(len(pieces), around.options.batch_max_queries)
+    return pieces
+
+
+def _check_amount(amount: int, highest: int) -> None:
+    if amount > highest:
+        raise ApiError(
+            "BATCH_QUERIES_LIMIT_EXCEEDED",
+            f"There are more than {highest} queries after splitting, {highest} are allowed.",
+        )
+
+
+def _with_settings(item: Params, shown: Mapping[str, object]) -> Params:
+    settings = item.get("settings") or {}
+    if shown["add_exclude_account_errors"] and isinstance(settings, Mapping):
+        item = {**item, "settings": {**settings, "exclude_invalid_accounts": True}}
+    return {**item, "add_clean_data_types": True} if shown["add_clean_data_types"] else item
+
+
+def _split(item: Params, shown: Mapping[str, object], around: Surroundings) -> Iterator[_Piece]:
+    try:
+        accounts = _accounts_of(item, around) if shown["split_accounts_policy"] == "all" else None
+        days = _days_of(item, around) if shown["split_dates_policy"] == "day" else None
+    except ApiError as error:
+        raise ApiError("BATCH_QUERY_ITEM_SPLIT_FAILED", error.description or error.code) from None
+    by_account = enumerate(accounts or (None,), 1)
+    by_day = enumerate(days or (None,), 1)
+    pairs = list(itertools.product(by_account, by_day))
+    if around.options.split_order == "date":
+        pairs.sort(key=lambda pair: (pair[1][0], pair[0][0]))
+    for account, day in pairs:
+        yield _piece(item, account, day, around.options)
+
+
+def _accounts_of(item: Params, around: Surroundings) -> tuple[str, ...]:
+    source = source_of(item, around.world, around.options)
+    return account_ids(item, source, around.world)
+
+
+def _days_of(item: Params, around: Surroundings) -> tuple[date, ...] | None:
+    source = source_of(item, around.world, around.options)
+    if not source.has_dates:
+        return None
+    today = today_of(item, around.options, around.now)
+    first, last = date_range(item, source, around.options, today)
+    return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def _piece(
+    item: Params, account: tuple[int, str | None], day: tuple[int, date | None], options: Options
+) -> _Piece:
+    params, suffix = dict(item), ""
+    if account[1] is not None:
+        params["ds_accounts"] = account[1]
+        suffix = f"_acc_{account[0]}"
+    if day[1] is not None:
+        params.pop("date_range_type", None)
+        params |= {"start_date": day[1].isoformat(), "end_date": day[1].isoformat()}
+        suffix += f"_day_{day[0]}" if options.schedule_id_date == "number" else f"_{day[1]}"
+    split = {
+        "ds_accounts": [account[1]] if account[1] is not None else [],
+        "start_date": day[1].isoformat() if day[1] else None,
+        "end_date": day[1].isoformat() if day[1] else None,
+    }
+    shown = split if suffix or options.split_info_unsplit == "object" else None
+    return _Piece(params=params, split=shown, suffix=suffix)

@@ -1,0 +1,164 @@
+"""The command `tap-supermetrics-emulator`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tap_supermetrics.emulator.emulator import Emulator
+from tap_supermetrics.emulator.options import Options, with_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_PORT = 8190
+DEFAULT_FACTOR = 20.0
+
+_DESCRIPTION = """\
+A local Supermetrics API to develop and test pipelines against, without an account or quota.
+It serves Google Ads (AW), Facebook Ads (FA), Google Analytics 4 (GAWA) and Google Merchant Center
+(GMC) with invented data, and behaves as the real API does: batches, asynchronous queries, limits,
+errors. Time can run faster, and failures can be injected under /emulator/ (GET it for a list).
+"""
+
+_EPILOGUE = """\
+examples:
+  tap-supermetrics-emulator                                 start, print a configuration to paste
+  tap-supermetrics-emulator --clock-factor 1000             an hour in 3.6 seconds
+  tap-supermetrics-emulator --option errors_in_200=true --option license_concurrency=2
+  curl -X POST localhost:8190/emulator/clock -d '{"advance": 86400}'
+  curl -X POST localhost:8190/emulator/faults \\
+       -d '{"effect": "fail_query", "account": "4713896205", "code": "QUERY_ERROR"}'
+
+options (name=default), explained in the documentation of `Options`:
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until interrupted or terminated.
+
+    Returns:
+        The exit status: 0 after a clean stop, 1 when the port is taken.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        emulator = Emulator(options=_options(parsed), host=parsed.host, port=parsed.port)
+    except ValueError as error:
+        sys.exit(f"tap-supermetrics-emulator: {error}")
+    except OSError as error:
+        print(  # noqa: T201 - a command speaks by printing
+            f"tap-supermetrics-emulator: {parsed.host}:{parsed.port}: {error.strerror}. "
+            "Choose another --port (0 takes any free one).",
+            file=sys.stderr,
+        )
+        return 1
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with emulator:
+        print(_greeting(emulator), flush=True)  # noqa: T201 - same
+        stopped.wait()
+    return 0
+
+
+def tap_config(emulator: Emulator) -> dict[str, Any]:
+    """A configuration of the tap with a report of each of three data sources."""
+    week_ago = emulator.today - timedelta(days=7)
+    return {
+        "api_url": emulator.url,
+        "api_key": emulator.api_key,
+        "start_date": week_ago.isoformat(),
+        "queries": [
+            {
+                "name": "google_ads",
+                "ds_id": "AW",
+                "ds_accounts": ["4713896205", "8820145937", "5096627718"],
+                "fields": ["Date", "CampaignID", "Campaignname", "Impressions", "Clicks", "Cost"],
+            },
+            {
+                "name": "facebook_ads",
+                "ds_id": "FA",
+                "ds_accounts": ["act_1784203956017", "act_290471836"],
+                "fields": ["Date", "adcampaign_id", "adcampaign_name", "impressions", "cost"],
+            },
+            {
+                "name": "ga4",
+                "ds_id": "GAWA",
+                "ds_accounts": ["318204957"],
+                "fields": ["date", "sessionSourceMedium", "sessions", "totalRevenue"],
+            },
+        ],
+    }
+
+
+def _greeting(emulator: Emulator) -> str:
+    return "\n".join(
+        (
+            f"Emulated Supermetrics API: {emulator.url}",
+            f"API key:                   {emulator.api_key}",
+            f"Control plane:             {emulator.origin}/emulator/",
+            f"Emulated time:             {emulator.clock.now():%Y-%m-%d %H:%M:%S} UTC",
+            f"Emulated seconds a second: {emulator.clock.factor:g}",
+            "A configuration of the tap:",
+            json.dumps(tap_config(emulator), indent=2),
+            "Stop it with Ctrl+C.",
+        )
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = ", ".join(f"{field.name}={field.default}" for field in fields(Options))
+    parser = argparse.ArgumentParser(
+        prog="tap-supermetrics-emulator",
+        description=_DESCRIPTION,
+        epilog=f"{_EPILOGUE}{_wrapped(defaults)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
+    add("--key", default=Options().api_key, help="accepted API key (default: %(default)s)")
+    add("--now", default=Options().now, help="emulated time of the start (default: %(default)s)")
+    add(
+        "--clock-factor",
+        type=float,
+        default=DEFAULT_FACTOR,
+        help="emulated seconds per second (default: %(default)s)",
+    )
+    add("--seed", type=int, default=Options().seed, help="seed of the data (default: %(default)s)")
+    add(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change how it behaves; can be repeated",
+    )
+    return parser
+
+
+def _wrapped(text: str) -> str:
+    lines = [""]
+    for word in text.split(" "):
+        if len(lines[-1]) + len(word) > 90:  # noqa: PLR2004 - a terminal's width
+            lines.append("")
+        lines[-1] += f" {word}"
+    return "\n".join(f" {line}" for line in lines)
+
+
+def _options(parsed: argparse.Namespace) -> Options:
+    options = replace(
+        Options(),
+        api_key=parsed.key,
+        now=parsed.now,
+        clock_factor=parsed.clock_factor,
+        seed=parsed.seed,
+    )
+    for assignment in parsed.option:
+        options = with_text(options, assignment)
+    return options

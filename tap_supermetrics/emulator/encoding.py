@@ -1,0 +1,154 @@
+"""Rows and envelopes as bytes, in the output formats of the API."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tap_supermetrics.emulator.catalogue import Cell
+    from tap_supermetrics.emulator.options import Options
+    from tap_supermetrics.emulator.queries import Query
+    from tap_supermetrics.emulator.tables import Row
+
+CONTENT_TYPES = {
+    "json": "application/json",
+    "keyjson": "application/json",
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+    "tsv": "text/tab-separated-values; charset=utf-8",
+}
+
+_NO_DATA = "No data found"
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def json_bytes(value: object, options: Options) -> bytes:
+    """JSON as PHP writes it: slashes and non-ASCII escaped, unless options say otherwise."""
+    encoded = msgspec.json.encode(value)
+    if options.escaped_slashes:
+        encoded = encoded.replace(b"/", b"\\/")
+    if options.escaped_unicode and not encoded.isascii():
+        encoded = _NOT_ASCII.sub(_escaped, encoded.decode()).encode()
+    return encoded
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4))
+
+
+def header_of(query: Query) -> Row | None:
+    """The labels of the columns, or None when the query wants none or found nothing."""
+    asked, table = query.question, query.table
+    if asked is None or table is None or not table.total or asked.is_set("no_headers"):
+        return None
+    return tuple(field.name for _, field in asked.fields)
+
+
+def size_of(query: Query, options: Options) -> int:
+    """How many rows the answer has in all, the header and "No data found" included."""
+    total = query.table.total if query.table else 0
+    if not total:
+        return 1 if options.empty_result == "no_data_found" else 0
+    return total + (1 if header_of(query) else 0)
+
+
+def total_rows(query: Query, options: Options) -> int:
+    """`total_rows` of a result."""
+    uncounted = header_of(query) is not None and not options.total_rows_counts_header
+    return size_of(query, options) - uncounted
+
+
+def chunks(query: Query, first: int, last: int, options: Options) -> Iterator[Sequence[Row]]:
+    """The rows from index `first` to before `last`, ready to encode; the header has index 0."""
+    table, header = query.table, header_of(query)
+    if table is None or not table.total:
+        if options.empty_result == "no_data_found" and first == 0 < last:
+            yield [(_NO_DATA,)]
+        return
+    offset = 1 if header and not options.header_on_every_page else 0
+    if header and (options.header_on_every_page or first == 0 < last):
+        yield [header]
+    dressed = _dresser(query, options)
+    for rows in table.chunks(max(0, first - offset), max(0, last - offset)):
+        yield dressed(rows)
+
+
+def _dresser(query: Query, options: Options) -> Callable[[Sequence[Row]], Sequence[Row]]:
+    """What turns blanks and numbers into what the options and settings say."""
+    asked = query.question
+    if asked is None:
+        return lambda rows: rows
+    blank: Cell = 0 if asked.is_set("blanks_to_zero") else None
+    blank = "" if blank is None and not options.blank_metric else blank
+    text = options.numbers == "strings" and not query.params.get("add_clean_data_types")
+    digits = int(str(asked.effective_settings["round_metrics_to"]))
+    metrics = {n for n, (_, field) in enumerate(asked.fields) if field.is_metric}
+
+    def dressed(rows: Sequence[Row]) -> Sequence[Row]:
+        columns = [
+            _dressed(column, blank, digits, text=text) if n in metrics else column
+            for n, column in enumerate(zip(*rows, strict=True))
+        ]
+        return list(zip(*columns, strict=True))
+
+    return dressed if metrics else lambda rows: rows
+
+
+def _dressed(column: Sequence[Cell], blank: Cell, digits: int, *, text: bool) -> Sequence[Cell]:
+    if digits < 4:  # noqa: PLR2004 - what metrics are rounded to anyway
+        column = [round(cell, digits) if isinstance(cell, float) else cell for cell in column]
+    if blank is not None and None in column:
+        column = [blank if cell is None else cell for cell in column]
+    return [str(c) if isinstance(c, (int, float)) else c for c in column] if text else column
+
+
+def encoded(
+    query: Query, pieces: Iterable[Sequence[Row]], options: Options, output: str
+) -> Iterator[bytes]:
+    """A whole result in an output format, piece by piece; json without its envelope."""
+    match output:
+        case "csv" | "tsv":
+            return (_separated(rows, output) for rows in pieces)
+        case "keyjson" | "ndjson":
+            return _objects(query, pieces, options, lines=output == "ndjson")
+        case _:
+            return _arrays(pieces, options)
+
+
+def _arrays(pieces: Iterable[Sequence[Row]], options: Options) -> Iterator[bytes]:
+    yield b"["
+    comma = b""
+    for rows in pieces:
+        if rows:
+            yield comma + json_bytes(rows, options)[1:-1]
+            comma = b","
+    yield b"]"
+
+
+def _separated(rows: Sequence[Row], output: str) -> bytes:
+    text = io.StringIO()
+    separator = "," if output == "csv" else "\t"
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _objects(
+    query: Query, pieces: Iterable[Sequence[Row]], options: Options, *, lines: bool
+) -> Iterator[bytes]:
+    """Objects keyed by the requested ids; these formats have no header by default."""
+    ids = [field_id for field_id, _ in query.question.fields] if query.question else []
+    header = header_of(query)
+    before, after = (b"", b"\n") if lines else (b",", b"")
+    yield b"" if lines else b"["
+    for number, row in enumerate(row for piece in pieces for row in piece if row != header):
+        comma = before if number else b""
+        yield comma + json_bytes(dict(zip(ids, row, strict=False)), options) + after
+    yield b"" if lines else b"]"

@@ -1,0 +1,161 @@
+"""Filters and orders of rows, as a query spells them.
+
+Source: Supermetrics docs, "Filter" (`filter`) and "Making requests" (`order_rows`).
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tap_supermetrics.emulator.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tap_supermetrics.emulator.catalogue import Cell, Field, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One comparison of a field with a value."""
+
+    field: Field
+    sign: str
+    value: str
+
+    def holds(self, cell: Cell) -> bool:
+        """Whether a cell of the field fulfils it."""
+        text = "" if cell is None else str(cell)
+        match self.sign:
+            case "=@" | "!@":
+                return (self.value.lower() in text.lower()) is (self.sign == "=@")
+            case "=~" | "!~":
+                return bool(pattern(self.value).search(text)) is (self.sign == "=~")
+            case _:
+                return _compared(self.sign, text, self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Conditions joined by AND, groups of them joined by OR (AND binds tighter)."""
+
+    groups: tuple[tuple[Condition, ...], ...]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields that it names."""
+        return tuple(dict.fromkeys(condition.field for group in self.groups for condition in group))
+
+    @property
+    def is_of_dimensions(self) -> bool:
+        """Whether it can be applied before rows are summed."""
+        return all(field.axis for field in self.fields)
+
+    def holds(self, cells: Mapping[str, Cell]) -> bool:
+        """Whether a row, given as field id -> cell, passes."""
+        return any(all(c.holds(cells[c.field.id]) for c in group) for group in self.groups)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One key to sort rows by."""
+
+    field: Field
+    descending: bool
+
+
+_CONDITION = re.compile(r"\s*(\S+?)\s*(==|!=|>=|<=|=@|!@|=~|!~|>|<)\s*(.*?)\s*", re.DOTALL)
+_DELIMITED = re.compile(r"([/#~%@!])(.*)\1([imsxu]*)", re.DOTALL)
+_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
+_SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+
+
+def parsed_filter(text: str, source: Source) -> Filter | None:
+    """A filter from its text; None when there is none.
+
+    Raises:
+        ApiError: It does not parse, or names a field that does not exist or cannot be filtered.
+    """
+    if not text.strip():
+        return None
+    groups = (re.split(r"\s+AND\s+", part) for part in re.split(r"\s+OR\s+", text))
+    return Filter(groups=tuple(tuple(_condition(one, source) for one in group) for group in groups))
+
+
+def _condition(text: str, source: Source) -> Condition:
+    match = _CONDITION.fullmatch(text)
+    field = source.field(match[1]) if match else None
+    if match is None or field is None or not field.is_filterable:
+        raise ApiError("FILTER_INVALID", f'"{text}" is not a condition on a filterable field.')
+    sign, value = match[2], match[3]
+    if sign in {"=~", "!~"}:
+        pattern(value)
+    return Condition(field=field, sign=sign, value=value)
+
+
+def pattern(text: str) -> re.Pattern[str]:
+    """A PCRE with or without delimiters ("/paing$/i"), as Python's.
+
+    Raises:
+        ApiError: It is not a regular expression.
+    """
+    delimited = _DELIMITED.fullmatch(text)
+    body, letters = (delimited[2], delimited[3]) if delimited else (text, "")
+    flags = re.NOFLAG if hasattr(re, "NOFLAG") else re.RegexFlag(0)
+    for letter in letters:
+        flags |= _FLAGS.get(letter, flags)
+    try:
+        return re.compile(body, flags)
+    except re.error as error:
+        raise ApiError("ACCOUNT_FILTER_PATTERN_INVALID", f'"{text}": {error}') from None
+
+
+def _compared(sign: str, cell: str, value: str) -> bool:
+    try:
+        return _SIGNS[sign](float(cell), float(value))
+    except ValueError:
+        return _SIGNS[sign](cell, value)
+
+
+def parsed_order(value: object, source: Source) -> tuple[Order, ...]:
+    """The keys of `order_rows`: "impressions desc,date desc", or a list of such.
+
+    Raises:
+        ApiError: One of them is not "<field> asc|desc".
+    """
+    parts = value if isinstance(value, list) else str(value or "").split(",")
+    return tuple(_order(str(part), source) for part in parts if str(part).strip())
+
+
+def _order(text: str, source: Source) -> Order:
+    name, _, direction = text.strip().partition(" ")
+    field = source.field(name)
+    if field is None or direction.strip().lower() not in {"", "asc", "desc"}:
+        raise ApiError("ORDER_ROWS_INVALID", f'"{text}" is not "<field> asc|desc".')
+    return Order(field=field, descending=direction.strip().lower() == "desc")
+
+
+def ordered(
+    rows: list[tuple[Cell, ...]], keys: Sequence[Order], fields: Sequence[Field]
+) -> list[tuple[Cell, ...]]:
+    """The rows sorted by several keys, the first of which counts most; blanks come first."""
+    for key in reversed(keys):
+        position = [field.id for field in fields].index(key.field.id)
+        rows = sorted(rows, key=lambda row: _rank(row[position]), reverse=key.descending)
+    return rows
+
+
+def _rank(cell: Cell) -> tuple[int, float, str]:
+    if isinstance(cell, str) or cell is None:
+        return (0 if cell is None else 2, 0.0, cell or "")
+    return (1, float(cell), "")

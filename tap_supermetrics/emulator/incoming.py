@@ -1,0 +1,148 @@
+"""Requests as they arrive, and answers as they leave."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl
+
+from tap_supermetrics.emulator.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Auth = Literal["header", "parameter", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A request.
+
+    Attributes:
+        method: HTTP method.
+        path: Path without the query string.
+        query: Query string.
+        headers: Headers by lower-case name.
+        body: Body.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Outgoing:
+    """An answer.
+
+    Attributes:
+        status: HTTP status.
+        body: The whole body, or its pieces when it is large.
+        content_type: Media type.
+        headers: Further headers.
+        cut: Close the connection after so many bytes of the body.
+        is_reset: Break the connection instead of answering.
+    """
+
+    status: int = 200
+    body: bytes | Iterator[bytes] = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    is_reset: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request in the log.
+
+    Attributes:
+        method: HTTP method.
+        path: Path without the query string, version prefix included.
+        params: Decoded parameters, the key left out.
+        auth: How it was authenticated: "header", "parameter" or "none".
+        headers: Headers by lower-case name, `authorization` left out.
+        status: HTTP status of the answer; 0 when the connection was broken.
+        error_code: `error.code` of the answer, if any.
+        fault: Effect of the fault that happened to it, if any.
+        at: Emulated time, in seconds since 1970-01-01 UTC.
+        real_seconds: How long it took.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, object]
+    auth: Auth
+    headers: Mapping[str, str]
+    status: int
+    error_code: str | None
+    fault: str | None
+    at: float
+    real_seconds: float
+
+
+def decoded(request: Incoming) -> dict[str, object]:
+    """The parameters of a request: plain ones, those in `json`, and those of the body.
+
+    Source: Supermetrics docs, "Making requests".
+
+    Raises:
+        ApiError: `json` or a JSON body does not decode to an object.
+    """
+    params: dict[str, object] = _plain(request.query)
+    if "json" in params:
+        params |= _object(str(params.pop("json")))
+    if request.body:
+        params |= _of_body(request)
+    return params
+
+
+def _of_body(request: Incoming) -> dict[str, object]:
+    if "form-urlencoded" not in request.headers.get("content-type", ""):
+        return _object(request.body.decode(errors="replace"))
+    params = _plain(request.body.decode(errors="replace"))
+    return params | (_object(str(params.pop("json"))) if "json" in params else {})
+
+
+def _plain(text: str) -> dict[str, object]:
+    """Plain parameters; `settings[no_headers]=1` is nested, as in PHP."""
+    params: dict[str, object] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        nested = re.fullmatch(r"(\w+)\[(\w*)\]", name)
+        if nested is None:
+            params[name] = value
+        elif nested[2]:
+            inner = params.setdefault(nested[1], {})
+            if isinstance(inner, dict):
+                inner[nested[2]] = value
+        else:
+            items = params.setdefault(nested[1], [])
+            if isinstance(items, list):
+                items.append(value)
+    return params
+
+
+def _object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ApiError("BAD_REQUEST", "The parameters are not a JSON object.")
+    return value
+
+
+def key_of(request: Incoming, params: Mapping[str, object]) -> tuple[Auth, str]:
+    """How a request is authenticated, and the key.
+
+    Source: Supermetrics docs, "Authentication".
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return "header", token.strip()
+    key = str(params.get("api_key") or "")
+    return ("parameter", key) if key else ("none", "")

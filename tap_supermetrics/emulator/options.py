@@ -1,0 +1,171 @@
+"""What an emulator is told at its start: sizes, limits, and what nobody knows of the real API."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Settings of an emulator; any of them can be given on the command line too.
+
+    Attributes:
+        seed: Seed of the data and of the durations.
+        now: Emulated instant of the start, ISO 8601.
+        clock_factor: Emulated seconds per real second; 0 stops time.
+        timezone: Time zone of "today" when a query does not set `timezone`.
+        api_key: The accepted key.
+        other_api_key: A second accepted key, which may not read the first one's results.
+        min_seconds: Shortest run of a query, emulated.
+        max_seconds: Longest run of a query, emulated.
+        batch_start_seconds: Emulated delay between a free place and the start of a batch.
+        license_concurrency: Queries that run at once, over everything, first come first served.
+        requests_per_second: Requests allowed per **real** second before 429 TOO_MANY_REQUESTS;
+            0 for no limit. The real limit depends on license and address ("Usage limits").
+        retry_after: Whether a 429 carries `Retry-After`; only the API's schema mentions it.
+        row_quota: Rows per run of the emulator after which queries fail with
+            API_ROW_QUOTA_EXCEEDED; 0 for no quota. The period of the real one is a month.
+        daily_query_limit: Queries per data source and day (UTC) after which they fail with
+            LICENSE_DAILY_QUERY_LIMIT_EXCEEDED; 0 for no limit.
+        license_history_days: How far back a query may reach before it is refused with
+            LICENSE_HISTORICAL_RANGE_EXCEEDED; 0 for no limit.
+        max_days_per_query: Longer date ranges fail with a plain 500 QUERY_ERROR, as too large
+            queries were seen to do; 0 for no limit.
+        unlicensed_sources: Comma-separated data sources that answer LICENSE_ACCESS_DATA_SOURCE.
+        terms_per_campaign: Search terms of a Google Ads campaign and day, the size of the
+            largest report (6 campaigns x 460 terms x 366 days are over a million rows).
+        max_sync_seconds: Longest `sync_timeout`, and the default ("Short URLs": 1800 s).
+        sync_timeout_over_maximum: Whether a longer one is clamped or refused. Not known.
+        results_retention_seconds: Life of status and results after the query stopped
+            ("Async queries": one hour).
+        batch_status_retention_seconds: Life of a batch's status after it stopped
+            ("Batch queries (Preview)": one hour).
+        batch_retention_days: Life of a batch's information after its creation (same: 90 days).
+        batches_running: Batches that run at once (same: 2).
+        batch_max_queries: Queries of a batch after splitting (same: 100).
+        query_max_seconds: Longest run of a query ("Async queries": four hours).
+
+        unfinished_status: HTTP status of an unfinished `query/data` answer: 202, or 200 for
+            customers enrolled before 2022-06-22 ("Async queries").
+        status_unfinished_status: The same for `query/status`. Old docs show 200; not known.
+        errors_in_200: Errors of queries come with HTTP 200 and an `error` object, as every
+            official client expects.
+        status_not_found_status: HTTP status of STATUS_NOT_FOUND: 404, or 400 (third party).
+        total_rows_counts_header: Whether `total_rows` counts the header row. Captured answers
+            say yes, the command line client's test data say no.
+        max_rows_counts_header: Whether `max_rows` counts it. Not known.
+        header_on_every_page: Whether each page starts with the header, or only the one that
+            holds index 0. Clients disagree.
+        page_total_rows: Whether `total_rows` of a page is that of the whole result or of the page.
+        results_paging: Whether `query/results` honours `offset` and `limit`, or sends everything.
+        paginate_next_after_post: Whether `paginate.next` is filled after a POST; the docs say
+            GET only, the n8n client follows it after POST.
+        empty_result: An empty result is `[]`, or one row of one cell "No data found"; both seen.
+        blank_metric: A blank metric is `""` or null; both seen.
+        numbers: Metrics are JSON numbers, or numeric strings, against which
+            `add_clean_data_types` helps. Clients guard against the latter.
+        escaped_slashes: Whether `/` is escaped in JSON (team setting `api_json_unescaped_slashes`).
+        escaped_unicode: Whether non-ASCII is escaped (`api_json_unescaped_unicode`).
+        split_info_unsplit: `split_info` of a query that was not split. Not known.
+        schedule_id_counts: Whether `_query_<n>` counts the queries sent (the docs' examples
+            suggest it) or those after splitting.
+        schedule_id_date: What date splitting adds to a schedule id: `_day_<k>` or
+            `_<YYYY-MM-DD>`. Not known.
+        split_order: Order of a query split both ways: all days of the first account first, or
+            all accounts of the first day. Not known.
+        end_date_clamped: Whether an end date in the future becomes today, as seen for some sources.
+        eleventh_duplicate: What meets the 11th request that waits for the same query: an error
+            (429 TOO_MANY_REQUESTS) or a place among the waiting. Not known.
+        same_schedule_id: A request that repeats the schedule id of a finished query runs it
+            anew, or is given its result. Not known.
+        schedule_id_conflict: A request that repeats the schedule id of a running query with other
+            parameters joins it, or is refused (409 CONFLICT_ERROR). Not known.
+    """
+
+    seed: int = 1
+    now: str = "2024-06-01T04:00:00+00:00"
+    clock_factor: float = 1.0
+    timezone: str = "UTC"
+    api_key: str = "api_emulator_0123456789abcdef"
+    other_api_key: str = "api_emulator_other_key"
+
+    min_seconds: float = 2.0
+    max_seconds: float = 20.0
+    batch_start_seconds: float = 1.0
+    license_concurrency: int = 10
+    requests_per_second: int = 0
+    retry_after: bool = True
+    row_quota: int = 0
+    daily_query_limit: int = 0
+    license_history_days: int = 0
+    max_days_per_query: int = 0
+    unlicensed_sources: str = "LIA"
+    terms_per_campaign: int = 460
+    max_sync_seconds: int = 1800
+    sync_timeout_over_maximum: Literal["clamp", "refuse"] = "clamp"
+    results_retention_seconds: float = 3600.0
+    batch_status_retention_seconds: float = 3600.0
+    batch_retention_days: int = 90
+    batches_running: int = 2
+    batch_max_queries: int = 100
+    query_max_seconds: float = 4 * 3600.0
+
+    unfinished_status: Literal[202, 200] = 202
+    status_unfinished_status: Literal[200, 202] = 200
+    errors_in_200: bool = False
+    status_not_found_status: Literal[404, 400] = 404
+    total_rows_counts_header: bool = True
+    max_rows_counts_header: bool = False
+    header_on_every_page: bool = False
+    page_total_rows: Literal["whole", "page"] = "whole"
+    results_paging: bool = True
+    paginate_next_after_post: bool = False
+    empty_result: Literal["empty", "no_data_found"] = "empty"
+    blank_metric: Literal["", "null"] = ""
+    numbers: Literal["json", "strings"] = "json"
+    escaped_slashes: bool = True
+    escaped_unicode: bool = True
+    split_info_unsplit: Literal["null", "object"] = "null"
+    schedule_id_counts: Literal["sent", "split"] = "sent"
+    schedule_id_date: Literal["number", "date"] = "number"
+    split_order: Literal["account", "date"] = "account"
+    end_date_clamped: bool = True
+    eleventh_duplicate: Literal["refuse", "wait"] = "refuse"
+    same_schedule_id: Literal["rerun", "return"] = "rerun"
+    schedule_id_conflict: Literal["join", "refuse"] = "join"
+
+
+def with_text(options: Options, assignment: str) -> Options:
+    """Change one option by `name=value`, as given on the command line.
+
+    Raises:
+        ValueError: The name is not an option, or the value does not fit it.
+    """
+    name, equals, text = assignment.partition("=")
+    hints = typing.get_type_hints(Options)
+    if not equals or name not in hints:
+        raise ValueError(f"{assignment!r}: expected name=value, name one of {', '.join(hints)}")
+    return dataclasses.replace(options, **{name: _value(name, hints[name], text)})
+
+
+def _value(name: str, hint: object, text: str) -> typing.Any:  # noqa: ANN401 - the option's type
+    choices = typing.get_args(hint)
+    if choices and not isinstance(hint, types.UnionType):
+        return _choice(name, choices, text)
+    if hint is bool:
+        return _choice(name, (True, False), text)
+    try:
+        return typing.cast("type", hint)(text)
+    except ValueError:
+        raise ValueError(f"{name}: {text!r} is not {hint}") from None
+
+
+def _choice(name: str, choices: tuple[object, ...], text: str) -> object:
+    for choice in choices:
+        if str(choice).lower() == text.lower():
+            return choice
+    raise ValueError(f"{name}: {text!r} is not one of {', '.join(map(str, choices))}")

@@ -1,0 +1,331 @@
+"""The endpoints of the API."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tap_supermetrics.emulator import answers
+from tap_supermetrics.emulator.batches import FORMATS, Surroundings, parsed_batch, target_of
+from tap_supermetrics.emulator.blocks import mixed
+from tap_supermetrics.emulator.clock import Clock, iso
+from tap_supermetrics.emulator.encoding import json_bytes
+from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.incoming import Incoming, Outgoing
+from tap_supermetrics.emulator.parameters import (
+    Params,
+    generated_schedule_id,
+    question,
+    source_of,
+    whole_number,
+)
+from tap_supermetrics.emulator.queries import Batch, Query, Status
+from tap_supermetrics.emulator.results import Call, Page, Results, inclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_supermetrics.emulator.answers import Answer
+    from tap_supermetrics.emulator.engine import Engine
+    from tap_supermetrics.emulator.options import Options
+
+PREFIXES = ("/enterprise/v2/", "/v2/")
+"""The paths that the API is served under: documented, and used by the official SDK."""
+
+MAX_DUPLICATES = 10
+"""Requests that may wait for a query that another one runs (Supermetrics docs, "Usage limits")."""
+
+
+class Service:
+    """Answers requests below `PREFIXES`."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self._results_of = Results(self._meta)
+        self._recent: deque[float] = deque()
+        self._lock = threading.Lock()
+        self._routes: tuple[tuple[str, re.Pattern[str], Callable[[Call], Outgoing]], ...] = (
+            ("POST", re.compile(r"query/batch"), self._batch_start),
+            ("GET", re.compile(r"query/batch/([^/]+)"), self._batch_information),
+            ("DELETE", re.compile(r"query/batch/([^/]+)"), self._batch_cancel),
+            ("GET", re.compile(r"query/batch/([^/]+)/status"), self._batch_status),
+            ("GET|POST", re.compile(r"query/data/(\w+)"), self._data),
+            ("GET", re.compile(r"query/status"), self._status),
+            ("GET", re.compile(r"query/results"), self._results),
+            ("GET", re.compile(r"query/fields"), self._fields),
+            ("GET", re.compile(r"query/accounts"), self._accounts),
+            ("GET", re.compile(r"query/segments"), self._segments),
+        )
+
+    @property
+    def options(self) -> Options:
+        """The options in force."""
+        return self._engine.options
+
+    def handle(self, request: Incoming, path: str, params: Params, key: str) -> Outgoing:
+        """Answer a request; `path` is that below the prefix.
+
+        Raises:
+            ApiError: The answer is an error.
+        """
+        answer, ids = self._route(request.method, path)
+        self._authenticate(key)
+        self._limit_rate()
+        host = request.headers.get("host", "localhost")
+        prefix = request.path.removesuffix(path).rstrip("/")
+        base_url = f"http://{host}{prefix}"
+        call = Call(
+            method=request.method,
+            base_url=base_url,
+            path=path,
+            params={name: value for name, value in params.items() if name != "api_key"},
+            key=key,
+            ids=ids,
+        )
+        answered = answer(call)
+        if "pretty" in params and isinstance(answered.body, bytes):
+            answered.body = msgspec.json.format(answered.body)
+        return answered
+
+    def failure(self, error: ApiError) -> Outgoing:
+        """The answer that says what went wrong."""
+        body = {"meta": self._meta(), "error": error.payload()}
+        return Outgoing(
+            status=error.status, body=json_bytes(body, self.options), headers=error.headers
+        )
+
+    def _route(self, method: str, path: str) -> tuple[Callable[[Call], Outgoing], tuple[str, ...]]:
+        for methods, pattern, answer in self._routes:
+            match = pattern.fullmatch(path)
+            if match and method in methods.split("|"):
+                return answer, match.groups()
+        raise ApiError("ENDPOINT_NOT_FOUND", f"There is no {method} {path}.")
+
+    def _authenticate(self, key: str) -> None:
+        if not key:
+            raise ApiError("API_KEY_REQUIRED")
+        if key not in {self.options.api_key, self.options.other_api_key}:
+            raise ApiError("API_KEY_INVALID")
+
+    def _limit_rate(self) -> None:
+        limit = self.options.requests_per_second
+        if not limit:
+            return
+        now = time.monotonic()
+        with self._lock:
+            while self._recent and now - self._recent[0] >= 1.0:
+                self._recent.popleft()
+            if len(self._recent) < limit:
+                self._recent.append(now)
+                return
+        headers = {"Retry-After": "1"} if self.options.retry_after else {}
+        raise ApiError("TOO_MANY_REQUESTS", headers=headers)
+
+    def _id(self, length: int) -> str:
+        number = next(self._numbers)
+        digits = "".join(f"{mixed(self.options.seed, number, part):016x}" for part in range(2))
+        return digits[:length]
+
+    def _meta(self, **more: object) -> Answer:
+        return {"request_id": self._id(32), **more}
+
+    def _json(self, meta: Answer, data: object, status: int = 200) -> Outgoing:
+        body = {"meta": {"request_id": self._id(32), **meta}, "data": data}
+        return Outgoing(status=status, body=json_bytes(body, self.options))
+
+    def _around(self) -> Surroundings:
+        return Surroundings(world=self._engine.world, options=self.options, now=self._clock.now())
+
+    # Batches
+
+    def _batch_start(self, call: Call) -> Outgoing:
+        batch = parsed_batch(call.params, f"qrb_{self._id(12)}", call.key, self._around())
+        self._engine.submit_batch(batch)
+        return self._json({}, answers.batch_information(batch, call.base_url), 201)
+
+    def _batch_information(self, call: Call) -> Outgoing:
+        return self._json({}, answers.batch_information(self._batch(call), call.base_url))
+
+    def _batch_cancel(self, call: Call) -> Outgoing:
+        batch = self._batch(call)
+        if not self._engine.keeps_status(batch):
+            raise ApiError("BATCH_STATUS_NOT_FOUND")
+        self._engine.cancel(batch)
+        return self._json({}, answers.batch_information(batch, call.base_url))
+
+    def _batch_status(self, call: Call) -> Outgoing:
+        batch = self._batch(call)
+        if not self._engine.keeps_status(batch):
+            raise ApiError("BATCH_STATUS_NOT_FOUND")
+        offset = whole_number(call.params, "offset", 0) or 0
+        limit = min(1000, max(1, whole_number(call.params, "limit", 100) or 1))
+        with self._engine.changed:
+            meta = {
+                "status_code": batch.status.value,
+                "progress": answers.batch_progress(batch),
+                "paginate": {"offset": offset, "limit": limit, "total": len(batch.queries)},
+            }
+            data = [
+                answers.batch_query(query, call.base_url, self.options)
+                for query in batch.queries[offset : offset + limit]
+            ]
+        return self._json(meta, data)
+
+    def _batch(self, call: Call) -> Batch:
+        batch = self._engine.batch(call.ids[0])
+        if batch is None or batch.key != call.key:
+            raise ApiError("BATCH_NOT_FOUND")
+        return batch
+
+    # Single queries
+
+    def _data(self, call: Call) -> Outgoing:
+        if call.ids[0] not in FORMATS:
+            raise ApiError("ENDPOINT_NOT_FOUND", f"There is no {call.method} {call.path}.")
+        try:
+            seconds = self._sync_seconds(call.params)
+            query = self._submitted(call)
+            if seconds:
+                self._wait(query, seconds)
+            return self._answer(call, query, self.options.unfinished_status, call.ids[0])
+        except ApiError as error:
+            raise self._of_query(error) from None
+
+    def _of_query(self, error: ApiError) -> ApiError:
+        if self.options.errors_in_200:
+            error.status = 200
+        return error
+
+    def _sync_seconds(self, params: Params) -> int:
+        longest = self.options.max_sync_seconds
+        seconds = whole_number(params, "sync_timeout", longest) or 0
+        if seconds > longest and self.options.sync_timeout_over_maximum == "refuse":
+            raise ApiError("PARAMETER_INVALID", f"sync_timeout may be {longest} at most.")
+        return min(seconds, longest)
+
+    def _submitted(self, call: Call) -> Query:
+        """The query that answers a request: one under way with the same id, or a new one."""
+        around = self._around()
+        question(call.params, around.world, around.options, around.now)
+        schedule_id = self._schedule_id(call.params)
+        self._check_login(call.params)
+        with self._engine.changed:
+            known = self._engine.query(schedule_id)
+            if known and self._is_joined(known, call.params):
+                return known
+            query = Query(
+                schedule_id=schedule_id,
+                params=call.params,
+                key=call.key,
+                target=target_of(schedule_id, call.params, around),
+                output=call.ids[0],
+            )
+            self._engine.submit(query)
+        return query
+
+    def _schedule_id(self, params: Params) -> str:
+        sent = params.get("schedule_id")
+        if sent is None or sent == "":
+            return generated_schedule_id(params)
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(sent)):
+            raise ApiError("SCHEDULE_ID_INVALID", "Letters, digits, - and _ are allowed.")
+        return str(sent)
+
+    def _check_login(self, params: Params) -> None:
+        source = source_of(params, self._engine.world, self.options)
+        known = {login.user.lower() for login in source.logins}
+        if not _users(params) <= known:
+            raise ApiError("QUERY_AUTH_UNAVAILABLE", f"No usable login for {source.name}.")
+
+    def _is_joined(self, known: Query, params: Params) -> bool:
+        if known.is_over:
+            return self.options.same_schedule_id == "return" and known.status is Status.SUCCESS
+        same = generated_schedule_id(known.params) == generated_schedule_id(params)
+        if not same and self.options.schedule_id_conflict == "refuse":
+            raise ApiError("CONFLICT_ERROR", "This schedule_id is running another query.")
+        return True
+
+    def _wait(self, query: Query, seconds: int) -> None:
+        if query.waiting > MAX_DUPLICATES and self.options.eleventh_duplicate == "refuse":
+            raise ApiError("TOO_MANY_REQUESTS", "Too many requests wait for this query.")
+        self._engine.wait(query, seconds)
+
+    def _answer(self, call: Call, query: Query, unfinished: int, output: str) -> Outgoing:
+        with self._engine.changed:
+            self._engine.advance()
+            if query.error:
+                error = query.error
+                raise ApiError(
+                    error.code, error.description, status=error.status, message=error.message
+                )
+            if query.status is not Status.SUCCESS:
+                return self._json(answers.unfinished(query), [], unfinished)
+        if query.is_gone:
+            raise ApiError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
+        return self._results_of.answer(call, query, inclusive(call.params), output, self.options)
+
+    def _status(self, call: Call) -> Outgoing:
+        query = self._engine.query(_required_id(call.params))
+        if query is None or query.key != call.key:
+            raise ApiError("STATUS_NOT_FOUND", status=self.options.status_not_found_status)
+        try:
+            return self._answer(call, query, self.options.status_unfinished_status, "json")
+        except ApiError as error:
+            raise self._of_query(error) from None
+
+    def _results(self, call: Call) -> Outgoing:
+        query = self._engine.query(_required_id(call.params))
+        if query is None or query.key != call.key or query.status is not Status.SUCCESS:
+            raise ApiError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
+        first = whole_number(call.params, "offset", 0) or 0
+        limit = whole_number(call.params, "limit", None)
+        page = Page(first=first, last=limit and first + limit, names=("offset", "limit"))
+        if not self.options.results_paging or query.output != "json":
+            page = Page(names=("offset", "limit"))
+        return self._results_of.answer(call, query, page, query.output, self.options)
+
+    # What can be queried
+
+    def _fields(self, call: Call) -> Outgoing:
+        source = source_of(call.params, self._engine.world, self.options)
+        return self._json({}, answers.fields_of(source))
+
+    def _accounts(self, call: Call) -> Outgoing:
+        world = self._engine.world
+        source = source_of(call.params, world, self.options)
+        minutes = _cache_minutes(call.params)
+        cached_at = iso(self._clock.seconds() - 600)
+        data = answers.accounts_of(source, world, _users(call.params), cached_at)
+        return self._json({"query": {"cache_minutes": minutes}}, data)
+
+    def _segments(self, call: Call) -> Outgoing:
+        source = source_of(call.params, self._engine.world, self.options)
+        minutes = _cache_minutes(call.params)
+        return self._json({"query": {"cache_minutes": minutes}}, answers.segments_of(source.logins))
+
+
+def _cache_minutes(params: Params) -> int | None:
+    """Clamped to 60..1440 (Supermetrics docs, "Get accounts")."""
+    minutes = whole_number(params, "cache_minutes", None)
+    return None if minutes is None else min(1440, max(60, minutes))
+
+
+def _users(params: Params) -> frozenset[str]:
+    value = params.get("ds_users") or params.get("ds_user") or []
+    users = value.split(",") if isinstance(value, str) else value
+    return frozenset(str(user).strip().lower() for user in users if str(user).strip())  # type: ignore[attr-defined]  # a list by now
+
+
+def _required_id(params: Params) -> str:
+    schedule_id = params.get("schedule_id")
+    if not schedule_id:
+        raise ApiError("SCHEDULE_ID_REQUIRED", "Parameter schedule_id is required.")
+    return str(schedule_id)
