@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
+from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.errors import QueriesLostError, SettingsError, TapError
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
 from tap_supermetrics.extraction.outcomes import Lost
+from tap_supermetrics.extraction.runner import Ways
 from tap_supermetrics.planning.plan import plan_report, plan_test, scope_of
 from tap_supermetrics.records import (
     ACCOUNT_ID,
@@ -28,7 +31,7 @@ from tap_supermetrics.records import (
     shape_of,
 )
 from tap_supermetrics.settings.kinds import compile_filter
-from tap_supermetrics.state import ReportState, report_state
+from tap_supermetrics.state import AsyncRun, ReportState, report_state
 from tap_supermetrics.summary import Summary
 
 if TYPE_CHECKING:
@@ -133,6 +136,7 @@ class Run:
         self._now = now
         self._courses: dict[str, Course] = {}
         self._extraction: Extraction | None = None
+        self._async_run: AsyncRun | None = None
         self._stopped_by: ApiError | None = None
         self._queries_since_state = 0
         self.summary = Summary()
@@ -172,9 +176,26 @@ class Run:
             scopes={n: course.scope for n, course in self._courses.items() if course.scope},
             queries=queries,
             held=held,
-            max_running=self._settings.max_running_batches,
+            ways=self._ways(is_test=is_test),
             now=self._now,
             on_news=self.checkpoint,
+        )
+
+    def _ways(self, *, is_test: bool) -> Ways:
+        """How to ask; a run that was killed goes on under its own id, so as to find its queries."""
+        started = [course.state.async_run for course in self._courses.values()]
+        youngest = max((each for each in started if each), key=_started_at, default=None)
+        oldest = self._now() - timedelta(seconds=wire.MAX_QUERY_S + wire.RETENTION_S)
+        is_resumed = youngest is not None and youngest.started_at > oldest and not is_test
+        if youngest is None or not is_resumed:
+            youngest = AsyncRun(run_id=uuid4().hex, started_at=self._now())
+        self._async_run = youngest
+        return Ways(
+            mode=self._settings.mode,
+            max_running_batches=self._settings.max_running_batches,
+            max_running_queries=self._settings.max_running_queries,
+            run_id=youngest.run_id,
+            is_resumed=is_resumed,
         )
 
     def _prepare(self, selected: Sequence[str]) -> dict[str, Course]:
@@ -341,6 +362,8 @@ class Run:
         for name, course in self._courses.items():
             if self._extraction:
                 course.state.batches = self._extraction.held_for(name)
+                has_alone = self._extraction.has_alone(name)
+                course.state.async_run = self._async_run if has_alone else None
             self._bookmarks[name] = course.state.to_json()
         self._queries_since_state = 0
         if self.writes_state:
@@ -376,6 +399,10 @@ class Run:
         """Cancel what still runs."""
         if self._extraction:
             self._extraction.close()
+
+
+def _started_at(run: AsyncRun) -> datetime:
+    return run.started_at
 
 
 def _is_chosen(report: Report, account: AccountInfo) -> bool:

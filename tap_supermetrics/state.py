@@ -1,14 +1,14 @@
 """The state of a report, read from and written to Singer's bookmarks.
 
 ```json
-{"query_hash": "9f1c2a7e", "query_batches": [],
+{"query_hash": "9f1c2a7e", "query_batches": [], "async_run": null,
  "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
                  "replication_key_value": "2024-03-05", "covered": [["2024-01-01", "2024-03-05"]]}]}
 ```
 
-A person may edit it: `replication_key_value` alone means "all up to that day". `query_batches` is
-written even when empty, because Meltano merges the states of failed runs key by key, and a missing
-key would let an old list live on.
+A person may edit it: `replication_key_value` alone means "all up to that day". `query_batches` and
+`async_run` are written even when empty, because Meltano merges the states of failed runs key by
+key, and a missing key would let an old value live on.
 """
 
 from __future__ import annotations
@@ -48,6 +48,19 @@ class HeldBatch:
     items: Mapping[int, BatchItem]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsyncRun:
+    """A run that asked queries by themselves: its id tells their schedule ids.
+
+    Attributes:
+        run_id: what makes the schedule ids of the run its own.
+        started_at: when the run began, with offset.
+    """
+
+    run_id: str
+    started_at: datetime
+
+
 @dataclass(slots=True, kw_only=True)
 class ReportState:
     """What is known of one report: the one thing about a run that changes while it goes.
@@ -58,6 +71,7 @@ class ReportState:
         query_hash: what the coverage was loaded with; empty when nothing was loaded yet.
         coverage: by account id.
         batches: still held by the API.
+        async_run: the run whose queries, asked by themselves, the API may still hold.
         everywhere: what a hand-written bookmark of the whole stream says of every account.
     """
 
@@ -66,6 +80,7 @@ class ReportState:
     query_hash: str = ""
     coverage: dict[str, Coverage] = field(default_factory=dict)
     batches: tuple[HeldBatch, ...] = ()
+    async_run: AsyncRun | None = None
     everywhere: Coverage | None = None
 
     def begin(self, account_ids: Sequence[str]) -> None:
@@ -90,6 +105,7 @@ class ReportState:
         return {
             "query_hash": self.query_hash,
             "query_batches": [_batch_to_json(batch) for batch in self.batches],
+            "async_run": _async_run_to_json(self.async_run),
             "partitions": [
                 self._partition(account_id, coverage)
                 for account_id, coverage in self.coverage.items()
@@ -143,6 +159,7 @@ def report_state(
         for number, entry in enumerate(_list(raw, "query_batches", path, mistakes))
         if (batch := _batch(entry, report, f"{path}.query_batches[{number}]", mistakes))
     )
+    state.async_run = _async_run(raw.get("async_run"), f"{path}.async_run", mistakes)
     return state
 
 
@@ -182,6 +199,30 @@ def _ranges_from_json(raw: Any) -> tuple[DateRange, ...]:  # noqa: ANN401 - what
     )
 
 
+def _async_run_to_json(run: AsyncRun | None) -> dict[str, str] | None:
+    return {"run_id": run.run_id, "started_at": run.started_at.isoformat()} if run else None
+
+
+def _async_run(raw: Any, path: str, mistakes: list[str]) -> AsyncRun | None:  # noqa: ANN401 - whatever the state holds
+    if raw is None:
+        return None
+    try:
+        started_at = datetime.fromisoformat(raw["started_at"])
+        return AsyncRun(run_id=str(raw["run_id"]), started_at=_aware(started_at))
+    except _MALFORMED as error:
+        mistakes.append(
+            f"{path}: expected run_id and started_at with offset ({_said(error)}); "
+            "remove it to go on without it"
+        )
+        return None
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no offset")
+    return moment
+
+
 def _batch_to_json(batch: HeldBatch) -> dict[str, Any]:
     return {
         "batch_id": batch.batch_id,
@@ -201,7 +242,7 @@ def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> HeldBatch |
     try:
         return HeldBatch(
             batch_id=str(raw["batch_id"]),
-            submitted_at=datetime.fromisoformat(raw["submitted_at"]),
+            submitted_at=_aware(datetime.fromisoformat(raw["submitted_at"])),
             split_dates=bool(raw["split_dates"]),
             split_accounts=bool(raw["split_accounts"]),
             items={int(each["place"]): _item(each, report) for each in raw["items"]},

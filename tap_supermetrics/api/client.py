@@ -184,6 +184,22 @@ class Client:
         """Stop a query batch; what it collected stays readable ("Cancel batch run")."""
         self._request("DELETE", wire.batch_path(batch_id), wire.Batch)
 
+    def start_query(self, body: Mapping[str, Any]) -> wire.Meta:
+        """Start a query under a schedule id, without waiting for it ("Async queries").
+
+        A repeated start joins the running one: one schedule id runs once at a time.
+        """
+        return self._request("POST", wire.DATA_PATH, msgspec.Raw, body=body).meta
+
+    def query_status(self, schedule_id: str) -> wire.Meta:
+        """Where a query stands ("Poll for query status").
+
+        Raises:
+            ApiError: the request failed, or the query did.
+        """
+        parameters = wire.status_parameters(schedule_id)
+        return self._request("GET", wire.STATUS_PATH, msgspec.Raw, parameters).meta
+
     def results(
         self, address: str, page: Mapping[str, int] | None = None
     ) -> Answer[list[msgspec.Raw]]:
@@ -205,7 +221,7 @@ class Client:
     ) -> Answer[T]:
         """Send a request until it succeeds, or its error says that this is useless."""
         url = self._checked_url(address)
-        patience = _Patience(self, is_start=method == "POST")
+        patience = _Patience(self, is_start=address == wire.BATCH_PATH)
         retrying = backoff.on_exception(
             self.retry.waits,
             ApiError,

@@ -141,6 +141,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "FIELD_NOT_LISTED": Verdict(
         Fate.LOSE, "ask for the field by its listed id, or set its type in `types`"
     ),
+    "QUERY_STUCK": Verdict(Fate.LOSE, _LATER),
     "BATCH_STUCK": Verdict(Fate.LOSE, _LATER),
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""

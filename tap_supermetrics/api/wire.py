@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.planning.packing import BatchItem, BatchRequest
-    from tap_supermetrics.settings import Report
+    from tap_supermetrics.settings import BatchPolicy, Report
 
 MAX_QUERIES_PER_BATCH: Final = 100
 """Queries in one batch, after splitting ("Restrictions")."""
@@ -25,7 +26,12 @@ MAX_TIMEOUT_S: Final = 3600.0
 """Longest that a batch may run, in seconds ("Restrictions")."""
 RETENTION_S: Final = 3600.0
 """How long status and results are kept after a query stopped ("Result expiry")."""
+MAX_QUERY_S: Final = 4 * 3600.0
+"""Longest that a query may run, in seconds ("Result expiry")."""
 BATCH_PATH: Final = "query/batch"
+DATA_PATH: Final = "query/data/json"
+STATUS_PATH: Final = "query/status"
+RESULTS_PATH: Final = "query/results"
 FIELDS_PATH: Final = "query/fields"
 ACCOUNTS_PATH: Final = "query/accounts"
 EMPTY_ANSWER: Final = [["No data found"]]
@@ -36,14 +42,23 @@ Row = list[Cell]
 
 
 class QueryStatus(str, Enum):
-    """Where a query stands; an unknown word is treated as not final."""
+    """Where a query stands; an unknown word is taken for RUNNING, which every limit bounds."""
 
+    SCHEDULED = "SCHEDULED"
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
     STOPPED = "STOPPED"
     PROCESS_EXITED = "PROCESS_EXITED"
+
+    @classmethod
+    def of(cls, word: str) -> QueryStatus:
+        """The status by the API's word."""
+        try:
+            return cls(word)
+        except ValueError:
+            return cls.RUNNING
 
     @property
     def is_failure(self) -> bool:
@@ -62,6 +77,10 @@ class Error(msgspec.Struct, kw_only=True):
     message: str | None = None
     description: str | None = None
     status: int = 0
+
+
+NO_REASON: Final = Error(code="QUERY_ERROR", message="the API gives no reason")
+"""The error of a query that failed without one."""
 
 
 class Paginate(msgspec.Struct, kw_only=True):
@@ -163,11 +182,8 @@ class BatchQuery(msgspec.Struct, kw_only=True):
 
     @property
     def status(self) -> QueryStatus:
-        """The status; an unknown word counts as still running."""
-        try:
-            return QueryStatus(self.status_code)
-        except ValueError:
-            return QueryStatus.RUNNING
+        """The status."""
+        return QueryStatus.of(self.status_code)
 
 
 class FieldInfo(msgspec.Struct, kw_only=True):
@@ -247,6 +263,39 @@ def item_parameters(item: BatchItem, report: Report) -> dict[str, Any]:
         parameters["start_date"] = item.dates.first.isoformat()
         parameters["end_date"] = item.dates.last.isoformat()
     return parameters
+
+
+def query_parameters(item: BatchItem, report: Report, policy: BatchPolicy) -> dict[str, Any]:
+    """Parameters of "Get data" for a query asked by itself.
+
+    What a batch adds to its queries is added here as far as it is known: which settings clean
+    data types is not documented, and the tap converts values itself.
+    """
+    parameters = item_parameters(item, report)
+    if policy.add_exclude_account_errors:
+        parameters["settings"]["exclude_invalid_accounts"] = True
+    return parameters
+
+
+def async_body(parameters: Mapping[str, Any], schedule_id: str) -> dict[str, Any]:
+    """Body of "Get data" that does not wait for the query ("How to run an async query")."""
+    return {**parameters, "sync_timeout": 0, "schedule_id": schedule_id}
+
+
+def status_parameters(schedule_id: str) -> dict[str, Any]:
+    """Parameters of "Get status"; of finished queries, it answers with rows: one is enough."""
+    return {"schedule_id": schedule_id, "offset_start": 0, "offset_end": 0}
+
+
+def finished_alone(schedule_id: str, facts: ResultFacts | None) -> BatchQuery:
+    """A query that was asked by itself and succeeded, as if a batch listed it."""
+    total_rows = facts.total_rows if facts else None
+    address = f"{RESULTS_PATH}?{urlencode({'schedule_id': schedule_id})}"
+    return BatchQuery(
+        schedule_id=schedule_id,
+        status_code=QueryStatus.SUCCESS.value,
+        result_info=ResultFacts(total_rows=total_rows, results_url=address),
+    )
 
 
 def _accounts(accounts: Sequence[str]) -> list[str] | str:

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.client import RetryPolicy
 from tap_supermetrics.api.errors import ApiError, Fate
-from tap_supermetrics.extraction.batch_runner import (
-    BatchRunner,
-    RunningBatch,
-    adopt,
-    cancel_batches,
-)
+from tap_supermetrics.extraction.batches import RunningBatch, adopt, cancel_batches
 from tap_supermetrics.extraction.board import Board
+from tap_supermetrics.extraction.channel import Surroundings
 from tap_supermetrics.extraction.downloads import Downloader
 from tap_supermetrics.extraction.outcomes import Outcome, Split
 from tap_supermetrics.extraction.registry import Registry, joined
+from tap_supermetrics.extraction.runner import Runner, Ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -96,7 +93,7 @@ class Extraction:
         scopes: what each report wants, by its name.
         queries: the plan, in order of emission.
         held: batches of an earlier run; those that the plan does not need are cancelled.
-        max_running: query batches kept running at the same time.
+        ways: how queries may be asked.
         now: the wall clock, with offset.
         on_news: called in the emitting thread whenever a query batch was started.
     """
@@ -109,7 +106,7 @@ class Extraction:
         scopes: Mapping[str, Scope],
         queries: Sequence[Query],
         held: HeldResults,
-        max_running: int,
+        ways: Ways,
         now: Callable[[], datetime],
         on_news: Callable[[], None],
     ) -> None:
@@ -118,16 +115,10 @@ class Extraction:
         self._board = Board(queries)
         self._registry = Registry()
         self._queries = tuple(queries)
-        self._runner = BatchRunner(
-            client=client,
-            downloader=Downloader(client=client, now=now),
-            board=self._board,
-            registry=self._registry,
-            reports=reports,
-            scopes=scopes,
-            max_running=max_running,
-            now=now,
+        around = Surroundings(
+            client=client, registry=self._registry, reports=reports, scopes=scopes, now=now
         )
+        self._runner = Runner(around, Downloader(client=client, now=now), self._board, ways)
         self._runner.start(queries, self._adopt(held))
 
     def _adopt(self, held: HeldResults) -> list[RunningBatch]:
@@ -168,6 +159,10 @@ class Extraction:
     def held_for(self, report: str) -> tuple[HeldBatch, ...]:
         """Batches that hold results of a report which were not emitted yet."""
         return self._registry.held_for(report)
+
+    def has_alone(self, report: str) -> bool:
+        """Whether queries of a report were asked by themselves and not emitted yet."""
+        return self._registry.has_alone(report)
 
     def stop(self, error: ApiError) -> None:
         """Ask nothing more; queries without results are lost with this error."""

@@ -72,6 +72,11 @@ class Scope:
     is_incremental: bool
     policy: BatchPolicy
 
+    def policy_of(self, query: Query) -> BatchPolicy:
+        """The batch policy of a query: one for several days must not be split into days."""
+        is_long = query.dates is not None and query.dates.days > 1
+        return replace(self.policy, split_dates=False) if is_long else self.policy
+
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The accounts as they are asked together."""

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 METADATA_PREFIX: Final = "_sm_"
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 _UNSET: Final = object()
+
+
+class Mode(str, Enum):
+    """How queries are asked."""
+
+    AUTO = "auto"
+    BATCH = "batch"
+    ASYNC = "async"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +102,9 @@ class Settings:
     api_key: str = field(repr=False)
     api_url: str
     reports: tuple[Report, ...]
+    mode: Mode
     max_running_batches: int
+    max_running_queries: int
     requests_per_second: float
     on_failure: Literal["fail_at_end", "continue", "stop"]
 
@@ -124,7 +135,9 @@ class Settings:
             api_key=top["api_key"],
             api_url=top["api_url"].rstrip("/"),
             reports=reports,
+            mode=Mode(top["mode"]),
             max_running_batches=top["max_running_batches"],
+            max_running_queries=top["max_running_queries"],
             requests_per_second=top["requests_per_second"],
             on_failure=top["on_failure"],
         )

@@ -283,10 +283,26 @@ TOP_LEVEL: Final[tuple[Setting, ...]] = (
     ),
     *OVERRIDABLE,
     Setting(
+        name="mode",
+        kind=kinds.choice("auto", "batch", "async"),
+        default="auto",
+        description=(
+            "`batch`: ask by query batches. `async`: ask query by query, which may run up to four "
+            "hours each. `auto`: by query batches, and query by query where the key has no "
+            "batches or a batch cannot finish a query in time."
+        ),
+    ),
+    Setting(
         name="max_running_batches",
         kind=kinds.whole(1, 2),
         default=2,
         description="Query batches kept running at the same time. The API runs at most two.",
+    ),
+    Setting(
+        name="max_running_queries",
+        kind=kinds.whole(1, 50),
+        default=10,
+        description="Queries kept running at the same time where they are asked query by query.",
     ),
     Setting(
         name="batch_description",

@@ -164,3 +164,45 @@ def test_whatever_the_api_does_where_nobody_knows_the_same_rows_arrive(
         assert target.tables["google_ads"] == truth(emulator, report, first, LAST)
         assert target.tables["facebook_ads"] == truth(emulator, unsplit, first, LAST)
         assert target.doubled == []
+
+
+@pytest.mark.parametrize("mode", ["batch", "async", "auto"])
+def test_every_mode_gives_the_same_records(tmp_path: Path, mode: str) -> None:
+    target, first = Target(), LAST - 4 * DAY
+    with Emulator(options=options()) as emulator:
+        config = config_for(emulator, REPORTS, start_date=str(first), end_date=str(LAST), mode=mode)
+        ended = sync(config, tmp_path, target)
+
+        assert ended.code == 0, ended.stderr[-3000:]
+        for report in REPORTS:
+            assert target.tables[report["name"]] == truth(emulator, report, first, LAST)
+        assert target.doubled == []
+        assert bool(emulator.batches) == (mode != "async")
+        assert len(emulator.queries) == 40
+
+
+def test_auto_asks_query_by_query_when_the_batch_endpoint_disappears_half_way(
+    tmp_path: Path,
+) -> None:
+    target, first = Target(), LAST - 49 * DAY
+    with Emulator(options=options()) as emulator:
+        emulator.inject(
+            Fault(
+                effect="error",
+                path="query/batch",
+                status=404,
+                code="ENDPOINT_NOT_FOUND",
+                after=6,
+                times=None,
+            )
+        )
+        config = config_for(
+            emulator, REPORTS, start_date=str(first), end_date=str(LAST), max_running_queries=20
+        )
+        ended = sync(config, tmp_path, target)
+
+        assert ended.code == 0, ended.stderr[-3000:]
+        for report in REPORTS:
+            assert target.tables[report["name"]] == truth(emulator, report, first, LAST)
+        assert target.doubled == []
+        assert ended.stderr.count("Query batches are not available") == 1

@@ -71,14 +71,14 @@ def holds_the_truth(target: Target, emulator: Emulator) -> None:
         assert target.tables[report["name"]] == truth(emulator, report, FIRST, LAST)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("mode", "seed"), [*(("batch", n) for n in range(5)), ("async", 5)])
 def test_killed_at_random_messages_it_loses_nothing_and_pays_little_twice(
-    tmp_path: Path, options: Options, seed: int
+    tmp_path: Path, options: Options, mode: str, seed: int
 ) -> None:
     draw, target = random.Random(seed), Target()  # noqa: S311 - reproducible, guards nothing
     with Emulator(options=options) as emulator:
         config = config_for(
-            emulator, REPORTS, start_date=str(FIRST), end_date=str(LAST), lookback_days=0
+            emulator, REPORTS, start_date=str(FIRST), end_date=str(LAST), lookback_days=0, mode=mode
         )
         for _ in range(draw.randint(1, 4)):
             run_and_kill(config, target, tmp_path, draw.randint(1, MESSAGES))

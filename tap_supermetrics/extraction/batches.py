@@ -1,0 +1,317 @@
+"""Queries on their way as query batches: packed, started, polled, settled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.extraction.attribution import attribute
+from tap_supermetrics.extraction.polling import PollWait
+from tap_supermetrics.planning.packing import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_supermetrics.api.client import BatchStatus, Client
+    from tap_supermetrics.extraction.channel import Decisions, Surroundings
+    from tap_supermetrics.planning.packing import BatchItem, BatchRequest
+    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.state import HeldBatch
+
+logger = logging.getLogger(__name__)
+
+POLL_FAILURES_S: Final = 900.0
+"""A batch whose status could not be read for so long is given up, in seconds."""
+GRACE_S: Final = 600.0
+"""How long a batch may outlive its own timeout before it counts as stuck, in seconds."""
+QUEUE_S: Final = 4 * 3600.0
+"""How long a batch may wait behind the batches of others before it counts as stuck, in seconds."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RunningBatch:
+    """A query batch that has not stopped yet, and what is still expected of it.
+
+    Attributes:
+        waiting: queries whose fate the status has not told yet.
+        size: number of all its queries.
+        timeout_s: how long the API lets it run, in seconds.
+        since: monotonic time of its start, or of its adoption.
+        last_seen: monotonic time of the last good status.
+        next_poll: monotonic time of the next look at it.
+        started: monotonic time at which it was first seen running.
+    """
+
+    batch_id: str
+    items: Mapping[int, BatchItem]
+    split_dates: bool
+    split_accounts: bool
+    timeout_s: float
+    waiting: set[Query]
+    size: int
+    since: float
+    last_seen: float
+    next_poll: float
+    wait: PollWait = field(default_factory=PollWait)
+    started: float | None = None
+    rows: int = 0
+    done: int = 0
+    failed: int = 0
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether it outlived every limit that the API itself sets."""
+        if self.started is not None:
+            return now > self.started + self.timeout_s + GRACE_S
+        return now > self.since + QUEUE_S
+
+    def entries(self, status: BatchStatus) -> dict[Query, wire.BatchQuery]:
+        """The queries of this batch, each with its entry of the status."""
+        return attribute(
+            self.items,
+            status.queries,
+            split_dates=self.split_dates,
+            split_accounts=self.split_accounts,
+        )
+
+
+class BatchChannel:
+    """Asks queries as query batches, at most two of them running at a time.
+
+    Args:
+        around: what the channels of an extraction share.
+        decisions: is told what became of queries.
+        max_running: query batches kept running at the same time.
+    """
+
+    def __init__(self, around: Surroundings, decisions: Decisions, max_running: int) -> None:
+        self._around = around
+        self._decisions = decisions
+        self._max_running = max_running
+        self._pending: deque[BatchRequest] = deque()
+        self._again: list[Query] = []
+        self._running: dict[str, RunningBatch] = {}
+        self.started_count = 0
+
+    def adopt(self, batches: Sequence[RunningBatch]) -> None:
+        """Wait for batches of an earlier run too."""
+        self._running |= {batch.batch_id: batch for batch in batches}
+
+    def add(self, queries: Sequence[Query]) -> None:
+        """Ask these queries after all others, in this order."""
+        self._pending.extend(self._packed(queries))
+
+    def add_again(self, query: Query) -> None:
+        """Ask this query before all others; several together where they come together."""
+        self._again.append(query)
+
+    def drain(self) -> list[Query]:
+        """Give back every query that was not asked yet."""
+        queries = [*self._again, *(each for request in self._pending for each in request.queries)]
+        self._again.clear()
+        self._pending.clear()
+        return queries
+
+    @property
+    def may_start(self) -> bool:
+        """Whether something waits to be asked and the API has a place for it."""
+        return bool(self._pending or self._again) and len(self._running) < self._max_running
+
+    @property
+    def next_poll(self) -> float | None:
+        """Monotonic time of the next look at a running batch; None when none runs."""
+        return min((batch.next_poll for batch in self._running.values()), default=None)
+
+    @property
+    def running_ids(self) -> tuple[str, ...]:
+        """Ids of the batches that may still be running."""
+        return tuple(self._running)
+
+    def _packed(self, queries: Sequence[Query]) -> tuple[BatchRequest, ...]:
+        return pack(queries, self._around.policy_of, wire.MAX_QUERIES_PER_BATCH)
+
+    # Starting
+
+    def start_one(self) -> None:
+        """Start the next query batch."""
+        if self._again:
+            again, self._again = self._again, []
+            self._pending.extendleft(reversed(self._packed(again)))
+        request = self._pending.popleft()
+        try:
+            body = wire.batch_body(request, self._around.reports)
+            batch = self._around.client.start_batch(body)
+        except ApiError as error:
+            self._refused(request, error)
+        else:
+            self._started(request, batch.batch_id)
+
+    def _started(self, request: BatchRequest, batch_id: str) -> None:
+        now = time.monotonic()
+        self._running[batch_id] = RunningBatch(
+            batch_id=batch_id,
+            items=dict(enumerate(request.items)),
+            split_dates=request.policy.split_dates,
+            split_accounts=request.policy.split_accounts,
+            timeout_s=request.policy.timeout_minutes * 60.0,
+            waiting=set(request.queries),
+            size=len(request),
+            since=now,
+            last_seen=now,
+            next_poll=now + PollWait().wait_s,
+        )
+        self.started_count += 1
+        self._around.registry.started(batch_id, self._around.now(), request)
+        self._decisions.asked(request.queries)
+        logger.info(
+            "Query batch %s started: %d queries in %d items, %d batches to follow",
+            batch_id,
+            len(request),
+            len(request.items),
+            len(self._pending),
+        )
+
+    def _refused(self, request: BatchRequest, error: ApiError) -> None:
+        """A batch was not made. A mistake in one item must not hold back the others."""
+        halves = request.halves() if error.fate in {Fate.SPLIT, Fate.LOSE} else None
+        if halves:
+            logger.warning(
+                "A query batch of %d queries was refused, trying its halves: %s",
+                len(request),
+                error,
+            )
+            self._pending.extendleft(reversed(halves))
+        else:
+            self._decisions.refused(request.queries, error)
+
+    # Polling
+
+    def poll_due(self) -> None:
+        """Look at every running batch whose time has come."""
+        for batch in list(self._running.values()):
+            if batch.next_poll <= time.monotonic():
+                self._poll(batch)
+
+    def _poll(self, batch: RunningBatch) -> None:
+        try:
+            status = self._around.client.batch_status(batch.batch_id)
+        except ApiError as error:
+            self._poll_failed(batch, error)
+            return
+        self._settle(batch, status)
+        now = time.monotonic()
+        batch.last_seen = now
+        if batch.started is None and status.progress.queued < batch.size:
+            batch.started = now
+        if status.is_stopped:
+            self._running.pop(batch.batch_id, None)
+        elif batch.is_stuck(now):
+            self._give_up(batch, ApiError("BATCH_STUCK", f"{batch.batch_id} does not stop"))
+
+    def _poll_failed(self, batch: RunningBatch, error: ApiError) -> None:
+        now = time.monotonic()
+        batch.next_poll = now + batch.wait.after(progressed=False)
+        is_hopeful = error.fate is Fate.RETRY and now < batch.last_seen + POLL_FAILURES_S
+        if is_hopeful:
+            logger.warning("Status of query batch %s not readable: %s", batch.batch_id, error)
+        else:
+            # Its status is gone, and with it every result: nothing is left to wait for.
+            self._give_up(batch, error)
+
+    def _give_up(self, batch: RunningBatch, error: ApiError) -> None:
+        self._running.pop(batch.batch_id, None)
+        self._decisions.refused(tuple(batch.waiting), error)
+        batch.waiting = set()
+
+    # Settling
+
+    def _settle(self, batch: RunningBatch, status: BatchStatus) -> None:
+        """Take what is new in a status."""
+        before = len(batch.waiting)
+        entries = batch.entries(status)
+        for query in [each for each in batch.waiting if each in entries]:
+            self._settle_query(batch, query, entries[query])
+        if status.is_stopped:
+            self._settle_unfinished(batch, entries)
+        progressed = len(batch.waiting) < before
+        batch.next_poll = time.monotonic() + batch.wait.after(progressed=progressed)
+        if progressed:
+            _log_progress(batch)
+
+    def _settle_query(self, batch: RunningBatch, query: Query, entry: wire.BatchQuery) -> None:
+        if entry.status is wire.QueryStatus.SUCCESS:
+            batch.done += 1
+            batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
+            batch.waiting.discard(query)
+            self._decisions.succeeded(query, entry)
+        elif entry.status.is_failure:
+            batch.failed += 1
+            batch.waiting.discard(query)
+            error = entry.error_info or wire.NO_REASON
+            self._decisions.failed(query, self._around.client.query_error(error))
+
+    def _settle_unfinished(
+        self, batch: RunningBatch, entries: Mapping[Query, wire.BatchQuery]
+    ) -> None:
+        """Queries that a stopped batch never finished have failed; they are not empty."""
+        for query in batch.waiting:
+            batch.failed += 1
+            entry = entries.get(query)
+            if entry is None:
+                error = ApiError("QUERY_MISSING", f"{batch.batch_id} does not list this query")
+            else:
+                error = ApiError(
+                    "QUERY_UNFINISHED",
+                    f"{batch.batch_id} stopped while the query was {entry.status_code}",
+                )
+            self._decisions.failed(query, error)
+        batch.waiting = set()
+
+
+def cancel_batches(client: Client, batch_ids: Sequence[str]) -> None:
+    """Cancel batches as well as possible; what they collected stays readable."""
+    for batch_id in batch_ids:
+        try:
+            client.cancel_batch(batch_id)
+            logger.info("Query batch %s cancelled", batch_id)
+        except ApiError as error:  # noqa: PERF203 - one batch must not keep the others running
+            logger.warning("Query batch %s could not be cancelled: %s", batch_id, error)
+
+
+def adopt(held: HeldBatch, status: BatchStatus) -> RunningBatch:
+    """A batch of an earlier run as a running one; its `waiting` are the queries it can serve."""
+    now = time.monotonic()
+    batch = RunningBatch(
+        batch_id=held.batch_id,
+        items=held.items,
+        split_dates=held.split_dates,
+        split_accounts=held.split_accounts,
+        timeout_s=wire.MAX_TIMEOUT_S,
+        waiting=set(),
+        size=len(status.queries),
+        since=now,
+        last_seen=now,
+        next_poll=now,
+    )
+    batch.waiting = {
+        query
+        for query, entry in batch.entries(status).items()
+        if entry.status is wire.QueryStatus.SUCCESS
+        or (not status.is_stopped and not entry.status.is_failure)
+    }
+    return batch
+
+
+def _log_progress(batch: RunningBatch) -> None:
+    logger.info(
+        "Query batch %s: %d of %d queries done, %d failed, %s rows",
+        batch.batch_id,
+        batch.done,
+        batch.size,
+        batch.failed,
+        f"{batch.rows:,}",
+    )

@@ -1,0 +1,311 @@
+"""Runs a plan: one thread asks and decides, a few others fetch results.
+
+The deciding thread sleeps on its inbox, into which other threads put what happened. So there is no
+lock around decisions, and no wait that news cannot shorten.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.extraction.async_queries import AsyncChannel
+from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
+from tap_supermetrics.extraction.outcomes import Lost, Split
+from tap_supermetrics.settings import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tap_supermetrics.api import wire
+    from tap_supermetrics.extraction.batches import RunningBatch
+    from tap_supermetrics.extraction.board import Board
+    from tap_supermetrics.extraction.channel import Channel, Surroundings
+    from tap_supermetrics.extraction.downloads import Downloader
+    from tap_supermetrics.planning.plan import Query
+
+logger = logging.getLogger(__name__)
+
+MAX_SUBMISSIONS: Final = 3
+"""How often one query is asked before it is lost."""
+DOWNLOAD_THREADS: Final = 4
+_NO_BATCHES: Final = frozenset(
+    {
+        "ENDPOINT_NOT_FOUND",
+        "NOT_FOUND",
+        "ACCESS_DENIED_PERMISSIONS",
+        "PERMISSION_ERROR",
+        "FORBIDDEN",
+    }
+)
+"""Errors that mean, where query batches are concerned, that this key has none."""
+_NO_ACCOUNT: Final = frozenset({"QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"})
+"""Errors that every query for the same account would meet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How queries may be asked.
+
+    Attributes:
+        mode: by query batches, one by one, or whichever works.
+        max_running_batches: query batches at the same time.
+        max_running_queries: queries at the same time where they are asked one by one.
+        run_id: makes the schedule ids of this run its own.
+        is_resumed: whether an earlier run of this id may have left queries behind.
+    """
+
+    mode: Mode
+    max_running_batches: int
+    max_running_queries: int
+    run_id: str
+    is_resumed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failed:
+    """A query whose results could not be fetched."""
+
+    query: Query
+    error: ApiError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stop:
+    """The run is to end; queries not finished are lost with this error."""
+
+    error: ApiError
+
+
+class _Wake:
+    """Something changed that may allow to ask more."""
+
+
+class Runner:
+    """Gives every planned query an outcome.
+
+    Args:
+        around: what the parts of an extraction share.
+        downloader: fetches results.
+        board: gets the outcomes.
+        ways: how queries may be asked.
+    """
+
+    def __init__(
+        self, around: Surroundings, downloader: Downloader, board: Board, ways: Ways
+    ) -> None:
+        self._around = around
+        self._downloader = downloader
+        self._board = board
+        self._is_auto = ways.mode is Mode.AUTO
+        self._asks_alone = ways.mode is Mode.ASYNC
+        self._batches = BatchChannel(around, self, ways.max_running_batches)
+        self._alone = AsyncChannel(
+            around,
+            self,
+            ways.max_running_queries,
+            run_id=ways.run_id,
+            is_resumed=ways.is_resumed,
+        )
+        self._channels: tuple[Channel, Channel] = (self._batches, self._alone)
+        self._inbox: queue.SimpleQueue[_Failed | _Stop | _Wake] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[Query, wire.BatchQuery]] = queue.SimpleQueue()
+        self._submissions: Counter[Query] = Counter()
+        self._too_slow: set[Query] = set()
+        self._no_account: dict[tuple[str, str], ApiError] = {}
+        self._is_account_refused = False
+        self._stopped_by: ApiError | None = None
+
+    @property
+    def batches_started(self) -> int:
+        """Query batches started so far."""
+        return self._batches.started_count
+
+    @property
+    def running_ids(self) -> tuple[str, ...]:
+        """Ids of the query batches that may still be running."""
+        return self._batches.running_ids
+
+    def start(self, queries: Sequence[Query], adopted: Sequence[RunningBatch] = ()) -> None:
+        """Begin, in threads of its own.
+
+        Args:
+            queries: the plan.
+            adopted: batches of an earlier run that serve some of these queries.
+        """
+        served = {query for batch in adopted for query in batch.waiting}
+        self._batches.adopt(adopted)
+        self._submissions.update(served)
+        first: Channel = self._alone if self._asks_alone else self._batches
+        first.add([query for query in queries if query not in served])
+        self._board.on_room = self.wake
+        threading.Thread(target=self._guarded, args=(self._run,), daemon=True).start()
+        for _ in range(DOWNLOAD_THREADS):
+            threading.Thread(target=self._guarded, args=(self._download,), daemon=True).start()
+
+    def wake(self) -> None:
+        """Look again whether more may be asked."""
+        self._inbox.put(_Wake())
+
+    def stop(self, error: ApiError) -> None:
+        """Ask nothing more; queries without results are lost with this error."""
+        self._inbox.put(_Stop(error=error))
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - a thread must not die in silence
+            self._board.crash(error)
+
+    def _run(self) -> None:
+        while not self._board.is_complete:
+            self._ask()
+            for channel in self._channels:
+                channel.poll_due()
+            self._read_inbox()
+
+    def _ask(self) -> None:
+        for channel in self._channels:
+            while channel.may_start and self._board.has_room():
+                self._drop_hopeless(channel)
+                if channel.may_start:
+                    channel.start_one()
+
+    @property
+    def _can_ask(self) -> bool:
+        return any(channel.may_start for channel in self._channels) and self._board.has_room()
+
+    def _read_inbox(self) -> None:
+        """Sleep until the next look is due or something happens, then take all that happened."""
+        due = [each.next_poll for each in self._channels if each.next_poll is not None]
+        timeout = max(min(due) - time.monotonic(), 0.0) if due else None
+        if self._can_ask or self._board.is_complete:
+            timeout = 0.0
+        try:
+            news = self._inbox.get(timeout=timeout)
+            while True:
+                self._handle(news)
+                news = self._inbox.get_nowait()
+        except queue.Empty:
+            return
+
+    def _handle(self, news: _Failed | _Stop | _Wake) -> None:
+        if isinstance(news, _Failed):
+            self.failed(news.query, news.error)
+        elif isinstance(news, _Stop):
+            self._stop_all(news.error)
+
+    # What channels tell
+
+    def asked(self, queries: Sequence[Query]) -> None:
+        """The API has taken these queries; the state must say so before their first record."""
+        self._submissions.update(queries)
+        self._board.news()
+
+    def succeeded(self, query: Query, entry: wire.BatchQuery) -> None:
+        """The results of a query wait to be fetched."""
+        self._finished.put((query, entry))
+
+    def refused(self, queries: Sequence[Query], error: ApiError) -> None:
+        """The API did not take a batch of queries, or cannot say any more what became of it."""
+        if self._is_auto and error.code in _NO_BATCHES:
+            self._leave_batches(error)
+            self._alone.add(queries)
+            return
+        for query in queries:
+            self.failed(query, error)
+
+    def failed(self, query: Query, error: ApiError) -> None:
+        """Decide what becomes of a query that failed."""
+        if self._stopped_by:
+            is_own = error.fate in {Fate.LOSE, Fate.STOP}
+            self._lose([query], error if is_own else self._stopped_by, asked=is_own)
+        elif error.fate is Fate.STOP:
+            self._stop_all(error)
+            self._lose([query], error)
+        elif error.fate is Fate.SPLIT and (parts := self._parts(query)):
+            logger.warning("%s is split into halves: %s", query, error)
+            self._board.put(Split(query=query, parts=parts))
+            for part in parts:
+                self._channel_for(part).add_again(part)
+        elif self._may_be_asked_again(query, error):
+            logger.warning("%s is asked again: %s", query, error)
+            self._channel_for(query).add_again(query)
+        else:
+            self._lose([query], error)
+
+    # Deciding
+
+    def _may_be_asked_again(self, query: Query, error: ApiError) -> bool:
+        if error.code == "QUERY_UNFINISHED":
+            self._too_slow.add(query)
+        may_help = error.fate in {Fate.RETRY, Fate.RESUBMIT}
+        return may_help and self._submissions[query] < MAX_SUBMISSIONS
+
+    def _channel_for(self, query: Query) -> Channel:
+        """By batches as long as there are any, except for what no batch can finish in time."""
+        is_too_slow = self._is_auto and query in self._too_slow
+        return self._alone if is_too_slow or self._asks_alone else self._batches
+
+    def _leave_batches(self, error: ApiError) -> None:
+        """From here on, queries are asked one by one."""
+        if not self._asks_alone:
+            logger.warning("Query batches are not available, asking query by query: %s", error)
+            self._asks_alone = True
+            self._alone.add(self._batches.drain())
+
+    def _parts(self, query: Query) -> tuple[Query, ...]:
+        """The query as smaller ones; none where it cannot or must not be split."""
+        is_divisible = self._around.scopes[query.report].is_incremental
+        return (query.split() or ()) if is_divisible else ()
+
+    def _lose(self, queries: Sequence[Query], error: ApiError, *, asked: bool = True) -> None:
+        for query in queries:
+            if error.code in _NO_ACCOUNT:
+                self._no_account[self._account_of(query)] = error
+                self._is_account_refused = True
+            self._board.put(Lost(query=query, error=error, was_asked=asked))
+
+    def _drop_hopeless(self, channel: Channel) -> None:
+        """Do not pay for more queries to an account that has just been refused."""
+        if not self._is_account_refused:
+            return
+        self._is_account_refused = False
+        waiting = channel.drain()
+        refused = {query for query in waiting if self._account_of(query) in self._no_account}
+        for query in refused:
+            self._lose([query], self._no_account[self._account_of(query)])
+        self._is_account_refused = False
+        channel.add([query for query in waiting if query not in refused])
+
+    @staticmethod
+    def _account_of(query: Query) -> tuple[str, str]:
+        return query.report, query.account_id
+
+    def _stop_all(self, error: ApiError) -> None:
+        """Ask nothing more. What running batches collected is still fetched."""
+        if self._stopped_by:
+            return
+        self._stopped_by = error
+        for channel in self._channels:
+            self._lose(channel.drain(), error, asked=False)
+        cancel_batches(self._around.client, self.running_ids)
+
+    # Downloads
+
+    def _download(self) -> None:
+        while True:
+            query, entry = self._finished.get()
+            try:
+                report = self._around.reports[query.report]
+                self._board.put(self._downloader.fetch(query, report, entry))
+            except ApiError as error:
+                self._inbox.put(_Failed(query=query, error=error))
+            if self._board.is_complete:
+                self._inbox.put(_Wake())
