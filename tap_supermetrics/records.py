@@ -7,20 +7,24 @@ is chosen once for each field of a result.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.wire import Row
 from tap_supermetrics.planning.dates import parse_date
 from tap_supermetrics.settings import METADATA_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo, Row
+    from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
     from tap_supermetrics.settings import Report
 
 ACCOUNT_ID: Final = f"{METADATA_PREFIX}account_id"
@@ -93,6 +97,11 @@ def kind_of(data_type: str) -> ValueKind:
     return _TIME_KINDS.get(folded) or _FAMILY_KINDS.get(family, ValueKind.TEXT)
 
 
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_TIME_OF_DAY: Final = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?"
+_DATETIME: Final = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})[ T]({_TIME_OF_DAY})")
+
+
 def _to_boolean(cell: Cell) -> bool:
     if isinstance(cell, str):
         return {"true": True, "1": True, "false": False, "0": False}[cell.casefold()]
@@ -100,8 +109,10 @@ def _to_boolean(cell: Cell) -> bool:
 
 
 def _to_integer(cell: Cell) -> int:
+    if isinstance(cell, bool):
+        raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
     if isinstance(cell, int):
-        return int(cell)
+        return cell
     if isinstance(cell, str):
         # Text first as it is: a float would round ids and micros beyond 2**53.
         return int(cell) if re.fullmatch(r"[+-]?\d+", cell) else _to_integer(float(cell))
@@ -113,11 +124,14 @@ def _to_integer(cell: Cell) -> int:
 def _to_number(cell: Cell) -> float:
     if isinstance(cell, bool):
         raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
-    if isinstance(cell, str):
-        if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", cell, re.ASCII):
-            raise ValueError(cell)
-        return float(cell)
-    return cell if isinstance(cell, int) else float(cell)  # type: ignore[arg-type] # None never
+    if isinstance(cell, int):
+        return cell
+    if isinstance(cell, str) and not _NUMBER.fullmatch(cell):
+        raise ValueError(cell)
+    number = float(cell)  # type: ignore[arg-type] # None never comes here
+    if not math.isfinite(number):
+        raise ValueError(cell)
+    return number
 
 
 def _to_text(cell: Cell) -> str:
@@ -137,9 +151,7 @@ def _to_date(cell: Cell) -> str:
 
 
 def _to_datetime(cell: Cell) -> str:
-    match = re.fullmatch(
-        r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?)", str(cell)
-    )
+    match = _DATETIME.fullmatch(str(cell))
     if not match:
         raise ValueError(cell)
     return f"{parse_date(match[1])}T{match[2]}"
@@ -310,13 +322,48 @@ class Mismatches:
         self.examples.setdefault(name, repr(cell)[:60])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Column:
-    """A field's place in the rows of one result, and what makes its values."""
+_ROWS: Final = msgspec.json.Decoder(list[Row])
 
-    name: str
+
+def rows_of(block: bytes) -> list[Row]:
+    """The rows of a block of a result, a JSON array of arrays.
+
+    Raises:
+        ApiError: RESULT_MISMATCH when a row is no array of plain values.
+    """
+    try:
+        return _ROWS.decode(block)
+    except msgspec.DecodeError as error:
+        raise ApiError(
+            "RESULT_MISMATCH", f"expected rows of plain values, got other ({error})"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A field's place in the rows of one result, and what makes its values.
+
+    Attributes:
+        is_key: its values must never be null.
+    """
+
+    field: Field
     place: int
+    is_key: bool
     convert: Callable[[Cell], Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the column in the target."""
+        return self.field.name
+
+    def strict(self) -> Callable[[Cell], Any]:
+        """Converts a cell, and never lets a value pass that does not fit.
+
+        Raises:
+            ApiError: TYPE_MISMATCH, by what is returned.
+        """
+        return _converter(self.field, None, is_key=self.is_key)
 
 
 class RecordReader:
@@ -327,6 +374,12 @@ class RecordReader:
         echo: how the API placed the fields in this result.
         metadata: values of the tap's own columns; `_sm_date` is None where rows say it.
         mismatches: where values that do not fit are counted; None to fail on the first.
+
+    Attributes:
+        columns: the fields, in the order requested.
+        shared: values of the tap's own columns that all records of the result have.
+        dated_by: the field that gives `_sm_date`; empty where all records share it.
+        sent_width: how many cells a row has, as far as the API says.
 
     Raises:
         ApiError: RESULT_MISMATCH when a requested field is not in the result; FIELD_NOT_LISTED
@@ -343,17 +396,22 @@ class RecordReader:
         _check_assumed(shape.fields, echo)
         places = _places(echo)
         never_null = {*shape.key_properties, shape.replication_key}
-        self._columns = tuple(
-            _Column(
-                name=each.name,
+        self.columns = tuple(
+            Column(
+                field=each,
                 place=_place(each, places),
+                is_key=each.name in never_null,
                 convert=_converter(each, mismatches, is_key=each.name in never_null),
             )
             for each in shape.fields
         )
-        self._metadata = {name: metadata[name] for name in shape.metadata_columns}
-        self._dated_by = shape.replication_key if self._metadata.get(DATE, "") is None else ""
-        self._width = 1 + max(column.place for column in self._columns)
+        self.shared = {name: metadata[name] for name in shape.metadata_columns}
+        is_dated_by_rows = self.shared.get(DATE, "") is None and shape.replication_key != DATE
+        self.dated_by = shape.replication_key if is_dated_by_rows else ""
+        if self.dated_by:
+            del self.shared[DATE]
+        self.sent_width = 1 + max(places.values())
+        self._width = 1 + max(column.place for column in self.columns)
 
     def records(self, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
         """One record for each row, in order.
@@ -362,17 +420,17 @@ class RecordReader:
             ApiError: RESULT_MISMATCH for a row that is too short, TYPE_MISMATCH for a value that
                 does not fit its type.
         """
-        columns, metadata, dated_by = self._columns, self._metadata, self._dated_by
+        columns = [(each.name, each.place, each.convert) for each in self.columns]
         for row in rows:
             if len(row) < self._width:
                 raise ApiError(
                     "RESULT_MISMATCH", f"expected rows of {self._width} values, got {len(row)}"
                 )
-            record = metadata.copy()
-            for column in columns:
-                record[column.name] = column.convert(row[column.place])
-            if dated_by and dated_by != DATE:
-                record[DATE] = record[dated_by]
+            record: dict[str, Any] = self.shared.copy()
+            for name, place, convert in columns:
+                record[name] = convert(row[place])
+            if self.dated_by:
+                record[DATE] = record[self.dated_by]
             yield record
 
 
@@ -398,14 +456,11 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
 
 
 def _places(echo: Sequence[FieldEcho]) -> dict[str, int]:
-    """Place by field id, in any case, as requested and as the API calls it."""
-    return {
-        name.casefold(): each.data_column
-        for each in echo
-        if each.data_column is not None
-        for name in (each.field_id, each.id)
-        if name
-    }
+    """Place by field id, in any case; as requested counts more than as the API calls it."""
+    placed = [(each, each.data_column) for each in echo if each.data_column is not None]
+    by_field_id = {each.field_id.casefold(): place for each, place in placed}
+    by_requested_id = {each.id.casefold(): place for each, place in placed}
+    return {name: place for name, place in (by_field_id | by_requested_id).items() if name}
 
 
 def _place(each: Field, places: Mapping[str, int]) -> int:

@@ -7,43 +7,36 @@ records of a report, and it says when the state is worth writing.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate
-from tap_supermetrics.errors import QueriesLostError, SettingsError, TapError
+from tap_supermetrics.api.errors import TOO_EARLY, ApiError, Fate, first_day_given
+from tap_supermetrics.courses import courses_of
+from tap_supermetrics.errors import QueriesLostError, TapError
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
 from tap_supermetrics.extraction.outcomes import Lost
 from tap_supermetrics.extraction.runner import Ways
-from tap_supermetrics.planning.plan import plan_report, plan_test, scope_of
+from tap_supermetrics.planning.plan import place_of
 from tap_supermetrics.records import (
     ACCOUNT_ID,
     DATE,
     FETCHED_AT,
     SCHEDULE_ID,
-    Mismatches,
     RecordReader,
-    is_dated,
-    shape_of,
 )
-from tap_supermetrics.settings.kinds import compile_filter
-from tap_supermetrics.state import AsyncRun, ReportState, report_state
+from tap_supermetrics.state import AsyncRun
 from tap_supermetrics.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
-    from datetime import date
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.api.wire import AccountInfo, FieldInfo
+    from tap_supermetrics.courses import Course
     from tap_supermetrics.extraction.outcomes import Outcome, Result
-    from tap_supermetrics.planning.plan import Query, Scope
-    from tap_supermetrics.records import RecordShape
-    from tap_supermetrics.settings import Report, Settings
+    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -51,63 +44,11 @@ STATE_BYTES_PER_QUERY: Final = 2048
 """The state is written so seldom that it costs at most this much of stdout for each query."""
 PARTITION_BYTES: Final = 160
 """About the size of one account in the state."""
-DISCOVERY_THREADS: Final = 4
 
 
 def utc_now() -> datetime:
     """The wall clock, in UTC."""
     return datetime.now(tz=timezone.utc)
-
-
-def discover(client: Client, reports: Sequence[Report]) -> dict[str, RecordShape]:
-    """The shape of every report, by name; each data source is asked once, side by side.
-
-    Raises:
-        ApiError: the fields of a data source cannot be had.
-    """
-    return {report.name: shape for report, shape, _ in _discover(client, reports)}
-
-
-def _discover(
-    client: Client, reports: Sequence[Report]
-) -> Iterator[tuple[Report, RecordShape, bool]]:
-    sources = tuple(dict.fromkeys(report.ds_id for report in reports))
-    with ThreadPoolExecutor(DISCOVERY_THREADS) as pool:
-        listings = dict(zip(sources, pool.map(client.fields, sources), strict=True))
-    for report in reports:
-        listed = listings[report.ds_id]
-        shape = shape_of(report, listed)
-        _check_shape(report, shape, listed)
-        yield report, shape, is_dated(listed)
-
-
-def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]) -> None:
-    unlisted = [
-        each.name for each in shape.fields if not each.is_listed and each.name not in report.types
-    ]
-    if unlisted:
-        logger.warning(
-            "%s: %s does not list %s; loaded as text, unless `types` says otherwise",
-            report.path,
-            report.ds_id,
-            ", ".join(unlisted),
-        )
-    needs_start = is_dated(listed) and not report.date_range_type
-    if needs_start and report.start_date is None:
-        raise SettingsError([f"{report.path}.start_date: required, {report.ds_id} has dates"])
-
-
-@dataclass(slots=True, kw_only=True)
-class Course:
-    """One report on its way through a run."""
-
-    report: Report
-    shape: RecordShape
-    is_dated: bool
-    state: ReportState
-    scope: Scope | None = None
-    queries: tuple[Query, ...] = ()
-    mismatches: Mismatches = field(default_factory=Mismatches)
 
 
 class Run:
@@ -134,6 +75,7 @@ class Run:
         self._bookmarks = bookmarks
         self._write_state = write_state
         self._now = now
+        self._started_at = now()
         self._courses: dict[str, Course] = {}
         self._extraction: Extraction | None = None
         self._async_run: AsyncRun | None = None
@@ -161,14 +103,16 @@ class Run:
             SettingsError: the state cannot be understood.
             ApiError: the API refuses everything.
         """
-        self._courses = self._prepare(selected)
+        by_name = {report.name: report for report in self._settings.reports}
+        reports = [by_name[name] for name in selected]
+        self._courses = courses_of(self._client, reports, self._bookmarks, self._started_at)
         held = HeldResults()
         if not is_test:
             batches = (batch for course in self._courses.values() for batch in course.state.batches)
             held = find_held(self._client, batches, self._now())
         for name, course in self._courses.items():
-            self._plan_or_lose(course, held, ignore_coverage=name in full_table, is_test=is_test)
-        queries = [query for course in self._courses.values() for query in course.queries]
+            self._plan(course, held, ignores_coverage=name in full_table, is_test=is_test)
+        queries = self._within_budget()
         logger.info("Plan: %d queries of %d reports", len(queries), len(self._courses))
         self._extraction = Extraction(
             client=self._client,
@@ -180,6 +124,25 @@ class Run:
             now=self._now,
             on_news=self.checkpoint,
         )
+
+    def _within_budget(self) -> list[Query]:
+        """The plan; of one with more queries than a run may ask, those that come first."""
+        queries = [query for course in self._courses.values() for query in course.queries]
+        limit = self._settings.max_queries_per_run
+        if limit is None or len(queries) <= limit:
+            return queries
+        chosen = set(sorted(queries, key=self._place)[:limit])
+        self.summary.notes.append(
+            f"{len(queries) - limit:,} queries were not asked, as `max_queries_per_run` says; "
+            "the next run asks for them"
+        )
+        return [query for query in queries if query in chosen]
+
+    def _place(self, query: Query) -> tuple[bool, int]:
+        course = self._courses[query.report]
+        if course.scope is None:
+            raise RuntimeError("a query has no scope")
+        return place_of(query, course.report, course.scope)
 
     def _ways(self, *, is_test: bool) -> Ways:
         """How to ask; a run that was killed goes on under its own id, so as to find its queries."""
@@ -196,97 +159,28 @@ class Run:
             max_running_queries=self._settings.max_running_queries,
             run_id=youngest.run_id,
             is_resumed=is_resumed,
+            max_rows=self._settings.max_rows_per_run,
         )
 
-    def _prepare(self, selected: Sequence[str]) -> dict[str, Course]:
-        mistakes: list[str] = []
-        by_name = {report.name: report for report in self._settings.reports}
-        discovered = _discover(self._client, [by_name[name] for name in selected])
-        courses = {
-            report.name: Course(
-                report=report,
-                shape=shape,
-                is_dated=dated,
-                state=report_state(
-                    self._bookmarks.get(report.name),
-                    report.name,
-                    shape.replication_key,
-                    report.start_date.on(self._today(report)) if report.start_date else None,
-                    mistakes,
-                ),
-            )
-            for report, shape, dated in discovered
-        }
-        if mistakes:
-            raise SettingsError(mistakes)
-        return courses
-
-    def _today(self, report: Report) -> date:
-        return self._now().astimezone(report.timezone).date()
-
-    def _plan_or_lose(
-        self, course: Course, held: HeldResults, *, ignore_coverage: bool, is_test: bool
+    def _plan(
+        self, course: Course, held: HeldResults, *, ignores_coverage: bool, is_test: bool
     ) -> None:
-        """One report that cannot be planned does not hold back the others."""
+        """Plan a report; one that cannot be planned does not hold back the others."""
+        name = course.report.name
         try:
-            self._plan(course, held, ignore_coverage=ignore_coverage, is_test=is_test)
+            scope = course.resolve(self._client, self._started_at)
         except TapError as error:
             if isinstance(error, ApiError) and error.fate is Fate.STOP:
                 raise
-            logger.error("%s: %s", course.report.name, error)  # noqa: TRY400 - its text says all
-            self.summary.report_lost(course.report.name, str(error))
-
-    def _plan(
-        self, course: Course, held: HeldResults, *, ignore_coverage: bool, is_test: bool
-    ) -> None:
-        report, state = course.report, course.state
-        accounts = self._accounts(report)
-        course.scope = scope = scope_of(
-            report,
-            accounts,
-            self._today(report),
-            is_incremental=bool(course.shape.replication_key),
-            is_dated=course.is_dated,
-        )
-        if is_test:
-            course.queries = plan_test(report, scope)
+            logger.error("%s: %s", name, error)  # noqa: TRY400 - its text says all
+            self.summary.report_lost(name, str(error))
             return
-        usable = held.queries
-        if state.query_hash not in {"", report.query_hash}:
-            self._note_changed_query(report, state)
-            usable = ()
-        state.query_hash = report.query_hash
-        state.batches = ()
-        state.begin([",".join(sorted(group)) for group in scope.groups])
-        coverage = {} if ignore_coverage else state.coverage
-        mine = [query for query in usable if query.report == report.name]
-        course.queries = plan_report(report, scope, coverage, mine)
-
-    def _note_changed_query(self, report: Report, state: ReportState) -> None:
-        days = [each.bookmark for each in state.coverage.values() if each.bookmark]
-        note = (
-            f"{report.name}: what it asks for has changed since the last run; days up to "
-            f"{max(days, default='now')} were loaded as it was. To load them again, remove "
-            f"bookmarks.{report.name} from the state, or give the report another name"
-        )
-        logger.warning("%s", note)
-        self.summary.notes.append(note)
-
-    def _accounts(self, report: Report) -> tuple[str, ...]:
-        """The accounts of a report; lists that only the API knows stay as they are written."""
-        chosen = report.accounts
-        if chosen.list_name not in {None, "all_accounts"}:
-            return (f"list.{chosen.list_name}",)
-        if chosen.ids or not (chosen.list_name or chosen.filter_id or chosen.filter_name):
-            return chosen.ids
-        users = report.parameters.get("ds_users") or report.parameters.get("ds_user")
-        listed = self._client.accounts(report.ds_id, users)
-        found = tuple(each.account_id for each in listed if _is_chosen(report, each))
-        if not found:
-            raise SettingsError(
-                [f"{report.path}.ds_accounts: matches none of {len(listed)} accounts"]
-            )
-        return found
+        if is_test:
+            course.plan_test(scope)
+        elif note := course.plan(scope, held.queries, ignores_coverage=ignores_coverage):
+            held.forget(name)
+            logger.warning("%s", note)
+            self.summary.notes.append(note)
 
     # Emission
 
@@ -301,7 +195,8 @@ class Run:
         course = self._courses[name]
         for outcome in self._extraction.outcomes(name):
             yield from self._emit(course, outcome)
-            self._extraction.emitted(outcome.query)
+            if not _may_be_had_later(outcome):
+                self._extraction.emitted(outcome.query)
             self._queries_since_state += 1
             self._save_when_due()
         self.summary.mismatches(name, course.mismatches)
@@ -322,7 +217,12 @@ class Run:
             return
         finally:
             outcome.spool.close()
-        course.state.mark_done(outcome.query.account_id, outcome.dates)
+        course.state.mark_done(
+            outcome.query.account_id,
+            outcome.dates,
+            outcome.fetched_at,
+            course.report.lookback_days if course.report.refresh_after_hours else 0,
+        )
         self.summary.done(outcome, count)
 
     def _reader(self, course: Course, result: Result) -> RecordReader:
@@ -342,6 +242,9 @@ class Run:
 
     def _lost(self, course: Course, lost: Lost) -> None:
         course.state.mark_lost(lost.query.account_id, lost.query.dates)
+        if lost.error.code in TOO_EARLY and lost.query.dates and lost.was_asked:
+            first_day = first_day_given(lost.error, lost.query.dates.last)
+            course.state.not_before = max(first_day, course.state.not_before or first_day)
         if self.summary.lost(lost):
             logger.error("%s is lost: %s", lost.query, lost.error)
         if lost.error.fate is Fate.STOP:
@@ -395,20 +298,21 @@ class Run:
                 "named above with what to do. Set `on_failure: continue` to accept this"
             )
 
+    def halt(self) -> None:
+        """Ask nothing more; the state can then say for good which query batches the API holds."""
+        if self._extraction:
+            self._extraction.halt()
+
     def close(self) -> None:
         """Cancel what still runs."""
         if self._extraction:
             self._extraction.close()
 
 
+def _may_be_had_later(outcome: Outcome) -> bool:
+    """Whether the API may still hold results, which it refuses until a person has acted."""
+    return isinstance(outcome, Lost) and outcome.error.fate is Fate.STOP
+
+
 def _started_at(run: AsyncRun) -> datetime:
     return run.started_at
-
-
-def _is_chosen(report: Report, account: AccountInfo) -> bool:
-    chosen = report.accounts
-    if chosen.filter_id:
-        return bool(compile_filter(chosen.filter_id).search(account.account_id))
-    if chosen.filter_name:
-        return bool(compile_filter(chosen.filter_name).search(account.account_name))
-    return True

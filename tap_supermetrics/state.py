@@ -2,7 +2,7 @@
 
 ```json
 {"query_hash": "9f1c2a7e", "query_batches": [], "async_run": null,
- "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
+ "not_before": null, "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
                  "replication_key_value": "2024-03-05", "covered": [["2024-01-01", "2024-03-05"]]}]}
 ```
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.planning.coverage import Coverage, Fetch
 from tap_supermetrics.planning.dates import DateRange, merge, parse_date
 from tap_supermetrics.planning.packing import BatchItem
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-_MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _PARTITION = "a context with account_id, days as YYYY-MM-DD and ranges as [[first, last], ...]"
 
 
@@ -71,6 +71,7 @@ class ReportState:
         query_hash: what the coverage was loaded with; empty when nothing was loaded yet.
         coverage: by account id.
         batches: still held by the API.
+        not_before: first day that the API is known to give; earlier ones are not asked again.
         async_run: the run whose queries, asked by themselves, the API may still hold.
         everywhere: what a hand-written bookmark of the whole stream says of every account.
     """
@@ -80,6 +81,7 @@ class ReportState:
     query_hash: str = ""
     coverage: dict[str, Coverage] = field(default_factory=dict)
     batches: tuple[HeldBatch, ...] = ()
+    not_before: date | None = None
     async_run: AsyncRun | None = None
     everywhere: Coverage | None = None
 
@@ -88,11 +90,22 @@ class ReportState:
         if self.everywhere:
             self.coverage = dict.fromkeys(account_ids, self.everywhere) | self.coverage
 
-    def mark_done(self, account_id: str, dates: DateRange | None) -> None:
-        """Every record of these days has been written."""
+    def mark_done(
+        self, account_id: str, dates: DateRange | None, fetched_at: datetime, lookback_days: int
+    ) -> None:
+        """Every record of these days has been written.
+
+        Args:
+            account_id: the account, or the accounts joined.
+            dates: the days.
+            fetched_at: when they were read, with offset.
+            lookback_days: for how many of the last days that is to be remembered.
+        """
         if self.replication_key and dates and self.start:
             before = self.coverage.get(account_id, Coverage())
-            self.coverage[account_id] = before.with_done(dates, self.start)
+            fetch = Fetch(dates=dates, at=fetched_at)
+            done = before.with_done(dates, self.start).with_fetch(fetch, lookback_days)
+            self.coverage[account_id] = done
 
     def mark_lost(self, account_id: str, dates: DateRange | None) -> None:
         """The query for these days failed."""
@@ -106,6 +119,7 @@ class ReportState:
             "query_hash": self.query_hash,
             "query_batches": [_batch_to_json(batch) for batch in self.batches],
             "async_run": _async_run_to_json(self.async_run),
+            "not_before": self.not_before.isoformat() if self.not_before else None,
             "partitions": [
                 self._partition(account_id, coverage)
                 for account_id, coverage in self.coverage.items()
@@ -121,6 +135,8 @@ class ReportState:
         partition["covered"] = _ranges_to_json(coverage.covered)
         if coverage.stale:
             partition["stale"] = _ranges_to_json(coverage.stale)
+        if coverage.fetched:
+            partition["fetched"] = [_fetch_to_json(each) for each in coverage.fetched]
         return partition
 
 
@@ -159,6 +175,10 @@ def report_state(
         for number, entry in enumerate(_list(raw, "query_batches", path, mistakes))
         if (batch := _batch(entry, report, f"{path}.query_batches[{number}]", mistakes))
     )
+    try:
+        state.not_before = parse_date(raw["not_before"]) if raw.get("not_before") else None
+    except _MALFORMED as error:
+        mistakes.append(f"{path}.not_before: expected YYYY-MM-DD ({_said(error)})")
     state.async_run = _async_run(raw.get("async_run"), f"{path}.async_run", mistakes)
     return state
 
@@ -182,7 +202,19 @@ def _coverage(raw: Any, start: date | None) -> Coverage:  # noqa: ANN401 - whate
     if "covered" not in raw and bookmark and start and start <= bookmark:
         covered = (DateRange(first=start, last=bookmark),)
     stale = _ranges_from_json(raw.get("stale", []))
-    return Coverage(covered=covered, stale=stale, bookmark=bookmark)
+    fetched = tuple(_fetch(each) for each in raw.get("fetched", []))
+    return Coverage(covered=covered, stale=stale, bookmark=bookmark, fetched=fetched)
+
+
+def _fetch(raw: Sequence[str]) -> Fetch:
+    first, last, at = raw
+    dates = DateRange(first=parse_date(first), last=parse_date(last))
+    return Fetch(dates=dates, at=_aware(datetime.fromisoformat(at)))
+
+
+def _fetch_to_json(fetch: Fetch) -> list[str]:
+    dates = fetch.dates
+    return [dates.first.isoformat(), dates.last.isoformat(), fetch.at.isoformat(timespec="seconds")]
 
 
 def _said(error: Exception) -> str:
@@ -235,7 +267,8 @@ def _batch_to_json(batch: HeldBatch) -> dict[str, Any]:
 
 def _item_to_json(place: int, item: BatchItem) -> dict[str, Any]:
     dates = _ranges_to_json((item.dates,))[0] if item.dates else None
-    return {"place": place, "accounts": list(item.accounts), "dates": dates}
+    fresh = {"is_fresh": True} if item.is_fresh else {}
+    return {"place": place, "accounts": list(item.accounts), "dates": dates} | fresh
 
 
 def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> HeldBatch | None:  # noqa: ANN401 - whatever the state holds
@@ -257,4 +290,15 @@ def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> HeldBatch |
 
 def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
     dates = _ranges_from_json([raw["dates"]])[0] if raw["dates"] else None
-    return BatchItem(report=report, accounts=tuple(raw["accounts"]), dates=dates)
+    return BatchItem(
+        report=report,
+        accounts=_texts(raw["accounts"]),
+        dates=dates,
+        is_fresh=bool(raw.get("is_fresh")),
+    )
+
+
+def _texts(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state holds
+    if not isinstance(raw, list) or not all(isinstance(each, str) for each in raw):
+        raise TypeError(f"expected a list of texts, got {raw!r}")
+    return tuple(raw)

@@ -15,7 +15,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from singer_sdk.helpers.batch import BaseBatchFileEncoding, BatchConfig
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
 
     from tap_supermetrics.records import RecordShape

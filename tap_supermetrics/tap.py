@@ -14,8 +14,9 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.singerlib import Catalog
 
 from tap_supermetrics.api.client import Client, RateLimit
+from tap_supermetrics.courses import discover
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
-from tap_supermetrics.run import Run, discover
+from tap_supermetrics.run import Run
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.declarations import config_schema
 from tap_supermetrics.streams import ReportStream
@@ -135,6 +136,7 @@ class TapSupermetrics(Tap):
         _ignore_further_signals()
         self.message_writer.forget_interruption()
         if self._run and self._run.has_started:
+            self._run.halt()
             self._run.checkpoint()
 
     def close(self) -> None:

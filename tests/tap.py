@@ -130,7 +130,8 @@ def truth(  # noqa: PLR0913 - all that rows depend on
 ) -> dict[Key, Values]:
     """What a target must hold of a report whose accounts are split, by its default key."""
     source = emulator.world.sources[query["ds_id"]]
-    dimensions = [name for name in query["fields"] if not source.field(name).is_metric]
+    fields = {name: source.field(name) for name in query["fields"]}
+    dimensions = [name for name, each in fields.items() if each and not each.is_metric]
     table: dict[Key, Values] = {}
     for account in accounts or query["ds_accounts"]:
         rows = emulator.world.rows(

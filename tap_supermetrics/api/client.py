@@ -12,11 +12,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import backoff
 import msgspec
 import requests
+import urllib3
 from requests.auth import AuthBase
 
 from tap_supermetrics.api import wire
@@ -47,9 +48,20 @@ FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
 MAX_STARTS_UNKNOWN: Final = 2
 """How often a batch is started again when the answer to its start was lost."""
+MAX_STATUS_ENTRIES: Final = 10_000
+"""More than any batch can hold: its status has no end."""
 
 _REDIRECTS: Final = range(300, 400)
 _ERRORS: Final = 400
+_SERVER_ERRORS: Final = 500
+_NO_ERROR_OBJECT: Final = (
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,18 +179,23 @@ class Client:
 
     def batch_status(self, batch_id: str) -> BatchStatus:
         """Where a query batch and its queries stand, all pages of it ("Get batch status")."""
-        path, queries = wire.status_path(batch_id), list[wire.BatchQuery]()
-        while True:
-            page = {"offset": len(queries), "limit": wire.MAX_QUERIES_PER_BATCH}
-            answer = self._request("GET", path, list[wire.BatchQuery], page)
+        first = answer = self._status_page(batch_id, 0)
+        queries = list(first.data)
+        while answer.data and answer.meta.paginate and len(queries) < answer.meta.paginate.total:
+            if len(queries) > MAX_STATUS_ENTRIES:
+                raise ApiError("ANSWER_INVALID", f"the status of {batch_id} does not end")
+            answer = self._status_page(batch_id, len(queries))
             queries += answer.data
-            paginate = answer.meta.paginate
-            if not answer.data or paginate is None or len(queries) >= paginate.total:
-                return BatchStatus(
-                    is_stopped=answer.meta.status_code == wire.BATCH_STOPPED,
-                    progress=answer.meta.progress or wire.Progress(),
-                    queries=tuple(queries),
-                )
+        return BatchStatus(
+            # The first page is the oldest: what it shows as running may have finished since.
+            is_stopped=first.meta.status_code == wire.BATCH_STOPPED,
+            progress=first.meta.progress or wire.Progress(),
+            queries=tuple(queries),
+        )
+
+    def _status_page(self, batch_id: str, offset: int) -> Answer[list[wire.BatchQuery]]:
+        page = {"offset": offset, "limit": wire.MAX_QUERIES_PER_BATCH}
+        return self._request("GET", wire.status_path(batch_id), list[wire.BatchQuery], page)
 
     def cancel_batch(self, batch_id: str) -> None:
         """Stop a query batch; what it collected stays readable ("Cancel batch run")."""
@@ -240,13 +257,17 @@ class Client:
         Raises:
             ApiError: ADDRESS_REFUSED.
         """
-        url = urljoin(f"{self.api_url}/", address)
-        ours, theirs = urlsplit(self.api_url), urlsplit(url)
-        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
+        try:
+            url = urljoin(f"{self.api_url}/", address)
+            ours, theirs = _origin(self.api_url), _origin(url)
+        except ValueError:
+            shown = self._without_key(address)[:60]
+            raise ApiError("ADDRESS_REFUSED", f"the API named {shown!r} as an address") from None
+        if ours != theirs:
             raise ApiError(
                 "ADDRESS_REFUSED",
-                f"the API named an address at {theirs.scheme}://{theirs.hostname}, expected "
-                f"{ours.scheme}://{ours.netloc}; the key is not sent there",
+                f"the API named an address at {self._without_key(theirs)}, expected {ours}; "
+                "the key is not sent there",
             )
         return url
 
@@ -271,7 +292,7 @@ class Client:
                 stream=True,
             ) as response:
                 return self._answer(response, _bounded_body(response), to)
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise self._connection_error(error) from None
 
     def _session(self) -> requests.Session:
@@ -308,7 +329,10 @@ class Client:
         try:
             return msgspec.json.decode(body, type=wire.Envelope)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            start = self._without_key(body[:60].decode(errors="replace"))
+            if salvaged := _salvaged(body):
+                return wire.Envelope(error=salvaged)
+            # Cut after the key was taken out: half a key is still a secret.
+            start = self._without_key(body[:4096].decode(errors="replace"))[:60]
             raise ApiError(
                 # A proxy's page says more by its status than by its text.
                 "ANSWER_INVALID" if status < _ERRORS else "",
@@ -322,10 +346,10 @@ class Client:
     ) -> ApiError:
         said = [part for part in (error.message, error.description) if part and part != error.code]
         return ApiError(
-            error.code,
+            self._without_key(error.code),
             self._without_key(": ".join(said)) or "the API gives no reason",
             status=status,
-            request_id=request_id,
+            request_id=self._without_key(request_id),
             retry_after_s=retry_after_s,
         )
 
@@ -333,16 +357,17 @@ class Client:
         """The error of one query, as the status of its batch tells it."""
         return self._refusal(error, error.status, "")
 
-    def _connection_error(self, error: requests.exceptions.RequestException) -> ApiError:
-        never_sent = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError)
+    def _connection_error(self, error: Exception) -> ApiError:
         return ApiError(
             "CONNECTION_FAILED",
             self._without_key(f"{type(error).__name__}: {error}"),
-            is_answer_lost=not isinstance(error, never_sent),
+            is_answer_lost=not _was_never_sent(error),
         )
 
     def _without_key(self, text: str) -> str:
-        return text.replace(self.api_key, "(the key)")
+        for spelling in (self.api_key, _escaped(self.api_key), quote(self.api_key, safe="")):
+            text = text.replace(spelling, "(the key)")
+        return text
 
 
 class _Patience:
@@ -358,7 +383,7 @@ class _Patience:
         """Whether to give up after this error."""
         if not isinstance(error, ApiError) or error.fate is not Fate.RETRY:
             return True
-        if self._is_start and error.is_answer_lost:
+        if self._is_start and _may_have_started(error):
             self._note_lost_start(error)
         waited_s = time.monotonic() - self._started + error.retry_after_s
         return waited_s > self._client.retry.max_time_s or self._lost > MAX_STARTS_UNKNOWN
@@ -371,6 +396,46 @@ class _Patience:
         )
 
 
+def _origin(url: str) -> str:
+    """Scheme, host and port as they compare; a user's name makes another origin.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    parts = urlsplit(url)
+    own_port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(own_port)}"
+
+
+def _escaped(text: str) -> str:
+    """The text as it stands in JSON that escapes slashes."""
+    return msgspec.json.encode(text)[1:-1].decode().replace("/", "\\/")
+
+
+def _salvaged(body: bytes) -> wire.Error | None:
+    """The error of an answer that is wrong elsewhere: whatever else it says, its code counts."""
+    try:
+        error = msgspec.json.decode(body)["error"]
+        code, message = error["code"], error.get("message")
+    except _NO_ERROR_OBJECT:
+        return None
+    return wire.Error(code=code, message=str(message)) if isinstance(code, str) else None
+
+
+def _may_have_started(error: ApiError) -> bool:
+    """Whether a start may have been carried out although no answer said so."""
+    is_of_proxy = not error.code and error.status >= _SERVER_ERRORS
+    return error.is_answer_lost or is_of_proxy or error.code == "ANSWER_INVALID"
+
+
+def _was_never_sent(error: Exception) -> bool:
+    """Whether a request failed before any of it could reach the API."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError) or (
+        isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ProxyError)
+    )
+
+
 def _bounded_body(response: requests.Response) -> bytes:
     """The unpacked body; neither endless nor a bomb.
 
@@ -378,7 +443,8 @@ def _bounded_body(response: requests.Response) -> bytes:
         ApiError: ANSWER_INVALID when it is larger, or takes longer, than any good answer.
     """
     deadline, chunks, size = time.monotonic() + ANSWER_TIMEOUT_S, [], 0
-    for chunk in response.iter_content(CHUNK_BYTES):
+    # Whatever has come, not whole chunks: of a body that trickles, none is ever whole.
+    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_ANSWER_BYTES or time.monotonic() > deadline:

@@ -7,11 +7,14 @@ the status only where there is no known code.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import Enum
 from typing import Final
 
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
+from tap_supermetrics.planning.dates import parse_date
 
 
 class Fate(Enum):
@@ -66,10 +69,10 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "LICENSE_QUERIES_SUSPENDED": Verdict(Fate.STOP, "ask the vendor why queries are suspended"),
     "LICENSE_ROW_LIMIT_EXCEEDED": Verdict(Fate.STOP, "lower `max_rows` to what the license allows"),
     "LICENSE_HISTORICAL_RANGE_EXCEEDED": Verdict(
-        Fate.LOSE, "set `start_date` to the first day that the license allows"
+        Fate.SPLIT, "set `start_date` to the first day that the license allows"
     ),
     "START_DATE_HISTORICAL": Verdict(
-        Fate.LOSE, "set `start_date` to the first day that the data source has"
+        Fate.SPLIT, "set `start_date` to the first day that the data source has"
     ),
     # One query or its account.
     "QUERY_AUTH_UNAVAILABLE": Verdict(
@@ -142,6 +145,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         Fate.LOSE, "ask for the field by its listed id, or set its type in `types`"
     ),
     "QUERY_STUCK": Verdict(Fate.LOSE, _LATER),
+    "RUN_BUDGET_USED": Verdict(Fate.LOSE, "run again: it goes on from here"),
     "BATCH_STUCK": Verdict(Fate.LOSE, _LATER),
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""
@@ -205,6 +209,22 @@ class ApiError(TapError):
         self.retry_after_s = retry_after_s
         self.is_answer_lost = is_answer_lost
         self.exit_code = EXIT_REFUSED if verdict.fate is Fate.STOP else EXIT_FAILED
+
+
+TOO_EARLY: Final = frozenset({"START_DATE_HISTORICAL", "LICENSE_HISTORICAL_RANGE_EXCEEDED"})
+"""Codes that mean: no days so far back."""
+
+
+def first_day_given(error: ApiError, refused: date) -> date:
+    """The first day that the API may give, after it refused a day as too far back.
+
+    Args:
+        error: the refusal; its text has been seen to name the earliest day.
+        refused: the refused day.
+    """
+    days = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
+    named = max((parse_date(day) for day in days), default=refused)
+    return max(named, refused + timedelta(days=1))
 
 
 def _one_line(message: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_QUERIES_PER_BATCH: Final = 100
 """Queries in one batch, after splitting ("Restrictions")."""
+MAX_ACCOUNTS_PER_QUERY: Final = 100
+"""Accounts named by one query (the API's schema)."""
 MAX_TIMEOUT_S: Final = 3600.0
 """Longest that a batch may run, in seconds ("Restrictions")."""
 RETENTION_S: Final = 3600.0
@@ -213,12 +215,12 @@ class LoginAccounts(msgspec.Struct, kw_only=True):
 
 def batch_path(batch_id: str) -> str:
     """Path of one query batch."""
-    return f"{BATCH_PATH}/{batch_id}"
+    return f"{BATCH_PATH}/{quote(batch_id, safe='')}"
 
 
 def status_path(batch_id: str) -> str:
     """Path of the status of one query batch."""
-    return f"{BATCH_PATH}/{batch_id}/status"
+    return f"{batch_path(batch_id)}/status"
 
 
 def as_json_parameter(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -255,6 +257,8 @@ def item_parameters(item: BatchItem, report: Report) -> dict[str, Any]:
         "settings": {**report.parameters.get("settings", {}), "no_headers": True},
         "max_rows": report.max_rows,
     }
+    if item.is_fresh:
+        parameters["cache_minutes"] = 0
     if item.accounts:
         parameters["ds_accounts"] = _accounts(item.accounts)
     if report.date_range_type:
@@ -290,12 +294,16 @@ def status_parameters(schedule_id: str) -> dict[str, Any]:
 def finished_alone(schedule_id: str, facts: ResultFacts | None) -> BatchQuery:
     """A query that was asked by itself and succeeded, as if a batch listed it."""
     total_rows = facts.total_rows if facts else None
-    address = f"{RESULTS_PATH}?{urlencode({'schedule_id': schedule_id})}"
     return BatchQuery(
         schedule_id=schedule_id,
         status_code=QueryStatus.SUCCESS.value,
-        result_info=ResultFacts(total_rows=total_rows, results_url=address),
+        result_info=ResultFacts(total_rows=total_rows),
     )
+
+
+def results_address(schedule_id: str) -> str:
+    """Address of the results of a query, for one that comes without its `results_url`."""
+    return f"{RESULTS_PATH}?{urlencode({'schedule_id': schedule_id})}"
 
 
 def _accounts(accounts: Sequence[str]) -> list[str] | str:

@@ -74,6 +74,7 @@ def tap_config(emulator: Emulator) -> dict[str, Any]:
         "api_url": emulator.url,
         "api_key": emulator.api_key,
         "start_date": week_ago.isoformat(),
+        "end_date": (emulator.today - timedelta(days=1)).isoformat(),
         "queries": [
             {
                 "name": "google_ads",
@@ -85,7 +86,7 @@ def tap_config(emulator: Emulator) -> dict[str, Any]:
                 "name": "facebook_ads",
                 "ds_id": "FA",
                 "ds_accounts": ["act_1784203956017", "act_290471836"],
-                "fields": ["Date", "adcampaign_id", "adcampaign_name", "impressions", "cost"],
+                "fields": ["Date", "adcampaign_id", "adcampaign_name", "impressions", "spend"],
             },
             {
                 "name": "ga4",

@@ -112,7 +112,7 @@ class AsyncChannel:
                 wire.async_body(parameters, schedule_id)
             )
         except ApiError as error:
-            self._decisions.failed(query, error)
+            self._decisions.not_taken([query], error)
             return
         now = time.monotonic()
         running = _RunningQuery(
@@ -128,7 +128,12 @@ class AsyncChannel:
         self._settle(running, meta)
 
     def _parameters(self, query: Query) -> dict[str, Any]:
-        item = BatchItem(report=query.report, accounts=query.accounts, dates=query.dates)
+        item = BatchItem(
+            report=query.report,
+            accounts=query.accounts,
+            dates=query.dates,
+            is_fresh=query.is_fresh,
+        )
         policy = self._around.policy_of(query)
         return wire.query_parameters(item, self._around.reports[query.report], policy)
 

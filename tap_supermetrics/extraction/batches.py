@@ -144,11 +144,17 @@ class BatchChannel:
         request = self._pending.popleft()
         try:
             body = wire.batch_body(request, self._around.reports)
-            batch = self._around.client.start_batch(body)
+            batch_id = self._around.client.start_batch(body).batch_id
+            self._check_new(batch_id)
         except ApiError as error:
             self._refused(request, error)
         else:
-            self._started(request, batch.batch_id)
+            self._started(request, batch_id)
+
+    def _check_new(self, batch_id: str) -> None:
+        if not batch_id or batch_id in self._running:
+            message = f"a query batch was started under the id {batch_id!r}, which is not its own"
+            raise ApiError("ANSWER_INVALID", message)
 
     def _started(self, request: BatchRequest, batch_id: str) -> None:
         now = time.monotonic()
@@ -185,8 +191,8 @@ class BatchChannel:
                 error,
             )
             self._pending.extendleft(reversed(halves))
-        else:
-            self._decisions.refused(request.queries, error)
+        elif not self._decisions.without_batches(request.queries, error):
+            self._decisions.not_taken(request.queries, error)
 
     # Polling
 
@@ -207,7 +213,7 @@ class BatchChannel:
         batch.last_seen = now
         if batch.started is None and status.progress.queued < batch.size:
             batch.started = now
-        if status.is_stopped:
+        if status.is_stopped or not batch.waiting:
             self._running.pop(batch.batch_id, None)
         elif batch.is_stuck(now):
             self._give_up(batch, ApiError("BATCH_STUCK", f"{batch.batch_id} does not stop"))
@@ -224,8 +230,10 @@ class BatchChannel:
 
     def _give_up(self, batch: RunningBatch, error: ApiError) -> None:
         self._running.pop(batch.batch_id, None)
-        self._decisions.refused(tuple(batch.waiting), error)
-        batch.waiting = set()
+        waiting, batch.waiting = tuple(batch.waiting), set()
+        if not self._decisions.without_batches(waiting, error):
+            for query in waiting:
+                self._decisions.failed(query, error)
 
     # Settling
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.outcomes import Outcome
     from tap_supermetrics.planning.plan import Query
 
-MAX_WAITING_RESULTS: Final = 100
+MAX_WAITING_RESULTS: Final = 300
 """With so many results not yet emitted, no new query batch is started."""
 MAX_WAITING_BYTES: Final = 512 * 1024 * 1024
 """With so many bytes not yet emitted, no new query batch is started."""
@@ -35,9 +35,11 @@ class Board:
         self._open = set(queries)
         self._outcomes: dict[Query, Outcome | Split] = {}
         self._waiting_bytes = 0
+        self._rows = 0
         self._is_waited_for = False
         self._has_news = False
         self._crash: BaseException | None = None
+        self._is_closed = False
         self.on_room: Callable[[], None] = lambda: None
 
     @property
@@ -47,15 +49,25 @@ class Board:
             return frozenset(self._open)
 
     @property
+    def rows(self) -> int:
+        """Rows of all results so far."""
+        with self._changed:
+            return self._rows
+
+    @property
     def is_complete(self) -> bool:
         """Whether every query has an outcome."""
         with self._changed:
             return not self._open
 
-    def has_room(self) -> bool:
-        """Whether new query batches may be started: little waits, or emission has run dry."""
+    def has_room(self, *, runs: bool = False) -> bool:
+        """Whether more may be asked: little waits, or emission waits for what nobody asked yet.
+
+        Args:
+            runs: whether anything was asked of which no outcome came yet.
+        """
         with self._changed:
-            return self._is_waited_for or (
+            return (self._is_waited_for and not runs) or (
                 len(self._outcomes) < MAX_WAITING_RESULTS
                 and self._waiting_bytes < MAX_WAITING_BYTES
             )
@@ -68,7 +80,7 @@ class Board:
     def put(self, outcome: Outcome | Split) -> None:
         """The outcome of a query; a second one for the same query is dropped."""
         with self._changed:
-            if outcome.query not in self._open:
+            if outcome.query not in self._open or self._is_closed:
                 _close(outcome)
                 return
             self._open.remove(outcome.query)
@@ -76,6 +88,7 @@ class Board:
             if isinstance(outcome, Split):
                 self._open.update(outcome.parts)
             self._waiting_bytes += _size(outcome)
+            self._rows += outcome.row_count if isinstance(outcome, Result) else 0
             self._changed.notify_all()
 
     def news(self) -> None:
@@ -122,8 +135,9 @@ class Board:
             self._is_waited_for = False
 
     def close(self) -> None:
-        """Give back what was never taken."""
+        """Give back what was never taken, now and later."""
         with self._changed:
+            self._is_closed = True
             for outcome in self._outcomes.values():
                 _close(outcome)
             self._outcomes.clear()

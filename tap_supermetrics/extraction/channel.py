@@ -52,8 +52,11 @@ class Decisions(Protocol):
     def failed(self, query: Query, error: ApiError) -> None:
         """A query failed."""
 
-    def refused(self, queries: Sequence[Query], error: ApiError) -> None:
-        """The API did not take a batch of queries, or cannot say any more what became of it."""
+    def not_taken(self, queries: Sequence[Query], error: ApiError) -> None:
+        """The API did not take these queries, however often it was asked to."""
+
+    def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
+        """Whether the error says that there are no query batches, and the queries go elsewhere."""
 
 
 class Channel(Protocol):

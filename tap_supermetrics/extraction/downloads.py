@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.planning.plan import Query
     from tap_supermetrics.settings import Report
 
-MAX_PAGES: Final = 1_000_002
-"""More pages than rows that the API ever gives: paging runs in a circle."""
-
 
 class HeaderCount:
     """Learns whether the API counts a header row that it does not send.
@@ -73,10 +70,9 @@ class Downloader:
         facts = entry.result_info or wire.ResultFacts()
         spool = Spool()
         try:
-            pages = _Pages(self, report, facts)
+            pages = _Pages(self, report, facts, wire.results_address(entry.schedule_id))
             for page in pages:
                 spool.add(page)
-            _check_length(pages.row_count, report)
             return Result(
                 query=query,
                 dates=_answered_dates(query, pages.echo),
@@ -99,14 +95,17 @@ class _Pages:
         echo: how the API understood the query.
     """
 
-    def __init__(self, downloader: Downloader, report: Report, facts: wire.ResultFacts) -> None:
+    def __init__(
+        self, downloader: Downloader, report: Report, facts: wire.ResultFacts, address: str
+    ) -> None:
         self._client = downloader.client
         self._header_count = downloader.header_count
         self._report = report
-        self._address = facts.results_url
+        self._address = facts.results_url or address
         self._total = facts.total_rows
         self._has_header = False
-        self._seen: set[str] = set()
+        self._asked: set[str] = set()
+        self._seen: set[int] = set()
         self._saw_end = False
         self.row_count = 0
         self.echo = wire.QueryEcho()
@@ -117,26 +116,31 @@ class _Pages:
         self.echo = answer.meta.query or wire.QueryEcho()
         if self._total is None and answer.meta.result:
             self._total = answer.meta.result.total_rows
-        previous: list[msgspec.Raw] = []
         while True:
             rows = self._rows(answer)
             if rows:
-                _check_not_repeated(rows, previous)
+                page = msgspec.json.encode(rows)
+                self._check_new(page, len(rows))
                 self.row_count += len(rows)
-                yield msgspec.json.encode(rows)
+                yield page
+                _check_length(self.row_count, self._report)
             self._saw_end = not rows
             following = self._following(answer, rows)
             if following is None:
                 break
-            previous = rows
             answer = self._ask(*following)
         self._check_total()
 
+    def _check_new(self, page: bytes, row_count: int) -> None:
+        if row_count > 1 and hash(page) in self._seen:
+            raise ApiError("RESULT_INCOMPLETE", f"a page of {row_count} rows came twice")
+        self._seen.add(hash(page))
+
     def _ask(self, address: str, page: dict[str, int] | None) -> Answer[list[msgspec.Raw]]:
         asked = f"{address} {page}"
-        if asked in self._seen or len(self._seen) > MAX_PAGES:
+        if asked in self._asked:
             raise ApiError("RESULT_INCOMPLETE", "the pages of the result run in a circle")
-        self._seen.add(asked)
+        self._asked.add(asked)
         return self._client.results(address if page is None else _without_paging(address), page)
 
     def _rows(self, answer: Answer[list[msgspec.Raw]]) -> list[msgspec.Raw]:
@@ -168,7 +172,7 @@ class _Pages:
     ) -> tuple[str, dict[str, int] | None] | None:
         """Where the next page is; None after the last."""
         paginate = answer.meta.paginate
-        if paginate and paginate.next:
+        if paginate and paginate.next and rows:
             return paginate.next, None
         is_full = len(rows) == self._report.page_size
         if (is_full and self.row_count != self._total) or self._may_be_short():
@@ -198,23 +202,24 @@ class _Pages:
 
 
 def _cells(row: msgspec.Raw) -> list[Any]:
-    cells = msgspec.json.decode(row)
+    try:
+        cells = msgspec.json.decode(row)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError("RESULT_MISMATCH", f"a row is no JSON ({error})") from None
     return cells if isinstance(cells, list) else []
 
 
 def _without_paging(address: str) -> str:
     """A results address whose own paging parameters, if any, give way to ours."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address  # the client refuses it, and says so
     query = [(key, value) for key, value in parse_qsl(parts.query) if key not in _PAGING]
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 _PAGING: Final = frozenset({"offset", "limit"})
-
-
-def _check_not_repeated(rows: Sequence[msgspec.Raw], previous: Sequence[msgspec.Raw]) -> None:
-    if previous and len(rows) == len(previous) and list(rows) == list(previous):
-        raise ApiError("RESULT_INCOMPLETE", f"a page of {len(rows)} rows came twice")
 
 
 def _check_length(row_count: int, report: Report) -> None:

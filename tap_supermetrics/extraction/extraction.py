@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LAST_START_S: Final = 3.0
+"""How long the end of a run waits for the answer to a start that is on its way, in seconds."""
 LAST_RETRY: Final = RetryPolicy(max_tries=2, max_time_s=5.0)
 """How hard the end of a run tries to cancel its batches: a signal wants a prompt end."""
 
@@ -44,6 +46,11 @@ class HeldResults:
     def queries(self) -> tuple[Query, ...]:
         """The queries that they can serve."""
         return tuple(query for batch in self.batches.values() for query in batch.waiting)
+
+    def forget(self, report: str) -> None:
+        """Do not use what was asked for a report, which asks for something else now."""
+        for batch in self.batches.values():
+            batch.waiting = {query for query in batch.waiting if query.report != report}
 
 
 def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> HeldResults:
@@ -72,7 +79,8 @@ def _find(client: Client, held: HeldBatch) -> RunningBatch | None:
     try:
         batch = adopt(held, client.batch_status(held.batch_id))
     except ApiError as error:
-        if error.fate is Fate.STOP:
+        # Of a path that is not found, the id is the only part that has not worked before.
+        if error.fate is Fate.STOP and error.code not in {"ENDPOINT_NOT_FOUND", "NOT_FOUND"}:
             raise
         logger.info("Query batch %s of an earlier run is gone: %s", held.batch_id, error)
         return None
@@ -168,8 +176,13 @@ class Extraction:
         """Ask nothing more; queries without results are lost with this error."""
         self._runner.stop(error)
 
+    def halt(self) -> None:
+        """Ask nothing more, so that what `held_for` says stays true."""
+        self._runner.close(LAST_START_S)
+
     def close(self) -> None:
         """Cancel what still runs and give memory and disk back."""
+        self.halt()
         if not self._board.is_complete:
             last = replace(self._client, retry=LAST_RETRY)
             cancel_batches(last, self._runner.running_ids)

@@ -8,11 +8,12 @@ from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
 
+from tap_supermetrics.api.errors import ApiError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.api.wire import FieldEcho, Row
     from tap_supermetrics.planning.dates import DateRange
     from tap_supermetrics.planning.plan import Query
@@ -74,9 +75,18 @@ class Result:
     spool: Spool = field(repr=False)
 
     def rows(self) -> Iterator[list[Row]]:
-        """The rows, a page at a time."""
+        """The rows, a page at a time.
+
+        Raises:
+            ApiError: RESULT_MISMATCH when they are no rows of plain values.
+        """
         decoder = msgspec.json.Decoder(list[list[str | int | float | bool | None]])
-        return (decoder.decode(page) for page in self.spool.pages())
+        try:
+            for page in self.spool.pages():
+                yield decoder.decode(page)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            message = f"expected rows of texts, numbers, booleans and nulls ({error})"
+            raise ApiError("RESULT_MISMATCH", message) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

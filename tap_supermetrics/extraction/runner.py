@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import TOO_EARLY, ApiError, Fate, first_day_given
 from tap_supermetrics.extraction.async_queries import AsyncChannel
 from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
 from tap_supermetrics.extraction.outcomes import Lost, Split
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 MAX_SUBMISSIONS: Final = 3
 """How often one query is asked before it is lost."""
+MAX_FAILED_STARTS: Final = 3
+"""After so many starts in a row that the service did not take, the run asks nothing more."""
 DOWNLOAD_THREADS: Final = 4
 _NO_BATCHES: Final = frozenset(
     {
@@ -45,6 +47,10 @@ _NO_BATCHES: Final = frozenset(
     }
 )
 """Errors that mean, where query batches are concerned, that this key has none."""
+_NO_SERVICE: Final = frozenset(
+    {"", "ANSWER_INVALID", "CONNECTION_FAILED", "SERVICE_UNAVAILABLE", "TOO_MANY_REQUESTS"}
+)
+"""Errors that any start would meet now, whatever it asks for."""
 _NO_ACCOUNT: Final = frozenset({"QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"})
 """Errors that every query for the same account would meet."""
 
@@ -59,6 +65,7 @@ class Ways:
         max_running_queries: queries at the same time where they are asked one by one.
         run_id: makes the schedule ids of this run its own.
         is_resumed: whether an earlier run of this id may have left queries behind.
+        max_rows: with so many rows fetched, nothing more is asked; None for no limit.
     """
 
     mode: Mode
@@ -66,6 +73,7 @@ class Ways:
     max_running_queries: int
     run_id: str
     is_resumed: bool
+    max_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +111,7 @@ class Runner:
         self._around = around
         self._downloader = downloader
         self._board = board
+        self._max_rows = ways.max_rows
         self._is_auto = ways.mode is Mode.AUTO
         self._asks_alone = ways.mode is Mode.ASYNC
         self._batches = BatchChannel(around, self, ways.max_running_batches)
@@ -115,12 +124,17 @@ class Runner:
         )
         self._channels: tuple[Channel, Channel] = (self._batches, self._alone)
         self._inbox: queue.SimpleQueue[_Failed | _Stop | _Wake] = queue.SimpleQueue()
-        self._finished: queue.SimpleQueue[tuple[Query, wire.BatchQuery]] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[Query, wire.BatchQuery] | None]
+        self._finished = queue.SimpleQueue()
         self._submissions: Counter[Query] = Counter()
         self._too_slow: set[Query] = set()
-        self._no_account: dict[tuple[str, str], ApiError] = {}
-        self._is_account_refused = False
+        self._refused: dict[tuple[str, str, str], ApiError] = {}
+        self._has_refusals = False
+        self._failed_starts = 0
         self._stopped_by: ApiError | None = None
+        self._results_refused: ApiError | None = None
+        self._is_closed = False
+        self._deciding = threading.Thread(target=self._guarded, args=(self._run,), daemon=True)
 
     @property
     def batches_started(self) -> int:
@@ -145,7 +159,7 @@ class Runner:
         first: Channel = self._alone if self._asks_alone else self._batches
         first.add([query for query in queries if query not in served])
         self._board.on_room = self.wake
-        threading.Thread(target=self._guarded, args=(self._run,), daemon=True).start()
+        self._deciding.start()
         for _ in range(DOWNLOAD_THREADS):
             threading.Thread(target=self._guarded, args=(self._download,), daemon=True).start()
 
@@ -157,6 +171,19 @@ class Runner:
         """Ask nothing more; queries without results are lost with this error."""
         self._inbox.put(_Stop(error=error))
 
+    def close(self, patience_s: float) -> None:
+        """Ask nothing more and end the threads.
+
+        Args:
+            patience_s: how long to wait for a start that is on its way, in seconds: only when its
+                answer is there is it known which query batches run.
+        """
+        self._is_closed = True
+        self.wake()
+        for _ in range(DOWNLOAD_THREADS):
+            self._finished.put(None)
+        self._deciding.join(patience_s)
+
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
@@ -164,22 +191,35 @@ class Runner:
             self._board.crash(error)
 
     def _run(self) -> None:
-        while not self._board.is_complete:
+        while not self._board.is_complete and not self._is_closed:
             self._ask()
             for channel in self._channels:
                 channel.poll_due()
             self._read_inbox()
 
     def _ask(self) -> None:
+        if self._max_rows and self._board.rows >= self._max_rows:
+            rows = f"{self._max_rows:,} rows were fetched, as `max_rows_per_run` allows"
+            self._stop_all(ApiError("RUN_BUDGET_USED", rows))
         for channel in self._channels:
-            while channel.may_start and self._board.has_room():
+            while channel.may_start and self._has_room:
                 self._drop_hopeless(channel)
                 if channel.may_start:
                     channel.start_one()
 
     @property
     def _can_ask(self) -> bool:
-        return any(channel.may_start for channel in self._channels) and self._board.has_room()
+        return any(channel.may_start for channel in self._channels) and self._has_room
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether more may be asked now.
+
+        What is waited for may not have been asked yet, so that with nothing running there is
+        always room; else a slow query would let all others pile up behind it.
+        """
+        runs = any(channel.next_poll is not None for channel in self._channels)
+        return not self._is_closed and self._board.has_room(runs=runs)
 
     def _read_inbox(self) -> None:
         """Sleep until the next look is due or something happens, then take all that happened."""
@@ -206,20 +246,31 @@ class Runner:
     def asked(self, queries: Sequence[Query]) -> None:
         """The API has taken these queries; the state must say so before their first record."""
         self._submissions.update(queries)
+        self._failed_starts = 0
         self._board.news()
 
     def succeeded(self, query: Query, entry: wire.BatchQuery) -> None:
         """The results of a query wait to be fetched."""
         self._finished.put((query, entry))
 
-    def refused(self, queries: Sequence[Query], error: ApiError) -> None:
-        """The API did not take a batch of queries, or cannot say any more what became of it."""
-        if self._is_auto and error.code in _NO_BATCHES:
+    def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
+        """Whether the error says that there are no query batches, and the queries go elsewhere."""
+        is_so = self._is_auto and error.code in _NO_BATCHES and not self._stopped_by
+        if is_so:
             self._leave_batches(error)
             self._alone.add(queries)
+        return is_so
+
+    def not_taken(self, queries: Sequence[Query], error: ApiError) -> None:
+        """The API did not take these queries, however often it was asked to."""
+        if error.fate not in {Fate.RETRY, Fate.RESUBMIT}:
+            for query in queries:
+                self.failed(query, error)
             return
-        for query in queries:
-            self.failed(query, error)
+        self._lose(queries, error)
+        self._failed_starts += 1 if error.code in _NO_SERVICE else 0
+        if self._failed_starts >= MAX_FAILED_STARTS:
+            self._stop_all(error)
 
     def failed(self, query: Query, error: ApiError) -> None:
         """Decide what becomes of a query that failed."""
@@ -267,26 +318,43 @@ class Runner:
 
     def _lose(self, queries: Sequence[Query], error: ApiError, *, asked: bool = True) -> None:
         for query in queries:
-            if error.code in _NO_ACCOUNT:
-                self._no_account[self._account_of(query)] = error
-                self._is_account_refused = True
+            if asked:
+                self._learn(query, error)
             self._board.put(Lost(query=query, error=error, was_asked=asked))
 
-    def _drop_hopeless(self, channel: Channel) -> None:
-        """Do not pay for more queries to an account that has just been refused."""
-        if not self._is_account_refused:
+    def _learn(self, query: Query, error: ApiError) -> None:
+        """Remember refusals that other queries would meet too."""
+        if error.code in _NO_ACCOUNT:
+            self._refused[query.report, query.account_id, ""] = error
+        elif error.code in TOO_EARLY and query.dates:
+            first_day = first_day_given(error, query.dates.last)
+            self._refused[query.report, "", first_day.isoformat()] = error
+        else:
             return
-        self._is_account_refused = False
-        waiting = channel.drain()
-        refused = {query for query in waiting if self._account_of(query) in self._no_account}
-        for query in refused:
-            self._lose([query], self._no_account[self._account_of(query)])
-        self._is_account_refused = False
-        channel.add([query for query in waiting if query not in refused])
+        self._has_refusals = True
 
-    @staticmethod
-    def _account_of(query: Query) -> tuple[str, str]:
-        return query.report, query.account_id
+    def _refusal_of(self, query: Query) -> ApiError | None:
+        """The refusal that a query not yet asked would meet too."""
+        for (report, account_id, first_day), error in self._refused.items():
+            is_account = account_id == query.account_id and not first_day
+            is_early = bool(first_day) and query.dates and str(query.dates.last) < first_day
+            if report == query.report and (is_account or is_early):
+                return error
+        return None
+
+    def _drop_hopeless(self, channel: Channel) -> None:
+        """Do not pay for queries that meet a refusal which another one has just met."""
+        if not self._has_refusals:
+            return
+        self._has_refusals = False
+        left = []
+        for query in channel.drain():
+            error = self._refusal_of(query)
+            if error:
+                self._board.put(Lost(query=query, error=error))
+            else:
+                left.append(query)
+        channel.add(left)
 
     def _stop_all(self, error: ApiError) -> None:
         """Ask nothing more. What running batches collected is still fetched."""
@@ -300,12 +368,16 @@ class Runner:
     # Downloads
 
     def _download(self) -> None:
-        while True:
-            query, entry = self._finished.get()
+        while (finished := self._finished.get()) and not self._is_closed:
+            query, entry = finished
             try:
+                if self._results_refused:
+                    raise self._results_refused
                 report = self._around.reports[query.report]
                 self._board.put(self._downloader.fetch(query, report, entry))
             except ApiError as error:
+                if error.fate is Fate.STOP:
+                    self._results_refused = error
                 self._inbox.put(_Failed(query=query, error=error))
             if self._board.is_complete:
                 self._inbox.put(_Wake())

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.planning.dates import DateRange, intersect, merge, subtract
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """When days were fetched, with offset."""
+
+    dates: DateRange
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +32,13 @@ class Coverage:
         covered: the days fully emitted: merged, in order.
         stale: covered days whose re-read failed, to be asked again whatever the lookback.
         bookmark: last day up to which there was no gap from the start; it never goes back.
+        fetched: when the newest days were read; kept only where a report asks for it.
     """
 
     covered: tuple[DateRange, ...] = ()
     stale: tuple[DateRange, ...] = ()
     bookmark: date | None = None
+    fetched: tuple[Fetch, ...] = ()
 
     def with_done(self, done: DateRange, start: date) -> Coverage:
         """After every record of the days `done` was written (also when there were none).
@@ -39,28 +49,49 @@ class Coverage:
         """
         covered = merge((*self.covered, done))
         stale = tuple(left for each in self.stale for left in subtract(each, (done,)))
-        return Coverage(
-            covered=covered, stale=stale, bookmark=_bookmark(covered, start, self.bookmark)
+        bookmark = _bookmark(covered, start, self.bookmark)
+        return replace(self, covered=covered, stale=stale, bookmark=bookmark)
+
+    def with_fetch(self, fetch: Fetch, lookback_days: int) -> Coverage:
+        """After these days were read; only days of the lookback are remembered."""
+        older = tuple(
+            Fetch(dates=left, at=each.at)
+            for each in self.fetched
+            for left in subtract(each.dates, (fetch.dates,))
         )
+        restated = self._restated(lookback_days)
+        kept = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
+        return replace(self, fetched=tuple(kept))
 
     def with_lost(self, lost: DateRange) -> Coverage:
         """After a query for the days `lost` failed: those already covered are stale now."""
         return replace(self, stale=merge((*self.stale, *intersect(lost, self.covered))))
 
-    def needed(self, wanted: DateRange, lookback_days: int) -> tuple[DateRange, ...]:
+    def needed(
+        self, wanted: DateRange, lookback_days: int, fresh_since: datetime | None = None
+    ) -> tuple[DateRange, ...]:
         """The days of `wanted` to ask for: not covered, stale, or within the lookback.
 
         The lookback is the last `lookback_days` calendar days up to the last covered day: those
-        that the source may have restated since they were read.
+        that the source may have restated since they were read. Days of it that were read after
+        `fresh_since` are left alone.
         """
         settled = self.covered
-        if settled and lookback_days:
-            last = settled[-1].last
-            restated = DateRange(first=last - timedelta(days=lookback_days - 1), last=last)
-            settled = _without(settled, restated)
+        if restated := self._restated(lookback_days):
+            fresh = tuple(
+                each.dates for each in self.fetched if fresh_since and each.at > fresh_since
+            )
+            for due in subtract(restated, merge(fresh)):
+                settled = _without(settled, due)
         for each in self.stale:
             settled = _without(settled, each)
         return subtract(wanted, settled)
+
+    def _restated(self, lookback_days: int) -> DateRange | None:
+        if not self.covered or not lookback_days:
+            return None
+        last = self.covered[-1].last
+        return DateRange(first=last - timedelta(days=lookback_days - 1), last=last)
 
 
 def _without(ranges: tuple[DateRange, ...], taken: DateRange) -> tuple[DateRange, ...]:

@@ -29,11 +29,13 @@ class BatchItem:
         report: name of the report.
         accounts: ids of all its accounts.
         dates: all its days.
+        is_fresh: whether the API's cache must not serve it.
     """
 
     report: str
     accounts: tuple[str, ...]
     dates: DateRange | None
+    is_fresh: bool = False
 
     def queries(self, *, split_dates: bool, split_accounts: bool) -> tuple[Query, ...]:
         """The queries that the API makes of this item under the batch's policies."""
@@ -42,7 +44,7 @@ class BatchItem:
         if split_dates and self.dates:
             dates = [DateRange(first=day, last=day) for day in self.dates.each_day()]
         return tuple(
-            Query(report=self.report, accounts=group, dates=days)
+            Query(report=self.report, accounts=group, dates=days, is_fresh=self.is_fresh)
             for group, days in product(accounts, dates)
         )
 
@@ -104,16 +106,16 @@ def pack(
 
 def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:
     """One batch of queries that share a policy, with as few items as possible."""
-    by_account: dict[tuple[str, tuple[str, ...]], list[DateRange | None]] = defaultdict(list)
+    by_account: dict[tuple[str, bool, tuple[str, ...]], list[DateRange | None]] = defaultdict(list)
     for query in queries:
-        by_account[query.report, query.accounts].append(query.dates)
-    by_dates: dict[tuple[str, DateRange | None], list[tuple[str, ...]]] = defaultdict(list)
-    for (report, accounts), days in by_account.items():
+        by_account[query.report, query.is_fresh, query.accounts].append(query.dates)
+    by_dates: dict[tuple[str, bool, DateRange | None], list[tuple[str, ...]]] = defaultdict(list)
+    for (report, is_fresh, accounts), days in by_account.items():
         for dates in _joined(days, split_dates=policy.split_dates):
-            by_dates[report, dates].append(accounts)
+            by_dates[report, is_fresh, dates].append(accounts)
     items = tuple(
-        BatchItem(report=report, accounts=accounts, dates=dates)
-        for (report, dates), groups in by_dates.items()
+        BatchItem(report=report, accounts=accounts, dates=dates, is_fresh=is_fresh)
+        for (report, is_fresh, dates), groups in by_dates.items()
         for accounts in _gathered(groups, split_accounts=policy.split_accounts)
     )
     return BatchRequest(policy=policy, queries=tuple(queries), items=items)

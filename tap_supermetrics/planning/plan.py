@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.planning.coverage import Coverage
-from tap_supermetrics.planning.dates import DateRange, subtract
+from tap_supermetrics.planning.dates import DateRange, intersect, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from tap_supermetrics.settings import BatchPolicy, Report
 
@@ -27,11 +29,13 @@ class Query:
         accounts: ids of the accounts; several where accounts are not split, none where the data
             source has none.
         dates: the days asked for; None where the API determines them, or there are none.
+        is_fresh: whether the API's cache must not serve it.
     """
 
     report: str
     accounts: tuple[str, ...]
     dates: DateRange | None
+    is_fresh: bool = False
 
     @property
     def account_id(self) -> str:
@@ -64,13 +68,17 @@ class Scope:
         wanted: first to last day; None where the API determines them, or there are none.
         is_incremental: whether coverage counts; else every run reads the report whole, and its
             queries must not be split: the sums of two halves are not the sum of the whole.
+        is_dated_by_rows: whether rows tell their day, so that a query may span several.
         policy: the report's batch policy, as far as it can be applied.
+        fresh_since: days of the lookback that were read later are left alone.
     """
 
     accounts: tuple[str, ...]
     wanted: DateRange | None
     is_incremental: bool
+    is_dated_by_rows: bool
     policy: BatchPolicy
+    fresh_since: datetime | None = None
 
     def policy_of(self, query: Query) -> BatchPolicy:
         """The batch policy of a query: one for several days must not be split into days."""
@@ -90,22 +98,32 @@ def account_id_of(accounts: Iterable[str]) -> str:
     return ",".join(sorted(accounts))
 
 
-def scope_of(
-    report: Report, accounts: tuple[str, ...], today: date, *, is_incremental: bool, is_dated: bool
+def scope_of(  # noqa: PLR0913 - all that decides what is wanted
+    report: Report,
+    accounts: tuple[str, ...],
+    now: datetime,
+    *,
+    replication_key: str,
+    is_dated: bool,
+    not_before: date | None = None,
 ) -> Scope:
-    """What a report wants on the day `today`.
+    """What a report wants.
 
     Args:
         report: the report.
         accounts: its accounts, resolved.
-        today: today in the report's time zone.
-        is_incremental: whether it has a replication key.
+        now: the time of the run, with offset; today is what it is in the report's time zone.
+        replication_key: the report's; empty for one that is read whole.
         is_dated: whether the data source knows dates at all.
+        not_before: first day that the API is known to give; None when it gave all so far.
     """
     wanted = None
     if is_dated and report.start_date and not report.date_range_type:
+        today = now.astimezone(report.timezone).date()
         first, last = report.start_date.on(today), report.end_date.on(today)
+        first = max(first, not_before or first)
         wanted = DateRange(first=first, last=last) if first <= last else None
+    is_incremental = bool(replication_key)
     # Only the API knows the accounts of a team list: here it is one account, which is not split.
     is_known = report.accounts.list_name in {None, "all_accounts"}
     policy = replace(
@@ -113,7 +131,15 @@ def scope_of(
         split_dates=report.policy.split_dates and is_incremental,
         split_accounts=report.policy.split_accounts and is_known,
     )
-    return Scope(accounts=accounts, wanted=wanted, is_incremental=is_incremental, policy=policy)
+    hours = report.refresh_after_hours
+    return Scope(
+        accounts=accounts,
+        wanted=wanted,
+        is_incremental=is_incremental,
+        is_dated_by_rows=replication_key in report.fields,
+        policy=policy,
+        fresh_since=now - timedelta(hours=hours) if hours else None,
+    )
 
 
 def plan_report(
@@ -139,7 +165,16 @@ def plan_report(
         for accounts in scope.groups
         for query in _plan_accounts(report, scope, accounts, coverage, held)
     ]
-    return tuple(sorted(queries, key=_first_day))
+    return tuple(sorted(queries, key=lambda query: place_of(query, report, scope)))
+
+
+def place_of(query: Query, report: Report, scope: Scope) -> tuple[bool, int]:
+    """What sorts queries into the order in which they are asked and emitted."""
+    day = query.dates.first.toordinal() if query.dates else 0
+    if not report.newest_first or scope.wanted is None or query.dates is None:
+        return False, day
+    is_history = query.dates.last < _recent(report, scope.wanted).first
+    return is_history, -day if is_history else day
 
 
 def plan_test(report: Report, scope: Scope) -> tuple[Query, ...]:
@@ -151,8 +186,10 @@ def plan_test(report: Report, scope: Scope) -> tuple[Query, ...]:
     return plan_report(report, narrow, {})
 
 
-def _first_day(query: Query) -> int:
-    return query.dates.first.toordinal() if query.dates else 0
+def _recent(report: Report, wanted: DateRange) -> DateRange:
+    """The newest days: the last one, and as many before it as the lookback has."""
+    first = wanted.last - timedelta(days=report.lookback_days)
+    return DateRange(first=max(first, wanted.first), last=wanted.last)
 
 
 def _plan_accounts(
@@ -169,13 +206,31 @@ def _plan_accounts(
     if scope.wanted is None:
         return
     known = coverage.get(whole.account_id, Coverage())
-    for needed in known.needed(scope.wanted, report.lookback_days):
+    for needed in known.needed(scope.wanted, report.lookback_days, scope.fresh_since):
         usable = [query for query in held if _fits(query, accounts, needed)]
         yield from usable
         asked = tuple(query.dates for query in usable if query.dates)
-        max_days = 1 if scope.policy.split_dates else report.max_days_per_query
         for gap in subtract(needed, tuple(sorted(asked))):
-            yield from (replace(whole, dates=piece) for piece in gap.pieces(max_days))
+            yield from (_dated(whole, piece, report) for piece in _pieces(gap, report, scope))
+
+
+def _pieces(gap: DateRange, report: Report, scope: Scope) -> Iterator[DateRange]:
+    """A gap as the date ranges of its queries: history in long ones, the newest days as usual."""
+    usual = 1 if scope.policy.split_dates else report.max_days_per_query
+    long = report.backfill_days_per_query if scope.is_dated_by_rows else 1
+    if long <= usual or scope.wanted is None:
+        return gap.pieces(usual)
+    recent = _recent(report, scope.wanted)
+    history = (piece for part in subtract(gap, (recent,)) for piece in part.pieces(long))
+    newest = (piece for part in intersect(gap, (recent,)) for piece in part.pieces(usual))
+    return chain(history, newest)
+
+
+def _dated(whole: Query, dates: DateRange, report: Report) -> Query:
+    """A query for some of the days; fresh when any of the newest days is among them."""
+    fresh = report.require_fresh_days
+    is_fresh = bool(fresh and whole.dates and (whole.dates.last - dates.last).days < fresh)
+    return replace(whole, dates=dates, is_fresh=is_fresh)
 
 
 def _fits(query: Query, accounts: tuple[str, ...], needed: DateRange) -> bool:

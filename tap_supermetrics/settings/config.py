@@ -80,6 +80,10 @@ class Report:
     timezone: ZoneInfo
     lookback_days: int
     max_days_per_query: int
+    backfill_days_per_query: int
+    newest_first: bool
+    require_fresh_days: int
+    refresh_after_hours: int
     max_rows: int
     page_size: int
     on_type_mismatch: Literal["fail", "null"]
@@ -105,6 +109,8 @@ class Settings:
     mode: Mode
     max_running_batches: int
     max_running_queries: int
+    max_queries_per_run: int | None
+    max_rows_per_run: int | None
     requests_per_second: float
     on_failure: Literal["fail_at_end", "continue", "stop"]
 
@@ -138,6 +144,8 @@ class Settings:
             mode=Mode(top["mode"]),
             max_running_batches=top["max_running_batches"],
             max_running_queries=top["max_running_queries"],
+            max_queries_per_run=top["max_queries_per_run"],
+            max_rows_per_run=top["max_rows_per_run"],
             requests_per_second=top["requests_per_second"],
             on_failure=top["on_failure"],
         )
@@ -306,6 +314,10 @@ def _report(path: str, own: Mapping[str, Any], description: str | None) -> Repor
         timezone=own["timezone"],
         lookback_days=own["lookback_days"],
         max_days_per_query=own["max_days_per_query"],
+        backfill_days_per_query=own["backfill_days_per_query"],
+        newest_first=own["backfill_order"] == "newest",
+        require_fresh_days=own["require_fresh_days"],
+        refresh_after_hours=own["refresh_after_hours"],
         max_rows=own["max_rows"],
         page_size=own["page_size"],
         on_type_mismatch=own["on_type_mismatch"],

@@ -98,6 +98,41 @@ OVERRIDABLE: Final[tuple[Setting, ...]] = (
         description="Longest range of one query where dates are not split.",
     ),
     Setting(
+        name="backfill_days_per_query",
+        kind=kinds.whole(1, 3660),
+        default=1,
+        description=(
+            "Days older than the lookback are asked in queries of so many days, which saves "
+            "queries of a long backfill. Only for reports with a date field."
+        ),
+    ),
+    Setting(
+        name="backfill_order",
+        kind=kinds.choice("oldest", "newest"),
+        default="oldest",
+        description=(
+            "Which days come first: `oldest`, or `newest`: the lookback and the days after it, "
+            "then history backwards."
+        ),
+    ),
+    Setting(
+        name="require_fresh_days",
+        kind=kinds.whole(0, 366),
+        default=0,
+        description=(
+            "So many of the newest days are asked without the API's cache, whatever "
+            "`cache_minutes` says."
+        ),
+    ),
+    Setting(
+        name="refresh_after_hours",
+        kind=kinds.whole(0, 720),
+        default=0,
+        description=(
+            "A day of the lookback is not read again when it was read less than so many hours ago."
+        ),
+    ),
+    Setting(
         name="query_concurrency",
         kind=kinds.whole(1, 50),
         default=5,
@@ -174,7 +209,7 @@ ONLY_IN_REPORT: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         name="fields",
-        kind=kinds.texts("a list of field ids or a comma-separated text"),
+        kind=kinds.fields(),
         required=True,
         description="Ids of the fields to load: dimensions and metrics.",
     ),
@@ -308,6 +343,22 @@ TOP_LEVEL: Final[tuple[Setting, ...]] = (
         name="batch_description",
         kind=kinds.text(),
         description="Text that the vendor's pages show beside each query batch.",
+    ),
+    Setting(
+        name="max_queries_per_run",
+        kind=kinds.whole(1, 10_000_000),
+        description=(
+            "Most queries that one run asks; the next run goes on. Spent in `backfill_order`, over "
+            "all reports."
+        ),
+    ),
+    Setting(
+        name="max_rows_per_run",
+        kind=kinds.whole(1, 1_000_000_000),
+        description=(
+            "When so many rows were fetched, the run asks nothing more; the next run goes on. "
+            "Queries on their way may exceed it."
+        ),
     ),
     Setting(
         name="requests_per_second",

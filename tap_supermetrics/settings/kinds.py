@@ -170,6 +170,30 @@ def texts(expected: str = "a list of texts or a comma-separated text") -> Kind[t
     return Kind(expected=expected, schema=_TEXTS, meltano="array", convert=_as_texts)
 
 
+def fields() -> Kind[tuple[str, ...]]:
+    """At least one field, by its id; an object may hold nothing else than its id."""
+
+    def convert(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a person wrote
+        return _as_texts([_field_id(each) for each in raw] if isinstance(raw, list) else raw)
+
+    items = {"type": ["string", "object"]}
+    return Kind(
+        expected=(
+            "a list of field ids, of objects with an `id` only, or a comma-separated text "
+            "(fields split by column and comparisons are not supported)"
+        ),
+        schema={"type": ["array", "string"], "items": items},
+        meltano="array",
+        convert=convert,
+    )
+
+
+def _field_id(raw: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
+    if isinstance(raw, dict):
+        return raw["id"] if set(raw) == {"id"} else _reject()
+    return raw
+
+
 def accounts() -> Kind[Accounts]:
     """Account ids, a list of the vendor's, or a filter."""
     return Kind(

@@ -1,0 +1,215 @@
+"""Reports on their way through a run: discovered, resolved, planned, with their state."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.planning.plan import account_id_of, plan_report, plan_test, scope_of
+from tap_supermetrics.records import Mismatches, is_dated, shape_of
+from tap_supermetrics.settings.kinds import compile_filter
+from tap_supermetrics.state import report_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.wire import AccountInfo, FieldInfo
+    from tap_supermetrics.planning.plan import Query, Scope
+    from tap_supermetrics.records import RecordShape
+    from tap_supermetrics.settings import Report
+    from tap_supermetrics.state import ReportState
+
+logger = logging.getLogger(__name__)
+
+DISCOVERY_THREADS: Final = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """One report on its way through a run.
+
+    Attributes:
+        report: the entry of `queries`.
+        shape: what its records look like.
+        is_dated: whether its data source knows dates at all.
+        state: what is known of it; changes while the run goes.
+        scope: what it wants; None until it is planned.
+        queries: its part of the plan.
+        mismatches: values that became null.
+    """
+
+    report: Report
+    shape: RecordShape
+    is_dated: bool
+    state: ReportState
+    scope: Scope | None = None
+    queries: tuple[Query, ...] = ()
+    mismatches: Mismatches = field(default_factory=Mismatches)
+
+    def resolve(self, client: Client, now: datetime) -> Scope:
+        """Find out what the report wants.
+
+        Raises:
+            SettingsError: its accounts are none, or too many.
+            ApiError: the API does not tell its accounts.
+        """
+        self.scope = scope_of(
+            self.report,
+            accounts_of(client, self.report),
+            now,
+            replication_key=self.shape.replication_key,
+            is_dated=self.is_dated,
+            not_before=self.state.not_before,
+        )
+        _check_accounts(self.report, self.scope)
+        return self.scope
+
+    def plan(self, scope: Scope, held: Sequence[Query], *, ignores_coverage: bool) -> str:
+        """Make the report's part of the plan.
+
+        Args:
+            scope: what it wants.
+            held: queries whose results the API still holds.
+            ignores_coverage: whether to read all again.
+
+        Returns:
+            A note for the user when the report asks for something else than it did; else empty.
+        """
+        state, asked = self.state, self.report.query_hash
+        is_changed = state.query_hash not in {"", asked}
+        note = self._changed() if is_changed else ""
+        state.query_hash, state.batches = asked, ()
+        state.begin([account_id_of(group) for group in scope.groups])
+        coverage = {} if ignores_coverage else state.coverage
+        mine = [] if is_changed else [each for each in held if each.report == self.report.name]
+        self.queries = plan_report(self.report, scope, coverage, mine)
+        for query in self.queries:
+            # Days that are read again count as stale until they were.
+            state.mark_lost(query.account_id, query.dates)
+        return note
+
+    def plan_test(self, scope: Scope) -> None:
+        """Plan the few queries of a connection test."""
+        self.queries = plan_test(self.report, scope)
+
+    def _changed(self) -> str:
+        days = [each.bookmark for each in self.state.coverage.values() if each.bookmark]
+        return (
+            f"{self.report.name}: what it asks for has changed since the last run; days up to "
+            f"{max(days, default='now')} were loaded as it was. To load them again, remove "
+            f"bookmarks.{self.report.name} from the state, or give the report another name"
+        )
+
+
+def discover(client: Client, reports: Sequence[Report]) -> dict[str, RecordShape]:
+    """The shape of every report, by name; each data source is asked once, side by side.
+
+    Raises:
+        ApiError: the fields of a data source cannot be had.
+    """
+    return {report.name: shape for report, shape, _ in _discover(client, reports)}
+
+
+def courses_of(
+    client: Client, reports: Sequence[Report], bookmarks: Mapping[str, Any], now: datetime
+) -> dict[str, Course]:
+    """Reports with their shape and state, by name.
+
+    Raises:
+        SettingsError: a state cannot be understood.
+        ApiError: the fields of a data source cannot be had.
+    """
+    mistakes: list[str] = []
+    courses = {
+        report.name: Course(
+            report=report,
+            shape=shape,
+            is_dated=dated,
+            state=_state(report, shape, bookmarks.get(report.name), now, mistakes),
+        )
+        for report, shape, dated in _discover(client, reports)
+    }
+    if mistakes:
+        raise SettingsError(mistakes)
+    return courses
+
+
+def _state(
+    report: Report, shape: RecordShape, raw: object, now: datetime, mistakes: list[str]
+) -> ReportState:
+    today = now.astimezone(report.timezone).date()
+    start = report.start_date.on(today) if report.start_date else None
+    return report_state(raw, report.name, shape.replication_key, start, mistakes)
+
+
+def _discover(
+    client: Client, reports: Sequence[Report]
+) -> Iterator[tuple[Report, RecordShape, bool]]:
+    sources = tuple(dict.fromkeys(report.ds_id for report in reports))
+    with ThreadPoolExecutor(DISCOVERY_THREADS) as pool:
+        listings = dict(zip(sources, pool.map(client.fields, sources), strict=True))
+    for report in reports:
+        listed = listings[report.ds_id]
+        shape = shape_of(report, listed)
+        _check_shape(report, shape, listed)
+        yield report, shape, is_dated(listed)
+
+
+def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]) -> None:
+    unlisted = [
+        each.name for each in shape.fields if not each.is_listed and each.name not in report.types
+    ]
+    if unlisted:
+        logger.warning(
+            "%s: %s does not list %s; loaded as text, unless `types` says otherwise",
+            report.path,
+            report.ds_id,
+            ", ".join(unlisted),
+        )
+    needs_start = is_dated(listed) and not report.date_range_type
+    if needs_start and report.start_date is None:
+        raise SettingsError([f"{report.path}.start_date: required, {report.ds_id} has dates"])
+
+
+def accounts_of(client: Client, report: Report) -> tuple[str, ...]:
+    """The accounts of a report; lists that only the API knows stay as they are written.
+
+    Raises:
+        SettingsError: a filter, or the list of all, matches none.
+        ApiError: the API does not tell its accounts.
+    """
+    chosen = report.accounts
+    if chosen.list_name not in {None, "all_accounts"}:
+        return (f"list.{chosen.list_name}",)
+    if chosen.ids or not (chosen.list_name or chosen.filter_id or chosen.filter_name):
+        return chosen.ids
+    users = report.parameters.get("ds_users") or report.parameters.get("ds_user")
+    listed = client.accounts(report.ds_id, users)
+    found = tuple(each.account_id for each in listed if _is_chosen(report, each))
+    if not found:
+        raise SettingsError([f"{report.path}.ds_accounts: matches none of {len(listed)} accounts"])
+    return found
+
+
+def _is_chosen(report: Report, account: AccountInfo) -> bool:
+    chosen = report.accounts
+    if chosen.filter_id:
+        return bool(compile_filter(chosen.filter_id).search(account.account_id))
+    if chosen.filter_name:
+        return bool(compile_filter(chosen.filter_name).search(account.account_name))
+    return True
+
+
+def _check_accounts(report: Report, scope: Scope) -> None:
+    if not scope.policy.split_accounts and len(scope.accounts) > wire.MAX_ACCOUNTS_PER_QUERY:
+        mistake = (
+            f"{report.path}.ds_accounts: {len(scope.accounts)} accounts are too many for one "
+            f"query, which takes {wire.MAX_ACCOUNTS_PER_QUERY}; set split_accounts_policy: all"
+        )
+        raise SettingsError([mistake])

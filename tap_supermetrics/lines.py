@@ -1,0 +1,267 @@
+"""RECORD messages as lines of JSON, made of blocks of rows without a step of Python for each value.
+
+What the API sends mostly has the right JSON types already. So a column is decoded as a type that
+only good values fit, and msgspec does all the work. Where a value of a block does not fit, its
+column is read more loosely from then on, and mended by Python. A block with a value that no column
+can take goes through `RecordReader`, row by row, which also words what is wrong with it.
+
+The lines are those that the SDK would write, value for value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import repeat
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.wire import Cell
+from tap_supermetrics.records import DATE, Column, RecordReader, ValueKind, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+_Values = Sequence[Any]
+_AT_PLACE: Final = re.compile(r"\$\[\d+\]\[(\d+)\]$")
+"""Where msgspec says that a value does not fit: row, then place in the row."""
+_ENCODER: Final = msgspec.json.Encoder()
+_EXACT_TYPES: Final[Mapping[ValueKind, Any]] = {
+    ValueKind.BOOLEAN: bool,
+    ValueKind.INTEGER: int,
+    ValueKind.NUMBER: int | float,
+    ValueKind.TEXT: Annotated[str, msgspec.Meta(min_length=1)],
+    # As strict as `YYYY-MM-DD` and the calendar, and encoded as it came.
+    ValueKind.DATE: date,
+}
+"""What a value is decoded as, by kind, when it is to be passed on as it is; never blank."""
+_BLANK: Final = Literal[""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """RECORD messages, a line each.
+
+    Attributes:
+        count: how many.
+        data: the lines, all of them ended.
+    """
+
+    count: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One way to read a column.
+
+    Attributes:
+        cell_type: what its cells are decoded as; others are refused.
+        mend: makes the values of the cells of a block.
+    """
+
+    cell_type: Any
+    mend: Callable[[_Values], _Values]
+
+
+def _as_they_are(cells: _Values) -> _Values:
+    return cells
+
+
+def _null_for_blank(cells: _Values) -> _Values:
+    return [None if cell == "" else cell for cell in cells]
+
+
+def _blank_for_null(cells: _Values) -> _Values:
+    return [cell or "" for cell in cells]
+
+
+def _readings(column: Column) -> tuple[_Reading, ...]:
+    """The ways to read a column, from the fastest to the one that takes all that can be taken."""
+    kind, strict = column.field.kind, column.strict()
+    last = _Reading(Cell, lambda cells: [strict(cell) for cell in cells])
+    if kind is ValueKind.TEXT and column.is_key:
+        return _Reading(str, _as_they_are), _Reading(str | None, _blank_for_null), last
+    exact = _EXACT_TYPES.get(kind)
+    if exact is None:
+        return (last,)
+    if column.is_key:
+        return _Reading(exact, _as_they_are), last
+    nullable = _Reading(exact | None, _as_they_are)
+    if kind is ValueKind.DATE:
+        return nullable, last
+    return nullable, _Reading(_or_blank(exact), _null_for_blank), last
+
+
+def _or_blank(exact: Any) -> Any:  # noqa: ANN401 - a type
+    """The type, or null, or an empty text; a union has room for one type of text."""
+    return str | None if exact is _EXACT_TYPES[ValueKind.TEXT] else exact | None | _BLANK
+
+
+class _Unreadable(Exception):  # noqa: N818 - no failure: the block is read otherwise
+    """A block has rows that only `RecordReader` can read, or refuse."""
+
+
+class _BlockReader:
+    """Makes records of blocks, for all results of a stream whose fields have the same places.
+
+    It remembers how each column had to be read. The values that all records of a result share are
+    encoded once: the record's first member takes the JSON of all of them.
+    """
+
+    def __init__(self, reader: RecordReader, is_selected: Callable[[str], bool]) -> None:
+        self._columns = reader.columns
+        self._readings = [_readings(column) for column in reader.columns]
+        self._width = reader.sent_width
+        places = Counter(column.place for column in reader.columns)
+        for number, column in enumerate(reader.columns):
+            if places[column.place] > 1:
+                self._readings[number] = self._readings[number][-1:]
+        self._decode = self._decoder()
+        self._dated_by = reader.dated_by
+        shared = [name for name in reader.shared if is_selected(name)]
+        own = [*([DATE] if reader.dated_by else []), *(column.name for column in reader.columns)]
+        self._own = [name for name in own if is_selected(name)]
+        self._record = msgspec.defstruct(
+            "Record",
+            [
+                (f"_{number}", Any, msgspec.field(name=name))
+                for number, name in enumerate([*shared[:1], *self._own])
+            ],
+            gc=False,
+        )
+
+    def _decoder(self) -> Callable[[bytes], list[tuple[Any, ...]]]:
+        cell_types: list[Any] = [Cell] * self._width
+        for column, readings in zip(self._columns, self._readings, strict=True):
+            cell_types[column.place] = readings[0].cell_type
+        rows: Any = list[tuple[tuple(cell_types)]]  # type: ignore[misc] # made at run time
+        return msgspec.json.Decoder(rows).decode
+
+    def records(self, block: bytes, shared: msgspec.Raw | None) -> list[msgspec.Struct]:
+        """A record for each row of a block.
+
+        Raises:
+            _Unreadable: a value or a row does not fit.
+        """
+        values = self._values(block)
+        members: list[Iterable[Any]] = [values[name] for name in self._own]
+        if shared is not None:
+            members.insert(0, repeat(shared))
+        return list(map(self._record, *members))
+
+    def _values(self, block: bytes) -> dict[str, _Values]:
+        by_place = list(zip(*self._rows(block), strict=True))
+        try:
+            values = {
+                column.name: readings[0].mend(by_place[column.place])
+                for column, readings in zip(self._columns, self._readings, strict=True)
+            }
+        except ApiError:
+            raise _Unreadable from None
+        if self._dated_by:
+            values[DATE] = values[self._dated_by]
+        return values
+
+    def _rows(self, block: bytes) -> list[tuple[Any, ...]]:
+        while True:
+            try:
+                return self._decode(block)
+            except msgspec.ValidationError as error:
+                self._loosen(error)
+            except msgspec.DecodeError:
+                raise _Unreadable from None
+
+    def _loosen(self, error: msgspec.ValidationError) -> None:
+        """Read the column that has a value that does not fit in the next, looser way."""
+        match = _AT_PLACE.search(str(error))
+        numbers = [
+            number
+            for number, column in enumerate(self._columns)
+            if match and column.place == int(match[1]) and len(self._readings[number]) > 1
+        ]
+        if not numbers:
+            raise _Unreadable from None
+        for number in numbers:
+            self._readings[number] = self._readings[number][1:]
+        self._decode = self._decoder()
+
+
+@dataclass(slots=True, kw_only=True)
+class LineFormat:
+    """Makes the RECORD messages of one stream.
+
+    Attributes:
+        stream: name of the stream.
+        version: of the stream; None where it has none.
+        is_selected: whether a column is to be written, by its name.
+        now: the wall clock, with offset.
+    """
+
+    stream: str
+    version: int | None
+    is_selected: Callable[[str], bool]
+    now: Callable[[], datetime]
+    _readers: dict[Any, _BlockReader] = field(default_factory=dict)
+
+    def lines(self, reader: RecordReader, blocks: Iterable[bytes]) -> Iterator[Lines]:
+        """The records of one result.
+
+        Args:
+            reader: reads its rows.
+            blocks: its rows, some at a time, as JSON arrays of arrays.
+
+        Raises:
+            ApiError: as `RecordReader.records`, after all lines that come before the bad row.
+        """
+        block_reader = self._block_reader(reader)
+        shared = _joined({n: value for n, value in reader.shared.items() if self.is_selected(n)})
+        for block in blocks:
+            try:
+                records = block_reader.records(block, shared)
+            except _Unreadable:
+                yield from self._row_by_row(reader, block)
+            else:
+                yield self._framed(records)
+
+    def _block_reader(self, reader: RecordReader) -> _BlockReader:
+        places = (column.place for column in reader.columns)
+        layout = (reader.dated_by, reader.sent_width, *places)
+        if layout not in self._readers:
+            self._readers[layout] = _BlockReader(reader, self.is_selected)
+        return self._readers[layout]
+
+    def _row_by_row(self, reader: RecordReader, block: bytes) -> Iterator[Lines]:
+        records: list[dict[str, Any]] = []
+        refused: ApiError | None = None
+        try:
+            for record in reader.records(rows_of(block)):
+                records.append({n: value for n, value in record.items() if self.is_selected(n)})  # noqa: PERF401 - those before a bad row count
+        except ApiError as error:
+            refused = error
+        if records:
+            yield self._framed(records)
+        if refused:
+            raise refused
+
+    def _framed(self, records: Sequence[Any]) -> Lines:
+        """Each record in its message. JSON has no line breaks but those between lines."""
+        begin = b'{"type":"RECORD","stream":%b,"record":' % _ENCODER.encode(self.stream)
+        version = b"" if self.version is None else b',"version":%d' % self.version
+        end = b'%b,"time_extracted":%b}\n' % (version, _ENCODER.encode(self.now()))
+        framed = _ENCODER.encode_lines(records)[:-1].replace(b"\n", end + begin)
+        return Lines(count=len(records), data=b"".join((begin, framed, end)))
+
+
+def _joined(shared: Mapping[str, str | None]) -> msgspec.Raw | None:
+    """What all records share, as the JSON of the first value and all members after it."""
+    if not shared:
+        return None
+    name = _ENCODER.encode(next(iter(shared)))
+    return msgspec.Raw(_ENCODER.encode(shared)[len(name) + 2 : -1])
