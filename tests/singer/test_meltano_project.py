@@ -1,0 +1,54 @@
+"""`meltano.yml` and the plugin definition are what Meltano itself takes for right."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.demo import processes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA = json.loads(files("meltano.schemas").joinpath("meltano.schema.json").read_text())
+PLUGIN = processes.PROJECT / "tap_supermetrics" / "meltano-plugin.yml"
+
+
+def test_meltano_yml_fits_meltanos_schema() -> None:
+    project = yaml.safe_load((processes.PROJECT / "meltano.yml").read_text())
+
+    assert list(Draft202012Validator(SCHEMA).iter_errors(project)) == []
+
+
+def test_the_plugin_definition_can_be_added_to_another_project(tmp_path: Path) -> None:
+    (tmp_path / "meltano.yml").write_text(
+        "default_environment: dev\nenvironments:\n- name: dev\nsend_anonymous_usage_stats: false\n"
+    )
+
+    meltano(tmp_path, "add", "tap-supermetrics", "--from-ref", str(PLUGIN), "--no-install")
+
+    project = yaml.safe_load((tmp_path / "meltano.yml").read_text())
+    assert list(Draft202012Validator(SCHEMA).iter_errors(project)) == []
+    (added,) = project["plugins"]["extractors"]
+    (ours,) = yaml.safe_load((processes.PROJECT / "meltano.yml").read_text())["plugins"][
+        "extractors"
+    ]
+    assert by_name(added) == by_name(ours)
+    assert added["capabilities"] == ours["capabilities"]
+
+
+def by_name(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {setting["name"]: setting for setting in plugin["settings"]}
+
+
+def meltano(project: Path, *arguments: str) -> None:
+    command = (str(Path(sys.executable).with_name("meltano")), *arguments)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MELTANO_")}
+    processes.run(command, {**env, "MELTANO_PROJECT_ROOT": str(project)}, cwd=project)
