@@ -9,15 +9,18 @@ courses       reports on their way through a run: resolved, planned
 summary       what a run did, told to a person
 extraction/   runs a plan: query batches, downloads, spool                threads
 state         the bookmarks of a report, read and written                 pure
+lines         rows -> RECORD messages, many at a time                     pure
 records       API data types -> JSON Schema, rows -> records              pure
 api/          the vendor's API: errors, wire (all its spellings), client  I/O
-planning/     what to ask: dates, coverage, plan, packing                 pure
+planning/     what to ask: coverage, plan, packing                        pure
 settings/     what the user configures, declared once                     pure
+dates         days and date ranges                                        pure
 errors        what can end a run, and its exit code                       pure
 
 emulator/     the API on localhost; imports nothing of the above, nor they of it
 ```
 
 A record goes through four hops: `extraction.downloads` (pages into a spool), `extraction.board`
-(plan order), `records.RecordReader` (typed), `writer` (stdout).
+(plan order), `lines.LineFormat` (typed, encoded), `writer` (stdout). Where the SDK is to do
+something with each record, `records.RecordReader` gives it one by one.
 """

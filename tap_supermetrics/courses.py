@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.api import wire
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.planning.plan import account_id_of, plan_report, plan_test, scope_of
-from tap_supermetrics.records import Mismatches, is_dated, shape_of
+from tap_supermetrics.records import DATE, Mismatches, ValueKind, is_dated, shape_of
 from tap_supermetrics.settings.kinds import compile_filter
 from tap_supermetrics.state import report_state
 
@@ -172,9 +172,19 @@ def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]
             report.ds_id,
             ", ".join(unlisted),
         )
+    _check_replication_key(report, shape, listed)
     needs_start = is_dated(listed) and not report.date_range_type
     if needs_start and report.start_date is None:
         raise SettingsError([f"{report.path}.start_date: required, {report.ds_id} has dates"])
+
+
+def _check_replication_key(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]) -> None:
+    path, key = f"{report.path}.replication_key", report.replication_key
+    if key == DATE and not is_dated(listed):
+        raise SettingsError([f"{path}: leave it out, {report.ds_id} has no dates"])
+    kinds = {each.name: each.kind for each in shape.fields}
+    if key in kinds and kinds[key] is not ValueKind.DATE:
+        raise SettingsError([f"{path}: expected a field of dates, {key} is {kinds[key].name}"])
 
 
 def accounts_of(client: Client, report: Report) -> tuple[str, ...]:
@@ -189,9 +199,8 @@ def accounts_of(client: Client, report: Report) -> tuple[str, ...]:
         return (f"list.{chosen.list_name}",)
     if chosen.ids or not (chosen.list_name or chosen.filter_id or chosen.filter_name):
         return chosen.ids
-    users = report.parameters.get("ds_users") or report.parameters.get("ds_user")
-    listed = client.accounts(report.ds_id, users)
-    found = tuple(each.account_id for each in listed if _is_chosen(report, each))
+    listed = client.accounts(report.ds_id, report.logins)
+    found = tuple(each.id for each in listed if _is_chosen(report, each))
     if not found:
         raise SettingsError([f"{report.path}.ds_accounts: matches none of {len(listed)} accounts"])
     return found
@@ -200,7 +209,7 @@ def accounts_of(client: Client, report: Report) -> tuple[str, ...]:
 def _is_chosen(report: Report, account: AccountInfo) -> bool:
     chosen = report.accounts
     if chosen.filter_id:
-        return bool(compile_filter(chosen.filter_id).search(account.account_id))
+        return bool(compile_filter(chosen.filter_id).search(account.id))
     if chosen.filter_name:
         return bool(compile_filter(chosen.filter_name).search(account.account_name))
     return True

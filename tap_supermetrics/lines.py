@@ -11,11 +11,10 @@ The lines are those that the SDK would write, value for value.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import repeat
+from itertools import starmap
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
@@ -41,6 +40,8 @@ _EXACT_TYPES: Final[Mapping[ValueKind, Any]] = {
     ValueKind.DATE: date,
 }
 """What a value is decoded as, by kind, when it is to be passed on as it is; never blank."""
+_SLOT: Final = b"\0"
+"""Stands for what all records of a result share: a byte that JSON never has."""
 _BLANK: Final = Literal[""]
 
 
@@ -111,31 +112,26 @@ class _Unreadable(Exception):  # noqa: N818 - no failure: the block is read othe
 class _BlockReader:
     """Makes records of blocks, for all results of a stream whose fields have the same places.
 
-    It remembers how each column had to be read. The values that all records of a result share are
-    encoded once: the record's first member takes the JSON of all of them.
+    It remembers how each column had to be read.
     """
 
     def __init__(self, reader: RecordReader, is_selected: Callable[[str], bool]) -> None:
         self._columns = reader.columns
         self._readings = [_readings(column) for column in reader.columns]
         self._width = reader.sent_width
-        places = Counter(column.place for column in reader.columns)
-        for number, column in enumerate(reader.columns):
-            if places[column.place] > 1:
+        places = [column.place for column in reader.columns]
+        for number, place in enumerate(places):
+            if places.count(place) > 1:
                 self._readings[number] = self._readings[number][-1:]
-        self._decode = self._decoder()
         self._dated_by = reader.dated_by
-        shared = [name for name in reader.shared if is_selected(name)]
-        own = [*([DATE] if reader.dated_by else []), *(column.name for column in reader.columns)]
+        names = [column.name for column in reader.columns]
+        own = [*names, DATE] if reader.dated_by else names
         self._own = [name for name in own if is_selected(name)]
-        self._record = msgspec.defstruct(
-            "Record",
-            [
-                (f"_{number}", Any, msgspec.field(name=name))
-                for number, name in enumerate([*shared[:1], *self._own])
-            ],
-            gc=False,
+        self._is_whole = self._own == names and places == list(range(self._width))
+        self._record = _record_type(
+            self._own, [name for name in reader.shared if is_selected(name)]
         )
+        self._decode = self._decoder()
 
     def _decoder(self) -> Callable[[bytes], list[tuple[Any, ...]]]:
         cell_types: list[Any] = [Cell] * self._width
@@ -144,20 +140,21 @@ class _BlockReader:
         rows: Any = list[tuple[tuple(cell_types)]]  # type: ignore[misc] # made at run time
         return msgspec.json.Decoder(rows).decode
 
-    def records(self, block: bytes, shared: msgspec.Raw | None) -> list[msgspec.Struct]:
-        """A record for each row of a block.
+    def records(self, block: bytes) -> list[msgspec.Struct] | None:
+        """A record for each row of a block; None where a value or a row does not fit."""
+        if not self._own:
+            return None
+        try:
+            rows = self._rows(block)
+            if self._is_whole and all(each[0].mend is _as_they_are for each in self._readings):
+                return list(starmap(self._record, rows))
+            values = self._values(rows)
+        except _Unreadable:
+            return None
+        return list(map(self._record, *(values[name] for name in self._own)))
 
-        Raises:
-            _Unreadable: a value or a row does not fit.
-        """
-        values = self._values(block)
-        members: list[Iterable[Any]] = [values[name] for name in self._own]
-        if shared is not None:
-            members.insert(0, repeat(shared))
-        return list(map(self._record, *members))
-
-    def _values(self, block: bytes) -> dict[str, _Values]:
-        by_place = list(zip(*self._rows(block), strict=True))
+    def _values(self, rows: list[tuple[Any, ...]]) -> dict[str, _Values]:
+        by_place = list(zip(*rows, strict=True))
         try:
             values = {
                 column.name: readings[0].mend(by_place[column.place])
@@ -170,13 +167,13 @@ class _BlockReader:
         return values
 
     def _rows(self, block: bytes) -> list[tuple[Any, ...]]:
-        while True:
-            try:
-                return self._decode(block)
-            except msgspec.ValidationError as error:
-                self._loosen(error)
-            except msgspec.DecodeError:
-                raise _Unreadable from None
+        try:
+            return self._decode(block)
+        except msgspec.ValidationError as error:
+            self._loosen(error)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise _Unreadable from None
+        return self._rows(block)
 
     def _loosen(self, error: msgspec.ValidationError) -> None:
         """Read the column that has a value that does not fit in the next, looser way."""
@@ -223,12 +220,11 @@ class LineFormat:
         block_reader = self._block_reader(reader)
         shared = _joined({n: value for n, value in reader.shared.items() if self.is_selected(n)})
         for block in blocks:
-            try:
-                records = block_reader.records(block, shared)
-            except _Unreadable:
+            records = block_reader.records(block)
+            if records is None:
                 yield from self._row_by_row(reader, block)
             else:
-                yield self._framed(records)
+                yield self._framed(records, shared)
 
     def _block_reader(self, reader: RecordReader) -> _BlockReader:
         places = (column.place for column in reader.columns)
@@ -250,18 +246,29 @@ class LineFormat:
         if refused:
             raise refused
 
-    def _framed(self, records: Sequence[Any]) -> Lines:
+    def _framed(self, records: Sequence[Any], shared: bytes = b"") -> Lines:
         """Each record in its message. JSON has no line breaks but those between lines."""
         begin = b'{"type":"RECORD","stream":%b,"record":' % _ENCODER.encode(self.stream)
         version = b"" if self.version is None else b',"version":%d' % self.version
         end = b'%b,"time_extracted":%b}\n' % (version, _ENCODER.encode(self.now()))
-        framed = _ENCODER.encode_lines(records)[:-1].replace(b"\n", end + begin)
+        encoded = _ENCODER.encode_lines(records)[:-1].replace(_SLOT, shared)
+        framed = encoded.replace(b"\n", end + begin)
         return Lines(count=len(records), data=b"".join((begin, framed, end)))
 
 
-def _joined(shared: Mapping[str, str | None]) -> msgspec.Raw | None:
-    """What all records share, as the JSON of the first value and all members after it."""
+def _record_type(own: Sequence[str], shared: Sequence[str]) -> type[msgspec.Struct]:
+    """A record, made of its own values; those that all share are a slot, filled in later."""
+    members: list[Any] = [
+        (f"_{number}", Any, msgspec.field(name=name)) for number, name in enumerate(own)
+    ]
+    if shared:
+        members.append(("shared", Any, msgspec.field(name=shared[0], default=msgspec.Raw(_SLOT))))
+    return msgspec.defstruct("Record", members, gc=False)
+
+
+def _joined(shared: Mapping[str, str | None]) -> bytes:
+    """What all records share, as the JSON of the first value and of all members after it."""
     if not shared:
-        return None
+        return b""
     name = _ENCODER.encode(next(iter(shared)))
-    return msgspec.Raw(_ENCODER.encode(shared)[len(name) + 2 : -1])
+    return _ENCODER.encode(shared)[len(name) + 2 : -1]

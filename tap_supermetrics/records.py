@@ -18,7 +18,7 @@ import msgspec
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Row
-from tap_supermetrics.planning.dates import parse_date
+from tap_supermetrics.dates import parse_date
 from tap_supermetrics.settings import METADATA_PREFIX
 
 if TYPE_CHECKING:
@@ -333,10 +333,9 @@ def rows_of(block: bytes) -> list[Row]:
     """
     try:
         return _ROWS.decode(block)
-    except msgspec.DecodeError as error:
-        raise ApiError(
-            "RESULT_MISMATCH", f"expected rows of plain values, got other ({error})"
-        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"expected rows of texts, numbers, booleans and nulls ({error})"
+        raise ApiError("RESULT_MISMATCH", message) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

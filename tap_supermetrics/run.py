@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import TOO_EARLY, ApiError, Fate, first_day_given
+from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_early
 from tap_supermetrics.courses import courses_of
 from tap_supermetrics.errors import QueriesLostError, TapError
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
@@ -25,18 +25,26 @@ from tap_supermetrics.records import (
     FETCHED_AT,
     SCHEDULE_ID,
     RecordReader,
+    rows_of,
 )
 from tap_supermetrics.state import AsyncRun
 from tap_supermetrics.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from datetime import date
+    from typing import TypeVar
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.courses import Course
     from tap_supermetrics.extraction.outcomes import Outcome, Result
+    from tap_supermetrics.lines import LineFormat, Lines
     from tap_supermetrics.planning.plan import Query
     from tap_supermetrics.settings import Settings
+
+    T = TypeVar("T")
+    # What makes records, in whatever form, of the blocks of rows of one result.
+    Converter = Callable[[RecordReader, Iterator[bytes]], Iterator[T]]
 
 logger = logging.getLogger(__name__)
 
@@ -190,11 +198,18 @@ class Run:
         A day counts as done when the next record is asked for after its last one: the one who
         writes records asks again only after writing.
         """
+        return self._emission(name, _records)
+
+    def lines(self, name: str, line_format: LineFormat) -> Iterator[Lines]:
+        """The same records as RECORD messages, many at a time; the same holds for these."""
+        return self._emission(name, line_format.lines)
+
+    def _emission(self, name: str, convert: Converter[T]) -> Iterator[T]:
         if self._extraction is None:
             raise RuntimeError("start() comes first")
         course = self._courses[name]
         for outcome in self._extraction.outcomes(name):
-            yield from self._emit(course, outcome)
+            yield from self._emit(course, outcome, convert)
             if not _may_be_had_later(outcome):
                 self._extraction.emitted(outcome.query)
             self._queries_since_state += 1
@@ -202,16 +217,12 @@ class Run:
         self.summary.mismatches(name, course.mismatches)
         self.checkpoint()
 
-    def _emit(self, course: Course, outcome: Outcome) -> Iterator[dict[str, Any]]:
+    def _emit(self, course: Course, outcome: Outcome, convert: Converter[T]) -> Iterator[T]:
         if isinstance(outcome, Lost):
             self._lost(course, outcome)
             return
-        count = 0
         try:
-            for rows in outcome.rows():
-                for record in self._reader(course, outcome).records(rows):
-                    count += 1
-                    yield record
+            yield from convert(self._reader(course, outcome), outcome.spool.blocks())
         except ApiError as error:
             self._lost(course, Lost(query=outcome.query, error=error))
             return
@@ -223,7 +234,7 @@ class Run:
             outcome.fetched_at,
             course.report.lookback_days if course.report.refresh_after_hours else 0,
         )
-        self.summary.done(outcome, count)
+        self.summary.done(outcome, outcome.row_count)
 
     def _reader(self, course: Course, result: Result) -> RecordReader:
         dates = result.query.dates
@@ -242,15 +253,19 @@ class Run:
 
     def _lost(self, course: Course, lost: Lost) -> None:
         course.state.mark_lost(lost.query.account_id, lost.query.dates)
-        if lost.error.code in TOO_EARLY and lost.query.dates and lost.was_asked:
-            first_day = first_day_given(lost.error, lost.query.dates.last)
-            course.state.not_before = max(first_day, course.state.not_before or first_day)
+        if is_too_early(lost.error) and lost.query.dates and lost.was_asked:
+            self._learn_first_day(course, first_day_given(lost.error, lost.query.dates.last))
         if self.summary.lost(lost):
             logger.error("%s is lost: %s", lost.query, lost.error)
         if lost.error.fate is Fate.STOP:
             self._stopped_by = self._stopped_by or lost.error
         if lost.was_asked and self._settings.on_failure == "stop" and self._extraction:
             self._extraction.stop(lost.error)
+
+    def _learn_first_day(self, course: Course, first_day: date) -> None:
+        name, before = course.report.name, course.state.not_before
+        course.state.not_before = max(first_day, before or first_day)
+        self.summary.first_days[name] = course.state.not_before
 
     # State
 
@@ -294,8 +309,8 @@ class Run:
             raise self._stopped_by
         if self.summary.has_lost and self._settings.on_failure != "continue":
             raise QueriesLostError(
-                f"{self.summary.lost_queries} queries were lost, all else arrived; they are "
-                "named above with what to do. Set `on_failure: continue` to accept this"
+                f"{self.summary.lost_in_words}, all else arrived; what was lost is named above, "
+                "with what to do. Set `on_failure: continue` to accept this"
             )
 
     def halt(self) -> None:
@@ -312,6 +327,10 @@ class Run:
 def _may_be_had_later(outcome: Outcome) -> bool:
     """Whether the API may still hold results, which it refuses until a person has acted."""
     return isinstance(outcome, Lost) and outcome.error.fate is Fate.STOP
+
+
+def _records(reader: RecordReader, blocks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    return (record for block in blocks for record in reader.records(rows_of(block)))
 
 
 def _started_at(run: AsyncRun) -> datetime:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from tap_supermetrics.dates import DateRange, merge, parse_date
 from tap_supermetrics.planning.coverage import Coverage, Fetch
-from tap_supermetrics.planning.dates import DateRange, merge, parse_date
 from tap_supermetrics.planning.packing import BatchItem
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class ReportState:
         """Give every account without coverage what a hand-written bookmark says of all."""
         if self.everywhere:
             self.coverage = dict.fromkeys(account_ids, self.everywhere) | self.coverage
+            self.everywhere = None
 
     def mark_done(
         self, account_id: str, dates: DateRange | None, fetched_at: datetime, lookback_days: int
@@ -104,7 +105,8 @@ class ReportState:
         if self.replication_key and dates and self.start:
             before = self.coverage.get(account_id, Coverage())
             fetch = Fetch(dates=dates, at=fetched_at)
-            done = before.with_done(dates, self.start).with_fetch(fetch, lookback_days)
+            first_day = max(self.start, self.not_before or self.start)
+            done = before.with_done(dates, first_day).with_fetch(fetch, lookback_days)
             self.coverage[account_id] = done
 
     def mark_lost(self, account_id: str, dates: DateRange | None) -> None:
@@ -115,7 +117,7 @@ class ReportState:
 
     def to_json(self) -> dict[str, Any]:
         """The bookmark of the stream."""
-        return {
+        return self._everywhere_to_json() | {
             "query_hash": self.query_hash,
             "query_batches": [_batch_to_json(batch) for batch in self.batches],
             "async_run": _async_run_to_json(self.async_run),
@@ -126,6 +128,13 @@ class ReportState:
                 if coverage.covered
             ],
         }
+
+    def _everywhere_to_json(self) -> dict[str, Any]:
+        """A bookmark of the whole stream, until its accounts are known."""
+        if self.everywhere is None or self.everywhere.bookmark is None:
+            return {}
+        day = self.everywhere.bookmark.isoformat()
+        return {"replication_key": self.replication_key, "replication_key_value": day}
 
     def _partition(self, account_id: str, coverage: Coverage) -> dict[str, Any]:
         partition: dict[str, Any] = {"context": {"account_id": account_id}}
@@ -159,7 +168,7 @@ def report_state(
     if not isinstance(raw, dict):
         mistakes.append(f"{path}: expected an object")
         return state
-    state.query_hash = str(raw.get("query_hash", ""))
+    state.query_hash = str(raw.get("query_hash") or "")
     for number, entry in enumerate(_list(raw, "partitions", path, mistakes)):
         place = f"{path}.partitions[{number}]"
         try:
@@ -192,7 +201,13 @@ def _list(raw: Mapping[str, Any], key: str, path: str, mistakes: list[str]) -> S
 
 
 def _account_id(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
-    return str(raw["context"]["account_id"])
+    return _id(raw["context"]["account_id"])
+
+
+def _id(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
+    if isinstance(raw, bool) or not isinstance(raw, str | int):
+        raise TypeError(f"{raw!r} is no id")
+    return str(raw)
 
 
 def _coverage(raw: Any, start: date | None) -> Coverage:  # noqa: ANN401 - whatever the state holds
@@ -240,7 +255,7 @@ def _async_run(raw: Any, path: str, mistakes: list[str]) -> AsyncRun | None:  # 
         return None
     try:
         started_at = datetime.fromisoformat(raw["started_at"])
-        return AsyncRun(run_id=str(raw["run_id"]), started_at=_aware(started_at))
+        return AsyncRun(run_id=_id(raw["run_id"]), started_at=_aware(started_at))
     except _MALFORMED as error:
         mistakes.append(
             f"{path}: expected run_id and started_at with offset ({_said(error)}); "
@@ -274,7 +289,7 @@ def _item_to_json(place: int, item: BatchItem) -> dict[str, Any]:
 def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> HeldBatch | None:  # noqa: ANN401 - whatever the state holds
     try:
         return HeldBatch(
-            batch_id=str(raw["batch_id"]),
+            batch_id=_id(raw["batch_id"]),
             submitted_at=_aware(datetime.fromisoformat(raw["submitted_at"])),
             split_dates=bool(raw["split_dates"]),
             split_accounts=bool(raw["split_accounts"]),

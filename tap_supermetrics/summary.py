@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.planning.dates import merge
+from tap_supermetrics.dates import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
+    from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.outcomes import Lost, Result
-    from tap_supermetrics.planning.dates import DateRange
     from tap_supermetrics.records import Mismatches
 
 MAX_FAILURES = 50
@@ -35,9 +36,11 @@ class Summary:
 
     Attributes:
         notes: what else the user should know, a line each.
+        first_days: first day that the API gives of a report, where it refused earlier ones.
     """
 
     notes: list[str] = field(default_factory=list)
+    first_days: dict[str, date] = field(default_factory=dict)
     _tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
     _lost: dict[tuple[str, str, str], list[Lost]] = field(default_factory=dict)
     _lost_reports: dict[str, str] = field(default_factory=dict)
@@ -86,6 +89,17 @@ class Summary:
         """How many queries were lost."""
         return sum(len(alike) for alike in self._lost.values())
 
+    @property
+    def lost_in_words(self) -> str:
+        """How much was lost, as the beginning of a sentence."""
+        not_asked = sum(tally.not_asked for tally in self._tallies.values())
+        parts = [
+            f"{self.lost_queries:,} queries were lost" if self._lost else "",
+            f"{len(self._lost_reports)} reports could not be asked" if self._lost_reports else "",
+            f"{not_asked:,} days were not asked" if not_asked else "",
+        ]
+        return " and ".join(part for part in parts if part)
+
     def _failures(self) -> Iterator[str]:
         """A line for each report, account and reason."""
         yield from (f"{report}: {reason}" for report, reason in self._lost_reports.items())
@@ -111,12 +125,19 @@ class Summary:
                 f"{tally.failed} failed{skipped}, {tally.rows:,} rows"
             )
         yield from (f"  note: {note}" for note in self.notes)
+        for report, day in self.first_days.items():
+            yield (
+                f"  note: {report}: the API has nothing before {day}; earlier days will not be "
+                "asked again (`not_before` in the state)"
+            )
 
     def failures(self) -> Iterator[str]:
         """What was lost, why, and what to do; nothing when all arrived."""
         lines = list(self._failures())
         if lines:
-            yield f"Lost: {self.lost_queries} queries. The next run asks for them again."
+            counts = {"reports": len(self._lost_reports), "queries": self.lost_queries}
+            lost = " and ".join(f"{count} {what}" for what, count in counts.items() if count)
+            yield f"Lost: {lost}. The next run asks for them again."
         yield from (f"  {line}" for line in lines[:MAX_FAILURES])
         if len(lines) > MAX_FAILURES:
             yield f"  ... and {len(lines) - MAX_FAILURES} more lines like these"

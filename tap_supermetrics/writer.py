@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
-    """Bytes to stdout, flushed after each message.
+    """Bytes to stdout, flushed at once: nothing waits in a buffer while the tap does.
 
     A signal in the middle of a line must not tear it: the interruption waits until the line is
     out. And an unbuffered stdout may take only a part of a line, so the rest is written again.
@@ -36,10 +36,18 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
             InterruptedRun: a signal came while it was written.
             BrokenPipeError: the target has gone.
         """
-        line = self.format_message(message)
+        self.write_lines(self.format_message(message))
+
+    def write_lines(self, lines: bytes | bytearray) -> None:
+        """Write whole lines, which stay together.
+
+        Raises:
+            InterruptedRun: a signal came while they were written.
+            BrokenPipeError: the target has gone.
+        """
         self._is_writing = True
         try:
-            _write_all(line)
+            _write_all(lines)
         finally:
             self._is_writing = False
         if self._interruption:
@@ -60,13 +68,13 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
         self._interruption = None
 
 
-def _write_all(line: bytearray) -> None:
+def _write_all(lines: bytes | bytearray) -> None:
     # Looked up at each call: tests and embedding programs replace it.
     stdout = getattr(sys.stdout, "buffer", None)
     if stdout is None:
-        sys.stdout.write(line.decode())
+        sys.stdout.write(lines.decode())
         return
-    rest = memoryview(line)
+    rest = memoryview(lines)
     while rest:
         written = stdout.write(rest)
         rest = rest[written:]

@@ -140,5 +140,6 @@ def truth(  # noqa: PLR0913 - all that rows depend on
         for row in rows:
             values = {"_sm_account_id": account, **dict(zip(query["fields"], row, strict=True))}
             values |= {name: values[name] or "" for name in dimensions}
-            table[(account, *(str(values[name]) for name in dimensions))] = values
+            key = (account, *(str(values[name]) for name in dimensions))
+            table[key] = values
     return table

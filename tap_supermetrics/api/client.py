@@ -10,7 +10,9 @@ import logging
 import random
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -157,16 +159,15 @@ class Client:
 
     def fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...]:
         """All fields of a data source ("Get fields")."""
-        parameters = wire.as_json_parameter({"ds_id": ds_id})
+        parameters = wire.fields_parameters(ds_id)
         answer = self._request("GET", wire.FIELDS_PATH, list[wire.FieldInfo], parameters)
         return tuple(answer.data)
 
     def accounts(self, ds_id: str, ds_users: object = None) -> tuple[wire.AccountInfo, ...]:
         """All accounts of a data source, each once, in the API's order ("Get accounts")."""
-        asked = {"ds_id": ds_id} | ({"ds_users": ds_users} if ds_users else {})
-        parameters = wire.as_json_parameter(asked)
+        parameters = wire.accounts_parameters(ds_id, ds_users)
         answer = self._request("GET", wire.ACCOUNTS_PATH, list[wire.LoginAccounts], parameters)
-        unique = {each.account_id: each for login in answer.data for each in login.accounts}
+        unique = {each.id: each for login in answer.data for each in login.accounts}
         return tuple(unique.values())
 
     def start_batch(self, body: Mapping[str, Any]) -> wire.Batch:
@@ -194,7 +195,7 @@ class Client:
         )
 
     def _status_page(self, batch_id: str, offset: int) -> Answer[list[wire.BatchQuery]]:
-        page = {"offset": offset, "limit": wire.MAX_QUERIES_PER_BATCH}
+        page = wire.page_of(offset, wire.MAX_QUERIES_PER_BATCH)
         return self._request("GET", wire.status_path(batch_id), list[wire.BatchQuery], page)
 
     def cancel_batch(self, batch_id: str) -> None:
@@ -245,7 +246,7 @@ class Client:
             max_tries=self.retry.max_tries,
             jitter=None,
             giveup=patience.is_over,
-            on_backoff=_log_retry,
+            on_backoff=partial(_log_retry, self.retry.max_tries),
             logger=None,
         )
         answer: Answer[T] = retrying(self._send)(method, url, to, parameters, body)
@@ -303,7 +304,7 @@ class Client:
         session: requests.Session = self._threads.session
         return session
 
-    def _answer(self, response: requests.Response, body: bytes, to: type[T]) -> Answer[T]:
+    def _answer(self, response: requests.Response, body: bytearray, to: type[T]) -> Answer[T]:
         status, retry_after_s = response.status_code, _retry_after_s(response)
         if status in _REDIRECTS:
             raise ApiError(
@@ -311,6 +312,10 @@ class Client:
                 "the API redirects to another address, which is not followed",
                 status=status,
             )
+        if status < _ERRORS:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                good = msgspec.json.decode(body, type=wire.GoodEnvelope[to])  # type: ignore[valid-type] # made at run time
+                return Answer(meta=good.meta, data=good.data)
         envelope = self._envelope(body, status, retry_after_s)
         request_id = envelope.meta.request_id
         if envelope.error is not None or status >= _ERRORS:
@@ -318,14 +323,14 @@ class Client:
             raise self._refusal(error, status, request_id, retry_after_s)
         try:
             data = msgspec.json.decode(envelope.data, type=to)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             message = f"expected data as documented, got other ({error})"
             raise ApiError(
                 "ANSWER_INVALID", message, status=status, request_id=request_id
             ) from None
         return Answer(meta=envelope.meta, data=data)
 
-    def _envelope(self, body: bytes, status: int, retry_after_s: float) -> wire.Envelope:
+    def _envelope(self, body: bytearray, status: int, retry_after_s: float) -> wire.Envelope:
         try:
             return msgspec.json.decode(body, type=wire.Envelope)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -365,7 +370,7 @@ class Client:
         )
 
     def _without_key(self, text: str) -> str:
-        for spelling in (self.api_key, _escaped(self.api_key), quote(self.api_key, safe="")):
+        for spelling in _spellings(self.api_key):
             text = text.replace(spelling, "(the key)")
         return text
 
@@ -407,12 +412,13 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(own_port)}"
 
 
-def _escaped(text: str) -> str:
-    """The text as it stands in JSON that escapes slashes."""
-    return msgspec.json.encode(text)[1:-1].decode().replace("/", "\\/")
+def _spellings(key: str) -> tuple[str, ...]:
+    """The key as messages may spell it: plain, as Python and JSON escape it, and in addresses."""
+    in_json = msgspec.json.encode(key)[1:-1].decode()
+    return key, repr(key)[1:-1], in_json, in_json.replace("/", "\\/"), quote(key, safe="")
 
 
-def _salvaged(body: bytes) -> wire.Error | None:
+def _salvaged(body: bytearray) -> wire.Error | None:
     """The error of an answer that is wrong elsewhere: whatever else it says, its code counts."""
     try:
         error = msgspec.json.decode(body)["error"]
@@ -436,25 +442,24 @@ def _was_never_sent(error: Exception) -> bool:
     )
 
 
-def _bounded_body(response: requests.Response) -> bytes:
+def _bounded_body(response: requests.Response) -> bytearray:
     """The unpacked body; neither endless nor a bomb.
 
     Raises:
         ApiError: ANSWER_INVALID when it is larger, or takes longer, than any good answer.
     """
-    deadline, chunks, size = time.monotonic() + ANSWER_TIMEOUT_S, [], 0
+    deadline, body = time.monotonic() + ANSWER_TIMEOUT_S, bytearray()
     # Whatever has come, not whole chunks: of a body that trickles, none is ever whole.
     while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
             raise ApiError(
                 "ANSWER_INVALID",
                 f"an answer did not end within {MAX_ANSWER_BYTES >> 20} MiB "
                 f"and {ANSWER_TIMEOUT_S:.0f} s; lower `page_size`",
                 status=response.status_code,
             )
-    return b"".join(chunks)
+    return body
 
 
 def _retry_after_s(response: requests.Response) -> float:
@@ -463,11 +468,11 @@ def _retry_after_s(response: requests.Response) -> float:
     return float(value) if value.isascii() and value.isdigit() else 0.0
 
 
-def _log_retry(details: Details) -> None:
+def _log_retry(max_tries: int, details: Details) -> None:
     logger.warning(
         "Request failed, try %d of %d follows in %.1f s: %s",
         details["tries"] + 1,
-        MAX_TRIES,
+        max_tries,
         details["wait"],
         details["exception"],
     )

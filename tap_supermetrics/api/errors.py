@@ -13,8 +13,8 @@ from datetime import date, timedelta
 from enum import Enum
 from typing import Final
 
+from tap_supermetrics.dates import parse_date
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
-from tap_supermetrics.planning.dates import parse_date
 
 
 class Fate(Enum):
@@ -198,10 +198,11 @@ class ApiError(TapError):
     ) -> None:
         verdict = verdict_on(code, status)
         known = [f"HTTP {status}"] if status else []
-        known += [f"request {request_id}"] if request_id else []
+        known += [f"request {_one_line(request_id)}"] if request_id else []
         details = f" ({', '.join(known)})" if known else ""
         advice = f" What to do: {verdict.advice}." if verdict.advice else ""
-        super().__init__(f"{code or 'no error code'}: {_one_line(message)}{details}.{advice}")
+        named = " ".join(code.split()) or "no error code"
+        super().__init__(f"{named}: {_one_line(message)}{details}.{advice}")
         self.code = code
         self.status = status
         self.request_id = request_id
@@ -211,8 +212,15 @@ class ApiError(TapError):
         self.exit_code = EXIT_REFUSED if verdict.fate is Fate.STOP else EXIT_FAILED
 
 
-TOO_EARLY: Final = frozenset({"START_DATE_HISTORICAL", "LICENSE_HISTORICAL_RANGE_EXCEEDED"})
-"""Codes that mean: no days so far back."""
+_TOO_EARLY: Final = frozenset({"START_DATE_HISTORICAL", "LICENSE_HISTORICAL_RANGE_EXCEEDED"})
+
+
+def is_too_early(error: ApiError) -> bool:
+    """Whether an error means that there are no days so far back.
+
+    Where a batch splits by days, the same words have come under another code.
+    """
+    return error.code in _TOO_EARLY or "historical start date" in str(error).casefold()
 
 
 def first_day_given(error: ApiError, refused: date) -> date:
@@ -222,9 +230,16 @@ def first_day_given(error: ApiError, refused: date) -> date:
         error: the refusal; its text has been seen to name the earliest day.
         refused: the refused day.
     """
-    days = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
-    named = max((parse_date(day) for day in days), default=refused)
+    words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
+    named = max((day for word in words if (day := _day(word))), default=refused)
     return max(named, refused + timedelta(days=1))
+
+
+def _day(word: str) -> date | None:
+    try:
+        return parse_date(word)
+    except ValueError:
+        return None
 
 
 def _one_line(message: str) -> str:

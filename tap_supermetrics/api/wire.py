@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.planning.packing import BatchItem, BatchRequest
     from tap_supermetrics.settings import BatchPolicy, Report
+
+T = TypeVar("T")
 
 MAX_QUERIES_PER_BATCH: Final = 100
 """Queries in one batch, after splitting ("Restrictions")."""
@@ -116,9 +118,13 @@ class QueryEcho(msgspec.Struct, kw_only=True):
 
     start_date: str | None = None
     end_date: str | None = None
-    ds_accounts: list[str] | str | None = None
     fields: list[FieldEcho] = []
     settings: dict[str, Any] | list[Any] | None = None
+
+    @property
+    def has_no_headers(self) -> bool:
+        """Whether the API says that it left the header row out."""
+        return isinstance(self.settings, dict) and self.settings.get("no_headers") is True
 
 
 class ResultFacts(msgspec.Struct, kw_only=True):
@@ -149,6 +155,14 @@ class Meta(msgspec.Struct, kw_only=True):
     paginate: Paginate | None = None
 
 
+class GoodEnvelope(msgspec.Struct, Generic[T], kw_only=True):
+    """An answer as it should be; read at one go, because its data may be large."""
+
+    meta: Meta = msgspec.field(default_factory=Meta)
+    error: None = None
+    data: T
+
+
 class Envelope(msgspec.Struct, kw_only=True):
     """Any answer, its data not yet looked at."""
 
@@ -168,7 +182,7 @@ class Batch(msgspec.Struct, kw_only=True):
 class SplitInfo(msgspec.Struct, kw_only=True):
     """What the API split off for a query; nulls and empty lists where it did not split."""
 
-    ds_accounts: list[str] | None = None
+    ds_accounts: list[str | int] | None = None
     start_date: str | None = None
     end_date: str | None = None
 
@@ -202,8 +216,13 @@ class FieldInfo(msgspec.Struct, kw_only=True):
 class AccountInfo(msgspec.Struct, kw_only=True):
     """An account that a login can read ("Get accounts")."""
 
-    account_id: str
+    account_id: str | int
     account_name: str = ""
+
+    @property
+    def id(self) -> str:
+        """The id as text; ids of digits only have been seen as numbers elsewhere."""
+        return str(self.account_id)
 
 
 class LoginAccounts(msgspec.Struct, kw_only=True):
@@ -221,6 +240,31 @@ def batch_path(batch_id: str) -> str:
 def status_path(batch_id: str) -> str:
     """Path of the status of one query batch."""
     return f"{batch_path(batch_id)}/status"
+
+
+def fields_parameters(ds_id: str) -> dict[str, str]:
+    """Parameters of "Get fields"."""
+    return as_json_parameter({"ds_id": ds_id})
+
+
+def accounts_parameters(ds_id: str, ds_users: object) -> dict[str, str]:
+    """Parameters of "Get accounts"; `ds_users` may be empty."""
+    return as_json_parameter({"ds_id": ds_id} | ({"ds_users": ds_users} if ds_users else {}))
+
+
+def page_of(offset: int, limit: int) -> dict[str, int]:
+    """Paging of "Get results" and "Get batch status"."""
+    return {"offset": offset, "limit": limit}
+
+
+def without_paging(address: str) -> str:
+    """An address of results whose own paging parameters, if any, give way to ours."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address  # which the client refuses
+    query = [(key, value) for key, value in parse_qsl(parts.query) if key not in page_of(0, 0)]
+    return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 def as_json_parameter(parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -109,12 +109,15 @@ def _of_body(request: Incoming) -> dict[str, object]:
 
 
 def _plain(text: str) -> dict[str, object]:
-    """Plain parameters; `settings[no_headers]=1` is nested, as in PHP."""
+    """Plain parameters; `settings[no_headers]=1` is nested, as in PHP.
+
+    A name that comes again makes a list: so the official Python client sends lists.
+    """
     params: dict[str, object] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         nested = re.fullmatch(r"(\w+)\[(\w*)\]", name)
         if nested is None:
-            params[name] = value
+            params[name] = _again(params[name], value) if name in params else value
         elif nested[2]:
             inner = params.setdefault(nested[1], {})
             if isinstance(inner, dict):
@@ -124,6 +127,10 @@ def _plain(text: str) -> dict[str, object]:
             if isinstance(items, list):
                 items.append(value)
     return params
+
+
+def _again(before: object, value: str) -> list[object]:
+    return [*(before if isinstance(before, list) else [before]), value]
 
 
 def _object(text: str) -> dict[str, object]:

@@ -31,7 +31,7 @@ def attribute(
 
     The id says which item a query comes from (`qrb_..._query_<n>`, from 1, in the order of the
     request), and the split information which account and day of it. Where the ids count otherwise,
-    the documented order of creation is used instead.
+    the documented order of creation is used instead; where neither is sure, nothing is matched.
 
     Args:
         items: the batch's items by their place, from 0; some may be missing.
@@ -44,17 +44,38 @@ def attribute(
     """
     expected = {
         place: {
-            _key(query.accounts, query): query
+            _key(item, query): query
             for query in item.queries(split_dates=split_dates, split_accounts=split_accounts)
         }
         for place, item in items.items()
     }
     by_number = dict(_by_number(items, expected, entries))
-    if len(by_number) == sum(len(queries) for queries in expected.values()):
-        return by_number
-    is_whole = sorted(items) == list(range(len(items)))
-    in_order = dict(_in_order(items, expected, entries)) if is_whole else {}
-    return in_order if len(in_order) == len(entries) else by_number
+    is_prefix = sorted(items) == list(range(len(items)))
+    total = sum(len(queries) for queries in expected.values())
+    numbers = [_number(entry) for entry in entries]
+    counts_queries = sorted(numbers) == list(range(1, total + 1)) or not any(numbers)
+    if is_prefix and len(entries) == total and counts_queries:
+        return by_number if len(by_number) == total else _if_all(entries, items, expected)
+    # Entries or items are missing. Numbers that repeat count items, as documented; numbers that do
+    # not may count queries, which only makes no difference where no item was split.
+    counts_items = len(set(numbers)) < len(numbers)
+    is_unsplit = not (split_dates or split_accounts) or (is_prefix and total == len(items))
+    return by_number if counts_items or is_unsplit else {}
+
+
+def _if_all(
+    entries: Sequence[BatchQuery],
+    items: Mapping[int, BatchItem],
+    expected: Mapping[int, Mapping[_Key, Query]],
+) -> dict[Query, BatchQuery]:
+    """The queries in order of creation, if that fits every entry."""
+    in_order = dict(_in_order(items, expected, entries))
+    return in_order if len(in_order) == len(entries) else {}
+
+
+def _number(entry: BatchQuery) -> int:
+    match = _ITEM_NUMBER.search(entry.schedule_id)
+    return int(match[1]) if match else 0
 
 
 def _by_number(
@@ -63,8 +84,7 @@ def _by_number(
     entries: Sequence[BatchQuery],
 ) -> Iterator[tuple[Query, BatchQuery]]:
     for entry in entries:
-        match = _ITEM_NUMBER.search(entry.schedule_id)
-        place = int(match[1]) - 1 if match else -1
+        place = _number(entry) - 1
         if place in items:
             query = expected[place].get(_entry_key(items[place], entry.split_info))
             if query:
@@ -88,18 +108,23 @@ def _in_order(
 
 def _entry_key(item: BatchItem, split: SplitInfo | None) -> _Key:
     """The key of an entry: what was split off, else the item's own."""
-    accounts = tuple(split.ds_accounts or ()) if split else ()
+    accounts = tuple(map(str, split.ds_accounts or ())) if split else ()
     first = (split and split.start_date) or (item.dates and item.dates.first.isoformat()) or ""
     last = (split and split.end_date) or (item.dates and item.dates.last.isoformat()) or ""
-    return _folded(accounts or item.accounts), first, last
+    return _folded(item, accounts or item.accounts), first, last
 
 
-def _key(accounts: Sequence[str], query: Query) -> _Key:
+def _key(item: BatchItem, query: Query) -> _Key:
     dates = query.dates
     first, last = (dates.first.isoformat(), dates.last.isoformat()) if dates else ("", "")
-    return _folded(accounts), first, last
+    return _folded(item, query.accounts), first, last
 
 
-def _folded(accounts: Sequence[str]) -> tuple[str, ...]:
-    """Ids as they compare: `123-456-7890` and `1234567890` are one account."""
-    return tuple(sorted(re.sub(r"[^\w]|_", "", each.casefold()) for each in accounts))
+def _folded(item: BatchItem, accounts: Sequence[str]) -> tuple[str, ...]:
+    """Ids as they compare: `12-34` and `1234` are one account, unless the item has both."""
+    is_clear = len({_fold(each) for each in item.accounts}) == len(item.accounts)
+    return tuple(sorted(_fold(each) if is_clear else each for each in accounts))
+
+
+def _fold(account: str) -> str:
+    return re.sub(r"[^\w]|_", "", account.casefold())

@@ -95,11 +95,13 @@ class BatchChannel:
         self._pending: deque[BatchRequest] = deque()
         self._again: list[Query] = []
         self._running: dict[str, RunningBatch] = {}
+        self._ids: set[str] = set()
         self.started_count = 0
 
     def adopt(self, batches: Sequence[RunningBatch]) -> None:
         """Wait for batches of an earlier run too."""
         self._running |= {batch.batch_id: batch for batch in batches}
+        self._ids.update(self._running)
 
     def add(self, queries: Sequence[Query]) -> None:
         """Ask these queries after all others, in this order."""
@@ -152,9 +154,10 @@ class BatchChannel:
             self._started(request, batch_id)
 
     def _check_new(self, batch_id: str) -> None:
-        if not batch_id or batch_id in self._running:
+        if not batch_id or batch_id in self._ids:
             message = f"a query batch was started under the id {batch_id!r}, which is not its own"
             raise ApiError("ANSWER_INVALID", message)
+        self._ids.add(batch_id)
 
     def _started(self, request: BatchRequest, batch_id: str) -> None:
         now = time.monotonic()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.extraction.outcomes import Result, Spool
-from tap_supermetrics.planning.dates import DateRange, parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.client import Answer, Client
     from tap_supermetrics.planning.plan import Query
     from tap_supermetrics.settings import Report
+
+
+ROWS_PER_BLOCK: Final = 256
+"""So many rows are converted together: of more, the values do not fit a processor's cache."""
 
 
 class HeaderCount:
@@ -71,8 +74,8 @@ class Downloader:
         spool = Spool()
         try:
             pages = _Pages(self, report, facts, wire.results_address(entry.schedule_id))
-            for page in pages:
-                spool.add(page)
+            for block in pages:
+                spool.add(block)
             return Result(
                 query=query,
                 dates=_answered_dates(query, pages.echo),
@@ -88,7 +91,7 @@ class Downloader:
 
 
 class _Pages:
-    """The pages of one result as JSON arrays of rows, without header and without empty pages.
+    """The pages of one result as JSON arrays of some rows, never of none, and without header.
 
     Attributes:
         row_count: rows given so far.
@@ -104,6 +107,7 @@ class _Pages:
         self._address = facts.results_url or address
         self._total = facts.total_rows
         self._has_header = False
+        self._has_marker = False
         self._asked: set[str] = set()
         self._seen: set[int] = set()
         self._saw_end = False
@@ -112,36 +116,41 @@ class _Pages:
 
     def __iter__(self) -> Iterator[bytes]:
         """Ask for page after page until nothing can be missing."""
-        answer = self._ask(self._address, {"offset": 0, "limit": self._report.page_size})
+        answer = self._ask(self._address, wire.page_of(0, self._report.page_size))
         self.echo = answer.meta.query or wire.QueryEcho()
         if self._total is None and answer.meta.result:
             self._total = answer.meta.result.total_rows
         while True:
             rows = self._rows(answer)
             if rows:
-                page = msgspec.json.encode(rows)
-                self._check_new(page, len(rows))
                 self.row_count += len(rows)
-                yield page
+                yield from self._new_blocks(rows)
                 _check_length(self.row_count, self._report)
             self._saw_end = not rows
             following = self._following(answer, rows)
             if following is None:
                 break
+            del answer, rows  # Not to hold two pages.
             answer = self._ask(*following)
         self._check_total()
 
-    def _check_new(self, page: bytes, row_count: int) -> None:
-        if row_count > 1 and hash(page) in self._seen:
-            raise ApiError("RESULT_INCOMPLETE", f"a page of {row_count} rows came twice")
-        self._seen.add(hash(page))
+    def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
+        """A page in blocks, which must not be the same as those of a page before."""
+        seen = 0
+        for first in range(0, len(rows), ROWS_PER_BLOCK):
+            block = msgspec.json.encode(rows[first : first + ROWS_PER_BLOCK])
+            seen = hash((seen, block))
+            yield block
+        if len(rows) > 1 and seen in self._seen:
+            raise ApiError("RESULT_INCOMPLETE", f"a page of {len(rows)} rows came twice")
+        self._seen.add(seen)
 
     def _ask(self, address: str, page: dict[str, int] | None) -> Answer[list[msgspec.Raw]]:
         asked = f"{address} {page}"
         if asked in self._asked:
             raise ApiError("RESULT_INCOMPLETE", "the pages of the result run in a circle")
         self._asked.add(asked)
-        return self._client.results(address if page is None else _without_paging(address), page)
+        return self._client.results(address if page is None else wire.without_paging(address), page)
 
     def _rows(self, answer: Answer[list[msgspec.Raw]]) -> list[msgspec.Raw]:
         rows = answer.data
@@ -149,12 +158,12 @@ class _Pages:
             self._has_header = self._is_header(rows[0])
         if self._has_header and rows and self._is_header(rows[0]):
             rows = rows[1:]
-        return [] if self._is_empty_marker(rows) else rows
+        self._has_marker = self._has_marker or self._is_empty_marker(rows)
+        return [] if self._has_marker else rows
 
     def _is_header(self, row: msgspec.Raw) -> bool:
         """Whether a row is the header that was asked to be left out."""
-        settings = self.echo.settings
-        if isinstance(settings, dict) and settings.get("no_headers") is True:
+        if self.echo.has_no_headers:
             return False
         labels = [each.field_name for each in self.echo.fields]
         return bool(labels) and _cells(row) == labels
@@ -176,7 +185,7 @@ class _Pages:
             return paginate.next, None
         is_full = len(rows) == self._report.page_size
         if (is_full and self.row_count != self._total) or self._may_be_short():
-            return self._address, {"offset": self.row_count, "limit": self._report.page_size}
+            return self._address, wire.page_of(self.row_count, self._report.page_size)
         return None
 
     def _may_be_short(self) -> bool:
@@ -194,7 +203,11 @@ class _Pages:
         extra, ds_id = self._total - self.row_count, self._report.ds_id
         if self.row_count and extra in {0, 1}:
             self._header_count.learn(ds_id, extra)
-        allowed = {self._header_count.get(ds_id) or 0} if self.row_count else {0, 1}
+        if self.row_count:
+            allowed = {self._header_count.get(ds_id) or 0}
+        else:
+            # Without rows, no header is counted (observed), unless it came.
+            allowed = {0, int(self._has_header or self._has_marker)}
         if extra not in allowed:
             raise ApiError(
                 "RESULT_INCOMPLETE", f"expected {self._total} rows, got {self.row_count}"
@@ -207,19 +220,6 @@ def _cells(row: msgspec.Raw) -> list[Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError("RESULT_MISMATCH", f"a row is no JSON ({error})") from None
     return cells if isinstance(cells, list) else []
-
-
-def _without_paging(address: str) -> str:
-    """A results address whose own paging parameters, if any, give way to ours."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return address  # the client refuses it, and says so
-    query = [(key, value) for key, value in parse_qsl(parts.query) if key not in _PAGING]
-    return urlunsplit(parts._replace(query=urlencode(query)))
-
-
-_PAGING: Final = frozenset({"offset", "limit"})
 
 
 def _check_length(row_count: int, report: Report) -> None:

@@ -6,16 +6,13 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final
 
-import msgspec
-
-from tap_supermetrics.api.errors import ApiError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tap_supermetrics.api.wire import FieldEcho, Row
-    from tap_supermetrics.planning.dates import DateRange
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.api.wire import FieldEcho
+    from tap_supermetrics.dates import DateRange
     from tap_supermetrics.planning.plan import Query
 
 MEMORY_PER_RESULT: Final = 64 * 1024
@@ -23,7 +20,7 @@ MEMORY_PER_RESULT: Final = 64 * 1024
 
 
 class Spool:
-    """The pages of one result, waiting to be emitted: in memory while small, else on disk.
+    """The rows of one result, waiting to be emitted: in memory while small, else on disk.
 
     The file has no name, so that a killed process leaves nothing behind.
     """
@@ -36,13 +33,13 @@ class Spool:
         """Bytes held."""
         return sum(self._sizes)
 
-    def add(self, page: bytes) -> None:
-        """Keep one more page."""
-        self._file.write(page)
-        self._sizes.append(len(page))
+    def add(self, block: bytes) -> None:
+        """Keep some more rows."""
+        self._file.write(block)
+        self._sizes.append(len(block))
 
-    def pages(self) -> Iterator[bytes]:
-        """The pages in the order they came."""
+    def blocks(self) -> Iterator[bytes]:
+        """The blocks of rows, in the order and of the size in which they came."""
         self._file.seek(0)
         for size in self._sizes:
             yield self._file.read(size)
@@ -63,7 +60,7 @@ class Result:
         fetched_at: when its last page came, with offset.
         fields: how the API placed the fields.
         row_count: number of rows, header not included.
-        spool: the rows, page by page, as JSON arrays of arrays.
+        spool: the rows, some at a time, as JSON arrays of arrays.
     """
 
     query: Query
@@ -73,20 +70,6 @@ class Result:
     fields: tuple[FieldEcho, ...]
     row_count: int
     spool: Spool = field(repr=False)
-
-    def rows(self) -> Iterator[list[Row]]:
-        """The rows, a page at a time.
-
-        Raises:
-            ApiError: RESULT_MISMATCH when they are no rows of plain values.
-        """
-        decoder = msgspec.json.Decoder(list[list[str | int | float | bool | None]])
-        try:
-            for page in self.spool.pages():
-                yield decoder.decode(page)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            message = f"expected rows of texts, numbers, booleans and nulls ({error})"
-            raise ApiError("RESULT_MISMATCH", message) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,10 +49,10 @@ class Registry:
         """A batch of an earlier run serves these queries."""
         with self._lock:
             entry = _Entry(held=held, not_emitted=set(queries))
-            self._entries[held.batch_id] = entry
-            for query in entry.not_emitted:
+            for query in tuple(entry.not_emitted):
                 self._forget(query)
                 self._batch_of[query] = held.batch_id
+            self._entries[held.batch_id] = entry
 
     def asked_alone(self, query: Query) -> None:
         """A query was asked by itself."""

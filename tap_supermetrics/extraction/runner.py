@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import TOO_EARLY, ApiError, Fate, first_day_given
+from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_early
 from tap_supermetrics.extraction.async_queries import AsyncChannel
 from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
 from tap_supermetrics.extraction.outcomes import Lost, Split
@@ -326,7 +326,7 @@ class Runner:
         """Remember refusals that other queries would meet too."""
         if error.code in _NO_ACCOUNT:
             self._refused[query.report, query.account_id, ""] = error
-        elif error.code in TOO_EARLY and query.dates:
+        elif is_too_early(error) and query.dates:
             first_day = first_day_given(error, query.dates.last)
             self._refused[query.report, "", first_day.isoformat()] = error
         else:

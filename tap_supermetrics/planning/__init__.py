@@ -1,1 +1,1 @@
-"""What to ask: dates, coverage, plan, packing into query batches. Pure: no clock, no I/O."""
+"""What to ask: coverage, plan, packing into query batches. Pure: no clock, no I/O."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.planning.dates import DateRange, intersect, merge, subtract
+from tap_supermetrics.dates import DateRange, intersect, merge, subtract
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -91,7 +91,8 @@ class Coverage:
         if not self.covered or not lookback_days:
             return None
         last = self.covered[-1].last
-        return DateRange(first=last - timedelta(days=lookback_days - 1), last=last)
+        days = min(lookback_days, last.toordinal())  # the calendar has no day before day 1
+        return DateRange(first=last - timedelta(days=days - 1), last=last)
 
 
 def _without(ranges: tuple[DateRange, ...], taken: DateRange) -> tuple[DateRange, ...]:

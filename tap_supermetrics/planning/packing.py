@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.planning.dates import DateRange, merge
+from tap_supermetrics.dates import DateRange, merge
 from tap_supermetrics.planning.plan import Query
 
 if TYPE_CHECKING:

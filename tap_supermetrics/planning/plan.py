@@ -7,8 +7,8 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tap_supermetrics.dates import DateRange, intersect, subtract
 from tap_supermetrics.planning.coverage import Coverage
-from tap_supermetrics.planning.dates import DateRange, intersect, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,6 +71,7 @@ class Scope:
         is_dated_by_rows: whether rows tell their day, so that a query may span several.
         policy: the report's batch policy, as far as it can be applied.
         fresh_since: days of the lookback that were read later are left alone.
+        is_over: whether the report has dates, but none of its days is to be asked.
     """
 
     accounts: tuple[str, ...]
@@ -79,6 +80,7 @@ class Scope:
     is_dated_by_rows: bool
     policy: BatchPolicy
     fresh_since: datetime | None = None
+    is_over: bool = False
 
     def policy_of(self, query: Query) -> BatchPolicy:
         """The batch policy of a query: one for several days must not be split into days."""
@@ -117,12 +119,13 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         is_dated: whether the data source knows dates at all.
         not_before: first day that the API is known to give; None when it gave all so far.
     """
-    wanted = None
+    wanted, is_over = None, False
     if is_dated and report.start_date and not report.date_range_type:
         today = now.astimezone(report.timezone).date()
         first, last = report.start_date.on(today), report.end_date.on(today)
         first = max(first, not_before or first)
-        wanted = DateRange(first=first, last=last) if first <= last else None
+        is_over = first > last
+        wanted = None if is_over else DateRange(first=first, last=last)
     is_incremental = bool(replication_key)
     # Only the API knows the accounts of a team list: here it is one account, which is not split.
     is_known = report.accounts.list_name in {None, "all_accounts"}
@@ -139,6 +142,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         is_dated_by_rows=replication_key in report.fields,
         policy=policy,
         fresh_since=now - timedelta(hours=hours) if hours else None,
+        is_over=is_over,
     )
 
 
@@ -201,13 +205,14 @@ def _plan_accounts(
 ) -> Iterator[Query]:
     whole = Query(report=report.name, accounts=accounts, dates=scope.wanted)
     if not scope.is_incremental:
-        yield whole
+        if not scope.is_over:
+            yield whole
         return
     if scope.wanted is None:
         return
     known = coverage.get(whole.account_id, Coverage())
     for needed in known.needed(scope.wanted, report.lookback_days, scope.fresh_since):
-        usable = [query for query in held if _fits(query, accounts, needed)]
+        usable = _disjoint(query for query in held if _fits(query, accounts, needed))
         yield from usable
         asked = tuple(query.dates for query in usable if query.dates)
         for gap in subtract(needed, tuple(sorted(asked))):
@@ -231,6 +236,16 @@ def _dated(whole: Query, dates: DateRange, report: Report) -> Query:
     fresh = report.require_fresh_days
     is_fresh = bool(fresh and whole.dates and (whole.dates.last - dates.last).days < fresh)
     return replace(whole, dates=dates, is_fresh=is_fresh)
+
+
+def _disjoint(queries: Iterable[Query]) -> list[Query]:
+    """Of queries for the same days, the first: no day is asked twice."""
+    chosen: list[Query] = []
+    for query in queries:
+        taken = tuple(each.dates for each in chosen if each.dates)
+        if query.dates and not intersect(query.dates, taken):
+            chosen.append(query)
+    return chosen
 
 
 def _fits(query: Query, accounts: tuple[str, ...], needed: DateRange) -> bool:

@@ -20,16 +20,22 @@ from tap_supermetrics.settings.declarations import (
     Setting,
 )
 from tap_supermetrics.settings.kinds import Accounts
+from tap_supermetrics.settings.query_url import report_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_supermetrics.planning.dates import Day
+    from tap_supermetrics.dates import Day
 
 METADATA_PREFIX: Final = "_sm_"
+_METADATA_COLUMNS: Final = tuple(
+    f"{METADATA_PREFIX}{name}" for name in ("account_id", "date", "fetched_at", "schedule_id")
+)
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 _UNSET: Final = object()
+SHORTEST_KEY: Final = 8
+"""Shorter texts are no keys, and would be found within ordinary words."""
 
 
 class Mode(str, Enum):
@@ -91,6 +97,11 @@ class Report:
     policy: BatchPolicy
 
     @property
+    def logins(self) -> object:
+        """The logins that may serve its queries; empty for any."""
+        return self.parameters.get("ds_users") or self.parameters.get("ds_user")
+
+    @property
     def query_hash(self) -> str:
         """Eight hex digits that change with what is asked of each account and day."""
         asked = [self.ds_id, sorted(self.fields), self.replication_key]
@@ -136,7 +147,7 @@ class Settings:
         )
         _check_names([report.name for report in reports], mistakes)
         if mistakes:
-            raise SettingsError(mistakes)
+            raise SettingsError([_without_key(each, top["api_key"]) for each in mistakes])
         return cls(
             api_key=top["api_key"],
             api_url=top["api_url"].rstrip("/"),
@@ -149,6 +160,11 @@ class Settings:
             requests_per_second=top["requests_per_second"],
             on_failure=top["on_failure"],
         )
+
+
+def _without_key(mistake: str, key: str | None) -> str:
+    """A mistake that does not show the key, wherever it was written by mistake."""
+    return mistake.replace(key, "(the key)") if key and len(key) >= SHORTEST_KEY else mistake
 
 
 def _read(
@@ -223,7 +239,7 @@ def _read_report(
         mistakes.append(f"{path}: expected an object with name, ds_id and fields")
         return None
     before = len(mistakes)
-    given = {key: value for key, value in entry.items() if value is not None}
+    given = _with_url(entry, path, mistakes)
     own = _read(given, ONLY_IN_REPORT, f"{path}.", [each.name for each in OVERRIDABLE], mistakes)
     overridden = [each for each in OVERRIDABLE if each.name in given]
     own |= {each.name: top[each.name] for each in OVERRIDABLE}
@@ -233,6 +249,17 @@ def _read_report(
     if len(mistakes) > before or any(own[each.name] is None for each in OVERRIDABLE[1:]):
         return None
     return _report(path, own, top["batch_description"])
+
+
+def _with_url(entry: dict[str, Any], path: str, mistakes: list[str]) -> dict[str, Any]:
+    """What an entry gives, and what the address in it gives beside."""
+    given = {key: value for key, value in entry.items() if value is not None}
+    if isinstance(given.get("url"), str):
+        try:
+            return {**report_from(given["url"]), **given}
+        except ValueError as error:
+            mistakes.append(f"{path}.url: {error}")
+    return given
 
 
 def _contradictions(own: Mapping[str, Any]) -> list[str]:
@@ -248,7 +275,7 @@ def _contradictions(own: Mapping[str, Any]) -> list[str]:
         *(
             f"key_properties: {each} is not {metadata}"
             for each in own["key_properties"] or ()
-            if each not in fields and not each.startswith(METADATA_PREFIX)
+            if each not in (*fields, *_METADATA_COLUMNS)
         ),
         *(
             f"types: {each} is no field of the report"
@@ -266,6 +293,8 @@ def _contradictions(own: Mapping[str, Any]) -> list[str]:
     key = own["replication_key"]
     if key is not None and key not in (*fields, f"{METADATA_PREFIX}date"):
         mistakes.append(f"replication_key: {key} is neither a field of the report nor _sm_date")
+    if key == f"{METADATA_PREFIX}date" and own["split_dates_policy"] != "day":
+        mistakes.append("replication_key: _sm_date needs split_dates_policy: day")
     if own["date_range_type"] and key is not None:
         mistakes.append("replication_key: leave it out, date_range_type reads the report whole")
     return [*mistakes, *_date_contradictions(own)]

@@ -202,6 +202,14 @@ ONLY_IN_REPORT: Final[tuple[Setting, ...]] = (
         description="Name of the stream.",
     ),
     Setting(
+        name="url",
+        kind=kinds.secret("the address of a version 2 query", r"https?://\S+"),
+        description=(
+            "The address of a query, as the vendor's pages show it, instead of the settings that "
+            "it holds; those given beside it win. A key in it is not used."
+        ),
+    ),
+    Setting(
         name="ds_id",
         kind=kinds.text("an id of a data source such as AW", r"[\w-]{1,50}"),
         required=True,
@@ -293,7 +301,8 @@ _REPORT_SCHEMA: Final = {
     "properties": {each.name: each.schema for each in ONLY_IN_REPORT}
     # An override has no default of its own: it falls back to the top level.
     | {each.name: each.kind.schema for each in OVERRIDABLE},
-    "required": [each.name for each in ONLY_IN_REPORT if each.required],
+    "required": ["name"],
+    "anyOf": [{"required": ["ds_id", "fields"]}, {"required": ["url"]}],
     "additionalProperties": False,
 }
 
@@ -306,7 +315,7 @@ TOP_LEVEL: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         name="api_url",
-        kind=kinds.text("an https address", r"https?://[^\s?#]+"),
+        kind=kinds.address(),
         default=DEFAULT_API_URL,
         description="Base address of the API.",
     ),

@@ -10,9 +10,10 @@ import json
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from tap_supermetrics.planning.dates import Day
+from tap_supermetrics.dates import Day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +34,7 @@ class Kind(Generic[T]):
         expected: what a value must be, as a phrase that follows "expected".
         schema: JSON Schema of the raw value.
         meltano: Meltano's name for the kind.
-        convert: gives the checked value, or raises ValueError, TypeError or LookupError.
+        convert: gives the checked value, or raises ValueError, TypeError, LookupError or OSError.
         options: the allowed words, for a choice.
         is_secret: whether the value must never be shown.
     """
@@ -53,7 +54,7 @@ class Kind(Generic[T]):
         """
         try:
             return self.convert(raw)
-        except (ValueError, TypeError, LookupError, OverflowError):
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError):
             got = "another value (not shown)" if self.is_secret and raw else _shown(raw)
             raise ValueError(f"expected {self.expected}, got {got}") from None
 
@@ -89,6 +90,18 @@ def secret(expected: str, pattern: str) -> Kind[str]:
     """A text that no message may repeat."""
     schema = {**_TEXT, "secret": True, "writeOnly": True}
     return replace(text(expected, pattern), schema=schema, is_secret=True)
+
+
+def address() -> Kind[str]:
+    """The base address of an API: scheme, host, path."""
+    plain = text("an https address", r"https?://[^\s?#]+")
+
+    def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
+        url = plain.convert(raw)
+        parts = urlsplit(url)
+        return url if parts.hostname and parts.port != 0 else _reject()
+
+    return replace(plain, convert=convert)
 
 
 def choice(*words: str) -> Kind[str]:
@@ -141,7 +154,7 @@ def flag() -> Kind[bool]:
         expected="true or false",
         schema={"type": "boolean"},
         meltano="boolean",
-        convert=lambda raw: raw if isinstance(raw, bool) else words[raw.lower()],
+        convert=lambda raw: raw if isinstance(raw, bool) else words[str(raw).lower()],
     )
 
 
@@ -256,7 +269,7 @@ def _as_accounts(raw: Any) -> Accounts:  # noqa: ANN401 - whatever a person wrot
 
 def _as_account_filter(raw: dict[str, Any]) -> Accounts:
     ((key, pattern),) = raw.items()
-    compile_filter(pattern)
+    compile_filter(pattern or _reject())
     match key:
         case "filter_id":
             return Accounts(filter_id=pattern)

@@ -154,8 +154,11 @@ def test_days_before_what_the_source_has_are_learned_once(
     ended = sync(config, tmp_path, target)
 
     assert ended.code == 3
-    assert "START_DATE_HISTORICAL" in ended.stderr
+    assert "the API has nothing before 2019-01-01" in ended.stderr
     assert target.state["bookmarks"]["facebook_ads"]["not_before"] == "2019-01-01"
+    assert target.state["bookmarks"]["facebook_ads"]["partitions"][0]["replication_key_value"] == (
+        "2019-01-20"
+    )
     assert len(target.tables["facebook_ads"]) > 15
     assert len(emulator.queries) < 300
 

@@ -99,7 +99,7 @@ def merge(ranges: Iterator[DateRange] | tuple[DateRange, ...]) -> tuple[DateRang
     """The same days as the fewest ranges, in order, with gaps between them."""
     merged: list[DateRange] = []
     for each in sorted(ranges):
-        if merged and each.first <= merged[-1].last + ONE_DAY:
+        if merged and (each.first - merged[-1].last).days <= 1:
             merged[-1] = DateRange(first=merged[-1].first, last=max(merged[-1].last, each.last))
         else:
             merged.append(each)

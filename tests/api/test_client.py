@@ -1,0 +1,418 @@
+"""The client against the emulator, over a real socket."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_supermetrics.api import client as client_module
+from tap_supermetrics.api.client import Client, RateLimit, RetryPolicy
+from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.emulator import Emulator, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ACCOUNT = "8820145937"
+
+
+def body(first: str = "2024-05-01", last: str = "2024-05-02") -> dict[str, Any]:
+    query = {
+        "ds_id": "AW",
+        "ds_accounts": [ACCOUNT],
+        "fields": ["Date", "Clicks"],
+        "start_date": first,
+        "end_date": last,
+        "max_rows": 1000,
+        "settings": {"no_headers": True},
+    }
+    return {"queries": [query], "split_dates_policy": "day", "split_accounts_policy": "all"}
+
+
+def failure_of(call: Callable[[], object]) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        call()
+    assert len(str(caught.value).splitlines()) == 1
+    return caught.value
+
+
+# What the API gives
+
+
+def test_fields_come_with_their_types(client: Client) -> None:
+    types = {each.field_id: each.data_type for each in client.fields("AW")}
+    assert types["Date"] == "string.time.date"
+
+
+def test_accounts_come_once_though_several_logins_have_them(
+    client: Client, emulator: Emulator
+) -> None:
+    ids = [each.account_id for each in client.accounts("AW")]
+    assert "4713896205" in ids
+    assert len(ids) == len(set(ids))
+    assert emulator.requests[0].params == {"ds_id": "AW"}
+
+
+def test_accounts_can_be_asked_of_some_logins(client: Client, emulator: Emulator) -> None:
+    client.accounts("AW", ["nobody@example.com"])
+    assert emulator.requests[0].params["ds_users"] == ["nobody@example.com"]
+
+
+def test_a_batch_is_started_watched_read_and_cancelled(client: Client, emulator: Emulator) -> None:
+    batch = client.start_batch(body())
+    assert not client.batch_status(batch.batch_id).is_stopped
+    emulator.clock.advance(300)
+    status = client.batch_status(batch.batch_id)
+    assert status.is_stopped
+    assert (status.progress.success, len(status.queries)) == (2, 2)
+    facts = status.queries[0].result_info
+    assert facts
+    answer = client.results(facts.results_url, {"offset": 0, "limit": 10})
+    assert answer.data
+    assert answer.meta.query
+    assert [each.data_column for each in answer.meta.query.fields] == [0, 1]
+    running = client.start_batch(body())
+    client.cancel_batch(running.batch_id)
+    emulator.clock.advance(300)
+    assert client.batch_status(running.batch_id).is_stopped
+
+
+@pytest.mark.parametrize(
+    ("last", "count", "pages"), [("2024-04-09", 100, 1), ("2024-05-29", 150, 2)]
+)
+def test_the_status_of_a_batch_is_read_to_its_end(
+    client: Client, emulator: Emulator, last: str, count: int, pages: int
+) -> None:
+    emulator.change_options(batch_max_queries=200)
+    batch = client.start_batch(body("2024-01-01", last))
+    emulator.clear_requests()
+    status = client.batch_status(batch.batch_id)
+    assert len({each.schedule_id for each in status.queries}) == count
+    assert len(emulator.requests) == pages
+
+
+def test_several_threads_can_use_one_client(client: Client) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(client.fields, ["AW", "FA", "GAWA"] * 8))
+    assert answers[:3] * 8 == answers
+
+
+# Repeating
+
+
+def test_a_busy_server_is_asked_again(client: Client, emulator: Emulator) -> None:
+    emulator.inject(Fault(effect="error", status=429, code="TOO_MANY_REQUESTS", times=2))
+    assert client.fields("AW")
+    assert [each.status for each in emulator.requests] == [429, 429, 200]
+
+
+def test_the_wait_that_the_server_asks_for_is_kept(client: Client, emulator: Emulator) -> None:
+    headers = {"Retry-After": "1"}
+    emulator.inject(Fault(effect="error", status=429, code="TOO_MANY_REQUESTS", headers=headers))
+    assert client.fields("AW")
+    first, second = emulator.requests
+    assert second.at - first.at >= 1.0
+
+
+def test_a_wait_that_is_longer_than_patience_is_not_begun(
+    client: Client, emulator: Emulator
+) -> None:
+    headers = {"Retry-After": "3600"}
+    emulator.inject(Fault(effect="error", status=429, code="TOO_MANY_REQUESTS", headers=headers))
+    error = failure_of(lambda: client.fields("AW"))
+    assert (error.code, error.retry_after_s) == ("TOO_MANY_REQUESTS", 3600.0)
+    assert len(emulator.requests) == 1
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "1.5x", "٣"])
+def test_a_wait_that_is_no_number_is_left_to_the_policy(
+    client: Client, emulator: Emulator, value: str
+) -> None:
+    headers = {"Retry-After": value}
+    emulator.inject(Fault(effect="error", status=429, code="TOO_MANY_REQUESTS", headers=headers))
+    assert client.fields("AW")
+    assert len(emulator.requests) == 2
+
+
+def test_waits_double_to_a_bound_and_the_server_stands_above_it() -> None:
+    waits = RetryPolicy(first_wait_s=1.0, longest_wait_s=4.0).waits()
+    next(waits)
+    calm, strict = ApiError("", "x"), ApiError("", "x", retry_after_s=99.0)
+    drawn = [waits.send(calm) for _ in range(200)]
+    assert drawn[0] <= 1.0
+    assert drawn[1] <= 2.0
+    assert all(0.0 <= each <= 4.0 for each in drawn)
+    assert max(drawn[2:]) > 2.0
+    assert waits.send(strict) == 99.0
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_an_ill_server_is_asked_a_few_times_then_given_up(
+    client: Client, emulator: Emulator, status: int
+) -> None:
+    emulator.inject(Fault(effect="error", status=status, code="SOMETHING_NEW", times=None))
+    error = failure_of(lambda: client.fields("AW"))
+    assert (error.code, error.status, error.fate) == ("SOMETHING_NEW", status, Fate.RETRY)
+    assert len(emulator.requests) == 3
+
+
+@pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncate"])
+def test_a_broken_connection_is_tried_again(
+    client: Client,
+    emulator: Emulator,
+    effect: Any,  # noqa: ANN401 - a word of the emulator's
+) -> None:
+    emulator.inject(Fault(effect=effect, times=2, size=20))
+    assert client.fields("AW")
+    assert len(emulator.requests) == 3
+
+
+@pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncate"])
+def test_a_connection_that_always_breaks_is_given_up(
+    client: Client,
+    emulator: Emulator,
+    effect: Any,  # noqa: ANN401 - a word of the emulator's
+) -> None:
+    emulator.inject(Fault(effect=effect, times=None, size=20))
+    error = failure_of(lambda: client.fields("AW"))
+    assert (error.code, error.status) == ("CONNECTION_FAILED", 0)
+    assert "check the network and `api_url`" in str(error)
+    assert len(emulator.requests) == 3
+
+
+def test_a_large_packed_answer_that_is_cut_off_is_tried_again(
+    client: Client, emulator: Emulator
+) -> None:
+    emulator.inject(Fault(effect="truncate"))
+    assert client.fields("AW")
+    assert len(emulator.requests) == 2
+
+
+@pytest.mark.parametrize("status", [502, 504, 200])
+def test_a_page_of_a_proxy_is_no_answer_and_tried_again(
+    client: Client, emulator: Emulator, status: int
+) -> None:
+    emulator.inject(Fault(effect="html", status=status, times=2))
+    assert client.fields("AW")
+    assert len(emulator.requests) == 3
+
+
+def test_a_page_of_a_proxy_is_shown_by_its_start(client: Client, emulator: Emulator) -> None:
+    emulator.inject(Fault(effect="html", status=502, times=None))
+    error = failure_of(lambda: client.fields("AW"))
+    assert "HTTP 502" in str(error)
+    assert "expected JSON as documented, got '<" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("API_KEY_INVALID", 401),
+        ("API_KEY_INVALID", 200),
+        ("API_ROW_QUOTA_EXCEEDED", 429),
+        ("LICENSE_DAILY_QUERY_LIMIT_EXCEEDED", 429),
+        ("LICENSE_ACCESS_DATA_SOURCE", 500),
+        ("QUERY_ACCOUNT_UNAVAILABLE", 500),
+        ("QUERY_RESULTS_UNAVAILABLE", 404),
+        ("BATCH_QUERIES_LIMIT_EXCEEDED", 400),
+        ("SOMETHING_NEW", 400),
+        ("SOMETHING_NEW", 200),
+    ],
+)
+def test_what_repeating_does_not_heal_is_asked_once(
+    client: Client, emulator: Emulator, code: str, status: int
+) -> None:
+    emulator.inject(Fault(effect="error", status=status, code=code, times=None))
+    error = failure_of(lambda: client.fields("AW"))
+    assert (error.code, error.status) == (code, status)
+    assert len(emulator.requests) == 1
+
+
+def test_an_error_inside_a_good_status_is_an_error(client: Client, emulator: Emulator) -> None:
+    emulator.inject(
+        Fault(effect="error", status=200, code="INTERNAL_SERVER_ERROR", description="Try\nlater.")
+    )
+    assert client.fields("AW")
+    assert [each.status for each in emulator.requests] == [200, 200]
+
+
+def test_an_error_says_what_the_api_says(client: Client, emulator: Emulator) -> None:
+    emulator.inject(
+        Fault(
+            effect="error",
+            status=400,
+            code="SETTING_KEY_INVALID",
+            message="Setting key is not valid",
+            description='Setting "x" is\nnot supported.',
+        )
+    )
+    text = str(failure_of(lambda: client.fields("AW")))
+    assert text.startswith(
+        'SETTING_KEY_INVALID: Setting key is not valid: Setting "x" is not supported (HTTP 400, req'
+    )
+
+
+def test_each_retry_is_logged_with_how_many_may_follow(
+    client: Client, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.inject(Fault(effect="error", status=500, times=None))
+    with caplog.at_level(logging.WARNING):
+        failure_of(lambda: client.fields("AW"))
+    tries = [record.getMessage() for record in caplog.records]
+    assert len(tries) == 2
+    assert "try 2 of 3" in tries[0]
+    assert "try 3 of 3" in tries[1]
+
+
+# Starting a query batch
+
+
+@pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncate"])
+def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
+    client: Client,
+    emulator: Emulator,
+    effect: Any,  # noqa: ANN401 - a word of the emulator's
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    patient = replace(client, retry=replace(client.retry, max_tries=9))
+    emulator.inject(Fault(effect=effect, method="POST", times=None, size=20))
+    failure_of(lambda: patient.start_batch(body()))
+    sent = 1 + client_module.MAX_STARTS_UNKNOWN
+    assert len(emulator.requests) == sent
+    assert patient.lost_starts == sent
+    assert sum("may run unseen" in record.getMessage() for record in caplog.records) == sent
+
+
+def test_a_start_whose_answer_was_lost_once_succeeds_and_is_counted(
+    client: Client, emulator: Emulator
+) -> None:
+    emulator.inject(Fault(effect="reset_after", method="POST"))
+    batch = client.start_batch(body())
+    assert client.lost_starts == 1
+    assert [each.batch_id for each in emulator.batches][-1] == batch.batch_id
+    assert len(emulator.batches) == 2
+
+
+def test_a_start_that_the_api_refused_is_not_counted_as_lost(
+    client: Client, emulator: Emulator
+) -> None:
+    emulator.inject(Fault(effect="error", status=500, code="BATCH_CREATE_FAILED", times=2))
+    assert client.start_batch(body()).batch_id
+    assert client.lost_starts == 0
+
+
+def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
+    client: Client, emulator: Emulator
+) -> None:
+    patient = replace(client, retry=replace(client.retry, max_tries=9))
+    emulator.inject(Fault(effect="html", method="POST", status=200, times=None))
+    failure_of(lambda: patient.start_batch(body()))
+    assert len(emulator.requests) == 1 + client_module.MAX_STARTS_UNKNOWN
+    assert patient.lost_starts == len(emulator.requests)
+
+
+def test_a_start_that_was_never_sent_is_not_counted_as_lost(
+    make_client: Callable[..., Client],
+) -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        client = make_client(f"http://127.0.0.1:{unheard.getsockname()[1]}")
+        error = failure_of(lambda: client.start_batch(body()))
+    assert error.code == "CONNECTION_FAILED"
+    assert client.lost_starts == 0
+
+
+def test_other_requests_without_answer_are_not_counted(client: Client, emulator: Emulator) -> None:
+    emulator.inject(Fault(effect="reset_after", times=2))
+    client.fields("AW")
+    assert client.lost_starts == 0
+
+
+# The key
+
+
+def test_the_key_travels_in_the_header_only(client: Client, emulator: Emulator) -> None:
+    client.fields("AW")
+    client.accounts("AW")
+    batch = client.start_batch(body())
+    client.batch_status(batch.batch_id)
+    client.cancel_batch(batch.batch_id)
+    assert {each.auth for each in emulator.requests} == {"header"}
+    assert emulator.api_key not in repr([(each.path, each.params) for each in emulator.requests])
+
+
+def test_a_netrc_file_does_not_replace_the_key(
+    client: Client, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert client.fields("AW")
+    assert [(each.auth, each.status) for each in emulator.requests] == [("header", 200)]
+
+
+def test_a_wrong_key_is_named_as_the_trouble_and_not_shown(
+    emulator: Emulator, make_client: Callable[..., Client]
+) -> None:
+    client = make_client(emulator.url, api_key="a_wrong_key_of_mine")
+    error = failure_of(lambda: client.fields("AW"))
+    assert (error.code, error.fate) == ("API_KEY_INVALID", Fate.STOP)
+    assert "check `api_key`" in str(error)
+    assert "a_wrong_key_of_mine" not in str(error) + repr(client)
+
+
+# The pace
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def test_requests_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(client_module, "time", clock)
+    limit, starts = RateLimit(4), []
+    for _ in range(9):
+        limit.wait()
+        starts.append(clock.now)
+    assert starts == [100.0 + 0.25 * number for number in range(9)]
+
+
+def test_a_pause_is_no_credit_for_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(client_module, "time", clock)
+    limit = RateLimit(2)
+    limit.wait()
+    clock.now += 60
+    for _ in range(3):
+        limit.wait()
+    assert clock.slept == [0.5, 0.5]
+
+
+def test_every_try_waits_for_its_turn(
+    client: Client, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[int] = []
+    monkeypatch.setattr(RateLimit, "wait", lambda _: turns.append(1))
+    emulator.inject(Fault(effect="error", status=500, times=2))
+    client.fields("AW")
+    assert len(turns) == len(emulator.requests) == 3

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_supermetrics.api.errors import VERDICTS, ApiError, Fate, first_day_given, verdict_on
+from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED
+
+DOCUMENTED: list[tuple[str, int, Fate]] = [
+    # The key.
+    ("ACCESS_TOKEN_INVALID", 401, Fate.STOP),
+    ("API_KEY_INVALID", 401, Fate.STOP),
+    ("API_KEY_REQUIRED", 401, Fate.STOP),
+    ("ACCESS_DENIED_IP", 403, Fate.STOP),
+    ("ACCESS_DENIED_PERMISSIONS", 403, Fate.STOP),
+    ("API_KEY_DISABLED", 403, Fate.STOP),
+    # The license: two of them come as 500 or 429, which repeating does not heal.
+    ("LICENSE_ACCESS_DATA_SOURCE", 500, Fate.STOP),
+    ("LICENSE_ACCESS_DATA_SOURCE", 403, Fate.STOP),
+    ("LICENSE_ACCOUNT_LIMIT_EXCEEDED", 403, Fate.STOP),
+    ("LICENSE_DAILY_QUERY_LIMIT_EXCEEDED", 429, Fate.STOP),
+    ("LICENSE_EXPIRED", 403, Fate.STOP),
+    ("LICENSE_HISTORICAL_RANGE_EXCEEDED", 403, Fate.SPLIT),
+    ("LICENSE_QUERIES_SUSPENDED", 403, Fate.STOP),
+    ("LICENSE_ROW_LIMIT_EXCEEDED", 403, Fate.STOP),
+    ("LICENSE_NOT_FOUND", 500, Fate.STOP),
+    ("API_ROW_QUOTA_EXCEEDED", 429, Fate.STOP),
+    # The request.
+    ("ACCOUNT_FILTER_INVALID", 400, Fate.LOSE),
+    ("ACCOUNT_FILTER_PATTERN_INVALID", 400, Fate.LOSE),
+    ("ACCOUNT_ID_INVALID", 400, Fate.LOSE),
+    ("ACCOUNT_REQUIRED", 400, Fate.LOSE),
+    ("ACCOUNTS_INVALID", 400, Fate.LOSE),
+    ("COMPARE_END_DATE_INVALID", 400, Fate.LOSE),
+    ("COMPARE_END_DATE_REQUIRED", 400, Fate.LOSE),
+    ("START_DATE_HISTORICAL", 400, Fate.SPLIT),
+    ("SETTING_KEY_INVALID", 400, Fate.LOSE),
+    # The data source.
+    ("QUERY_AUTH_UNAVAILABLE", 403, Fate.LOSE),
+    ("QUERY_ACCOUNT_UNAVAILABLE", 500, Fate.LOSE),
+    ("QUERY_ERROR", 500, Fate.LOSE),
+    # Results and status.
+    ("QUERY_RESULTS_UNAVAILABLE", 404, Fate.RESUBMIT),
+    ("STATUS_NOT_FOUND", 400, Fate.RESUBMIT),
+    ("STATUS_NOT_FOUND", 404, Fate.RESUBMIT),
+    ("ENDPOINT_NOT_FOUND", 404, Fate.STOP),
+    # Query batches.
+    ("BATCH_CANCEL_FAILED", 500, Fate.RETRY),
+    ("BATCH_CREATE_FAILED", 500, Fate.RETRY),
+    ("BATCH_SEARCH_FAILED", 500, Fate.RETRY),
+    ("BATCH_SPLIT_FAILED", 500, Fate.RETRY),
+    ("BATCH_UPDATE_FAILED", 500, Fate.RETRY),
+    ("BATCH_NOT_FOUND", 404, Fate.RESUBMIT),
+    ("BATCH_STATUS_NOT_FOUND", 404, Fate.RESUBMIT),
+    ("BATCH_QUERIES_LIMIT_EXCEEDED", 400, Fate.SPLIT),
+    ("BATCH_QUERY_CONCURRENCY_LIMIT_EXCEEDED", 400, Fate.STOP),
+    ("BATCH_QUERY_ITEM_SPLIT_FAILED", 400, Fate.LOSE),
+    ("BATCH_QUERY_ITEM_TYPE_INVALID", 400, Fate.LOSE),
+    ("BATCH_QUERY_ITEM_VALUE_INVALID", 400, Fate.LOSE),
+    ("BATCH_QUERY_OUTPUT_FORMAT_INVALID", 400, Fate.STOP),
+    ("BATCH_TIMEOUT_MINUTES_LIMIT_EXCEEDED", 400, Fate.STOP),
+    # Management.
+    ("LIST_NOT_FOUND", 404, Fate.LOSE),
+    ("LOGIN_NOT_FOUND", 404, Fate.LOSE),
+    ("LINK_NOT_FOUND", 404, Fate.LOSE),
+    ("LOGIN_SEARCH_FAILED", 500, Fate.RETRY),
+    ("LINK_UPDATE_FAILED", 500, Fate.RETRY),
+    ("LINK_LIMIT_EXCEEDED", 403, Fate.LOSE),
+    # The newer, generic set.
+    ("BAD_REQUEST", 400, Fate.LOSE),
+    ("UNAUTHORIZED", 401, Fate.STOP),
+    ("FORBIDDEN", 403, Fate.STOP),
+    ("PERMISSION_ERROR", 403, Fate.STOP),
+    ("NOT_FOUND", 404, Fate.STOP),
+    ("CONFLICT_ERROR", 409, Fate.RETRY),
+    ("UNPROCESSABLE_ENTITY", 422, Fate.LOSE),
+    ("UNPROCESSABLE_CONTENT", 422, Fate.LOSE),
+    ("TOO_MANY_REQUESTS", 429, Fate.RETRY),
+    ("INTERNAL_SERVER_ERROR", 500, Fate.RETRY),
+    ("DUPLICATION_FAILED", 500, Fate.RETRY),
+    ("SERVICE_UNAVAILABLE", 503, Fate.RETRY),
+]
+
+UNKNOWN: list[tuple[str, int, Fate]] = [
+    ("SOMETHING_NEW", 200, Fate.LOSE),
+    ("SOMETHING_NEW", 400, Fate.LOSE),
+    ("SOMETHING_NEW", 403, Fate.LOSE),
+    ("SOMETHING_NEW", 404, Fate.LOSE),
+    ("SOMETHING_NEW", 429, Fate.RETRY),
+    ("SOMETHING_NEW", 500, Fate.RETRY),
+    ("SOMETHING_NEW", 503, Fate.RETRY),
+    ("LICENSE_SOMETHING_NEW", 429, Fate.STOP),
+    ("LICENSE_SOMETHING_NEW", 500, Fate.STOP),
+    ("API_KEY_SOMETHING_NEW", 403, Fate.STOP),
+    ("ACCESS_DENIED_SOMETHING_NEW", 403, Fate.STOP),
+    ("", 200, Fate.LOSE),
+    ("", 400, Fate.LOSE),
+    ("", 401, Fate.STOP),
+    ("", 403, Fate.STOP),
+    ("", 404, Fate.LOSE),
+    ("", 429, Fate.RETRY),
+    ("", 500, Fate.RETRY),
+    ("", 502, Fate.RETRY),
+    ("", 504, Fate.RETRY),
+]
+
+
+@pytest.mark.parametrize(("code", "status", "fate"), DOCUMENTED)
+def test_a_documented_error_has_its_fate(code: str, status: int, fate: Fate) -> None:
+    assert ApiError(code, "no", status=status).fate is fate
+
+
+@pytest.mark.parametrize(("code", "status", "fate"), UNKNOWN)
+def test_an_unknown_error_has_a_fate_by_its_family_or_status(
+    code: str, status: int, fate: Fate
+) -> None:
+    assert ApiError(code, "no", status=status).fate is fate
+
+
+@pytest.mark.parametrize("code", {code for code, _, _ in DOCUMENTED} & set(VERDICTS))
+def test_the_status_does_not_change_the_fate_of_a_known_code(code: str) -> None:
+    assert len({verdict_on(code, status).fate for status in (0, 200, 400, 403, 429, 500)}) == 1
+
+
+@pytest.mark.parametrize("code", sorted(VERDICTS))
+def test_every_known_error_says_what_to_do(code: str) -> None:
+    advice = VERDICTS[code].advice
+    assert advice
+    assert not advice.endswith(".")
+    assert str(ApiError(code, "no")).endswith(f" What to do: {advice}.")
+
+
+@pytest.mark.parametrize(("code", "status", "fate"), UNKNOWN)
+def test_every_unknown_error_says_what_to_do(code: str, status: int, fate: Fate) -> None:
+    assert verdict_on(code, status).fate is fate
+    assert verdict_on(code, status).advice
+
+
+def test_a_message_names_code_reason_status_request_and_what_to_do() -> None:
+    error = ApiError("LICENSE_EXPIRED", "It ended.", status=403, request_id="f3Kq_0aZb7VtYx29")
+    assert str(error) == (
+        "LICENSE_EXPIRED: It ended (HTTP 403, request f3Kq_0aZb7VtYx29). "
+        "What to do: renew the license."
+    )
+
+
+def test_a_message_leaves_out_what_is_not_known() -> None:
+    assert str(ApiError("LICENSE_EXPIRED", "It ended")) == (
+        "LICENSE_EXPIRED: It ended. What to do: renew the license."
+    )
+    assert str(ApiError("", "a page", status=502)).startswith("no error code: a page (HTTP 502).")
+
+
+@given(
+    st.text(max_size=20),
+    st.text(max_size=20),
+    st.sampled_from([0, 200, 400, 401, 403, 429, 500]),
+    st.text(max_size=20),
+)
+def test_a_message_is_one_line_whatever_the_api_says(
+    code: str, message: str, status: int, request_id: str
+) -> None:
+    error = ApiError(code, message, status=status, request_id=request_id)
+    assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        ("API_KEY_INVALID", EXIT_REFUSED),
+        ("API_ROW_QUOTA_EXCEEDED", EXIT_REFUSED),
+        ("QUERY_ERROR", EXIT_FAILED),
+        ("CONNECTION_FAILED", EXIT_FAILED),
+    ],
+)
+def test_what_a_person_has_to_mend_has_an_exit_code_of_its_own(code: str, exit_code: int) -> None:
+    assert ApiError(code, "no").exit_code == exit_code
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Earliest supported historical start date for X is 2023-05-15.", date(2023, 5, 15)),
+        ("From 2023-05-15, not 2020-01-01", date(2023, 5, 15)),
+        ("Earlier than 2019-01-01 is not possible", date(2020, 1, 2)),
+        ("Too far back", date(2020, 1, 2)),
+        ("Too far back, see 2023-99-99", date(2020, 1, 2)),
+    ],
+)
+def test_the_first_day_given_is_the_one_named_or_the_next(message: str, expected: date) -> None:
+    error = ApiError("START_DATE_HISTORICAL", message)
+    assert first_day_given(error, date(2020, 1, 1)) == expected

@@ -1,0 +1,67 @@
+"""Values that hypothesis draws: few days and few accounts, so that ranges touch and overlap."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from tap_supermetrics.dates import DateRange, merge
+from tap_supermetrics.planning.coverage import Coverage, Fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FIRST_DAY = date(2024, 2, 20)
+"""Ranges cross the end of a February of 29 days."""
+DAYS = 24
+
+day_numbers = st.integers(0, DAYS - 1)
+
+
+def day(number: int) -> date:
+    return FIRST_DAY + timedelta(days=number)
+
+
+def date_range(first: int, last: int) -> DateRange:
+    return DateRange(first=day(first), last=day(last))
+
+
+def days_of(*ranges: DateRange | None) -> set[date]:
+    return {each for found in ranges if found for each in found.each_day()}
+
+
+def ranges_of(days: Iterable[date]) -> tuple[DateRange, ...]:
+    return merge(tuple(DateRange(first=each, last=each) for each in days))
+
+
+@st.composite
+def date_ranges(draw: st.DrawFn) -> DateRange:
+    first, last = sorted((draw(day_numbers), draw(day_numbers)))
+    return date_range(first, last)
+
+
+range_tuples = st.lists(date_ranges(), max_size=6).map(tuple)
+merged_ranges = range_tuples.map(merge)
+
+
+def moment(hour: int) -> datetime:
+    return datetime(2024, 3, 1, tzinfo=timezone.utc) + timedelta(hours=hour)
+
+
+moments = st.integers(0, 48).map(moment)
+
+
+@st.composite
+def coverages(draw: st.DrawFn) -> Coverage:
+    """What queries that were done and lost, in any order, leave behind."""
+    coverage = Coverage()
+    lookback_days = draw(st.integers(0, 9))
+    for done, dates in draw(st.lists(st.tuples(st.booleans(), date_ranges()), max_size=6)):
+        if done:
+            fetch = Fetch(dates=dates, at=draw(moments))
+            coverage = coverage.with_done(dates, day(0)).with_fetch(fetch, lookback_days)
+        else:
+            coverage = coverage.with_lost(dates)
+    return coverage

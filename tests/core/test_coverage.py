@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_supermetrics.dates import DateRange
+from tap_supermetrics.planning.coverage import Coverage, Fetch
+from tests.core.strategies import (
+    coverages,
+    date_range,
+    date_ranges,
+    day,
+    day_numbers,
+    days_of,
+    moments,
+)
+
+
+@given(coverages(), date_ranges(), st.integers(0, 40), st.none() | moments)
+def test_needed_is_what_is_not_covered_or_stale_or_within_the_lookback(
+    coverage: Coverage, wanted: DateRange, lookback_days: int, fresh_since: datetime | None
+) -> None:
+    settled = days_of(*coverage.covered)
+    if coverage.covered and lookback_days:
+        last = coverage.covered[-1].last
+        restated = {last - timedelta(days=ago) for ago in range(lookback_days)}
+        fresh = [each.dates for each in coverage.fetched if fresh_since and each.at > fresh_since]
+        settled -= restated - days_of(*fresh)
+    needed = coverage.needed(wanted, lookback_days, fresh_since)
+    assert days_of(*needed) == days_of(wanted) - (settled - days_of(*coverage.stale))
+    assert list(needed) == sorted(needed)
+
+
+@given(coverages(), date_ranges(), moments, st.integers(0, 9))
+def test_the_newest_fetch_of_each_day_of_the_lookback_is_remembered(
+    coverage: Coverage, dates: DateRange, at: datetime, lookback_days: int
+) -> None:
+    done = coverage.with_done(dates, day(0))
+    after = done.with_fetch(Fetch(dates=dates, at=at), lookback_days)
+    assert replace(after, fetched=coverage.fetched) == done
+    known = [(each, fetch.at) for fetch in after.fetched for each in fetch.dates.each_day()]
+    assert len(dict(known)) == len(known)
+    recent = {after.covered[-1].last - timedelta(days=ago) for ago in range(lookback_days)}
+    for each in days_of(dates) & recent:
+        assert dict(known)[each] == at
+    assert all(days_of(fetch.dates) & recent for fetch in after.fetched)
+
+
+@given(date_ranges(), st.integers(0, 366))
+def test_without_coverage_all_that_is_wanted_is_needed(wanted: DateRange, lookback: int) -> None:
+    assert Coverage().needed(wanted, lookback) == (wanted,)
+
+
+@given(coverages(), date_ranges())
+def test_what_was_done_is_not_needed_again_without_lookback(
+    coverage: Coverage, done: DateRange
+) -> None:
+    assert coverage.with_done(done, day(0)).needed(done, 0) == ()
+
+
+@given(coverages(), date_ranges(), day_numbers)
+def test_the_bookmark_never_goes_back(coverage: Coverage, done: DateRange, start: int) -> None:
+    after = coverage.with_done(done, day(start))
+    if coverage.bookmark:
+        assert after.bookmark is not None
+        assert after.bookmark >= coverage.bookmark
+
+
+@given(coverages(), date_ranges(), day_numbers)
+def test_the_bookmark_is_the_last_day_without_a_gap_from_the_start(
+    coverage: Coverage, done: DateRange, start: int
+) -> None:
+    after = coverage.with_done(done, day(start))
+    covered, reached = days_of(*after.covered), day(start)
+    while reached in covered:
+        reached += timedelta(days=1)
+    last = reached - timedelta(days=1) if reached > day(start) else None
+    known = [each for each in (last, coverage.bookmark) if each]
+    assert after.bookmark == max(known, default=None)
+
+
+@given(coverages(), date_ranges(), day_numbers)
+def test_done_days_are_covered_and_fresh_and_nothing_else_changes(
+    coverage: Coverage, done: DateRange, start: int
+) -> None:
+    after = coverage.with_done(done, day(start))
+    assert days_of(*after.covered) == days_of(*coverage.covered) | days_of(done)
+    assert days_of(*after.stale) == days_of(*coverage.stale) - days_of(done)
+
+
+@given(coverages(), date_ranges())
+def test_lost_days_make_only_covered_days_stale(coverage: Coverage, lost: DateRange) -> None:
+    after = coverage.with_lost(lost)
+    assert after.covered == coverage.covered
+    assert after.bookmark == coverage.bookmark
+    gone = days_of(lost) & days_of(*coverage.covered)
+    assert days_of(*after.stale) == days_of(*coverage.stale) | gone
+
+
+@given(coverages(), date_ranges(), st.integers(0, 10))
+def test_what_was_lost_is_needed_again(
+    coverage: Coverage, lost: DateRange, lookback_days: int
+) -> None:
+    assert coverage.with_lost(lost).needed(lost, lookback_days) == (lost,)
+
+
+def test_an_empty_start_gives_no_bookmark() -> None:
+    assert Coverage().with_done(date_range(3, 5), day(0)).bookmark is None
+
+
+def test_the_lookback_counts_from_the_last_covered_day() -> None:
+    coverage = Coverage().with_done(date_range(0, 9), day(0))
+    assert coverage.needed(date_range(0, 11), 3) == (date_range(7, 11),)
+
+
+def test_coverage_up_to_the_last_day_of_the_calendar_is_understood() -> None:
+    covered = (DateRange(first=day(0), last=date.max),)
+    coverage = Coverage(covered=covered, bookmark=date.max)
+    assert coverage.with_done(date_range(1, 2), day(0)).covered == covered
+
+
+def test_a_lookback_longer_than_the_calendar_is_understood() -> None:
+    first = DateRange(first=date.min, last=date.min)
+    coverage = Coverage().with_done(first, date.min)
+    assert coverage.needed(first, 366) == (first,)

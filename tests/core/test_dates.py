@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_supermetrics.dates import (
+    DateRange,
+    Day,
+    intersect,
+    merge,
+    parse_date,
+    subtract,
+)
+from tests.core.strategies import date_ranges, days_of, merged_ranges, range_tuples
+
+
+def gaps_of(ranges: tuple[DateRange, ...]) -> list[int]:
+    return [(later.first - earlier.last).days - 1 for earlier, later in pairwise(ranges)]
+
+
+@given(range_tuples)
+def test_merging_keeps_exactly_the_days(ranges: tuple[DateRange, ...]) -> None:
+    assert days_of(*merge(ranges)) == days_of(*ranges)
+
+
+@given(range_tuples)
+def test_merged_ranges_are_in_order_with_gaps_between(ranges: tuple[DateRange, ...]) -> None:
+    assert all(gap >= 1 for gap in gaps_of(merge(ranges)))
+
+
+@given(range_tuples)
+def test_merging_twice_changes_nothing(ranges: tuple[DateRange, ...]) -> None:
+    assert merge(merge(ranges)) == merge(ranges)
+
+
+def test_ranges_up_to_the_last_day_of_the_calendar_can_be_merged() -> None:
+    forever = DateRange(first=date(2024, 1, 1), last=date.max)
+    later = DateRange(first=date(2024, 6, 1), last=date(2024, 6, 2))
+    assert merge((later, forever)) == (forever,)
+
+
+@given(date_ranges(), merged_ranges)
+def test_subtracting_leaves_the_other_days(whole: DateRange, taken: tuple[DateRange, ...]) -> None:
+    left = subtract(whole, taken)
+    assert days_of(*left) == days_of(whole) - days_of(*taken)
+    assert all(gap >= 1 for gap in gaps_of(left))
+
+
+@given(date_ranges(), merged_ranges)
+def test_intersecting_gives_the_common_days(
+    whole: DateRange, others: tuple[DateRange, ...]
+) -> None:
+    common = intersect(whole, others)
+    assert days_of(*common) == days_of(whole) & days_of(*others)
+    assert all(gap >= 1 for gap in gaps_of(common))
+
+
+@given(date_ranges(), merged_ranges)
+def test_what_is_taken_and_what_is_left_make_the_whole(
+    whole: DateRange, taken: tuple[DateRange, ...]
+) -> None:
+    assert merge((*subtract(whole, taken), *intersect(whole, taken))) == (whole,)
+
+
+@given(date_ranges(), st.integers(1, 40))
+def test_pieces_cover_a_range_once_in_order_and_are_short(whole: DateRange, longest: int) -> None:
+    pieces = tuple(whole.pieces(longest))
+    assert [each for piece in pieces for each in piece.each_day()] == list(whole.each_day())
+    assert all(piece.days <= longest for piece in pieces)
+    assert all(piece.days == longest for piece in pieces[:-1])
+
+
+@given(date_ranges().filter(lambda whole: whole.days > 1))
+def test_halves_cover_a_range_once_and_differ_by_at_most_a_day(whole: DateRange) -> None:
+    earlier, later = whole.halves()
+    assert [*earlier.each_day(), *later.each_day()] == list(whole.each_day())
+    assert abs(earlier.days - later.days) <= 1
+
+
+def test_a_single_day_has_no_halves() -> None:
+    with pytest.raises(ValueError, match="after last day"):
+        DateRange(first=date(2024, 3, 1), last=date(2024, 3, 1)).halves()
+
+
+def test_a_range_does_not_end_before_it_begins() -> None:
+    with pytest.raises(ValueError, match="first day 2024-03-02 is after last day 2024-03-01"):
+        DateRange(first=date(2024, 3, 2), last=date(2024, 3, 1))
+
+
+@given(date_ranges())
+def test_a_range_has_as_many_days_as_it_gives(whole: DateRange) -> None:
+    assert whole.days == len(list(whole.each_day())) == len(days_of(whole))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "shown"),
+    [
+        (date(2024, 3, 1), date(2024, 3, 1), "2024-03-01"),
+        (date(2024, 3, 1), date(2024, 3, 5), "2024-03-01..2024-03-05"),
+    ],
+)
+def test_a_range_reads_as_a_day_or_as_two(first: date, last: date, shown: str) -> None:
+    assert str(DateRange(first=first, last=last)) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2024-02-29", date(2024, 2, 29)),
+        (" 2024-02-29 ", date(2024, 2, 29)),
+        ("today", date(2024, 3, 1)),
+        ("Today", date(2024, 3, 1)),
+        ("yesterday", date(2024, 2, 29)),
+        ("1 day ago", date(2024, 2, 29)),
+        ("0 days ago", date(2024, 3, 1)),
+        ("30  Days ago", date(2024, 1, 31)),
+        ("99999 days ago", date(2024, 3, 1) - timedelta(days=99_999)),
+    ],
+)
+def test_a_day_is_meant_by_date_or_relative_to_today(text: str, meant: date) -> None:
+    assert Day.parse(text).on(date(2024, 3, 1)) == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "tomorrow", "2024-3-1", "20240301", "2024-02-30", "2024-03-01T00:00", "-1 days ago"],
+)
+def test_other_texts_mean_no_day(text: str) -> None:
+    with pytest.raises(ValueError, match=r"form YYYY-MM-DD|day is out of range|month"):
+        Day.parse(text)
+
+
+@given(st.dates())
+def test_every_date_is_read_as_it_is_written(day: date) -> None:
+    assert parse_date(day.isoformat()) == day

@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_supermetrics.dates import DateRange
+from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.planning.plan import (
+    TEST_ACCOUNTS,
+    Query,
+    Scope,
+    account_id_of,
+    plan_report,
+    plan_test,
+    scope_of,
+)
+from tests.core.reports import policy, report
+from tests.core.strategies import coverages, date_range, date_ranges, day, days_of, moments
+
+if TYPE_CHECKING:
+    from tap_supermetrics.settings import Report
+
+ACCOUNTS = ("300", "100", "200")
+REPORT = report()
+
+
+@st.composite
+def scopes(draw: st.DrawFn) -> Scope:
+    return Scope(
+        accounts=ACCOUNTS[: draw(st.integers(0, 3))],
+        wanted=draw(date_ranges()),
+        is_incremental=True,
+        is_dated_by_rows=draw(st.booleans()),
+        policy=policy(split_dates=draw(st.booleans()), split_accounts=draw(st.booleans())),
+        fresh_since=draw(st.none() | moments),
+    )
+
+
+def ids_of(scope: Scope) -> list[str]:
+    return [account_id_of(group) for group in scope.groups]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What a report finds as it is planned."""
+
+    report: Report
+    scope: Scope
+    coverage: dict[str, Coverage]
+    held: tuple[Query, ...]
+
+    @property
+    def needed(self) -> set[tuple[str, date]]:
+        assert self.scope.wanted
+        return {
+            (account_id, each)
+            for account_id in ids_of(self.scope)
+            for each in days_of(
+                *self.coverage.get(account_id, Coverage()).needed(
+                    self.scope.wanted, self.report.lookback_days, self.scope.fresh_since
+                )
+            )
+        }
+
+    def plan(self) -> tuple[Query, ...]:
+        return plan_report(self.report, self.scope, self.coverage, self.held)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    scope = draw(scopes())
+    held = st.builds(
+        Query,
+        report=st.just("ads"),
+        accounts=st.sampled_from([*scope.groups, ACCOUNTS, ("400",)]),
+        dates=st.none() | date_ranges(),
+    )
+    return Situation(
+        report=replace(
+            REPORT,
+            lookback_days=draw(st.integers(0, 6)),
+            max_days_per_query=draw(st.integers(1, 9)),
+            backfill_days_per_query=draw(st.integers(1, 9)),
+            newest_first=draw(st.booleans()),
+            require_fresh_days=draw(st.integers(0, 4)),
+        ),
+        scope=scope,
+        coverage=draw(st.dictionaries(st.sampled_from(ids_of(scope)), coverages())),
+        held=tuple(draw(st.lists(held, max_size=4))),
+    )
+
+
+def planned_days(queries: tuple[Query, ...]) -> Counter[tuple[str, date]]:
+    return Counter(
+        (query.account_id, each)
+        for query in queries
+        for each in (query.dates.each_day() if query.dates else ())
+    )
+
+
+@given(situations())
+def test_every_needed_day_of_every_account_is_planned_once_and_no_other(
+    situation: Situation,
+) -> None:
+    planned = planned_days(situation.plan())
+    assert set(planned) == situation.needed
+    assert set(planned.values()) <= {1}
+
+
+@given(situations())
+def test_the_same_situation_gives_the_same_plan(situation: Situation) -> None:
+    reordered = dict(reversed(situation.coverage.items()))
+    assert replace(situation, coverage=reordered).plan() == situation.plan()
+
+
+def recent_first(situation: Situation) -> date:
+    assert situation.scope.wanted
+    last = situation.scope.wanted.last
+    return last - timedelta(days=situation.report.lookback_days)
+
+
+@given(situations())
+def test_the_oldest_days_come_first_then_the_order_of_accounts(situation: Situation) -> None:
+    oldest = replace(situation, report=replace(situation.report, newest_first=False), held=())
+    groups, plan = situation.scope.groups, oldest.plan()
+    order = [(each.dates.first, groups.index(each.accounts)) for each in plan if each.dates]
+    assert len(order) == len(plan)
+    assert order == sorted(order)
+
+
+@given(situations())
+def test_with_newest_first_history_follows_backwards(situation: Situation) -> None:
+    newest = replace(situation, report=replace(situation.report, newest_first=True), held=())
+    ranges = [each.dates for each in newest.plan() if each.dates]
+    recent = [each for each in ranges if each.last >= recent_first(situation)]
+    history = ranges[len(recent) :]
+    assert all(each.last < recent_first(situation) for each in history)
+    assert [each.first for each in recent] == sorted(each.first for each in recent)
+    firsts = [each.first for each in history]
+    assert firsts == sorted(firsts, reverse=True)
+
+
+@given(situations())
+def test_no_new_query_is_longer_than_it_may_be(situation: Situation) -> None:
+    usual = 1 if situation.scope.policy.split_dates else situation.report.max_days_per_query
+    long = situation.report.backfill_days_per_query if situation.scope.is_dated_by_rows else 1
+    for query in replace(situation, held=()).plan():
+        assert query.dates
+        is_history = query.dates.last < recent_first(situation)
+        assert query.dates.days <= (max(usual, long) if is_history else usual)
+
+
+@given(situations())
+def test_the_newest_days_are_asked_without_cache(situation: Situation) -> None:
+    wanted, fresh_days = situation.scope.wanted, situation.report.require_fresh_days
+    assert wanted
+    for query in replace(situation, held=()).plan():
+        assert query.dates
+        assert query.is_fresh == ((wanted.last - query.dates.last).days < fresh_days)
+
+
+@given(situations())
+def test_a_held_query_is_planned_only_where_all_of_it_is_needed(situation: Situation) -> None:
+    for query in set(situation.plan()) & set(situation.held):
+        assert query.accounts in situation.scope.groups
+        days = {(query.account_id, each) for each in days_of(query.dates)}
+        assert days <= situation.needed
+
+
+def scope_over(wanted: DateRange, **changes: object) -> Scope:
+    return Scope(
+        accounts=("1",),
+        wanted=wanted,
+        is_incremental=True,
+        is_dated_by_rows=True,
+        policy=policy(**changes),
+    )
+
+
+def test_a_held_query_that_is_needed_is_planned_as_it_is() -> None:
+    scope = scope_over(date_range(0, 9), split_dates=False)
+    held = Query(report="ads", accounts=("1",), dates=date_range(3, 5))
+    plan = plan_report(replace(REPORT, max_days_per_query=31), scope, {}, [held])
+    assert [query.dates for query in plan] == [
+        date_range(0, 2),
+        date_range(3, 5),
+        date_range(6, 9),
+    ]
+
+
+def test_of_held_queries_that_overlap_one_is_planned() -> None:
+    scope = scope_over(date_range(0, 9), split_dates=False)
+    held = [
+        Query(report="ads", accounts=("1",), dates=dates)
+        for dates in (date_range(0, 5), date_range(3, 8))
+    ]
+    assert set(planned_days(plan_report(REPORT, scope, {}, held)).values()) == {1}
+
+
+def test_a_query_of_several_days_is_not_split_into_days_by_its_batch() -> None:
+    scope = scope_over(date_range(0, 9))
+    held = Query(report="ads", accounts=("1",), dates=date_range(3, 5))
+    single = replace(held, dates=date_range(3, 3))
+    assert held in plan_report(REPORT, scope, {}, [held])
+    assert scope.policy_of(held) == policy(split_dates=False)
+    assert scope.policy_of(single) == policy()
+
+
+@given(count=st.integers(0, 3), split_accounts=st.booleans(), wanted=st.none() | date_ranges())
+def test_a_report_that_is_read_whole_has_one_query_for_each_group_of_accounts(
+    *,
+    count: int,
+    split_accounts: bool,
+    wanted: DateRange | None,
+) -> None:
+    scope = Scope(
+        accounts=ACCOUNTS[:count],
+        wanted=wanted,
+        is_incremental=False,
+        is_dated_by_rows=False,
+        policy=policy(split_accounts=split_accounts),
+    )
+    covered = {each: Coverage(covered=(date_range(0, 20),)) for each in ids_of(scope)}
+    plan = plan_report(REPORT, scope, covered)
+    assert [query.accounts for query in plan] == list(scope.groups)
+    assert {query.dates for query in plan} == {wanted}
+
+
+@given(scopes())
+def test_a_connection_test_asks_the_newest_day_of_a_few_accounts(scope: Scope) -> None:
+    plan = plan_test(REPORT, scope)
+    assert scope.wanted
+    assert 1 <= len(plan) <= TEST_ACCOUNTS
+    newest = DateRange(first=scope.wanted.last, last=scope.wanted.last)
+    assert {query.dates for query in plan} == {newest}
+
+
+def test_a_connection_test_of_a_report_without_dates_asks_a_few_accounts() -> None:
+    accounts = tuple(str(number) for number in range(9))
+    scope = replace(
+        scope_over(date_range(0, 0)), accounts=accounts, wanted=None, is_incremental=False
+    )
+    assert len(plan_test(REPORT, scope)) == TEST_ACCOUNTS
+
+
+@given(date_ranges(), st.sampled_from([(), ("1",), ("2", "1")]))
+def test_the_parts_of_a_split_query_cover_it_once(
+    dates: DateRange, accounts: tuple[str, ...]
+) -> None:
+    query = Query(report="ads", accounts=accounts, dates=dates)
+    parts = query.split()
+    if dates.days == 1:
+        assert parts is None
+    else:
+        assert parts is not None
+        assert planned_days(parts) == planned_days((query,))
+        assert {part.accounts for part in parts} == {accounts}
+
+
+def test_a_query_without_days_cannot_be_split() -> None:
+    assert Query(report="ads", accounts=("1",), dates=None).split() is None
+
+
+@pytest.mark.parametrize(
+    ("accounts", "dates", "shown"),
+    [
+        (("123",), date_range(0, 0), "ads, account 123, 2024-02-20"),
+        (("456", "123"), date_range(0, 1), "ads, account 123,456, 2024-02-20..2024-02-21"),
+        ((), None, "ads"),
+    ],
+)
+def test_a_query_reads_as_people_say_it(
+    accounts: tuple[str, ...], dates: DateRange | None, shown: str
+) -> None:
+    assert str(Query(report="ads", accounts=accounts, dates=dates)) == shown
+
+
+NOW = datetime(2024, 3, 1, 23, 30, tzinfo=timezone.utc)
+"""Day 10 of the strategies, and in Helsinki day 11 already."""
+
+
+def wanted_by(
+    *, key: str = "Date", is_dated: bool = True, not_before: date | None = None, **own: object
+) -> Scope:
+    return scope_of(
+        report(**own),
+        ("1", "2"),
+        NOW,
+        replication_key=key,
+        is_dated=is_dated,
+        not_before=not_before,
+    )
+
+
+def test_a_report_wants_its_first_day_to_yesterday() -> None:
+    assert wanted_by(start_date="2024-02-21").wanted == date_range(1, 9)
+
+
+def test_yesterday_is_that_of_the_reports_time_zone() -> None:
+    assert wanted_by(timezone="Europe/Helsinki").wanted == date_range(0, 10)
+
+
+def test_days_that_the_api_does_not_give_are_not_wanted() -> None:
+    assert wanted_by(not_before=day(4)).wanted == date_range(4, 9)
+    assert wanted_by(start_date="2024-02-25", not_before=day(4)).wanted == date_range(5, 9)
+
+
+def test_a_source_without_dates_wants_no_days() -> None:
+    assert wanted_by(is_dated=False).wanted is None
+
+
+def test_a_range_of_the_apis_is_left_to_the_api() -> None:
+    assert wanted_by(date_range_type="last_30_days", key="").wanted is None
+
+
+def test_a_report_that_is_read_whole_is_not_split_by_day() -> None:
+    scope = wanted_by(key="")
+    assert not scope.is_incremental
+    assert not scope.policy.split_dates
+
+
+def test_rows_tell_their_day_where_the_replication_key_is_a_field() -> None:
+    assert wanted_by(key="Date").is_dated_by_rows
+    assert not wanted_by(key="_sm_date").is_dated_by_rows
+    assert not wanted_by(key="").is_dated_by_rows
+
+
+def test_days_read_some_hours_ago_are_fresh() -> None:
+    assert wanted_by().fresh_since is None
+    assert wanted_by(refresh_after_hours=6).fresh_since == NOW - timedelta(hours=6)
+
+
+def test_a_team_list_is_not_split_by_account_because_only_the_api_knows_it() -> None:
+    assert not wanted_by(ds_accounts="list.shops").policy.split_accounts
+    assert wanted_by(ds_accounts="list.all_accounts").policy.split_accounts
+
+
+@pytest.mark.parametrize("key", ["Date", ""])
+def test_a_report_whose_first_day_is_still_to_come_asks_nothing(key: str) -> None:
+    scope = wanted_by(start_date="2024-03-02", key=key)
+    assert plan_report(REPORT, scope, {}) == ()

@@ -1,0 +1,517 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
+from tap_supermetrics.records import (
+    ACCOUNT_ID,
+    DATE,
+    FETCHED_AT,
+    SCHEDULE_ID,
+    Mismatches,
+    RecordReader,
+    RecordShape,
+    ValueKind,
+    is_dated,
+    kind_of,
+    shape_of,
+)
+from tests.core.reports import report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+METADATA: dict[str, str | None] = {
+    ACCOUNT_ID: "123",
+    DATE: "2024-03-01",
+    FETCHED_AT: "2024-03-02T04:00:00.000+00:00",
+    SCHEDULE_ID: "qrb_1_query_1",
+}
+
+LISTED = (
+    FieldInfo(field_id="Date", field_name="Date", field_type="dim", data_type="string.time.date"),
+    FieldInfo(
+        field_id="Campaign", field_name="Name", field_type="dim", data_type="string.text.value"
+    ),
+    FieldInfo(
+        field_id="Clicks", field_name="Clicks", field_type="met", data_type="int.number.value"
+    ),
+    FieldInfo(
+        field_id="Cost",
+        field_name="Cost",
+        field_type="met",
+        data_type="float.currency.value",
+        description="Money spent.",
+    ),
+    FieldInfo(
+        field_id="Reach",
+        field_name="Reach",
+        field_type="met",
+        data_type="int.number.value",
+        is_non_aggregatable=True,
+    ),
+)
+
+
+def shape(*fields: str, **own: object) -> RecordShape:
+    return shape_of(report(fields=list(fields or ("Date", "Campaign", "Clicks")), **own), LISTED)
+
+
+def echo(*ids: str) -> tuple[FieldEcho, ...]:
+    return tuple(
+        FieldEcho(id=name, field_id=name, field_name=name, data_column=place)
+        for place, name in enumerate(ids)
+    )
+
+
+def read(
+    found: RecordShape,
+    *rows: list[Cell],
+    placed: Sequence[FieldEcho] | None = None,
+    mismatches: Mismatches | None = None,
+    metadata: dict[str, str | None] | None = None,
+) -> list[dict[str, Any]]:
+    placed = echo(*(each.name for each in found.fields)) if placed is None else placed
+    reader = RecordReader(found, placed, metadata or METADATA, mismatches)
+    return list(reader.records(rows))
+
+
+def read_one(data_type: str, cell: Cell, mismatches: Mismatches | None = None) -> Any:  # noqa: ANN401 - of the type
+    """One value of a metric of this type."""
+    info = FieldInfo(field_id="x", field_type="met", data_type=data_type)
+    found = shape_of(report(fields=["x"]), [info])
+    (record,) = read(found, [cell], mismatches=mismatches)
+    jsonschema.validate(record, dict(found.schema))
+    return record["x"]
+
+
+TEXT, INTEGER, NUMBER = ("string", None), ("integer", None), ("number", None)
+
+DATA_TYPES: list[tuple[str, tuple[str, str | None], Cell, object]] = [
+    ("float.currency.value", NUMBER, 499.01, 499.01),
+    ("int.currency.value", INTEGER, 499, 499),
+    ("string.currency.code", TEXT, "EUR", "EUR"),
+    ("int.duration.seconds", INTEGER, 127, 127),
+    ("string.geo.city", TEXT, "London", "London"),
+    ("string.geo.continent", TEXT, "Asia", "Asia"),
+    ("string.geo.coordinates", TEXT, "51.5074, -0.1278", "51.5074, -0.1278"),
+    ("string.geo.country", TEXT, "Finland", "Finland"),
+    ("string.geo.country.twolettercode", TEXT, "FI", "FI"),
+    ("string.geo.latitude", TEXT, "51.5074", "51.5074"),
+    ("string.geo.longitude", TEXT, "-0.1278", "-0.1278"),
+    ("string.geo.metro", TEXT, "Helsinki", "Helsinki"),
+    ("string.geo.region", TEXT, "Virgin Islands, U.S.", "Virgin Islands, U.S."),
+    ("string.geo.street", TEXT, "Downing Street", "Downing Street"),
+    ("string.geo.zip", TEXT, "10121", "10121"),
+    ("string.language.locale", TEXT, "pt_BR", "pt_BR"),
+    ("string.language.twolettercode", TEXT, "SV", "SV"),
+    ("string.language.value", TEXT, "English (United States)", "English (United States)"),
+    ("float.number.percentage", NUMBER, 80.5, 80.5),
+    ("float.number.ratio", NUMBER, 0.02, 0.02),
+    ("float.number.value", NUMBER, 13, 13),
+    ("int.number.value", INTEGER, 40466, 40466),
+    ("bool", ("boolean", None), True, True),
+    ("string.text.value", TEXT, "Söker / 日本", "Söker / 日本"),
+    ("string.text.url", TEXT, "https://example.com/?a=b", "https://example.com/?a=b"),
+    ("string.time.date", ("string", "date"), "2023-11-29", "2023-11-29"),
+    (
+        "string.time.datetime",
+        ("string", "date-time"),
+        "2023-11-29 19:21:17",
+        "2023-11-29T19:21:17",
+    ),
+    ("string.time.year", TEXT, "2023", "2023"),
+    ("string.time.yearmonth", TEXT, "2023|11", "2023|11"),
+    ("string.time.month", TEXT, "11", "11"),
+    ("string.time.dayofmonth", TEXT, "29", "29"),
+    ("string.time.yearweek", TEXT, "2023|48", "2023|48"),
+    ("string.time.yearweekiso", TEXT, "2023|48", "2023|48"),
+    ("string.time.week", TEXT, "48", "48"),
+    ("string.time.weekiso", TEXT, "48", "48"),
+    ("string.time.dayofweek", TEXT, "3 Wednesday", "3 Wednesday"),
+    ("string.time.dayofweekiso", TEXT, "3 Wednesday", "3 Wednesday"),
+    ("string.time.hm", ("string", "time"), "9:05", "09:05:00"),
+    ("string.time.hms", ("string", "time"), "19:21:17", "19:21:17"),
+    ("string.person.name", TEXT, "Nobody knows", "Nobody knows"),
+    ("INT.Number.Value", INTEGER, 5, 5),
+    ("", TEXT, "no type", "no type"),
+]
+
+
+@pytest.mark.parametrize(("data_type", "expected", "cell", "value"), DATA_TYPES)
+def test_a_documented_type_has_a_schema_and_its_example_a_value(
+    data_type: str, expected: tuple[str, str | None], cell: Cell, value: object
+) -> None:
+    json_type, json_format = expected
+    schema = kind_of(data_type).schema(nullable=True)
+    assert schema["type"] == [json_type, "null"]
+    assert schema.get("format") == json_format
+    assert read_one(data_type, cell) == value
+
+
+CONVERSIONS: list[tuple[str, Cell, object]] = [
+    ("int.number.value", 9_007_199_254_740_993, 9_007_199_254_740_993),
+    ("int.number.value", "9007199254740993", 9_007_199_254_740_993),
+    ("int.number.value", 2**70, 2**70),
+    ("int.number.value", "-12", -12),
+    ("int.number.value", 12.0, 12),
+    ("int.number.value", "12.0", 12),
+    ("float.number.value", "499.01", 499.01),
+    ("float.number.value", ".5", 0.5),
+    ("float.number.value", "-1.5e3", -1500.0),
+    ("float.number.value", 9_007_199_254_740_993, 9_007_199_254_740_993),
+    ("string.text.value", 4713896205, "4713896205"),
+    ("string.text.value", 9_007_199_254_740_993, "9007199254740993"),
+    ("string.text.value", 23843000000000000.0, "23843000000000000"),
+    ("string.text.value", 12.5, "12.5"),
+    ("string.text.value", True, "true"),
+    ("string.text.value", False, "false"),
+    ("string.time.year", 2023, "2023"),
+    ("string.time.date", "20231129", "2023-11-29"),
+    ("string.time.date", 20231129, "2023-11-29"),
+    ("string.time.datetime", "2023-11-29T19:21:17Z", "2023-11-29T19:21:17Z"),
+    ("string.time.datetime", "2023-11-29 19:21:17+02:00", "2023-11-29T19:21:17+02:00"),
+    ("bool", "true", True),
+    ("bool", "FALSE", False),
+    ("bool", 1, True),
+    ("bool", 0, False),
+]
+
+
+@pytest.mark.parametrize(("data_type", "cell", "value"), CONVERSIONS)
+def test_a_value_is_taken_for_what_its_type_says(data_type: str, cell: Cell, value: object) -> None:
+    found = read_one(data_type, cell)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("cell", ["", None])
+@pytest.mark.parametrize("data_type", sorted({each[0] for each in DATA_TYPES}))
+def test_a_blank_metric_is_null_whatever_its_type(data_type: str, cell: Cell) -> None:
+    assert read_one(data_type, cell) is None
+
+
+MISFITS: list[tuple[str, Cell]] = [
+    ("int.number.value", "many"),
+    ("int.number.value", 12.5),
+    ("int.number.value", "12.5"),
+    ("int.number.value", "1,234"),
+    ("int.number.value", "nan"),
+    ("int.number.value", "inf"),
+    ("int.number.value", True),
+    ("int.number.value", "9" * 5_000),
+    ("float.number.value", "n/a"),
+    ("float.number.value", "12,5"),
+    ("float.number.value", "nan"),
+    ("float.number.value", "Infinity"),
+    ("float.number.value", "1e999"),
+    ("float.number.value", True),
+    ("float.number.value", "5%"),
+    ("string.time.date", "29.11.2023"),
+    ("string.time.date", "2023-02-30"),
+    ("string.time.date", "2023|11"),
+    ("string.time.date", 5),
+    ("string.time.datetime", "yesterday"),
+    ("string.time.datetime", "2023-02-30 10:00:00"),
+    ("string.time.datetime", "2023-11-29 99:99:99"),
+    ("string.time.hm", "25:00"),
+    ("string.time.hms", "12"),
+    ("bool", "maybe"),
+    ("bool", 2),
+]
+
+
+@pytest.mark.parametrize(("data_type", "cell"), MISFITS)
+def test_a_value_that_does_not_fit_loses_the_query(data_type: str, cell: Cell) -> None:
+    with pytest.raises(ApiError, match="TYPE_MISMATCH: field x is ") as caught:
+        read_one(data_type, cell)
+    assert caught.value.fate is Fate.LOSE
+    assert "on_type_mismatch: null" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(("data_type", "cell"), MISFITS)
+def test_a_value_that_does_not_fit_becomes_null_and_is_counted(data_type: str, cell: Cell) -> None:
+    mismatches = Mismatches()
+    assert read_one(data_type, cell, mismatches) is None
+    assert mismatches.counts == {"x": 1}
+    assert mismatches.examples == {"x": repr(cell)[:60]}
+
+
+def test_misfits_are_counted_for_each_field_with_the_first_as_example() -> None:
+    mismatches = Mismatches()
+    rows: list[list[Cell]] = [["a", 1], ["b", "x"], [3, ""]]
+    read(shape("Clicks", "Cost"), *rows, mismatches=mismatches)
+    assert mismatches.counts == {"Clicks": 2, "Cost": 1}
+    assert mismatches.examples == {"Clicks": "'a'", "Cost": "'x'"}
+
+
+# The key
+
+
+@pytest.mark.parametrize("cell", ["", None])
+def test_a_blank_dimension_of_the_key_is_an_empty_text(cell: Cell) -> None:
+    (record,) = read(shape(), ["2024-03-01", cell, 5])
+    assert record["Campaign"] == ""
+
+
+@pytest.mark.parametrize("cell", ["", None])
+def test_a_blank_dimension_outside_the_key_is_null(cell: Cell) -> None:
+    found = shape(key_properties=["_sm_account_id", "Date"])
+    (record,) = read(found, ["2024-03-01", cell, 5])
+    assert record["Campaign"] is None
+
+
+@pytest.mark.parametrize("mismatches", [None, Mismatches()])
+@pytest.mark.parametrize("cell", ["", None, "soon"])
+def test_a_date_of_the_key_is_never_null(cell: Cell, mismatches: Mismatches | None) -> None:
+    with pytest.raises(ApiError, match="TYPE_MISMATCH: field Date of the key is "):
+        read(shape(), [cell, "Brand", 5], mismatches=mismatches)
+
+
+def test_the_key_is_the_account_and_the_dimensions_in_order() -> None:
+    found = shape("Campaign", "Clicks", "Date")
+    assert found.key_properties == (ACCOUNT_ID, "Campaign", "Date")
+
+
+def test_the_key_of_a_report_without_date_field_has_the_day() -> None:
+    found = shape("Campaign", "Clicks", replication_key="_sm_date")
+    assert found.key_properties == (ACCOUNT_ID, DATE, "Campaign")
+    assert found.schema["properties"][DATE]["type"] == ["string"]
+
+
+def test_a_key_of_the_users_own_is_taken_as_it_is() -> None:
+    assert shape(key_properties=["Date"]).key_properties == ("Date",)
+
+
+def test_a_field_that_the_api_does_not_list_is_text_and_part_of_the_key() -> None:
+    found = shape("Date", "Mystery")
+    assert [each.is_listed for each in found.fields] == [True, False]
+    assert found.schema["properties"]["Mystery"]["type"] == ["string"]
+    assert found.key_properties == (ACCOUNT_ID, "Date", "Mystery")
+    assert "Not listed" in found.schema["properties"]["Mystery"]["description"]
+
+
+def test_an_unlisted_field_that_is_said_to_be_a_number_is_no_part_of_the_key() -> None:
+    found = shape("Date", "Goal", types={"Goal": "float.number.percentage"})
+    assert found.schema["properties"]["Goal"]["type"] == ["number", "null"]
+    assert found.key_properties == (ACCOUNT_ID, "Date")
+
+
+def test_a_type_of_the_users_own_overrides_the_apis() -> None:
+    found = shape(types={"Clicks": "float.number.value"})
+    assert found.schema["properties"]["Clicks"]["type"] == ["number", "null"]
+
+
+def test_columns_are_named_as_the_fields_are_requested() -> None:
+    found = shape("date", "CAMPAIGN", "Clicks")
+    (record,) = read(found, ["2024-03-01", "Brand", 5], placed=echo("Date", "Campaign", "Clicks"))
+    assert [each for each in record if not each.startswith("_sm_")] == [
+        "date",
+        "CAMPAIGN",
+        "Clicks",
+    ]
+    assert all(each.is_listed for each in found.fields)
+
+
+def test_descriptions_say_what_must_not_be_summed() -> None:
+    properties = shape("Date", "Cost", "Reach").schema["properties"]
+    assert properties["Cost"]["description"] == "Cost (float.currency.value). Money spent."
+    assert "Not to be summed" in properties["Reach"]["description"]
+
+
+# The replication key
+
+
+@pytest.mark.parametrize(
+    ("fields", "own", "expected"),
+    [
+        (["Campaign", "Date", "Clicks"], {}, "Date"),
+        (["Campaign", "Clicks"], {}, ""),
+        (["Campaign", "Clicks"], {"replication_key": "_sm_date"}, "_sm_date"),
+        (["Date", "Clicks"], {"replication_key": "_sm_date"}, "_sm_date"),
+        (["Date", "Clicks"], {"date_range_type": "last_30_days"}, ""),
+        (["Day", "Date"], {"types": {"Day": "string.time.date"}}, "Day"),
+        (
+            ["Day", "Date"],
+            {"types": {"Day": "string.time.date"}, "replication_key": "Date"},
+            "Date",
+        ),
+    ],
+)
+def test_the_replication_key_is_the_date_field_or_what_the_user_says(
+    fields: list[str], own: dict[str, object], expected: str
+) -> None:
+    assert shape(*fields, **own).replication_key == expected
+
+
+def test_a_source_is_dated_when_any_of_its_fields_is() -> None:
+    assert is_dated(LISTED)
+    assert not is_dated(LISTED[1:])
+
+
+# The tap's own columns
+
+
+def test_a_record_has_the_taps_own_columns() -> None:
+    (record,) = read(shape(), ["2024-03-01", "Brand", 5])
+    assert record == {**METADATA, "Date": "2024-03-01", "Campaign": "Brand", "Clicks": 5}
+
+
+def test_the_day_of_a_query_over_several_days_is_that_of_the_row() -> None:
+    rows: list[list[Cell]] = [["2024-03-01", "a", 1], ["2024-03-02", "b", 2]]
+    records = read(shape(), *rows, metadata={**METADATA, DATE: None})
+    assert [each[DATE] for each in records] == ["2024-03-01", "2024-03-02"]
+
+
+def test_the_day_of_a_report_read_whole_is_null() -> None:
+    found = shape("Campaign", "Clicks")
+    (record,) = read(found, ["Brand", 5], metadata={**METADATA, DATE: None})
+    assert record[DATE] is None
+    jsonschema.validate(record, dict(found.schema))
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ({}, {ACCOUNT_ID}),
+        ({"key_properties": ["Date", "Campaign"]}, set()),
+        ({"replication_key": "_sm_date"}, {ACCOUNT_ID, DATE}),
+        ({"key_properties": ["_sm_schedule_id", "Date"]}, {SCHEDULE_ID}),
+    ],
+)
+def test_without_metadata_columns_only_those_of_the_key_stay(
+    own: dict[str, object], kept: set[str]
+) -> None:
+    found = shape(metadata_columns=False, **own)
+    (record,) = read(found, ["2024-03-01", "Brand", 5])
+    assert {each for each in record if each.startswith("_sm_")} == kept
+    assert set(found.schema["properties"]) == set(record)
+
+
+# Places in the row
+
+
+def test_values_are_found_by_their_column_not_by_label_or_order() -> None:
+    placed = [
+        FieldEcho(id="Clicks", field_id="Clicks", field_name="Week", data_column=0),
+        FieldEcho(id="Campaign", field_id="Campaign", field_name="Week", data_column=2),
+        FieldEcho(id="Date", field_id="Date", field_name="Clicks", data_column=1),
+    ]
+    (record,) = read(shape(), [5, "2024-03-01", "Brand"], placed=placed)
+    assert (record["Date"], record["Campaign"], record["Clicks"]) == ("2024-03-01", "Brand", 5)
+
+
+@given(st.permutations(["Date", "Campaign", "Clicks", "Cost"]))
+def test_the_order_of_columns_does_not_matter(order: list[str]) -> None:
+    values: dict[str, Cell] = {"Date": "2024-03-01", "Campaign": "Brand", "Clicks": 5, "Cost": 1.5}
+    found = shape("Cost", "Date", "Clicks", "Campaign")
+    (record,) = read(found, [values[name] for name in order], placed=echo(*order))
+    assert {name: record[name] for name in values} == values
+
+
+def test_a_field_that_the_api_calls_otherwise_is_found_by_the_requested_id() -> None:
+    placed = [
+        FieldEcho(id="Date", field_id="date_iso", data_column=0),
+        FieldEcho(id="Campaign", field_id="campaign_name", data_column=1),
+        FieldEcho(id="Clicks", field_id="clicks_all", data_column=2),
+    ]
+    (record,) = read(shape(), ["2024-03-01", "Brand", 5], placed=placed)
+    assert record["Clicks"] == 5
+
+
+def test_a_requested_id_counts_more_than_what_the_api_calls_another_field() -> None:
+    placed = [
+        FieldEcho(id="Cost", field_id="spend", data_column=0),
+        FieldEcho(id="Clicks", field_id="cost", data_column=1),
+    ]
+    (record,) = read(shape("Cost", "Clicks"), [12.5, 7], placed=placed)
+    assert (record["Cost"], record["Clicks"]) == (12.5, 7)
+
+
+def test_rows_may_have_more_values_than_fields() -> None:
+    (record,) = read(shape(), ["2024-03-01", "Brand", 5, "more"])
+    assert record["Clicks"] == 5
+
+
+def test_a_row_that_is_too_short_loses_the_query() -> None:
+    with pytest.raises(ApiError, match="RESULT_MISMATCH: expected rows of 3 values, got 2"):
+        read(shape(), ["2024-03-01", "Brand", 5], ["2024-03-01", "Brand"])
+
+
+@pytest.mark.parametrize(
+    "placed",
+    [
+        (),
+        echo("Date", "Campaign"),
+        (*echo("Date", "Campaign"), FieldEcho(id="Clicks", field_split="column")),
+        (*echo("Date", "Campaign"), FieldEcho(id="Clicks", data_column=-1)),
+    ],
+)
+def test_a_field_without_column_loses_the_query(placed: tuple[FieldEcho, ...]) -> None:
+    with pytest.raises(ApiError, match="RESULT_MISMATCH: the result has no column for the field"):
+        read(shape(), placed=placed)
+
+
+# Properties
+
+cells = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
+)
+plausible = st.sampled_from(
+    ["", None, "2024-03-01", "2024-03-01 10:11:12", "10:11", "true", "5", "1.5", 5, 1.5, "1e400"]
+)
+data_types = st.sampled_from(sorted({each[0] for each in DATA_TYPES if each[0]}))
+
+
+@given(
+    types=st.lists(data_types, min_size=1, max_size=4),
+    row=st.lists(plausible | cells, min_size=4, max_size=4),
+    is_key=st.booleans(),
+)
+def test_every_record_is_valid_json_of_its_schema(
+    *, types: list[str], row: list[Cell], is_key: bool
+) -> None:
+    infos = [
+        FieldInfo(field_id=f"f{number}", field_type="dim" if is_key else "met", data_type=each)
+        for number, each in enumerate(types)
+    ]
+    found = shape_of(report(fields=[each.field_id for each in infos]), infos)
+    try:
+        records = read(found, row, mismatches=Mismatches())
+    except ApiError as error:
+        records, code = [], error.code
+    else:
+        code = ""
+    assert code == "" or (is_key and code == "TYPE_MISMATCH")
+    for record in records:
+        assert json.loads(json.dumps(record, allow_nan=False)) == record
+        jsonschema.validate(record, dict(found.schema), format_checker=jsonschema.FormatChecker())
+        assert all(record[name] is not None for name in found.key_properties)
+
+
+@given(cells.filter(lambda cell: cell not in {"", None}))
+def test_text_keeps_every_value(cell: Cell) -> None:
+    found = read_one("string.text.value", cell)
+    if isinstance(cell, float):
+        assert float(found) == cell
+    elif isinstance(cell, (str, int)) and not isinstance(cell, bool):
+        assert found == str(cell)
+
+
+@given(st.integers())
+def test_whole_numbers_of_any_size_keep_every_digit(number: int) -> None:
+    assert read_one("int.number.value", number) == number
+    assert read_one("int.number.value", str(number)) == number
+
+
+def test_every_kind_of_value_has_a_schema_that_is_valid() -> None:
+    for kind in ValueKind:
+        jsonschema.Draft202012Validator.check_schema(kind.schema(nullable=False))

@@ -1,0 +1,573 @@
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tap_supermetrics.dates import Day, parse_date
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.settings import Accounts, Mode, Report, Settings
+from tap_supermetrics.settings.declarations import ONLY_IN_REPORT, OVERRIDABLE, TOP_LEVEL
+from tap_supermetrics.settings.kinds import compile_filter
+from tests.core.reports import API_KEY, entry, policy, report, settings_of
+
+BASE = "https://api.supermetrics.com/enterprise/v2/query/data/json"
+
+
+def mistakes_of(*queries: object, **top: object) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        settings_of(*queries, **top)
+    return caught.value.mistakes
+
+
+def test_a_small_configuration_has_the_defaults() -> None:
+    settings = settings_of({"name": "ads", "ds_id": "AW", "fields": "Date,Clicks"})
+    assert settings == Settings(
+        api_key=API_KEY,
+        api_url="https://api.supermetrics.com/enterprise/v2",
+        reports=settings.reports,
+        mode=Mode.AUTO,
+        max_running_batches=2,
+        max_running_queries=10,
+        max_queries_per_run=None,
+        max_rows_per_run=None,
+        requests_per_second=15.0,
+        on_failure="fail_at_end",
+    )
+    assert settings.reports == (
+        Report(
+            path="queries[0]",
+            name="ads",
+            ds_id="AW",
+            fields=("Date", "Clicks"),
+            accounts=Accounts(),
+            parameters={},
+            date_range_type=None,
+            key_properties=(),
+            replication_key=None,
+            types={},
+            start_date=None,
+            end_date=Day(days_ago=1),
+            timezone=ZoneInfo("UTC"),
+            lookback_days=3,
+            max_days_per_query=31,
+            backfill_days_per_query=1,
+            newest_first=False,
+            require_fresh_days=0,
+            refresh_after_hours=0,
+            max_rows=1_000_000,
+            page_size=10_000,
+            on_type_mismatch="fail",
+            metadata_columns=True,
+            policy=policy(),
+        ),
+    )
+
+
+# Values that differ from the defaults: what is written, where it ends up, what it becomes there.
+_OVERRIDES: dict[str, tuple[object, str, object]] = {
+    "start_date": ("2024-01-01", "start_date", Day(fixed=parse_date("2024-01-01"))),
+    "end_date": ("3 days ago", "end_date", Day(days_ago=3)),
+    "timezone": ("Europe/Helsinki", "timezone", ZoneInfo("Europe/Helsinki")),
+    "lookback_days": (0, "lookback_days", 0),
+    "split_dates_policy": ("none", "policy.split_dates", False),
+    "split_accounts_policy": ("none", "policy.split_accounts", False),
+    "max_days_per_query": (7, "max_days_per_query", 7),
+    "backfill_days_per_query": (30, "backfill_days_per_query", 30),
+    "backfill_order": ("newest", "newest_first", True),
+    "require_fresh_days": (2, "require_fresh_days", 2),
+    "refresh_after_hours": (12, "refresh_after_hours", 12),
+    "query_concurrency": (50, "policy.query_concurrency", 50),
+    "timeout_minutes": (60, "policy.timeout_minutes", 60),
+    "add_clean_data_types": (False, "policy.add_clean_data_types", False),
+    "add_exclude_account_errors": (True, "policy.add_exclude_account_errors", True),
+    "max_rows": (5_000, "max_rows", 5_000),
+    "page_size": (100, "page_size", 100),
+    "on_type_mismatch": ("null", "on_type_mismatch", "null"),
+    "metadata_columns": (False, "metadata_columns", False),
+}
+_OWN: dict[str, tuple[object, str, object]] = {
+    "name": ("other", "name", "other"),
+    "ds_id": ("FA", "ds_id", "FA"),
+    "fields": (["Date", "cost"], "fields", ("Date", "cost")),
+    "ds_accounts": ("1, 2", "accounts", Accounts(ids=("1", "2"))),
+    "ds_user": ("me", "parameters.ds_user", "me"),
+    "ds_users": (["me", "you"], "parameters.ds_users", ("me", "you")),
+    "ds_segments": ("-1", "parameters.ds_segments", ("-1",)),
+    "filter": ("Clicks > 0", "parameters.filter", "Clicks > 0"),
+    "settings": ({"round": 2}, "parameters.settings", {"round": 2}),
+    "order_rows": ("Clicks desc", "parameters.order_rows", ("Clicks desc",)),
+    "cache_minutes": (60, "parameters.cache_minutes", 60),
+    "date_range_type": ("last_30_days", "date_range_type", "last_30_days"),
+    "key_properties": (["Date", "_sm_account_id"], "key_properties", ("Date", "_sm_account_id")),
+    "replication_key": ("_sm_date", "replication_key", "_sm_date"),
+    "url": (f"{BASE}?ds_id=FA&fields=x", "ds_id", "AW"),
+    "types": ({"Clicks": "int.number.value"}, "types", {"Clicks": "int.number.value"}),
+}
+_TOP: dict[str, tuple[object, str, object]] = {
+    "api_key": ("another_key", "api_key", "another_key"),
+    "api_url": ("https://aws1.example.com/v2/", "api_url", "https://aws1.example.com/v2"),
+    "batch_description": ("nightly", "reports.0.policy.description", "nightly"),
+    "mode": ("async", "mode", Mode.ASYNC),
+    "max_running_batches": (1, "max_running_batches", 1),
+    "max_running_queries": (50, "max_running_queries", 50),
+    "max_queries_per_run": (1_000, "max_queries_per_run", 1_000),
+    "max_rows_per_run": (1_000_000, "max_rows_per_run", 1_000_000),
+    "requests_per_second": (0.5, "requests_per_second", 0.5),
+    "on_failure": ("stop", "on_failure", "stop"),
+}
+
+
+def found_at(value: Any, path: str) -> Any:  # noqa: ANN401 - whatever is there
+    for part in path.split("."):
+        if isinstance(value, tuple):
+            value = value[int(part)]
+        else:
+            value = value[part] if isinstance(value, dict) else getattr(value, part)
+    return value
+
+
+def test_every_declared_setting_is_tried_here() -> None:
+    assert set(_OVERRIDES) == {each.name for each in OVERRIDABLE}
+    assert set(_OWN) == {each.name for each in ONLY_IN_REPORT}
+    assert {*_TOP, *_OVERRIDES, "queries"} == {each.name for each in TOP_LEVEL}
+
+
+@pytest.mark.parametrize(("name", "given"), _OVERRIDES.items())
+def test_a_setting_of_all_reports_reaches_a_report(
+    name: str, given: tuple[object, str, object]
+) -> None:
+    written, path, meant = given
+    (found,) = settings_of(entry(), **{name: written}).reports
+    assert found_at(found, path) == meant
+
+
+@pytest.mark.parametrize(("name", "given"), _OVERRIDES.items())
+def test_a_report_overrides_a_setting_of_all_reports(
+    name: str, given: tuple[object, str, object]
+) -> None:
+    written, path, meant = given
+    first, second = settings_of(entry(**{name: written}), entry(name="other")).reports
+    assert found_at(first, path) == meant
+    assert found_at(second, path) != meant
+
+
+@pytest.mark.parametrize(("name", "given"), _OWN.items())
+def test_a_setting_of_a_report_reaches_it(name: str, given: tuple[object, str, object]) -> None:
+    written, path, meant = given
+    assert found_at(report(**{name: written}), path) == meant
+
+
+@pytest.mark.parametrize(("name", "given"), _TOP.items())
+def test_a_setting_of_the_tap_reaches_it(name: str, given: tuple[object, str, object]) -> None:
+    written, path, meant = given
+    assert found_at(settings_of(entry(), **{name: written}), path) == meant
+
+
+def test_a_null_in_a_report_means_the_setting_of_all_reports() -> None:
+    (found,) = settings_of(entry(max_rows=None, filter=None), max_rows=7).reports
+    assert (found.max_rows, found.parameters) == (7, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "meant"),
+    [
+        ("lookback_days", "5", 5),
+        ("max_rows", "1000", 1_000),
+        ("metadata_columns", "false", False),
+        ("metadata_columns", "False", False),
+        ("metadata_columns", "0", False),
+        ("metadata_columns", "true", True),
+        ("metadata_columns", "yes", True),
+    ],
+)
+def test_a_value_from_the_environment_is_understood(name: str, written: str, meant: object) -> None:
+    assert found_at(settings_of(entry(), **{name: written}).reports[0], name) == meant
+
+
+def test_a_rate_from_the_environment_is_understood() -> None:
+    assert settings_of(entry(), requests_per_second="2.5").requests_per_second == 2.5
+
+
+def test_queries_from_the_environment_are_understood() -> None:
+    settings = Settings.from_config(
+        {"api_key": API_KEY, "queries": '[{"name": "a", "ds_id": "AW", "fields": ["x"]}]'}
+    )
+    assert [each.fields for each in settings.reports] == [("x",)]
+
+
+@pytest.mark.parametrize(
+    "written", ["Date,Clicks", " Date , Clicks ", ["Date", "Clicks"], [{"id": "Date"}, "Clicks"]]
+)
+def test_fields_are_a_text_or_a_list_of_ids(written: object) -> None:
+    assert report(fields=written).fields == ("Date", "Clicks")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("123", Accounts(ids=("123",))),
+        ("123, 456,123", Accounts(ids=("123", "456"))),
+        (["123", 456], Accounts(ids=("123", "456"))),
+        (["act_1"], Accounts(ids=("act_1",))),
+        ("list.all_accounts", Accounts(list_name="all_accounts")),
+        (["list.shops"], Accounts(list_name="shops")),
+        ({"filter_id": "^act_45.*"}, Accounts(filter_id="^act_45.*")),
+        ({"filter_name": "/shop$/i"}, Accounts(filter_name="/shop$/i")),
+    ],
+)
+def test_accounts_are_ids_a_list_or_a_filter(written: object, meant: Accounts) -> None:
+    assert report(ds_accounts=written).accounts == meant
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        ("^act_45", "act_4567", True),
+        ("^act_45", "act_123", False),
+        ("/shop$/i", "My SHOP", True),
+        ("/shop$/", "My SHOP", False),
+        ("#a/b#", "xa/by", True),
+        ("~^shop eu$~ix", "ShopEU", True),
+    ],
+)
+def test_a_filter_of_accounts_is_read_as_the_vendor_reads_it(
+    pattern: str,
+    text: str,
+    matches: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    assert bool(compile_filter(pattern).search(text)) is matches
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8080", "http://127.0.0.1:1/enterprise/v2", "http://[::1]:80/v2"]
+)
+def test_plain_http_is_for_this_machine_only(url: str) -> None:
+    assert settings_of(entry(), api_url=url).api_url == url
+
+
+def test_the_key_is_not_in_the_text_of_the_settings() -> None:
+    assert API_KEY not in repr(settings_of(entry()))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fields": ["Date", "Campaign"]},
+        {"filter": "Clicks > 0"},
+        {"settings": {"report_type": "x"}},
+        {"ds_segments": ["-1"]},
+        {"ds_id": "FA"},
+        {"replication_key": "_sm_date"},
+    ],
+)
+def test_the_hash_changes_with_what_is_asked(changes: dict[str, object]) -> None:
+    assert report(**changes).query_hash != report().query_hash
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fields": ["Clicks", "Date", "Campaign"]},
+        {"start_date": "2020-01-01"},
+        {"ds_accounts": ["1"]},
+        {"name": "other"},
+        {"max_rows": 7},
+        {"query_concurrency": 7},
+    ],
+)
+def test_the_hash_does_not_change_with_how_it_is_asked(changes: dict[str, object]) -> None:
+    assert report(**changes).query_hash == report().query_hash
+
+
+def test_the_hash_is_the_same_in_every_run() -> None:
+    assert report().query_hash == "cfa9f502"
+
+
+# Configurations with one mistake: settings of all, settings of the report, path, part of the text.
+MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
+    "key missing": ({"api_key": None}, {}, "api_key", "required"),
+    "key empty": ({"api_key": ""}, {}, "api_key", "got nothing"),
+    "key blank": ({"api_key": "   "}, {}, "api_key", "expected a key"),
+    "key of two words": ({"api_key": f"{API_KEY} x"}, {}, "api_key", "without blanks"),
+    "key of two lines": ({"api_key": f"{API_KEY}\nx"}, {}, "api_key", "without blanks"),
+    "key with umlaut": ({"api_key": f"{API_KEY}ä"}, {}, "api_key", "expected a key"),
+    "key number": ({"api_key": 5}, {}, "api_key", "expected a key"),
+    "key list": ({"api_key": [API_KEY]}, {}, "api_key", "expected a key"),
+    "key unexpanded": ({"api_key": "$SM_KEY"}, {}, "api_key", "$SM_KEY was not replaced"),
+    "key in braces": ({"api_key": "${SM_KEY}"}, {}, "api_key", "${SM_KEY} was not replaced"),
+    "url without scheme": ({"api_url": "api.example.com"}, {}, "api_url", "expected an https"),
+    "url ftp": ({"api_url": "ftp://x"}, {}, "api_url", "expected an https"),
+    "url http": ({"api_url": "http://api.example.com"}, {}, "api_url", "unencrypted"),
+    "url like localhost": ({"api_url": "http://localhost.example.com"}, {}, "api_url", "unencr"),
+    "url with query": ({"api_url": "https://x.example.com/?a=b"}, {}, "api_url", "expected an"),
+    "url with key": ({"api_url": f"https://x/?api_key={API_KEY}"}, {}, "api_url", "expected an"),
+    "url with user": ({"api_url": f"https://{API_KEY}@x.example.com"}, {}, "api_url", "without a"),
+    "url with password": ({"api_url": f"https://u:{API_KEY}@x"}, {}, "api_url", "without a"),
+    "url without host": ({"api_url": "https:///v2"}, {}, "api_url", "expected an https"),
+    "url with half an address": ({"api_url": "https://[::1"}, {}, "api_url", "expected an https"),
+    "url with bad port": ({"api_url": "https://x:99999/"}, {}, "api_url", "expected an https"),
+    "url number": ({"api_url": 5}, {}, "api_url", "expected an https"),
+    "queries null": ({"queries": None}, {}, "queries", "required"),
+    "queries empty": ({"queries": []}, {}, "queries", "at least one"),
+    "queries object": ({"queries": {"name": "a"}}, {}, "queries", "expected a list"),
+    "queries text": ({"queries": "ads"}, {}, "queries", "expected a list"),
+    "queries number": ({"queries": 1}, {}, "queries", "expected a list"),
+    "entry text": ({"queries": ["ads"]}, {}, "queries[0]", "expected an object"),
+    "entry null": ({"queries": [None]}, {}, "queries[0]", "expected an object"),
+    "entry list": ({"queries": [[]]}, {}, "queries[0]", "expected an object"),
+    "unknown": ({"strat_date": "today"}, {}, "strat_date", "did you mean start_date?"),
+    "unknown strange": ({"zzz": 1}, {}, "zzz", "unknown setting"),
+    "batches": ({"max_running_batches": 3}, {}, "max_running_batches", "from 1 to 2"),
+    "no batches": ({"max_running_batches": 0}, {}, "max_running_batches", "from 1 to 2"),
+    "queries at once": ({"max_running_queries": 51}, {}, "max_running_queries", "from 1 to 50"),
+    "mode": ({"mode": "sync"}, {}, "mode", "one of auto, batch, async"),
+    "rate zero": ({"requests_per_second": 0}, {}, "requests_per_second", "over 0"),
+    "rate below": ({"requests_per_second": -1}, {}, "requests_per_second", "over 0"),
+    "rate nan": ({"requests_per_second": float("nan")}, {}, "requests_per_second", "over 0"),
+    "rate word": ({"requests_per_second": "fast"}, {}, "requests_per_second", "a number"),
+    "rate true": ({"requests_per_second": True}, {}, "requests_per_second", "a number"),
+    "rate list": ({"requests_per_second": []}, {}, "requests_per_second", "a number"),
+    "on_failure": ({"on_failure": "ignore"}, {}, "on_failure", "one of fail_at_end"),
+    "on_failure list": ({"on_failure": []}, {}, "on_failure", "one of"),
+    "description": ({"batch_description": 5}, {}, "batch_description", "expected a text"),
+    "top start": ({"start_date": "soon"}, {}, "start_date", "YYYY-MM-DD"),
+    "top end null day": ({"end_date": "2024-02-30"}, {}, "end_date", "YYYY-MM-DD"),
+    "start unexpanded": ({"start_date": "$START"}, {}, "start_date", "$START was not replaced"),
+    "name missing": ({}, {"name": None}, "queries[0].name", "required"),
+    "name with blank": ({}, {"name": "my ads"}, "queries[0].name", "letters, digits"),
+    "name with digit first": ({}, {"name": "1ads"}, "queries[0].name", "a letter first"),
+    "name with dot": ({}, {"name": "a.b"}, "queries[0].name", "letters, digits"),
+    "source missing": ({}, {"ds_id": None}, "queries[0].ds_id", "required"),
+    "source with slash": ({}, {"ds_id": "A/W"}, "queries[0].ds_id", "an id of a data source"),
+    "fields missing": ({}, {"fields": None}, "queries[0].fields", "required"),
+    "fields empty": ({}, {"fields": []}, "queries[0].fields", "a list of field ids"),
+    "fields empty text": ({}, {"fields": ""}, "queries[0].fields", "got nothing"),
+    "fields with gap": ({}, {"fields": "Date,,Clicks"}, "queries[0].fields", "a list of field"),
+    "fields split": (
+        {},
+        {"fields": [{"id": "Date", "split": "column"}]},
+        "queries[0].fields",
+        "a list of field",
+    ),
+    "fields null": ({}, {"fields": [None]}, "queries[0].fields", "a list of field ids"),
+    "fields twice": ({}, {"fields": ["Date", "date"]}, "queries[0].fields", "listed twice"),
+    "fields reserved": ({}, {"fields": ["_sm_date"]}, "queries[0].fields", "reserved"),
+    "accounts empty": ({}, {"ds_accounts": []}, "queries[0].ds_accounts", "account ids"),
+    "accounts number": ({}, {"ds_accounts": 5}, "queries[0].ds_accounts", "account ids"),
+    "accounts true": ({}, {"ds_accounts": [True]}, "queries[0].ds_accounts", "account ids"),
+    "accounts no list": ({}, {"ds_accounts": "list."}, "queries[0].ds_accounts", "list.<slug>"),
+    "accounts mixed": ({}, {"ds_accounts": "1,list.a"}, "queries[0].ds_accounts", "list.<slug>"),
+    "filter empty": ({}, {"ds_accounts": {}}, "queries[0].ds_accounts", "filter_id"),
+    "filter unknown": ({}, {"ds_accounts": {"filter": "x"}}, "queries[0].ds_accounts", "filter_"),
+    "filter both": (
+        {},
+        {"ds_accounts": {"filter_id": "a", "filter_name": "b"}},
+        "queries[0].ds_accounts",
+        "filter_id",
+    ),
+    "filter broken": ({}, {"ds_accounts": {"filter_id": "("}}, "queries[0].ds_accounts", "filter"),
+    "filter null": ({}, {"ds_accounts": {"filter_id": None}}, "queries[0].ds_accounts", "filter"),
+    "filter blank": ({}, {"ds_accounts": {"filter_id": ""}}, "queries[0].ds_accounts", "filter"),
+    "settings text": ({}, {"settings": "a=b"}, "queries[0].settings", "an object"),
+    "settings list": ({}, {"settings": []}, "queries[0].settings", "an object"),
+    "settings header": ({}, {"settings": {"no_headers": 0}}, "queries[0].settings", "no_headers"),
+    "filter number": ({}, {"filter": 5}, "queries[0].filter", "expected a text"),
+    "cache": ({}, {"cache_minutes": -1}, "queries[0].cache_minutes", "from 0 to 10080"),
+    "range": ({}, {"date_range_type": "Last month"}, "queries[0].date_range_type", "last_30_days"),
+    "range and key": (
+        {},
+        {"date_range_type": "last_30_days", "replication_key": "Date"},
+        "queries[0].replication_key",
+        "leave it out",
+    ),
+    "key unknown": ({}, {"key_properties": ["Ad"]}, "queries[0].key_properties", "Ad is not"),
+    "key no column": ({}, {"key_properties": ["_sm_x"]}, "queries[0].key_properties", "_sm_x"),
+    "replication": ({}, {"replication_key": "Week"}, "queries[0].replication_key", "neither"),
+    "replication undated": (
+        {},
+        {"replication_key": "_sm_date", "split_dates_policy": "none"},
+        "queries[0].replication_key",
+        "split_dates_policy",
+    ),
+    "types list": ({}, {"types": []}, "queries[0].types", "an object"),
+    "types unknown": ({}, {"types": {"Ad": "int"}}, "queries[0].types", "no field"),
+    "types word": ({}, {"types": {"Clicks": "integer"}}, "queries[0].types", "int.number.value"),
+    "types null": ({}, {"types": {"Clicks": None}}, "queries[0].types", "data type"),
+    "start after end": (
+        {},
+        {"start_date": "2024-03-02", "end_date": "2024-03-01"},
+        "queries[0].start_date",
+        "after end_date",
+    ),
+    "start ago after end": (
+        {},
+        {"start_date": "yesterday", "end_date": "3 days ago"},
+        "queries[0].start_date",
+        "after end_date",
+    ),
+    "timezone": ({}, {"timezone": "Helsinki"}, "queries[0].timezone", "IANA"),
+    "timezone path": ({}, {"timezone": "../UTC"}, "queries[0].timezone", "IANA"),
+    "timezone folder": ({}, {"timezone": "Europe"}, "queries[0].timezone", "IANA"),
+    "timezone empty": ({}, {"timezone": ""}, "queries[0].timezone", "IANA"),
+    "timezone endless": ({}, {"timezone": "x" * 5_000}, "queries[0].timezone", "IANA"),
+    "timezone offset": ({}, {"timezone": 2}, "queries[0].timezone", "IANA"),
+    "lookback": ({}, {"lookback_days": -1}, "queries[0].lookback_days", "from 0 to 366"),
+    "lookback part": ({}, {"lookback_days": 1.5}, "queries[0].lookback_days", "a whole number"),
+    "lookback true": ({}, {"lookback_days": True}, "queries[0].lookback_days", "a whole number"),
+    "policy": ({}, {"split_dates_policy": "week"}, "queries[0].split_dates_policy", "day, none"),
+    "policy true": ({}, {"split_accounts_policy": True}, "queries[0].split_accounts_policy", "one"),
+    "days": ({}, {"max_days_per_query": 0}, "queries[0].max_days_per_query", "from 1"),
+    "concurrency": ({}, {"query_concurrency": 51}, "queries[0].query_concurrency", "from 1 to 50"),
+    "timeout": ({}, {"timeout_minutes": 61}, "queries[0].timeout_minutes", "from 5 to 60"),
+    "clean": ({}, {"add_clean_data_types": "maybe"}, "queries[0].add_clean_data_types", "true or"),
+    "clean number": ({}, {"add_clean_data_types": 2}, "queries[0].add_clean_data_types", "true or"),
+    "columns list": ({}, {"metadata_columns": []}, "queries[0].metadata_columns", "true or false"),
+    "rows": ({}, {"max_rows": 1_000_001}, "queries[0].max_rows", "to 1000000"),
+    "rows text": ({}, {"max_rows": "many"}, "queries[0].max_rows", "a whole number"),
+    "page": ({}, {"page_size": 0}, "queries[0].page_size", "from 1"),
+    "mismatch": ({}, {"on_type_mismatch": "skip"}, "queries[0].on_type_mismatch", "fail, null"),
+    "unknown own": ({}, {"field": ["Date"]}, "queries[0].field", "did you mean fields?"),
+    "top in report": ({}, {"api_key": API_KEY}, "queries[0].api_key", "unknown setting"),
+}
+
+
+@pytest.mark.parametrize(("top", "own", "path", "part"), MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_mistake_is_told_by_its_path_with_what_was_expected(
+    top: dict[str, object], own: dict[str, object], path: str, part: str
+) -> None:
+    mistakes = mistakes_of(**{"queries": [entry(**own)], **top})
+    assert len(mistakes) == 1
+    assert mistakes[0].startswith(f"{path}: ")
+    assert part in mistakes[0]
+    assert API_KEY not in mistakes[0]
+    assert "\n" not in mistakes[0]
+
+
+def test_two_reports_of_one_name_are_a_mistake() -> None:
+    (mistake,) = mistakes_of(entry(), entry(name="other"), entry(name="ADS"))
+    assert mistake.startswith("queries[2].name: ADS is the name of queries[0] already")
+
+
+def test_many_mistakes_are_told_at_once_each_by_its_path() -> None:
+    mistakes = mistakes_of(
+        "ads",
+        entry(name="1", fields=[], lookback_days="x"),
+        entry(name="good", filtr="x"),
+        api_url="ftp://x",
+        on_failure="never",
+        colour="red",
+    )
+    assert [each.partition(":")[0] for each in mistakes] == [
+        "colour",
+        "api_url",
+        "on_failure",
+        "queries[0]",
+        "queries[1].name",
+        "queries[1].fields",
+        "queries[1].lookback_days",
+        "queries[2].filtr",
+    ]
+
+
+def test_the_message_of_many_mistakes_holds_them_all() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_of(entry(fields=[], ds_id=""))
+    assert str(caught.value) == "; ".join(caught.value.mistakes)
+
+
+def test_keys_of_somebody_else_are_no_mistakes() -> None:
+    config = {"api_key": API_KEY, "queries": [entry()], "stream_maps": {}}
+    assert Settings.from_config(config, also_allowed=["stream_maps"]).reports
+
+
+def test_a_whole_number_is_read_as_a_flag_of_the_environment_is() -> None:
+    assert report(metadata_columns=1).metadata_columns is True
+    assert report(metadata_columns=0).metadata_columns is False
+
+
+def test_one_mistake_of_all_reports_is_told_once() -> None:
+    (mistake,) = mistakes_of(entry(), entry(name="b"), lookback_days=-1)
+    assert mistake.startswith("lookback_days: ")
+
+
+ODD_VALUES: list[object] = [None, 5, "x", [], {}, True, 1.5, [[]], {"a": {}}]
+
+
+def told(**config: object) -> tuple[str, ...]:
+    """The mistakes of a configuration; none for a good one."""
+    try:
+        Settings.from_config({"api_key": API_KEY, "queries": [entry()], **config})
+    except SettingsError as error:
+        return error.mistakes
+    return ()
+
+
+@pytest.mark.parametrize("value", ODD_VALUES)
+@pytest.mark.parametrize("name", [each.name for each in (*ONLY_IN_REPORT, *OVERRIDABLE)])
+def test_no_value_in_a_report_raises_anything_but_mistakes(name: str, value: object) -> None:
+    mistakes = told(queries=[entry(**{name: value})])
+    assert all(each.startswith("queries[0].") for each in mistakes)
+
+
+@pytest.mark.parametrize("value", ODD_VALUES)
+@pytest.mark.parametrize("name", [each.name for each in TOP_LEVEL])
+def test_no_value_of_a_setting_raises_anything_but_mistakes(name: str, value: object) -> None:
+    assert all(each.startswith((name, "queries[")) for each in told(**{name: value}))
+
+
+URL_PARAMETERS = {
+    "api_key": "api_key_of_somebody_else",
+    "ds_id": "AW",
+    "ds_accounts": "1,2",
+    "fields": "Date,Cost",
+    "start_date": "2024-01-01",
+    "end_date": "2024-01-31",
+    "settings": {"report_type": "x"},
+    "sync_timeout": 0,
+}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"json": json.dumps(URL_PARAMETERS)},
+        {**URL_PARAMETERS, "settings": json.dumps(URL_PARAMETERS["settings"])},
+    ],
+)
+def test_a_report_may_be_given_by_the_address_of_its_query(query: dict[str, str]) -> None:
+    entry = {"name": "ads", "url": f"{BASE}?{urlencode(query)}", "end_date": "2024-02-29"}
+    (report,) = Settings.from_config({"api_key": "api_0123456789", "queries": [entry]}).reports
+    assert (report.ds_id, report.fields, report.accounts.ids) == (
+        "AW",
+        ("Date", "Cost"),
+        ("1", "2"),
+    )
+    assert report.parameters == {"settings": {"report_type": "x"}}
+    assert report.end_date.fixed == date(2024, 2, 29)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (BASE, "queries[0].url: expected the address of a version 2 query"),
+        (f"{BASE}?json=%7B", "queries[0].url: expected the address of a version 2 query"),
+        ("not an address", "queries[0].url: expected the address of a version 2 query"),
+        (f"{BASE}?json=3&api_key=api_k3y", "queries[0].url: expected the address"),
+        (
+            f"{BASE}?ds_id=AW&fields=Date&compare_type=prev_year",
+            "queries[0].compare_type: unknown setting",
+        ),
+    ],
+)
+def test_an_address_that_is_no_query_is_a_mistake_that_does_not_show_it(
+    url: str, said: str
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_config({"api_key": "api_0", "queries": [{"name": "ads", "url": url}]})
+    assert any(mistake.startswith(said) for mistake in raised.value.mistakes)
+    assert "api_k" not in " ".join(raised.value.mistakes).replace("api_key:", "")

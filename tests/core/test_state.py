@@ -1,0 +1,395 @@
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.planning.packing import BatchItem
+from tap_supermetrics.state import AsyncRun, HeldBatch, ReportState, report_state
+from tests.core.strategies import coverages, date_range, date_ranges, day, day_numbers, moment
+
+START = day(0)
+NOW = moment(7)
+
+account_ids = st.text(min_size=1, max_size=8)
+
+moments = st.datetimes(
+    min_value=datetime(2024, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    timezones=st.sampled_from([timezone.utc, timezone(timedelta(hours=5, minutes=30))]),
+)
+async_runs = st.builds(AsyncRun, run_id=st.text(min_size=1, max_size=8), started_at=moments)
+held_batches = st.builds(
+    HeldBatch,
+    batch_id=st.sampled_from(["qrb_0a1b2c3d4e5f", "qrb_ffffffffffff"]),
+    submitted_at=moments,
+    split_dates=st.booleans(),
+    split_accounts=st.booleans(),
+    items=st.dictionaries(
+        st.integers(0, 99),
+        st.builds(
+            BatchItem,
+            report=st.just("ads"),
+            accounts=st.lists(account_ids, max_size=3).map(tuple),
+            dates=st.none() | date_ranges(),
+            is_fresh=st.booleans(),
+        ),
+        max_size=4,
+    ),
+)
+
+
+def read(raw: object, **changes: Any) -> tuple[ReportState, list[str]]:  # noqa: ANN401 - of each argument's type
+    mistakes: list[str] = []
+    state = report_state(
+        raw, "ads", changes.get("replication_key", "Date"), changes.get("start", START), mistakes
+    )
+    return state, mistakes
+
+
+def written(state: ReportState) -> Any:  # noqa: ANN401 - as JSON is
+    return json.loads(json.dumps(state.to_json()))
+
+
+def partition(account_id: object = "1", **own: object) -> dict[str, Any]:
+    return {"context": {"account_id": account_id}, **own}
+
+
+def held(**changes: object) -> dict[str, Any]:
+    item = {"place": 0, "accounts": ["1"], "dates": ["2024-02-20", "2024-02-21"]}
+    return {
+        "batch_id": "qrb_0a1b2c3d4e5f",
+        "submitted_at": "2024-03-01T10:00:00+00:00",
+        "split_dates": True,
+        "split_accounts": True,
+        "items": [item],
+        **changes,
+    }
+
+
+def held_item(**changes: object) -> dict[str, Any]:
+    item = {"place": 0, "accounts": ["1"], "dates": ["2024-02-20", "2024-02-21"], **changes}
+    return held(items=[item])
+
+
+@given(
+    st.dictionaries(account_ids, coverages().filter(lambda each: bool(each.covered)), max_size=4),
+    st.lists(held_batches, max_size=2),
+    st.none() | async_runs,
+    st.none() | st.dates(),
+)
+def test_a_state_is_read_as_it_was_written(
+    coverage: dict[str, Coverage],
+    batches: list[HeldBatch],
+    async_run: AsyncRun | None,
+    not_before: date | None,
+) -> None:
+    before = ReportState(
+        replication_key="Date",
+        start=START,
+        query_hash="9f1c2a7e",
+        coverage=coverage,
+        batches=tuple(batches),
+        async_run=async_run,
+        not_before=not_before,
+    )
+    after, mistakes = read(written(before))
+    assert mistakes == []
+    assert after == before
+
+
+@given(st.lists(st.tuples(st.booleans(), date_ranges()), max_size=6))
+def test_a_state_that_is_written_twice_stays_the_same(
+    steps: list[tuple[bool, Any]],
+) -> None:
+    state = ReportState(replication_key="Date", start=START, query_hash="9f1c2a7e")
+    for is_done, dates in steps:
+        if is_done:
+            state.mark_done("1", dates, NOW, 3)
+        else:
+            state.mark_lost("1", dates)
+    once = written(state)
+    assert written(read(once)[0]) == once
+
+
+def test_nothing_is_known_of_a_stream_without_bookmark() -> None:
+    state, mistakes = read(None)
+    assert (state.coverage, state.batches, state.query_hash, mistakes) == ({}, (), "", [])
+
+
+def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
+    state = ReportState(replication_key="Date", start=START, query_hash="9f1c2a7e")
+    state.mark_done("123", date_range(0, 3), NOW, 0)
+    assert written(state) == {
+        "query_hash": "9f1c2a7e",
+        "query_batches": [],
+        "async_run": None,
+        "not_before": None,
+        "partitions": [
+            {
+                "context": {"account_id": "123"},
+                "replication_key": "Date",
+                "replication_key_value": "2024-02-23",
+                "covered": [["2024-02-20", "2024-02-23"]],
+            }
+        ],
+    }
+
+
+def test_coverage_after_a_gap_has_no_bookmark() -> None:
+    state = ReportState(replication_key="Date", start=START)
+    state.mark_done("123", date_range(5, 6), NOW, 0)
+    (entry,) = written(state)["partitions"]
+    assert "replication_key_value" not in entry
+    assert entry["covered"] == [["2024-02-25", "2024-02-26"]]
+
+
+def test_when_the_days_of_the_lookback_were_read_is_kept() -> None:
+    state = ReportState(replication_key="Date", start=START)
+    state.mark_done("123", date_range(0, 3), NOW, 2)
+    (entry,) = written(state)["partitions"]
+    assert entry["fetched"] == [["2024-02-20", "2024-02-23", "2024-03-01T07:00:00+00:00"]]
+
+
+def test_a_report_that_is_read_whole_keeps_no_coverage() -> None:
+    state = ReportState(replication_key="", start=None)
+    state.mark_done("123", None, NOW, 0)
+    state.mark_lost("123", date_range(0, 1))
+    assert written(state)["partitions"] == []
+
+
+@given(day_numbers)
+def test_a_bookmark_of_an_account_alone_means_all_up_to_that_day(last: int) -> None:
+    raw = {"partitions": [partition(replication_key_value=day(last).isoformat())]}
+    state, mistakes = read(raw)
+    assert mistakes == []
+    assert state.coverage == {
+        "1": Coverage(covered=(date_range(0, last),), bookmark=day(last)),
+    }
+
+
+@pytest.mark.parametrize("value", ["2024-02-25", "2024-02-25T00:00:00", "2024-02-25T00:00:00Z"])
+def test_a_bookmark_may_be_a_day_or_an_instant(value: str) -> None:
+    state, mistakes = read({"partitions": [partition(replication_key_value=value)]})
+    assert mistakes == []
+    assert state.coverage["1"].bookmark == day(5)
+
+
+def test_a_bookmark_of_the_stream_means_every_account_without_its_own() -> None:
+    own = partition("1", replication_key_value="2024-02-22")
+    state, mistakes = read({"replication_key_value": "2024-02-25", "partitions": [own]})
+    state.begin(["1", "2"])
+    assert mistakes == []
+    assert {name: each.bookmark for name, each in state.coverage.items()} == {
+        "1": day(2),
+        "2": day(5),
+    }
+    assert state.coverage["2"].covered == (date_range(0, 5),)
+
+
+def test_a_bookmark_of_the_stream_is_kept_until_accounts_are_known() -> None:
+    state, _ = read({"replication_key": "Date", "replication_key_value": "2024-02-25"})
+    again, mistakes = read(written(state))
+    again.begin(["1"])
+    assert mistakes == []
+    assert again.coverage["1"].covered == (date_range(0, 5),)
+
+
+def test_a_bookmark_before_the_start_covers_nothing() -> None:
+    state, mistakes = read({"partitions": [partition(replication_key_value="2024-02-01")]})
+    assert mistakes == []
+    assert state.coverage["1"].covered == ()
+
+
+def test_an_account_id_may_be_written_as_a_number() -> None:
+    state, mistakes = read({"partitions": [partition(123, replication_key_value="2024-02-25")]})
+    assert mistakes == []
+    assert list(state.coverage) == ["123"]
+
+
+def test_ranges_written_by_hand_may_touch_and_overlap() -> None:
+    ranges = [
+        ["2024-02-22", "2024-02-23"],
+        ["2024-02-20", "2024-02-21"],
+        ["2024-02-21", "2024-02-22"],
+    ]
+    state, mistakes = read({"partitions": [partition(covered=ranges)]})
+    assert mistakes == []
+    assert state.coverage["1"].covered == (date_range(0, 3),)
+
+
+def test_ranges_may_reach_to_the_end_of_the_calendar() -> None:
+    ranges = [["2024-02-20", "9999-12-31"], ["2024-02-21", "2024-02-22"]]
+    state, mistakes = read({"partitions": [partition(covered=ranges)]})
+    assert mistakes == []
+    assert state.coverage["1"].covered[0].first == START
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_an_empty_query_hash_is_no_query_hash(value: object) -> None:
+    state, _ = read({"query_hash": value})
+    assert state.query_hash == ""
+
+
+MALFORMED: dict[str, tuple[object, str]] = {
+    "text": ("2024-03-01", ""),
+    "list": ([], ""),
+    "number": (7, ""),
+    "true": (True, ""),
+    "partitions text": ({"partitions": "all"}, ".partitions"),
+    "partitions object": ({"partitions": {"1": "2024-03-01"}}, ".partitions"),
+    "partitions number": ({"partitions": 5}, ".partitions"),
+    "partition null": ({"partitions": [None]}, ".partitions[0]"),
+    "partition text": ({"partitions": ["1"]}, ".partitions[0]"),
+    "partition list": ({"partitions": [[]]}, ".partitions[0]"),
+    "partition empty": ({"partitions": [{}]}, ".partitions[0]"),
+    "second partition": ({"partitions": [partition(), {}]}, ".partitions[1]"),
+    "context null": ({"partitions": [{"context": None}]}, ".partitions[0]"),
+    "context text": ({"partitions": [{"context": "1"}]}, ".partitions[0]"),
+    "context empty": ({"partitions": [{"context": {}}]}, ".partitions[0]"),
+    "account null": ({"partitions": [partition(None)]}, ".partitions[0]"),
+    "account object": ({"partitions": [partition({})]}, ".partitions[0]"),
+    "bookmark number": (
+        {"partitions": [partition(replication_key_value=20240301)]},
+        ".partitions[0]",
+    ),
+    "bookmark list": (
+        {"partitions": [partition(replication_key_value=["2024-03-01"])]},
+        ".partitions[0]",
+    ),
+    "bookmark word": ({"partitions": [partition(replication_key_value="soon")]}, ".partitions[0]"),
+    "bookmark no day": (
+        {"partitions": [partition(replication_key_value="2024-02-30")]},
+        ".partitions[0]",
+    ),
+    "covered null": ({"partitions": [partition(covered=None)]}, ".partitions[0]"),
+    "covered text": ({"partitions": [partition(covered="2024-03-01")]}, ".partitions[0]"),
+    "covered number": ({"partitions": [partition(covered=1)]}, ".partitions[0]"),
+    "covered flat": (
+        {"partitions": [partition(covered=["2024-03-01", "2024-03-02"])]},
+        ".partitions[0]",
+    ),
+    "covered one day": ({"partitions": [partition(covered=[["2024-03-01"]])]}, ".partitions[0]"),
+    "covered three": ({"partitions": [partition(covered=[["2024-03-01"] * 3])]}, ".partitions[0]"),
+    "covered backwards": (
+        {"partitions": [partition(covered=[["2024-03-02", "2024-03-01"]])]},
+        ".partitions[0]",
+    ),
+    "covered nulls": ({"partitions": [partition(covered=[[None, None]])]}, ".partitions[0]"),
+    "covered numbers": ({"partitions": [partition(covered=[[1, 2]])]}, ".partitions[0]"),
+    "stale text": ({"partitions": [partition(covered=[], stale="x")]}, ".partitions[0]"),
+    "fetched null": ({"partitions": [partition(covered=[], fetched=None)]}, ".partitions[0]"),
+    "fetched days": (
+        {"partitions": [partition(covered=[], fetched=[["2024-03-01", "2024-03-02"]])]},
+        ".partitions[0]",
+    ),
+    "fetched without offset": (
+        {"partitions": [partition(covered=[], fetched=[["2024-03-01"] * 3])]},
+        ".partitions[0]",
+    ),
+    "not before number": ({"not_before": 5}, ".not_before"),
+    "not before word": ({"not_before": "never"}, ".not_before"),
+    "stream bookmark number": ({"replication_key_value": 5}, ""),
+    "stream bookmark word": ({"replication_key_value": "yesterday"}, ""),
+    "async run text": ({"async_run": "1"}, ".async_run"),
+    "async run empty": ({"async_run": {}}, ".async_run"),
+    "async run list": ({"async_run": []}, ".async_run"),
+    "async run without offset": (
+        {"async_run": {"run_id": "1", "started_at": "2024-03-01T10:00:00"}},
+        ".async_run",
+    ),
+    "async run of nobody": (
+        {"async_run": {"run_id": None, "started_at": "2024-03-01T10:00:00+00:00"}},
+        ".async_run",
+    ),
+    "batches object": ({"query_batches": {"a": 1}}, ".query_batches"),
+    "batches text": ({"query_batches": "qrb_1"}, ".query_batches"),
+    "batch null": ({"query_batches": [None]}, ".query_batches[0]"),
+    "batch text": ({"query_batches": ["qrb_1"]}, ".query_batches[0]"),
+    "batch empty": ({"query_batches": [{}]}, ".query_batches[0]"),
+    "batch id null": ({"query_batches": [held(batch_id=None)]}, ".query_batches[0]"),
+    "batch time null": ({"query_batches": [held(submitted_at=None)]}, ".query_batches[0]"),
+    "batch time number": ({"query_batches": [held(submitted_at=0)]}, ".query_batches[0]"),
+    "batch time word": ({"query_batches": [held(submitted_at="now")]}, ".query_batches[0]"),
+    "batch time without offset": (
+        {"query_batches": [held(submitted_at="2024-03-01T10:00:00")]},
+        ".query_batches[0]",
+    ),
+    "batch items null": ({"query_batches": [held(items=None)]}, ".query_batches[0]"),
+    "batch items text": ({"query_batches": [held(items="1")]}, ".query_batches[0]"),
+    "batch item null": ({"query_batches": [held(items=[None])]}, ".query_batches[0]"),
+    "batch item empty": ({"query_batches": [held(items=[{}])]}, ".query_batches[0]"),
+    "item place word": ({"query_batches": [held_item(place="first")]}, ".query_batches[0]"),
+    "item place null": ({"query_batches": [held_item(place=None)]}, ".query_batches[0]"),
+    "item place endless": (
+        {"query_batches": [held_item(place=float("inf"))]},
+        ".query_batches[0]",
+    ),
+    "item accounts null": ({"query_batches": [held_item(accounts=None)]}, ".query_batches[0]"),
+    "item accounts text": ({"query_batches": [held_item(accounts="123")]}, ".query_batches[0]"),
+    "item accounts numbers": ({"query_batches": [held_item(accounts=[5])]}, ".query_batches[0]"),
+    "item dates one": ({"query_batches": [held_item(dates=["2024-03-01"])]}, ".query_batches[0]"),
+    "item dates text": ({"query_batches": [held_item(dates="2024-03-01")]}, ".query_batches[0]"),
+    "item dates backwards": (
+        {"query_batches": [held_item(dates=["2024-03-02", "2024-03-01"])]},
+        ".query_batches[0]",
+    ),
+    "second batch": ({"query_batches": [held(), held(batch_id=None)]}, ".query_batches[1]"),
+}
+
+
+@pytest.mark.parametrize(("raw", "place"), MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_malformed_state_is_a_mistake_at_its_path(raw: object, place: str) -> None:
+    _, mistakes = read(raw)
+    (mistake,) = mistakes
+    assert mistake.startswith(f"state.bookmarks.ads{place}: expected ")
+    assert "\n" not in mistake
+
+
+def test_every_mistake_of_a_state_is_told() -> None:
+    raw = {
+        "replication_key_value": "soon",
+        "partitions": [{}, partition("2"), partition(covered=5)],
+        "query_batches": [{}, held()],
+    }
+    state, mistakes = read(raw)
+    assert len(mistakes) == 4
+    assert list(state.coverage) == ["2"]
+    assert len(state.batches) == 1
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "partitions",
+                    "context",
+                    "account_id",
+                    "covered",
+                    "stale",
+                    "replication_key_value",
+                    "query_hash",
+                    "query_batches",
+                    "items",
+                    "batch_id",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_no_state_at_all_raises(raw: object) -> None:
+    _, mistakes = read(raw)
+    assert all(each.startswith("state.bookmarks.ads") for each in mistakes)
