@@ -230,7 +230,7 @@ class Run:
             outcome.spool.close()
         course.state.mark_done(
             outcome.query.account_id,
-            outcome.dates,
+            course.scope.complete(outcome.dates) if course.scope else None,
             outcome.fetched_at,
             course.report.lookback_days if course.report.refresh_after_hours else 0,
         )

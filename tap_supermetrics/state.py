@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.dates import DateRange, merge, parse_date
+from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.planning.coverage import Coverage, Fetch
 from tap_supermetrics.planning.packing import BatchItem
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+_MAX_DAYS = 3660
 _PARTITION = "a context with account_id, days as YYYY-MM-DD and ranges as [[first, last], ...]"
 
 
@@ -192,10 +194,36 @@ def report_state(
     return state
 
 
+def check_state(state: Mapping[str, Any], reports: Sequence[str]) -> None:
+    """Find what cannot be understood in the state of a whole run.
+
+    Args:
+        state: as it was given.
+        reports: names of the reports; what else the state holds is nobody's.
+
+    Raises:
+        SettingsError: with every mistake.
+    """
+    bookmarks = state.get("bookmarks", {})
+    is_wrapped = "bookmarks" not in state and {"value", "singer_state"} & set(state)
+    if is_wrapped or not isinstance(bookmarks, dict):
+        raise SettingsError(["state: expected an object with `bookmarks` by stream"])
+    mistakes = [
+        f"state.bookmarks.{name}: expected an object"
+        for name, bookmark in bookmarks.items()
+        if not isinstance(bookmark, dict)
+    ]
+    for name in reports:
+        if isinstance(bookmarks.get(name), dict):
+            report_state(bookmarks[name], name, "", None, mistakes)
+    if mistakes:
+        raise SettingsError(mistakes)
+
+
 def _list(raw: Mapping[str, Any], key: str, path: str, mistakes: list[str]) -> Sequence[Any]:
-    value = raw.get(key) or []
-    if isinstance(value, list):
-        return value
+    value = raw.get(key)
+    if value is None or isinstance(value, list):
+        return value or []
     mistakes.append(f"{path}.{key}: expected a list")
     return []
 
@@ -305,6 +333,8 @@ def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> HeldBatch |
 
 def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
     dates = _ranges_from_json([raw["dates"]])[0] if raw["dates"] else None
+    if dates and dates.days > _MAX_DAYS:
+        raise ValueError(f"{dates} are more days than a query batch can hold")
     return BatchItem(
         report=report,
         accounts=_texts(raw["accounts"]),

@@ -27,6 +27,7 @@ class _Tally:
     empty: int = 0
     failed: int = 0
     not_asked: int = 0
+    excluded: int = 0
     rows: int = 0
 
 
@@ -61,6 +62,9 @@ class Summary:
         tally = self._tally(lost.query.report, lost.query.account_id)
         if not lost.was_asked:
             tally.not_asked += _days(lost.query.dates)
+            return False
+        if lost.error.code == "ACCOUNT_EXCLUDED":
+            tally.excluded += _days(lost.query.dates)
             return False
         tally.failed += _days(lost.query.dates)
         alike = (lost.query.report, lost.query.account_id, lost.error.code)
@@ -120,6 +124,7 @@ class Summary:
         for (report, account_id), tally in self._tallies.items():
             account = f", account {account_id}" if account_id else ""
             skipped = f", {tally.not_asked} not asked" if tally.not_asked else ""
+            skipped += f", {tally.excluded} left out by the API" if tally.excluded else ""
             yield (
                 f"  {report}{account}: {tally.done} days done ({tally.empty} empty), "
                 f"{tally.failed} failed{skipped}, {tally.rows:,} rows"

@@ -19,6 +19,7 @@ from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.run import Run
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.declarations import config_schema
+from tap_supermetrics.state import check_state
 from tap_supermetrics.streams import ReportStream
 from tap_supermetrics.writer import MessageWriter
 
@@ -81,18 +82,21 @@ class TapSupermetrics(Tap):
         shapes = discover(self.client, self.settings.reports)
         return [ReportStream(self, report, shapes[report.name]) for report in self.settings.reports]
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take the state of the last run.
+    def __init__(self, *, state: dict[str, Any] | None = None, **others: Any) -> None:  # noqa: ANN401 - the SDK's own
+        self._given_state = state or {}
+        super().__init__(state=state, **others)
+
+    def setup_mapper(self) -> None:
+        """Read the state first: what a hand has spoilt is told before anything is sent.
 
         Raises:
-            SettingsError: it has no bookmarks by stream.
+            SettingsError: the state cannot be understood.
         """
-        bookmarks = state.get("bookmarks", {})
-        if not isinstance(bookmarks, dict) or not all(
-            isinstance(each, dict) for each in bookmarks.values()
-        ):
-            raise SettingsError(["state: expected an object with `bookmarks` by stream"])
-        super().load_state(state)
+        check_state(self._given_state, [report.name for report in self.settings.reports])
+        super().setup_mapper()
+
+    def _reset_state_progress_markers(self) -> None:
+        """Nothing: the tap's own state has no such markers."""
 
     def started_run(self) -> Run:
         """The run of this invocation; the first call plans all selected streams and begins."""
@@ -137,7 +141,8 @@ class TapSupermetrics(Tap):
         self.message_writer.forget_interruption()
         if self._run and self._run.has_started:
             self._run.halt()
-            self._run.checkpoint()
+            if not self.message_writer.is_torn:
+                self._run.checkpoint()
 
     def close(self) -> None:
         """Cancel the query batches that still run."""
@@ -206,10 +211,24 @@ def _read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
 def _read_catalog(file: IO[str] | None) -> Catalog | None:
     raw = _read_json(file, "--catalog")
     try:
-        return None if raw is None else Catalog.from_dict(raw)
+        catalog = None if raw is None else Catalog.from_dict(raw)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         message = f"--catalog: expected a Singer catalog ({type(error).__name__}: {error})"
         raise SettingsError([message]) from None
+    _check_catalog(catalog or Catalog())
+    return catalog
+
+
+def _check_catalog(catalog: Catalog) -> None:
+    mistakes = [
+        f"--catalog: replication_key of {entry.tap_stream_id}: {entry.replication_key} is not in "
+        "the stream's schema"
+        for entry in catalog.streams
+        if entry.replication_key
+        and entry.replication_key not in (entry.schema.to_dict().get("properties") or {})
+    ]
+    if mistakes:
+        raise SettingsError(mistakes)
 
 
 def _ignore_further_signals() -> None:

@@ -18,10 +18,15 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
     """Bytes to stdout, flushed at once: nothing waits in a buffer while the tap does.
 
     A signal in the middle of a line must not tear it: the interruption waits until the line is
-    out. And an unbuffered stdout may take only a part of a line, so the rest is written again.
+    out, unless the target takes nothing and a second signal says that nobody wants to wait. And
+    an unbuffered stdout may take only a part of a line, so the rest is written again.
+
+    Attributes:
+        is_torn: whether a line was left unfinished, so that nothing more may follow.
     """
 
     def __init__(self) -> None:
+        self.is_torn = False
         self._is_writing = False
         self._interruption: InterruptedRun | None = None
 
@@ -54,13 +59,15 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
             raise self._interruption
 
     def interrupt(self, interruption: InterruptedRun) -> None:
-        """End the run: now, or after the line that is being written.
+        """End the run: now, or after the line that is being written; the second time, now.
 
         Raises:
-            InterruptedRun: when no line is being written.
+            InterruptedRun: when no line is being written, or this is asked again.
         """
+        is_asked_again = self._interruption is not None
         self._interruption = interruption
-        if not self._is_writing:
+        self.is_torn = self.is_torn or (self._is_writing and is_asked_again)
+        if is_asked_again or not self._is_writing:
             raise interruption
 
     def forget_interruption(self) -> None:

@@ -145,6 +145,9 @@ VERDICTS: Final[dict[str, Verdict]] = {
         Fate.LOSE, "ask for the field by its listed id, or set its type in `types`"
     ),
     "QUERY_STUCK": Verdict(Fate.LOSE, _LATER),
+    "ACCOUNT_EXCLUDED": Verdict(
+        Fate.LOSE, "connect the account again, or remove it from `ds_accounts`"
+    ),
     "RUN_BUDGET_USED": Verdict(Fate.LOSE, "run again: it goes on from here"),
     "BATCH_STUCK": Verdict(Fate.LOSE, _LATER),
 }

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 MAX_QUERIES_PER_BATCH: Final = 100
 """Queries in one batch, after splitting ("Restrictions")."""
+MAX_RUNNING_BATCHES: Final = 2
+"""Batches that run at the same time; further ones wait in a queue ("Restrictions")."""
 MAX_ACCOUNTS_PER_QUERY: Final = 100
 """Accounts named by one query (the API's schema)."""
 MAX_TIMEOUT_S: Final = 3600.0
@@ -118,6 +120,7 @@ class QueryEcho(msgspec.Struct, kw_only=True):
 
     start_date: str | None = None
     end_date: str | None = None
+    ds_accounts: list[str | int] | str | None = None
     fields: list[FieldEcho] = []
     settings: dict[str, Any] | list[Any] | None = None
 

@@ -40,6 +40,7 @@ class RunningBatch:
     Attributes:
         waiting: queries whose fate the status has not told yet.
         size: number of all its queries.
+        concurrency: how many of them the API runs at the same time; 0 where that is not known.
         timeout_s: how long the API lets it run, in seconds.
         since: monotonic time of its start, or of its adoption.
         last_seen: monotonic time of the last good status.
@@ -54,6 +55,7 @@ class RunningBatch:
     timeout_s: float
     waiting: set[Query]
     size: int
+    concurrency: int = 0
     since: float
     last_seen: float
     next_poll: float
@@ -62,6 +64,18 @@ class RunningBatch:
     rows: int = 0
     done: int = 0
     failed: int = 0
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether none of its queries waits for another any more."""
+        return self.started is not None and len(self.waiting) <= self.concurrency
+
+    def expected_s(self, now: float) -> float | None:
+        """Seconds until its end, should it go on as it went; None while nothing has finished."""
+        finished = self.size - len(self.waiting)
+        if self.started is None or not finished:
+            return None
+        return (now - self.started) * len(self.waiting) / finished
 
     def is_stuck(self, now: float) -> bool:
         """Whether it outlived every limit that the API itself sets."""
@@ -120,8 +134,16 @@ class BatchChannel:
 
     @property
     def may_start(self) -> bool:
-        """Whether something waits to be asked and the API has a place for it."""
-        return bool(self._pending or self._again) and len(self._running) < self._max_running
+        """Whether something waits to be asked and the API has a place for it, or soon will.
+
+        The API keeps what is too much in a queue (Supermetrics docs, "Batch queries (Preview)",
+        "Restrictions"). So the next batch is sent while the last queries of one still run, and no
+        time is lost between them.
+        """
+        running = len(self._running)
+        if self._max_running >= wire.MAX_RUNNING_BATCHES and running == self._max_running:
+            running -= any(batch.is_ending for batch in self._running.values())
+        return bool(self._pending or self._again) and running < self._max_running
 
     @property
     def next_poll(self) -> float | None:
@@ -134,7 +156,7 @@ class BatchChannel:
         return tuple(self._running)
 
     def _packed(self, queries: Sequence[Query]) -> tuple[BatchRequest, ...]:
-        return pack(queries, self._around.policy_of, wire.MAX_QUERIES_PER_BATCH)
+        return pack(queries, self._around.policy_of, wire.MAX_QUERIES_PER_BATCH, self._max_running)
 
     # Starting
 
@@ -169,6 +191,7 @@ class BatchChannel:
             timeout_s=request.policy.timeout_minutes * 60.0,
             waiting=set(request.queries),
             size=len(request),
+            concurrency=request.policy.query_concurrency,
             since=now,
             last_seen=now,
             next_poll=now + PollWait().wait_s,
@@ -249,7 +272,9 @@ class BatchChannel:
         if status.is_stopped:
             self._settle_unfinished(batch, entries)
         progressed = len(batch.waiting) < before
-        batch.next_poll = time.monotonic() + batch.wait.after(progressed=progressed)
+        now = time.monotonic()
+        expected_s = batch.expected_s(now)
+        batch.next_poll = now + batch.wait.after(progressed=progressed, expected_s=expected_s)
         if progressed:
             _log_progress(batch)
 

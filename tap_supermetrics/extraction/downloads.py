@@ -76,6 +76,7 @@ class Downloader:
             pages = _Pages(self, report, facts, wire.results_address(entry.schedule_id))
             for block in pages:
                 spool.add(block)
+            _check_account(query, report, pages.echo)
             return Result(
                 query=query,
                 dates=_answered_dates(query, pages.echo),
@@ -227,6 +228,13 @@ def _check_length(row_count: int, report: Report) -> None:
         raise ApiError(
             "RESULT_CUT_OFF", f"{row_count} rows came, as many as `max_rows`; more may be missing"
         )
+
+
+def _check_account(query: Query, report: Report, echo: wire.QueryEcho) -> None:
+    """An account that was left out because it cannot be read is not an account without rows."""
+    may_be_excluded = report.policy.add_exclude_account_errors and len(query.accounts) == 1
+    if may_be_excluded and echo.ds_accounts == []:
+        raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {query.account_id}")
 
 
 def _answered_dates(query: Query, echo: wire.QueryEcho) -> DateRange | None:

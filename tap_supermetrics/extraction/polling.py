@@ -1,26 +1,42 @@
-"""How long to wait between two looks at a query batch."""
+"""How long to wait between two looks at what the API runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-SHORTEST_WAIT_S: Final = 0.5
-LONGEST_WAIT_S: Final = 8.0
+SHORTEST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 4.0
+"""Two query batches that run for long are then looked at once in two seconds."""
+LATE_SHARE: Final = 0.06
+"""An end is seen later by at most so much of the time that was waited for it already."""
 
 
 @dataclass(slots=True)
 class PollWait:
-    """Short while queries finish, longer and longer while none does.
+    """Short where an end is near, long where nothing can have happened.
 
     Attributes:
         wait_s: seconds until the next poll.
     """
 
     wait_s: float = SHORTEST_WAIT_S
+    _waited_s: float = field(default=0.0, repr=False)
 
-    def after(self, *, progressed: bool) -> float:
-        """Seconds until the next poll, given whether the last one showed anything new."""
-        factor = 0.5 if progressed else 1.5
-        self.wait_s = min(max(self.wait_s * factor, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+    def after(self, *, progressed: bool, expected_s: float | None = None) -> float:
+        """Seconds until the next poll.
+
+        Args:
+            progressed: whether the last one showed anything new.
+            expected_s: in how many seconds all should have ended, as far as can be guessed.
+        """
+        self._waited_s += self.wait_s
+        if not progressed:
+            bound_s = 2 * SHORTEST_WAIT_S + LATE_SHARE * self._waited_s
+            wait_s = max(self.wait_s, min(self.wait_s * 1.5, bound_s))
+        elif expected_s is None:
+            wait_s = self.wait_s / 2
+        else:
+            wait_s = expected_s / 3
+        self.wait_s = min(max(wait_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
         return self.wait_s

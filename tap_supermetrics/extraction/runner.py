@@ -51,7 +51,9 @@ _NO_SERVICE: Final = frozenset(
     {"", "ANSWER_INVALID", "CONNECTION_FAILED", "SERVICE_UNAVAILABLE", "TOO_MANY_REQUESTS"}
 )
 """Errors that any start would meet now, whatever it asks for."""
-_NO_ACCOUNT: Final = frozenset({"QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"})
+_NO_ACCOUNT: Final = frozenset(
+    {"ACCOUNT_EXCLUDED", "QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"}
+)
 """Errors that every query for the same account would meet."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange, merge
@@ -78,14 +78,21 @@ class BatchRequest:
 
 
 def pack(
-    queries: Sequence[Query], policy_of: Callable[[Query], BatchPolicy], max_queries: int
+    queries: Sequence[Query],
+    policy_of: Callable[[Query], BatchPolicy],
+    max_queries: int,
+    side_by_side: int = 1,
 ) -> tuple[BatchRequest, ...]:
     """Every query in exactly one batch, in plan order, policies never mixed.
+
+    As few batches as can be, all of one size, and as many as can run side by side at any time: a
+    small last batch would leave the other places empty while the large ones before it still run.
 
     Args:
         queries: the plan.
         policy_of: the batch policy of a query.
         max_queries: most queries of one batch after splitting.
+        side_by_side: how many batches run at the same time.
 
     Returns:
         Batches in the order of their first query.
@@ -93,15 +100,26 @@ def pack(
     places: dict[BatchPolicy, list[int]] = defaultdict(list)
     for place, query in enumerate(queries):
         places[policy_of(query)].append(place)
-    slices = sorted(
-        (group[start : start + max_queries], number)
-        for number, group in enumerate(places.values())
-        for start in range(0, len(group), max_queries)
-    )
     policies = list(places)
-    return tuple(
-        batch_of([queries[place] for place in group], policies[number]) for group, number in slices
+    slices = sorted(
+        (part, number)
+        for number, policy in enumerate(policies)
+        for part in _parts(places[policy], policy, max_queries, side_by_side)
     )
+    return tuple(
+        batch_of([queries[place] for place in part], policies[number]) for part, number in slices
+    )
+
+
+def _parts(
+    places: Sequence[int], policy: BatchPolicy, max_queries: int, side_by_side: int
+) -> Iterable[list[int]]:
+    """Parts as equal as can be; a few queries that can all run at once stay together."""
+    needed = -(-len(places) // max_queries)
+    if len(places) > policy.query_concurrency:
+        needed = -(-needed // side_by_side) * side_by_side
+    ends = [len(places) * number // needed for number in range(needed + 1)]
+    return (list(places[first:last]) for first, last in pairwise(ends))
 
 
 def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:

@@ -72,6 +72,7 @@ class Scope:
         policy: the report's batch policy, as far as it can be applied.
         fresh_since: days of the lookback that were read later are left alone.
         is_over: whether the report has dates, but none of its days is to be asked.
+        last_complete: yesterday; a day that still goes on is read, but not covered.
     """
 
     accounts: tuple[str, ...]
@@ -81,6 +82,13 @@ class Scope:
     policy: BatchPolicy
     fresh_since: datetime | None = None
     is_over: bool = False
+    last_complete: date | None = None
+
+    def complete(self, dates: DateRange | None) -> DateRange | None:
+        """The days that are over, of those answered; None when there are none."""
+        if dates is None or self.last_complete is None or dates.first > self.last_complete:
+            return None
+        return replace(dates, last=min(dates.last, self.last_complete))
 
     def policy_of(self, query: Query) -> BatchPolicy:
         """The batch policy of a query: one for several days must not be split into days."""
@@ -119,10 +127,11 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         is_dated: whether the data source knows dates at all.
         not_before: first day that the API is known to give; None when it gave all so far.
     """
+    today = now.astimezone(report.timezone).date()
     wanted, is_over = None, False
     if is_dated and report.start_date and not report.date_range_type:
-        today = now.astimezone(report.timezone).date()
-        first, last = report.start_date.on(today), report.end_date.on(today)
+        # Days to come have no data: asked for now, they would be asked for again every day.
+        first, last = report.start_date.on(today), min(report.end_date.on(today), today)
         first = max(first, not_before or first)
         is_over = first > last
         wanted = None if is_over else DateRange(first=first, last=last)
@@ -143,6 +152,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         policy=policy,
         fresh_since=now - timedelta(hours=hours) if hours else None,
         is_over=is_over,
+        last_complete=today - timedelta(days=1),
     )
 
 

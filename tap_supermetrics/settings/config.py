@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -34,6 +35,9 @@ _METADATA_COLUMNS: Final = tuple(
 )
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 _UNSET: Final = object()
+_FIRST_DAY: Final = date(1990, 1, 1)
+"""No data source is older; every day asked for in vain would be a query."""
+_MAX_DAYS_AGO: Final = 13_000
 SHORTEST_KEY: Final = 8
 """Shorter texts are no keys, and would be found within ordinary words."""
 
@@ -311,6 +315,8 @@ def _repeated(fields: Sequence[str]) -> list[str]:
 
 def _date_contradictions(own: Mapping[str, Any]) -> list[str]:
     start, end = own["start_date"], own["end_date"]
+    if start and ((start.fixed or _FIRST_DAY) < _FIRST_DAY or start.days_ago > _MAX_DAYS_AGO):
+        return [f"start_date: expected {_FIRST_DAY} or later, there are no data before"]
     if start is None or end is None or (start.fixed is None) != (end.fixed is None):
         return []
     backwards = start.days_ago < end.days_ago if start.fixed is None else start.fixed > end.fixed

@@ -155,8 +155,8 @@ OVERRIDABLE: Final[tuple[Setting, ...]] = (
         kind=kinds.flag(),
         default=False,
         description=(
-            "Ask the API to leave out accounts that it cannot read, instead of failing. Such "
-            "accounts then look empty."
+            "Ask the API to leave out accounts that it cannot read, instead of failing. Their days "
+            "are not covered, and the summary counts them; the run does not fail."
         ),
     ),
     Setting(

@@ -25,7 +25,7 @@ def test_a_wait_is_never_longer_after_progress_nor_shorter_without(steps: list[b
 
 def test_without_progress_the_wait_becomes_the_longest() -> None:
     wait = PollWait()
-    for _ in range(10):
+    for _ in range(100):
         wait.after(progressed=False)
     assert wait.wait_s == LONGEST_WAIT_S
 

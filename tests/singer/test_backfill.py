@@ -206,3 +206,25 @@ def test_auto_asks_query_by_query_when_the_batch_endpoint_disappears_half_way(
             assert target.tables[report["name"]] == truth(emulator, report, first, LAST)
         assert target.doubled == []
         assert ended.stderr.count("Query batches are not available") == 1
+
+
+def test_an_account_that_the_api_leaves_out_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    target, first = Target(), LAST - 4 * DAY
+    gone = "9150336284"
+    report = {**CAMPAIGNS, "ds_accounts": ["4713896205", gone]}
+    with Emulator(options=options()) as emulator:
+        config = config_for(
+            emulator,
+            [report],
+            start_date=str(first),
+            end_date=str(LAST),
+            add_exclude_account_errors=True,
+        )
+        ended = sync(config, tmp_path, target)
+
+        assert ended.code == 0, ended.stderr[-2000:]
+        assert f"account {gone}: 0 days done (0 empty), 0 failed, 5 left out by the API" in (
+            ended.stderr
+        )
+        partitions = target.state["bookmarks"]["google_ads"]["partitions"]
+        assert [each["context"]["account_id"] for each in partitions] == ["4713896205"]

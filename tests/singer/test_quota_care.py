@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,3 +199,24 @@ def test_a_changed_query_is_told_once_and_loads_no_history_by_itself(
     assert "what it asks for has changed" in changed.stderr
     assert "what it asks for has changed" not in again.stderr
     assert len(emulator.queries) == before
+
+
+def test_a_day_that_still_goes_on_is_read_by_every_run_until_it_is_over(tmp_path: Path) -> None:
+    now = datetime.now(tz=timezone.utc)
+    today = now.date()
+    with Emulator(options=Options(now=now.isoformat(), clock_factor=20.0)) as emulator:
+        config = config_for(
+            emulator,
+            [{**REPORT, "ds_accounts": ["4713896205"], "start_date": "2 days ago"}],
+            end_date="today",
+            lookback_days=0,
+        )
+        target = Target()
+        for _ in range(2):
+            assert sync(config, tmp_path, target).code == 0
+        if datetime.now(tz=timezone.utc).date() != today:
+            pytest.skip("midnight came in between")
+
+        asked = [query.first for query in emulator.queries]
+        assert asked == [today - 2 * DAY, today - DAY, today, today]
+        assert covered(target)["4713896205"] == [[str(today - 2 * DAY), str(today - DAY)]]
