@@ -253,13 +253,14 @@ class Run:
 
     def _lost(self, course: Course, lost: Lost) -> None:
         course.state.mark_lost(lost.query.account_id, lost.query.dates)
+        is_failure = lost.was_asked and lost.error.code != "ACCOUNT_EXCLUDED"
         if is_too_early(lost.error) and lost.query.dates and lost.was_asked:
             self._learn_first_day(course, first_day_given(lost.error, lost.query.dates.last))
         if self.summary.lost(lost):
             logger.error("%s is lost: %s", lost.query, lost.error)
         if lost.error.fate is Fate.STOP:
             self._stopped_by = self._stopped_by or lost.error
-        if lost.was_asked and self._settings.on_failure == "stop" and self._extraction:
+        if is_failure and self._settings.on_failure == "stop" and self._extraction:
             self._extraction.stop(lost.error)
 
     def _learn_first_day(self, course: Course, first_day: date) -> None:
