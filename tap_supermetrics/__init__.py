@@ -11,7 +11,7 @@ extraction/   runs a plan: query batches, downloads, spool                thread
 state         the bookmarks of a report, read and written                 pure
 lines         rows -> RECORD messages, many at a time                     pure
 records       API data types -> JSON Schema, rows -> records              pure
-api/          the vendor's API: errors, wire (all its spellings), client  I/O
+api/          the API: errors, wire (all its spellings), transport, client  I/O
 planning/     what to ask: coverage, plan, packing                        pure
 settings/     what the user configures, declared once                     pure
 dates         days and date ranges                                        pure

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from itertools import starmap
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -125,12 +126,11 @@ class _BlockReader:
                 self._readings[number] = self._readings[number][-1:]
         self._dated_by = reader.dated_by
         names = [column.name for column in reader.columns]
-        own = [*names, DATE] if reader.dated_by else names
+        own = [DATE, *names] if reader.dated_by else names
         self._own = [name for name in own if is_selected(name)]
         self._is_whole = self._own == names and places == list(range(self._width))
-        self._record = _record_type(
-            self._own, [name for name in reader.shared if is_selected(name)]
-        )
+        shared = [name for name in reader.shared if is_selected(name)]
+        self._record = _record_maker(shared, self._own)
         self._decode = self._decoder()
 
     def _decoder(self) -> Callable[[bytes], list[tuple[Any, ...]]]:
@@ -256,14 +256,12 @@ class LineFormat:
         return Lines(count=len(records), data=b"".join((begin, framed, end)))
 
 
-def _record_type(own: Sequence[str], shared: Sequence[str]) -> type[msgspec.Struct]:
-    """A record, made of its own values; those that all share are a slot, filled in later."""
-    members: list[Any] = [
-        (f"_{number}", Any, msgspec.field(name=name)) for number, name in enumerate(own)
-    ]
-    if shared:
-        members.append(("shared", Any, msgspec.field(name=shared[0], default=msgspec.Raw(_SLOT))))
-    return msgspec.defstruct("Record", members, gc=False)
+def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., msgspec.Struct]:
+    """Makes a record of its own values; before them is a slot for those that all share."""
+    names = [*shared[:1], *own]
+    members = [(f"_{n}", Any, msgspec.field(name=name)) for n, name in enumerate(names)]
+    record: Any = msgspec.defstruct("Record", members, gc=False)
+    return partial(record, msgspec.Raw(_SLOT)) if shared else record
 
 
 def _joined(shared: Mapping[str, str | None]) -> bytes:

@@ -426,6 +426,8 @@ class RecordReader:
                     "RESULT_MISMATCH", f"expected rows of {self._width} values, got {len(row)}"
                 )
             record: dict[str, Any] = self.shared.copy()
+            if self.dated_by:
+                record[DATE] = None
             for name, place, convert in columns:
                 record[name] = convert(row[place])
             if self.dated_by:

@@ -132,6 +132,7 @@ class Run:
             now=self._now,
             on_news=self.checkpoint,
         )
+        self._extraction.start()
 
     def _within_budget(self) -> list[Query]:
         """The plan; of one with more queries than a run may ask, those that come first."""

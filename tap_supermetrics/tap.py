@@ -13,7 +13,8 @@ from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 
-from tap_supermetrics.api.client import Client, RateLimit
+from tap_supermetrics.api.client import Client
+from tap_supermetrics.api.transport import RateLimit
 from tap_supermetrics.courses import discover
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.run import Run

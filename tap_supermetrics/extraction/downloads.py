@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.api.client import Answer, Client
+    from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.transport import Answer
     from tap_supermetrics.planning.plan import Query
     from tap_supermetrics.settings import Report
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.client import RetryPolicy
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.transport import RetryPolicy
 from tap_supermetrics.extraction.batches import RunningBatch, adopt, cancel_batches
 from tap_supermetrics.extraction.board import Board
 from tap_supermetrics.extraction.channel import Surroundings
@@ -127,7 +127,11 @@ class Extraction:
             client=client, registry=self._registry, reports=reports, scopes=scopes, now=now
         )
         self._runner = Runner(around, Downloader(client=client, now=now), self._board, ways)
-        self._runner.start(queries, self._adopt(held))
+        self._held = held
+
+    def start(self) -> None:
+        """Begin to ask. Not before somebody knows of this extraction, and can close it."""
+        self._runner.start(self._queries, self._adopt(self._held))
 
     def _adopt(self, held: HeldResults) -> list[RunningBatch]:
         planned, adopted = set(self._queries), []

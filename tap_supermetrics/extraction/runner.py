@@ -184,7 +184,8 @@ class Runner:
         self.wake()
         for _ in range(DOWNLOAD_THREADS):
             self._finished.put(None)
-        self._deciding.join(patience_s)
+        if self._deciding.is_alive():
+            self._deciding.join(patience_s)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

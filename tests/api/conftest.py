@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_supermetrics.api.client import Client, RateLimit, RetryPolicy
+from tap_supermetrics.api.client import Client
+from tap_supermetrics.api.transport import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator
 
 if TYPE_CHECKING:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_supermetrics.api import client as client_module
-from tap_supermetrics.api.client import Client, RateLimit, RetryPolicy
+from tap_supermetrics.api import transport as transport_module
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.transport import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tap_supermetrics.api.client import Client
 
 ACCOUNT = "8820145937"
 
@@ -283,7 +285,7 @@ def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
     patient = replace(client, retry=replace(client.retry, max_tries=9))
     emulator.inject(Fault(effect=effect, method="POST", times=None, size=20))
     failure_of(lambda: patient.start_batch(body()))
-    sent = 1 + client_module.MAX_STARTS_UNKNOWN
+    sent = 1 + transport_module.MAX_STARTS_UNKNOWN
     assert len(emulator.requests) == sent
     assert patient.lost_starts == sent
     assert sum("may run unseen" in record.getMessage() for record in caplog.records) == sent
@@ -313,7 +315,7 @@ def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
     patient = replace(client, retry=replace(client.retry, max_tries=9))
     emulator.inject(Fault(effect="html", method="POST", status=200, times=None))
     failure_of(lambda: patient.start_batch(body()))
-    assert len(emulator.requests) == 1 + client_module.MAX_STARTS_UNKNOWN
+    assert len(emulator.requests) == 1 + transport_module.MAX_STARTS_UNKNOWN
     assert patient.lost_starts == len(emulator.requests)
 
 
@@ -389,7 +391,7 @@ class Clock:
 
 def test_requests_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(client_module, "time", clock)
+    monkeypatch.setattr(transport_module, "time", clock)
     limit, starts = RateLimit(4), []
     for _ in range(9):
         limit.wait()
@@ -399,7 +401,7 @@ def test_requests_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pause_is_no_credit_for_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(client_module, "time", clock)
+    monkeypatch.setattr(transport_module, "time", clock)
     limit = RateLimit(2)
     limit.wait()
     clock.now += 60

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_supermetrics.api import client as client_module
+from tap_supermetrics.api import transport as transport_module
 from tap_supermetrics.api.errors import ApiError
 from tests.api.server import Handler, serving
 
@@ -276,7 +276,7 @@ def test_a_status_without_paging_is_read_once(
 def test_a_small_packet_that_unpacks_without_measure_is_not_unpacked_whole(
     make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 1024 * 1024)
+    monkeypatch.setattr(transport_module, "MAX_ANSWER_BYTES", 1024 * 1024)
     bomb = gzip.compress(b" " * (64 * 1024 * 1024), 9)
     with serving(lambda handler: handler.reply(bomb, 200, {"Content-Encoding": "gzip"})) as server:
         client = make_client(server.url)
@@ -288,7 +288,7 @@ def test_a_small_packet_that_unpacks_without_measure_is_not_unpacked_whole(
 def test_a_body_without_end_is_hung_up_on(
     make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 1024 * 1024)
+    monkeypatch.setattr(transport_module, "MAX_ANSWER_BYTES", 1024 * 1024)
     was_hung_up = threading.Event()
 
     def endless(handler: Handler) -> None:
@@ -312,7 +312,7 @@ def test_a_body_without_end_is_hung_up_on(
 def test_a_body_that_drips_is_hung_up_on(
     make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, *, is_chunked: bool
 ) -> None:
-    monkeypatch.setattr(client_module, "ANSWER_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(transport_module, "ANSWER_TIMEOUT_S", 0.1)
     pause, was_hung_up = threading.Event(), threading.Event()
 
     def drip(handler: Handler) -> None:
@@ -337,5 +337,5 @@ def test_a_body_that_drips_is_hung_up_on(
     assert error.code == "ANSWER_INVALID"
 
 
-def once(client: Client) -> client_module.RetryPolicy:
+def once(client: Client) -> transport_module.RetryPolicy:
     return replace(client.retry, max_tries=1)

@@ -135,6 +135,24 @@ def test_halves_of_a_batch_have_its_queries_between_them(
             assert Counter(expanded(earlier)) == Counter(earlier.queries)
 
 
+@given(st.integers(1, 600), st.integers(1, 20), st.sampled_from([1, 2]))
+def test_batches_are_equal_and_fill_every_place(
+    count: int, concurrency: int, side_by_side: int
+) -> None:
+    own = policy(query_concurrency=concurrency)
+    queries = [
+        Query(report="ads", accounts=("1",), dates=date_range(day, day)) for day in range(count)
+    ]
+    sizes = [len(batch) for batch in pack(queries, lambda _: own, 100, side_by_side)]
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= 100
+    if count <= concurrency:
+        assert sizes == [count]
+    else:
+        assert len(sizes) % side_by_side == 0
+        assert len(sizes) < count / 100 + side_by_side
+
+
 def test_days_of_accounts_that_are_the_same_become_one_item() -> None:
     queries = [
         Query(report="ads", accounts=(account,), dates=date_range(number, number))

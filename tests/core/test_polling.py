@@ -3,7 +3,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.extraction.polling import LONGEST_WAIT_S, SHORTEST_WAIT_S, PollWait
+from tap_supermetrics.extraction.polling import (
+    LATE_SHARE,
+    LONGEST_WAIT_S,
+    SHORTEST_WAIT_S,
+    PollWait,
+)
 
 
 @given(st.lists(st.booleans(), max_size=30))
@@ -35,6 +40,20 @@ def test_with_progress_the_wait_becomes_the_shortest_again() -> None:
     for _ in range(6):
         wait.after(progressed=True)
     assert wait.wait_s == SHORTEST_WAIT_S
+
+
+def test_an_end_is_seen_soon_after_however_long_was_waited() -> None:
+    """Without progress, the wait is never much more than a share of the time waited already."""
+    wait, waited = PollWait(), 0.0
+    for _ in range(100):
+        waited += wait.wait_s
+        assert wait.after(progressed=False) <= 2 * SHORTEST_WAIT_S + LATE_SHARE * waited
+
+
+@given(st.floats(0, 1e6))
+def test_with_an_end_in_sight_the_wait_reaches_a_third_of_the_way(expected_s: float) -> None:
+    wait = PollWait().after(progressed=True, expected_s=expected_s)
+    assert wait == max(SHORTEST_WAIT_S, min(expected_s / 3, LONGEST_WAIT_S))
 
 
 def test_the_first_wait_is_short() -> None:

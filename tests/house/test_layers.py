@@ -26,9 +26,9 @@ OUTSIDE: Final = {
     # Who may import what of others.
     "singer_sdk": SINGER,
     "click": {"tap"},
-    "requests": {"api.client"},
-    "backoff": {"api.client"},
-    "urllib3": {"api.client"},
+    "requests": {"api.transport"},
+    "backoff": {"api.transport"},
+    "urllib3": {"api.transport"},
     "http": set[str](),
     "socket": set[str](),
 }

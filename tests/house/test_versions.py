@@ -27,8 +27,9 @@ CHANGED: Final[dict[tuple[type[Any], type[Any]], dict[str, str]]] = {
         "discover_streams": "where streams are made",
         "dynamic_catalog": "that discovery does not need a catalog and its settings are checked",
         "invoke": "how the command line calls the tap: it must end in `sync_to_end`",
-        "load_state": "when the state is read: before the first stream asks for it",
+        "_reset_state_progress_markers": "that nothing is done to our bookmarks before a sync",
         "message_writer_class": "who writes messages: it must be `MessageWriter`",
+        "setup_mapper": "what is called before streams are discovered: there the state is checked",
     },
     (ReportStream, Stream): {
         "TYPE_CONFORMANCE_LEVEL": "that records are not converted a second time",

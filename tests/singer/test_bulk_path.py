@@ -23,6 +23,7 @@ from tap_supermetrics.errors import InterruptedRun
 from tap_supermetrics.streams import ReportStream
 from tap_supermetrics.tap import TapSupermetrics
 from tap_supermetrics.writer import MessageWriter
+from tests.benchmarks.server import serving
 from tests.tap import command, config_for
 
 if TYPE_CHECKING:
@@ -357,20 +358,25 @@ def test_a_target_that_goes_away_ends_the_run_quietly(tmp_path: Path) -> None:
     assert said.count(b"Traceback") <= 1
 
 
-def test_a_signal_while_the_target_reads_slowly_leaves_whole_lines(tmp_path: Path) -> None:
-    report = {**REPORTS[0], "fields": ["Date", "Campaignname", "Device", "Clicks"]}
-    with Emulator(options=options()) as emulator:
-        config = config_for(emulator, [report], start_date="2024-05-01", end_date="2024-06-09")
-        (tmp_path / "config.json").write_text(json.dumps(config))
+def test_a_signal_while_the_target_does_not_read_leaves_whole_lines(tmp_path: Path) -> None:
+    """It waits in the middle of a write: what was begun is written to its end, and no more."""
+    with serving(rows=20_000) as server:
+        (tmp_path / "config.json").write_text(json.dumps(server.config(results=2)))
         line = command("--config", str(tmp_path / "config.json"))
         with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own command
             assert process.stdout
-            start = os.read(process.stdout.fileno(), 65536)
+            written = b""
+            while b'"RECORD"' not in written:
+                written += os.read(process.stdout.fileno(), 65536)
+            threading.Timer(0.5, process.send_signal, [signal.SIGTERM]).start()
             time.sleep(1.0)
-            threading.Timer(0.2, process.send_signal, [signal.SIGTERM]).start()
-            rest = process.stdout.read()
+            assert process.poll() is None
+            written += process.stdout.read()
             code = process.wait(timeout=30)
-    lines = (start + rest).splitlines()
-    assert code in {0, 128 + signal.SIGTERM}
-    assert all(json.loads(each) for each in lines)
-    assert json.loads(lines[-1])["type"] == "STATE"
+    found = [json.loads(each) for each in written.splitlines()]
+    states = [each["value"]["bookmarks"]["google_ads"] for each in found if "value" in each]
+    assert code == 128 + signal.SIGTERM
+    assert written.endswith(b"\n")
+    assert 0 < sum(each["type"] == "RECORD" for each in found) < 20_000
+    assert states[-1]["partitions"] == []
+    assert states[-1]["query_batches"]

@@ -1,0 +1,403 @@
+"""Requests to the API: authorised, paced, retried, bounded, translated into values or `ApiError`.
+
+This is the only module that touches the network. The key goes into the Authorization header of
+requests to the configured origin and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from urllib.parse import quote, urljoin, urlsplit
+
+import backoff
+import msgspec
+import requests
+import urllib3
+from requests.auth import AuthBase
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.api.errors import ApiError, Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from backoff.types import Details
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S: Final = 10.0
+SILENCE_TIMEOUT_S: Final = 120.0
+"""Longest wait for the next byte of an answer."""
+ANSWER_TIMEOUT_S: Final = 900.0
+"""Longest time that one whole answer may take."""
+MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
+"""Largest answer, unpacked: 25 kB for each row of a page of the default size."""
+CHUNK_BYTES: Final = 256 * 1024
+
+MAX_TRIES: Final = 6
+MAX_RETRY_S: Final = 600.0
+"""No retry begins later than this after the first try, in seconds."""
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 60.0
+MAX_STARTS_UNKNOWN: Final = 2
+"""How often a batch is started again when the answer to its start was lost."""
+
+_REDIRECTS: Final = range(300, 400)
+_ERRORS: Final = 400
+_SERVER_ERRORS: Final = 500
+_NO_ERROR_OBJECT: Final = (
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How long to wait between tries. Waits are drawn between zero and a doubling bound.
+
+    Attributes:
+        max_tries: tries in all.
+        max_time_s: no retry begins later than this after the first try.
+        first_wait_s: bound of the first wait.
+        longest_wait_s: bound of any wait; what the server asks for stands above it.
+    """
+
+    max_tries: int = MAX_TRIES
+    max_time_s: float = MAX_RETRY_S
+    first_wait_s: float = FIRST_WAIT_S
+    longest_wait_s: float = LONGEST_WAIT_S
+
+    def waits(self) -> Generator[float, ApiError, None]:
+        """Seconds to wait after each error sent in."""
+        error = yield 0.0
+        bound = self.first_wait_s
+        while True:
+            drawn = random.uniform(0, bound)  # noqa: S311 - spreads load, guards nothing
+            error = yield max(drawn, error.retry_after_s)
+            bound = min(bound * 2, self.longest_wait_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[T]):
+    """A good answer: what it says about itself, and its data."""
+
+    meta: wire.Meta
+    data: T
+
+
+class RateLimit:
+    """Spreads the requests of all threads evenly, so that no second sees too many."""
+
+    def __init__(self, per_second: float) -> None:
+        self._interval_s = 1 / per_second
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        """Return when the next request may be sent."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._interval_s
+        if turn > now:
+            time.sleep(turn - now)
+
+
+class _Bearer(AuthBase):
+    """Sets the header itself, so that no `.netrc` can replace it."""
+
+    def __init__(self, api_key: str) -> None:
+        self._header = f"Bearer {api_key}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+@dataclass(slots=True, kw_only=True)
+class Transport:
+    """Sends requests of one key to one origin. Safe to use from several threads.
+
+    Attributes:
+        api_url: base address, without a slash at the end.
+        api_key: the key; never shown.
+        retry: how failed requests are repeated.
+        lost_starts: how many starts of a query batch got no answer; each may have made a batch
+            that nobody can find.
+    """
+
+    api_url: str
+    api_key: str = field(repr=False)
+    rate_limit: RateLimit
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    lost_starts: int = 0
+    _threads: threading.local = field(default_factory=threading.local, repr=False)
+
+    def request(
+        self,
+        method: str,
+        address: str,
+        to: type[T],
+        parameters: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Answer[T]:
+        """Send a request until it succeeds, or its error says that this is useless.
+
+        Args:
+            method: the HTTP method.
+            address: a path below `api_url`, or a whole address of the same origin.
+            to: the type of the answer's data.
+            parameters: of the address.
+            body: sent as JSON.
+
+        Raises:
+            ApiError: it was refused, or failed for good.
+        """
+        url = self._checked_url(address)
+        patience = _Patience(self, is_start=address == wire.BATCH_PATH)
+        retrying = backoff.on_exception(
+            self.retry.waits,
+            ApiError,
+            max_tries=self.retry.max_tries,
+            jitter=None,
+            giveup=patience.is_over,
+            on_backoff=partial(_log_retry, self.retry.max_tries),
+            logger=None,
+        )
+        answer: Answer[T] = retrying(self._send)(method, url, to, parameters, body)
+        return answer
+
+    def _checked_url(self, address: str) -> str:
+        """The whole address, which must be of the configured origin: the key goes nowhere else.
+
+        Raises:
+            ApiError: ADDRESS_REFUSED.
+        """
+        try:
+            url = urljoin(f"{self.api_url}/", address)
+            ours, theirs = _origin(self.api_url), _origin(url)
+        except ValueError:
+            shown = self._without_key(address)[:60]
+            raise ApiError("ADDRESS_REFUSED", f"the API named {shown!r} as an address") from None
+        if ours != theirs:
+            raise ApiError(
+                "ADDRESS_REFUSED",
+                f"the API named an address at {self._without_key(theirs)}, expected {ours}; "
+                "the key is not sent there",
+            )
+        return url
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        to: type[T],
+        parameters: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+    ) -> Answer[T]:
+        self.rate_limit.wait()
+        try:
+            with self._session().request(
+                method,
+                url,
+                params=parameters,
+                data=None if body is None else msgspec.json.encode(body),
+                headers={"Content-Type": "application/json"} if body is not None else None,
+                timeout=(CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return self._answer(response, _bounded_body(response), to)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise self._connection_error(error) from None
+
+    def _session(self) -> requests.Session:
+        """A session for each thread: they share no connections and no cookies."""
+        if not hasattr(self._threads, "session"):
+            self._threads.session = requests.Session()
+            self._threads.session.auth = _Bearer(self.api_key)
+        session: requests.Session = self._threads.session
+        return session
+
+    def _answer(self, response: requests.Response, body: bytearray, to: type[T]) -> Answer[T]:
+        status, retry_after_s = response.status_code, _retry_after_s(response)
+        if status in _REDIRECTS:
+            raise ApiError(
+                "ADDRESS_REFUSED",
+                "the API redirects to another address, which is not followed",
+                status=status,
+            )
+        if status < _ERRORS:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                good = msgspec.json.decode(body, type=wire.GoodEnvelope[to])  # type: ignore[valid-type] # made at run time
+                return Answer(meta=good.meta, data=good.data)
+        envelope = self._envelope(body, status, retry_after_s)
+        request_id = envelope.meta.request_id
+        if envelope.error is not None or status >= _ERRORS:
+            error = envelope.error or wire.Error()
+            raise self.refusal(error, status, request_id, retry_after_s)
+        try:
+            data = msgspec.json.decode(envelope.data, type=to)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            message = f"expected data as documented, got other ({error})"
+            raise ApiError(
+                "ANSWER_INVALID", message, status=status, request_id=request_id
+            ) from None
+        return Answer(meta=envelope.meta, data=data)
+
+    def _envelope(self, body: bytearray, status: int, retry_after_s: float) -> wire.Envelope:
+        try:
+            return msgspec.json.decode(body, type=wire.Envelope)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if salvaged := _salvaged(body):
+                return wire.Envelope(error=salvaged)
+            # Cut after the key was taken out: half a key is still a secret.
+            start = self._without_key(body[:4096].decode(errors="replace"))[:60]
+            raise ApiError(
+                # A proxy's page says more by its status than by its text.
+                "ANSWER_INVALID" if status < _ERRORS else "",
+                f"expected JSON as documented, got {start!r} ({error})",
+                status=status,
+                retry_after_s=retry_after_s,
+            ) from None
+
+    def refusal(
+        self, error: wire.Error, status: int, request_id: str = "", retry_after_s: float = 0.0
+    ) -> ApiError:
+        """An error that the API told, without the key wherever it stands."""
+        said = [part for part in (error.message, error.description) if part and part != error.code]
+        return ApiError(
+            self._without_key(error.code),
+            self._without_key(": ".join(said)) or "the API gives no reason",
+            status=status,
+            request_id=self._without_key(request_id),
+            retry_after_s=retry_after_s,
+        )
+
+    def _connection_error(self, error: Exception) -> ApiError:
+        return ApiError(
+            "CONNECTION_FAILED",
+            self._without_key(f"{type(error).__name__}: {error}"),
+            is_answer_lost=not _was_never_sent(error),
+        )
+
+    def _without_key(self, text: str) -> str:
+        for spelling in _spellings(self.api_key):
+            text = text.replace(spelling, "(the key)")
+        return text
+
+
+class _Patience:
+    """Decides when one request has been tried enough."""
+
+    def __init__(self, transport: Transport, *, is_start: bool) -> None:
+        self._transport = transport
+        self._is_start = is_start
+        self._started = time.monotonic()
+        self._lost = 0
+
+    def is_over(self, error: Exception) -> bool:
+        """Whether to give up after this error."""
+        if not isinstance(error, ApiError) or error.fate is not Fate.RETRY:
+            return True
+        if self._is_start and _may_have_started(error):
+            self._note_lost_start(error)
+        waited_s = time.monotonic() - self._started + error.retry_after_s
+        return waited_s > self._transport.retry.max_time_s or self._lost > MAX_STARTS_UNKNOWN
+
+    def _note_lost_start(self, error: ApiError) -> None:
+        self._lost += 1
+        self._transport.lost_starts += 1
+        logger.warning(
+            "No answer to the start of a query batch: it may run unseen and cost quota. %s", error
+        )
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port as they compare; a user's name makes another origin.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    parts = urlsplit(url)
+    own_port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(own_port)}"
+
+
+def _spellings(key: str) -> tuple[str, ...]:
+    """The key as messages may spell it: plain, as Python and JSON escape it, and in addresses."""
+    in_json = msgspec.json.encode(key)[1:-1].decode()
+    return key, repr(key)[1:-1], in_json, in_json.replace("/", "\\/"), quote(key, safe="")
+
+
+def _salvaged(body: bytearray) -> wire.Error | None:
+    """The error of an answer that is wrong elsewhere: whatever else it says, its code counts."""
+    try:
+        error = msgspec.json.decode(body)["error"]
+        code, message = error["code"], error.get("message")
+    except _NO_ERROR_OBJECT:
+        return None
+    return wire.Error(code=code, message=str(message)) if isinstance(code, str) else None
+
+
+def _may_have_started(error: ApiError) -> bool:
+    """Whether a start may have been carried out although no answer said so."""
+    is_of_proxy = not error.code and error.status >= _SERVER_ERRORS
+    return error.is_answer_lost or is_of_proxy or error.code == "ANSWER_INVALID"
+
+
+def _was_never_sent(error: Exception) -> bool:
+    """Whether a request failed before any of it could reach the API."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError) or (
+        isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ProxyError)
+    )
+
+
+def _bounded_body(response: requests.Response) -> bytearray:
+    """The unpacked body; neither endless nor a bomb.
+
+    Raises:
+        ApiError: ANSWER_INVALID when it is larger, or takes longer, than any good answer.
+    """
+    deadline, body = time.monotonic() + ANSWER_TIMEOUT_S, bytearray()
+    # Whatever has come, not whole chunks: of a body that trickles, none is ever whole.
+    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+            raise ApiError(
+                "ANSWER_INVALID",
+                f"an answer did not end within {MAX_ANSWER_BYTES >> 20} MiB "
+                f"and {ANSWER_TIMEOUT_S:.0f} s; lower `page_size`",
+                status=response.status_code,
+            )
+    return body
+
+
+def _retry_after_s(response: requests.Response) -> float:
+    """What the server asks to wait, in seconds; 0 when it does not say, or says it as a date."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() else 0.0
+
+
+def _log_retry(max_tries: int, details: Details) -> None:
+    logger.warning(
+        "Request failed, try %d of %d follows in %.1f s: %s",
+        details["tries"] + 1,
+        max_tries,
+        details["wait"],
+        details["exception"],
+    )
