@@ -1,0 +1,18 @@
+"""Attacks do not wait for real minutes: waits between polls are cut, limits of time too."""
+
+from __future__ import annotations
+
+import pytest
+
+from tap_supermetrics.extraction import async_queries, batches, polling
+
+
+@pytest.fixture(autouse=True)
+def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll every few milliseconds, and give up an unreadable status soon."""
+    monkeypatch.setattr(polling, "SHORTEST_WAIT_S", 0.01)
+    monkeypatch.setattr(polling, "LONGEST_WAIT_S", 0.05)
+    init = polling.PollWait.__init__
+    monkeypatch.setattr(init, "__defaults__", (0.01, *(init.__defaults__ or ())[1:]))
+    for module in (batches, async_queries):
+        monkeypatch.setattr(module, "POLL_FAILURES_S", 0.1)

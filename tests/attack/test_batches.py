@@ -1,0 +1,318 @@
+"""Query batches that stop early, expire, vanish, lie or come from another time."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from tap_supermetrics.api.client import BatchStatus, Client
+from tap_supermetrics.emulator import Emulator, Fault
+from tap_supermetrics.extraction.extraction import Extraction
+from tap_supermetrics.extraction.outcomes import Result
+from tests.attack.driver import (
+    ACCOUNTS,
+    ADS,
+    DAY,
+    FACEBOOK,
+    FIRST,
+    LAST,
+    Killed,
+    attempt,
+    everything,
+    keeps_its_promise,
+    options,
+    posts,
+    settings_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from tap_supermetrics.emulator.faults import Effect
+    from tests.attack.driver import Attempt
+
+pytestmark = pytest.mark.timeout(120)
+MONTH = LAST - 29 * DAY
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Emulator]:
+    with Emulator(options=options()) as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(shared: Emulator) -> Iterator[Emulator]:
+    before = shared.options
+    shared.reset()
+    yield shared
+    shared.change_options(
+        batch_max_queries=before.batch_max_queries,
+        total_rows_counts_header=before.total_rows_counts_header,
+    )
+
+
+def succeeds(
+    done: Attempt, emulator: Emulator, *reports: dict[str, Any], first: date = FIRST
+) -> None:
+    assert done.code == 0, "\n".join(done.log)
+    keeps_its_promise(done, emulator, *reports, first=first)
+
+
+# Stopped, expired, cancelled
+
+
+@pytest.fixture
+def hurry(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a minute passes with each look at a batch."""
+    ask = Client.batch_status
+
+    def status(client: Client, batch_id: str) -> BatchStatus:
+        emulator.clock.advance(seconds=30)
+        return ask(client, batch_id)
+
+    monkeypatch.setattr(Client, "batch_status", status)
+
+
+@pytest.mark.usefixtures("hurry")
+def test_queries_that_a_stopped_batch_never_finished_have_failed_and_are_asked_again(
+    emulator: Emulator,
+) -> None:
+    """The batch's five minutes run out while one query hangs; it is not taken for empty."""
+    emulator.inject(Fault(effect="hang_query", account=ACCOUNTS[1], day=LAST))
+    done = attempt(settings_for(emulator, ADS, timeout_minutes=5, mode="batch"))
+
+    succeeds(done, emulator, ADS)
+    assert "QUERY_UNFINISHED" in "\n".join(done.log)
+    assert len(emulator.queries) == len(everything(ADS)) + 1
+
+
+@pytest.mark.usefixtures("hurry")
+def test_a_query_that_never_finishes_is_lost_after_three_batches_and_named(
+    emulator: Emulator,
+) -> None:
+    emulator.inject(Fault(effect="hang_query", account=ACCOUNTS[1], day=LAST, times=None))
+    done = attempt(settings_for(emulator, ADS, timeout_minutes=5, mode="batch"))
+
+    assert done.code == 3
+    assert done.days("google_ads") == everything(ADS) - {(ACCOUNTS[1], LAST)}
+    assert f"account {ACCOUNTS[1]}, {LAST}: QUERY_UNFINISHED" in "\n".join(done.log)
+    assert posts(emulator) == 3
+    keeps_its_promise(done, emulator, ADS)
+
+
+def test_an_expired_result_is_asked_for_again_and_nothing_else_is(emulator: Emulator) -> None:
+    emulator.inject(Fault(effect="expire_query", account=ACCOUNTS[0], day=LAST))
+    done = attempt(settings_for(emulator, ADS))
+
+    succeeds(done, emulator, ADS)
+    again = [each for each in emulator.queries if each.batch_id != emulator.queries[0].batch_id]
+    assert [(*each.accounts, each.first) for each in again] == [(ACCOUNTS[0], LAST)]
+
+
+def test_a_batch_whose_status_expired_is_asked_again(emulator: Emulator) -> None:
+    emulator.inject(Fault(effect="expire", path="query/batch/.*/status", method="GET"))
+    done = attempt(settings_for(emulator, ADS))
+
+    succeeds(done, emulator, ADS)
+    assert posts(emulator) == 2
+
+
+def test_a_batch_that_somebody_cancels_is_finished_by_another(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody presses the button at the vendor's page while the tap waits."""
+    ask, cancelled = Client.batch_status, list[str]()
+
+    def status(client: Client, batch_id: str) -> BatchStatus:
+        if not cancelled:
+            cancelled.append(batch_id)
+            client.cancel_batch(batch_id)
+        return ask(client, batch_id)
+
+    monkeypatch.setattr(Client, "batch_status", status)
+    done = attempt(settings_for(emulator, ADS, start_date=str(MONTH)))
+
+    succeeds(done, emulator, ADS, first=MONTH)
+    assert cancelled
+
+
+# Refused
+
+
+def test_a_batch_that_the_api_finds_too_large_is_halved(emulator: Emulator) -> None:
+    emulator.change_options(batch_max_queries=40)
+    done = attempt(settings_for(emulator, ADS, start_date=str(MONTH)))
+
+    succeeds(done, emulator, ADS, first=MONTH)
+    assert [each.amount for each in emulator.batches] == [30, 30]
+
+
+def test_one_bad_report_does_not_hold_back_the_others_of_its_batch(emulator: Emulator) -> None:
+    bad = {**FACEBOOK, "settings": {"no_such_setting": True}}
+    done = attempt(settings_for(emulator, ADS, bad))
+
+    assert done.code == 3
+    assert done.days("google_ads") == everything(ADS)
+    assert done.days("facebook_ads") == set()
+    assert "SETTING_KEY_INVALID" in "\n".join(done.log)
+    keeps_its_promise(done, emulator, ADS)
+
+
+@pytest.mark.parametrize("effect", ["reset_after", "truncate"])
+def test_a_start_whose_answer_is_lost_is_repeated_a_few_times_and_counted(
+    effect: Effect, emulator: Emulator
+) -> None:
+    path = "query/batch$"
+    emulator.inject(Fault(effect=effect, path=path, method="POST", times=1, size=20))
+    done = attempt(settings_for(emulator, ADS))
+    succeeds(done, emulator, ADS)
+    assert "1 starts of query batches got no answer" in "\n".join(done.log)
+
+    emulator.reset()
+    emulator.inject(Fault(effect=effect, path=path, method="POST", times=None, size=20))
+    done = attempt(settings_for(emulator, ADS))
+    assert done.code == 3
+    assert posts(emulator) == 3
+    assert "3 starts of query batches got no answer" in "\n".join(done.log)
+
+
+# Cut off
+
+
+def test_a_result_that_was_cut_off_is_split_by_date_until_it_is_whole(emulator: Emulator) -> None:
+    ranges = {**ADS, "split_dates_policy": "none"}
+    rows = max(
+        len(emulator.world.rows("AW", [each], MONTH, LAST, ADS["fields"], emulator.today))
+        for each in ACCOUNTS
+    )
+    done = attempt(settings_for(emulator, ranges, start_date=str(MONTH), max_rows=rows // 3))
+
+    succeeds(done, emulator, ADS, first=MONTH)
+    assert "split into halves" in "\n".join(done.log)
+
+
+def test_a_day_that_is_cut_off_fails_and_says_what_to_do(emulator: Emulator) -> None:
+    done = attempt(settings_for(emulator, ADS, max_rows=2))
+
+    assert done.code == 3
+    assert done.written == 0
+    assert "RESULT_CUT_OFF" in "\n".join(done.log)
+    assert "raise `max_rows`" in "\n".join(done.log)
+
+
+# Counted
+
+
+@pytest.mark.parametrize("counts_header", [True, False])
+@pytest.mark.parametrize("page_size", [1, 2, 3, 1000])
+def test_a_counted_header_is_not_taken_for_a_missing_row(
+    counts_header: bool,  # noqa: FBT001 - a parameter of the test
+    page_size: int,
+    emulator: Emulator,
+) -> None:
+    emulator.change_options(total_rows_counts_header=counts_header)
+    done = attempt(settings_for(emulator, ADS, page_size=page_size))
+    succeeds(done, emulator, ADS)
+    assert len(emulator.queries) == len(everything(ADS))
+
+
+# From another time
+
+
+def held_state(emulator: Emulator, *reports: dict[str, Any], **top: Any) -> dict[str, Any]:  # noqa: ANN401 - any setting
+    """The state of a run that was killed with its batch done and nothing emitted."""
+    outcomes = Extraction.outcomes
+
+    def die(extraction: Extraction, report: str) -> NoReturn:
+        for outcome in outcomes(extraction, report):
+            assert isinstance(outcome, Result)
+            outcome.spool.close()
+            break
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Extraction, "outcomes", die)
+        patch.setattr("tap_supermetrics.extraction.extraction.cancel_batches", lambda *_: None)
+        killed = attempt(settings_for(emulator, *reports, **top))
+    assert all(state["query_batches"] for state in killed.bookmarks.values())
+    while any(batch.status != "STOPPED" for batch in emulator.batches):
+        emulator.clock.advance(seconds=10)
+    return killed.bookmarks
+
+
+def test_a_batch_of_a_killed_run_serves_every_report_that_it_holds(emulator: Emulator) -> None:
+    state = held_state(emulator, ADS, FACEBOOK)
+    before = len(emulator.queries)
+    done = attempt(settings_for(emulator, ADS, FACEBOOK), state)
+
+    succeeds(done, emulator, ADS, FACEBOOK)
+    assert len(emulator.queries) == before
+    assert all(each["query_batches"] == [] for each in done.bookmarks.values())
+
+
+@pytest.mark.parametrize("gone", ["expired", "unknown", "strange", "an hour older"])
+def test_a_batch_that_is_gone_is_paid_for_again(gone: str, emulator: Emulator) -> None:
+    state = held_state(emulator, ADS)
+    held = state["google_ads"]["query_batches"][0]
+    match gone:
+        case "expired":
+            emulator.clock.advance(seconds=2 * 3600)
+        case "unknown":
+            held["batch_id"] = "qrb_000000000000"
+        case "strange":
+            held["batch_id"] = "../../teams?x=#"
+        case _:
+            held["submitted_at"] = "2020-01-01T00:00:00+00:00"
+    before = len(emulator.queries)
+    done = attempt(settings_for(emulator, ADS), state)
+
+    succeeds(done, emulator, ADS)
+    assert len(emulator.queries) == before + len(everything(ADS))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fields": ["Date", "Campaignname", "Clicks"]},
+        {"filter": "Campaignname =@ nothing_has_this_name"},
+        {"settings": {"timezone": "Asia/Tokyo"}},
+    ],
+    ids=str,
+)
+def test_a_batch_of_a_changed_report_is_not_used(
+    change: dict[str, Any], emulator: Emulator
+) -> None:
+    state = held_state(emulator, ADS)
+    before = len(emulator.queries)
+    done = attempt(settings_for(emulator, {**ADS, **change}), state)
+
+    assert done.code == 0, done.log
+    assert len(emulator.queries) == before + len(everything(ADS))
+    assert done.written == (0 if "filter" in change else done.written)
+
+
+def test_a_batch_is_never_taken_for_other_days_than_its_own(emulator: Emulator) -> None:
+    """A hand that shifts the days of a held batch finds them refused, not misattributed."""
+    state = held_state(emulator, ADS)
+    for item in state["google_ads"]["query_batches"][0]["items"]:
+        item["dates"] = [str(LAST - timedelta(days=9)), str(LAST - timedelta(days=7))]
+    first = LAST - 9 * DAY
+    done = attempt(settings_for(emulator, ADS, start_date=str(first)), state)
+
+    succeeds(done, emulator, ADS, first=first)
+
+
+def test_accounts_swapped_by_hand_in_a_held_batch_do_not_swap_their_rows(
+    emulator: Emulator,
+) -> None:
+    state = held_state(emulator, ADS, split_accounts_policy="all")
+    text = json.dumps(state).replace(ACCOUNTS[0], "X")
+    text = text.replace(ACCOUNTS[1], ACCOUNTS[0]).replace("X", ACCOUNTS[1])
+    done = attempt(settings_for(emulator, ADS), json.loads(text))
+
+    succeeds(done, emulator, ADS)

@@ -1,0 +1,275 @@
+"""Every error code, at every place, under every HTTP status: one fate, told in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tap_supermetrics.api.errors import VERDICTS, Fate, verdict_on
+from tap_supermetrics.emulator import Emulator, Fault
+from tests.attack.driver import (
+    ACCOUNTS,
+    ADS,
+    DAY,
+    FACEBOOK,
+    LAST,
+    WHOLE,
+    asked,
+    attempt,
+    everything,
+    keeps_its_promise,
+    options,
+    posts,
+    settings_for,
+    some,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.attack.driver import Attempt
+
+pytestmark = pytest.mark.timeout(120)
+
+STATUSES: Final = (200, 403, 500)
+CODES: Final = (*VERDICTS, "SOMETHING_NEW")
+PLACES: Final = ("start", "status", "result", "fields", "accounts", "query")
+SOME: Final = {"filter_id": f"^({'|'.join(ACCOUNTS)})$"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """An error code that comes for good, or once, somewhere."""
+
+    code: str
+    status: int
+    place: str
+    is_lasting: bool
+
+    def __str__(self) -> str:
+        times = "always" if self.is_lasting else "once"
+        return f"{self.code}-{self.status}-{self.place}-{times}"
+
+    @property
+    def fate(self) -> Fate:
+        return verdict_on(self.code, self.status).fate
+
+    @property
+    def fault(self) -> Fault:
+        times = None if self.is_lasting else 1
+        text = "Injected by the attack."
+        match self.place:
+            case "query":
+                return Fault(
+                    effect="fail_query",
+                    account=ACCOUNTS[0],
+                    day=LAST,
+                    times=times,
+                    code=self.code,
+                    status=self.status,
+                    description=text,
+                )
+            case "start":
+                path, method = "query/batch$", "POST"
+            case "status":
+                path, method = "query/batch/.*/status", "GET"
+            case "result":
+                path, method = "query/results", "GET"
+            case place:
+                path, method = f"query/{place}", "GET"
+        return Fault(
+            effect="error",
+            path=path,
+            method=method,
+            times=times,
+            code=self.code,
+            status=self.status,
+            description=text,
+        )
+
+    @property
+    def code_expected(self) -> int:
+        """The exit code that the fate of the error means at its place."""
+        if self.fate is Fate.STOP:
+            return 4
+        heals = {Fate.RETRY}
+        match self.place:
+            case "fields":
+                lost = 1
+            case "start":
+                # What is refused once is sent again as halves; what is not there is lost.
+                heals, lost = {Fate.RETRY, Fate.LOSE, Fate.SPLIT}, 3
+            case "accounts":
+                lost = 3
+            case _:
+                heals, lost = {Fate.RETRY, Fate.RESUBMIT}, 3
+        return 0 if not self.is_lasting and self.fate in heals else lost
+
+
+def all_cases() -> Iterator[Case]:
+    for code, status, place, lasting in product(CODES, STATUSES, PLACES, (True, False)):
+        yield Case(code=code, status=status, place=place, is_lasting=lasting)
+
+
+def sample() -> list[Case]:
+    """Every code at every other place, statuses and lasting taken in turn."""
+    turns = list(product(STATUSES, (True, False)))
+    pairs = [
+        (code, place) for number, code in enumerate(CODES) for place in PLACES[number % 2 :: 2]
+    ]
+    return [
+        Case(code=code, place=place, status=turn[0], is_lasting=turn[1])
+        for number, (code, place) in enumerate(pairs)
+        for turn in [turns[(number + number // len(turns)) % len(turns)]]
+    ]
+
+
+def check(case: Case, emulator: Emulator) -> Attempt:
+    """Run into the failure and check all that is promised."""
+    emulator.reset()
+    emulator.inject(case.fault)
+    accounts = SOME if case.place == "accounts" else list(ACCOUNTS)
+    reports = [{**ADS, "ds_accounts": accounts}, FACEBOOK]
+    done = attempt(settings_for(emulator, *reports, mode="batch"))
+
+    said = "\n".join([*done.log, done.message])
+    assert done.code == case.code_expected, said
+    assert "Traceback" not in said
+    if done.code:
+        assert case.code in said
+        assert (verdict_on(case.code, case.status).advice or "What to do") in said
+    keeps_its_promise(done, emulator, ADS, FACEBOOK)
+    if case.fate is Fate.STOP:
+        stops_at_once(case, emulator)
+    return done
+
+
+def stops_at_once(case: Case, emulator: Emulator) -> None:
+    """A person has to act: nothing is repeated, and nothing started any more."""
+    starts = {"start": 1, "fields": 0, "accounts": 0}.get(case.place, 1)
+    assert posts(emulator) == starts
+    part = {"status": "/status", "result": "query/results", "query": "query/nothing"}
+    hits = asked(emulator, part.get(case.place, f"query/{case.place}"))
+    assert hits <= {"result": 4, "accounts": 1, "fields": 2}.get(case.place, 1_000_000)
+    assert all(batch.status == "STOPPED" for batch in emulator.batches) or case.place == "status"
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator(options=options()) as running:
+        yield running
+
+
+@pytest.mark.parametrize("case", list(all_cases()) if WHOLE else some(sample(), 110), ids=str)
+def test_every_code_has_one_fate_wherever_it_comes(case: Case, emulator: Emulator) -> None:
+    check(case, emulator)
+
+
+@pytest.mark.parametrize("code", ["QUERY_ERROR", "QUERY_ACCOUNT_UNAVAILABLE", "BAD_REQUEST"])
+def test_a_permanent_failure_that_comes_as_500_is_asked_once(code: str, emulator: Emulator) -> None:
+    emulator.reset()
+    emulator.inject(
+        Fault(effect="fail_query", account=ACCOUNTS[0], day=LAST, code=code, times=None)
+    )
+    done = attempt(settings_for(emulator, ADS))
+
+    assert done.code == 3
+    assert len(emulator.queries) == len(everything(ADS))
+    assert done.days("google_ads") == everything(ADS) - {(ACCOUNTS[0], LAST)}
+    keeps_its_promise(done, emulator, ADS)
+
+
+def test_what_was_lost_is_asked_by_the_next_run_and_nothing_else(emulator: Emulator) -> None:
+    emulator.reset()
+    emulator.inject(Fault(effect="fail_query", day=LAST, code="QUERY_ERROR", times=None))
+    lost = attempt(settings_for(emulator, ADS))
+    assert lost.code == 3
+    emulator.clear_faults()
+    before = len(emulator.queries)
+    healed = attempt(settings_for(emulator, ADS), lost.bookmarks)
+
+    assert healed.code == 0
+    assert {(*each.accounts, each.first) for each in emulator.queries[before:]} == {
+        (account, LAST) for account in ACCOUNTS
+    }
+    assert healed.days("google_ads") == everything(ADS)
+
+
+@pytest.mark.parametrize("code", ["QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"])
+def test_an_account_that_is_gone_does_not_burn_a_query_a_day(code: str, emulator: Emulator) -> None:
+    """Of 400 days, only those are asked that were on their way already."""
+    emulator.reset()
+    first, gone, fine = LAST - 399 * DAY, *ACCOUNTS
+    emulator.inject(Fault(effect="fail_query", account=gone, code=code, times=None))
+    config = settings_for(emulator, ADS, start_date=str(first))
+    done = attempt(config)
+
+    assert done.code == 3
+    assert sum(gone in query.accounts for query in emulator.queries) <= 100
+    assert sum(fine in query.accounts for query in emulator.queries) == 400
+    assert done.days("google_ads") == {(fine, first + n * DAY) for n in range(400)}
+    assert f"account {gone}, {first}..{LAST}: {code}" in "\n".join(done.log)
+
+    emulator.clear_faults()
+    healed = attempt(config, done.bookmarks)
+    assert healed.code == 0
+    assert healed.days("google_ads") == everything(ADS, first)
+
+
+@pytest.mark.parametrize("code", ["API_KEY_DISABLED", "API_ROW_QUOTA_EXCEEDED"])
+def test_results_refused_for_now_are_collected_by_the_next_run_unpaid(
+    code: str, emulator: Emulator
+) -> None:
+    emulator.reset()
+    emulator.inject(Fault(effect="error", path="query/results", code=code, times=None))
+    refused = attempt(settings_for(emulator, ADS))
+    assert refused.code == 4
+    assert asked(emulator, "query/results") <= 4
+    paid = sum(query.status == "SUCCESS" for query in emulator.queries)
+    emulator.clear_faults()
+    done = attempt(settings_for(emulator, ADS), refused.bookmarks)
+
+    assert done.code == 0
+    assert len(emulator.queries) <= 2 * len(everything(ADS)) - paid
+    keeps_its_promise(done, emulator, ADS)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(effect="reset_before", path="query/(batch|data)", times=None),
+        Fault(effect="html", path="query/(batch|data)", status=503, times=None),
+        Fault(effect="error", path="query/(batch|data)", code="SERVICE_UNAVAILABLE", times=None),
+    ],
+    ids=lambda fault: fault.effect,
+)
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_a_service_that_takes_nothing_ends_the_run_instead_of_being_hammered(
+    mode: str, fault: Fault, emulator: Emulator
+) -> None:
+    emulator.reset()
+    emulator.inject(fault)
+    first = LAST - 999 * DAY
+    done = attempt(settings_for(emulator, ADS, start_date=str(first), mode=mode))
+
+    assert done.code == 3
+    assert posts(emulator) + posts(emulator, "query/data/json") <= 3 * 6
+    assert done.days("google_ads") == set()
+    lost = "300 queries were lost and 1,700" if mode == "batch" else "3 queries were lost and 1,997"
+    assert done.message.startswith(f"{lost} days were not asked, all else arrived")
+
+
+@pytest.mark.parametrize("code", ["ENDPOINT_NOT_FOUND", "ACCESS_DENIED_PERMISSIONS", "FORBIDDEN"])
+@pytest.mark.parametrize("path", ["query/batch$", "query/batch/.*/status"])
+def test_without_query_batches_the_same_rows_come_query_by_query(
+    code: str, path: str, emulator: Emulator
+) -> None:
+    emulator.reset()
+    emulator.inject(Fault(effect="error", path=path, code=code, status=403, times=None))
+    done = attempt(settings_for(emulator, ADS, FACEBOOK))
+
+    assert done.code == 0, done.log
+    keeps_its_promise(done, emulator, ADS, FACEBOOK)

@@ -1,0 +1,18 @@
+"""Killed anywhere, it goes on from there; `python -m tests.attack` tries every message."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.attack.driver import WHOLE
+from tests.attack.kill import Plot, carry_out, every_message, random_plots
+
+pytestmark = pytest.mark.timeout(300)
+MESSAGES = 400
+SAMPLE = [*every_message(MESSAGES, 190), *random_plots(7, 1, MESSAGES)]
+
+
+@pytest.mark.skipif(WHOLE, reason="the long part kills after every message by itself")
+@pytest.mark.parametrize("plot", SAMPLE, ids=lambda plot: plot.kind)
+def test_nothing_is_lost_whatever_ends_a_run(plot: Plot) -> None:
+    assert carry_out(plot).faults == []
