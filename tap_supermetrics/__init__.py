@@ -9,6 +9,7 @@ courses       reports on their way through a run: resolved, planned
 summary       what a run did, told to a person
 extraction/   runs a plan: query batches, downloads, spool                threads
 state         the bookmarks of a report, read and written                 pure
+keys          that a key tells rows apart                                 pure
 lines         rows -> RECORD messages, many at a time                     pure
 records       API data types -> JSON Schema, rows -> records              pure
 api/          the API: errors, wire (all its spellings), transport, client  I/O

@@ -18,6 +18,7 @@ from tap_supermetrics.errors import QueriesLostError, TapError
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
 from tap_supermetrics.extraction.outcomes import Lost
 from tap_supermetrics.extraction.runner import Ways
+from tap_supermetrics.keys import checked
 from tap_supermetrics.planning.plan import place_of
 from tap_supermetrics.records import (
     ACCOUNT_ID,
@@ -223,7 +224,10 @@ class Run:
             self._lost(course, outcome)
             return
         try:
-            yield from convert(self._reader(course, outcome), outcome.spool.blocks())
+            reader, blocks = self._reader(course, outcome), outcome.spool.blocks()
+            if key := course.report.key_properties:
+                blocks = checked(blocks, reader, key)
+            yield from convert(reader, blocks)
         except ApiError as error:
             self._lost(course, Lost(query=outcome.query, error=error))
             return

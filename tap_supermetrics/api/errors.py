@@ -145,6 +145,9 @@ VERDICTS: Final[dict[str, Verdict]] = {
         Fate.LOSE, "ask for the field by its listed id, or set its type in `types`"
     ),
     "QUERY_STUCK": Verdict(Fate.LOSE, _LATER),
+    "KEY_NOT_UNIQUE": Verdict(
+        Fate.LOSE, "add the dimensions that tell rows apart to `key_properties`, or leave it out"
+    ),
     "ACCOUNT_EXCLUDED": Verdict(
         Fate.LOSE, "connect the account again, or remove it from `ds_accounts`"
     ),

@@ -273,7 +273,8 @@ ONLY_IN_REPORT: Final[tuple[Setting, ...]] = (
         name="key_properties",
         kind=kinds.texts("a list of fields"),
         description=(
-            "The key of the stream; left out: `_sm_account_id` and the report's dimensions."
+            "The key of the stream; left out: `_sm_account_id` and the report's dimensions. Rows "
+            "that share a key lose their query: a target would drop all but one."
         ),
     ),
     Setting(

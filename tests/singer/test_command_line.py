@@ -274,3 +274,17 @@ def test_files_that_are_no_json_objects_are_told_in_a_line(
     assert ended.code == 1, ended.stderr
     assert "Traceback" not in ended.stderr
     assert emulator.requests == ()
+
+
+def test_a_key_that_rows_share_loses_the_query_before_a_target_drops_rows(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    short = {**REPORT, "key_properties": ["_sm_account_id", "Date"]}
+    ended = sync(config_for(emulator, [short], **DATES), tmp_path)
+    unique = {**short, "key_properties": ["_sm_account_id", "Date", "Campaignname"]}
+    good = sync(config_for(emulator, [unique], **DATES), tmp_path)
+
+    assert ended.code == 3
+    assert "KEY_NOT_UNIQUE" in ended.stderr
+    assert '"RECORD"' not in ended.stdout
+    assert good.code == 0, good.stderr

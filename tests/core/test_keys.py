@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.wire import FieldEcho, FieldInfo
+from tap_supermetrics.keys import checked
+from tap_supermetrics.records import (
+    ACCOUNT_ID,
+    DATE,
+    FETCHED_AT,
+    SCHEDULE_ID,
+    RecordReader,
+    shape_of,
+)
+from tests.core.reports import report
+
+TYPES = {"Day": "string.time.date", "Name": "string.text.value", "Clicks": "int.number.value"}
+LISTED = [
+    FieldInfo(field_id=name, field_type="met" if name == "Clicks" else "dim", data_type=data_type)
+    for name, data_type in TYPES.items()
+]
+ECHO = [
+    FieldEcho(id=name, field_id=name, data_type=data_type, data_column=place)
+    for place, (name, data_type) in enumerate(TYPES.items())
+]
+BLOCKS = [b'[["2024-03-01","a",1],["2024-03-01","b",2]]', b'[["2024-03-02","a",1]]']
+
+
+def blocks_checked(*key: str) -> list[bytes]:
+    asked = report(fields=list(TYPES), key_properties=list(key))
+    metadata = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
+    reader = RecordReader(shape_of(asked, LISTED), ECHO, metadata, None)
+    return list(checked(BLOCKS, reader, asked.key_properties))
+
+
+@pytest.mark.parametrize(
+    "key", [("Day", "Name"), (DATE, "Name"), ("_sm_account_id", "Name", "Day")]
+)
+def test_a_key_that_tells_rows_apart_changes_nothing(key: tuple[str, ...]) -> None:
+    assert blocks_checked(*key) == BLOCKS
+
+
+@pytest.mark.parametrize("key", [("Day",), (DATE,), ("Name",), ("Clicks",), ("_sm_account_id",)])
+def test_a_key_that_rows_share_is_refused(key: tuple[str, ...]) -> None:
+    with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
+        blocks_checked(*key)
