@@ -11,7 +11,8 @@ extraction/   runs a plan: query batches, downloads, spool                thread
 state         the bookmarks of a report, read and written                 pure
 keys          that a key tells rows apart                                 pure
 lines         rows -> RECORD messages, many at a time                     pure
-records       API data types -> JSON Schema, rows -> records              pure
+records       rows -> records                                             pure
+shapes        API data types -> JSON Schema, key, replication key         pure
 api/          the API: errors, wire (all its spellings), transport, client  I/O
 planning/     what to ask: coverage, plan, packing                        pure
 settings/     what the user configures, declared once                     pure

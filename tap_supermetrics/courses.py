@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.api import wire
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.planning.plan import account_id_of, plan_report, plan_test, scope_of
-from tap_supermetrics.records import DATE, Mismatches, ValueKind, is_dated, shape_of
+from tap_supermetrics.records import Mismatches
 from tap_supermetrics.settings.kinds import compile_filter
+from tap_supermetrics.shapes import DATE, ValueKind, is_dated, shape_of
 from tap_supermetrics.state import report_state
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.wire import AccountInfo, FieldInfo
     from tap_supermetrics.planning.plan import Query, Scope
-    from tap_supermetrics.records import RecordShape
     from tap_supermetrics.settings import Report
+    from tap_supermetrics.shapes import RecordShape
     from tap_supermetrics.state import ReportState
 
 logger = logging.getLogger(__name__)

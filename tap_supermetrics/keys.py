@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.records import DATE, rows_of
+from tap_supermetrics.records import rows_of
+from tap_supermetrics.shapes import DATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

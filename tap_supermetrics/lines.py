@@ -22,7 +22,8 @@ import msgspec
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Cell
-from tap_supermetrics.records import DATE, Column, RecordReader, ValueKind, rows_of
+from tap_supermetrics.records import Column, RecordReader, rows_of
+from tap_supermetrics.shapes import DATE, ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

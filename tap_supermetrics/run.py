@@ -20,14 +20,8 @@ from tap_supermetrics.extraction.outcomes import Lost
 from tap_supermetrics.extraction.runner import Ways
 from tap_supermetrics.keys import checked
 from tap_supermetrics.planning.plan import place_of
-from tap_supermetrics.records import (
-    ACCOUNT_ID,
-    DATE,
-    FETCHED_AT,
-    SCHEDULE_ID,
-    RecordReader,
-    rows_of,
-)
+from tap_supermetrics.records import RecordReader, rows_of
+from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.state import AsyncRun
 from tap_supermetrics.summary import Summary
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_supermetrics.records import RecordShape
     from tap_supermetrics.settings import Report
+    from tap_supermetrics.shapes import RecordShape
     from tap_supermetrics.tap import TapSupermetrics
 
 

@@ -27,7 +27,8 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.transport import RateLimit
 from tap_supermetrics.emulator import Emulator
 from tap_supermetrics.extraction import batches, polling
-from tap_supermetrics.records import Mismatches, RecordReader, shape_of
+from tap_supermetrics.records import Mismatches, RecordReader
+from tap_supermetrics.shapes import shape_of
 from tests.attack import liar as lies
 from tests.attack.driver import (
     ACCOUNTS,

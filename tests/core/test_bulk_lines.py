@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
 from tap_supermetrics.lines import LineFormat
-from tap_supermetrics.records import (
-    ACCOUNT_ID,
-    DATE,
-    FETCHED_AT,
-    SCHEDULE_ID,
-    Mismatches,
-    RecordReader,
-    RecordShape,
-    rows_of,
-    shape_of,
-)
+from tap_supermetrics.records import Mismatches, RecordReader, rows_of
+from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, RecordShape, shape_of
 from tests.core.reports import report
 
 if TYPE_CHECKING:

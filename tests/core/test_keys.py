@@ -5,14 +5,8 @@ import pytest
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import FieldEcho, FieldInfo
 from tap_supermetrics.keys import checked
-from tap_supermetrics.records import (
-    ACCOUNT_ID,
-    DATE,
-    FETCHED_AT,
-    SCHEDULE_ID,
-    RecordReader,
-    shape_of,
-)
+from tap_supermetrics.records import RecordReader
+from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, shape_of
 from tests.core.reports import report
 
 TYPES = {"Day": "string.time.date", "Name": "string.text.value", "Clicks": "int.number.value"}

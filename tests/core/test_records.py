@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
-from tap_supermetrics.records import (
+from tap_supermetrics.records import Mismatches, RecordReader
+from tap_supermetrics.shapes import (
     ACCOUNT_ID,
     DATE,
     FETCHED_AT,
     SCHEDULE_ID,
-    Mismatches,
-    RecordReader,
     RecordShape,
     ValueKind,
     is_dated,

@@ -13,7 +13,17 @@ from tests.house.source import Module, chart, modules, own_modules
 MODULES: Final = [each for each in modules().values() if each.name]
 EMULATOR: Final = [each for each in MODULES if each.top == "emulator"]
 TAP: Final = [each for each in MODULES if each.top != "emulator"]
-PURE: Final = ("dates", "keys", "errors", "settings", "planning", "records", "state", "summary")
+PURE: Final = (
+    "dates",
+    "keys",
+    "shapes",
+    "errors",
+    "settings",
+    "planning",
+    "records",
+    "state",
+    "summary",
+)
 
 UPWARD: Final = {
     # A stream knows its tap, which makes it.

@@ -1,0 +1,215 @@
+"""What records look like: from the API's data types to JSON Schema, key and replication key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_supermetrics.settings import METADATA_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.settings import Report
+
+ACCOUNT_ID: Final = f"{METADATA_PREFIX}account_id"
+DATE: Final = f"{METADATA_PREFIX}date"
+FETCHED_AT: Final = f"{METADATA_PREFIX}fetched_at"
+SCHEDULE_ID: Final = f"{METADATA_PREFIX}schedule_id"
+_METADATA_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    ACCOUNT_ID: {
+        "type": ["string"],
+        "description": "Id of the account; ids sorted and joined by commas where not split.",
+    },
+    DATE: {
+        "type": ["string", "null"],
+        "format": "date",
+        "description": "Day of the record; null where its query spans several days.",
+    },
+    FETCHED_AT: {
+        "type": ["string"],
+        "format": "date-time",
+        "description": "When the result was fetched, in UTC.",
+    },
+    SCHEDULE_ID: {
+        "type": ["string"],
+        "description": "The API's id of the query that gave the record.",
+    },
+}
+_UNLISTED_TYPE: Final = "string.text.value"
+
+
+class ValueKind(Enum):
+    """What a value becomes: JSON type and format."""
+
+    BOOLEAN = ("boolean", None)
+    INTEGER = ("integer", None)
+    NUMBER = ("number", None)
+    TEXT = ("string", None)
+    DATE = ("string", "date")
+    DATETIME = ("string", "date-time")
+    TIME = ("string", "time")
+
+    def schema(self, *, nullable: bool) -> dict[str, Any]:
+        """JSON Schema of the value."""
+        json_type, json_format = self.value
+        types = [json_type, "null"] if nullable else [json_type]
+        return {"type": types} | ({"format": json_format} if json_format else {})
+
+
+_TIME_KINDS: Final = {
+    "string.time.date": ValueKind.DATE,
+    "string.time.datetime": ValueKind.DATETIME,
+    "string.time.hm": ValueKind.TIME,
+    "string.time.hms": ValueKind.TIME,
+}
+_FAMILY_KINDS: Final = {
+    "bool": ValueKind.BOOLEAN,
+    "int": ValueKind.INTEGER,
+    "float": ValueKind.NUMBER,
+}
+
+
+def kind_of(data_type: str) -> ValueKind:
+    """What values of an API data type become; undocumented types stay text.
+
+    Source: Supermetrics docs, "Field data types" (`type.group.class.format`), and the mapping of
+    the vendor's own Power BI connector. Weeks and months such as `2023|48` have no JSON type and
+    stay text, and so do codes, ids and addresses.
+    """
+    folded = data_type.strip().casefold()
+    family = folded.partition(".")[0]
+    return _TIME_KINDS.get(folded) or _FAMILY_KINDS.get(family, ValueKind.TEXT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A requested field, typed.
+
+    Attributes:
+        name: as requested; the name of the column in the target.
+        data_type: the API's.
+        is_dimension: whether it may be part of the key.
+        is_listed: whether the API lists the field.
+        is_assumed: whether it is in the key only because nothing says that it is no dimension.
+        description: for the schema.
+    """
+
+    name: str
+    data_type: str
+    is_dimension: bool
+    is_listed: bool
+    is_assumed: bool
+    description: str
+
+    @property
+    def kind(self) -> ValueKind:
+        """What its values become."""
+        return kind_of(self.data_type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordShape:
+    """What the records of one report look like.
+
+    Attributes:
+        fields: in the order requested.
+        key_properties: the key; its values are never null.
+        replication_key: empty for a report that is read whole.
+        schema: JSON Schema of a record.
+    """
+
+    fields: tuple[Field, ...]
+    key_properties: tuple[str, ...]
+    replication_key: str
+    schema: Mapping[str, Any]
+
+    @property
+    def metadata_columns(self) -> tuple[str, ...]:
+        """The tap's own columns that records carry."""
+        return tuple(name for name in _METADATA_SCHEMAS if name in self.schema["properties"])
+
+
+def shape_of(report: Report, listed: Iterable[FieldInfo]) -> RecordShape:
+    """The shape of a report's records.
+
+    Args:
+        report: the report.
+        listed: all fields of its data source.
+    """
+    infos = list(listed)
+    by_id = {info.field_id.casefold(): info for info in infos} | {
+        info.field_id: info for info in infos
+    }
+    fields = tuple(
+        _field(name, by_id.get(name) or by_id.get(name.casefold()), report)
+        for name in report.fields
+    )
+    replication_key = _replication_key(report, fields)
+    key = report.key_properties or _default_key(fields, replication_key)
+    return RecordShape(
+        fields=fields,
+        key_properties=key,
+        replication_key=replication_key,
+        schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
+    )
+
+
+def is_dated(listed: Iterable[FieldInfo]) -> bool:
+    """Whether a data source knows dates at all: one without them lists no field of dates."""
+    return any(kind_of(info.data_type) is ValueKind.DATE for info in listed)
+
+
+def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
+    data_type = report.types.get(name) or (info.data_type if info else "") or _UNLISTED_TYPE
+    is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
+    return Field(
+        name=name,
+        data_type=data_type,
+        is_dimension=info.field_type == "dim" if info else not is_number,
+        is_listed=info is not None,
+        is_assumed=info is None and not is_number and not report.key_properties,
+        description=_description(info, data_type),
+    )
+
+
+def _description(info: FieldInfo | None, data_type: str) -> str:
+    if info is None:
+        return f"Not listed by the API ({data_type})."
+    parts = [info.field_name, f"({data_type})."]
+    if info.description:
+        parts.append(info.description)
+    if info.is_non_aggregatable:
+        parts.append("Not to be summed: the API calls it non-aggregatable.")
+    return " ".join(parts)
+
+
+def _replication_key(report: Report, fields: Sequence[Field]) -> str:
+    if report.date_range_type:
+        return ""
+    dates = (each.name for each in fields if each.kind is ValueKind.DATE and each.is_dimension)
+    return report.replication_key or next(dates, "")
+
+
+def _default_key(fields: Sequence[Field], replication_key: str) -> tuple[str, ...]:
+    dimensions = tuple(each.name for each in fields if each.is_dimension)
+    by_day = (DATE,) if replication_key == DATE else ()
+    return (ACCOUNT_ID, *by_day, *dimensions)
+
+
+def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        name: _never_null(schema) if name in needed else schema
+        for name, schema in _METADATA_SCHEMAS.items()
+        if keeps_all or name in needed
+    }
+    for each in fields:
+        schema = each.kind.schema(nullable=each.name not in needed)
+        properties[each.name] = schema | {"description": each.description}
+    return {"type": "object", "properties": properties}
+
+
+def _never_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {**schema, "type": ["string"]}
