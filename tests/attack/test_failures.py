@@ -154,7 +154,8 @@ def stops_at_once(case: Case, emulator: Emulator) -> None:
     assert posts(emulator) == starts
     part = {"status": "/status", "result": "query/results", "query": "query/nothing"}
     hits = asked(emulator, part.get(case.place, f"query/{case.place}"))
-    assert hits <= {"result": 4, "accounts": 1, "fields": 2}.get(case.place, 1_000_000)
+    # Four requests for results may be on their way, and as many follow before word is out.
+    assert hits <= {"result": 8, "accounts": 1, "fields": 2}.get(case.place, 1_000_000)
     assert all(batch.status == "STOPPED" for batch in emulator.batches) or case.place == "status"
 
 

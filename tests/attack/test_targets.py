@@ -8,9 +8,9 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -160,6 +160,15 @@ def test_a_slow_target_that_is_asked_to_end_gets_whole_lines_and_the_state(
             target.read(line)
         assert process.wait(30) == 128 + signal.SIGTERM
 
-    assert target.messages[-1] == "STATE"
-    covered: Any = target.state["bookmarks"]["google_ads"]["partitions"]
-    assert covered
+    # Each day that the state calls done came whole; one that was begun is not among them.
+    rows = truth(emulator, ADS, FIRST, LAST)
+    done = {
+        (partition["context"]["account_id"], first + timedelta(days=number))
+        for partition in target.state["bookmarks"]["google_ads"]["partitions"]
+        for first, last in [map(date.fromisoformat, each) for each in partition["covered"]]
+        for number in range((last - first).days + 1)
+    }
+    got = target.tables["google_ads"]
+    assert all(rows[key] == row for key, row in got.items())
+    due = [key for key in rows if (key[0], date.fromisoformat(key[1])) in done]
+    assert [key for key in due if key not in got] == []
