@@ -1,0 +1,92 @@
+"""A coverage-guided fuzzer on what decodes answers: whatever comes, records or an `ApiError`.
+
+Run apart from the tests, because atheris has no wheels for every Python:
+
+    pip install atheris
+    python -m tests.attack.fuzz -runs=1000000
+
+It goes on until the runs are done or something else than an `ApiError` is raised, which it prints
+with the bytes that did it.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Any
+
+import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore] # installed by hand
+
+with atheris.instrument_imports(include=["tap_supermetrics"]):
+    import msgspec
+    import requests
+
+    from tap_supermetrics.api import wire
+    from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.api.transport import RateLimit
+    from tap_supermetrics.lines import LineFormat
+    from tap_supermetrics.records import Mismatches, RecordReader
+    from tap_supermetrics.settings import Settings
+    from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, shape_of
+
+TYPES = {
+    "Date": "string.time.date",
+    "Name": "string.text.value",
+    "Started": "string.time.datetime",
+    "Hour": "string.time.hm",
+    "Clicks": "int.number.value",
+    "Cost": "float.currency.value",
+    "Active": "bool",
+}
+KINDS: tuple[Any, ...] = (
+    list[wire.FieldInfo],
+    list[wire.LoginAccounts],
+    list[wire.BatchQuery],
+    list[msgspec.Raw],
+    wire.Batch,
+)
+CLIENT = Client(api_url="http://localhost", api_key="api_0123456789", rate_limit=RateLimit(1000))
+CONFIG = {
+    "api_key": "api_0123456789",
+    "queries": [{"name": "ads", "ds_id": "AW", "fields": [*TYPES], "start_date": "2024-01-01"}],
+}
+(REPORT,) = Settings.from_config(CONFIG).reports
+SHAPE = shape_of(
+    REPORT,
+    [
+        wire.FieldInfo(
+            field_id=name, field_type="dim" if name in {"Date", "Name"} else "met", data_type=kind
+        )
+        for name, kind in TYPES.items()
+    ],
+)
+ECHO = [wire.FieldEcho(id=name, data_column=place) for place, name in enumerate(TYPES)]
+METADATA = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
+
+
+def one_input(data: bytes) -> None:
+    """Read the same bytes as every answer, and as a block of rows."""
+    response = requests.Response()
+    response.status_code = 500 if data[:1] == b"\xff" else 200
+    for kind in KINDS:
+        with suppress(ApiError):
+            CLIENT._answer(response, bytearray(data), kind)  # noqa: SLF001 - where bytes come in
+    line_format = LineFormat(
+        stream="ads",
+        version=None,
+        is_selected=lambda _: True,
+        now=lambda: datetime(2024, 3, 1, tzinfo=timezone.utc),
+    )
+    for mismatches in (None, Mismatches()):
+        with suppress(ApiError):
+            reader = RecordReader(SHAPE, ECHO, METADATA, mismatches)
+            for lines in line_format.lines(reader, [data]):
+                for line in lines.data.splitlines():
+                    msgspec.json.decode(line)
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
