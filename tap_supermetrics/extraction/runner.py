@@ -12,9 +12,11 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_early
+from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.async_queries import AsyncChannel
 from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
 from tap_supermetrics.extraction.outcomes import Lost, Split
@@ -190,6 +192,9 @@ class Runner:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
+        except OSError as error:
+            text = f"results could not be kept in {gettempdir()}: {error}; free it, or set TMPDIR"
+            self._board.crash(TapError(text))
         except BaseException as error:  # noqa: BLE001 - a thread must not die in silence
             self._board.crash(error)
 

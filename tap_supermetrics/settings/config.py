@@ -108,7 +108,7 @@ class Report:
     @property
     def query_hash(self) -> str:
         """Eight hex digits that change with what is asked of each account and day."""
-        asked = [self.ds_id, sorted(self.fields), self.replication_key]
+        asked = [self.ds_id, sorted(self.fields), self.replication_key, self.date_range_type]
         asked += [self.parameters.get(key) for key in ("filter", "ds_segments", "settings")]
         text = json.dumps(asked, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
