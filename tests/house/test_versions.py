@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import Any, Final
 
 import pytest
@@ -129,4 +129,8 @@ def test_the_installed_sdk_is_one_that_the_project_allows() -> None:
 
 
 def test_backoff_is_the_one_that_the_sdk_brings() -> None:
-    assert packages_distributions()["backoff"] == ["python-backoff"]
+    files = distribution("python-backoff").files or []
+
+    assert "backoff/__init__.py" in map(str, files)
+    with pytest.raises(PackageNotFoundError):
+        distribution("backoff")
