@@ -51,6 +51,9 @@ LONGEST_WAIT_S: Final = 60.0
 MAX_STARTS_UNKNOWN: Final = 2
 """How often a batch is started again when the answer to its start was lost."""
 
+_FINDING_OUT: Final = threading.Lock()
+_DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
+_ENVELOPE: Final = msgspec.json.Decoder(wire.Envelope)
 _REDIRECTS: Final = range(300, 400)
 _ERRORS: Final = 400
 _SERVER_ERRORS: Final = 500
@@ -242,7 +245,7 @@ class Transport:
             )
         if status < _ERRORS:
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                good = msgspec.json.decode(body, type=wire.GoodEnvelope[to])  # type: ignore[valid-type] # made at run time
+                good = _decoder(to).decode(body)
                 return Answer(meta=good.meta, data=good.data)
         envelope = self._envelope(body, status, retry_after_s)
         request_id = envelope.meta.request_id
@@ -260,7 +263,7 @@ class Transport:
 
     def _envelope(self, body: bytearray, status: int, retry_after_s: float) -> wire.Envelope:
         try:
-            return msgspec.json.decode(body, type=wire.Envelope)
+            return _ENVELOPE.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if salvaged := _salvaged(body):
                 return wire.Envelope(error=salvaged)
@@ -324,6 +327,18 @@ class _Patience:
         logger.warning(
             "No answer to the start of a query batch: it may run unseen and cost quota. %s", error
         )
+
+
+def _decoder(to: type[T]) -> msgspec.json.Decoder[wire.GoodEnvelope[T]]:
+    """Reads good answers with data of a type.
+
+    msgspec finds out about a type when it first meets it, and a second thread that meets it
+    meanwhile crashes the process. So one thread at a time finds out.
+    """
+    with _FINDING_OUT:
+        if to not in _DECODERS:
+            _DECODERS[to] = msgspec.json.Decoder(wire.GoodEnvelope[to])  # type: ignore[valid-type] # made at run time
+        return _DECODERS[to]
 
 
 def _origin(url: str) -> str:
