@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import logging
 import signal
@@ -238,6 +239,8 @@ def _ignore_further_signals() -> None:
 
 def main() -> None:
     """Entry point: what the user or the API got wrong ends in one line, never in a traceback."""
+    # What is imported stays: no collection needs to look at it again.
+    gc.freeze()
     try:
         TapSupermetrics.cli()
     except SettingsError as error:

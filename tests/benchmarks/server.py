@@ -129,15 +129,17 @@ class _Handler(BaseHTTPRequestHandler):
         }
 
     def _result(self, parameters: dict[str, str]) -> None:
-        offset, limit = int(parameters.get("offset", 0)), int(parameters.get("limit", PAGE_ROWS))
-        count = max(0, min(limit, self.rows - offset))
-        day = parameters["schedule_id"].rpartition("_")[2]
+        limit = parameters.get("limit") or parameters.get("max_rows") or PAGE_ROWS
+        offset = int(parameters.get("offset", 0))
+        count = max(0, min(int(limit), self.rows - offset))
+        schedule_id = parameters.get("schedule_id") or parameters["start_date"]
+        day = schedule_id.rpartition("_")[2]
         fields = [
             {"id": name, "field_id": name, "field_name": name, "data_column": place, **_TYPES[name]}
             for place, name in enumerate(FIELDS)
         ]
         meta = {
-            "schedule_id": parameters["schedule_id"],
+            "schedule_id": schedule_id,
             "status_code": "SUCCESS",
             "query": {"start_date": day, "end_date": day, "fields": fields},
             "result": {"total_rows": self.rows},
