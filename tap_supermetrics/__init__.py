@@ -6,6 +6,7 @@ streams       a report as a Singer stream                                 Singer
 writer        whole lines to stdout                                       Singer
 run           settings and state -> records -> state and summary
 courses       reports on their way through a run: resolved, planned
+directory     what the API lists for reports: accounts, team lists, segments
 summary       what a run did, told to a person
 extraction/   runs a plan: query batches, downloads, spool                threads
 state         the bookmarks of a report, read and written                 pure

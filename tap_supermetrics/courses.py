@@ -11,7 +11,6 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.planning.plan import account_id_of, plan_report, plan_test, scope_of
 from tap_supermetrics.records import Mismatches
-from tap_supermetrics.settings.kinds import compile_filter
 from tap_supermetrics.shapes import DATE, ValueKind, is_dated, shape_of
 from tap_supermetrics.state import report_state
 
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.api.wire import AccountInfo, FieldInfo
+    from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.directory import Directory
     from tap_supermetrics.planning.plan import Query, Scope
     from tap_supermetrics.settings import Report
     from tap_supermetrics.shapes import RecordShape
@@ -53,16 +53,18 @@ class Course:
     queries: tuple[Query, ...] = ()
     mismatches: Mismatches = field(default_factory=Mismatches)
 
-    def resolve(self, client: Client, now: datetime) -> Scope:
+    def resolve(self, directory: Directory, now: datetime) -> Scope:
         """Find out what the report wants.
 
         Raises:
             SettingsError: its accounts are none, or too many.
-            ApiError: the API does not tell its accounts.
+            ApiError: the API refuses everything.
+            TapError: the API does not tell its accounts.
         """
+        directory.check_segments(self.report)
         self.scope = scope_of(
             self.report,
-            accounts_of(client, self.report),
+            directory.accounts_of(self.report, is_dated=self.is_dated),
             now,
             replication_key=self.shape.replication_key,
             is_dated=self.is_dated,
@@ -186,34 +188,6 @@ def _check_replication_key(report: Report, shape: RecordShape, listed: Sequence[
     kinds = {each.name: each.kind for each in shape.fields}
     if key in kinds and kinds[key] is not ValueKind.DATE:
         raise SettingsError([f"{path}: expected a field of dates, {key} is {kinds[key].name}"])
-
-
-def accounts_of(client: Client, report: Report) -> tuple[str, ...]:
-    """The accounts of a report; lists that only the API knows stay as they are written.
-
-    Raises:
-        SettingsError: a filter, or the list of all, matches none.
-        ApiError: the API does not tell its accounts.
-    """
-    chosen = report.accounts
-    if chosen.list_name not in {None, "all_accounts"}:
-        return (f"list.{chosen.list_name}",)
-    if chosen.ids or not (chosen.list_name or chosen.filter_id or chosen.filter_name):
-        return chosen.ids
-    listed = client.accounts(report.ds_id, report.logins)
-    found = tuple(each.id for each in listed if _is_chosen(report, each))
-    if not found:
-        raise SettingsError([f"{report.path}.ds_accounts: matches none of {len(listed)} accounts"])
-    return found
-
-
-def _is_chosen(report: Report, account: AccountInfo) -> bool:
-    chosen = report.accounts
-    if chosen.filter_id:
-        return bool(compile_filter(chosen.filter_id).search(account.id))
-    if chosen.filter_name:
-        return bool(compile_filter(chosen.filter_name).search(account.account_name))
-    return True
 
 
 def _check_accounts(report: Report, scope: Scope) -> None:

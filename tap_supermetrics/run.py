@@ -14,6 +14,7 @@ from uuid import uuid4
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_early
 from tap_supermetrics.courses import courses_of
+from tap_supermetrics.directory import Directory
 from tap_supermetrics.errors import QueriesLostError, TapError
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
 from tap_supermetrics.extraction.outcomes import Lost
@@ -79,6 +80,7 @@ class Run:
         self._write_state = write_state
         self._now = now
         self._started_at = now()
+        self._directory = Directory(client, self._started_at)
         self._courses: dict[str, Course] = {}
         self._extraction: Extraction | None = None
         self._async_run: AsyncRun | None = None
@@ -172,7 +174,7 @@ class Run:
         """Plan a report; one that cannot be planned does not hold back the others."""
         name = course.report.name
         try:
-            scope = course.resolve(self._client, self._started_at)
+            scope = course.resolve(self._directory, self._started_at)
         except TapError as error:
             if isinstance(error, ApiError) and error.fate is Fate.STOP:
                 raise

@@ -41,10 +41,16 @@ class Client(Transport):
 
     def accounts(self, ds_id: str, ds_users: object = None) -> tuple[wire.AccountInfo, ...]:
         """All accounts of a data source, each once, in the API's order ("Get accounts")."""
-        parameters = wire.accounts_parameters(ds_id, ds_users)
+        parameters = wire.logins_parameters(ds_id, ds_users)
         answer = self.request("GET", wire.ACCOUNTS_PATH, list[wire.LoginAccounts], parameters)
         unique = {each.id: each for login in answer.data for each in login.accounts}
         return tuple(unique.values())
+
+    def segments(self, ds_id: str, ds_users: object = None) -> frozenset[str]:
+        """Ids of all segments of a data source ("Get segments")."""
+        parameters = wire.logins_parameters(ds_id, ds_users)
+        answer = self.request("GET", wire.SEGMENTS_PATH, list[wire.LoginSegments], parameters)
+        return frozenset(str(each.segment_id) for login in answer.data for each in login.segments)
 
     def start_batch(self, body: Mapping[str, Any]) -> wire.Batch:
         """Start a query batch ("Start batch run").

@@ -156,6 +156,16 @@ VERDICTS: Final[dict[str, Verdict]] = {
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""
 
+NO_BATCHES: Final = frozenset(
+    {
+        "ENDPOINT_NOT_FOUND",
+        "NOT_FOUND",
+        "ACCESS_DENIED_PERMISSIONS",
+        "PERMISSION_ERROR",
+        "FORBIDDEN",
+    }
+)
+"""Errors that mean, where query batches are concerned, that this key has none."""
 _UNKNOWN_LICENSE: Final = Verdict(Fate.STOP, "see the vendor's page about the license")
 _ILL_SERVER: Final = Verdict(Fate.RETRY, _LATER)
 _REFUSED: Final = Verdict(Fate.LOSE, _LATER)

@@ -40,6 +40,7 @@ STATUS_PATH: Final = "query/status"
 RESULTS_PATH: Final = "query/results"
 FIELDS_PATH: Final = "query/fields"
 ACCOUNTS_PATH: Final = "query/accounts"
+SEGMENTS_PATH: Final = "query/segments"
 EMPTY_ANSWER: Final = [["No data found"]]
 """What some sources answer instead of no rows (observed)."""
 
@@ -204,6 +205,11 @@ class BatchQuery(msgspec.Struct, kw_only=True):
         """The status."""
         return QueryStatus.of(self.status_code)
 
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts that the query was split off for; none where it was not split by them."""
+        return tuple(map(str, (self.split_info and self.split_info.ds_accounts) or ()))
+
 
 class FieldInfo(msgspec.Struct, kw_only=True):
     """A field of a data source ("Get fields")."""
@@ -235,6 +241,18 @@ class LoginAccounts(msgspec.Struct, kw_only=True):
     accounts: list[AccountInfo] = []
 
 
+class SegmentInfo(msgspec.Struct, kw_only=True):
+    """A segment of a login ("Get segments")."""
+
+    segment_id: str | int
+
+
+class LoginSegments(msgspec.Struct, kw_only=True):
+    """A login and its segments."""
+
+    segments: list[SegmentInfo] = []
+
+
 def batch_path(batch_id: str) -> str:
     """Path of one query batch."""
     return f"{BATCH_PATH}/{quote(batch_id, safe='')}"
@@ -250,8 +268,8 @@ def fields_parameters(ds_id: str) -> dict[str, str]:
     return as_json_parameter({"ds_id": ds_id})
 
 
-def accounts_parameters(ds_id: str, ds_users: object) -> dict[str, str]:
-    """Parameters of "Get accounts"; `ds_users` may be empty."""
+def logins_parameters(ds_id: str, ds_users: object) -> dict[str, str]:
+    """Parameters of "Get accounts" and "Get segments"; `ds_users` may be empty."""
     return as_json_parameter({"ds_id": ds_id} | ({"ds_users": ds_users} if ds_users else {}))
 
 

@@ -121,6 +121,7 @@ def _change_world(emulator: Emulator, body: Body) -> object:
         "gone": emulator.drop_account,
         "back": emulator.restore_account,
         "unlicensed": emulator.unlicense_account,
+        "list": emulator.change_list,
         "restate": lambda ds_id, account, day: emulator.restate(
             ds_id, account, date.fromisoformat(day)
         ),

@@ -184,6 +184,11 @@ class Emulator:
         restated = {**revisions, key: revisions.get(key, 0) + 1}
         self._engine.world = dataclasses.replace(self.world, restated=restated)
 
+    def change_list(self, ds_id: str, slug: str, *accounts: str) -> None:
+        """Make a team list have these accounts."""
+        lists = {**self.world.lists, (ds_id, slug): accounts}
+        self._engine.world = dataclasses.replace(self.world, lists=lists)
+
     def reset(self) -> None:
         """Forget requests, queries, batches, faults and changes of the data."""
         self._engine.reset()

@@ -316,9 +316,10 @@ def _expanded(item: object, source: Source, world: World) -> Iterable[str]:
     if text == "list.all_accounts":
         return listed_ids(source, world)
     slug = text.removeprefix("list.")
-    if slug not in source.lists:
+    accounts = world.team_list(source.id, slug)
+    if accounts is None:
         raise ApiError("LIST_NOT_FOUND", f'There is no list "{slug}".')
-    return source.lists[slug]
+    return accounts
 
 
 def _filtered(item: Mapping[str, object], source: Source, world: World) -> list[str]:

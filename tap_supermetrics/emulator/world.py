@@ -86,6 +86,7 @@ class World:
         gone: Accounts no longer available.
         unlicensed: Accounts that are listed but may not be queried.
         restated: (data source, account, day) -> how often its data were changed by hand.
+        lists: (data source, slug) -> accounts of a team list that was changed by hand.
     """
 
     seed: int
@@ -93,11 +94,16 @@ class World:
     gone: frozenset[Key] = frozenset()
     unlicensed: frozenset[Key] = frozenset()
     restated: Mapping[tuple[str, str, date], int] = field(default_factory=dict)
+    lists: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def sources(self) -> Mapping[str, Source]:
         """The data sources by id."""
         return sources(self.terms_per_campaign)
+
+    def team_list(self, ds_id: str, slug: str) -> tuple[str, ...] | None:
+        """The accounts of a team list; None when there is no such list."""
+        return self.lists.get((ds_id, slug)) or self.sources[ds_id].lists.get(slug)
 
     def is_gone(self, ds_id: str, account_id: str) -> bool:
         """Whether an account is no longer (or never was) available."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tap_supermetrics.api.wire import BatchQuery, SplitInfo
+    from tap_supermetrics.api.wire import BatchQuery
     from tap_supermetrics.planning.packing import BatchItem
     from tap_supermetrics.planning.plan import Query
 
@@ -86,7 +86,7 @@ def _by_number(
     for entry in entries:
         place = _number(entry) - 1
         if place in items:
-            query = expected[place].get(_entry_key(items[place], entry.split_info))
+            query = expected[place].get(_entry_key(items[place], entry))
             if query:
                 yield query, entry
 
@@ -101,17 +101,17 @@ def _in_order(
         while not left and place + 1 in items:
             place += 1
             left = dict(expected[place])
-        query = left.pop(_entry_key(items[place], entry.split_info), None)
+        query = left.pop(_entry_key(items[place], entry), None)
         if query:
             yield query, entry
 
 
-def _entry_key(item: BatchItem, split: SplitInfo | None) -> _Key:
+def _entry_key(item: BatchItem, entry: BatchQuery) -> _Key:
     """The key of an entry: what was split off, else the item's own."""
-    accounts = tuple(map(str, split.ds_accounts or ())) if split else ()
+    split = entry.split_info
     first = (split and split.start_date) or (item.dates and item.dates.first.isoformat()) or ""
     last = (split and split.end_date) or (item.dates and item.dates.last.isoformat()) or ""
-    return _folded(item, accounts or item.accounts), first, last
+    return _folded(item, entry.accounts or item.accounts), first, last
 
 
 def _key(item: BatchItem, query: Query) -> _Key:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_early
+from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate, first_day_given, is_too_early
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.async_queries import AsyncChannel
 from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
@@ -39,16 +39,6 @@ MAX_SUBMISSIONS: Final = 3
 MAX_FAILED_STARTS: Final = 3
 """After so many starts in a row that the service did not take, the run asks nothing more."""
 DOWNLOAD_THREADS: Final = 4
-_NO_BATCHES: Final = frozenset(
-    {
-        "ENDPOINT_NOT_FOUND",
-        "NOT_FOUND",
-        "ACCESS_DENIED_PERMISSIONS",
-        "PERMISSION_ERROR",
-        "FORBIDDEN",
-    }
-)
-"""Errors that mean, where query batches are concerned, that this key has none."""
 _NO_SERVICE: Final = frozenset(
     {"", "ANSWER_INVALID", "CONNECTION_FAILED", "SERVICE_UNAVAILABLE", "TOO_MANY_REQUESTS"}
 )
@@ -263,7 +253,7 @@ class Runner:
 
     def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
         """Whether the error says that there are no query batches, and the queries go elsewhere."""
-        is_so = self._is_auto and error.code in _NO_BATCHES and not self._stopped_by
+        is_so = self._is_auto and error.code in NO_BATCHES and not self._stopped_by
         if is_so:
             self._leave_batches(error)
             self._alone.add(queries)

@@ -136,13 +136,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         is_over = first > last
         wanted = None if is_over else DateRange(first=first, last=last)
     is_incremental = bool(replication_key)
-    # Only the API knows the accounts of a team list: here it is one account, which is not split.
-    is_known = report.accounts.list_name in {None, "all_accounts"}
-    policy = replace(
-        report.policy,
-        split_dates=report.policy.split_dates and is_incremental,
-        split_accounts=report.policy.split_accounts and is_known,
-    )
+    policy = replace(report.policy, split_dates=report.policy.split_dates and is_incremental)
     hours = report.refresh_after_hours
     return Scope(
         accounts=accounts,

@@ -106,6 +106,11 @@ class Report:
         return self.parameters.get("ds_users") or self.parameters.get("ds_user")
 
     @property
+    def segments(self) -> tuple[str, ...]:
+        """Ids of the segments that are applied."""
+        return tuple(self.parameters.get("ds_segments", ()))
+
+    @property
     def query_hash(self) -> str:
         """Eight hex digits that change with what is asked of each account and day."""
         asked = [self.ds_id, sorted(self.fields), self.replication_key, self.date_range_type]

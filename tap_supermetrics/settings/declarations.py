@@ -227,7 +227,9 @@ ONLY_IN_REPORT: Final[tuple[Setting, ...]] = (
         description=(
             "Accounts to read: a list or comma-separated text of ids, `list.all_accounts`, "
             '`list.<slug>` of a team list, or a filter: `{"filter_id": "^act_45"}`, '
-            '`{"filter_name": "/shop$/i"}`. Left out for sources without accounts.'
+            '`{"filter_name": "/shop$/i"}`. Left out for sources without accounts. Who is in a '
+            "team list only a query batch tells, which is cancelled at once and costs one query "
+            "at most."
         ),
     ),
     Setting(
@@ -240,7 +242,11 @@ ONLY_IN_REPORT: Final[tuple[Setting, ...]] = (
         kind=kinds.texts(),
         description="The logins that may serve the query.",
     ),
-    Setting(name="ds_segments", kind=kinds.texts(), description="Ids of segments to apply."),
+    Setting(
+        name="ds_segments",
+        kind=kinds.texts(),
+        description="Ids of segments to apply; those that the API does not list are warned of.",
+    ),
     Setting(
         name="filter",
         kind=kinds.text(),

@@ -75,6 +75,12 @@ class Accounts:
     filter_id: str | None = None
     filter_name: str | None = None
 
+    @property
+    def team_list(self) -> str:
+        """A list whose accounts only the API knows, as it is named; empty for none."""
+        is_team_list = self.list_name not in {None, "all_accounts"}
+        return f"list.{self.list_name}" if is_team_list else ""
+
 
 def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
     """A text that matches `pattern` as a whole, blanks around it dropped."""

@@ -336,11 +336,6 @@ def test_days_read_some_hours_ago_are_fresh() -> None:
     assert wanted_by(refresh_after_hours=6).fresh_since == NOW - timedelta(hours=6)
 
 
-def test_a_team_list_is_not_split_by_account_because_only_the_api_knows_it() -> None:
-    assert not wanted_by(ds_accounts="list.shops").policy.split_accounts
-    assert wanted_by(ds_accounts="list.all_accounts").policy.split_accounts
-
-
 @pytest.mark.parametrize("key", ["Date", ""])
 def test_a_report_whose_first_day_is_still_to_come_asks_nothing(key: str) -> None:
     scope = wanted_by(start_date="2024-03-02", key=key)

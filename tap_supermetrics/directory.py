@@ -1,0 +1,148 @@
+"""What the API lists for reports, asked once a run: accounts, members of team lists, segments."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
+from tap_supermetrics.dates import DateRange
+from tap_supermetrics.errors import SettingsError, TapError
+from tap_supermetrics.extraction.batches import cancel_batches
+from tap_supermetrics.planning.packing import BatchItem, BatchRequest
+from tap_supermetrics.settings.kinds import compile_filter
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tap_supermetrics.api.client import Client
+    from tap_supermetrics.settings import Report
+
+logger = logging.getLogger(__name__)
+
+
+class Directory:
+    """The accounts of reports.
+
+    Args:
+        client: the API.
+        now: the time of the run, with offset.
+    """
+
+    def __init__(self, client: Client, now: datetime) -> None:
+        self._client = client
+        self._now = now
+        self._listed: dict[str, tuple[wire.AccountInfo, ...]] = {}
+        self._members: dict[str, tuple[str, ...]] = {}
+
+    def accounts_of(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
+        """The accounts of a report, each once; a team list that is not split stays as it is.
+
+        Args:
+            report: the report.
+            is_dated: whether its data source knows dates at all.
+
+        Raises:
+            SettingsError: a filter, or the list of all, matches none.
+            ApiError: the API refuses everything.
+            TapError: the API does not tell the accounts.
+        """
+        chosen = report.accounts
+        if chosen.team_list:
+            is_split = report.policy.split_accounts
+            return self._members_of(report, is_dated) if is_split else (chosen.team_list,)
+        if chosen.ids or not (chosen.list_name or chosen.filter_id or chosen.filter_name):
+            return chosen.ids
+        listed = self._accounts(report)
+        found = tuple(each.id for each in listed if _is_chosen(report, each))
+        if not found:
+            message = f"{report.path}.ds_accounts: matches none of {len(listed)} accounts"
+            raise SettingsError([message])
+        return found
+
+    def _accounts(self, report: Report) -> tuple[wire.AccountInfo, ...]:
+        asked = f"{report.ds_id} {report.logins}"
+        if asked not in self._listed:
+            self._listed[asked] = self._client.accounts(report.ds_id, report.logins)
+        return self._listed[asked]
+
+    def _members_of(self, report: Report, is_dated: bool) -> tuple[str, ...]:  # noqa: FBT001 - passed on
+        """The accounts of a team list, as the API names them where it splits a query by them."""
+        asked = f"{report.ds_id} {report.logins} {report.accounts.team_list}"
+        if asked not in self._members:
+            self._members[asked] = self._split_off(report, self._yesterday(report, is_dated))
+        return self._members[asked]
+
+    def _yesterday(self, report: Report, is_dated: bool) -> DateRange | None:  # noqa: FBT001 - same
+        day = self._now.astimezone(report.timezone).date() - timedelta(days=1)
+        return DateRange(first=day, last=day) if is_dated and not report.date_range_type else None
+
+    def _split_off(self, report: Report, dates: DateRange | None) -> tuple[str, ...]:
+        """Start a query batch for one day of the list, see what it was split into, cancel it.
+
+        The batch runs one query at a time, so that one query is paid for at most (Supermetrics
+        docs, "Batch queries (Preview)", `split_accounts_policy` and `query_concurrency`).
+        """
+        item = BatchItem(report=report.name, accounts=(report.accounts.team_list,), dates=dates)
+        policy = replace(report.policy, split_dates=False, query_concurrency=1)
+        request = BatchRequest(policy=policy, queries=(), items=(item,))
+        try:
+            return self._split_by(request, report)
+        except ApiError as error:
+            if error.fate is Fate.STOP and error.code not in NO_BATCHES:
+                raise
+            raise TapError(
+                f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} could not "
+                "be learned from a query batch. Name them one by one, or set "
+                f"split_accounts_policy: none to read the list as one account. {error}"
+            ) from None
+
+    def _split_by(self, request: BatchRequest, report: Report) -> tuple[str, ...]:
+        body = wire.batch_body(request, {report.name: report})
+        batch_id = self._client.start_batch(body).batch_id
+        try:
+            entries = self._client.batch_status(batch_id).queries
+        finally:
+            cancel_batches(self._client, [batch_id])
+        members = tuple(dict.fromkeys(each for entry in entries for each in entry.accounts))
+        if not members or len(members) != len(entries):
+            raise ApiError("ANSWER_INVALID", "expected one query for each account")
+        logger.info("%s: %s has %d accounts", report.name, report.accounts.team_list, len(members))
+        return members
+
+    def check_segments(self, report: Report) -> None:
+        """Warn of segments that the API does not list; it may list new ones late.
+
+        Raises:
+            ApiError: the API refuses everything.
+        """
+        wanted = report.segments
+        if not wanted:
+            return
+        try:
+            listed = self._client.segments(report.ds_id, report.logins)
+        except ApiError as error:
+            if error.fate is Fate.STOP:
+                raise
+            logger.warning("%s.ds_segments: not checked: %s", report.path, error)
+            return
+        if unknown := [each for each in wanted if each not in listed]:
+            logger.warning(
+                "%s.ds_segments: %s does not list %s; it lists %s",
+                report.path,
+                report.ds_id,
+                ", ".join(unknown),
+                ", ".join(sorted(listed)) or "none",
+            )
+
+
+def _is_chosen(report: Report, account: wire.AccountInfo) -> bool:
+    chosen = report.accounts
+    if chosen.filter_id:
+        return bool(compile_filter(chosen.filter_id).search(account.id))
+    if chosen.filter_name:
+        return bool(compile_filter(chosen.filter_name).search(account.account_name))
+    return True

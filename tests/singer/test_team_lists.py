@@ -1,0 +1,121 @@
+"""Team lists, whose accounts only the API knows, are read account by account all the same."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_supermetrics.emulator import Emulator, Fault, Options
+from tests.tap import Target, config_for, sync, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LAST = date(2024, 6, 9)
+FIRST = LAST - timedelta(days=9)
+MEMBERS = ("4713896205", "7391084456")
+NEW = "8820145937"
+REPORT = {
+    "name": "google_ads",
+    "ds_id": "AW",
+    "ds_accounts": "list.nordics",
+    "fields": ["Date", "Campaignname", "Cost"],
+}
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    options = Options(clock_factor=500.0, now="2024-06-10T04:00:00+00:00")
+    with Emulator(options=options) as running:
+        running.change_list("AW", "nordics", *MEMBERS)
+        yield running
+
+
+def config(emulator: Emulator, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any setting
+    days = {"start_date": str(FIRST), "end_date": str(LAST), "lookback_days": 0}
+    return config_for(emulator, [{**REPORT, **changes}], **days)
+
+
+def expected(emulator: Emulator, *accounts: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    return truth(emulator, REPORT, FIRST, LAST, accounts=accounts)
+
+
+def test_each_account_of_a_list_is_read_by_itself(emulator: Emulator, tmp_path: Path) -> None:
+    target = Target()
+    ended = sync(config(emulator), tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert target.tables["google_ads"] == expected(emulator, *MEMBERS)
+    assert "list.nordics has 2 accounts" in ended.stderr
+    assert emulator.batches[0].status == "STOPPED"
+
+
+def test_who_is_in_a_list_costs_at_most_one_query_however_many_reports_read_it(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    emulator.change_options(min_seconds=500.0, max_seconds=500.0)
+    given = config(emulator)
+    given["queries"].append({**REPORT, "name": "again"})
+    ended = sync(given, tmp_path, Target())
+
+    assert ended.code == 0, ended.stderr
+    probe, *others = emulator.batches
+    started = [query.schedule_id for query in emulator.queries if query.started is not None]
+    assert len({*started} & {*probe.schedule_ids}) <= 1
+    assert [batch.concurrency for batch in others] == [5] * len(others)
+
+
+def test_an_account_that_joins_a_list_brings_its_history_and_one_that_leaves_costs_nothing(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    target = Target()
+    assert sync(config(emulator), tmp_path, target).code == 0
+    emulator.change_list("AW", "nordics", MEMBERS[0], NEW)
+    before = len(emulator.queries)
+    ended = sync(config(emulator), tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert target.tables["google_ads"] == expected(emulator, *MEMBERS, NEW)
+    asked = [query for query in emulator.queries[before:] if query.ended]
+    assert {query.accounts for query in asked[1:]} == {(NEW,)}
+
+
+def test_a_list_that_is_not_split_is_one_account(emulator: Emulator, tmp_path: Path) -> None:
+    target = Target()
+    ended = sync(config(emulator, split_accounts_policy="none"), tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert {key[0] for key in target.tables["google_ads"]} == {"list.nordics"}
+    assert {query.accounts for query in emulator.queries} == {MEMBERS}
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["no such list", "no batches"])
+def test_a_list_that_cannot_be_learned_loses_its_report_only(
+    emulator: Emulator, tmp_path: Path, *, is_gone: bool
+) -> None:
+    other = {**REPORT, "name": "other", "ds_accounts": [NEW]}
+    given = config(emulator, ds_accounts="list.nordics" if is_gone else "list.nope")
+    given["queries"].append(other)
+    if is_gone:
+        emulator.inject(
+            Fault(effect="error", path="query/batch", times=None, status=404, code="NOT_FOUND")
+        )
+    target = Target()
+    ended = sync(given, tmp_path, target)
+
+    assert ended.code == 3, ended.stderr
+    assert "queries[0].ds_accounts: the accounts of list." in ended.stderr
+    assert "split_accounts_policy: none" in ended.stderr
+    assert "google_ads" not in target.tables
+    assert target.tables["other"] == expected(emulator, NEW)
+
+
+def test_segments_that_are_not_listed_are_named(emulator: Emulator, tmp_path: Path) -> None:
+    given = config(emulator, ds_accounts=[NEW], ds_segments=["-1", "sg_404"])
+    ended = sync(given, tmp_path, Target())
+
+    assert ended.code == 0, ended.stderr
+    assert "queries[0].ds_segments: AW does not list sg_404; it lists -1" in ended.stderr
