@@ -20,6 +20,7 @@ from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.async_queries import AsyncChannel
 from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
 from tap_supermetrics.extraction.outcomes import Lost, Split
+from tap_supermetrics.planning.plan import place_of
 from tap_supermetrics.settings import Mode
 
 if TYPE_CHECKING:
@@ -256,7 +257,8 @@ class Runner:
         is_so = self._is_auto and error.code in NO_BATCHES and not self._stopped_by
         if is_so:
             self._leave_batches(error)
-            self._alone.add(queries)
+            # In plan order, because that is how they are emitted: what comes late holds up the rest.
+            self._alone.add(sorted([*queries, *self._alone.drain()], key=self._place))
         return is_so
 
     def not_taken(self, queries: Sequence[Query], error: ApiError) -> None:
@@ -301,6 +303,11 @@ class Runner:
         """By batches as long as there are any, except for what no batch can finish in time."""
         is_too_slow = self._is_auto and query in self._too_slow
         return self._alone if is_too_slow or self._asks_alone else self._batches
+
+    def _place(self, query: Query) -> tuple[int, tuple[bool, int]]:
+        names, scope = list(self._around.reports), self._around.scopes[query.report]
+        report = self._around.reports[query.report]
+        return names.index(query.report), place_of(query, report, scope)
 
     def _leave_batches(self, error: ApiError) -> None:
         """From here on, queries are asked one by one."""
