@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.errors import SettingsError
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.wire import FieldInfo
     from tap_supermetrics.directory import Directory
     from tap_supermetrics.planning.plan import Query, Scope
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.state import ReportState
 
 logger = logging.getLogger(__name__)
-
-DISCOVERY_THREADS: Final = 4
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,17 +106,17 @@ class Course:
         )
 
 
-def discover(client: Client, reports: Sequence[Report]) -> dict[str, RecordShape]:
-    """The shape of every report, by name; each data source is asked once, side by side.
+def discover(directory: Directory, reports: Sequence[Report]) -> dict[str, RecordShape]:
+    """The shape of every report, by name.
 
     Raises:
         ApiError: the fields of a data source cannot be had.
     """
-    return {report.name: shape for report, shape, _ in _discover(client, reports)}
+    return {report.name: shape for report, shape, _ in _discover(directory, reports)}
 
 
 def courses_of(
-    client: Client, reports: Sequence[Report], bookmarks: Mapping[str, Any], now: datetime
+    directory: Directory, reports: Sequence[Report], bookmarks: Mapping[str, Any], now: datetime
 ) -> dict[str, Course]:
     """Reports with their shape and state, by name.
 
@@ -136,7 +132,7 @@ def courses_of(
             is_dated=dated,
             state=_state(report, shape, bookmarks.get(report.name), now, mistakes),
         )
-        for report, shape, dated in _discover(client, reports)
+        for report, shape, dated in _discover(directory, reports)
     }
     if mistakes:
         raise SettingsError(mistakes)
@@ -152,13 +148,11 @@ def _state(
 
 
 def _discover(
-    client: Client, reports: Sequence[Report]
+    directory: Directory, reports: Sequence[Report]
 ) -> Iterator[tuple[Report, RecordShape, bool]]:
-    sources = tuple(dict.fromkeys(report.ds_id for report in reports))
-    with ThreadPoolExecutor(DISCOVERY_THREADS) as pool:
-        listings = dict(zip(sources, pool.map(client.fields, sources), strict=True))
+    directory.ask_for_fields(report.ds_id for report in reports)
     for report in reports:
-        listed = listings[report.ds_id]
+        listed = directory.fields_of(report)
         shape = shape_of(report, listed)
         _check_shape(report, shape, listed)
         yield report, shape, is_dated(listed)

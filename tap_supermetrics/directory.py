@@ -1,11 +1,12 @@
-"""What the API lists for reports, asked once a run: accounts, members of team lists, segments."""
+"""What the API lists for reports, asked once a run: fields, accounts, team lists, segments."""
 
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
@@ -16,6 +17,7 @@ from tap_supermetrics.planning.packing import BatchItem, BatchRequest
 from tap_supermetrics.settings.kinds import compile_filter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+THREADS: Final = 4
+"""So many data sources are asked for their fields at a time."""
+
 
 class Directory:
-    """The accounts of reports.
+    """What the API lists. Used by one thread only.
 
     Args:
         client: the API.
@@ -35,8 +40,23 @@ class Directory:
     def __init__(self, client: Client, now: datetime) -> None:
         self._client = client
         self._now = now
+        self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
         self._listed: dict[str, tuple[wire.AccountInfo, ...]] = {}
         self._members: dict[str, tuple[str, ...]] = {}
+
+    def ask_for_fields(self, sources: Iterable[str]) -> None:
+        """Ask for the fields of several data sources side by side.
+
+        Raises:
+            ApiError: the fields of a data source cannot be had.
+        """
+        unasked = [each for each in dict.fromkeys(sources) if each not in self._fields]
+        with ThreadPoolExecutor(THREADS) as pool:
+            self._fields |= dict(zip(unasked, pool.map(self._client.fields, unasked), strict=True))
+
+    def fields_of(self, report: Report) -> tuple[wire.FieldInfo, ...]:
+        """The fields of a report's data source, which were asked for before."""
+        return self._fields[report.ds_id]
 
     def accounts_of(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
         """The accounts of a report, each once; a team list that is not split stays as it is.

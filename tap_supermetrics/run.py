@@ -14,7 +14,6 @@ from uuid import uuid4
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_early
 from tap_supermetrics.courses import courses_of
-from tap_supermetrics.directory import Directory
 from tap_supermetrics.errors import QueriesLostError, TapError
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
 from tap_supermetrics.extraction.outcomes import Lost
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.courses import Course
+    from tap_supermetrics.directory import Directory
     from tap_supermetrics.extraction.outcomes import Outcome, Result
     from tap_supermetrics.lines import LineFormat, Lines
     from tap_supermetrics.planning.plan import Query
@@ -61,26 +61,25 @@ class Run:
     Args:
         settings: the configuration.
         client: the API.
+        directory: what it lists.
         bookmarks: Singer's bookmarks, by stream; kept up to date.
         write_state: writes a STATE message with these bookmarks.
-        now: the wall clock, with offset.
     """
 
     def __init__(
         self,
         settings: Settings,
         client: Client,
+        directory: Directory,
         bookmarks: dict[str, Any],
         write_state: Callable[[], None],
-        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
         self._client = client
         self._bookmarks = bookmarks
         self._write_state = write_state
-        self._now = now
-        self._started_at = now()
-        self._directory = Directory(client, self._started_at)
+        self._started_at = utc_now()
+        self._directory = directory
         self._courses: dict[str, Course] = {}
         self._extraction: Extraction | None = None
         self._async_run: AsyncRun | None = None
@@ -110,11 +109,11 @@ class Run:
         """
         by_name = {report.name: report for report in self._settings.reports}
         reports = [by_name[name] for name in selected]
-        self._courses = courses_of(self._client, reports, self._bookmarks, self._started_at)
+        self._courses = courses_of(self._directory, reports, self._bookmarks, self._started_at)
         held = HeldResults()
         if not is_test:
             batches = (batch for course in self._courses.values() for batch in course.state.batches)
-            held = find_held(self._client, batches, self._now())
+            held = find_held(self._client, batches, utc_now())
         for name, course in self._courses.items():
             self._plan(course, held, ignores_coverage=name in full_table, is_test=is_test)
         queries = self._within_budget()
@@ -126,7 +125,7 @@ class Run:
             queries=queries,
             held=held,
             ways=self._ways(is_test=is_test),
-            now=self._now,
+            now=utc_now,
             on_news=self.checkpoint,
         )
         self._extraction.start()
@@ -154,10 +153,10 @@ class Run:
         """How to ask; a run that was killed goes on under its own id, so as to find its queries."""
         started = [course.state.async_run for course in self._courses.values()]
         youngest = max((each for each in started if each), key=_started_at, default=None)
-        oldest = self._now() - timedelta(seconds=wire.MAX_QUERY_S + wire.RETENTION_S)
+        oldest = utc_now() - timedelta(seconds=wire.MAX_QUERY_S + wire.RETENTION_S)
         is_resumed = youngest is not None and youngest.started_at > oldest and not is_test
         if youngest is None or not is_resumed:
-            youngest = AsyncRun(run_id=uuid4().hex, started_at=self._now())
+            youngest = AsyncRun(run_id=uuid4().hex, started_at=utc_now())
         self._async_run = youngest
         return Ways(
             mode=self._settings.mode,

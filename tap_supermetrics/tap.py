@@ -17,8 +17,9 @@ from singer_sdk.singerlib import Catalog
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.transport import RateLimit
 from tap_supermetrics.courses import discover
+from tap_supermetrics.directory import Directory
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
-from tap_supermetrics.run import Run
+from tap_supermetrics.run import Run, utc_now
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.declarations import config_schema
 from tap_supermetrics.state import check_state
@@ -54,6 +55,7 @@ class TapSupermetrics(Tap):
     message_writer: MessageWriter
     settings: Settings
     _client: Client | None = None
+    _directory: Directory | None = None
     _run: Run | None = None
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002 - the SDK's signature
@@ -78,9 +80,16 @@ class TapSupermetrics(Tap):
             )
         return self._client
 
+    @property
+    def directory(self) -> Directory:
+        """What the API lists, asked once in the whole process."""
+        if self._directory is None:
+            self._directory = Directory(self.client, utc_now())
+        return self._directory
+
     def discover_streams(self) -> list[ReportStream]:
         """One stream for each report, typed by the fields of its data source."""
-        shapes = discover(self.client, self.settings.reports)
+        shapes = discover(self.directory, self.settings.reports)
         return [ReportStream(self, report, shapes[report.name]) for report in self.settings.reports]
 
     def __init__(self, *, state: dict[str, Any] | None = None, **others: Any) -> None:  # noqa: ANN401 - the SDK's own
@@ -103,7 +112,9 @@ class TapSupermetrics(Tap):
         """The run of this invocation; the first call plans all selected streams and begins."""
         if self._run is None:
             bookmarks = self.state.setdefault("bookmarks", {})
-            self._run = Run(self.settings, self.client, bookmarks, self._write_state)
+            self._run = Run(
+                self.settings, self.client, self.directory, bookmarks, self._write_state
+            )
             atexit.register(self.close)  # for `--test` and for whoever embeds the tap
         if not self._run.has_started:
             selected = [stream for stream in self.streams.values() if stream.selected]

@@ -257,7 +257,7 @@ class Runner:
         is_so = self._is_auto and error.code in NO_BATCHES and not self._stopped_by
         if is_so:
             self._leave_batches(error)
-            # In plan order, because that is how they are emitted: what comes late holds up the rest.
+            # In plan order, in which they are emitted: what comes late holds up all others.
             self._alone.add(sorted([*queries, *self._alone.drain()], key=self._place))
         return is_so
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.transport import RateLimit, RetryPolicy
+from tap_supermetrics.directory import Directory
 from tap_supermetrics.emulator import Emulator, Options
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.run import Run
+from tap_supermetrics.run import Run, utc_now
 from tap_supermetrics.settings import Settings
 from tests.tap import METADATA, config_for, truth
 
@@ -148,7 +149,7 @@ def _run(config: Mapping[str, Any], done: Attempt, retry: RetryPolicy) -> None:
     def write_state() -> None:
         done.saved = json.dumps(done.bookmarks)
 
-    run = Run(settings, client, done.bookmarks, write_state)
+    run = Run(settings, client, Directory(client, utc_now()), done.bookmarks, write_state)
     try:
         names = [report.name for report in settings.reports]
         run.start(names)

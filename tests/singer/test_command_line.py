@@ -68,6 +68,18 @@ def test_discovery_gives_typed_streams_and_asks_fields_once_for_each_source(
     assert len([path for path in asked if "query/fields" in path]) == 1
 
 
+def test_a_sync_asks_fields_and_accounts_once_however_many_reports_need_them(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    report = {**REPORT, "ds_accounts": {"filter_id": "^(4713896205|8820145937)$"}}
+    ended = sync(config_for(emulator, [report, {**report, "name": "twin"}], **DATES), tmp_path)
+
+    assert ended.code == 0, ended.stderr
+    asked = [request.path for request in emulator.requests]
+    assert len([path for path in asked if "query/fields" in path]) == 1
+    assert len([path for path in asked if "query/accounts" in path]) == 1
+
+
 def test_a_deselected_field_is_left_out_and_a_deselected_stream_is_not_asked(
     emulator: Emulator, tmp_path: Path
 ) -> None:
