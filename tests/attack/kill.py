@@ -67,6 +67,7 @@ class Plot:
     kind: str
     blows: tuple[Blow, ...]
     unbuffered: str = ""
+    mode: str = "batch"
 
 
 @dataclass(slots=True)
@@ -101,6 +102,7 @@ def random_plots(seed: int, count: int, messages: int) -> list[Plot]:
         plots += [
             Plot(kind="SIGKILL 2 to 4 times in a row", blows=several),
             Plot(kind="SIGKILL within a line", blows=(within, within)),
+            Plot(kind="SIGKILL where queries are asked one by one", blows=several, mode="async"),
             Plot(
                 kind=f"{ended_by.name} at a random moment",
                 blows=(moment,),
@@ -122,6 +124,7 @@ def carry_out(plot: Plot) -> Finding:
             end_date=str(LAST),
             lookback_days=0,
             requests_per_second=1000,
+            mode=plot.mode,
         )
         for blow in plot.blows:
             finding.blows_dealt += strike(blow, config, target, folder, plot, finding, emulator)

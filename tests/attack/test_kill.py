@@ -9,7 +9,7 @@ from tests.attack.kill import Plot, carry_out, every_message, random_plots
 
 pytestmark = pytest.mark.timeout(300)
 MESSAGES = 400
-SAMPLE = [*every_message(MESSAGES, 190), *random_plots(7, 1, MESSAGES)]
+SAMPLE = [*every_message(MESSAGES, 190), *random_plots(7, 4, MESSAGES)]
 
 
 @pytest.mark.skipif(WHOLE, reason="the long part kills after every message by itself")

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
+from tests.backfill import (
+    ACCOUNT_DAYS,
+    CAMPAIGNS,
+    DAY,
+    FACEBOOK,
+    FIRST,
+    LAST,
+    NOW,
+    QUERIES,
+    REPORTS,
+)
 from tests.tap import Ended, Target, config_for, sync, truth
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOW = "2024-06-10T04:00:00+00:00"
-FIRST, LAST = date(2024, 1, 12), date(2024, 6, 9)
-DAY = timedelta(days=1)
-
-CAMPAIGNS: dict[str, Any] = {
-    "name": "google_ads",
-    "ds_id": "AW",
-    "ds_accounts": ["4713896205", "8820145937", "5096627718"],
-    "fields": ["Date", "Campaignname", "Cost", "Impressions", "Clicks"],
-}
-DEVICES: dict[str, Any] = {
-    "name": "google_ads_days",
-    "ds_id": "AW",
-    "ds_accounts": ["4713896205", "8820145937", "5096627718"],
-    "fields": ["Date", "Cost", "Clicks"],
-}
-FACEBOOK: dict[str, Any] = {
-    "name": "facebook_ads",
-    "ds_id": "FA",
-    "ds_accounts": ["act_1784203956017", "act_604418273950"],
-    "fields": ["Date", "adcampaign_name", "spend", "impressions"],
-}
-REPORTS = [CAMPAIGNS, DEVICES, FACEBOOK]
 FAST = {"clock_factor": 60.0, "now": NOW, "min_seconds": 1.0, "max_seconds": 6.0}
 
 
@@ -53,7 +40,7 @@ def test_1200_queries_arrive_once_and_the_next_night_asks_only_for_what_is_new(
         ended = sync(config, tmp_path, target)
 
         assert ended.code == 0, ended.stderr[-2000:]
-        assert len(emulator.queries) == 1200
+        assert len(emulator.queries) == QUERIES
         assert emulator.peak_running_batches == 2
         assert max(batch.amount for batch in emulator.batches) <= 100
         assert len(emulator.batches) == 12
@@ -170,7 +157,7 @@ def test_whatever_the_api_does_where_nobody_knows_the_same_rows_arrive(
 def test_every_mode_gives_the_same_records_of_the_1200_queries(tmp_path: Path, mode: str) -> None:
     ended, emulator = backfill(tmp_path, mode=mode)
 
-    assert len(emulator.queries) == 1200
+    assert len(emulator.queries) == QUERIES
     assert bool(emulator.batches) == (mode != "async")
     assert "not available" not in ended.stderr
 
@@ -190,11 +177,11 @@ def test_auto_asks_query_by_query_when_the_batch_endpoint_disappears_half_way(
 
     assert ended.stderr.count("Query batches are not available") == 1
     # What two running batches and one that waits had not told yet is asked again.
-    assert 1200 < len(emulator.queries) <= 1200 + 3 * 100
-    assert 0 < sum(batch.amount for batch in emulator.batches) < 1200
+    assert QUERIES < len(emulator.queries) <= QUERIES + 3 * 100
+    assert 0 < sum(batch.amount for batch in emulator.batches) < QUERIES
     # In plan order, in which records are emitted: else all would wait for a few, asked last.
     last = emulator.queries[-1]
-    assert (last.params["fields"], last.first) == (DEVICES["fields"], LAST)
+    assert (last.params["fields"], last.first) == (ACCOUNT_DAYS["fields"], LAST)
 
 
 def backfill(tmp_path: Path, *faults: Fault, mode: str) -> tuple[Ended, Emulator]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Options
+from tests.backfill import DAY, FIRST, LAST, NOW, QUERIES, REPORTS
 from tests.demo.pipeline import Pipeline
 from tests.demo.processes import PROJECT
 from tests.postgres import Postgres, running_postgres
@@ -21,29 +22,6 @@ if TYPE_CHECKING:
 
     from tests.tap import Key, Values
 
-FIRST, LAST = date(2024, 1, 12), date(2024, 6, 9)
-DAY = timedelta(days=1)
-
-CAMPAIGNS: dict[str, Any] = {
-    "name": "google_ads",
-    "ds_id": "AW",
-    "ds_accounts": ["4713896205", "8820145937", "5096627718"],
-    "fields": ["Date", "Campaignname", "Cost", "Impressions", "Clicks"],
-}
-DAYS: dict[str, Any] = {
-    "name": "google_ads_days",
-    "ds_id": "AW",
-    "ds_accounts": ["4713896205", "8820145937", "5096627718"],
-    "fields": ["Date", "Cost", "Clicks"],
-}
-FACEBOOK: dict[str, Any] = {
-    "name": "facebook_ads",
-    "ds_id": "FA",
-    "ds_accounts": ["act_1784203956017", "act_604418273950"],
-    "fields": ["Date", "adcampaign_name", "spend", "impressions"],
-}
-REPORTS = (CAMPAIGNS, DAYS, FACEBOOK)
-
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
@@ -53,9 +31,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    options = Options(
-        now=f"{LAST + DAY}T04:00:00+00:00", clock_factor=60.0, min_seconds=1.0, max_seconds=6.0
-    )
+    options = Options(now=NOW, clock_factor=60.0, min_seconds=1.0, max_seconds=6.0)
     with Emulator(options=options) as running:
         yield running
 
@@ -91,14 +67,14 @@ def test_tables_equal_the_truth_after_a_backfill_of_1200_queries_and_after_the_n
 ) -> None:
     pipeline.run(end_date=str(LAST))
 
-    assert len(emulator.queries) == 1200
+    assert len(emulator.queries) == QUERIES
     for report in REPORTS:
         assert table(postgres, emulator, report) == truth(emulator, report, FIRST, LAST)
 
     emulator.clock.advance(seconds=24 * 3600)
     pipeline.run(end_date=str(LAST + DAY))
 
-    assert len(emulator.queries) - 1200 == 8 * (3 + 1)
+    assert len(emulator.queries) - QUERIES == 8 * (3 + 1)
     for report in REPORTS:
         settled = truth(emulator, report, FIRST, LAST - 3 * DAY, asked_on=emulator.today - DAY)
         restated = truth(emulator, report, LAST - 2 * DAY, LAST + DAY)
