@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING
 
 from singer_sdk.contrib.msgspec import serialize_jsonl
 from singer_sdk.io_base import GenericSingerWriter
@@ -81,8 +83,15 @@ def _write_all(lines: bytes | bytearray) -> None:
     if stdout is None:
         sys.stdout.write(lines.decode())
         return
+    _make_blocking(stdout)
     rest = memoryview(lines)
     while rest:
         written = stdout.write(rest)
         rest = rest[written:]
     stdout.flush()
+
+
+def _make_blocking(stdout: IO[bytes]) -> None:
+    """A full pipe is waited for, whatever the programs that share it have made of its mode."""
+    with suppress(OSError, ValueError, AttributeError):  # no file, or a system without the call
+        os.set_blocking(stdout.fileno(), True)

@@ -34,7 +34,9 @@ def emulator() -> Iterator[Emulator]:
 
 
 @contextmanager
-def tap(emulator: Emulator, folder: Path, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+def tap(
+    emulator: Emulator, folder: Path, stdout: int = subprocess.PIPE, **env: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """The tap as a process, backfilling a thousand queries."""
     config = config_for(
         emulator, [ADS], start_date=str(FIRST), end_date=str(LAST), requests_per_second=1000
@@ -44,7 +46,7 @@ def tap(emulator: Emulator, folder: Path, **env: str) -> Iterator[subprocess.Pop
         (folder / "stderr").open("wb") as stderr,
         subprocess.Popen(  # noqa: S603 - our own command
             command("--config", str(folder / "config.json")),
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=stderr,
             env={**os.environ, **env},
         ) as process,
@@ -102,6 +104,25 @@ def test_a_target_that_sleeps_longer_than_results_live_gets_all_rows(
     assert target.tables["google_ads"] == truth(emulator, ADS, FIRST, LAST)
     assert target.doubled == []
     assert len(emulator.queries) == QUERIES
+
+
+@pytest.mark.parametrize("unbuffered", ["1", ""])
+def test_a_full_pipe_that_was_made_non_blocking_loses_nothing(
+    unbuffered: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Programs that share a pipe share its mode."""
+    target = Target()
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with tap(emulator, tmp_path, write_end, PYTHONUNBUFFERED=unbuffered) as process:
+        os.close(write_end)
+        wait(3)
+        with os.fdopen(read_end, "rb") as lines:
+            for line in lines:
+                target.read(line)
+        assert process.wait(60) == 0, said(tmp_path)
+
+    assert target.tables["google_ads"] == truth(emulator, ADS, FIRST, LAST)
 
 
 @pytest.mark.parametrize("unbuffered", some(["1", ""], 1))
