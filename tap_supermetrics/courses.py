@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.planning.plan import account_id_of, plan_report, plan_test, scope_of
 from tap_supermetrics.records import Mismatches
-from tap_supermetrics.shapes import DATE, ValueKind, is_dated, shape_of
+from tap_supermetrics.shapes import ACCOUNT_ID, DATE, ValueKind, is_dated, shape_of
 from tap_supermetrics.state import report_state
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.api.wire import FieldInfo
     from tap_supermetrics.directory import Directory
+    from tap_supermetrics.extraction.extraction import HeldResults
     from tap_supermetrics.planning.plan import Query, Scope
     from tap_supermetrics.settings import Report
     from tap_supermetrics.shapes import RecordShape
@@ -37,6 +38,7 @@ class Course:
         is_dated: whether its data source knows dates at all.
         state: what is known of it; changes while the run goes.
         scope: what it wants; None until it is planned.
+        is_planned: whether that could be planned.
         queries: its part of the plan.
         mismatches: values that became null.
     """
@@ -46,6 +48,7 @@ class Course:
     is_dated: bool
     state: ReportState
     scope: Scope | None = None
+    is_planned: bool = False
     queries: tuple[Query, ...] = ()
     mismatches: Mismatches = field(default_factory=Mismatches)
 
@@ -67,35 +70,73 @@ class Course:
             not_before=self.state.not_before,
         )
         _check_accounts(self.report, self.scope)
+        if self.scope.is_over:
+            logger.warning(
+                "%s: no day to ask for, its first is after its last; see `start_date`, `end_date`",
+                self.report.name,
+            )
+        if len(self.scope.groups) > 1 and ACCOUNT_ID not in self.shape.key_properties:
+            logger.warning(
+                "%s.key_properties: without %s, rows of several accounts may replace each other",
+                self.report.path,
+                ACCOUNT_ID,
+            )
         return self.scope
 
-    def plan(self, scope: Scope, held: Sequence[Query], *, ignores_coverage: bool) -> str:
+    def plan(self, scope: Scope, held: HeldResults, *, ignores_coverage: bool) -> str:
         """Make the report's part of the plan.
 
         Args:
             scope: what it wants.
-            held: queries whose results the API still holds.
+            held: what the API still holds; forgets what was asked otherwise.
             ignores_coverage: whether to read all again.
 
         Returns:
             A note for the user when the report asks for something else than it did; else empty.
+
+        Raises:
+            TapError: rows of some accounts are there under another id, and would be doubled.
         """
         state, asked = self.state, self.report.query_hash
-        is_changed = state.query_hash not in {"", asked}
-        note = self._changed() if is_changed else ""
-        state.query_hash, state.batches = asked, ()
+        request_hash = wire.request_hash(self.report)
+        self._check_groups(scope)
+        note = self._changed() if state.query_hash not in {"", asked} else ""
+        if note or request_hash != state.request_hash:
+            held.forget(self.report.name)
+        state.query_hash, state.request_hash, state.batches = asked, request_hash, ()
         state.begin([account_id_of(group) for group in scope.groups])
         coverage = {} if ignores_coverage else state.coverage
-        mine = [] if is_changed else [each for each in held if each.report == self.report.name]
+        mine = [each for each in held.queries if each.report == self.report.name]
         self.queries = plan_report(self.report, scope, coverage, mine)
         for query in self.queries:
             # Days that are read again count as stale until they were.
             state.mark_lost(query.account_id, query.dates)
+        self.is_planned = True
         return note
 
     def plan_test(self, scope: Scope) -> None:
         """Plan the few queries of a connection test."""
         self.queries = plan_test(self.report, scope)
+        self.is_planned = True
+
+    def _check_groups(self, scope: Scope) -> None:
+        """Tell of accounts that are not asked any more, and refuse those that are grouped anew."""
+        asked = {account_id_of(group): set(group) for group in scope.groups}
+        old = [each for each in self.state.coverage if each not in asked]
+        for account_id, accounts in asked.items():
+            known = account_id in self.state.coverage or not scope.is_incremental
+            twins = [each for each in old if _have_common(accounts, set(each.split(",")))]
+            if twins and not known:
+                raise TapError(
+                    f"account {account_id} would be loaded twice: its rows are in the target as "
+                    f"those of account {twins[0]}, because `ds_accounts` or "
+                    "`split_accounts_policy` was another. Set it back; or empty the table, and "
+                    f"remove bookmarks.{self.report.name} from the state; or give the report "
+                    "another name"
+                )
+        if old and not self.report.accounts.ids:
+            listed = ", ".join(old)
+            logger.warning("%s: not listed by the API any more: %s", self.report.name, listed)
 
     def _changed(self) -> str:
         days = [each.bookmark for each in self.state.coverage.values() if each.bookmark]
@@ -104,6 +145,11 @@ class Course:
             f"{max(days, default='now')} were loaded as it was. To load them again, remove "
             f"bookmarks.{self.report.name} from the state, or give the report another name"
         )
+
+
+def _have_common(some: set[str], others: set[str]) -> bool:
+    """Whether two groups of accounts share one, as far as is known: who knows a team list?"""
+    return bool(some & others) or any(each.startswith("list.") for each in some | others)
 
 
 def discover(directory: Directory, reports: Sequence[Report]) -> dict[str, RecordShape]:
@@ -155,7 +201,7 @@ def _discover(
         listed = directory.fields_of(report)
         shape = shape_of(report, listed)
         _check_shape(report, shape, listed)
-        yield report, shape, is_dated(listed)
+        yield report, shape, is_dated(report, listed)
 
 
 def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]) -> None:
@@ -170,14 +216,21 @@ def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]
             ", ".join(unlisted),
         )
     _check_replication_key(report, shape, listed)
-    needs_start = is_dated(listed) and not report.date_range_type
+    day = {shape.replication_key, DATE}
+    if shape.replication_key and not day & {*shape.key_properties}:
+        mistake = (
+            f"{report.path}.key_properties: add {shape.replication_key} or {DATE}; without the day "
+            "in the key, each day would replace the one before"
+        )
+        raise SettingsError([mistake])
+    needs_start = is_dated(report, listed) and not report.date_range_type
     if needs_start and report.start_date is None:
         raise SettingsError([f"{report.path}.start_date: required, {report.ds_id} has dates"])
 
 
 def _check_replication_key(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]) -> None:
     path, key = f"{report.path}.replication_key", report.replication_key
-    if key == DATE and not is_dated(listed):
+    if key == DATE and not is_dated(report, listed):
         raise SettingsError([f"{path}: leave it out, {report.ds_id} has no dates"])
     kinds = {each.name: each.kind for each in shape.fields}
     if key in kinds and kinds[key] is not ValueKind.DATE:

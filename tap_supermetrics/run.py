@@ -7,18 +7,18 @@ records of a report, and it says when the state is worth writing.
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_early
 from tap_supermetrics.courses import courses_of
+from tap_supermetrics.dates import intersect
 from tap_supermetrics.errors import QueriesLostError, TapError
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
 from tap_supermetrics.extraction.outcomes import Lost
 from tap_supermetrics.extraction.runner import Ways
-from tap_supermetrics.keys import checked
+from tap_supermetrics.keys import checked, dated
 from tap_supermetrics.planning.plan import place_of
 from tap_supermetrics.records import RecordReader, rows_of
 from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
@@ -116,7 +116,7 @@ class Run:
             held = find_held(self._client, batches, utc_now())
         for name, course in self._courses.items():
             self._plan(course, held, ignores_coverage=name in full_table, is_test=is_test)
-        queries = self._within_budget()
+        queries = self._within_budget(set(held.queries))
         logger.info("Plan: %d queries of %d reports", len(queries), len(self._courses))
         self._extraction = Extraction(
             client=self._client,
@@ -130,31 +130,50 @@ class Run:
         )
         self._extraction.start()
 
-    def _within_budget(self) -> list[Query]:
-        """The plan; of one with more queries than a run may ask, those that come first."""
-        queries = [query for course in self._courses.values() for query in course.queries]
+    def _within_budget(self, held: set[Query]) -> list[Query]:
+        """The plan; of one with more queries than a run may ask, those that come first.
+
+        What the API still holds costs nothing.
+        """
         limit = self._settings.max_queries_per_run
-        if limit is None or len(queries) <= limit:
+        has_row_limit = self._settings.max_rows_per_run is not None
+        queries = [
+            query
+            for course in self._courses.values()
+            for query in (
+                sorted(course.queries, key=self._rank) if has_row_limit else course.queries
+            )
+        ]
+        if limit is None or len(set(queries) - held) <= limit:
             return queries
-        chosen = set(sorted(queries, key=self._place)[:limit])
+        costly = sorted((each for each in queries if each not in held), key=self._place)
+        chosen = {*costly[:limit]} | held
         self.summary.notes.append(
-            f"{len(queries) - limit:,} queries were not asked, as `max_queries_per_run` says; "
-            "the next run asks for them"
+            f"{len(costly) - limit:,} queries were not asked, as `max_queries_per_run` says; "
+            "days that were never loaded come first, then reports that are read whole, then days "
+            "to be read again"
         )
         return [query for query in queries if query in chosen]
 
-    def _place(self, query: Query) -> tuple[bool, int]:
+    def _place(self, query: Query) -> tuple[int, bool, int]:
         course = self._courses[query.report]
         if course.scope is None:
             raise RuntimeError("a query has no scope")
-        return place_of(query, course.report, course.scope)
+        return self._rank(query), *place_of(query, course.report, course.scope)
+
+    def _rank(self, query: Query) -> int:
+        """What comes first where not all can be asked: else the same days would come each time."""
+        course = self._courses[query.report]
+        if query.dates is None or course.scope is None or not course.scope.is_incremental:
+            return 1
+        coverage = course.state.coverage.get(query.account_id)
+        return 2 if coverage and intersect(query.dates, coverage.covered) else 0
 
     def _ways(self, *, is_test: bool) -> Ways:
         """How to ask; a run that was killed goes on under its own id, so as to find its queries."""
         started = [course.state.async_run for course in self._courses.values()]
         youngest = max((each for each in started if each), key=_started_at, default=None)
-        oldest = utc_now() - timedelta(seconds=wire.MAX_QUERY_S + wire.RETENTION_S)
-        is_resumed = youngest is not None and youngest.started_at > oldest and not is_test
+        is_resumed = youngest is not None and not is_test
         if youngest is None or not is_resumed:
             youngest = AsyncRun(run_id=uuid4().hex, started_at=utc_now())
         self._async_run = youngest
@@ -165,6 +184,7 @@ class Run:
             run_id=youngest.run_id,
             is_resumed=is_resumed,
             max_rows=self._settings.max_rows_per_run,
+            max_queries=self._settings.max_queries_per_run,
         )
 
     def _plan(
@@ -174,18 +194,17 @@ class Run:
         name = course.report.name
         try:
             scope = course.resolve(self._directory, self._started_at)
+            if is_test:
+                course.plan_test(scope)
+            elif note := course.plan(scope, held, ignores_coverage=ignores_coverage):
+                logger.warning("%s", note)
+                self.summary.notes.append(note)
         except TapError as error:
             if isinstance(error, ApiError) and error.fate is Fate.STOP:
                 raise
+            held.leave(name)
             logger.error("%s: %s", name, error)  # noqa: TRY400 - its text says all
             self.summary.report_lost(name, str(error))
-            return
-        if is_test:
-            course.plan_test(scope)
-        elif note := course.plan(scope, held.queries, ignores_coverage=ignores_coverage):
-            held.forget(name)
-            logger.warning("%s", note)
-            self.summary.notes.append(note)
 
     # Emission
 
@@ -222,6 +241,9 @@ class Run:
             reader, blocks = self._reader(course, outcome), outcome.spool.blocks()
             if key := course.report.key_properties:
                 blocks = checked(blocks, reader, key)
+            day, dates = course.shape.replication_key, outcome.query.dates
+            if day in course.report.fields and dates:
+                blocks = dated(blocks, reader, day, dates)
             yield from convert(reader, blocks)
         except ApiError as error:
             self._lost(course, Lost(query=outcome.query, error=error))
@@ -254,8 +276,9 @@ class Run:
     def _lost(self, course: Course, lost: Lost) -> None:
         course.state.mark_lost(lost.query.account_id, lost.query.dates)
         is_failure = lost.was_asked and lost.error.code != "ACCOUNT_EXCLUDED"
-        if is_too_early(lost.error) and lost.query.dates and lost.was_asked:
-            self._learn_first_day(course, first_day_given(lost.error, lost.query.dates.last))
+        is_by_day = course.scope is not None and course.scope.is_incremental
+        if is_too_early(lost.error) and lost.query.day and lost.was_asked and is_by_day:
+            self._learn_first_day(course, first_day_given(lost.error, lost.query.day))
         if self.summary.lost(lost):
             logger.error("%s is lost: %s", lost.query, lost.error)
         if lost.error.fate is Fate.STOP:
@@ -279,7 +302,7 @@ class Run:
     def checkpoint(self) -> None:
         """Bring the bookmarks up to date, and write them unless somebody else does."""
         for name, course in self._courses.items():
-            if self._extraction:
+            if self._extraction and course.is_planned:
                 course.state.batches = self._extraction.held_for(name)
                 has_alone = self._extraction.has_alone(name)
                 course.state.async_run = self._async_run if has_alone else None

@@ -39,6 +39,8 @@ _METADATA_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 _UNLISTED_TYPE: Final = "string.text.value"
+_DAY_FIELDS: Final = frozenset({"date", "day"})
+"""What data sources call the day of a row."""
 
 
 class ValueKind(Enum):
@@ -157,9 +159,13 @@ def shape_of(report: Report, listed: Iterable[FieldInfo]) -> RecordShape:
     )
 
 
-def is_dated(listed: Iterable[FieldInfo]) -> bool:
-    """Whether a data source knows dates at all: one without them lists no field of dates."""
-    return any(kind_of(info.data_type) is ValueKind.DATE for info in listed)
+def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
+    """Whether a report's data source knows dates at all: then it lists a field of dates.
+
+    What the user says of a field's type counts too.
+    """
+    types = (*report.types.values(), *(info.data_type for info in listed))
+    return any(kind_of(data_type) is ValueKind.DATE for data_type in types)
 
 
 def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
@@ -189,8 +195,10 @@ def _description(info: FieldInfo | None, data_type: str) -> str:
 def _replication_key(report: Report, fields: Sequence[Field]) -> str:
     if report.date_range_type:
         return ""
-    dates = (each.name for each in fields if each.kind is ValueKind.DATE and each.is_dimension)
-    return report.replication_key or next(dates, "")
+    dates = [each.name for each in fields if each.kind is ValueKind.DATE and each.is_dimension]
+    # Other dates, such as the start of a campaign, are not the day of the row.
+    likely = sorted(dates, key=lambda name: name.casefold() not in _DAY_FIELDS)
+    return report.replication_key or next(iter(likely), "")
 
 
 def _default_key(fields: Sequence[Field], replication_key: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The state of a report, read from and written to Singer's bookmarks.
 
 ```json
-{"query_hash": "9f1c2a7e", "query_batches": [], "async_run": null,
+{"query_hash": "9f1c2a7e", "request_hash": "04d2e1f7", "query_batches": [], "async_run": null,
  "not_before": null, "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
                  "replication_key_value": "2024-03-05", "covered": [["2024-01-01", "2024-03-05"]]}]}
 ```
@@ -23,7 +23,7 @@ from tap_supermetrics.planning.coverage import Coverage, Fetch
 from tap_supermetrics.planning.packing import BatchItem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
@@ -71,6 +71,7 @@ class ReportState:
         replication_key: the field that the bookmark belongs to; empty for a report read whole.
         start: first day of the report, from which bookmarks count.
         query_hash: what the coverage was loaded with; empty when nothing was loaded yet.
+        request_hash: what `batches` were asked with; empty when nothing was asked yet.
         coverage: by account id.
         batches: still held by the API.
         not_before: first day that the API is known to give; earlier ones are not asked again.
@@ -81,6 +82,7 @@ class ReportState:
     replication_key: str
     start: date | None
     query_hash: str = ""
+    request_hash: str = ""
     coverage: dict[str, Coverage] = field(default_factory=dict)
     batches: tuple[HeldBatch, ...] = ()
     not_before: date | None = None
@@ -121,6 +123,7 @@ class ReportState:
         """The bookmark of the stream."""
         return self._everywhere_to_json() | {
             "query_hash": self.query_hash,
+            "request_hash": self.request_hash,
             "query_batches": [_batch_to_json(batch) for batch in self.batches],
             "async_run": _async_run_to_json(self.async_run),
             "not_before": self.not_before.isoformat() if self.not_before else None,
@@ -170,7 +173,14 @@ def report_state(
     if not isinstance(raw, dict):
         mistakes.append(f"{path}: expected an object")
         return state
+    others = raw.get("replication_key")
+    if replication_key and others and others != replication_key and "query_hash" not in raw:
+        mistakes.append(
+            f"{path}.replication_key: expected {replication_key}, got {others}: this is not the "
+            f"state of this report; remove bookmarks.{report} from it"
+        )
     state.query_hash = str(raw.get("query_hash") or "")
+    state.request_hash = str(raw.get("request_hash") or "")
     for number, entry in enumerate(_list(raw, "partitions", path, mistakes)):
         place = f"{path}.partitions[{number}]"
         try:
@@ -194,19 +204,20 @@ def report_state(
     return state
 
 
-def check_state(state: Mapping[str, Any], reports: Sequence[str]) -> None:
+def check_state(state: Mapping[str, Any], reports: Sequence[str], last_day: date) -> None:
     """Find what cannot be understood in the state of a whole run.
 
     Args:
         state: as it was given.
         reports: names of the reports; what else the state holds is nobody's.
+        last_day: no later day can have been loaded, anywhere on earth.
 
     Raises:
         SettingsError: with every mistake.
     """
     bookmarks = state.get("bookmarks", {})
-    is_wrapped = "bookmarks" not in state and {"value", "singer_state"} & set(state)
-    if is_wrapped or not isinstance(bookmarks, dict):
+    is_other = "bookmarks" not in state and set(state) - {"currently_syncing"}
+    if is_other or not isinstance(bookmarks, dict):
         raise SettingsError(["state: expected an object with `bookmarks` by stream"])
     mistakes = [
         f"state.bookmarks.{name}: expected an object"
@@ -215,9 +226,21 @@ def check_state(state: Mapping[str, Any], reports: Sequence[str]) -> None:
     ]
     for name in reports:
         if isinstance(bookmarks.get(name), dict):
-            report_state(bookmarks[name], name, "", None, mistakes)
+            read = report_state(bookmarks[name], name, "", None, mistakes)
+            mistakes += _to_come(read, f"state.bookmarks.{name}", last_day)
     if mistakes:
         raise SettingsError(mistakes)
+
+
+def _to_come(state: ReportState, path: str, last_day: date) -> Iterator[str]:
+    """Days that cannot have been loaded yet, which would never be asked."""
+    for account_id, coverage in [*state.coverage.items(), ("", state.everywhere)]:
+        days = [each.last for each in coverage.covered] if coverage else []
+        bookmark = coverage.bookmark if coverage else None
+        late = max((*days, *([bookmark] if bookmark else [])), default=last_day)
+        if late > last_day:
+            of_account = f" of account {account_id}" if account_id else ""
+            yield f"{path}: expected days up to today, got {late}{of_account}"
 
 
 def _list(raw: Mapping[str, Any], key: str, path: str, mistakes: list[str]) -> Sequence[Any]:

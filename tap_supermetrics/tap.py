@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import atexit
+import fnmatch
 import gc
 import json
 import logging
 import signal
 import sys
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from datetime import timedelta
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
 from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.helpers._batch import BatchConfig
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
+from singer_sdk.tap_base import CliTestOptionValue
+from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.transport import RateLimit
@@ -22,17 +30,26 @@ from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.run import Run, utc_now
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.declarations import config_schema
+from tap_supermetrics.settings.kinds import without_key
 from tap_supermetrics.state import check_state
-from tap_supermetrics.streams import ReportStream
+from tap_supermetrics.streams import (
+    ReportStream,
+    changed_key,
+    check_catalog,
+    in_one_line,
+    mistakes_in_maps,
+)
 from tap_supermetrics.writer import MessageWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
     import click
-    from singer_sdk.plugin_base import _ConfigInput
 
 logger = logging.getLogger(__name__)
+_SHOWN: Final = 200
+"""Of what the SDK says of a value, so much is shown."""
 
 
 class TapSupermetrics(Tap):
@@ -54,6 +71,7 @@ class TapSupermetrics(Tap):
     ]
     message_writer: MessageWriter
     settings: Settings
+    is_test = False
     _client: Client | None = None
     _directory: Directory | None = None
     _run: Run | None = None
@@ -64,10 +82,34 @@ class TapSupermetrics(Tap):
         Raises:
             SettingsError: with every mistake.
         """
-        of_sdk: dict[str, Any] = {}
-        self.append_builtin_config(of_sdk)
-        self.settings = Settings.from_config(self._config, tuple(of_sdk.get("properties", ())))
+        of_sdk = _settings_of_sdk()
+        for name in of_sdk:
+            if self._config.get(name, name) is None:
+                del self._config[name]
+        mistakes = _mistakes_in_sdk_settings(self._config, of_sdk)
+        try:
+            self.settings = Settings.from_config(self._config, tuple(of_sdk))
+        except SettingsError as error:
+            raise SettingsError([*error.mistakes, *mistakes]) from None
+        if mistakes:
+            raise SettingsError(mistakes)
         return []
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - it belongs to the class
+        """What the environment sets: our own settings as texts, which `settings.kinds` reads.
+
+        Raises:
+            SettingsError: a setting of the SDK cannot be read.
+        """
+        prefix, mistakes = cls._env_var_prefix, list[str]()
+        ours = {"properties": {key: {"type": "string"} for key in config_schema()["properties"]}}
+        found = parse_environment_config(ours, prefix)
+        for name, schema in _settings_of_sdk().items():
+            found |= _from_environment(name, schema, prefix, mistakes)
+        if mistakes:
+            raise SettingsError(mistakes)
+        return found
 
     @property
     def client(self) -> Client:
@@ -90,7 +132,12 @@ class TapSupermetrics(Tap):
     def discover_streams(self) -> list[ReportStream]:
         """One stream for each report, typed by the fields of its data source."""
         shapes = discover(self.directory, self.settings.reports)
-        return [ReportStream(self, report, shapes[report.name]) for report in self.settings.reports]
+        streams = [
+            ReportStream(self, report, shapes[report.name]) for report in self.settings.reports
+        ]
+        if self.input_catalog is not None:
+            check_catalog(self.input_catalog, streams)
+        return streams
 
     def __init__(self, *, state: dict[str, Any] | None = None, **others: Any) -> None:  # noqa: ANN401 - the SDK's own
         self._given_state = state or {}
@@ -100,10 +147,38 @@ class TapSupermetrics(Tap):
         """Read the state first: what a hand has spoilt is told before anything is sent.
 
         Raises:
-            SettingsError: the state cannot be understood.
+            SettingsError: the state or the stream maps cannot be understood.
         """
-        check_state(self._given_state, [report.name for report in self.settings.reports])
-        super().setup_mapper()
+        names = [report.name for report in self.settings.reports]
+        check_state(self._given_state, names, utc_now().date() + timedelta(days=1))
+        streams = self.streams
+        try:
+            super().setup_mapper()
+        except Exception as error:
+            if not self.config.get("stream_maps"):
+                raise
+            raise SettingsError([f"stream_maps: {in_one_line(error)}"]) from None
+        maps = [each for name in streams for each in self.mapper.stream_maps.get(name, ())]
+        if mistakes := mistakes_in_maps(maps):
+            raise SettingsError(mistakes)
+        self._warn_of_maps()
+
+    def _warn_of_maps(self) -> None:
+        for name, definition in self.mapper.stream_maps_dict.items():
+            source = definition.get("__source__", name) if isinstance(definition, dict) else name
+            mapped = [each for each in self.streams.values() if fnmatch.fnmatch(each.name, source)]
+            if not mapped:
+                logger.warning(
+                    "stream_maps: %s is the name of no report; nothing is mapped", source
+                )
+            for stream in mapped:
+                if changed := changed_key(definition, stream.primary_keys or ()):
+                    logger.warning(
+                        "stream_maps: %s: the key is changed (%s): rows that then share a key are "
+                        "dropped by targets; leave it as it is, or set `key_properties`",
+                        stream.name,
+                        ", ".join(changed),
+                    )
 
     def _reset_state_progress_markers(self) -> None:
         """Nothing: the tap's own state has no such markers."""
@@ -111,7 +186,8 @@ class TapSupermetrics(Tap):
     def started_run(self) -> Run:
         """The run of this invocation; the first call plans all selected streams and begins."""
         if self._run is None:
-            bookmarks = self.state.setdefault("bookmarks", {})
+            # A test loads no whole day, so its state must not say so.
+            bookmarks = {} if self.is_test else self.state.setdefault("bookmarks", {})
             self._run = Run(
                 self.settings, self.client, self.directory, bookmarks, self._write_state
             )
@@ -125,12 +201,13 @@ class TapSupermetrics(Tap):
                     for stream in selected
                     if stream.forced_replication_method == "FULL_TABLE"
                 ],
-                is_test=any(stream.ABORT_AT_RECORD_COUNT for stream in selected),
+                is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in selected),
             )
         return self._run
 
     def _write_state(self) -> None:
-        self.state_writer.write_state(self.state)
+        if not self.is_test:
+            self.state_writer.write_state(self.state)
 
     def sync_to_end(self) -> None:
         """Sync all selected streams, and tell how it went.
@@ -139,14 +216,32 @@ class TapSupermetrics(Tap):
             TapError: the API refuses everything, or queries were lost.
             InterruptedRun: a signal asked the run to end; the state was written.
         """
+        if not any(stream.selected for stream in self.streams.values()):
+            logger.warning(
+                "No stream is selected, so nothing is loaded: check --catalog, or run without it"
+            )
         try:
-            self.sync_all()
+            self._sync_selected()
             self.started_run().finish()
+        except BrokenPipeError:
+            logger.critical(
+                "The target closed its end of the pipe: see its own log; run again to go on from "
+                "its last state."
+            )
+            raise
         except (InterruptedRun, TapError):
             self._save_at_end()
             raise
         finally:
             self.close()
+
+    def _sync_selected(self) -> None:
+        if not self.is_test:
+            self.sync_all()
+            return
+        # Without the states that `sync_all` writes between streams.
+        for stream in self.streams.values():
+            stream.sync()
 
     def _save_at_end(self) -> None:
         _ignore_further_signals()
@@ -196,6 +291,21 @@ class TapSupermetrics(Tap):
         tap.sync_to_end()
 
     @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Ask one day of a few accounts of each report, write a record of it, and tell how it went.
+
+        `--test=schema` is the SDK's.
+        """
+        if value in {CliTestOptionValue.Disabled.value, CliTestOptionValue.Schema.value}:
+            super().cb_test(ctx, param, value)
+            return
+        config = ctx.params.get("config") or _ConfigInput()
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        tap.is_test = True
+        tap.sync_to_end()
+        ctx.exit()
+
+    @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401 - the SDK's own type
         """Read the configuration files.
 
@@ -241,6 +351,43 @@ def _check_catalog(catalog: Catalog) -> None:
     ]
     if mistakes:
         raise SettingsError(mistakes)
+
+
+def _settings_of_sdk() -> dict[str, Any]:
+    """The schemas of the settings that the SDK adds, by name."""
+    of_sdk: dict[str, Any] = {}
+    TapSupermetrics.append_builtin_config(of_sdk)
+    return dict(of_sdk.get("properties", {}))
+
+
+def _from_environment(
+    name: str, schema: Mapping[str, Any], prefix: str, mistakes: list[str]
+) -> dict[str, Any]:
+    try:
+        return parse_environment_config({"properties": {name: schema}}, prefix)
+    except ValueError as error:
+        mistakes.append(f"{prefix}{name.upper()}: expected JSON or a number ({error})")
+        return {}
+
+
+def _mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:
+    """Mistakes in the SDK's settings; what stream maps hold is left to the mapper."""
+    checked = {**schemas, "stream_maps": {"type": "object"}}
+    given = {name: config[name] for name in schemas if name in config}
+    key = str(config.get("api_key", ""))
+    errors = DEFAULT_JSONSCHEMA_VALIDATOR({"properties": checked}).iter_errors(given)
+    mistakes = [
+        f"{'.'.join(map(str, each.absolute_path))}: {without_key(each.message, key)[:_SHOWN]}"
+        for each in errors
+    ]
+    batch = given.get("batch_config")
+    if batch and not mistakes:
+        try:
+            BatchConfig.from_dict(batch)
+        except TypeError as error:
+            told = without_key(str(error), key)[:_SHOWN]
+            mistakes.append(f"batch_config: expected encoding.format and storage.root ({told})")
+    return mistakes
 
 
 def _ignore_further_signals() -> None:

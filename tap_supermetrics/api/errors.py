@@ -39,6 +39,10 @@ _CHECK_KEY: Final = "check `api_key`"
 _NEW_KEY: Final = "make a new key at the vendor's Hub and set `api_key`"
 _BUG: Final = "please report it to the project"
 _LATER: Final = "if it lasts, ask the vendor's support with the request id"
+_CHECK_REPORT: Final = (
+    "check what the report asks for: `ds_id`, `fields`, `filter`, `settings`; if all is right, ask "
+    "the vendor's support with the request id"
+)
 
 VERDICTS: Final[dict[str, Verdict]] = {
     # The key.
@@ -126,13 +130,17 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "CONFLICT_ERROR": Verdict(Fate.RETRY, _LATER),
     "DUPLICATION_FAILED": Verdict(Fate.RETRY, _LATER),
     # What the tap itself finds; no codes of the API's.
-    "CONNECTION_FAILED": Verdict(Fate.RETRY, "check the network and `api_url`"),
+    "CONNECTION_FAILED": Verdict(Fate.RETRY, "check the network, the proxy and `api_url`"),
     "ANSWER_INVALID": Verdict(Fate.RETRY, "check `api_url`; " + _LATER),
     "ADDRESS_REFUSED": Verdict(Fate.STOP, "set `api_url` to the host that serves your account"),
     "QUERY_UNFINISHED": Verdict(
         Fate.RESUBMIT, "raise `timeout_minutes`, or ask for fewer days in a query"
     ),
-    "QUERY_MISSING": Verdict(Fate.RESUBMIT, _BUG),
+    "QUERY_MISSING": Verdict(
+        Fate.RESUBMIT,
+        "check `end_date` and `timezone`: the API may not have this day yet; else report it to the "
+        "project",
+    ),
     "RESULT_INCOMPLETE": Verdict(Fate.RESUBMIT, _LATER),
     "RESULT_CUT_OFF": Verdict(
         Fate.SPLIT, "raise `max_rows`, or ask for fewer dimensions: one day cannot be split"
@@ -168,7 +176,7 @@ NO_BATCHES: Final = frozenset(
 """Errors that mean, where query batches are concerned, that this key has none."""
 _UNKNOWN_LICENSE: Final = Verdict(Fate.STOP, "see the vendor's page about the license")
 _ILL_SERVER: Final = Verdict(Fate.RETRY, _LATER)
-_REFUSED: Final = Verdict(Fate.LOSE, _LATER)
+_REFUSED: Final = Verdict(Fate.LOSE, _CHECK_REPORT)
 _KEY_REFUSED: Final = Verdict(Fate.STOP, _CHECK_KEY)
 _TOO_MANY: Final = 429
 _SERVER: Final = 500
@@ -240,15 +248,15 @@ def is_too_early(error: ApiError) -> bool:
 
 
 def first_day_given(error: ApiError, refused: date) -> date:
-    """The first day that the API may give, after it refused a day as too far back.
+    """The first day that the API may give, after it refused one day as too far back.
 
     Args:
-        error: the refusal; its text has been seen to name the earliest day.
+        error: the refusal; its text has been seen to name the earliest day, and may name others.
         refused: the refused day.
     """
     words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
-    named = max((day for word in words if (day := _day(word))), default=refused)
-    return max(named, refused + timedelta(days=1))
+    later = (day for word in words if (day := _day(word)) and day > refused)
+    return min(later, default=refused + timedelta(days=1))
 
 
 def _day(word: str) -> date | None:

@@ -7,6 +7,7 @@ Sources: Supermetrics docs, "Batch queries (Preview)" of 2023-08-16 and "Async q
 
 from __future__ import annotations
 
+import hashlib
 import json
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -14,10 +15,12 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from tap_supermetrics.planning.packing import BatchItem
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_supermetrics.planning.packing import BatchItem, BatchRequest
+    from tap_supermetrics.planning.packing import BatchRequest
     from tap_supermetrics.settings import BatchPolicy, Report
 
 T = TypeVar("T")
@@ -332,6 +335,22 @@ def item_parameters(item: BatchItem, report: Report) -> dict[str, Any]:
         parameters["start_date"] = item.dates.first.isoformat()
         parameters["end_date"] = item.dates.last.isoformat()
     return parameters
+
+
+def request_hash(report: Report) -> str:
+    """Eight hex digits that change with anything that is asked beside accounts and days.
+
+    Results that the API still holds of an earlier run are of use only where it asked the same.
+    """
+    item = BatchItem(report=report.name, accounts=(), dates=None)
+    policy = report.policy
+    asked = [
+        item_parameters(item, report),
+        policy.add_exclude_account_errors,
+        policy.add_clean_data_types,
+    ]
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def query_parameters(item: BatchItem, report: Report, policy: BatchPolicy) -> dict[str, Any]:

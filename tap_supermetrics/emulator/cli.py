@@ -8,9 +8,11 @@ import signal
 import sys
 import threading
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from tap_supermetrics.emulator.clock import instant
+from tap_supermetrics.emulator.control import EFFECTS
 from tap_supermetrics.emulator.emulator import Emulator
 from tap_supermetrics.emulator.options import Options, with_text
 
@@ -36,15 +38,18 @@ examples:
   curl -X POST localhost:8190/emulator/faults \\
        -d '{"effect": "fail_query", "account": "4713896205", "code": "QUERY_ERROR"}'
 
-options (name=default), explained in the documentation of `Options`:
+effects of faults:
 """
+_OPTIONS = "options (name=default), explained in the documentation of `Options`:"
+_LAST_PORT = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted or terminated.
 
     Returns:
-        The exit status: 0 after a clean stop, 1 when the port is taken.
+        The exit status: 0 after a clean stop, 1 when the port is taken; what the command line got
+        wrong exits with 2.
     """
     parsed = _parser().parse_args(arguments)
     try:
@@ -114,18 +119,27 @@ def _greeting(emulator: Emulator) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    defaults = ", ".join(f"{field.name}={field.default}" for field in fields(Options))
+    own = {"clock_factor": DEFAULT_FACTOR, "now": "the current time"}
+    defaults = ", ".join(
+        f"{each.name}={own.get(each.name, each.default)}" for each in fields(Options)
+    )
+    effects = "".join(f"  {effect:<13} {told}\n" for effect, told in EFFECTS.items())
     parser = argparse.ArgumentParser(
         prog="tap-supermetrics-emulator",
         description=_DESCRIPTION,
-        epilog=f"{_EPILOGUE}{_wrapped(defaults)}",
+        epilog=f"{_EPILOGUE}{effects}\n{_OPTIONS}\n{_wrapped(defaults)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=int, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
+    add("--port", type=_port, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
     add("--key", default=Options().api_key, help="accepted API key (default: %(default)s)")
-    add("--now", default=Options().now, help="emulated time of the start (default: %(default)s)")
+    add(
+        "--now",
+        type=_instant,
+        default=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        help="emulated time of the start, ISO 8601 (default: the current time)",
+    )
     add(
         "--clock-factor",
         type=float,
@@ -141,6 +155,22 @@ def _parser() -> argparse.ArgumentParser:
         help="change how it behaves; can be repeated",
     )
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to {_LAST_PORT}, got {text!r}")
+    return int(text)
+
+
+def _instant(text: str) -> str:
+    try:
+        instant(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a time such as 2024-06-01T04:00:00+00:00, got {text!r}"
+        ) from None
+    return text
 
 
 def _wrapped(text: str) -> str:

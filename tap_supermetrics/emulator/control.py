@@ -34,6 +34,22 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.emulator import Emulator
 
 PREFIX = "/emulator/"
+EFFECTS: Mapping[str, str] = {
+    "error": "a request is answered with status, code and headers",
+    "delay": "a request is answered after so many real seconds",
+    "reset_before": "the connection breaks before a request is processed",
+    "reset_after": "the connection breaks after a request is processed",
+    "truncate": "the body ends half-way, or at so many bytes (size)",
+    "html": "a page of a proxy instead of JSON",
+    "expire": "the status and results that a request asks for are gone",
+    "fail_query": "a query fails with status, code, message, description",
+    "end_query": "a query ends with a status code, without result or error",
+    "slow_query": "a query takes so many emulated seconds",
+    "hang_query": "a query never ends by itself",
+    "expire_query": "a result is gone as soon as it is there",
+    "oversize": "the first text of a result is so many characters long (size)",
+}
+"""What a fault does, by its `effect`; the whole story is told by `Fault`."""
 
 Body = Mapping[str, Any]
 Action = Callable[["Emulator", Body], object]
@@ -59,6 +75,7 @@ def _index(emulator: Emulator, _body: Body) -> object:
     return {
         "url": emulator.url,
         "endpoints": [f"{method} {PREFIX}{path}" for method, path in _ACTIONS],
+        "fault_effects": EFFECTS,
     }
 
 

@@ -105,7 +105,8 @@ class AsyncChannel:
         """Ask the next query, unless an earlier run did so already."""
         query = self._pending.popleft()
         parameters = self._parameters(query)
-        schedule_id = schedule_id_of(self._run_id, parameters, self._tries[query])
+        asker = f"{self._run_id} {query.report}"
+        schedule_id = schedule_id_of(asker, parameters, self._tries[query])
         self._tries[query] += 1
         try:
             meta = self._left_behind(schedule_id) or self._around.client.start_query(
@@ -196,12 +197,13 @@ class AsyncChannel:
             self._decisions.failed(running.query, error)
 
 
-def schedule_id_of(run_id: str, parameters: Mapping[str, Any], tries: int) -> str:
-    """The schedule id of a query: the same for the same question of the same run and try.
+def schedule_id_of(asker: str, parameters: Mapping[str, Any], tries: int) -> str:
+    """The schedule id of a query: the same for the same question of the same asker and try.
 
-    Two different questions never share one, and a failed or expired query that is asked again
-    gets another, because nobody knows what the API answers to a used one. 36 characters of
-    `[A-Za-z0-9_-]`; the API takes up to 50.
+    The asker is a report of a run: asked under the id of another report, the API would run again
+    what is still being read. Two different questions never share an id, and a failed or expired
+    query that is asked again gets another, because nobody knows what the API answers to a used
+    one. 36 characters of `[A-Za-z0-9_-]`; the API takes up to 50.
     """
-    asked = json.dumps([run_id, parameters, tries], sort_keys=True)
+    asked = json.dumps([asker, parameters, tries], sort_keys=True)
     return f"tap_{hashlib.sha256(asked.encode()).hexdigest()[:32]}"

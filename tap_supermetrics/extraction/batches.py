@@ -318,27 +318,37 @@ def cancel_batches(client: Client, batch_ids: Sequence[str]) -> None:
             logger.warning("Query batch %s could not be cancelled: %s", batch_id, error)
 
 
-def adopt(held: HeldBatch, status: BatchStatus) -> RunningBatch:
-    """A batch of an earlier run as a running one; its `waiting` are the queries it can serve."""
+def adopt(held: HeldBatch, status: BatchStatus | None = None) -> RunningBatch:
+    """A batch of an earlier run as a running one; its `waiting` are the queries it can serve.
+
+    Where its status could not be read just now, these are all.
+    """
     now = time.monotonic()
+    by_day, by_account = held.split_dates, held.split_accounts
+    asked = {
+        query
+        for item in held.items.values()
+        for query in item.queries(split_dates=by_day, split_accounts=by_account)
+    }
     batch = RunningBatch(
         batch_id=held.batch_id,
         items=held.items,
-        split_dates=held.split_dates,
-        split_accounts=held.split_accounts,
+        split_dates=by_day,
+        split_accounts=by_account,
         timeout_s=wire.MAX_TIMEOUT_S,
-        waiting=set(),
-        size=len(status.queries),
+        waiting=asked,
+        size=len(status.queries) if status else len(asked),
         since=now,
         last_seen=now,
         next_poll=now,
     )
-    batch.waiting = {
-        query
-        for query, entry in batch.entries(status).items()
-        if entry.status is wire.QueryStatus.SUCCESS
-        or (not status.is_stopped and not entry.status.is_failure)
-    }
+    if status:
+        batch.waiting = {
+            query
+            for query, entry in batch.entries(status).items()
+            if entry.status is wire.QueryStatus.SUCCESS
+            or (not status.is_stopped and not entry.status.is_failure)
+        }
     return batch
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
 from tap_supermetrics.api.transport import RetryPolicy
 from tap_supermetrics.extraction.batches import RunningBatch, adopt, cancel_batches
 from tap_supermetrics.extraction.board import Board
@@ -41,6 +41,8 @@ class HeldResults:
 
     batches: Mapping[str, RunningBatch] = field(default_factory=dict)
     held: Mapping[str, HeldBatch] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    """Ids of batches that a report needs which this run cannot plan: left to the next run."""
 
     @property
     def queries(self) -> tuple[Query, ...]:
@@ -51,6 +53,12 @@ class HeldResults:
         """Do not use what was asked for a report, which asks for something else now."""
         for batch in self.batches.values():
             batch.waiting = {query for query in batch.waiting if query.report != report}
+
+    def leave(self, report: str) -> None:
+        """Let the batches of a report be, which cannot be planned this time."""
+        for batch_id, batch in self.batches.items():
+            if any(query.report == report for query in batch.waiting):
+                self.left.add(batch_id)
 
 
 def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> HeldResults:
@@ -76,17 +84,21 @@ def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> He
 
 
 def _find(client: Client, held: HeldBatch) -> RunningBatch | None:
+    batch_id = held.batch_id
     try:
-        batch = adopt(held, client.batch_status(held.batch_id))
+        batch = adopt(held, client.batch_status(batch_id))
     except ApiError as error:
         # Of a path that is not found, the id is the only part that has not worked before.
-        if error.fate is Fate.STOP and error.code not in {"ENDPOINT_NOT_FOUND", "NOT_FOUND"}:
+        if error.fate is Fate.STOP and error.code not in NO_BATCHES:
             raise
-        logger.info("Query batch %s of an earlier run is gone: %s", held.batch_id, error)
+        if error.fate is Fate.RETRY:
+            logger.warning("Query batch %s of an earlier run is waited for: %s", batch_id, error)
+            return adopt(held)
+        logger.info("Query batch %s of an earlier run is gone: %s", batch_id, error)
         return None
     logger.info(
         "Query batch %s of an earlier run can still serve %d queries",
-        held.batch_id,
+        batch_id,
         len(batch.waiting),
     )
     return batch
@@ -131,7 +143,10 @@ class Extraction:
 
     def start(self) -> None:
         """Begin to ask. Not before somebody knows of this extraction, and can close it."""
-        self._runner.start(self._queries, self._adopt(self._held))
+        adopted = self._adopt(self._held)
+        self._runner.start(self._queries, adopted)
+        needed = {batch.batch_id for batch in adopted} | self._held.left
+        cancel_batches(self._client, [each for each in self._held.batches if each not in needed])
 
     def _adopt(self, held: HeldResults) -> list[RunningBatch]:
         planned, adopted = set(self._queries), []
@@ -141,8 +156,6 @@ class Extraction:
                 planned -= batch.waiting
                 self._registry.adopted(held.held[batch_id], batch.waiting)
                 adopted.append(batch)
-            else:
-                cancel_batches(self._client, [batch_id])
         return adopted
 
     @property

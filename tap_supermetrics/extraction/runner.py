@@ -61,6 +61,7 @@ class Ways:
         run_id: makes the schedule ids of this run its own.
         is_resumed: whether an earlier run of this id may have left queries behind.
         max_rows: with so many rows fetched, nothing more is asked; None for no limit.
+        max_queries: with so many queries asked, nothing more is; None for no limit.
     """
 
     mode: Mode
@@ -69,6 +70,7 @@ class Ways:
     run_id: str
     is_resumed: bool
     max_rows: int | None = None
+    max_queries: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,11 @@ class _Wake:
     """Something changed that may allow to ask more."""
 
 
+def _may_be_split(error: ApiError) -> bool:
+    """Whether parts of a query may succeed where the whole failed."""
+    return error.fate is Fate.SPLIT or is_too_early(error)
+
+
 class Runner:
     """Gives every planned query an outcome.
 
@@ -107,6 +114,8 @@ class Runner:
         self._downloader = downloader
         self._board = board
         self._max_rows = ways.max_rows
+        self._max_queries = ways.max_queries
+        self._asked = 0
         self._is_auto = ways.mode is Mode.AUTO
         self._asks_alone = ways.mode is Mode.ASYNC
         self._batches = BatchChannel(around, self, ways.max_running_batches)
@@ -200,6 +209,10 @@ class Runner:
         if self._max_rows and self._board.rows >= self._max_rows:
             rows = f"{self._max_rows:,} rows were fetched, as `max_rows_per_run` allows"
             self._stop_all(ApiError("RUN_BUDGET_USED", rows))
+        may_start = any(channel.may_start for channel in self._channels)
+        if self._max_queries and self._asked >= self._max_queries and may_start:
+            queries = f"{self._asked:,} queries were asked, as `max_queries_per_run` allows"
+            self._stop_all(ApiError("RUN_BUDGET_USED", queries))
         for channel in self._channels:
             while channel.may_start and self._has_room:
                 self._drop_hopeless(channel)
@@ -245,6 +258,7 @@ class Runner:
     def asked(self, queries: Sequence[Query]) -> None:
         """The API has taken these queries; the state must say so before their first record."""
         self._submissions.update(queries)
+        self._asked += len(queries)
         self._failed_starts = 0
         self._board.news()
 
@@ -280,7 +294,7 @@ class Runner:
         elif error.fate is Fate.STOP:
             self._stop_all(error)
             self._lose([query], error)
-        elif error.fate is Fate.SPLIT and (parts := self._parts(query)):
+        elif _may_be_split(error) and (parts := self._parts(query)):
             logger.warning("%s is split into halves: %s", query, error)
             self._board.put(Split(query=query, parts=parts))
             for part in parts:
@@ -318,8 +332,11 @@ class Runner:
 
     def _parts(self, query: Query) -> tuple[Query, ...]:
         """The query as smaller ones; none where it cannot or must not be split."""
-        is_divisible = self._around.scopes[query.report].is_incremental
-        return (query.split() or ()) if is_divisible else ()
+        return (query.split() or ()) if self._is_by_day(query) else ()
+
+    def _is_by_day(self, query: Query) -> bool:
+        """Whether days count by themselves; else a report is one whole."""
+        return self._around.scopes[query.report].is_incremental
 
     def _lose(self, queries: Sequence[Query], error: ApiError, *, asked: bool = True) -> None:
         for query in queries:
@@ -331,8 +348,8 @@ class Runner:
         """Remember refusals that other queries would meet too."""
         if error.code in _NO_ACCOUNT:
             self._refused[query.report, query.account_id, ""] = error
-        elif is_too_early(error) and query.dates:
-            first_day = first_day_given(error, query.dates.last)
+        elif is_too_early(error) and query.day and self._is_by_day(query):
+            first_day = first_day_given(error, query.day)
             self._refused[query.report, "", first_day.isoformat()] = error
         else:
             return
@@ -368,7 +385,8 @@ class Runner:
         self._stopped_by = error
         for channel in self._channels:
             self._lose(channel.drain(), error, asked=False)
-        cancel_batches(self._around.client, self.running_ids)
+        if error.code != "RUN_BUDGET_USED":  # what is on its way is paid for
+            cancel_batches(self._around.client, self.running_ids)
 
     # Downloads
 

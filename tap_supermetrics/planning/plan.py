@@ -42,6 +42,11 @@ class Query:
         """The accounts as one value: `123`, or `123,456` sorted where they are not split."""
         return account_id_of(self.accounts)
 
+    @property
+    def day(self) -> date | None:
+        """The day asked for, of a query for one day."""
+        return self.dates.first if self.dates and self.dates.days == 1 else None
+
     def __str__(self) -> str:
         """`google_ads, account 123, 2024-03-05`, as people see it in messages."""
         parts = [self.report]
@@ -242,10 +247,16 @@ def _dated(whole: Query, dates: DateRange, report: Report) -> Query:
     return replace(whole, dates=dates, is_fresh=is_fresh)
 
 
+def _days_of(query: Query) -> int:
+    return query.dates.days if query.dates else 0
+
+
 def _disjoint(queries: Iterable[Query]) -> list[Query]:
-    """Of queries for the same days, the first: no day is asked twice."""
+    """Of queries for the same days, the shortest, and the newest of these: no day comes twice."""
     chosen: list[Query] = []
-    for query in queries:
+    # Of a query that was split, its parts came later, and are of fewer days.
+    newest_first = [*queries][::-1]
+    for query in sorted(newest_first, key=_days_of):
         taken = tuple(each.dates for each in chosen if each.dates)
         if query.dates and not intersect(query.dates, taken):
             chosen.append(query)

@@ -20,7 +20,7 @@ from tap_supermetrics.settings.declarations import (
     TOP_LEVEL,
     Setting,
 )
-from tap_supermetrics.settings.kinds import Accounts
+from tap_supermetrics.settings.kinds import Accounts, without_key
 from tap_supermetrics.settings.query_url import report_from
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ _METADATA_COLUMNS: Final = tuple(
 )
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 _UNSET: Final = object()
+_NOT_REPLACED: Final = re.compile(r"\$\w+|\$\{\w+\}")
 _FIRST_DAY: Final = date(1990, 1, 1)
 """No data source is older; every day asked for in vain would be a query."""
 _MAX_DAYS_AGO: Final = 13_000
-SHORTEST_KEY: Final = 8
-"""Shorter texts are no keys, and would be found within ordinary words."""
 
 
 class Mode(str, Enum):
@@ -145,7 +144,7 @@ class Settings:
         Raises:
             SettingsError: with every mistake, each by its path.
         """
-        mistakes: list[str] = []
+        mistakes = _Mistakes(config.get("api_key"))
         top = _read(config, TOP_LEVEL, "", also_allowed, mistakes)
         _check_api_url(top.get("api_url"), mistakes)
         entries = top.get("queries") or ()
@@ -156,7 +155,7 @@ class Settings:
         )
         _check_names([report.name for report in reports], mistakes)
         if mistakes:
-            raise SettingsError([_without_key(each, top["api_key"]) for each in mistakes])
+            raise SettingsError([without_key(each, mistakes.key) for each in mistakes])
         return cls(
             api_key=top["api_key"],
             api_url=top["api_url"].rstrip("/"),
@@ -171,9 +170,17 @@ class Settings:
         )
 
 
-def _without_key(mistake: str, key: str | None) -> str:
-    """A mistake that does not show the key, wherever it was written by mistake."""
-    return mistake.replace(key, "(the key)") if key and len(key) >= SHORTEST_KEY else mistake
+class _Mistakes(list[str]):
+    """What is wrong, one line each.
+
+    Attributes:
+        key: the API key as it was given, which no line may show.
+    """
+
+    def __init__(self, key: object) -> None:
+        super().__init__()
+        is_key = isinstance(key, str) and not _NOT_REPLACED.fullmatch(key)
+        self.key = str(key).strip() if is_key else ""
 
 
 def _read(
@@ -181,7 +188,7 @@ def _read(
     declared: Sequence[Setting],
     prefix: str,
     also_allowed: Sequence[str],
-    mistakes: list[str],
+    mistakes: _Mistakes,
 ) -> dict[str, Any]:
     """Every declared setting by name, read or defaulted; None where neither was possible."""
     known = [each.name for each in declared]
@@ -193,7 +200,7 @@ def _read(
     return {each.name: _read_one(raw, each, prefix, mistakes) for each in declared}
 
 
-def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: list[str]) -> Any:  # noqa: ANN401 - of the setting's kind
+def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: _Mistakes) -> Any:  # noqa: ANN401 - of the setting's kind
     given = raw.get(setting.name, _UNSET)
     if given is _UNSET or given is None:
         if setting.required:
@@ -201,14 +208,14 @@ def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: l
         if setting.default is None or setting.required:
             return None
         given = setting.default
-    if isinstance(given, str) and re.fullmatch(r"\$\w+|\$\{\w+\}", given):
+    if isinstance(given, str) and _NOT_REPLACED.fullmatch(given):
         mistakes.append(
             f"{prefix}{setting.name}: the environment variable {given} was not replaced; "
             "set it, or check its spelling"
         )
         return None
     try:
-        return setting.kind.read(given)
+        return setting.kind.read(given, mistakes.key)
     except ValueError as error:
         mistakes.append(f"{prefix}{setting.name}: {error}")
         return None
@@ -242,7 +249,7 @@ def _check_names(names: Sequence[str], mistakes: list[str]) -> None:
 
 
 def _read_report(
-    entry: object, path: str, top: Mapping[str, Any], mistakes: list[str]
+    entry: object, path: str, top: Mapping[str, Any], mistakes: _Mistakes
 ) -> Report | None:
     if not isinstance(entry, dict):
         mistakes.append(f"{path}: expected an object with name, ds_id and fields")
@@ -304,6 +311,11 @@ def _contradictions(own: Mapping[str, Any]) -> list[str]:
         mistakes.append(f"replication_key: {key} is neither a field of the report nor _sm_date")
     if key == f"{METADATA_PREFIX}date" and own["split_dates_policy"] != "day":
         mistakes.append("replication_key: _sm_date needs split_dates_policy: day")
+    if own["add_exclude_account_errors"] and own["split_accounts_policy"] == "none":
+        mistakes.append(
+            "add_exclude_account_errors: needs split_accounts_policy: all; else an account that is "
+            "left out could not be told from one without rows"
+        )
     if own["date_range_type"] and key is not None:
         mistakes.append("replication_key: leave it out, date_range_type reads the report whole")
     return [*mistakes, *_date_contradictions(own)]

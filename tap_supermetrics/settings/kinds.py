@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from tap_supermetrics.dates import Day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+SHORTEST_KEY: Final = 8
+"""Shorter texts are no keys, and would be found within ordinary words."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -46,16 +49,23 @@ class Kind(Generic[T]):
     options: tuple[str, ...] = ()
     is_secret: bool = False
 
-    def read(self, raw: object) -> T:
+    def read(self, raw: object, key: str = "") -> T:
         """The checked value of what a person wrote.
+
+        Args:
+            raw: what came.
+            key: the API key, which no message shows, not even a part of it.
 
         Raises:
             ValueError: it is not of this kind; the message says what was expected and what came.
         """
         try:
             return self.convert(raw)
+        except json.JSONDecodeError as error:
+            got = f"a text that is no JSON ({error}): {_shown(raw, key)}"
+            raise ValueError(f"expected {self.expected}, got {got}") from None
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError):
-            got = "another value (not shown)" if self.is_secret and raw else _shown(raw)
+            got = "another value (not shown)" if self.is_secret and raw else _shown(raw, key)
             raise ValueError(f"expected {self.expected}, got {got}") from None
 
 
@@ -100,7 +110,7 @@ def secret(expected: str, pattern: str) -> Kind[str]:
 
 def address() -> Kind[str]:
     """The base address of an API: scheme, host, path."""
-    plain = text("an https address", r"https?://[^\s?#]+")
+    plain = text("an https address (http for localhost only)", r"https?://[^\s?#]+")
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
         url = plain.convert(raw)
@@ -220,7 +230,10 @@ def accounts() -> Kind[Accounts]:
             "a list of account ids, a comma-separated text, `list.all_accounts`, `list.<slug>`, "
             "or an object with `filter_id` or `filter_name`"
         ),
-        schema={"type": ["array", "string", "object"], "items": {"type": ["string", "integer"]}},
+        schema={
+            "type": ["array", "string", "object", "integer"],
+            "items": {"type": ["string", "integer"]},
+        },
         meltano="array",
         convert=_as_accounts,
     )
@@ -267,7 +280,7 @@ def _is_id(raw: object) -> bool:
 def _as_accounts(raw: Any) -> Accounts:  # noqa: ANN401 - whatever a person wrote
     if isinstance(raw, dict):
         return _as_account_filter(raw)
-    ids = tuple(dict.fromkeys(_as_texts(raw)))
+    ids = tuple(dict.fromkeys(_as_texts(raw if isinstance(raw, (str, list)) else [raw])))
     if len(ids) == 1 and ids[0].startswith("list."):
         return Accounts(list_name=ids[0].removeprefix("list.") or _reject())
     return Accounts(ids=ids) if not any(each.startswith("list.") for each in ids) else _reject()
@@ -306,6 +319,22 @@ def _reject() -> NoReturn:
     raise ValueError
 
 
-def _shown(raw: object) -> str:
+def without_key(message: str, key: str) -> str:
+    """A message that does not show the key, wherever and however it was written by mistake."""
+    if len(key) < SHORTEST_KEY:
+        return message
+    in_json = json.dumps(key)[1:-1]
+    forms = {key, in_json, json.dumps(in_json)[1:-1], quote(key, safe="")}
+    for form in sorted(forms, key=len, reverse=True):
+        message = message.replace(form, "(the key)")
+    return message
+
+
+def _shown(raw: object, key: str) -> str:
+    """A value, cut to fit a line, after all that may be secret in it is gone."""
     shown = "nothing" if raw is None or raw == "" else json.dumps(raw, default=str)
+    shown = without_key(shown, key)
+    # Addresses may hold another key, or a password.
+    shown = re.sub(r"(://[^\s\"?#]*)[?#](\(the key\)|[^\s\"\\])+", r"\1?(not shown)", shown)
+    shown = re.sub(r"://[^\s\"/?#]*@", "://(not shown)@", shown)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."  # noqa: PLR2004 - fits a line

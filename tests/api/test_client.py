@@ -184,7 +184,7 @@ def test_a_connection_that_always_breaks_is_given_up(
     emulator.inject(Fault(effect=effect, times=None, size=20))
     error = failure_of(lambda: client.fields("AW"))
     assert (error.code, error.status) == ("CONNECTION_FAILED", 0)
-    assert "check the network and `api_url`" in str(error)
+    assert "check the network, the proxy and `api_url`" in str(error)
     assert len(emulator.requests) == 3
 
 

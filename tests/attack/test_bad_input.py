@@ -463,4 +463,7 @@ def test_a_catalog_that_is_spoilt_is_told_or_does_no_harm(
     config = write(tmp_path, "config.json", usual(liar))
     told = tell("--config", config, "--catalog", write(tmp_path, "catalog.json", found))
     if told.code:
+        # What the report's columns are is asked before a catalog can be held against them.
+        asked = [each for each in liar.requests if "query/fields" not in each]
+        liar.requests[:] = asked
         refuses(told, liar, said="catalog")

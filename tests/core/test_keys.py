@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import FieldEcho, FieldInfo
-from tap_supermetrics.keys import checked
+from tap_supermetrics.dates import DateRange
+from tap_supermetrics.keys import checked, dated
 from tap_supermetrics.records import RecordReader
 from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, shape_of
 from tests.core.reports import report
@@ -39,3 +42,21 @@ def test_a_key_that_tells_rows_apart_changes_nothing(key: tuple[str, ...]) -> No
 def test_a_key_that_rows_share_is_refused(key: tuple[str, ...]) -> None:
     with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
         blocks_checked(*key)
+
+
+def blocks_dated(first: int, last: int) -> list[bytes]:
+    asked = report(fields=list(TYPES))
+    metadata = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
+    reader = RecordReader(shape_of(asked, LISTED), ECHO, metadata, None)
+    dates = DateRange(first=date(2024, 3, first), last=date(2024, 3, last))
+    return list(dated(BLOCKS, reader, "Day", dates))
+
+
+def test_rows_of_the_days_that_were_asked_for_pass() -> None:
+    assert blocks_dated(1, 2) == BLOCKS
+
+
+@pytest.mark.parametrize(("first", "last"), [(2, 2), (2, 9)])
+def test_a_date_that_is_not_the_day_of_its_row_is_refused(first: int, last: int) -> None:
+    with pytest.raises(ApiError, match=r"Day is 2024-03-01 .* `replication_key`"):
+        blocks_dated(first, last)

@@ -333,6 +333,8 @@ def test_descriptions_say_what_must_not_be_summed() -> None:
     ("fields", "own", "expected"),
     [
         (["Campaign", "Date", "Clicks"], {}, "Date"),
+        (["Started", "Date"], {"types": {"Started": "string.time.date"}}, "Date"),
+        (["Started", "Clicks"], {"types": {"Started": "string.time.date"}}, "Started"),
         (["Campaign", "Clicks"], {}, ""),
         (["Campaign", "Clicks"], {"replication_key": "_sm_date"}, "_sm_date"),
         (["Date", "Clicks"], {"replication_key": "_sm_date"}, "_sm_date"),
@@ -352,8 +354,13 @@ def test_the_replication_key_is_the_date_field_or_what_the_user_says(
 
 
 def test_a_source_is_dated_when_any_of_its_fields_is() -> None:
-    assert is_dated(LISTED)
-    assert not is_dated(LISTED[1:])
+    assert is_dated(report(), LISTED)
+    assert not is_dated(report(), LISTED[1:])
+
+
+def test_a_source_is_dated_when_the_user_says_so_of_a_field() -> None:
+    typed = report(fields=["Cost"], types={"Cost": "string.time.date"})
+    assert is_dated(typed, LISTED[1:])
 
 
 # The tap's own columns

@@ -358,7 +358,7 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
     "fields twice": ({}, {"fields": ["Date", "date"]}, "queries[0].fields", "listed twice"),
     "fields reserved": ({}, {"fields": ["_sm_date"]}, "queries[0].fields", "reserved"),
     "accounts empty": ({}, {"ds_accounts": []}, "queries[0].ds_accounts", "account ids"),
-    "accounts number": ({}, {"ds_accounts": 5}, "queries[0].ds_accounts", "account ids"),
+    "accounts number": ({}, {"ds_accounts": 5.5}, "queries[0].ds_accounts", "account ids"),
     "accounts true": ({}, {"ds_accounts": [True]}, "queries[0].ds_accounts", "account ids"),
     "accounts no list": ({}, {"ds_accounts": "list."}, "queries[0].ds_accounts", "list.<slug>"),
     "accounts mixed": ({}, {"ds_accounts": "1,list.a"}, "queries[0].ds_accounts", "list.<slug>"),

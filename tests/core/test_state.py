@@ -126,6 +126,7 @@ def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
     state.mark_done("123", date_range(0, 3), NOW, 0)
     assert written(state) == {
         "query_hash": "9f1c2a7e",
+        "request_hash": "",
         "query_batches": [],
         "async_run": None,
         "not_before": None,

@@ -1,0 +1,265 @@
+"""Nights that differ from the one before: other settings, half a run, accounts that come and go."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tap_supermetrics.emulator import Emulator, Fault, Options
+from tests.tap import Target, command, config_for, sync, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAY: Final = timedelta(days=1)
+LAST: Final = date(2024, 6, 9)
+FIRST: Final = LAST - 19 * DAY
+ACCOUNTS: Final = ["4713896205", "8820145937"]
+REPORT: Final[dict[str, Any]] = {
+    "name": "ads",
+    "ds_id": "AW",
+    "ds_accounts": ACCOUNTS,
+    "fields": ["Date", "Campaignname", "Cost"],
+}
+ONE: Final = {**REPORT, "ds_accounts": ACCOUNTS[:1]}
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    options = Options(
+        clock_factor=60.0, now="2024-06-10T04:00:00+00:00", min_seconds=1.0, max_seconds=3.0
+    )
+    with Emulator(options=options) as running:
+        yield running
+
+
+def config(emulator: Emulator, *reports: dict[str, Any], **top: Any) -> dict[str, Any]:  # noqa: ANN401 - any setting
+    days = {"start_date": str(FIRST), "end_date": str(LAST), "lookback_days": 0}
+    return config_for(emulator, reports, **{**days, **top})
+
+
+def covered(target: Target, name: str = "ads") -> dict[str, list[list[str]]]:
+    partitions = target.state["bookmarks"][name]["partitions"]
+    return {each["context"]["account_id"]: each["covered"] for each in partitions}
+
+
+def kill_with_results(
+    emulator: Emulator, given: dict[str, Any], folder: Path, target: Target, results: int
+) -> None:
+    """Kill a run when the API has so many results for it."""
+    (folder / "config.json").write_text(json.dumps(given))
+    line = command("--config", str(folder / "config.json"))
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own command
+        while sum(query.status == "SUCCESS" for query in emulator.queries) < results:
+            time.sleep(0.02)
+        process.kill()
+        assert process.stdout
+        for message in process.stdout.read().split(b"\n")[:-1]:
+            target.read(message)
+
+
+# What was asked otherwise
+
+
+def test_results_that_were_asked_otherwise_are_not_used(emulator: Emulator, tmp_path: Path) -> None:
+    """A result that was cut off at a lower `max_rows` is not whole under a higher one."""
+    target = Target()
+    emulator.change_options(min_seconds=5.0, max_seconds=40.0)
+    short = config(emulator, {**ONE, "max_rows": 3})
+    kill_with_results(emulator, short, tmp_path, target, 6)
+    emulator.change_options(min_seconds=1.0, max_seconds=3.0)
+    ended = sync(config(emulator, ONE), tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert target.tables["ads"] == truth(emulator, ONE, FIRST, LAST)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"split_accounts_policy": "none"},
+        {"split_accounts_policy": "none", "ds_accounts": [*ACCOUNTS, "5096627718"]},
+    ],
+)
+def test_accounts_that_are_grouped_anew_are_refused_before_their_rows_are_doubled(
+    emulator: Emulator, tmp_path: Path, later: dict[str, Any]
+) -> None:
+    target = Target()
+    assert sync(config(emulator, REPORT), tmp_path, target).code == 0
+    before = len(emulator.queries)
+    ended = sync(config(emulator, {**REPORT, **later}), tmp_path, target)
+
+    assert ended.code == 3
+    assert "would be loaded twice" in ended.stderr
+    assert len(emulator.queries) == before
+
+
+def test_an_account_that_is_not_listed_any_more_is_named(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    target = Target()
+    report = {**REPORT, "ds_accounts": {"filter_id": f"^({'|'.join(ACCOUNTS)})$"}}
+    assert sync(config(emulator, report), tmp_path, target).code == 0
+    emulator.drop_account("AW", ACCOUNTS[1])
+    ended = sync(config(emulator, report), tmp_path, target)
+
+    assert ended.code == 0
+    assert f"not listed by the API any more: {ACCOUNTS[1]}" in ended.stderr
+
+
+# What the API still holds
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code", "times"),
+    [
+        ("query/batch/.*/status", 503, "SERVICE_UNAVAILABLE", 7),
+        ("query/accounts", 400, "QUERY_AUTH_UNAVAILABLE", 1),
+    ],
+)
+def test_what_is_paid_for_outlives_a_trouble_at_the_next_start(  # noqa: PLR0913, PLR0917 - the trouble
+    emulator: Emulator, tmp_path: Path, path: str, status: int, code: str, times: int
+) -> None:
+    target = Target()
+    report = {**REPORT, "ds_accounts": {"filter_id": f"^({'|'.join(ACCOUNTS)})$"}}
+    emulator.change_options(min_seconds=5.0, max_seconds=20.0)
+    kill_with_results(emulator, config(emulator, report), tmp_path, target, 10)
+    emulator.inject(Fault(effect="error", path=path, status=status, code=code, times=times))
+    sync(config(emulator, report), tmp_path, target)
+    ended = sync(config(emulator, report), tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert target.tables["ads"] == truth(emulator, REPORT, FIRST, LAST)
+    assert len(emulator.queries) == 40
+
+
+def test_two_reports_that_ask_the_same_do_not_disturb_each_other(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    target = Target()
+    emulator.inject(Fault(effect="delay", path="query/results", seconds=0.1, times=None))
+    twin = {**ONE, "name": "twin"}
+    ended = sync(config(emulator, ONE, twin, mode="async", page_size=1), tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert "asked again" not in ended.stderr
+    assert target.tables["ads"] == target.tables["twin"] == truth(emulator, ONE, FIRST, LAST)
+    assert len({query.schedule_id for query in emulator.queries}) == len(emulator.queries) == 40
+
+
+# Days that the API does not give
+
+
+@pytest.mark.parametrize("code", ["QUERY_ERROR", "START_DATE_HISTORICAL"])
+def test_days_after_the_first_that_the_api_gives_are_found_in_a_long_query(
+    emulator: Emulator, tmp_path: Path, code: str
+) -> None:
+    given = FIRST + 5 * DAY
+    for number in range(5):
+        emulator.inject(
+            Fault(
+                effect="fail_query",
+                day=FIRST + number * DAY,
+                status=400,
+                code=code,
+                description=f"Historical start date {given}, asked for {FIRST} to {LAST}.",
+                times=None,
+            )
+        )
+    target = Target()
+    ended = sync(config(emulator, {**ONE, "backfill_days_per_query": 15}), tmp_path, target)
+
+    assert ended.code == 3
+    assert target.tables["ads"] == truth(emulator, ONE, given, LAST)
+    assert target.state["bookmarks"]["ads"]["not_before"] == str(given)
+
+
+def test_a_report_read_whole_stays_whole_although_the_api_refuses_its_first_days(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    emulator.change_options(license_history_days=10)
+    whole = {**ONE, "fields": ["Campaignname", "Cost"]}
+    target = Target()
+    for _ in range(2):
+        ended = sync(config(emulator, whole), tmp_path, target)
+        assert ended.code == 3
+        assert "LICENSE_HISTORICAL_RANGE_EXCEEDED" in ended.stderr
+    assert {query.params["start_date"] for query in emulator.queries} == {str(FIRST)}
+
+
+@pytest.mark.parametrize("key", [["_sm_account_id", "Campaignname"], ["Campaignname"]])
+def test_a_key_without_the_day_is_refused(
+    emulator: Emulator, tmp_path: Path, key: list[str]
+) -> None:
+    ended = sync(config(emulator, {**REPORT, "key_properties": key}), tmp_path, Target())
+
+    assert ended.code == 1
+    assert "queries[0].key_properties: add Date or _sm_date" in ended.stderr
+    assert emulator.queries == ()
+
+
+def test_an_account_left_out_of_a_group_is_not_taken_for_one_without_rows(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    both = {"add_exclude_account_errors": True, "split_accounts_policy": "none"}
+    ended = sync(config(emulator, {**REPORT, **both}), tmp_path, Target())
+
+    assert ended.code == 1
+    assert "needs split_accounts_policy: all" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("bookmark", "said"),
+    [
+        ({"replication_key_value": "2099-06-01"}, "expected days up to today, got 2099-06-01"),
+        (
+            {"replication_key": "updated_at", "replication_key_value": "2024-06-01"},
+            "expected Date, got updated_at",
+        ),
+    ],
+)
+def test_a_bookmark_that_cannot_be_ours_is_refused(
+    emulator: Emulator, tmp_path: Path, bookmark: dict[str, str], said: str
+) -> None:
+    ended = sync(config(emulator, REPORT), tmp_path, Target(state={"bookmarks": {"ads": bookmark}}))
+
+    assert ended.code == 1
+    assert said in ended.stderr
+    assert emulator.queries == ()
+
+
+def test_a_report_without_a_day_to_ask_for_says_so(emulator: Emulator, tmp_path: Path) -> None:
+    ended = sync(config(emulator, REPORT, start_date="2099-01-01", end_date="yesterday"), tmp_path)
+
+    assert ended.code == 0
+    assert "ads: no day to ask for" in ended.stderr
+
+
+# Budgets
+
+
+def test_a_budget_smaller_than_the_lookback_still_goes_on(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    target = Target()
+    given = config(emulator, REPORT, max_queries_per_run=5, lookback_days=3)
+    for night in range(1, 9):
+        before = len(emulator.queries)
+        assert sync(given, tmp_path, target).code == 0
+        assert len(emulator.queries) - before == 5
+        assert len({key[:2] for key in target.tables["ads"]}) == min(5 * night, 40)
+    assert target.tables["ads"] == truth(emulator, REPORT, FIRST, LAST)
+
+
+def test_a_budget_holds_for_queries_that_are_split_too(emulator: Emulator, tmp_path: Path) -> None:
+    report = {**ONE, "max_rows": 20, "backfill_days_per_query": 20}
+    ended = sync(config(emulator, report, max_queries_per_run=2), tmp_path, Target())
+
+    assert ended.code == 0, ended.stderr
+    assert len(emulator.queries) <= 3
