@@ -3,6 +3,7 @@
 ```
 tap           command line, wiring, signals, exit codes                   Singer
 streams       a report as a Singer stream                                 Singer
+given         what a user gives to the SDK: catalog, maps; checked        Singer
 writer        whole lines to stdout                                       Singer
 run           settings and state -> records -> state and summary
 courses       reports on their way through a run: resolved, planned

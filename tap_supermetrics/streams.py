@@ -13,24 +13,23 @@ What is changed of the SDK's streams is all in here, checked against singer-sdk 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
-from singer_sdk.exceptions import MapExpressionError, MappingError
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.given import in_one_line
 from tap_supermetrics.lines import LineFormat
 from tap_supermetrics.run import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from singer_sdk import singerlib
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.mapper import StreamMap
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
     from tap_supermetrics.settings import Report
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
-_SAMPLES: Final = {"integer": 1, "number": 1.0, "boolean": True}
-_NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvailable"}
-"""Why an expression fails whatever the record holds."""
 
 
 class ReportStream(Stream):
@@ -64,7 +60,7 @@ class ReportStream(Stream):
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
         """Every record of the report; the run begins with the first stream that is asked."""
-        return self._supermetrics.started_run().records(self.name)
+        return self._supermetrics.started_run().records(self.name) if self.is_wanted else ()
 
     def get_batches(
         self, batch_config: BatchConfig, context: Context | None = None
@@ -107,6 +103,13 @@ class ReportStream(Stream):
             yield from super()._generate_record_messages(record)
         except Exception as error:  # noqa: BLE001 - expressions of a user's raise anything
             raise SettingsError([f"stream_maps: {self.name}: {in_one_line(error)}"]) from None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything of it is to be written: it is selected, and not mapped to nothing."""
+        return self.selected and not all(
+            isinstance(each, RemoveRecordTransform) for each in self.stream_maps
+        )
 
     @property
     def _can_write_lines(self) -> bool:
@@ -216,52 +219,3 @@ def check_catalog(catalog: Catalog, streams: Sequence[ReportStream]) -> None:
             )
     if mistakes:
         raise SettingsError(mistakes)
-
-
-def mistakes_in_maps(stream_maps: Iterable[StreamMap]) -> list[str]:
-    """Expressions of stream maps that fail whatever a record holds; found before anything is asked.
-
-    Those that fail by some value only are told when such a record comes.
-    """
-    return [
-        f"stream_maps: {each.stream_alias}: {told}"
-        for each in stream_maps
-        if (told := _fails(each))
-    ]
-
-
-def _fails(stream_map: StreamMap) -> str:
-    try:
-        stream_map.transform(_sample(stream_map.raw_schema))
-    except MapExpressionError as error:
-        return in_one_line(error) if type(error.__cause__).__name__ in _NEVER_RIGHT else ""
-    except Exception:  # noqa: BLE001 - it may fit what records really hold
-        return ""
-    return ""
-
-
-def changed_key(definition: object, key: Sequence[str]) -> list[str]:
-    """The columns of a key that the map of a stream changes, so that rows may come to share one."""
-    if not isinstance(definition, dict):
-        return []
-    kept = definition.get("__key_properties__", key) or ()
-    return [
-        name for name in key if name not in kept or definition.get(name, name) not in {name, "self"}
-    ]
-
-
-def in_one_line(error: Exception) -> str:
-    """What the SDK or an expression says of itself."""
-    told = str(error).rstrip(".")
-    if isinstance(error, MappingError):
-        return " ".join(f"{told} ({error.__cause__})".split() if error.__cause__ else told.split())
-    return " ".join(f"{type(error).__name__}: {told}".split())
-
-
-def _sample(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A record as a schema describes it."""
-    types = {name: each.get("type") or () for name, each in schema["properties"].items()}
-    return {
-        name: next((sample for kind, sample in _SAMPLES.items() if kind in type_), "2024-01-01")
-        for name, type_ in types.items()
-    }

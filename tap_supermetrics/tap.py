@@ -5,51 +5,46 @@ from __future__ import annotations
 import atexit
 import fnmatch
 import gc
-import json
 import logging
 import signal
 import sys
 from datetime import timedelta
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import _ConfigInput
-from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
-from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.transport import RateLimit
 from tap_supermetrics.courses import discover
 from tap_supermetrics.directory import Directory
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.given import (
+    changed_key,
+    from_environment,
+    in_one_line,
+    mistakes_in_maps,
+    mistakes_in_sdk_settings,
+    read_catalog,
+    read_json,
+)
 from tap_supermetrics.run import Run, utc_now
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.declarations import config_schema
-from tap_supermetrics.settings.kinds import without_key
 from tap_supermetrics.state import check_state
-from tap_supermetrics.streams import (
-    ReportStream,
-    changed_key,
-    check_catalog,
-    in_one_line,
-    mistakes_in_maps,
-)
+from tap_supermetrics.streams import ReportStream, check_catalog
 from tap_supermetrics.writer import MessageWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import FrameType
 
     import click
 
 logger = logging.getLogger(__name__)
-_SHOWN: Final = 200
-"""Of what the SDK says of a value, so much is shown."""
 
 
 class TapSupermetrics(Tap):
@@ -86,7 +81,7 @@ class TapSupermetrics(Tap):
         for name in of_sdk:
             if self._config.get(name, name) is None:
                 del self._config[name]
-        mistakes = _mistakes_in_sdk_settings(self._config, of_sdk)
+        mistakes = mistakes_in_sdk_settings(self._config, of_sdk)
         try:
             self.settings = Settings.from_config(self._config, tuple(of_sdk))
         except SettingsError as error:
@@ -106,7 +101,7 @@ class TapSupermetrics(Tap):
         ours = {"properties": {key: {"type": "string"} for key in config_schema()["properties"]}}
         found = parse_environment_config(ours, prefix)
         for name, schema in _settings_of_sdk().items():
-            found |= _from_environment(name, schema, prefix, mistakes)
+            found |= from_environment(name, schema, prefix, mistakes)
         if mistakes:
             raise SettingsError(mistakes)
         return found
@@ -193,7 +188,11 @@ class TapSupermetrics(Tap):
             )
             atexit.register(self.close)  # for `--test` and for whoever embeds the tap
         if not self._run.has_started:
-            selected = [stream for stream in self.streams.values() if stream.selected]
+            selected = [
+                stream
+                for stream in self.streams.values()
+                if isinstance(stream, ReportStream) and stream.is_wanted
+            ]
             self._run.start(
                 [stream.name for stream in selected],
                 full_table=[
@@ -284,8 +283,8 @@ class TapSupermetrics(Tap):
         cls.print_version(print_fn=cls.logger.info)
         tap = cls(
             config=config.config if config else None,
-            state=_read_json(state, "--state"),
-            catalog=_read_catalog(catalog),
+            state=read_json(state, "--state"),
+            catalog=read_catalog(catalog),
             parse_env_config=bool(config and config.parse_env),
         )
         tap.sync_to_end()
@@ -318,76 +317,11 @@ class TapSupermetrics(Tap):
             raise SettingsError([f"--config: expected JSON objects ({error})"]) from None
 
 
-def _read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
-    if file is None:
-        return None
-    try:
-        value = json.load(file)
-    except ValueError as error:
-        raise SettingsError([f"{option}: expected JSON ({error})"]) from None
-    if not isinstance(value, dict):
-        raise SettingsError([f"{option}: expected a JSON object"])
-    return value
-
-
-def _read_catalog(file: IO[str] | None) -> Catalog | None:
-    raw = _read_json(file, "--catalog")
-    try:
-        catalog = None if raw is None else Catalog.from_dict(raw)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        message = f"--catalog: expected a Singer catalog ({type(error).__name__}: {error})"
-        raise SettingsError([message]) from None
-    _check_catalog(catalog or Catalog())
-    return catalog
-
-
-def _check_catalog(catalog: Catalog) -> None:
-    mistakes = [
-        f"--catalog: replication_key of {entry.tap_stream_id}: {entry.replication_key} is not in "
-        "the stream's schema"
-        for entry in catalog.streams
-        if entry.replication_key
-        and entry.replication_key not in (entry.schema.to_dict().get("properties") or {})
-    ]
-    if mistakes:
-        raise SettingsError(mistakes)
-
-
 def _settings_of_sdk() -> dict[str, Any]:
     """The schemas of the settings that the SDK adds, by name."""
     of_sdk: dict[str, Any] = {}
     TapSupermetrics.append_builtin_config(of_sdk)
     return dict(of_sdk.get("properties", {}))
-
-
-def _from_environment(
-    name: str, schema: Mapping[str, Any], prefix: str, mistakes: list[str]
-) -> dict[str, Any]:
-    try:
-        return parse_environment_config({"properties": {name: schema}}, prefix)
-    except ValueError as error:
-        mistakes.append(f"{prefix}{name.upper()}: expected JSON or a number ({error})")
-        return {}
-
-
-def _mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:
-    """Mistakes in the SDK's settings; what stream maps hold is left to the mapper."""
-    checked = {**schemas, "stream_maps": {"type": "object"}}
-    given = {name: config[name] for name in schemas if name in config}
-    key = str(config.get("api_key", ""))
-    errors = DEFAULT_JSONSCHEMA_VALIDATOR({"properties": checked}).iter_errors(given)
-    mistakes = [
-        f"{'.'.join(map(str, each.absolute_path))}: {without_key(each.message, key)[:_SHOWN]}"
-        for each in errors
-    ]
-    batch = given.get("batch_config")
-    if batch and not mistakes:
-        try:
-            BatchConfig.from_dict(batch)
-        except TypeError as error:
-            told = without_key(str(error), key)[:_SHOWN]
-            mistakes.append(f"batch_config: expected encoding.format and storage.root ({told})")
-    return mistakes
 
 
 def _ignore_further_signals() -> None:

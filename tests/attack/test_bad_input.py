@@ -362,13 +362,7 @@ ODD_BUT_FINE: Final[list[Any]] = [
     {"bookmarks": {"google_ads": {}}},
     {"bookmarks": {"google_ads": {"replication_key_value": "2024-06-08"}}},
     {"bookmarks": {"google_ads": {"replication_key_value": "2024-06-08T00:00:00Z"}}},
-    {"bookmarks": {"google_ads": {"replication_key_value": "9999-12-31"}}},
     {"bookmarks": {"google_ads": {"partitions": [{"context": {"account_id": "1"}}]}}},
-    {
-        "bookmarks": {
-            "google_ads": {"partitions": [{**PARTITION, "covered": [["0001-01-01", "9999-12-31"]]}]}
-        }
-    },
     {
         "bookmarks": {
             "google_ads": {"partitions": [{**PARTITION, "covered": [["0001-01-01", "0001-01-02"]]}]}

@@ -31,7 +31,7 @@ UPWARD: Final = {
 }
 """Imports that point up the map."""
 
-SINGER: Final = {"tap", "streams", "writer"}
+SINGER: Final = {"tap", "streams", "given", "writer"}
 OUTSIDE: Final = {
     # Who may import what of others.
     "singer_sdk": SINGER,

@@ -263,3 +263,17 @@ def test_a_budget_holds_for_queries_that_are_split_too(emulator: Emulator, tmp_p
 
     assert ended.code == 0, ended.stderr
     assert len(emulator.queries) <= 3
+
+
+# Stream maps
+
+
+def test_a_stream_that_is_mapped_to_nothing_is_not_asked(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    target = Target()
+    mapped = config(emulator, ONE, {**ONE, "name": "other"}, stream_maps={"ads": None})
+    assert sync(mapped, tmp_path, target).code == 0
+    assert len(emulator.queries) == 20
+    assert sync(config(emulator, ONE), tmp_path, target).code == 0
+    assert target.tables["ads"] == truth(emulator, ONE, FIRST, LAST)

@@ -1,0 +1,172 @@
+"""What the SDK is given by a user: settings of its own, state, catalog, stream maps; all checked.
+
+The SDK takes much of it as it is, and loses rows or ends in a traceback where it is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import MapExpressionError, MappingError
+from singer_sdk.helpers._batch import BatchConfig
+from singer_sdk.singerlib import Catalog
+from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
+
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.settings.kinds import without_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from singer_sdk.mapper import StreamMap
+
+logger = logging.getLogger(__name__)
+
+_SHOWN: Final = 200
+"""Of what the SDK says of a value, so much is shown."""
+_SAMPLES: Final = {"integer": 1, "number": 1.0, "boolean": True}
+_NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvailable"}
+"""Why an expression fails whatever the record holds."""
+
+# Settings
+
+
+def from_environment(
+    name: str, schema: Mapping[str, Any], prefix: str, mistakes: list[str]
+) -> dict[str, Any]:
+    """One setting of the SDK's as the environment has it, by its name; nothing where it has none.
+
+    Args:
+        name: of the setting.
+        schema: its JSON Schema.
+        prefix: of the variables' names.
+        mistakes: gets a line where the value cannot be read.
+    """
+    try:
+        return parse_environment_config({"properties": {name: schema}}, prefix)
+    except ValueError as error:
+        mistakes.append(f"{prefix}{name.upper()}: expected JSON or a number ({error})")
+        return {}
+
+
+def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:
+    """Mistakes in the SDK's settings; what stream maps hold is left to the mapper."""
+    checked = {**schemas, "stream_maps": {"type": "object"}}
+    given = {name: config[name] for name in schemas if name in config}
+    key = str(config.get("api_key", ""))
+    errors = DEFAULT_JSONSCHEMA_VALIDATOR({"properties": checked}).iter_errors(given)
+    mistakes = [
+        f"{'.'.join(map(str, each.absolute_path))}: {without_key(each.message, key)[:_SHOWN]}"
+        for each in errors
+    ]
+    batch = given.get("batch_config")
+    if batch and not mistakes:
+        try:
+            BatchConfig.from_dict(batch)
+        except TypeError as error:
+            told = without_key(str(error), key)[:_SHOWN]
+            mistakes.append(f"batch_config: expected encoding.format and storage.root ({told})")
+    return mistakes
+
+
+# Files
+
+
+def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
+    """The JSON object in a file; None for no file.
+
+    Raises:
+        SettingsError: it holds something else.
+    """
+    if file is None:
+        return None
+    try:
+        value = json.load(file)
+    except ValueError as error:
+        raise SettingsError([f"{option}: expected JSON ({error})"]) from None
+    if not isinstance(value, dict):
+        raise SettingsError([f"{option}: expected a JSON object"])
+    return value
+
+
+def read_catalog(file: IO[str] | None) -> Catalog | None:
+    """The Singer catalog in a file; None for no file.
+
+    Raises:
+        SettingsError: it holds something else, or contradicts itself.
+    """
+    raw = read_json(file, "--catalog")
+    try:
+        catalog = None if raw is None else Catalog.from_dict(raw)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        message = f"--catalog: expected a Singer catalog ({type(error).__name__}: {error})"
+        raise SettingsError([message]) from None
+    _check_catalog(catalog or Catalog())
+    return catalog
+
+
+def _check_catalog(catalog: Catalog) -> None:
+    mistakes = [
+        f"--catalog: replication_key of {entry.tap_stream_id}: {entry.replication_key} is not in "
+        "the stream's schema"
+        for entry in catalog.streams
+        if entry.replication_key
+        and entry.replication_key not in (entry.schema.to_dict().get("properties") or {})
+    ]
+    if mistakes:
+        raise SettingsError(mistakes)
+
+
+# Stream maps
+
+
+def mistakes_in_maps(stream_maps: Iterable[StreamMap]) -> list[str]:
+    """Expressions of stream maps that fail whatever a record holds; found before anything is asked.
+
+    Those that fail by some value only are told when such a record comes.
+    """
+    return [
+        f"stream_maps: {each.stream_alias}: {told}"
+        for each in stream_maps
+        if (told := _fails(each))
+    ]
+
+
+def _fails(stream_map: StreamMap) -> str:
+    try:
+        stream_map.transform(_sample(stream_map.raw_schema))
+    except MapExpressionError as error:
+        return in_one_line(error) if type(error.__cause__).__name__ in _NEVER_RIGHT else ""
+    except Exception:  # noqa: BLE001 - it may fit what records really hold
+        return ""
+    return ""
+
+
+def changed_key(definition: object, key: Sequence[str]) -> list[str]:
+    """The columns of a key that the map of a stream changes, so that rows may come to share one."""
+    if not isinstance(definition, dict):
+        return []
+    kept = definition.get("__key_properties__", key) or ()
+    return [
+        name for name in key if name not in kept or definition.get(name, name) not in {name, "self"}
+    ]
+
+
+def in_one_line(error: Exception) -> str:
+    """What the SDK or an expression says of itself."""
+    told = str(error).rstrip(".")
+    if isinstance(error, MappingError):
+        return " ".join(f"{told} ({error.__cause__})".split() if error.__cause__ else told.split())
+    return " ".join(f"{type(error).__name__}: {told}".split())
+
+
+def _sample(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as a schema describes it."""
+    types = {name: each.get("type") or () for name, each in schema["properties"].items()}
+    return {
+        name: next((sample for kind, sample in _SAMPLES.items() if kind in type_), "2024-01-01")
+        for name, type_ in types.items()
+    }
