@@ -19,6 +19,7 @@ api/          the API: errors, wire (all its spellings), transport, client  I/O
 planning/     what to ask: coverage, plan, packing                        pure
 settings/     what the user configures, declared once                     pure
 dates         days and date ranges                                        pure
+secrecy       the key, kept out of what people read                       pure
 errors        what can end a run, and its exit code                       pure
 
 emulator/     the API on localhost; imports nothing of the above, nor they of it

@@ -6,7 +6,6 @@ The SDK takes much of it as it is, and loses rows or ends in a traceback where i
 from __future__ import annotations
 
 import json
-import logging
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -16,14 +15,12 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.settings.kinds import without_key
+from tap_supermetrics.secrecy import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.mapper import StreamMap
-
-logger = logging.getLogger(__name__)
 
 _SHOWN: Final = 200
 """Of what the SDK says of a value, so much is shown."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import backoff
 import msgspec
@@ -24,6 +24,7 @@ from requests.auth import AuthBase
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.secrecy import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -298,9 +299,7 @@ class Transport:
         )
 
     def _without_key(self, text: str) -> str:
-        for spelling in _spellings(self.api_key):
-            text = text.replace(spelling, "(the key)")
-        return text
+        return without_key(text, self.api_key)
 
 
 class _Patience:
@@ -350,12 +349,6 @@ def _origin(url: str) -> str:
     parts = urlsplit(url)
     own_port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(own_port)}"
-
-
-def _spellings(key: str) -> tuple[str, ...]:
-    """The key as messages may spell it: plain, as Python and JSON escape it, and in addresses."""
-    in_json = msgspec.json.encode(key)[1:-1].decode()
-    return key, repr(key)[1:-1], in_json, in_json.replace("/", "\\/"), quote(key, safe="")
 
 
 def _salvaged(body: bytearray) -> wire.Error | None:

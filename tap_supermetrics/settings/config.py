@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.secrecy import without_key
 from tap_supermetrics.settings.declarations import (
     DEFAULT_API_URL,
     ONLY_IN_REPORT,
@@ -20,7 +21,7 @@ from tap_supermetrics.settings.declarations import (
     TOP_LEVEL,
     Setting,
 )
-from tap_supermetrics.settings.kinds import Accounts, without_key
+from tap_supermetrics.settings.kinds import Accounts
 from tap_supermetrics.settings.query_url import report_from
 
 if TYPE_CHECKING:

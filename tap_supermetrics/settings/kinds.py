@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from tap_supermetrics.dates import Day
+from tap_supermetrics.secrecy import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-SHORTEST_KEY: Final = 8
-"""Shorter texts are no keys, and would be found within ordinary words."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -317,17 +315,6 @@ def compile_filter(pattern: str) -> re.Pattern[str]:
 
 def _reject() -> NoReturn:
     raise ValueError
-
-
-def without_key(message: str, key: str) -> str:
-    """A message that does not show the key, wherever and however it was written by mistake."""
-    if len(key) < SHORTEST_KEY:
-        return message
-    in_json = json.dumps(key)[1:-1]
-    forms = {key, in_json, json.dumps(in_json)[1:-1], quote(key, safe="")}
-    for form in sorted(forms, key=len, reverse=True):
-        message = message.replace(form, "(the key)")
-    return message
 
 
 def _shown(raw: object, key: str) -> str:

@@ -18,6 +18,7 @@ PURE: Final = (
     "keys",
     "shapes",
     "errors",
+    "secrecy",
     "settings",
     "planning",
     "records",
