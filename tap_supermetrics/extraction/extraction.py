@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
 from tap_supermetrics.api.transport import RetryPolicy
-from tap_supermetrics.extraction.batches import RunningBatch, adopt, cancel_batches
+from tap_supermetrics.extraction.batches import QUEUE_S, RunningBatch, adopt, cancel_batches
 from tap_supermetrics.extraction.board import Board
 from tap_supermetrics.extraction.channel import Surroundings
 from tap_supermetrics.extraction.downloads import Downloader
@@ -72,7 +72,7 @@ def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> He
     Raises:
         ApiError: only when the API refuses everything (fate STOP).
     """
-    oldest_s = wire.MAX_TIMEOUT_S + wire.RETENTION_S
+    oldest_s = QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S
     held = {
         batch.batch_id: batch
         for batch in joined(batches)

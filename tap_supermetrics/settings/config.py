@@ -263,6 +263,9 @@ def _read_report(
     own |= {each.name: _read_one(given, each, f"{path}.", mistakes) for each in overridden}
     if len(mistakes) == before:
         mistakes += [f"{path}.{mistake}" for mistake in _contradictions(own)]
+    if own["name"]:
+        # A number is hard to find in a list of forty.
+        mistakes[before:] = [f"{each} (report {own['name']})" for each in mistakes[before:]]
     if len(mistakes) > before or any(own[each.name] is None for each in OVERRIDABLE[1:]):
         return None
     return _report(path, own, top["batch_description"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -253,6 +253,18 @@ def test_a_batch_of_a_killed_run_serves_every_report_that_it_holds(emulator: Emu
     succeeds(done, emulator, ADS, FACEBOOK)
     assert len(emulator.queries) == before
     assert all(each["query_batches"] == [] for each in done.bookmarks.values())
+
+
+def test_a_batch_that_waited_behind_others_for_hours_still_serves(emulator: Emulator) -> None:
+    state = held_state(emulator, ADS)
+    held = state["google_ads"]["query_batches"][0]
+    submitted_at = datetime.fromisoformat(held["submitted_at"])
+    held["submitted_at"] = (submitted_at - timedelta(hours=5)).isoformat()
+    before = len(emulator.queries)
+    done = attempt(settings_for(emulator, ADS), state)
+
+    succeeds(done, emulator, ADS)
+    assert len(emulator.queries) == before
 
 
 @pytest.mark.parametrize("gone", ["expired", "unknown", "strange", "an hour older"])

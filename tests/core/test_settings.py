@@ -472,6 +472,7 @@ def test_many_mistakes_are_told_at_once_each_by_its_path() -> None:
         "queries[1].lookback_days",
         "queries[2].filtr",
     ]
+    assert mistakes[-1].endswith("(report good)")
 
 
 def test_the_message_of_many_mistakes_holds_them_all() -> None:
