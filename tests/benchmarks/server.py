@@ -1,8 +1,8 @@
 """A server that speaks enough of the API to be read from, and costs almost nothing itself.
 
-Its answers are bytes prepared beforehand. Every query has succeeded at once, and every result has
-the same rows. `python -m tests.benchmarks.server ROWS` prints its address and serves until its
-stdin ends.
+Its answers are bytes prepared beforehand. Every query has succeeded at once, and all results have
+the same rows, each with its own day. `python -m tests.benchmarks.server ROWS` prints its address
+and serves until its stdin ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING, Any, Final
@@ -54,7 +54,7 @@ _TYPES: Final = {
 def row(draw: random.Random) -> list[str | int | float]:
     """One row of 20 columns: a date, 6 texts, 13 numbers."""
     return [
-        "2024-01-01",
+        str(FIRST_DAY),
         f"{draw.choice(['Brand', 'Generic', 'Shopping'])} | {draw.randrange(99)}",
         f"Group {draw.randrange(10_000)}",
         draw.choice(["Computers", "Mobile phones", "Tablets"]),
@@ -73,13 +73,19 @@ def _rows(count: int) -> bytes:
     return json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()[1:]
 
 
-def page_at(offset: int, count: int) -> list[bytes]:
-    """A page as a JSON array, in pieces. All pages are alike but for their first row."""
+@lru_cache(maxsize=20)
+def _rows_of_day(day: str, count: int) -> bytes:
+    return _rows(count).replace(b'"%b"' % str(FIRST_DAY).encode(), b'"%b"' % day.encode())
+
+
+def page_at(day: str, offset: int, count: int) -> list[bytes]:
+    """A page as a JSON array, in pieces. All pages of a day are alike but for their first row."""
     if not count:
         return [b"[]"]
-    first = [*row(random.Random(offset))[:-1], offset]  # noqa: S311 - same
+    first = [day, *row(random.Random(offset))[1:-1], offset]  # noqa: S311 - same
     start = json.dumps(first, separators=(",", ":"), ensure_ascii=False).encode()
-    return [b"[" + start, b"," if count > 1 else b"", _rows(count - 1) if count > 1 else b"]"]
+    rest = _rows_of_day(day, count - 1) if count > 1 else b"]"
+    return [b"[" + start, b"," if count > 1 else b"", rest]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -145,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             "result": {"total_rows": self.rows},
             "paginate": {"prev": None, "next": None},
         }
-        self._send(meta, page_at(offset, count))
+        self._send(meta, page_at(day, offset, count))
 
     def _answer(self, meta: dict[str, Any], data: object) -> None:
         self._send(meta, [json.dumps(data).encode()])
@@ -215,7 +221,7 @@ def serving(rows: int) -> Iterator[Server]:
 
 def main(rows: int) -> None:
     _Handler.rows = rows
-    page_at(0, min(rows, PAGE_ROWS))
+    page_at(str(FIRST_DAY), 0, min(rows, PAGE_ROWS))
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(f"http://127.0.0.1:{server.server_port}/v2", flush=True)  # noqa: T201
