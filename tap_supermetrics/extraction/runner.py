@@ -134,6 +134,7 @@ class Runner:
         self._too_slow: set[Query] = set()
         self._refused: dict[tuple[str, str, str], ApiError] = {}
         self._has_refusals = False
+        self._has_more = False
         self._failed_starts = 0
         self._stopped_by: ApiError | None = None
         self._results_refused: ApiError | None = None
@@ -209,10 +210,7 @@ class Runner:
         if self._max_rows and self._board.rows >= self._max_rows:
             rows = f"{self._max_rows:,} rows were fetched, as `max_rows_per_run` allows"
             self._stop_all(ApiError("RUN_BUDGET_USED", rows))
-        may_start = any(channel.may_start for channel in self._channels)
-        if self._max_queries and self._asked >= self._max_queries and may_start:
-            queries = f"{self._asked:,} queries were asked, as `max_queries_per_run` allows"
-            self._stop_all(ApiError("RUN_BUDGET_USED", queries))
+        self._drop_beyond_budget()
         for channel in self._channels:
             while channel.may_start and self._has_room:
                 self._drop_hopeless(channel)
@@ -297,15 +295,19 @@ class Runner:
         elif _may_be_split(error) and (parts := self._parts(query)):
             logger.warning("%s is split into halves: %s", query, error)
             self._board.put(Split(query=query, parts=parts))
-            for part in parts:
-                self._channel_for(part).add_again(part)
+            self._ask_again(parts)
         elif self._may_be_asked_again(query, error):
             logger.warning("%s is asked again: %s", query, error)
-            self._channel_for(query).add_again(query)
+            self._ask_again([query])
         else:
             self._lose([query], error)
 
     # Deciding
+
+    def _ask_again(self, queries: Sequence[Query]) -> None:
+        self._has_more = True
+        for query in queries:
+            self._channel_for(query).add_again(query)
 
     def _may_be_asked_again(self, query: Query, error: ApiError) -> bool:
         if error.code == "QUERY_UNFINISHED":
@@ -377,6 +379,18 @@ class Runner:
             else:
                 left.append(query)
         channel.add(left)
+
+    def _drop_beyond_budget(self) -> None:
+        """Leave to the next run what is too much since queries are asked again, or in parts."""
+        if self._max_queries is None or not self._has_more:
+            return
+        self._has_more, left = False, max(self._max_queries - self._asked, 0)
+        allowed = f"{self._max_queries:,} queries were asked, as `max_queries_per_run` allows"
+        for channel in self._channels:
+            queries = channel.drain()
+            channel.add(queries[:left])
+            self._lose(queries[left:], ApiError("RUN_BUDGET_USED", allowed), asked=False)
+            left -= len(queries[:left])
 
     def _stop_all(self, error: ApiError) -> None:
         """Ask nothing more. What running batches collected is still fetched."""

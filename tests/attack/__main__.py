@@ -42,6 +42,7 @@ TRIED: Final = {
     "test_secrets": "Ways to make the key leak",
     "test_bad_input": "Malformed configurations, catalogs and states",
     "test_targets": "Slow, stuck and dead targets",
+    "test_many_nights": "A dozen odd nights in a row, drawn at random",
 }
 
 

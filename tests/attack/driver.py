@@ -23,7 +23,7 @@ from tap_supermetrics.settings import Settings
 from tests.tap import METADATA, config_for, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.tap import Key, Values
 
@@ -119,8 +119,16 @@ def attempt(
     config: Mapping[str, Any],
     bookmarks: Mapping[str, Any] | None = None,
     retry: RetryPolicy = QUICK,
+    keep: Callable[[Key, Values], None] = lambda *_: None,
 ) -> Attempt:
-    """A whole run in this thread. Only what a user may see as one line is caught."""
+    """A whole run in this thread. Only what a user may see as one line is caught.
+
+    Args:
+        config: of the tap.
+        bookmarks: the state before it.
+        retry: how failed requests are repeated.
+        keep: is given every record with its key; may raise `Killed`.
+    """
     done = Attempt(bookmarks=dict(bookmarks or {}))
     lines = _Lines(done.log)
     logger = logging.getLogger("tap_supermetrics")
@@ -128,7 +136,7 @@ def attempt(
     level = logger.level
     logger.setLevel(logging.DEBUG)
     try:
-        _run(config, done, retry)
+        _run(config, done, retry, keep)
     except TapError as error:
         done.code, done.message = error.exit_code, str(error)
     except Killed:
@@ -139,7 +147,12 @@ def attempt(
     return done
 
 
-def _run(config: Mapping[str, Any], done: Attempt, retry: RetryPolicy) -> None:
+def _run(
+    config: Mapping[str, Any],
+    done: Attempt,
+    retry: RetryPolicy,
+    keep: Callable[[Key, Values], None],
+) -> None:
     settings = Settings.from_config(config)
     limit = RateLimit(settings.requests_per_second)
     client = Client(
@@ -157,10 +170,10 @@ def _run(config: Mapping[str, Any], done: Attempt, retry: RetryPolicy) -> None:
             table = done.rows.setdefault(report.name, {})
             for record in run.records(report.name):
                 done.written += 1
-                key = [record["_sm_account_id"], *(record[name] for name in report.fields[:-1])]
-                table[tuple(map(str, key))] = {
-                    name: value for name, value in record.items() if name not in METADATA[1:]
-                }
+                cells = [record["_sm_account_id"], *(record[name] for name in report.fields[:-1])]
+                key = tuple(map(str, cells))
+                table[key] = {n: value for n, value in record.items() if n not in METADATA[1:]}
+                keep(key, table[key])
         run.finish()
     except TapError:
         if run.has_started:
