@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timezone
+from sys import maxsize
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -15,9 +16,9 @@ from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_
 from tap_supermetrics.courses import courses_of
 from tap_supermetrics.dates import intersect
 from tap_supermetrics.errors import QueriesLostError, TapError
+from tap_supermetrics.extraction.channel import Ways
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
 from tap_supermetrics.extraction.outcomes import Lost
-from tap_supermetrics.extraction.runner import Ways
 from tap_supermetrics.keys import checked, dated
 from tap_supermetrics.planning.plan import place_of
 from tap_supermetrics.records import RecordReader, rows_of
@@ -183,8 +184,8 @@ class Run:
             max_running_queries=self._settings.max_running_queries,
             run_id=youngest.run_id,
             is_resumed=is_resumed,
-            max_rows=self._settings.max_rows_per_run,
-            max_queries=self._settings.max_queries_per_run,
+            max_rows=self._settings.max_rows_per_run or maxsize,
+            max_queries=self._settings.max_queries_per_run or maxsize,
         )
 
     def _plan(

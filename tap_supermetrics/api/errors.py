@@ -143,7 +143,9 @@ VERDICTS: Final[dict[str, Verdict]] = {
     ),
     "RESULT_INCOMPLETE": Verdict(Fate.RESUBMIT, _LATER),
     "RESULT_CUT_OFF": Verdict(
-        Fate.SPLIT, "raise `max_rows`, or ask for fewer dimensions: one day cannot be split"
+        Fate.SPLIT,
+        "raise `max_rows`, or ask for fewer dimensions, or for fewer days in a query: one day of "
+        "one account cannot be split",
     ),
     "RESULT_MISMATCH": Verdict(Fate.LOSE, _BUG),
     "TYPE_MISMATCH": Verdict(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.registry import Registry
     from tap_supermetrics.planning.plan import Query, Scope
-    from tap_supermetrics.settings import BatchPolicy, Report
+    from tap_supermetrics.settings import BatchPolicy, Mode, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,29 @@ class Surroundings:
     def policy_of(self, query: Query) -> BatchPolicy:
         """The batch policy under which a query is asked."""
         return self.scopes[query.report].policy_of(query)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How queries may be asked.
+
+    Attributes:
+        mode: by query batches, one by one, or whichever works.
+        max_running_batches: query batches at the same time.
+        max_running_queries: queries at the same time where they are asked one by one.
+        run_id: makes the schedule ids of this run its own.
+        is_resumed: whether an earlier run of this id may have left queries behind.
+        max_rows: with so many rows fetched, nothing more is asked.
+        max_queries: with so many queries asked, nothing more is.
+    """
+
+    mode: Mode
+    max_running_batches: int
+    max_running_queries: int
+    run_id: str
+    is_resumed: bool
+    max_rows: int
+    max_queries: int
 
 
 class Decisions(Protocol):

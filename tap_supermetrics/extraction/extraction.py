@@ -12,11 +12,11 @@ from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
 from tap_supermetrics.api.transport import RetryPolicy
 from tap_supermetrics.extraction.batches import QUEUE_S, RunningBatch, adopt, cancel_batches
 from tap_supermetrics.extraction.board import Board
-from tap_supermetrics.extraction.channel import Surroundings
+from tap_supermetrics.extraction.channel import Surroundings, Ways
 from tap_supermetrics.extraction.downloads import Downloader
 from tap_supermetrics.extraction.outcomes import Outcome, Split
 from tap_supermetrics.extraction.registry import Registry, joined
-from tap_supermetrics.extraction.runner import Runner, Ways
+from tap_supermetrics.extraction.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

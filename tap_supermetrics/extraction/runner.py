@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api import wire
     from tap_supermetrics.extraction.batches import RunningBatch
     from tap_supermetrics.extraction.board import Board
-    from tap_supermetrics.extraction.channel import Channel, Surroundings
+    from tap_supermetrics.extraction.channel import Channel, Surroundings, Ways
     from tap_supermetrics.extraction.downloads import Downloader
     from tap_supermetrics.planning.plan import Query
 
@@ -48,29 +48,16 @@ _NO_ACCOUNT: Final = frozenset(
     {"ACCOUNT_EXCLUDED", "QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"}
 )
 """Errors that every query for the same account would meet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """How queries may be asked.
-
-    Attributes:
-        mode: by query batches, one by one, or whichever works.
-        max_running_batches: query batches at the same time.
-        max_running_queries: queries at the same time where they are asked one by one.
-        run_id: makes the schedule ids of this run its own.
-        is_resumed: whether an earlier run of this id may have left queries behind.
-        max_rows: with so many rows fetched, nothing more is asked; None for no limit.
-        max_queries: with so many queries asked, nothing more is; None for no limit.
-    """
-
-    mode: Mode
-    max_running_batches: int
-    max_running_queries: int
-    run_id: str
-    is_resumed: bool
-    max_rows: int | None = None
-    max_queries: int | None = None
+_NO_REPORT: Final = frozenset(
+    {
+        "ACCOUNT_FILTER_INVALID",
+        "ACCOUNT_FILTER_PATTERN_INVALID",
+        "LIST_NOT_FOUND",
+        "LOGIN_NOT_FOUND",
+        "SETTING_KEY_INVALID",
+    }
+)
+"""Errors that every query of the same report would meet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +194,11 @@ class Runner:
             self._read_inbox()
 
     def _ask(self) -> None:
-        if self._max_rows and self._board.rows >= self._max_rows:
+        if self._board.rows >= self._max_rows:
             rows = f"{self._max_rows:,} rows were fetched, as `max_rows_per_run` allows"
             self._stop_all(ApiError("RUN_BUDGET_USED", rows))
-        self._drop_beyond_budget()
+        if self._has_more:
+            self._drop_beyond_budget()
         for channel in self._channels:
             while channel.may_start and self._has_room:
                 self._drop_hopeless(channel)
@@ -287,10 +275,12 @@ class Runner:
     def failed(self, query: Query, error: ApiError) -> None:
         """Decide what becomes of a query that failed."""
         if self._stopped_by:
-            is_own = error.fate in {Fate.LOSE, Fate.STOP}
+            is_own = error.fate in {Fate.LOSE, Fate.STOP, Fate.SPLIT}
             self._lose([query], error if is_own else self._stopped_by, asked=is_own)
         elif error.fate is Fate.STOP:
             self._stop_all(error)
+            self._lose([query], error)
+        elif not self._budget:
             self._lose([query], error)
         elif _may_be_split(error) and (parts := self._parts(query)):
             logger.warning("%s is split into halves: %s", query, error)
@@ -350,6 +340,8 @@ class Runner:
         """Remember refusals that other queries would meet too."""
         if error.code in _NO_ACCOUNT:
             self._refused[query.report, query.account_id, ""] = error
+        elif error.code in _NO_REPORT:
+            self._refused[query.report, "", ""] = error
         elif is_too_early(error) and query.day and self._is_by_day(query):
             first_day = first_day_given(error, query.day)
             self._refused[query.report, "", first_day.isoformat()] = error
@@ -360,9 +352,9 @@ class Runner:
     def _refusal_of(self, query: Query) -> ApiError | None:
         """The refusal that a query not yet asked would meet too."""
         for (report, account_id, first_day), error in self._refused.items():
-            is_account = account_id == query.account_id and not first_day
-            is_early = bool(first_day) and query.dates and str(query.dates.last) < first_day
-            if report == query.report and (is_account or is_early):
+            is_its = account_id in {"", query.account_id}
+            is_early = not first_day or (query.dates and str(query.dates.last) < first_day)
+            if report == query.report and is_its and is_early:
                 return error
         return None
 
@@ -380,11 +372,14 @@ class Runner:
                 left.append(query)
         channel.add(left)
 
+    @property
+    def _budget(self) -> int:
+        """How many more queries may be asked."""
+        return max(self._max_queries - self._asked, 0)
+
     def _drop_beyond_budget(self) -> None:
         """Leave to the next run what is too much since queries are asked again, or in parts."""
-        if self._max_queries is None or not self._has_more:
-            return
-        self._has_more, left = False, max(self._max_queries - self._asked, 0)
+        self._has_more, left = False, self._budget
         allowed = f"{self._max_queries:,} queries were asked, as `max_queries_per_run` allows"
         for channel in self._channels:
             queries = channel.drain()

@@ -163,6 +163,19 @@ def test_one_bad_report_does_not_hold_back_the_others_of_its_batch(emulator: Emu
     keeps_its_promise(done, emulator, ADS)
 
 
+@pytest.mark.parametrize(("mode", "asked"), [("batch", 6), ("async", 1)])
+def test_what_the_api_refuses_for_a_whole_report_is_not_asked_day_by_day(
+    mode: str, asked: int, emulator: Emulator
+) -> None:
+    bad = {**ADS, "settings": {"no_such_setting": True}}
+    done = attempt({**settings_for(emulator, bad, start_date=str(MONTH)), "mode": mode})
+
+    assert done.code == 3
+    assert "SETTING_KEY_INVALID" in "\n".join(done.log)
+    path = "query/batch" if mode == "batch" else "query/data/json"
+    assert posts(emulator, path) <= asked
+
+
 @pytest.mark.parametrize("effect", ["reset_after", "truncate"])
 def test_a_start_whose_answer_is_lost_is_repeated_a_few_times_and_counted(
     effect: Effect, emulator: Emulator

@@ -257,12 +257,32 @@ def test_a_budget_smaller_than_the_lookback_still_goes_on(
     assert target.tables["ads"] == truth(emulator, REPORT, FIRST, LAST)
 
 
-def test_a_budget_holds_for_queries_that_are_split_too(emulator: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("budget", [1, 2, 3])
+def test_a_budget_that_is_spent_on_results_too_large_fails_aloud(
+    emulator: Emulator, tmp_path: Path, budget: int
+) -> None:
+    """Else each night would ask the same query, find it cut off, and end as if all were well."""
     report = {**ONE, "max_rows": 20, "backfill_days_per_query": 20}
-    ended = sync(config(emulator, report, max_queries_per_run=2), tmp_path, Target())
+    ended = sync(config(emulator, report, max_queries_per_run=budget), tmp_path, Target())
 
-    assert ended.code == 0, ended.stderr
-    assert len(emulator.queries) <= 3
+    assert ended.code == 3
+    assert len(emulator.queries) == budget
+    assert "RESULT_CUT_OFF" in ended.stderr
+    assert "fewer days in a query" in ended.stderr
+
+
+def test_a_budget_with_room_for_the_parts_of_large_results_goes_on(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    report = {**ONE, "max_rows": 20, "backfill_days_per_query": 20}
+    target = Target()
+    for _ in range(10):
+        before = len(emulator.queries)
+        ended = sync(config(emulator, report, max_queries_per_run=8), tmp_path, target)
+        assert len(emulator.queries) - before <= 8
+        if not ended.code and target.tables["ads"] == truth(emulator, ONE, FIRST, LAST):
+            return
+    pytest.fail("it never came to an end")
 
 
 # Stream maps
