@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate, first_day_given, is_too_early
+from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate, is_too_early
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.async_queries import AsyncChannel
 from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
 from tap_supermetrics.extraction.outcomes import Lost, Split
+from tap_supermetrics.extraction.refusals import NO_SERVICE, Refusals
 from tap_supermetrics.planning.plan import place_of
 from tap_supermetrics.settings import Mode
 
@@ -40,24 +41,6 @@ MAX_SUBMISSIONS: Final = 3
 MAX_FAILED_STARTS: Final = 3
 """After so many starts in a row that the service did not take, the run asks nothing more."""
 DOWNLOAD_THREADS: Final = 4
-_NO_SERVICE: Final = frozenset(
-    {"", "ANSWER_INVALID", "CONNECTION_FAILED", "SERVICE_UNAVAILABLE", "TOO_MANY_REQUESTS"}
-)
-"""Errors that any start would meet now, whatever it asks for."""
-_NO_ACCOUNT: Final = frozenset(
-    {"ACCOUNT_EXCLUDED", "QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"}
-)
-"""Errors that every query for the same account would meet."""
-_NO_REPORT: Final = frozenset(
-    {
-        "ACCOUNT_FILTER_INVALID",
-        "ACCOUNT_FILTER_PATTERN_INVALID",
-        "LIST_NOT_FOUND",
-        "LOGIN_NOT_FOUND",
-        "SETTING_KEY_INVALID",
-    }
-)
-"""Errors that every query of the same report would meet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +102,7 @@ class Runner:
         self._finished = queue.SimpleQueue()
         self._submissions: Counter[Query] = Counter()
         self._too_slow: set[Query] = set()
-        self._refused: dict[tuple[str, str, str], ApiError] = {}
-        self._has_refusals = False
+        self._refusals = Refusals()
         self._has_more = False
         self._failed_starts = 0
         self._stopped_by: ApiError | None = None
@@ -201,8 +183,9 @@ class Runner:
             self._drop_beyond_budget()
         for channel in self._channels:
             while channel.may_start and self._has_room:
-                self._drop_hopeless(channel)
-                if channel.may_start:
+                if self._refusals.has_news:
+                    self._drop_hopeless()
+                else:
                     channel.start_one()
 
     @property
@@ -268,7 +251,7 @@ class Runner:
                 self.failed(query, error)
             return
         self._lose(queries, error)
-        self._failed_starts += 1 if error.code in _NO_SERVICE else 0
+        self._failed_starts += 1 if error.code in NO_SERVICE else 0
         if self._failed_starts >= MAX_FAILED_STARTS:
             self._stop_all(error)
 
@@ -333,44 +316,23 @@ class Runner:
     def _lose(self, queries: Sequence[Query], error: ApiError, *, asked: bool = True) -> None:
         for query in queries:
             if asked:
-                self._learn(query, error)
+                self._refusals.learn(query, error, is_by_day=self._is_by_day(query))
             self._board.put(Lost(query=query, error=error, was_asked=asked))
 
-    def _learn(self, query: Query, error: ApiError) -> None:
-        """Remember refusals that other queries would meet too."""
-        if error.code in _NO_ACCOUNT:
-            self._refused[query.report, query.account_id, ""] = error
-        elif error.code in _NO_REPORT:
-            self._refused[query.report, "", ""] = error
-        elif is_too_early(error) and query.day and self._is_by_day(query):
-            first_day = first_day_given(error, query.day)
-            self._refused[query.report, "", first_day.isoformat()] = error
-        else:
-            return
-        self._has_refusals = True
-
-    def _refusal_of(self, query: Query) -> ApiError | None:
-        """The refusal that a query not yet asked would meet too."""
-        for (report, account_id, first_day), error in self._refused.items():
-            is_its = account_id in {"", query.account_id}
-            is_early = not first_day or (query.dates and str(query.dates.last) < first_day)
-            if report == query.report and is_its and is_early:
-                return error
-        return None
-
-    def _drop_hopeless(self, channel: Channel) -> None:
+    def _drop_hopeless(self) -> None:
         """Do not pay for queries that meet a refusal which another one has just met."""
-        if not self._has_refusals:
-            return
-        self._has_refusals = False
-        left = []
-        for query in channel.drain():
-            error = self._refusal_of(query)
-            if error:
-                self._board.put(Lost(query=query, error=error))
-            else:
-                left.append(query)
-        channel.add(left)
+        self._refusals.has_news = False
+        for channel in self._channels:
+            left = []
+            for query in channel.drain():
+                if error := self._refusals.of(query):
+                    self._board.put(Lost(query=query, error=error))
+                else:
+                    left.append(query)
+            probes = self._refusals.probes(left)
+            channel.add([each for each in left if each not in probes])
+            for query in probes:
+                channel.add_again(query)
 
     @property
     def _budget(self) -> int:
@@ -407,6 +369,7 @@ class Runner:
                     raise self._results_refused
                 report = self._around.reports[query.report]
                 self._board.put(self._downloader.fetch(query, report, entry))
+                self._refusals.answered(query)
             except ApiError as error:
                 if error.fate is Fate.STOP:
                     self._results_refused = error

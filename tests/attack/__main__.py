@@ -114,11 +114,14 @@ def _table(counting: Counting, findings: Sequence[Finding], seen: Soak) -> Itera
     yield ""
     lost = sum("lost" in fault for each in findings for fault in each.faults)
     hangs = counting.hung + sum("hang" in each.faults for each in findings)
-    dearest = max((each.queries for each in findings if _was_killed(each)), default=0)
+    killed = [each for each in findings if _was_killed(each)]
+    dearest = max(killed, key=lambda each: each.queries)
     yield (
         f"Runs with a row lost: {lost + (seen.rows != seen.rows_expected)}. "
         f"Secrets found: {counting.failed['test_secrets']}. Hangs: {hangs}. "
-        f"Dearest killed backfill: {dearest / kill.QUERIES:.2f} times its queries. "
+        f"Dearest killed backfill: {dearest.queries / kill.QUERIES:.2f} times its queries, "
+        f"{dearest.unknown / kill.QUERIES:.2f} of them in batches that were killed before their id "
+        "could be written. "
         f"The long backfill took {seen.seconds / 60:.0f} minutes, at most "
         f"{max(seen.memory_mib, default=0):.0f} MiB of memory, {max(seen.files, default=0)} open "
         f"files, {max(seen.threads, default=0)} threads and {max(seen.state_bytes, default=0):,} "

@@ -200,9 +200,19 @@ def test_what_was_lost_is_asked_by_the_next_run_and_nothing_else(emulator: Emula
     assert healed.days("google_ads") == everything(ADS)
 
 
-@pytest.mark.parametrize("code", ["QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"])
-def test_an_account_that_is_gone_does_not_burn_a_query_a_day(code: str, emulator: Emulator) -> None:
-    """Of 400 days, only those are asked that were on their way already."""
+@pytest.mark.parametrize(
+    ("code", "most"),
+    [
+        ("QUERY_ACCOUNT_UNAVAILABLE", 60),
+        ("QUERY_AUTH_UNAVAILABLE", 60),
+        ("QUERY_ERROR", 60),
+        ("SOMETHING_NEW", 600),
+    ],
+)
+def test_an_account_that_is_gone_does_not_burn_a_query_a_day(
+    code: str, most: int, emulator: Emulator
+) -> None:
+    """Of 400 days, few are asked; of an error that may pass, few are asked three times."""
     emulator.reset()
     first, gone, fine = LAST - 399 * DAY, *ACCOUNTS
     emulator.inject(Fault(effect="fail_query", account=gone, code=code, times=None))
@@ -210,7 +220,7 @@ def test_an_account_that_is_gone_does_not_burn_a_query_a_day(code: str, emulator
     done = attempt(config)
 
     assert done.code == 3
-    assert sum(gone in query.accounts for query in emulator.queries) <= 100
+    assert sum(gone in query.accounts for query in emulator.queries) <= most
     assert sum(fine in query.accounts for query in emulator.queries) == 400
     assert done.days("google_ads") == {(fine, first + n * DAY) for n in range(400)}
     assert f"account {gone}, {first}..{LAST}: {code}" in "\n".join(done.log)
@@ -219,6 +229,26 @@ def test_an_account_that_is_gone_does_not_burn_a_query_a_day(code: str, emulator
     healed = attempt(config, done.bookmarks)
     assert healed.code == 0
     assert healed.days("google_ads") == everything(ADS, first)
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_a_history_that_fails_does_not_hold_back_the_days_after_it(
+    mode: str, order: str, emulator: Emulator
+) -> None:
+    emulator.reset()
+    first, odd = LAST - 119 * DAY, ACCOUNTS[0]
+    for n in range(70):
+        day = first + n * DAY
+        fault = Fault(effect="fail_query", account=odd, day=day, code="QUERY_ERROR", times=None)
+        emulator.inject(fault)
+    config = settings_for(emulator, ADS, start_date=str(first), backfill_order=order, mode=mode)
+    done = attempt(config)
+
+    assert done.code == 3
+    failed = {(odd, first + n * DAY) for n in range(70)}
+    assert done.days("google_ads") == everything(ADS, first) - failed
+    assert len(emulator.queries) == len(everything(ADS, first))
 
 
 @pytest.mark.parametrize("code", ["API_KEY_DISABLED", "API_ROW_QUOTA_EXCEEDED"])

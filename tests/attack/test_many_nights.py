@@ -16,7 +16,7 @@ import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.emulator.clock import instant
-from tap_supermetrics.extraction import extraction
+from tap_supermetrics.extraction import extraction, refusals
 from tests.attack import driver
 from tests.attack.driver import ADS, DAY, Killed, attempt, options, some
 from tests.tap import config_for, truth
@@ -72,6 +72,8 @@ def emulator(shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     shared.clock.set(instant(driver.NOW))
     for module in ("tap_supermetrics.run", "tests.attack.driver"):
         monkeypatch.setattr(f"{module}.utc_now", shared.clock.now)
+    # Else nothing is ever given up, with so few days.
+    monkeypatch.setattr(refusals, "DOUBTFUL_AFTER", 2)
     return shared
 
 

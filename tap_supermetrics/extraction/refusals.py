@@ -1,0 +1,128 @@
+"""What lost queries say about others that were not asked yet: known answers are not paid for."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api.errors import first_day_given, is_too_early
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.planning.plan import Query
+
+    Place = tuple[str, str]
+    # Names of a report and of the account(s) of a query.
+
+logger = logging.getLogger(__name__)
+
+DOUBTFUL_AFTER: Final = 20
+"""After so many lost queries of an account, and none answered, its newest is asked next."""
+NO_SERVICE: Final = frozenset(
+    {"", "ANSWER_INVALID", "CONNECTION_FAILED", "SERVICE_UNAVAILABLE", "TOO_MANY_REQUESTS"}
+)
+"""Errors that any start would meet now, whatever it asks for."""
+_NO_ACCOUNT: Final = frozenset(
+    {"ACCOUNT_EXCLUDED", "QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"}
+)
+"""Errors that every query for the same account would meet."""
+_NO_REPORT: Final = frozenset(
+    {
+        "ACCOUNT_FILTER_INVALID",
+        "ACCOUNT_FILTER_PATTERN_INVALID",
+        "LIST_NOT_FOUND",
+        "LOGIN_NOT_FOUND",
+        "SETTING_KEY_INVALID",
+    }
+)
+"""Errors that every query of the same report would meet."""
+
+
+class Refusals:
+    """What is known to be refused.
+
+    Some errors say it by themselves. Others may be of one day, or of all: so an account of which
+    nothing but losses came is tried with its newest query, because history is what fails most; when
+    that is lost too, the account is given up for this run.
+
+    Attributes:
+        has_news: whether queries that wait should be looked at again.
+    """
+
+    def __init__(self) -> None:
+        self._refused: dict[Place, ApiError] = {}
+        self._too_early: dict[str, tuple[str, ApiError]] = {}
+        self._answered: set[Place] = set()
+        self._lost: Counter[Place] = Counter()
+        self._probes: dict[Place, Query] = {}
+        self.has_news = False
+
+    def answered(self, query: Query) -> None:
+        """The results of a query are there. May be called by any thread."""
+        self._answered.add(_place(query))
+
+    def learn(self, query: Query, error: ApiError, *, is_by_day: bool) -> None:
+        """A query is lost.
+
+        Args:
+            query: the query.
+            error: why.
+            is_by_day: whether days of its report count by themselves.
+        """
+        place = _place(query)
+        if error.code in _NO_REPORT:
+            self._refuse((query.report, ""), error)
+        elif error.code in _NO_ACCOUNT:
+            self._refuse(place, error)
+        elif is_too_early(error) and query.day and is_by_day:
+            first_day = first_day_given(error, query.day).isoformat()
+            known, _ = self._too_early.get(query.report, ("", error))
+            self._too_early[query.report] = max(first_day, known), error
+            self.has_news = True
+        elif _is_part_of(query, self._probes.get(place)):
+            text = "%s is lost, as all %d queries of the account before: no more are asked now"
+            logger.warning(text, query, self._lost[place])
+            self._refuse(place, error)
+        elif error.code not in NO_SERVICE:
+            self._lost[place] += 1
+            self.has_news = self.has_news or self._lost[place] == DOUBTFUL_AFTER
+
+    def _refuse(self, place: Place, error: ApiError) -> None:
+        self._refused[place] = error
+        self.has_news = True
+
+    def of(self, query: Query) -> ApiError | None:
+        """The refusal that a query not yet asked would meet too."""
+        whole, own = self._refused.get((query.report, "")), self._refused.get(_place(query))
+        first_day, too_early = self._too_early.get(query.report, ("", None))
+        is_early = query.dates is not None and query.dates.last.isoformat() < first_day
+        return whole or own or (too_early if is_early else None)
+
+    def probes(self, queries: Sequence[Query]) -> set[Query]:
+        """Of queries in their order, those to ask first, to know whether to ask the others."""
+        doubtful = {
+            place
+            for place, count in self._lost.items()
+            if count >= DOUBTFUL_AFTER and place not in self._answered | self._probes.keys()
+        }
+        newest: dict[Place, Query] = {}
+        for query in queries if doubtful else ():
+            place = _place(query)
+            if place in doubtful and _is_part_of(query, newest.get(place, query)):
+                newest[place] = query
+        self._probes |= newest
+        return {*newest.values()}
+
+
+def _place(query: Query) -> Place:
+    return query.report, query.account_id
+
+
+def _is_part_of(query: Query, probe: Query | None) -> bool:
+    """Whether a query reaches to the last day of a probe, which may have been split."""
+    if probe is None or probe.dates is None or query.dates is None:
+        return query == probe
+    return query.dates.last >= probe.dates.last
