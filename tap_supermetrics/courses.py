@@ -41,6 +41,8 @@ class Course:
         is_planned: whether that could be planned.
         queries: its part of the plan.
         mismatches: values that became null.
+        has_rows: whether any row of it was written.
+        misfits: how many results did not fit what its records should be.
     """
 
     report: Report
@@ -51,6 +53,8 @@ class Course:
     is_planned: bool = False
     queries: tuple[Query, ...] = ()
     mismatches: Mismatches = field(default_factory=Mismatches)
+    has_rows: bool = False
+    misfits: int = 0
 
     def resolve(self, directory: Directory, now: datetime) -> Scope:
         """Find out what the report wants.

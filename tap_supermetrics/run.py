@@ -19,8 +19,9 @@ from tap_supermetrics.errors import QueriesLostError, TapError
 from tap_supermetrics.extraction.channel import Ways
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
 from tap_supermetrics.extraction.outcomes import Lost
+from tap_supermetrics.extraction.refusals import DOUBTFUL_AFTER
 from tap_supermetrics.keys import checked, dated
-from tap_supermetrics.planning.plan import place_of
+from tap_supermetrics.planning.plan import place_of, recent_days
 from tap_supermetrics.records import RecordReader, rows_of
 from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.state import AsyncRun
@@ -248,6 +249,7 @@ class Run:
             yield from convert(reader, blocks)
         except ApiError as error:
             self._lost(course, Lost(query=outcome.query, error=error))
+            self._misfit(course, error)
             return
         finally:
             outcome.spool.close()
@@ -257,6 +259,7 @@ class Run:
             outcome.fetched_at,
             course.report.lookback_days if course.report.refresh_after_hours else 0,
         )
+        course.has_rows = course.has_rows or outcome.row_count > 0
         self.summary.done(outcome, outcome.row_count)
 
     def _reader(self, course: Course, result: Result) -> RecordReader:
@@ -286,6 +289,17 @@ class Run:
             self._stopped_by = self._stopped_by or lost.error
         if is_failure and self._settings.on_failure == "stop" and self._extraction:
             self._extraction.stop(lost.error)
+
+    def _misfit(self, course: Course, error: ApiError) -> None:
+        """A mistake in a report, by which no result fits, must not cost its whole history."""
+        course.misfits += 1
+        wanted = course.scope.wanted if course.scope and course.scope.is_incremental else None
+        is_hopeless = course.misfits == DOUBTFUL_AFTER and not course.has_rows
+        if is_hopeless and wanted and self._extraction:
+            name, first_day = course.report.name, recent_days(course.report, wanted).first
+            text = "%s: none of %d results fitted, so days before %s are not asked now"
+            logger.warning(text, name, course.misfits, first_day)
+            self._extraction.give_up_history(name, first_day, error)
 
     def _learn_first_day(self, course: Course, first_day: date) -> None:
         name, before = course.report.name, course.state.not_before

@@ -20,7 +20,7 @@ from tap_supermetrics.extraction.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.planning.plan import Query, Scope
@@ -192,6 +192,10 @@ class Extraction:
     def stop(self, error: ApiError) -> None:
         """Ask nothing more; queries without results are lost with this error."""
         self._runner.stop(error)
+
+    def give_up_history(self, report: str, first_day: date, error: ApiError) -> None:
+        """Of a report, ask nothing more that ends before a day; it is lost with this error."""
+        self._runner.give_up_history(report, first_day, error)
 
     def halt(self) -> None:
         """Ask nothing more, so that what `held_for` says stays true."""

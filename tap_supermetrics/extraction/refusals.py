@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import first_day_given, is_too_early
@@ -54,7 +55,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._refused: dict[Place, ApiError] = {}
-        self._too_early: dict[str, tuple[str, ApiError]] = {}
+        self._history: dict[str, tuple[date, ApiError]] = {}
         self._answered: set[Place] = set()
         self._lost: Counter[Place] = Counter()
         self._probes: dict[Place, Query] = {}
@@ -78,10 +79,7 @@ class Refusals:
         elif error.code in _NO_ACCOUNT:
             self._refuse(place, error)
         elif is_too_early(error) and query.day and is_by_day:
-            first_day = first_day_given(error, query.day).isoformat()
-            known, _ = self._too_early.get(query.report, ("", error))
-            self._too_early[query.report] = max(first_day, known), error
-            self.has_news = True
+            self.refuse_history(query.report, first_day_given(error, query.day), error)
         elif _is_part_of(query, self._probes.get(place)):
             text = "%s is lost, as all %d queries of the account before: no more are asked now"
             logger.warning(text, query, self._lost[place])
@@ -94,12 +92,18 @@ class Refusals:
         self._refused[place] = error
         self.has_news = True
 
+    def refuse_history(self, report: str, first_day: date, error: ApiError) -> None:
+        """Of a report, nothing is to be asked that ends before a day."""
+        known, _ = self._history.get(report, (first_day, error))
+        self._history[report] = max(first_day, known), error
+        self.has_news = True
+
     def of(self, query: Query) -> ApiError | None:
         """The refusal that a query not yet asked would meet too."""
         whole, own = self._refused.get((query.report, "")), self._refused.get(_place(query))
-        first_day, too_early = self._too_early.get(query.report, ("", None))
-        is_early = query.dates is not None and query.dates.last.isoformat() < first_day
-        return whole or own or (too_early if is_early else None)
+        first_day, too_early = self._history.get(query.report, (date.min, None))
+        is_history = query.dates is not None and query.dates.last < first_day
+        return whole or own or (too_early if is_history else None)
 
     def probes(self, queries: Sequence[Query]) -> set[Query]:
         """Of queries in their order, those to ask first, to know whether to ask the others."""

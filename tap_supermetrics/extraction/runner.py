@@ -26,6 +26,7 @@ from tap_supermetrics.settings import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
 
     from tap_supermetrics.api import wire
     from tap_supermetrics.extraction.batches import RunningBatch
@@ -58,8 +59,20 @@ class _Stop:
     error: ApiError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _GiveUp:
+    """Of a report, nothing is to be asked that ends before a day."""
+
+    report: str
+    first_day: date
+    error: ApiError
+
+
 class _Wake:
     """Something changed that may allow to ask more."""
+
+
+_News = _Failed | _Stop | _GiveUp | _Wake
 
 
 def _may_be_split(error: ApiError) -> bool:
@@ -97,7 +110,7 @@ class Runner:
             is_resumed=ways.is_resumed,
         )
         self._channels: tuple[Channel, Channel] = (self._batches, self._alone)
-        self._inbox: queue.SimpleQueue[_Failed | _Stop | _Wake] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_News] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[tuple[Query, wire.BatchQuery] | None]
         self._finished = queue.SimpleQueue()
         self._submissions: Counter[Query] = Counter()
@@ -144,6 +157,10 @@ class Runner:
     def stop(self, error: ApiError) -> None:
         """Ask nothing more; queries without results are lost with this error."""
         self._inbox.put(_Stop(error=error))
+
+    def give_up_history(self, report: str, first_day: date, error: ApiError) -> None:
+        """Of a report, ask nothing more that ends before a day; it is lost with this error."""
+        self._inbox.put(_GiveUp(report=report, first_day=first_day, error=error))
 
     def close(self, patience_s: float) -> None:
         """Ask nothing more and end the threads.
@@ -216,11 +233,13 @@ class Runner:
         except queue.Empty:
             return
 
-    def _handle(self, news: _Failed | _Stop | _Wake) -> None:
+    def _handle(self, news: _News) -> None:
         if isinstance(news, _Failed):
             self.failed(news.query, news.error)
         elif isinstance(news, _Stop):
             self._stop_all(news.error)
+        elif isinstance(news, _GiveUp):
+            self._refusals.refuse_history(news.report, news.first_day, news.error)
 
     # What channels tell
 

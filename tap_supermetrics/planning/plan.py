@@ -186,7 +186,7 @@ def place_of(query: Query, report: Report, scope: Scope) -> tuple[bool, int]:
     day = query.dates.first.toordinal() if query.dates else 0
     if not report.newest_first or scope.wanted is None or query.dates is None:
         return False, day
-    is_history = query.dates.last < _recent(report, scope.wanted).first
+    is_history = query.dates.last < recent_days(report, scope.wanted).first
     return is_history, -day if is_history else day
 
 
@@ -199,7 +199,7 @@ def plan_test(report: Report, scope: Scope) -> tuple[Query, ...]:
     return plan_report(report, narrow, {})
 
 
-def _recent(report: Report, wanted: DateRange) -> DateRange:
+def recent_days(report: Report, wanted: DateRange) -> DateRange:
     """The newest days: the last one, and as many before it as the lookback has."""
     first = wanted.last - timedelta(days=report.lookback_days)
     return DateRange(first=max(first, wanted.first), last=wanted.last)
@@ -234,7 +234,7 @@ def _pieces(gap: DateRange, report: Report, scope: Scope) -> Iterator[DateRange]
     long = report.backfill_days_per_query if scope.is_dated_by_rows else 1
     if long <= usual or scope.wanted is None:
         return gap.pieces(usual)
-    recent = _recent(report, scope.wanted)
+    recent = recent_days(report, scope.wanted)
     history = (piece for part in subtract(gap, (recent,)) for piece in part.pieces(long))
     newest = (piece for part in intersect(gap, (recent,)) for piece in part.pieces(usual))
     return chain(history, newest)

@@ -251,6 +251,34 @@ def test_a_history_that_fails_does_not_hold_back_the_days_after_it(
     assert len(emulator.queries) == len(everything(ADS, first))
 
 
+@pytest.mark.parametrize(
+    ("mistake", "code"),
+    [
+        ({"types": {"Campaignname": "int.number.value"}}, "TYPE_MISMATCH"),
+        ({"key_properties": ["_sm_account_id", "Date"]}, "KEY_NOT_UNIQUE"),
+    ],
+    ids=["types", "key"],
+)
+def test_a_mistake_by_which_no_result_fits_does_not_burn_a_query_a_day(
+    mistake: dict[str, object], code: str, emulator: Emulator
+) -> None:
+    """Of 400 days, few are asked, but the newest are; else history that is odd would hide them."""
+    emulator.reset()
+    first = LAST - 399 * DAY
+    wrong = {**ADS, **mistake}
+    done = attempt(settings_for(emulator, wrong, start_date=str(first), mode="async"))
+
+    assert done.code == 3
+    assert done.days("google_ads") == set()
+    assert len(emulator.queries) <= 100
+    assert LAST in {query.first for query in emulator.queries}
+    assert f"account {ACCOUNTS[0]}, {first}..{LAST}: {code}" in "\n".join(done.log)
+
+    healed = attempt(settings_for(emulator, ADS, start_date=str(first)), done.bookmarks)
+    assert healed.code == 0
+    assert healed.days("google_ads") == everything(ADS, first)
+
+
 @pytest.mark.parametrize("code", ["API_KEY_DISABLED", "API_ROW_QUOTA_EXCEEDED"])
 def test_results_refused_for_now_are_collected_by_the_next_run_unpaid(
     code: str, emulator: Emulator
