@@ -335,9 +335,9 @@ class Run:
             ApiError: the API refused everything.
             QueriesLostError: something was lost, and `on_failure` does not accept that.
         """
-        if self._client.lost_starts:
+        if lost_starts := self._client.service.lost_starts:
             self.summary.notes.append(
-                f"{self._client.lost_starts} starts of query batches got no answer; each may have "
+                f"{lost_starts} starts of query batches got no answer; each may have "
                 "run unseen and cost quota"
             )
         for line in self.summary.counts():

@@ -19,7 +19,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_supermetrics.api.client import Client
-from tap_supermetrics.api.transport import RateLimit
+from tap_supermetrics.api.patience import RateLimit
 from tap_supermetrics.courses import discover
 from tap_supermetrics.directory import Directory
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError

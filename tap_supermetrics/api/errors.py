@@ -238,6 +238,16 @@ class ApiError(TapError):
         self.exit_code = EXIT_REFUSED if verdict.fate is Fate.STOP else EXIT_FAILED
 
 
+_OUTAGES: Final = frozenset({"CONNECTION_FAILED", "SERVICE_UNAVAILABLE", "TOO_MANY_REQUESTS"})
+_OF_GATEWAYS: Final = frozenset({429, 502, 503, 504, *range(520, 525), 530})
+"""Statuses of proxies; above 519, those of Cloudflare, to which the vendor's addresses belong."""
+
+
+def is_outage(error: ApiError) -> bool:
+    """Whether the service is not there just now for whatever is asked, and may be in a while."""
+    return error.code in _OUTAGES or (not error.code and error.status in _OF_GATEWAYS)
+
+
 _TOO_EARLY: Final = frozenset({"START_DATE_HISTORICAL", "LICENSE_HISTORICAL_RANGE_EXCEEDED"})
 
 

@@ -7,12 +7,10 @@ requests to the configured origin and nowhere else.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -23,13 +21,12 @@ import urllib3
 from requests.auth import AuthBase
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.patience import Patience, RateLimit, RetryPolicy, Service, log_retry
 from tap_supermetrics.secrecy import without_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
-    from backoff.types import Details
+    from collections.abc import Mapping
 
 T = TypeVar("T")
 
@@ -43,14 +40,6 @@ ANSWER_TIMEOUT_S: Final = 900.0
 MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 """Largest answer, unpacked: 25 kB for each row of a page of the default size."""
 CHUNK_BYTES: Final = 256 * 1024
-
-MAX_TRIES: Final = 6
-MAX_RETRY_S: Final = 600.0
-"""No retry begins later than this after the first try, in seconds."""
-FIRST_WAIT_S: Final = 1.0
-LONGEST_WAIT_S: Final = 60.0
-MAX_STARTS_UNKNOWN: Final = 2
-"""How often a batch is started again when the answer to its start was lost."""
 
 _FINDING_OUT: Final = threading.Lock()
 _DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
@@ -69,55 +58,11 @@ _NO_ERROR_OBJECT: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How long to wait between tries. Waits are drawn between zero and a doubling bound.
-
-    Attributes:
-        max_tries: tries in all.
-        max_time_s: no retry begins later than this after the first try.
-        first_wait_s: bound of the first wait.
-        longest_wait_s: bound of any wait; what the server asks for stands above it.
-    """
-
-    max_tries: int = MAX_TRIES
-    max_time_s: float = MAX_RETRY_S
-    first_wait_s: float = FIRST_WAIT_S
-    longest_wait_s: float = LONGEST_WAIT_S
-
-    def waits(self) -> Generator[float, ApiError, None]:
-        """Seconds to wait after each error sent in."""
-        error = yield 0.0
-        bound = self.first_wait_s
-        while True:
-            drawn = random.uniform(0, bound)  # noqa: S311 - spreads load, guards nothing
-            error = yield max(drawn, error.retry_after_s)
-            bound = min(bound * 2, self.longest_wait_s)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[T]):
     """A good answer: what it says about itself, and its data."""
 
     meta: wire.Meta
     data: T
-
-
-class RateLimit:
-    """Spreads the requests of all threads evenly, so that no second sees too many."""
-
-    def __init__(self, per_second: float) -> None:
-        self._interval_s = 1 / per_second
-        self._lock = threading.Lock()
-        self._next = 0.0
-
-    def wait(self) -> None:
-        """Return when the next request may be sent."""
-        with self._lock:
-            now = time.monotonic()
-            turn = max(now, self._next)
-            self._next = turn + self._interval_s
-        if turn > now:
-            time.sleep(turn - now)
 
 
 class _Bearer(AuthBase):
@@ -139,15 +84,14 @@ class Transport:
         api_url: base address, without a slash at the end.
         api_key: the key; never shown.
         retry: how failed requests are repeated.
-        lost_starts: how many starts of a query batch got no answer; each may have made a batch
-            that nobody can find.
+        service: what its answers have shown so far.
     """
 
     api_url: str
     api_key: str = field(repr=False)
     rate_limit: RateLimit
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    lost_starts: int = 0
+    service: Service = field(default_factory=Service)
     _threads: threading.local = field(default_factory=threading.local, repr=False)
 
     def request(
@@ -171,14 +115,13 @@ class Transport:
             ApiError: it was refused, or failed for good.
         """
         url = self._checked_url(address)
-        patience = _Patience(self, is_start=address == wire.BATCH_PATH)
+        patience = Patience(self.retry, self.service, to, is_start=address == wire.BATCH_PATH)
         retrying = backoff.on_exception(
             self.retry.waits,
             ApiError,
-            max_tries=self.retry.max_tries,
             jitter=None,
             giveup=patience.is_over,
-            on_backoff=partial(_log_retry, self.retry.max_tries),
+            on_backoff=log_retry,
             logger=None,
         )
         answer: Answer[T] = retrying(self._send)(method, url, to, parameters, body)
@@ -247,6 +190,7 @@ class Transport:
         if status < _ERRORS:
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 good = _decoder(to).decode(body)
+                self.service.answered(to)
                 return Answer(meta=good.meta, data=good.data)
         envelope = self._envelope(body, status, retry_after_s)
         request_id = envelope.meta.request_id
@@ -260,6 +204,7 @@ class Transport:
             raise ApiError(
                 "ANSWER_INVALID", message, status=status, request_id=request_id
             ) from None
+        self.service.answered(to)
         return Answer(meta=envelope.meta, data=data)
 
     def _envelope(self, body: bytearray, status: int, retry_after_s: float) -> wire.Envelope:
@@ -302,32 +247,6 @@ class Transport:
         return without_key(text, self.api_key)
 
 
-class _Patience:
-    """Decides when one request has been tried enough."""
-
-    def __init__(self, transport: Transport, *, is_start: bool) -> None:
-        self._transport = transport
-        self._is_start = is_start
-        self._started = time.monotonic()
-        self._lost = 0
-
-    def is_over(self, error: Exception) -> bool:
-        """Whether to give up after this error."""
-        if not isinstance(error, ApiError) or error.fate is not Fate.RETRY:
-            return True
-        if self._is_start and _may_have_started(error):
-            self._note_lost_start(error)
-        waited_s = time.monotonic() - self._started + error.retry_after_s
-        return waited_s > self._transport.retry.max_time_s or self._lost > MAX_STARTS_UNKNOWN
-
-    def _note_lost_start(self, error: ApiError) -> None:
-        self._lost += 1
-        self._transport.lost_starts += 1
-        logger.warning(
-            "No answer to the start of a query batch: it may run unseen and cost quota. %s", error
-        )
-
-
 def _decoder(to: type[T]) -> msgspec.json.Decoder[wire.GoodEnvelope[T]]:
     """Reads good answers with data of a type.
 
@@ -359,12 +278,6 @@ def _salvaged(body: bytearray) -> wire.Error | None:
     except _NO_ERROR_OBJECT:
         return None
     return wire.Error(code=code, message=str(message)) if isinstance(code, str) else None
-
-
-def _may_have_started(error: ApiError) -> bool:
-    """Whether a start may have been carried out although no answer said so."""
-    is_of_proxy = not error.code and error.status >= _SERVER_ERRORS
-    return error.is_answer_lost or is_of_proxy or error.code == "ANSWER_INVALID"
 
 
 def _was_never_sent(error: Exception) -> bool:
@@ -399,13 +312,3 @@ def _retry_after_s(response: requests.Response) -> float:
     """What the server asks to wait, in seconds; 0 when it does not say, or says it as a date."""
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isascii() and value.isdigit() else 0.0
-
-
-def _log_retry(max_tries: int, details: Details) -> None:
-    logger.warning(
-        "Request failed, try %d of %d follows in %.1f s: %s",
-        details["tries"] + 1,
-        max_tries,
-        details["wait"],
-        details["exception"],
-    )

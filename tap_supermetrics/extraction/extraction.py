@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
-from tap_supermetrics.api.transport import RetryPolicy
+from tap_supermetrics.api.patience import RetryPolicy
 from tap_supermetrics.extraction.batches import QUEUE_S, RunningBatch, adopt, cancel_batches
 from tap_supermetrics.extraction.board import Board
 from tap_supermetrics.extraction.channel import Surroundings, Ways
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 LAST_START_S: Final = 3.0
 """How long the end of a run waits for the answer to a start that is on its way, in seconds."""
-LAST_RETRY: Final = RetryPolicy(max_tries=2, max_time_s=5.0)
+LAST_RETRY: Final = RetryPolicy(max_tries=2, max_time_s=5.0, outage_s=0.0)
 """How hard the end of a run tries to cancel its batches: a signal wants a prompt end."""
 
 

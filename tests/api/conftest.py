@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_supermetrics.api.client import Client
-from tap_supermetrics.api.transport import RateLimit, RetryPolicy
+from tap_supermetrics.api.patience import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-QUICK = RetryPolicy(max_tries=3, first_wait_s=0.001, longest_wait_s=0.002)
+QUICK = RetryPolicy(max_tries=3, first_wait_s=0.001, longest_wait_s=0.002, outage_s=0.0)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_supermetrics.api import transport as transport_module
+from tap_supermetrics.api import patience as patience_module
 from tap_supermetrics.api.errors import ApiError, Fate
-from tap_supermetrics.api.transport import RateLimit, RetryPolicy
+from tap_supermetrics.api.patience import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
@@ -188,6 +188,79 @@ def test_a_connection_that_always_breaks_is_given_up(
     assert len(emulator.requests) == 3
 
 
+OUTAGES: list[dict[str, Any]] = [
+    {"effect": "reset_before"},
+    {"effect": "error", "status": 503, "code": "SERVICE_UNAVAILABLE"},
+    {"effect": "error", "status": 429, "code": "TOO_MANY_REQUESTS"},
+    {"effect": "html", "status": 502},
+]
+
+
+def waiting(client: Client, outage_s: float) -> Client:
+    return replace(client, retry=replace(client.retry, outage_s=outage_s))
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.get("code", outage["effect"]))
+def test_a_service_that_was_there_before_is_waited_for(
+    client: Client, emulator: Emulator, outage: dict[str, Any]
+) -> None:
+    client = waiting(client, 60.0)
+    client.fields("AW")
+    emulator.inject(Fault(**outage, times=50))
+    assert client.fields("FA")
+    assert len(emulator.requests) == 1 + 50 + 1
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.get("code", outage["effect"]))
+def test_a_service_that_never_answered_is_not_waited_for(
+    client: Client, emulator: Emulator, outage: dict[str, Any]
+) -> None:
+    client = waiting(client, 60.0)
+    emulator.inject(Fault(**outage, times=None))
+    assert failure_of(lambda: client.fields("AW")).fate is Fate.RETRY
+    assert len(emulator.requests) == 3
+
+
+def test_an_error_of_one_request_is_no_outage(client: Client, emulator: Emulator) -> None:
+    client = waiting(client, 60.0)
+    client.fields("AW")
+    emulator.inject(Fault(effect="error", status=500, code="INTERNAL_SERVER_ERROR", times=None))
+    assert failure_of(lambda: client.fields("FA")).code == "INTERNAL_SERVER_ERROR"
+    assert len(emulator.requests) == 1 + 3
+
+
+def test_an_outage_that_outlasts_patience_is_waited_for_once(
+    client: Client, emulator: Emulator
+) -> None:
+    client = waiting(client, 0.2)
+    client.fields("AW")
+    emulator.inject(Fault(effect="reset_before", times=None))
+    assert failure_of(lambda: client.fields("FA")).code == "CONNECTION_FAILED"
+    waited = len(emulator.requests)
+    assert waited > 1 + 3
+    assert failure_of(lambda: client.fields("FA")).code == "CONNECTION_FAILED"
+    assert len(emulator.requests) == waited + 3
+
+
+@pytest.mark.parametrize(("status", "lost"), [(502, 2), (503, 0), (504, 2), (521, 0), (524, 2)])
+def test_a_start_that_a_proxy_never_passed_on_is_no_lost_start(
+    client: Client, emulator: Emulator, status: int, lost: int
+) -> None:
+    emulator.inject(Fault(effect="html", status=status, times=2))
+    assert client.start_batch(body()).batch_id
+    assert client.service.lost_starts == lost
+
+
+def test_a_start_of_a_batch_is_not_repeated_for_long_when_its_answers_are_lost(
+    client: Client, emulator: Emulator
+) -> None:
+    client = waiting(client, 60.0)
+    client.fields("AW")
+    emulator.inject(Fault(effect="reset_after", times=None))
+    assert failure_of(lambda: client.start_batch(body())).code == "CONNECTION_FAILED"
+    assert client.service.lost_starts == 3
+
+
 def test_a_large_packed_answer_that_is_cut_off_is_tried_again(
     client: Client, emulator: Emulator
 ) -> None:
@@ -260,7 +333,7 @@ def test_an_error_says_what_the_api_says(client: Client, emulator: Emulator) -> 
     )
 
 
-def test_each_retry_is_logged_with_how_many_may_follow(
+def test_each_retry_is_logged_with_its_number_and_wait(
     client: Client, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     emulator.inject(Fault(effect="error", status=500, times=None))
@@ -268,8 +341,8 @@ def test_each_retry_is_logged_with_how_many_may_follow(
         failure_of(lambda: client.fields("AW"))
     tries = [record.getMessage() for record in caplog.records]
     assert len(tries) == 2
-    assert "try 2 of 3" in tries[0]
-    assert "try 3 of 3" in tries[1]
+    assert "try 2 follows in 0.0 s" in tries[0]
+    assert "try 3 follows in 0.0 s" in tries[1]
 
 
 # Starting a query batch
@@ -285,9 +358,9 @@ def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
     patient = replace(client, retry=replace(client.retry, max_tries=9))
     emulator.inject(Fault(effect=effect, method="POST", times=None, size=20))
     failure_of(lambda: patient.start_batch(body()))
-    sent = 1 + transport_module.MAX_STARTS_UNKNOWN
+    sent = 1 + patience_module.MAX_STARTS_UNKNOWN
     assert len(emulator.requests) == sent
-    assert patient.lost_starts == sent
+    assert patient.service.lost_starts == sent
     assert sum("may run unseen" in record.getMessage() for record in caplog.records) == sent
 
 
@@ -296,7 +369,7 @@ def test_a_start_whose_answer_was_lost_once_succeeds_and_is_counted(
 ) -> None:
     emulator.inject(Fault(effect="reset_after", method="POST"))
     batch = client.start_batch(body())
-    assert client.lost_starts == 1
+    assert client.service.lost_starts == 1
     assert [each.batch_id for each in emulator.batches][-1] == batch.batch_id
     assert len(emulator.batches) == 2
 
@@ -306,7 +379,7 @@ def test_a_start_that_the_api_refused_is_not_counted_as_lost(
 ) -> None:
     emulator.inject(Fault(effect="error", status=500, code="BATCH_CREATE_FAILED", times=2))
     assert client.start_batch(body()).batch_id
-    assert client.lost_starts == 0
+    assert client.service.lost_starts == 0
 
 
 def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
@@ -315,8 +388,8 @@ def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
     patient = replace(client, retry=replace(client.retry, max_tries=9))
     emulator.inject(Fault(effect="html", method="POST", status=200, times=None))
     failure_of(lambda: patient.start_batch(body()))
-    assert len(emulator.requests) == 1 + transport_module.MAX_STARTS_UNKNOWN
-    assert patient.lost_starts == len(emulator.requests)
+    assert len(emulator.requests) == 1 + patience_module.MAX_STARTS_UNKNOWN
+    assert patient.service.lost_starts == len(emulator.requests)
 
 
 def test_a_start_that_was_never_sent_is_not_counted_as_lost(
@@ -327,13 +400,13 @@ def test_a_start_that_was_never_sent_is_not_counted_as_lost(
         client = make_client(f"http://127.0.0.1:{unheard.getsockname()[1]}")
         error = failure_of(lambda: client.start_batch(body()))
     assert error.code == "CONNECTION_FAILED"
-    assert client.lost_starts == 0
+    assert client.service.lost_starts == 0
 
 
 def test_other_requests_without_answer_are_not_counted(client: Client, emulator: Emulator) -> None:
     emulator.inject(Fault(effect="reset_after", times=2))
     client.fields("AW")
-    assert client.lost_starts == 0
+    assert client.service.lost_starts == 0
 
 
 # The key
@@ -391,7 +464,7 @@ class Clock:
 
 def test_requests_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(transport_module, "time", clock)
+    monkeypatch.setattr(patience_module, "time", clock)
     limit, starts = RateLimit(4), []
     for _ in range(9):
         limit.wait()
@@ -401,7 +474,7 @@ def test_requests_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pause_is_no_credit_for_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(transport_module, "time", clock)
+    monkeypatch.setattr(patience_module, "time", clock)
     limit = RateLimit(2)
     limit.wait()
     clock.now += 60

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.patience import RetryPolicy
     from tests.api.server import Running
 
 KEY = "Zq7-secretKEY_9876543210-xyz"
@@ -337,5 +338,5 @@ def test_a_body_that_drips_is_hung_up_on(
     assert error.code == "ANSWER_INVALID"
 
 
-def once(client: Client) -> transport_module.RetryPolicy:
+def once(client: Client) -> RetryPolicy:
     return replace(client.retry, max_tries=1)

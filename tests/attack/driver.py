@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.api.client import Client
-from tap_supermetrics.api.transport import RateLimit, RetryPolicy
+from tap_supermetrics.api.patience import RateLimit, RetryPolicy
 from tap_supermetrics.directory import Directory
 from tap_supermetrics.emulator import Emulator, Options
 from tap_supermetrics.errors import TapError
@@ -45,7 +45,7 @@ FACEBOOK: Final[dict[str, Any]] = {
     "ds_accounts": ["act_1784203956017"],
     "fields": ["Date", "spend"],
 }
-QUICK: Final = RetryPolicy(first_wait_s=0.001, longest_wait_s=0.01)
+QUICK: Final = RetryPolicy(first_wait_s=0.001, longest_wait_s=0.01, outage_s=0.0)
 
 
 def options(**changes: Any) -> Options:  # noqa: ANN401 - any option

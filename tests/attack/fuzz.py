@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["tap_supermetrics"]):
     from tap_supermetrics.api import wire
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.api.transport import RateLimit
+    from tap_supermetrics.api.patience import RateLimit
     from tap_supermetrics.lines import LineFormat
     from tap_supermetrics.records import Mismatches, RecordReader
     from tap_supermetrics.settings import Settings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from tests.attack.driver import (
     DAY,
     FACEBOOK,
     LAST,
+    QUICK,
     WHOLE,
     asked,
     attempt,
@@ -333,3 +335,40 @@ def test_without_query_batches_the_same_rows_come_query_by_query(
 
     assert done.code == 0, done.log
     keeps_its_promise(done, emulator, ADS, FACEBOOK)
+
+
+OUTAGES: Final = {
+    "nothing answers": "",
+    "no batch can be started": "query/batch$",
+    "no status can be read": "query/batch/.*/status",
+    "no results can be read": "query/results",
+}
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+@pytest.mark.parametrize("path", OUTAGES.values(), ids=OUTAGES)
+def test_an_outage_costs_time_but_no_query_twice(path: str, mode: str, emulator: Emulator) -> None:
+    emulator.reset()
+    calls_before = 1 if path == "query/batch$" else 12
+    emulator.inject(Fault(effect="html", path=path, status=503, after=calls_before, times=30))
+    if path != "query/batch$":  # where a start may have been carried out, patience ends earlier
+        emulator.inject(Fault(effect="reset_before", path=path, after=calls_before, times=30))
+    waiting = replace(QUICK, outage_s=60.0)
+    first = LAST - 79 * DAY
+    done = attempt(settings_for(emulator, ADS, start_date=str(first), mode=mode), retry=waiting)
+
+    assert (done.code, done.message) == (0, "")
+    assert len(emulator.queries) == 160
+    keeps_its_promise(done, emulator, ADS, first=first)
+
+
+def test_a_part_of_the_service_that_stays_away_is_waited_for_once(emulator: Emulator) -> None:
+    emulator.reset()
+    emulator.inject(Fault(effect="html", path="query/results", status=502, times=None))
+    waiting = replace(QUICK, outage_s=1.0)
+    begun = time.monotonic()
+    done = attempt(settings_for(emulator, ADS, FACEBOOK), retry=waiting)
+
+    assert done.code == 3
+    assert time.monotonic() - begun < 10.0
+    assert done.days("google_ads") == set()

@@ -24,7 +24,7 @@ from tap_supermetrics.api import transport as transport_module
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.transport import RateLimit
+from tap_supermetrics.api.patience import RateLimit
 from tap_supermetrics.emulator import Emulator
 from tap_supermetrics.extraction import batches, polling
 from tap_supermetrics.records import Mismatches, RecordReader

@@ -38,7 +38,7 @@ OUTSIDE: Final = {
     "singer_sdk": SINGER,
     "click": {"tap"},
     "requests": {"api.transport"},
-    "backoff": {"api.transport"},
+    "backoff": {"api.patience", "api.transport"},
     "urllib3": {"api.transport"},
     "http": set[str](),
     "socket": set[str](),

@@ -1,0 +1,168 @@
+"""How long a request is repeated, how long a service that is away is waited for, and the pace."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api.errors import ApiError, Fate, is_outage
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from backoff.types import Details
+
+logger = logging.getLogger(__name__)
+
+MAX_TRIES: Final = 6
+MAX_RETRY_S: Final = 600.0
+"""No retry begins later than this after the first try, in seconds."""
+OUTAGE_S: Final = 900.0
+"""So long a service is waited for that answered before and now is not there, in seconds."""
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 60.0
+MAX_STARTS_UNKNOWN: Final = 2
+"""How often a batch is started again when the answer to its start was lost."""
+
+_SERVER_ERRORS: Final = 500
+_NEVER_REACHED: Final = frozenset({503, 521, 522, 523, 530})
+"""Statuses by which a proxy says that it did not reach the service, or that this takes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How long to wait between tries. Waits are drawn between zero and a doubling bound.
+
+    Attributes:
+        max_tries: tries in all.
+        max_time_s: no retry begins later than this after the first try.
+        first_wait_s: bound of the first wait.
+        longest_wait_s: bound of any wait; what the server asks for stands above it.
+        outage_s: how long tries go on where the service has answered before and is not there now.
+            What it holds is paid for, and a night's run is not to end by some bad minutes; a
+            mistake in `api_url` is told at once all the same.
+    """
+
+    max_tries: int = MAX_TRIES
+    max_time_s: float = MAX_RETRY_S
+    outage_s: float = OUTAGE_S
+    first_wait_s: float = FIRST_WAIT_S
+    longest_wait_s: float = LONGEST_WAIT_S
+
+    def waits(self) -> Generator[float, ApiError, None]:
+        """Seconds to wait after each error sent in."""
+        error = yield 0.0
+        bound = self.first_wait_s
+        while True:
+            drawn = random.uniform(0, bound)  # noqa: S311 - spreads load, guards nothing
+            error = yield max(drawn, error.retry_after_s)
+            bound = min(bound * 2, self.longest_wait_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """What answers have shown of the service; shared by all threads.
+
+    Attributes:
+        is_there: whether it has answered at all.
+        gone: kinds of answer that were waited for in vain; not again until one comes.
+        lost_starts: how many starts of a query batch got no answer; each may have made a batch
+            that nobody can find.
+    """
+
+    is_there: bool = False
+    gone: set[object] = field(default_factory=set)
+    lost_starts: int = 0
+
+    def answered(self, kind: object) -> None:
+        """A good answer of this kind came."""
+        self.is_there = True
+        self.gone.discard(kind)
+
+
+class RateLimit:
+    """Spreads the requests of all threads evenly, so that no second sees too many."""
+
+    def __init__(self, per_second: float) -> None:
+        self._interval_s = 1 / per_second
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        """Return when the next request may be sent."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._interval_s
+        if turn > now:
+            time.sleep(turn - now)
+
+
+class Patience:
+    """Decides when one request has been tried enough.
+
+    Args:
+        policy: how much is enough.
+        service: what is known of the service.
+        kind: of the answer, by which an outage of a part of the service is known.
+        is_start: whether it starts a query batch, which cannot be found without its answer.
+    """
+
+    def __init__(
+        self, policy: RetryPolicy, service: Service, kind: object, *, is_start: bool
+    ) -> None:
+        self._policy = policy
+        self._service = service
+        self._kind = kind
+        self._is_start = is_start
+        self._started = time.monotonic()
+        self._tries = 0
+        self._lost = 0
+
+    def is_over(self, error: Exception) -> bool:
+        """Whether to give up after this error."""
+        if not isinstance(error, ApiError) or error.fate is not Fate.RETRY:
+            return True
+        self._tries += 1
+        if self._is_start and _may_have_started(error):
+            self._note_lost_start(error)
+        return self._lost > MAX_STARTS_UNKNOWN or self._is_used_up(error)
+
+    def _is_used_up(self, error: ApiError) -> bool:
+        policy, service = self._policy, self._service
+        waited_s = time.monotonic() - self._started + error.retry_after_s
+        may_come_back = is_outage(error) and service.is_there and self._kind not in service.gone
+        if may_come_back and waited_s <= policy.outage_s:
+            return False
+        is_used_up = self._tries >= policy.max_tries or waited_s > policy.max_time_s
+        if is_used_up and is_outage(error):
+            service.gone.add(self._kind)
+        return is_used_up
+
+    def _note_lost_start(self, error: ApiError) -> None:
+        self._lost += 1
+        self._service.lost_starts += 1
+        logger.warning(
+            "No answer to the start of a query batch: it may run unseen and cost quota. %s", error
+        )
+
+
+def _may_have_started(error: ApiError) -> bool:
+    """Whether a start may have been carried out although no answer said so."""
+    is_of_proxy = not error.code and error.status >= _SERVER_ERRORS
+    is_unknown = is_of_proxy and error.status not in _NEVER_REACHED
+    return error.is_answer_lost or is_unknown or error.code == "ANSWER_INVALID"
+
+
+def log_retry(details: Details) -> None:
+    """Say that a request is repeated, when, and why."""
+    logger.warning(
+        "Request failed, try %d follows in %.1f s: %s",
+        details["tries"] + 1,
+        details["wait"],
+        details["exception"],
+    )
