@@ -119,7 +119,7 @@ def test_an_account_that_is_not_listed_any_more_is_named(
 @pytest.mark.parametrize(
     ("path", "status", "code", "times"),
     [
-        ("query/batch/.*/status", 503, "SERVICE_UNAVAILABLE", 7),
+        ("query/batch/.*/status", 500, "BATCH_SEARCH_FAILED", 7),
         ("query/accounts", 400, "QUERY_AUTH_UNAVAILABLE", 1),
     ],
 )
