@@ -107,6 +107,7 @@ class Course:
         note = self._changed() if state.query_hash not in {"", asked} else ""
         if note or request_hash != state.request_hash:
             held.forget(self.report.name)
+        held.forget_half_days(self.report, scope.last_complete)
         state.query_hash, state.request_hash, state.batches = asked, request_hash, ()
         state.begin([account_id_of(group) for group in scope.groups])
         coverage = {} if ignores_coverage else state.coverage

@@ -105,8 +105,7 @@ class AsyncChannel:
         """Ask the next query, unless an earlier run did so already."""
         query = self._pending.popleft()
         parameters = self._parameters(query)
-        asker = f"{self._run_id} {query.report}"
-        schedule_id = schedule_id_of(asker, parameters, self._tries[query])
+        schedule_id = schedule_id_of(self._asker(query), parameters, self._tries[query])
         self._tries[query] += 1
         try:
             meta = self._left_behind(schedule_id) or self._around.client.start_query(
@@ -127,6 +126,18 @@ class AsyncChannel:
         self._around.registry.asked_alone(query)
         self._decisions.asked([query])
         self._settle(running, meta)
+
+    def _asker(self, query: Query) -> str:
+        """Who asks; each day another for days that may change: an older answer lacks the change."""
+        report = self._around.reports[query.report]
+        last_complete = self._around.scopes[query.report].last_complete
+        asker = f"{self._run_id} {query.report}"
+        is_settled = (
+            last_complete is not None
+            and query.dates is not None
+            and (last_complete - query.dates.last).days >= report.lookback_days
+        )
+        return asker if is_settled else f"{asker} {last_complete}"
 
     def _parameters(self, query: Query) -> dict[str, Any]:
         item = BatchItem(
@@ -200,10 +211,11 @@ class AsyncChannel:
 def schedule_id_of(asker: str, parameters: Mapping[str, Any], tries: int) -> str:
     """The schedule id of a query: the same for the same question of the same asker and try.
 
-    The asker is a report of a run: asked under the id of another report, the API would run again
-    what is still being read. Two different questions never share an id, and a failed or expired
-    query that is asked again gets another, because nobody knows what the API answers to a used
-    one. 36 characters of `[A-Za-z0-9_-]`; the API takes up to 50.
+    The asker is a report of a run, and where days may still change the day of asking: asked under
+    the id of another report, the API would run again what is still being read. Two different
+    questions never share an id, and a failed or expired query that is asked again gets another,
+    because nobody knows what the API answers to a used one. 36 characters of `[A-Za-z0-9_-]`; the
+    API takes up to 50.
     """
     asked = json.dumps([asker, parameters, tries], sort_keys=True)
     return f"tap_{hashlib.sha256(asked.encode()).hexdigest()[:32]}"

@@ -54,11 +54,32 @@ class HeldResults:
         for batch in self.batches.values():
             batch.waiting = {query for query in batch.waiting if query.report != report}
 
+    def forget_half_days(self, report: Report, last_complete: date | None) -> None:
+        """Do not use what was asked on a day that is over now, for that day or by the API's dates.
+
+        Args:
+            report: the report.
+            last_complete: yesterday, where the report is.
+        """
+        for batch_id, batch in self.batches.items():
+            asked_on = self.held[batch_id].submitted_at.astimezone(report.timezone).date()
+            if last_complete and asked_on <= last_complete:
+                batch.waiting = {
+                    query
+                    for query in batch.waiting
+                    if query.report != report.name or _was_whole(query, report, asked_on)
+                }
+
     def leave(self, report: str) -> None:
         """Let the batches of a report be, which cannot be planned this time."""
         for batch_id, batch in self.batches.items():
             if any(query.report == report for query in batch.waiting):
                 self.left.add(batch_id)
+
+
+def _was_whole(query: Query, report: Report, asked_on: date) -> bool:
+    """Whether all days of a query were over when it was asked, and are the same ones now."""
+    return query.dates.last < asked_on if query.dates else not report.date_range_type
 
 
 def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> HeldResults:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -10,6 +11,7 @@ import pytest
 
 from tap_supermetrics.api.client import BatchStatus, Client
 from tap_supermetrics.emulator import Emulator, Fault
+from tap_supermetrics.emulator.clock import instant
 from tap_supermetrics.extraction.extraction import Extraction
 from tap_supermetrics.extraction.outcomes import Result
 from tests.attack.driver import (
@@ -27,6 +29,7 @@ from tests.attack.driver import (
     posts,
     settings_for,
 )
+from tests.tap import truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.emulator.faults import Effect
     from tests.attack.driver import Attempt
+    from tests.tap import Key, Values
 
 pytestmark = pytest.mark.timeout(120)
 MONTH = LAST - 29 * DAY
@@ -330,6 +334,37 @@ def test_a_batch_is_never_taken_for_other_days_than_its_own(emulator: Emulator) 
     done = attempt(settings_for(emulator, ADS, start_date=str(first)), state)
 
     succeeds(done, emulator, ADS, first=first)
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+@pytest.mark.parametrize("split", ["day", "none"])
+def test_a_day_that_was_asked_before_it_was_over_is_asked_again_after_midnight(
+    monkeypatch: pytest.MonkeyPatch, mode: str, split: str
+) -> None:
+    """What the API holds of it lacks its last hours."""
+    rows: dict[Key, Values] = {}
+
+    def kill(key: Key, values: Values) -> NoReturn:
+        rows[key] = values
+        while sum(query.last == LAST for query in night.queries) < len(ACCOUNTS):
+            time.sleep(0.01)
+        raise Killed
+
+    with Emulator(options=options(now="2024-06-09T23:50:00+00:00")) as night:
+        for module in ("tap_supermetrics.run", "tests.attack.driver"):
+            monkeypatch.setattr(f"{module}.utc_now", night.clock.now)
+        report = {**ADS, "split_dates_policy": split}
+        config = settings_for(night, report, end_date="today", mode=mode)
+        with monkeypatch.context() as patch:
+            patch.setattr("tap_supermetrics.extraction.extraction.cancel_batches", lambda *_: None)
+            killed = attempt(config, keep=kill)
+        night.clock.set(instant("2024-06-10T00:30:00+00:00"))
+        done = attempt({**config, "end_date": str(LAST)}, killed.bookmarks, keep=rows.__setitem__)
+
+        assert done.code == 0
+        true = truth(night, ADS, LAST, LAST)
+        assert {key: row for key, row in rows.items() if row["Date"] == str(LAST)} == true
+        assert sum(query.last == LAST for query in night.queries) == 2 * len(ACCOUNTS)
 
 
 def test_accounts_swapped_by_hand_in_a_held_batch_do_not_swap_their_rows(
