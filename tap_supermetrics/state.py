@@ -77,6 +77,7 @@ class ReportState:
         not_before: first day that the API is known to give; earlier ones are not asked again.
         async_run: the run whose queries, asked by themselves, the API may still hold.
         everywhere: what a hand-written bookmark of the whole stream says of every account.
+        had_everywhere: whether there ever was one, as far as is known.
     """
 
     replication_key: str
@@ -88,6 +89,7 @@ class ReportState:
     not_before: date | None = None
     async_run: AsyncRun | None = None
     everywhere: Coverage | None = None
+    had_everywhere: bool = False
 
     def begin(self, account_ids: Sequence[str]) -> None:
         """Give every account without coverage what a hand-written bookmark says of all."""
@@ -135,9 +137,13 @@ class ReportState:
         }
 
     def _everywhere_to_json(self) -> dict[str, Any]:
-        """A bookmark of the whole stream, until its accounts are known."""
+        """A bookmark of the whole stream, until its accounts are known.
+
+        From then on it is taken back aloud: left out, it would live on where states are merged,
+        and hold for accounts that are added later.
+        """
         if self.everywhere is None or self.everywhere.bookmark is None:
-            return {}
+            return {"replication_key_value": None} if self.had_everywhere else {}
         day = self.everywhere.bookmark.isoformat()
         return {"replication_key": self.replication_key, "replication_key_value": day}
 
@@ -187,6 +193,7 @@ def report_state(
             state.coverage[_account_id(entry)] = _coverage(entry, start)
         except _MALFORMED as error:
             mistakes.append(f"{place}: expected {_PARTITION} ({_said(error)})")
+    state.had_everywhere = "replication_key_value" in raw
     try:
         state.everywhere = _coverage(raw, start) if raw.get("replication_key_value") else None
     except _MALFORMED as error:

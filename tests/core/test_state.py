@@ -200,6 +200,22 @@ def test_a_bookmark_of_the_stream_is_kept_until_accounts_are_known() -> None:
     assert again.coverage["1"].covered == (date_range(0, 5),)
 
 
+def test_a_bookmark_of_the_stream_does_not_outlive_a_merge_of_states() -> None:
+    """Meltano lays the state of a failed run over the one before it, key by key."""
+    by_hand = {"replication_key": "Date", "replication_key_value": "2024-02-25"}
+    merged: dict[str, Any] = by_hand
+    for _ in range(2):
+        state, mistakes = read(merged)
+        state.begin(["1"])
+        assert mistakes == []
+        merged = {**by_hand, **written(state)}
+    state, mistakes = read(merged)
+    state.begin(["1", "added later"])
+    assert mistakes == []
+    assert state.coverage["1"].covered == (date_range(0, 5),)
+    assert "added later" not in state.coverage
+
+
 def test_a_bookmark_before_the_start_covers_nothing() -> None:
     state, mistakes = read({"partitions": [partition(replication_key_value="2024-02-01")]})
     assert mistakes == []
