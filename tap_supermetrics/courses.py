@@ -15,7 +15,7 @@ from tap_supermetrics.state import report_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from tap_supermetrics.api.wire import FieldInfo
     from tap_supermetrics.directory import Directory
@@ -41,6 +41,7 @@ class Course:
         is_planned: whether that could be planned.
         queries: its part of the plan.
         mismatches: values that became null.
+        first_given: the earliest day that the API gave in this run; None while it gave none.
         has_rows: whether any row of it was written.
         misfits: how many results did not fit what its records should be.
     """
@@ -53,6 +54,7 @@ class Course:
     is_planned: bool = False
     queries: tuple[Query, ...] = ()
     mismatches: Mismatches = field(default_factory=Mismatches)
+    first_given: date | None = None
     has_rows: bool = False
     misfits: int = 0
 

@@ -7,7 +7,7 @@ records of a report, and it says when the state is worth writing.
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from sys import maxsize
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -29,7 +29,6 @@ from tap_supermetrics.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
-    from datetime import date
     from typing import TypeVar
 
     from tap_supermetrics.api.client import Client
@@ -259,6 +258,8 @@ class Run:
             outcome.fetched_at,
             course.report.lookback_days if course.report.refresh_after_hours else 0,
         )
+        if outcome.dates:
+            self._learn_given(course, outcome.dates.first)
         course.has_rows = course.has_rows or outcome.row_count > 0
         self.summary.done(outcome, outcome.row_count)
 
@@ -282,7 +283,8 @@ class Run:
         is_failure = lost.was_asked and lost.error.code != "ACCOUNT_EXCLUDED"
         is_by_day = course.scope is not None and course.scope.is_incremental
         if is_too_early(lost.error) and lost.query.day and lost.was_asked and is_by_day:
-            self._learn_first_day(course, first_day_given(lost.error, lost.query.day))
+            last = course.scope.wanted.last if course.scope and course.scope.wanted else date.max
+            self._learn_first_day(course, first_day_given(lost.error, lost.query.day, last))
         if self.summary.lost(lost):
             logger.error("%s is lost: %s", lost.query, lost.error)
         if lost.error.fate is Fate.STOP:
@@ -302,9 +304,15 @@ class Run:
             self._extraction.give_up_history(name, first_day, error)
 
     def _learn_first_day(self, course: Course, first_day: date) -> None:
-        name, before = course.report.name, course.state.not_before
-        course.state.not_before = max(first_day, before or first_day)
-        self.summary.first_days[name] = course.state.not_before
+        known = max(first_day, course.state.not_before or first_day)
+        course.state.not_before = min(known, course.first_given or known)
+        self.summary.first_days[course.report.name] = course.state.not_before
+
+    def _learn_given(self, course: Course, first_day: date) -> None:
+        """What the API gives is not too early, whatever a refusal was taken to say."""
+        course.first_given = min(first_day, course.first_given or first_day)
+        if course.state.not_before and course.first_given < course.state.not_before:
+            self._learn_first_day(course, course.first_given)
 
     # State
 

@@ -259,15 +259,16 @@ def is_too_early(error: ApiError) -> bool:
     return error.code in _TOO_EARLY or "historical start date" in str(error).casefold()
 
 
-def first_day_given(error: ApiError, refused: date) -> date:
+def first_day_given(error: ApiError, refused: date, last: date = date.max) -> date:
     """The first day that the API may give, after it refused one day as too far back.
 
     Args:
         error: the refusal; its text has been seen to name the earliest day, and may name others.
         refused: the refused day.
+        last: the last day that is wanted; a later one is another, such as the end of a license.
     """
     words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
-    later = (day for word in words if (day := _day(word)) and day > refused)
+    later = (day for word in words if (day := _day(word)) and refused < day <= last)
     return min(later, default=refused + timedelta(days=1))
 
 

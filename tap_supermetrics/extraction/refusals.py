@@ -65,13 +65,16 @@ class Refusals:
         """The results of a query are there. May be called by any thread."""
         self._answered.add(_place(query))
 
-    def learn(self, query: Query, error: ApiError, *, is_by_day: bool) -> None:
+    def learn(
+        self, query: Query, error: ApiError, *, is_by_day: bool, last: date = date.max
+    ) -> None:
         """A query is lost.
 
         Args:
             query: the query.
             error: why.
             is_by_day: whether days of its report count by themselves.
+            last: the last day that its report wants.
         """
         place = _place(query)
         if error.code in _NO_REPORT:
@@ -79,7 +82,7 @@ class Refusals:
         elif error.code in _NO_ACCOUNT:
             self._refuse(place, error)
         elif is_too_early(error) and query.day and is_by_day:
-            self.refuse_history(query.report, first_day_given(error, query.day), error)
+            self.refuse_history(query.report, first_day_given(error, query.day, last), error)
         elif _is_part_of(query, self._probes.get(place)):
             text = "%s is lost, as all %d queries of the account before: no more are asked now"
             logger.warning(text, query, self._lost[place])

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,6 @@ from tap_supermetrics.settings import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import date
 
     from tap_supermetrics.api import wire
     from tap_supermetrics.extraction.batches import RunningBatch
@@ -335,7 +335,9 @@ class Runner:
     def _lose(self, queries: Sequence[Query], error: ApiError, *, asked: bool = True) -> None:
         for query in queries:
             if asked:
-                self._refusals.learn(query, error, is_by_day=self._is_by_day(query))
+                wanted = self._around.scopes[query.report].wanted
+                last = wanted.last if wanted else date.max
+                self._refusals.learn(query, error, is_by_day=self._is_by_day(query), last=last)
             self._board.put(Lost(query=query, error=error, was_asked=asked))
 
     def _drop_hopeless(self) -> None:

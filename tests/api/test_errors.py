@@ -193,3 +193,8 @@ def test_what_a_person_has_to_mend_has_an_exit_code_of_its_own(code: str, exit_c
 def test_the_first_day_given_is_the_one_named_or_the_next(message: str, expected: date) -> None:
     error = ApiError("START_DATE_HISTORICAL", message)
     assert first_day_given(error, date(2020, 1, 1)) == expected
+
+
+def test_a_day_later_than_all_that_are_wanted_is_not_the_first_day_given() -> None:
+    error = ApiError("LICENSE_HISTORICAL_RANGE_EXCEEDED", "the license ends on 2025-01-31")
+    assert first_day_given(error, date(2020, 1, 1), date(2024, 6, 9)) == date(2020, 1, 2)

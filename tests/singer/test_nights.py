@@ -180,6 +180,34 @@ def test_days_after_the_first_that_the_api_gives_are_found_in_a_long_query(
     assert target.state["bookmarks"]["ads"]["not_before"] == str(given)
 
 
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The license, valid until 2025-01-31, has no days so far back.",
+        f"No days so far back. The range ends on {LAST}.",
+    ],
+)
+def test_a_day_named_by_a_refusal_does_not_hide_days_that_the_api_gives(
+    emulator: Emulator, tmp_path: Path, text: str, order: str
+) -> None:
+    """Else nothing would be asked up to the day named, night by night, and none fail."""
+    code, gap = "LICENSE_HISTORICAL_RANGE_EXCEEDED", FIRST + 10 * DAY
+    for day in (FIRST, FIRST + DAY):
+        refusal = Fault(effect="fail_query", day=day, code=code, description=text, times=None)
+        emulator.inject(refusal)
+    emulator.inject(Fault(effect="fail_query", day=gap, code="QUERY_ERROR"))
+    target = Target()
+    given = config(emulator, {**ONE, "backfill_order": order})
+    assert sync(given, tmp_path, target).code == 3
+    assert target.state["bookmarks"]["ads"]["not_before"] == str(FIRST + 2 * DAY)
+    ended = sync(given, tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert target.tables["ads"] == truth(emulator, ONE, FIRST + 2 * DAY, LAST)
+    assert len(emulator.queries) == 20 + 1
+
+
 def test_a_report_read_whole_stays_whole_although_the_api_refuses_its_first_days(
     emulator: Emulator, tmp_path: Path
 ) -> None:
