@@ -337,19 +337,26 @@ def adopt(held: HeldBatch, status: BatchStatus | None = None) -> RunningBatch:
         split_accounts=by_account,
         timeout_s=wire.MAX_TIMEOUT_S,
         waiting=asked,
-        size=len(status.queries) if status else len(asked),
+        size=max(len(status.queries), len(asked)) if status else len(asked),
         since=now,
         last_seen=now,
         next_poll=now,
     )
     if status:
+        entries = batch.entries(status)
+        # A batch that has just been started may not list all its queries yet.
+        is_filling = not status.is_stopped and len(status.queries) < len(asked)
         batch.waiting = {
             query
-            for query, entry in batch.entries(status).items()
-            if entry.status is wire.QueryStatus.SUCCESS
-            or (not status.is_stopped and not entry.status.is_failure)
+            for query in asked
+            if (_may_serve(entries[query], status) if query in entries else is_filling)
         }
     return batch
+
+
+def _may_serve(entry: wire.BatchQuery, status: BatchStatus) -> bool:
+    is_hopeful = not status.is_stopped and not entry.status.is_failure
+    return is_hopeful or entry.status is wire.QueryStatus.SUCCESS
 
 
 def _log_progress(batch: RunningBatch) -> None:

@@ -100,14 +100,13 @@ def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> He
         if (now - batch.submitted_at).total_seconds() < oldest_s
     }
     found = {batch_id: _find(client, batch) for batch_id, batch in held.items()}
-    running = {batch_id: batch for batch_id, batch in found.items() if batch and batch.waiting}
-    return HeldResults(batches=running, held=held)
+    return HeldResults(batches={k: batch for k, batch in found.items() if batch}, held=held)
 
 
 def _find(client: Client, held: HeldBatch) -> RunningBatch | None:
     batch_id = held.batch_id
     try:
-        batch = adopt(held, client.batch_status(batch_id))
+        status = client.batch_status(batch_id)
     except ApiError as error:
         # Of a path that is not found, the id is the only part that has not worked before.
         if error.fate is Fate.STOP and error.code not in NO_BATCHES:
@@ -117,12 +116,14 @@ def _find(client: Client, held: HeldBatch) -> RunningBatch | None:
             return adopt(held)
         logger.info("Query batch %s of an earlier run is gone: %s", batch_id, error)
         return None
+    batch = adopt(held, status)
     logger.info(
         "Query batch %s of an earlier run can still serve %d queries",
         batch_id,
         len(batch.waiting),
     )
-    return batch
+    # One that runs on for nobody is to be cancelled.
+    return batch if batch.waiting or not status.is_stopped else None
 
 
 class Extraction:

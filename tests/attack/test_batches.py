@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import msgspec
 import pytest
 
 from tap_supermetrics.api.client import BatchStatus, Client
@@ -282,6 +284,49 @@ def test_a_batch_that_waited_behind_others_for_hours_still_serves(emulator: Emul
 
     succeeds(done, emulator, ADS)
     assert len(emulator.queries) == before
+
+
+@pytest.mark.parametrize("listed", [0, 2])
+def test_a_batch_that_does_not_list_its_queries_yet_is_waited_for(
+    listed: int, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed early is started again while the API still splits its batch."""
+    state, ask, looks = held_state(emulator, ADS), Client.batch_status, [listed, listed]
+
+    def status(client: Client, batch_id: str) -> BatchStatus:
+        whole = ask(client, batch_id)
+        if not looks:
+            return whole
+        return replace(whole, is_stopped=False, queries=whole.queries[: looks.pop()])
+
+    monkeypatch.setattr(Client, "batch_status", status)
+    before = len(emulator.queries)
+    done = attempt(settings_for(emulator, ADS), state)
+
+    succeeds(done, emulator, ADS)
+    assert len(emulator.queries) == before
+
+
+def test_a_batch_that_runs_on_for_nobody_is_cancelled(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose query is whose cannot be told of it, so all are asked again."""
+    state, ask = held_state(emulator, ADS), Client.batch_status
+    (held,) = state["google_ads"]["query_batches"]
+
+    def status(client: Client, batch_id: str) -> BatchStatus:
+        whole = ask(client, batch_id)
+        if batch_id != held["batch_id"]:
+            return whole
+        strange = tuple(msgspec.structs.replace(q, schedule_id="odd") for q in whole.queries * 2)
+        return replace(whole, is_stopped=False, queries=strange)
+
+    monkeypatch.setattr(Client, "batch_status", status)
+    done = attempt(settings_for(emulator, ADS), state)
+
+    succeeds(done, emulator, ADS)
+    cancelled = [each.path for each in emulator.requests if each.method == "DELETE"]
+    assert [path.rpartition("/")[2] for path in cancelled] == [held["batch_id"]]
 
 
 @pytest.mark.parametrize("gone", ["expired", "unknown", "strange", "an hour older"])
