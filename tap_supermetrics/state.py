@@ -8,7 +8,8 @@
 
 A person may edit it: `replication_key_value` alone means "all up to that day". `query_batches` and
 `async_run` are written even when empty, because Meltano merges the states of failed runs key by
-key, and a missing key would let an old value live on.
+key, and a missing key would let an old value live on. For the same reason no key holds an object
+at one time and null at another: Meltano fails to lay the one over the other.
 """
 
 from __future__ import annotations
@@ -304,19 +305,21 @@ def _ranges_from_json(raw: Any) -> tuple[DateRange, ...]:  # noqa: ANN401 - what
     )
 
 
-def _async_run_to_json(run: AsyncRun | None) -> dict[str, str] | None:
-    return {"run_id": run.run_id, "started_at": run.started_at.isoformat()} if run else None
+def _async_run_to_json(run: AsyncRun | None) -> list[str] | None:
+    return [run.run_id, run.started_at.isoformat()] if run else None
 
 
 def _async_run(raw: Any, path: str, mistakes: list[str]) -> AsyncRun | None:  # noqa: ANN401 - whatever the state holds
     if raw is None:
         return None
     try:
-        started_at = datetime.fromisoformat(raw["started_at"])
-        return AsyncRun(run_id=_id(raw["run_id"]), started_at=_aware(started_at))
+        # An object in states of before.
+        run_id, text = (raw["run_id"], raw["started_at"]) if isinstance(raw, dict) else raw
+        started_at = datetime.fromisoformat(text)
+        return AsyncRun(run_id=_id(run_id), started_at=_aware(started_at))
     except _MALFORMED as error:
         mistakes.append(
-            f"{path}: expected run_id and started_at with offset ({_said(error)}); "
+            f"{path}: expected [run id, start with offset] ({_said(error)}); "
             "remove it to go on without it"
         )
         return None

@@ -216,6 +216,12 @@ def test_a_bookmark_of_the_stream_does_not_outlive_a_merge_of_states() -> None:
     assert "added later" not in state.coverage
 
 
+def test_an_async_run_is_read_from_states_of_before() -> None:
+    state, mistakes = read({"async_run": {"run_id": "1", "started_at": NOW.isoformat()}})
+    assert mistakes == []
+    assert state.async_run == AsyncRun(run_id="1", started_at=NOW)
+
+
 def test_a_bookmark_before_the_start_covers_nothing() -> None:
     state, mistakes = read({"partitions": [partition(replication_key_value="2024-02-01")]})
     assert mistakes == []

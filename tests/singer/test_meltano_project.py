@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import date, datetime, timezone
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from jsonschema import Draft202012Validator
+from meltano.core.state_store import MeltanoState
 
+from tap_supermetrics.dates import DateRange
+from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.state import AsyncRun, HeldBatch, ReportState
 from tests.demo import processes
 
 if TYPE_CHECKING:
@@ -42,6 +47,29 @@ def test_the_plugin_definition_can_be_added_to_another_project(tmp_path: Path) -
     ]
     assert by_name(added) == by_name(ours)
     assert added["capabilities"] == ours["capabilities"]
+
+
+def test_states_of_any_two_runs_can_be_merged() -> None:
+    """Meltano fails where a key holds an object in one state and null in the other."""
+    now, day = datetime(2024, 6, 10, tzinfo=timezone.utc), date(2024, 6, 9)
+    dates = DateRange(first=day, last=day)
+    batch = HeldBatch(
+        batch_id="qrb_1", submitted_at=now, split_dates=True, split_accounts=True, items={}
+    )
+    idle = ReportState(replication_key="Date", start=day)
+    busy = ReportState(
+        replication_key="Date",
+        start=day,
+        coverage={"1": Coverage(covered=(dates,), stale=(dates,), bookmark=day)},
+        batches=(batch,),
+        async_run=AsyncRun(run_id="1", started_at=now),
+        not_before=day,
+    )
+    for before, after in [(idle, busy), (busy, idle), (busy, busy)]:
+        states = [{"bookmarks": {"ads": each.to_json()}} for each in (before, after)]
+        merged = MeltanoState("x", completed_state=states[0], partial_state=states[1])
+        bookmark = json.loads(merged.json_merged())["bookmarks"]["ads"]
+        assert bookmark == after.to_json()
 
 
 def by_name(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
