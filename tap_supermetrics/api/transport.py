@@ -20,7 +20,7 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
-from tap_supermetrics.api import wire
+from tap_supermetrics.api import tolerance, wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.patience import Patience, RateLimit, RetryPolicy, Service, log_retry
 from tap_supermetrics.secrecy import without_key
@@ -43,18 +43,9 @@ CHUNK_BYTES: Final = 256 * 1024
 
 _FINDING_OUT: Final = threading.Lock()
 _DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
-_ENVELOPE: Final = msgspec.json.Decoder(wire.Envelope)
+_PARTS: Final = msgspec.json.Decoder(wire.Parts)
 _REDIRECTS: Final = range(300, 400)
 _ERRORS: Final = 400
-_SERVER_ERRORS: Final = 500
-_NO_ERROR_OBJECT: Final = (
-    msgspec.DecodeError,
-    UnicodeDecodeError,
-    RecursionError,
-    LookupError,
-    TypeError,
-    AttributeError,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,13 +183,14 @@ class Transport:
                 good = _decoder(to).decode(body)
                 self.service.answered(to)
                 return Answer(meta=good.meta, data=good.data)
-        envelope = self._envelope(body, status, retry_after_s)
+        mended = tolerance.mended(body)
+        envelope = self._envelope(mended, status, retry_after_s)
         request_id = envelope.meta.request_id
-        if envelope.error is not None or status >= _ERRORS:
-            error = envelope.error or wire.Error()
-            raise self.refusal(error, status, request_id, retry_after_s)
+        error = envelope.error or tolerance.problem_of(mended)
+        if error is not None or status >= _ERRORS:
+            raise self.refusal(error or wire.Error(), status, request_id, retry_after_s)
         try:
-            data = msgspec.json.decode(envelope.data, type=to)
+            data = tolerance.decoded(envelope.data, to)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             message = f"expected data as documented, got other ({error})"
             raise ApiError(
@@ -207,11 +199,16 @@ class Transport:
         self.service.answered(to)
         return Answer(meta=envelope.meta, data=data)
 
-    def _envelope(self, body: bytearray, status: int, retry_after_s: float) -> wire.Envelope:
+    def _envelope(self, body: bytes, status: int, retry_after_s: float) -> wire.Envelope:
         try:
-            return _ENVELOPE.decode(body)
+            parts = _PARTS.decode(body)
+            return wire.Envelope(
+                meta=tolerance.decoded(parts.meta, wire.Meta),
+                error=tolerance.decoded(parts.error, wire.Error | None),  # type: ignore[arg-type]  # a union is no type to mypy
+                data=parts.data,
+            )
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if salvaged := _salvaged(body):
+            if salvaged := tolerance.error_of(body):
                 return wire.Envelope(error=salvaged)
             # Cut after the key was taken out: half a key is still a secret.
             start = self._without_key(body[:4096].decode(errors="replace"))[:60]
@@ -268,16 +265,6 @@ def _origin(url: str) -> str:
     parts = urlsplit(url)
     own_port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(own_port)}"
-
-
-def _salvaged(body: bytearray) -> wire.Error | None:
-    """The error of an answer that is wrong elsewhere: whatever else it says, its code counts."""
-    try:
-        error = msgspec.json.decode(body)["error"]
-        code, message = error["code"], error.get("message")
-    except _NO_ERROR_OBJECT:
-        return None
-    return wire.Error(code=code, message=str(message)) if isinstance(code, str) else None
 
 
 def _was_never_sent(error: Exception) -> bool:

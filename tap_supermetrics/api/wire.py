@@ -167,7 +167,16 @@ class GoodEnvelope(msgspec.Struct, Generic[T], kw_only=True):
 
     meta: Meta = msgspec.field(default_factory=Meta)
     error: None = None
+    errors: tuple[()] | None = None
     data: T
+
+
+class Parts(msgspec.Struct, kw_only=True):
+    """Any answer, nothing in it looked at yet."""
+
+    meta: msgspec.Raw = msgspec.Raw(b"{}")
+    error: msgspec.Raw = msgspec.Raw(b"null")
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Envelope(msgspec.Struct, kw_only=True):
