@@ -29,9 +29,10 @@ def attribute(
 ) -> dict[Query, BatchQuery]:
     """Match the queries that a batch was started with to what its status lists.
 
-    The id says which item a query comes from (`qrb_..._query_<n>`, from 1, in the order of the
-    request), and the split information which account and day of it. Where the ids count otherwise,
-    the documented order of creation is used instead; where neither is sure, nothing is matched.
+    The id says which item a query comes from (`qrb_..._query_<n>`, in the order of the request,
+    from 1 as documented, or from 0 where there is a 0), and the split information which account
+    and day of it. Where the ids count otherwise, the documented order of creation is used instead;
+    where neither is sure, nothing is matched.
 
     Args:
         items: the batch's items by their place, from 0; some may be missing.
@@ -49,11 +50,13 @@ def attribute(
         }
         for place, item in items.items()
     }
-    by_number = dict(_by_number(items, expected, entries))
+    numbers = [_number(entry) for entry in entries]
+    start = 0 if 0 in numbers else 1
+    by_number = dict(_by_number(items, expected, entries, start))
     is_prefix = sorted(items) == list(range(len(items)))
     total = sum(len(queries) for queries in expected.values())
-    numbers = [_number(entry) for entry in entries]
-    counts_queries = sorted(numbers) == list(range(1, total + 1)) or not any(numbers)
+    is_in_order = sorted(numbers) == list(range(start, start + total))
+    counts_queries = is_in_order or max(numbers, default=0) <= 0
     if is_prefix and len(entries) == total and counts_queries:
         return by_number if len(by_number) == total else _if_all(entries, items, expected)
     # Entries or items are missing. Numbers that repeat count items, as documented; numbers that do
@@ -75,16 +78,17 @@ def _if_all(
 
 def _number(entry: BatchQuery) -> int:
     match = _ITEM_NUMBER.search(entry.schedule_id)
-    return int(match[1]) if match else 0
+    return int(match[1]) if match else -1
 
 
 def _by_number(
     items: Mapping[int, BatchItem],
     expected: Mapping[int, Mapping[_Key, Query]],
     entries: Sequence[BatchQuery],
+    start: int,
 ) -> Iterator[tuple[Query, BatchQuery]]:
     for entry in entries:
-        place = _number(entry) - 1
+        place = _number(entry) - start
         if place in items:
             query = expected[place].get(_entry_key(items[place], entry))
             if query:

@@ -28,6 +28,7 @@ class Api:
     split_dates: bool = True
     split_accounts: bool = True
     counts_split_queries: bool = False
+    first_number: int = 1
     is_by_day: bool = False
     has_object_when_unsplit: bool = False
     names_all: bool = False
@@ -41,7 +42,7 @@ class Api:
             if self.is_by_day:
                 queries = tuple(sorted(queries, key=lambda query: str(query.dates)))
             for part, query in enumerate(queries, 1):
-                number = len(found) + 1 if self.counts_split_queries else place + 1
+                number = self.first_number + (len(found) if self.counts_split_queries else place)
                 suffix = f"_part_{part}" if len(queries) > 1 else ""
                 entry = BatchQuery(
                     schedule_id=f"qrb_0a1b2c3d4e5f_query_{number}{suffix}",
@@ -216,8 +217,21 @@ apis = st.builds(
 )
 
 
-@given(api=apis, items=batches())
-def test_with_the_whole_status_every_query_is_found(api: Api, items: dict[int, BatchItem]) -> None:
+@given(api=apis, items=batches(), first_number=st.integers(0, 1))
+def test_with_the_whole_status_every_query_is_found(
+    api: Api, items: dict[int, BatchItem], first_number: int
+) -> None:
+    api = replace(api, first_number=first_number)
+    truth = dict(api.status(items))
+    assert api.attribute(items, list(truth.values())) == truth
+
+
+def test_two_reports_of_one_day_are_not_swapped_where_numbers_begin_at_0() -> None:
+    items = {
+        place: item("1", report=report, dates=date_range(0, 0))
+        for place, report in enumerate(["plain", "filtered"])
+    }
+    api = Api(split_dates=False, split_accounts=False, first_number=0)
     truth = dict(api.status(items))
     assert api.attribute(items, list(truth.values())) == truth
 
