@@ -180,6 +180,8 @@ _UNKNOWN_LICENSE: Final = Verdict(Fate.STOP, "see the vendor's page about the li
 _ILL_SERVER: Final = Verdict(Fate.RETRY, _LATER)
 _REFUSED: Final = Verdict(Fate.LOSE, _CHECK_REPORT)
 _KEY_REFUSED: Final = Verdict(Fate.STOP, _CHECK_KEY)
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
 _TOO_MANY: Final = 429
 _SERVER: Final = 500
 
@@ -195,7 +197,7 @@ def verdict_on(code: str, status: int) -> Verdict:
         return VERDICTS[code]
     if code.startswith(("LICENSE_", "API_KEY_", "ACCESS_DENIED_")):
         return _UNKNOWN_LICENSE
-    if not code and status in {401, 403}:
+    if status == _UNAUTHORIZED or (not code and status == _FORBIDDEN):
         return _KEY_REFUSED
     return _ILL_SERVER if status >= _SERVER or status == _TOO_MANY else _REFUSED
 

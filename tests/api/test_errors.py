@@ -87,6 +87,7 @@ DOCUMENTED: list[tuple[str, int, Fate]] = [
 UNKNOWN: list[tuple[str, int, Fate]] = [
     ("SOMETHING_NEW", 200, Fate.LOSE),
     ("SOMETHING_NEW", 400, Fate.LOSE),
+    ("SOMETHING_NEW", 401, Fate.STOP),
     ("SOMETHING_NEW", 403, Fate.LOSE),
     ("SOMETHING_NEW", 404, Fate.LOSE),
     ("SOMETHING_NEW", 429, Fate.RETRY),
