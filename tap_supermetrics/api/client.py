@@ -71,7 +71,7 @@ class Client(Transport):
             queries += answer.data
         return BatchStatus(
             # The first page is the oldest: what it shows as running may have finished since.
-            is_stopped=first.meta.status_code == wire.BATCH_STOPPED,
+            is_stopped=first.meta.status_code.upper() == wire.BATCH_STOPPED,
             progress=first.meta.progress or wire.Progress(),
             queries=tuple(queries),
         )

@@ -226,7 +226,7 @@ class Transport:
         """An error that the API told, without the key wherever it stands."""
         said = [part for part in (error.message, error.description) if part and part != error.code]
         return ApiError(
-            self._without_key(error.code),
+            self._without_key(error.code).upper(),
             self._without_key(": ".join(said)) or "the API gives no reason",
             status=status,
             request_id=self._without_key(request_id),

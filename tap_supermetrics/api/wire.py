@@ -64,9 +64,9 @@ class QueryStatus(str, Enum):
 
     @classmethod
     def of(cls, word: str) -> QueryStatus:
-        """The status by the API's word."""
+        """The status by the API's word, in whatever case."""
         try:
-            return cls(word)
+            return cls(word.upper())
         except ValueError:
             return cls.RUNNING
 

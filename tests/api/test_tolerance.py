@@ -113,3 +113,18 @@ def test_an_empty_list_of_errors_is_no_error(make_client: Callable[..., Client])
     body = json.dumps({"meta": META, "errors": [], "data": [[1]]})
     with serving(lambda handler: handler.reply(body)) as server:
         assert len(make_client(server.url).results("query/results?schedule_id=1").data) == 1
+
+
+def test_a_word_counts_in_whatever_case(make_client: Callable[..., Client]) -> None:
+    answer = status({"status_code": "stopped"}, status_code="success")
+    with serving(lambda handler: handler.reply(json.dumps(answer))) as server:
+        found = make_client(server.url).batch_status("qrb_1")
+    assert found.is_stopped
+    assert [each.status for each in found.queries] == [wire.QueryStatus.SUCCESS]
+
+    error = {"meta": META, "error": {"code": "api_row_quota_exceeded", "message": "no"}}
+    with serving(lambda handler: handler.reply(json.dumps(error), 429)) as server:
+        with pytest.raises(ApiError) as caught:
+            make_client(server.url).fields("AW")
+        assert len(server.requests) == 1
+    assert (caught.value.code, caught.value.fate) == ("API_ROW_QUOTA_EXCEEDED", Fate.STOP)
