@@ -108,8 +108,15 @@ class Client(Transport):
         Args:
             address: a `results_url`, or an address of a following page.
             page: `offset` and `limit`; None for an address that says where it stands.
+
+        Raises:
+            ApiError: the request failed, or the query is not done: no rows are not an empty result.
         """
-        return self.request("GET", address, list[msgspec.Raw], page)
+        answer = self.request("GET", address, list[msgspec.Raw], page)
+        word = answer.meta.status_code
+        if word and not answer.data and wire.QueryStatus.of(word) is not wire.QueryStatus.SUCCESS:
+            raise ApiError("QUERY_RESULTS_UNAVAILABLE", f"no results, the query is {word}")
+        return answer
 
     def query_error(self, error: wire.Error) -> ApiError:
         """The error of one query, as the status of its batch tells it."""

@@ -128,3 +128,16 @@ def test_a_word_counts_in_whatever_case(make_client: Callable[..., Client]) -> N
             make_client(server.url).fields("AW")
         assert len(server.requests) == 1
     assert (caught.value.code, caught.value.fate) == ("API_ROW_QUOTA_EXCEEDED", Fate.STOP)
+
+
+@pytest.mark.parametrize("word", ["RUNNING", "QUEUED", "FAILURE", "WHATEVER"])
+def test_the_answer_about_a_query_that_is_not_done_is_no_empty_result(
+    make_client: Callable[..., Client], word: str
+) -> None:
+    body = json.dumps({"meta": {**META, "status_code": word}, "data": []})
+    with (
+        serving(lambda handler: handler.reply(body, 202)) as server,
+        pytest.raises(ApiError, match=f"the query is {word}") as caught,
+    ):
+        make_client(server.url).results("query/results?schedule_id=1")
+    assert caught.value.code == "QUERY_RESULTS_UNAVAILABLE"
