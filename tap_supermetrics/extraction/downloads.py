@@ -186,9 +186,20 @@ class _Pages:
         if paginate and paginate.next and rows:
             return paginate.next, None
         is_full = len(rows) == self._report.page_size
-        if (is_full and self.row_count != self._total) or self._may_be_short():
+        is_cut = is_full and self.row_count != self._total
+        if is_cut or self._may_be_short() or (rows and self._has_more):
             return self._address, wire.page_of(self.row_count, self._report.page_size)
         return None
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether rows are missing for sure: the API may give shorter pages than asked for.
+
+        Not where a header came, as nobody knows whether it counts in the offset.
+        """
+        uncounted = self._header_count.get(self._report.ds_id)
+        missing = (self._total or 0) - self.row_count
+        return not self._has_header and missing > (1 if uncounted is None else uncounted)
 
     def _may_be_short(self) -> bool:
         """One row less than told: a counted header, or a lost row. The first time, look."""

@@ -40,6 +40,7 @@ from tests.attack.driver import (
     everything,
     keeps_its_promise,
     options,
+    posts,
     settings_for,
     some,
 )
@@ -330,6 +331,15 @@ def test_pages_that_repeat_or_skip_never_pass_for_whole(kind: str, liar: Liar) -
     assert done.code == 3
     assert "RESULT_INCOMPLETE" in "\n".join(done.log)
     assert not done.days("google_ads")
+
+
+def test_pages_that_are_shorter_than_asked_for_are_followed_by_others(liar: Liar) -> None:
+    """As where the API gives fewer rows at a time than `page_size`, without a word."""
+    liar.tell(lies.RESULTS, paged(lambda rows, _: rows[:2]))
+    done = survive(liar)
+
+    assert done.code == 0
+    assert posts(liar.emulator) == 1
 
 
 # Time
