@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -296,6 +297,17 @@ def _bounded_body(response: requests.Response) -> bytearray:
 
 
 def _retry_after_s(response: requests.Response) -> float:
-    """What the server asks to wait, in seconds; 0 when it does not say, or says it as a date."""
+    """What the server asks to wait, in seconds; 0 when it does not say.
+
+    A date is counted from the server's own, so that no clock but its counts (RFC 9110).
+    """
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else 0.0
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        until, since = (
+            parsedate_to_datetime(text) for text in (value, response.headers.get("Date", ""))
+        )
+        return max((until - since).total_seconds(), 0.0)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

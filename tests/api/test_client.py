@@ -6,6 +6,8 @@ import logging
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,8 +134,17 @@ def test_a_wait_that_is_longer_than_patience_is_not_begun(
     assert len(emulator.requests) == 1
 
 
-@pytest.mark.parametrize("value", ["soon", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "1.5x", "٣"])
-def test_a_wait_that_is_no_number_is_left_to_the_policy(
+def test_a_wait_may_be_told_as_the_date_of_its_end(client: Client, emulator: Emulator) -> None:
+    until = datetime.now(timezone.utc) + timedelta(hours=1)
+    headers = {"Retry-After": format_datetime(until, usegmt=True)}
+    emulator.inject(Fault(effect="error", status=429, code="TOO_MANY_REQUESTS", headers=headers))
+    error = failure_of(lambda: client.fields("AW"))
+    assert error.retry_after_s == pytest.approx(3600.0, abs=60.0)
+    assert len(emulator.requests) == 1
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "Wed, 21 Oct 2020 07:28:00 GMT", "1.5x", "٣"])
+def test_a_wait_that_makes_no_sense_is_left_to_the_policy(
     client: Client, emulator: Emulator, value: str
 ) -> None:
     headers = {"Retry-After": value}
