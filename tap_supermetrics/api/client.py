@@ -25,6 +25,7 @@ class BatchStatus:
     """Where a query batch and all its queries stand, in creation order."""
 
     is_stopped: bool
+    is_queued: bool
     progress: wire.Progress
     queries: tuple[wire.BatchQuery, ...]
 
@@ -69,9 +70,11 @@ class Client(Transport):
                 raise ApiError("ANSWER_INVALID", f"the status of {batch_id} does not end")
             answer = self._status_page(batch_id, len(queries))
             queries += answer.data
+        # The first page is the oldest: what it shows as running may have finished since.
+        word = first.meta.status_code.upper()
         return BatchStatus(
-            # The first page is the oldest: what it shows as running may have finished since.
-            is_stopped=first.meta.status_code.upper() == wire.BATCH_STOPPED,
+            is_stopped=word == wire.BATCH_STOPPED,
+            is_queued=word == wire.BATCH_QUEUED,
             progress=first.meta.progress or wire.Progress(),
             queries=tuple(queries),
         )

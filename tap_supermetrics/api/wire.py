@@ -76,6 +76,8 @@ class QueryStatus(str, Enum):
         return self in {self.FAILURE, self.STOPPED, self.PROCESS_EXITED}
 
 
+BATCH_QUEUED: Final = "QUEUED"
+"""The state of a query batch that waits for others."""
 BATCH_STOPPED: Final = "STOPPED"
 """The only final state of a query batch, success included."""
 

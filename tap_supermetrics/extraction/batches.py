@@ -237,7 +237,8 @@ class BatchChannel:
         self._settle(batch, status)
         now = time.monotonic()
         batch.last_seen = now
-        if batch.started is None and status.progress.queued < batch.size:
+        is_queued = status.is_queued or status.progress.queued >= batch.size
+        if batch.started is None and not is_queued:
             batch.started = now
         if status.is_stopped or not batch.waiting:
             self._running.pop(batch.batch_id, None)
