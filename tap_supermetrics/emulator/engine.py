@@ -63,6 +63,7 @@ class Engine:
             self.batches: list[Batch] = []
             self.peak_running_batches = 0
             self._by_id: dict[str, Query] = {}
+            self._by_key: dict[tuple[str, str], Query] = {}
             self._batches_by_id: dict[str, Batch] = {}
             self._events: list[Event] = []
             self._numbers = itertools.count()
@@ -112,15 +113,15 @@ class Engine:
                 self._dispatch(now)
                 self.changed.notify_all()
 
-    def query(self, schedule_id: str) -> Query | None:
-        """The latest query of an id, if its status and results are still kept."""
+    def query(self, schedule_id: str, key: str) -> Query | None:
+        """The latest query of an id and an API key, if its status and results are still kept."""
         with self.changed:
             now = self.advance()
-            query = self._by_id.get(schedule_id)
+            query = self._by_key.get((schedule_id, key))
             return query if query and self._is_kept(query, now) else None
 
     def latest(self, schedule_id: str) -> Query | None:
-        """The latest query of an id, kept or not."""
+        """The latest query of an id, whosever and kept or not."""
         return self._by_id.get(schedule_id)
 
     def batch(self, batch_id: str) -> Batch | None:
@@ -175,6 +176,7 @@ class Engine:
         query.arrived = now
         self.queries.append(query)
         self._by_id[query.schedule_id] = query
+        self._by_key[query.schedule_id, query.key] = query
 
     def _at(self, time: float, happen: Callable[[float], None]) -> None:
         heapq.heappush(self._events, (time, next(self._numbers), happen))

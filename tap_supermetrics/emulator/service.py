@@ -218,7 +218,7 @@ class Service:
         schedule_id = self._schedule_id(call.params)
         self._check_login(call.params)
         with self._engine.changed:
-            known = self._engine.query(schedule_id)
+            known = self._engine.query(schedule_id, call.key)
             if known and self._is_joined(known, call.params):
                 return known
             query = Query(
@@ -273,8 +273,8 @@ class Service:
         return self._results_of.answer(call, query, inclusive(call.params), output, self.options)
 
     def _status(self, call: Call) -> Outgoing:
-        query = self._engine.query(_required_id(call.params))
-        if query is None or query.key != call.key:
+        query = self._engine.query(_required_id(call.params), call.key)
+        if query is None:
             raise ApiError("STATUS_NOT_FOUND", status=self.options.status_not_found_status)
         try:
             return self._answer(call, query, self.options.status_unfinished_status, "json")
@@ -282,8 +282,8 @@ class Service:
             raise self._of_query(error) from None
 
     def _results(self, call: Call) -> Outgoing:
-        query = self._engine.query(_required_id(call.params))
-        if query is None or query.key != call.key or query.status is not Status.SUCCESS:
+        query = self._engine.query(_required_id(call.params), call.key)
+        if query is None or query.status is not Status.SUCCESS:
             raise ApiError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
         first = whole_number(call.params, "offset", 0) or 0
         limit = whole_number(call.params, "limit", None)

@@ -242,6 +242,18 @@ def test_results_belong_to_their_key(api: Client) -> None:
     )
 
 
+def test_two_keys_may_use_one_schedule_id_and_do_not_meet(api: Client) -> None:
+    for key, account in ((api.emulator.api_key, ACCOUNT), ("api_emulator_other_key", SECOND)):
+        api.session.headers["Authorization"] = f"Bearer {key}"
+        api.run(schedule_id="nightly", ds_accounts=account)
+    assert len(api.emulator.queries) == 2
+
+    for key, account in ((api.emulator.api_key, ACCOUNT), ("api_emulator_other_key", SECOND)):
+        api.session.headers["Authorization"] = f"Bearer {key}"
+        meta = api.get("query/status", schedule_id="nightly").json()["meta"]
+        assert meta["query"]["ds_accounts"] == [account]
+
+
 def test_a_query_may_not_run_for_more_than_four_hours(start: Start) -> None:
     api = start(min_seconds=20_000, max_seconds=20_000)
     started = api.send("POST", "query/data/json", json=aw(sync_timeout=0)).json()["meta"]
