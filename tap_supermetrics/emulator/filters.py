@@ -33,7 +33,9 @@ class Condition:
             case "=@" | "!@":
                 return (self.value.lower() in text.lower()) is (self.sign == "=@")
             case "=~" | "!~":
-                return bool(pattern(self.value).search(text)) is (self.sign == "=~")
+                return bool(pattern(self.value, "FILTER_INVALID").search(text)) is (
+                    self.sign == "=~"
+                )
             case _:
                 return _compared(self.sign, text, self.value)
 
@@ -70,6 +72,7 @@ class Order:
 _CONDITION = re.compile(r"\s*(\S+?)\s*(==|!=|>=|<=|=@|!@|=~|!~|>|<)\s*(.*?)\s*", re.DOTALL)
 _DELIMITED = re.compile(r"([/#~%@!])(.*)\1([imsxu]*)", re.DOTALL)
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
+_OF_TEXT = frozenset({"=@", "!@", "=~", "!~"})
 _SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -98,16 +101,18 @@ def _condition(text: str, source: Source) -> Condition:
     if match is None or field is None or not field.is_filterable:
         raise ApiError("FILTER_INVALID", f'"{text}" is not a condition on a filterable field.')
     sign, value = match[2], match[3]
+    if sign in _OF_TEXT and field.is_metric:
+        raise ApiError("FILTER_INVALID", f'"{sign}" is for dimensions only.')
     if sign in {"=~", "!~"}:
-        pattern(value)
+        pattern(value, "FILTER_INVALID")
     return Condition(field=field, sign=sign, value=value)
 
 
-def pattern(text: str) -> re.Pattern[str]:
+def pattern(text: str, code: str) -> re.Pattern[str]:
     """A PCRE with or without delimiters ("/paing$/i"), as Python's.
 
     Raises:
-        ApiError: It is not a regular expression.
+        ApiError: It is not a regular expression; `code` tells where it was.
     """
     delimited = _DELIMITED.fullmatch(text)
     body, letters = (delimited[2], delimited[3]) if delimited else (text, "")
@@ -117,7 +122,7 @@ def pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(body, flags)
     except re.error as error:
-        raise ApiError("ACCOUNT_FILTER_PATTERN_INVALID", f'"{text}": {error}') from None
+        raise ApiError(code, f'"{text}": {error}') from None
 
 
 def _compared(sign: str, cell: str, value: str) -> bool:

@@ -326,7 +326,7 @@ def _filtered(item: Mapping[str, object], source: Source, world: World) -> list[
     if len(item) != 1 or not set(item) <= {"filter_id", "filter_name"}:
         raise ApiError("ACCOUNT_FILTER_INVALID", "Expected filter_id or filter_name.")
     attribute = "id" if "filter_id" in item else "name"
-    wanted = pattern(str(next(iter(item.values()))))
+    wanted = pattern(str(next(iter(item.values()))), "ACCOUNT_FILTER_PATTERN_INVALID")
     accounts = (source.account(account) for account in listed_ids(source, world))
     return [a.id for a in accounts if a and wanted.search(getattr(a, attribute))]
 

@@ -208,6 +208,11 @@ def test_filters_and_orders_apply(api: Client) -> None:
     assert rows == sorted(wanted, key=lambda row: row[3], reverse=True)
 
 
+@pytest.mark.parametrize("text", ["Cost =@ 5", "Clicks !~ /5/", "Campaignname =~ /[/"])
+def test_a_filter_that_makes_no_sense_is_refused(api: Client, text: str) -> None:
+    assert api.refused(filter=text) == (400, "FILTER_INVALID")
+
+
 def test_a_filter_may_name_a_dimension_that_is_not_asked_for(api: Client) -> None:
     [row] = api.run(fields="Clicks", filter="Device != Mobile", **BARE)["data"]
     parts = [part[1] for part in expected(api, ["Device", "Clicks"]) if part[0] != "Mobile"]
