@@ -113,7 +113,7 @@ def _asked(asked: Question, query: Query) -> Answer:
         "start_date": asked.first.isoformat() if asked.first else None,
         "end_date": asked.last.isoformat() if asked.last else None,
         "ds_accounts": list(query.accounts),
-        "ds_segments": [],
+        "ds_segments": list(asked.segment_ids),
         "fields": [
             _column(number, field_id, field)
             for number, (field_id, field) in enumerate(asked.fields)

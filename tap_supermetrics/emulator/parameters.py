@@ -61,6 +61,7 @@ class Question:
     Attributes:
         source: The data source.
         account_ids: The accounts, lists and filters expanded.
+        segment_ids: The segments, which change no rows here.
         first: First day; None for a data source without dates.
         last: Last day, included.
         fields: The fields with the ids under which they were asked for.
@@ -74,6 +75,7 @@ class Question:
 
     source: Source
     account_ids: tuple[str, ...]
+    segment_ids: tuple[str, ...]
     first: date | None
     last: date | None
     fields: tuple[tuple[str, Field], ...]
@@ -120,6 +122,7 @@ def question(params: Params, world: World, options: Options, now: datetime) -> Q
     return Question(
         source=source,
         account_ids=account_ids(params, source, world),
+        segment_ids=tuple(str(each) for each in _texts(params.get("ds_segments") or []) if each),
         first=first,
         last=last,
         fields=fields,

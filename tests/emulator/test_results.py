@@ -24,6 +24,7 @@ def test_the_answer_describes_the_query(api: Client) -> None:
     meta = api.run(fields="date,cost,CPC", max_rows=10, timezone="x")["meta"]
     assert meta["query"]["start_date"] == "2024-05-01"
     assert meta["query"]["ds_accounts"] == [ACCOUNT]
+    assert meta["query"]["ds_segments"] == []
     assert meta["query"]["settings"] == {"round_metrics_to": 4, "no_json_keys": True}
     assert [field["id"] for field in meta["query"]["fields"]] == ["date", "cost", "CPC"]
     assert meta["query"]["fields"][1] == {
@@ -39,6 +40,11 @@ def test_the_answer_describes_the_query(api: Client) -> None:
     assert meta["result"]["total_columns"] == 3
     assert meta["result"]["total_rows"] == 3
     assert meta["paginate"] == {"prev": None, "next": None}
+
+
+def test_the_answer_repeats_segments(api: Client) -> None:
+    for segments in ("-1, -2", ["-1", "-2"]):
+        assert api.run(ds_segments=segments)["meta"]["query"]["ds_segments"] == ["-1", "-2"]
 
 
 def test_an_alias_is_answered_with_its_canonical_id(api: Client) -> None:
