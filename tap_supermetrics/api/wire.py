@@ -44,6 +44,7 @@ RESULTS_PATH: Final = "query/results"
 FIELDS_PATH: Final = "query/fields"
 ACCOUNTS_PATH: Final = "query/accounts"
 SEGMENTS_PATH: Final = "query/segments"
+_ROW_AND_HEADER: Final = 2
 EMPTY_ANSWER: Final = [["No data found"]]
 """What some sources answer instead of no rows (observed)."""
 
@@ -387,8 +388,13 @@ def status_parameters(schedule_id: str) -> dict[str, Any]:
 
 
 def finished_alone(schedule_id: str, facts: ResultFacts | None) -> BatchQuery:
-    """A query that was asked by itself and succeeded, as if a batch listed it."""
+    """A query that was asked by itself and succeeded, as if a batch listed it.
+
+    The number of rows may be that of the one row of `status_parameters` and a header; nobody knows.
+    """
     total_rows = facts.total_rows if facts else None
+    if total_rows is not None and total_rows <= _ROW_AND_HEADER:
+        total_rows = None
     return BatchQuery(
         schedule_id=schedule_id,
         status_code=QueryStatus.SUCCESS.value,

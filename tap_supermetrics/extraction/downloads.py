@@ -108,6 +108,7 @@ class _Pages:
         self._report = report
         self._address = facts.results_url or address
         self._total = facts.total_rows
+        self._is_whole_total = facts.total_rows is not None
         self._has_header = False
         self._has_marker = False
         self._asked: set[str] = set()
@@ -186,7 +187,7 @@ class _Pages:
         if paginate and paginate.next and rows:
             return paginate.next, None
         is_full = len(rows) == self._report.page_size
-        is_cut = is_full and self.row_count != self._total
+        is_cut = is_full and not (self._is_whole_total and self.row_count == self._total)
         if is_cut or self._may_be_short() or (rows and self._has_more):
             return self._address, wire.page_of(self.row_count, self._report.page_size)
         return None
@@ -213,6 +214,8 @@ class _Pages:
     def _check_total(self) -> None:
         if self._total is None or (not self._total and not self.row_count):
             return
+        if not self._is_whole_total and self.row_count > self._total:
+            return  # What a page tells may be of this page only.
         extra, ds_id = self._total - self.row_count, self._report.ds_id
         if self.row_count and extra in {0, 1}:
             self._header_count.learn(ds_id, extra)

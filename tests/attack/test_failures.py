@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -372,3 +372,30 @@ def test_a_part_of_the_service_that_stays_away_is_waited_for_once(emulator: Emul
     assert done.code == 3
     assert time.monotonic() - begun < 10.0
     assert done.days("google_ads") == set()
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"total_rows_counts_header": False},
+        {"page_total_rows": "page"},
+        {"page_total_rows": "page", "results_paging": False},
+        {"results_paging": False},
+        {"header_on_every_page": True},
+        {"empty_result": "no_data_found"},
+        {"errors_in_200": True},
+        {"unfinished_status": 200, "status_unfinished_status": 202},
+        {"same_schedule_id": "return"},
+        {"schedule_id_conflict": "refuse"},
+    ],
+    ids=str,
+)
+def test_whatever_the_api_does_where_nobody_knows_single_queries_are_asked_once(
+    choice: dict[str, Any],
+) -> None:
+    with Emulator(options=options(**choice)) as emulator:
+        done = attempt(settings_for(emulator, ADS, FACEBOOK, mode="async", page_size=3))
+
+        assert done.code == 0, done.log
+        keeps_its_promise(done, emulator, ADS, FACEBOOK)
+        assert len(emulator.queries) == len(everything(ADS) | everything(FACEBOOK))
