@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
     from tap_supermetrics.settings import Report
 
 
+SECOND_LOOK_S: Final = 2.0
+"""How long after the status results may come, in seconds: asking the query again is dearer."""
+MAX_VAIN_LOOKS: Final = 3
+"""After so many second looks that found nothing, there are no more."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
+
+
+_NOT_THERE: Final = "QUERY_RESULTS_UNAVAILABLE"
 
 
 class HeaderCount:
@@ -57,20 +65,35 @@ class Downloader:
         client: the API.
         now: the wall clock, with offset.
         header_count: what is known of counted headers.
+        vain_looks: one for each second look that found nothing.
     """
 
     client: Client
     now: Callable[[], datetime]
     header_count: HeaderCount = field(default_factory=HeaderCount)
+    vain_looks: list[str] = field(default_factory=list)
 
     def fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
-        """All rows of a query that succeeded.
+        """All rows of a query that succeeded; where there are none yet, after a second look.
 
         Raises:
             ApiError: the request failed; RESULT_INCOMPLETE when rows are missing, repeated or too
                 many; RESULT_CUT_OFF when the result is as long as `max_rows`; RESULT_MISMATCH when
                 it belongs to other days.
         """
+        try:
+            return self._fetch(query, report, entry)
+        except ApiError as error:
+            if error.code != _NOT_THERE or len(self.vain_looks) >= MAX_VAIN_LOOKS:
+                raise
+        time.sleep(SECOND_LOOK_S)
+        try:
+            return self._fetch(query, report, entry)
+        except ApiError as error:
+            self.vain_looks.extend([entry.schedule_id] if error.code == _NOT_THERE else [])
+            raise
+
+    def _fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
         facts = entry.result_info or wire.ResultFacts()
         spool = Spool()
         try:

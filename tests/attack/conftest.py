@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_supermetrics.extraction import async_queries, batches, polling
+from tap_supermetrics.extraction import async_queries, batches, downloads, polling
 
 
 @pytest.fixture(autouse=True)
@@ -14,5 +14,6 @@ def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "LONGEST_WAIT_S", 0.05)
     init = polling.PollWait.__init__
     monkeypatch.setattr(init, "__defaults__", (0.01, *(init.__defaults__ or ())[1:]))
+    monkeypatch.setattr(downloads, "SECOND_LOOK_S", 0.05)
     for module in (batches, async_queries):
         monkeypatch.setattr(module, "POLL_FAILURES_S", 0.1)

@@ -120,6 +120,15 @@ def test_an_expired_result_is_asked_for_again_and_nothing_else_is(emulator: Emul
     assert [(*each.accounts, each.first) for each in again] == [(ACCOUNTS[0], LAST)]
 
 
+def test_results_that_come_a_moment_after_the_status_are_waited_for(emulator: Emulator) -> None:
+    code = "QUERY_RESULTS_UNAVAILABLE"
+    emulator.inject(Fault(effect="error", path="query/results", code=code, status=404))
+    done = attempt(settings_for(emulator, ADS))
+
+    succeeds(done, emulator, ADS)
+    assert len(emulator.queries) == len(everything(ADS))
+
+
 def test_a_batch_whose_status_expired_is_asked_again(emulator: Emulator) -> None:
     emulator.inject(Fault(effect="expire", path="query/batch/.*/status", method="GET"))
     done = attempt(settings_for(emulator, ADS))
