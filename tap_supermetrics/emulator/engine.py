@@ -219,6 +219,10 @@ class Engine:
             self._waiting.remove(batch)
         self._queue = deque(query for query in self._queue if query.batch is not batch)
         self._running = {query for query in self._running if query.batch is not batch}
+        if self.options.unfinished_in_stopped_batch == "failed":
+            for query in batch.queries:
+                if not query.status.is_final:
+                    query.status, query.ended = Status.FAILURE, now
 
     def _start(self, query: Query, now: float) -> None:
         query.status, query.started = Status.RUNNING, now

@@ -70,6 +70,9 @@ class Options:
             `add_clean_data_types` helps. Clients guard against the latter.
         escaped_slashes: Whether `/` is escaped in JSON (team setting `api_json_unescaped_slashes`).
         escaped_unicode: Whether non-ASCII is escaped (`api_json_unescaped_unicode`).
+        unfinished_in_stopped_batch: What becomes of the queries that a batch had not finished when
+            it was cancelled or its time was over: they are left QUEUED and RUNNING, or become
+            FAILURE without `error_info`. Not known.
         split_info_unsplit: `split_info` of a query that was not split. Not known.
         schedule_id_counts: Whether `_query_<n>` counts the queries sent (the docs' examples
             suggest it) or those after splitting.
@@ -129,6 +132,7 @@ class Options:
     numbers: Literal["json", "strings"] = "json"
     escaped_slashes: bool = True
     escaped_unicode: bool = True
+    unfinished_in_stopped_batch: Literal["left", "failed"] = "left"
     split_info_unsplit: Literal["null", "object"] = "null"
     schedule_id_counts: Literal["sent", "split"] = "sent"
     schedule_id_date: Literal["number", "date"] = "number"

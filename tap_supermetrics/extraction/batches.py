@@ -269,7 +269,7 @@ class BatchChannel:
         before = len(batch.waiting)
         entries = batch.entries(status)
         for query in [each for each in batch.waiting if each in entries]:
-            self._settle_query(batch, query, entries[query])
+            self._settle_query(batch, query, entries[query], is_stopped=status.is_stopped)
         if status.is_stopped:
             self._settle_unfinished(batch, entries)
         progressed = len(batch.waiting) < before
@@ -279,13 +279,15 @@ class BatchChannel:
         if progressed:
             _log_progress(batch)
 
-    def _settle_query(self, batch: RunningBatch, query: Query, entry: wire.BatchQuery) -> None:
+    def _settle_query(
+        self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
+    ) -> None:
         if entry.status is wire.QueryStatus.SUCCESS:
             batch.done += 1
             batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
             batch.waiting.discard(query)
             self._decisions.succeeded(query, entry)
-        elif entry.status.is_failure:
+        elif entry.status.is_failure and (entry.error_info or not is_stopped):
             batch.failed += 1
             batch.waiting.discard(query)
             error = entry.error_info or wire.NO_REASON
@@ -294,7 +296,10 @@ class BatchChannel:
     def _settle_unfinished(
         self, batch: RunningBatch, entries: Mapping[Query, wire.BatchQuery]
     ) -> None:
-        """Queries that a stopped batch never finished have failed; they are not empty."""
+        """Queries that a stopped batch never finished have failed; they are not empty.
+
+        Nobody knows whether the API leaves them as they were, or fails them without a reason.
+        """
         for query in batch.waiting:
             batch.failed += 1
             entry = entries.get(query)

@@ -129,6 +129,18 @@ def test_results_that_come_a_moment_after_the_status_are_waited_for(emulator: Em
     assert len(emulator.queries) == len(everything(ADS))
 
 
+@pytest.mark.parametrize("choice", ["left", "failed"])
+def test_what_a_batch_cannot_finish_in_time_is_asked_alone(choice: str) -> None:
+    quick = options(clock_factor=600.0, unfinished_in_stopped_batch=choice)
+    with Emulator(options=quick) as emulator:
+        slow: Effect = "slow_query"
+        emulator.inject(Fault(effect=slow, ds_id="AW", day=LAST, seconds=500.0, times=None))
+        done = attempt(settings_for(emulator, ADS, FACEBOOK, mode="auto", timeout_minutes=5))
+
+        succeeds(done, emulator, ADS, FACEBOOK)
+        assert posts(emulator) == 1
+
+
 def test_a_batch_whose_status_expired_is_asked_again(emulator: Emulator) -> None:
     emulator.inject(Fault(effect="expire", path="query/batch/.*/status", method="GET"))
     done = attempt(settings_for(emulator, ADS))

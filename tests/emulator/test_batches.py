@@ -309,6 +309,15 @@ def test_a_timeout_leaves_queries_queued_and_running_in_a_stopped_batch(start: S
     assert api.status(batch_id)["meta"]["progress"] == meta["progress"]
 
 
+def test_a_timeout_may_fail_what_is_unfinished_without_a_reason(start: Start) -> None:
+    api = start(min_seconds=200, max_seconds=200, unfinished_in_stopped_batch="failed")
+    batch_id = api.batch(*[aw()] * 4, query_concurrency=1, timeout_minutes=5)
+    api.pass_time(400)
+    status = api.status(batch_id)
+    assert status["meta"]["progress"] == {"queued": 0, "running": 0, "success": 1, "failure": 3}
+    assert [each["error_info"] for each in status["data"]] == [None] * 4
+
+
 def test_a_cancelled_batch_keeps_what_it_collected(start: Start) -> None:
     api = start(min_seconds=100, max_seconds=100)
     batch_id = api.batch(aw(), aw(), query_concurrency=1)
