@@ -93,7 +93,9 @@ def shifted(day: date, number: int, unit: str) -> date:
         case "week":
             return day + 7 * number * _DAY
         case _:
-            return add_months(day, number * (12 if unit == "year" else 1))
+            # PHP counts on into the next month: a month before 31 March is 2 March.
+            months = add_months(day.replace(day=1), number * (12 if unit == "year" else 1))
+            return months + (day.day - 1) * _DAY
 
 
 _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], date]], ...] = (

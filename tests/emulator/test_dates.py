@@ -33,6 +33,20 @@ def test_date_strings_are_understood(text: str, day: str) -> None:
     assert parsed_day(text, TODAY, "START_DATE_INVALID") == date.fromisoformat(day)
 
 
+@pytest.mark.parametrize(
+    ("text", "today", "day"),
+    [
+        ("-1 month", date(2024, 3, 31), "2024-03-02"),
+        ("-1 year", date(2024, 2, 29), "2023-03-01"),
+        ("+1 month", date(2024, 1, 31), "2024-03-02"),
+    ],
+)
+def test_a_month_that_is_too_short_is_counted_on_as_php_does(
+    text: str, today: date, day: str
+) -> None:
+    assert parsed_day(text, today, "START_DATE_INVALID") == date.fromisoformat(day)
+
+
 @pytest.mark.parametrize("text", ["7daysAgo", "2024-13-01", "2024-5-1", "@soon", "whenever"])
 def test_other_strings_are_refused(text: str) -> None:
     with pytest.raises(ApiError, match="START_DATE_INVALID"):
