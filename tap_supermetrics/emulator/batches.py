@@ -203,6 +203,7 @@ def _check_amount(amount: int, highest: int) -> None:
 
 
 def _with_settings(item: Params, shown: Mapping[str, object]) -> Params:
+    """What a batch adds to each query. Which settings the real API adds is not known."""
     settings = item.get("settings") or {}
     if shown["add_exclude_account_errors"] and isinstance(settings, Mapping):
         item = {**item, "settings": {**settings, "exclude_invalid_accounts": True}}

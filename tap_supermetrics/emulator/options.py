@@ -55,8 +55,8 @@ class Options:
         errors_in_200: Errors of queries come with HTTP 200 and an `error` object, as every
             official client expects.
         status_not_found_status: HTTP status of STATUS_NOT_FOUND: 404, or 400 (third party).
-        total_rows_counts_header: Whether `total_rows` counts the header row. Captured answers
-            say yes, the command line client's test data say no.
+        total_rows_counts_header: Whether `total_rows` counts the header row, where there is one.
+            Captured answers say yes, the command line client's test data say no.
         max_rows_counts_header: Whether `max_rows` counts it. Not known.
         header_on_every_page: Whether each page starts with the header, or only the one that
             holds index 0. Clients disagree.

@@ -236,6 +236,7 @@ def _fields(params: Params, source: Source) -> tuple[tuple[str, Field], ...]:
 
 
 def _field_id(item: object) -> str:
+    """The id of a field; how an object asks for keys or columns of a pivot is not documented."""
     if isinstance(item, Mapping):
         if set(item) != {"id"}:
             raise ApiError("FIELD_INVALID", "Of a field object only the id is supported here.")
@@ -267,6 +268,7 @@ def _check_named(order: Iterable[Order], fields: Iterable[tuple[str, Field]]) ->
 
 
 def _refuse_comparison(params: Params) -> None:
+    """The columns that a comparison adds are not documented, so there is none here."""
     if str(params.get("compare_type") or "none").lower() != "none":
         raise ApiError("COMPARE_TYPE_INVALID", "The emulator does not compare date ranges.")
 

@@ -1,4 +1,10 @@
-"""The endpoints of the API."""
+"""The endpoints of the API.
+
+Those of the documents "Async queries" and "Batch queries (Preview)", and those that a tap needs
+beside them. Not here: the history of queries, saved queries and their short addresses, logins, team
+lists (they can be named in `ds_accounts`), data sources and their settings, and OAuth. They answer
+ENDPOINT_NOT_FOUND.
+"""
 
 from __future__ import annotations
 
@@ -232,6 +238,7 @@ class Service:
         return query
 
     def _schedule_id(self, params: Params) -> str:
+        """The id of a run; the API's schema allows 50 characters, but generated ids have 64."""
         sent = params.get("schedule_id")
         if sent is None or sent == "":
             return generated_schedule_id(params)
