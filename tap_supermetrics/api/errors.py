@@ -261,6 +261,19 @@ def is_too_early(error: ApiError) -> bool:
     return error.code in _TOO_EARLY or "historical start date" in str(error).casefold()
 
 
+def may_be_split(error: ApiError) -> bool:
+    """Whether an error says that parts of a query may succeed where the whole failed."""
+    return error.fate is Fate.SPLIT or is_too_early(error)
+
+
+def may_be_too_large(error: ApiError) -> bool:
+    """Whether an error gives no reason, so that parts of a long query may succeed.
+
+    A query for two years failed with a plain 500 where pieces of 90 days worked (observed).
+    """
+    return error.code in {"QUERY_ERROR", "INTERNAL_SERVER_ERROR"}
+
+
 def first_day_given(error: ApiError, refused: date, last: date = date.max) -> date:
     """The first day that the API may give, after it refused one day as too far back.
 

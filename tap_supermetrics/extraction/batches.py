@@ -268,7 +268,10 @@ class BatchChannel:
         """Take what is new in a status."""
         before = len(batch.waiting)
         entries = batch.entries(status)
-        for query in [each for each in batch.waiting if each in entries]:
+        new = [each for each in entries if each in batch.waiting]
+        failed = [each for each in new if entries[each].status.is_failure]
+        # What succeeded, and what is newest, may say that older failures need no more queries.
+        for query in (*(each for each in new if each not in failed), *reversed(failed)):
             self._settle_query(batch, query, entries[query], is_stopped=status.is_stopped)
         if status.is_stopped:
             self._settle_unfinished(batch, entries)

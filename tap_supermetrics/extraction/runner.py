@@ -10,17 +10,24 @@ import logging
 import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import date
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate, is_too_early
+from tap_supermetrics.api.errors import (
+    NO_BATCHES,
+    ApiError,
+    Fate,
+    may_be_split,
+    may_be_too_large,
+)
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.async_queries import AsyncChannel
 from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
 from tap_supermetrics.extraction.outcomes import Lost, Split
+from tap_supermetrics.extraction.parts import Parts
 from tap_supermetrics.extraction.refusals import NO_SERVICE, Refusals
 from tap_supermetrics.planning.plan import place_of
 from tap_supermetrics.settings import Mode
@@ -75,11 +82,6 @@ class _Wake:
 _News = _Failed | _Stop | _GiveUp | _Wake
 
 
-def _may_be_split(error: ApiError) -> bool:
-    """Whether parts of a query may succeed where the whole failed."""
-    return error.fate is Fate.SPLIT or is_too_early(error)
-
-
 class Runner:
     """Gives every planned query an outcome.
 
@@ -116,6 +118,7 @@ class Runner:
         self._submissions: Counter[Query] = Counter()
         self._too_slow: set[Query] = set()
         self._refusals = Refusals()
+        self._parts = Parts()
         self._has_more = False
         self._failed_starts = 0
         self._stopped_by: ApiError | None = None
@@ -253,6 +256,7 @@ class Runner:
     def succeeded(self, query: Query, entry: wire.BatchQuery) -> None:
         """The results of a query wait to be fetched."""
         self._finished.put((query, entry))
+        self._ask_again(self._parts.succeeded(query))
 
     def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
         """Whether the error says that there are no query batches, and the queries go elsewhere."""
@@ -284,20 +288,28 @@ class Runner:
             self._lose([query], error)
         elif not self._budget:
             self._lose([query], error)
-        elif _may_be_split(error) and (parts := self._parts(query)):
-            logger.warning("%s is split into halves: %s", query, error)
-            self._board.put(Split(query=query, parts=parts))
-            self._ask_again(parts)
+        elif may_be_split(error) and (parts := self._parts_of(query)):
+            self._split(query, parts, error)
         elif self._may_be_asked_again(query, error):
             logger.warning("%s is asked again: %s", query, error)
             self._ask_again([query])
+        elif self._may_be_too_large(query, error) and (parts := self._parts_of(query)):
+            self._split(query, parts, error)
         else:
             self._lose([query], error)
 
     # Deciding
 
+    def _split(self, query: Query, parts: Sequence[Query], error: ApiError) -> None:
+        logger.warning("%s is split into halves: %s", query, error)
+        self._board.put(Split(query=query, parts=tuple(parts)))
+        self._ask_again(self._parts.split(query, parts, error))
+
     def _ask_again(self, queries: Sequence[Query]) -> None:
-        self._has_more = True
+        if self._stopped_by:
+            self._lose(queries, self._stopped_by, asked=False)
+            return
+        self._has_more = self._has_more or bool(queries)
         for query in queries:
             self._channel_for(query).add_again(query)
 
@@ -306,6 +318,9 @@ class Runner:
             self._too_slow.add(query)
         may_help = error.fate in {Fate.RETRY, Fate.RESUBMIT}
         return may_help and self._submissions[query] < MAX_SUBMISSIONS
+
+    def _may_be_too_large(self, query: Query, error: ApiError) -> bool:
+        return may_be_too_large(error) and self._parts.may_help(query)
 
     def _channel_for(self, query: Query) -> Channel:
         """By batches as long as there are any, except for what no batch can finish in time."""
@@ -324,7 +339,7 @@ class Runner:
             self._asks_alone = True
             self._alone.add(self._batches.drain())
 
-    def _parts(self, query: Query) -> tuple[Query, ...]:
+    def _parts_of(self, query: Query) -> tuple[Query, ...]:
         """The query as smaller ones; none where it cannot or must not be split."""
         return (query.split() or ()) if self._is_by_day(query) else ()
 
@@ -338,16 +353,23 @@ class Runner:
                 wanted = self._around.scopes[query.report].wanted
                 last = wanted.last if wanted else date.max
                 self._refusals.learn(query, error, is_by_day=self._is_by_day(query), last=last)
-            self._board.put(Lost(query=query, error=error, was_asked=asked))
+            lost, next_to_ask = self._parts.lost(query)
+            for each in (query, *lost):
+                self._board.put(Lost(query=each, error=error, was_asked=asked))
+            self._ask_again(next_to_ask)
 
     def _drop_hopeless(self) -> None:
         """Do not pay for queries that meet a refusal which another one has just met."""
         self._refusals.has_news = False
         for channel in self._channels:
-            left = []
-            for query in channel.drain():
+            left, unseen = [], deque(channel.drain())
+            while unseen:
+                query = unseen.popleft()
                 if error := self._refusals.of(query):
-                    self._board.put(Lost(query=query, error=error))
+                    lost, next_to_ask = self._parts.lost(query)
+                    unseen.extend(next_to_ask)
+                    for each in (query, *lost):
+                        self._board.put(Lost(query=each, error=error))
                 else:
                     left.append(query)
             probes = self._refusals.probes(left)

@@ -58,6 +58,7 @@ def emulator(shared: Emulator) -> Iterator[Emulator]:
     yield shared
     shared.change_options(
         batch_max_queries=before.batch_max_queries,
+        max_days_per_query=before.max_days_per_query,
         total_rows_counts_header=before.total_rows_counts_header,
     )
 
@@ -234,6 +235,55 @@ def test_a_result_that_was_cut_off_is_split_by_date_until_it_is_whole(emulator: 
 
     succeeds(done, emulator, ADS, first=MONTH)
     assert "split into halves" in "\n".join(done.log)
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+@pytest.mark.parametrize(
+    "asked", [{"split_dates_policy": "none"}, {"backfill_days_per_query": 30}], ids=str
+)
+def test_a_range_that_the_source_cannot_handle_is_asked_in_parts(
+    asked: dict[str, Any], mode: str, emulator: Emulator
+) -> None:
+    """It is told by a plain 500, as an account that can never be read is."""
+    emulator.change_options(max_days_per_query=10)
+    done = attempt(settings_for(emulator, ADS, start_date=str(MONTH), mode=mode, **asked))
+
+    succeeds(done, emulator, ADS, first=MONTH)
+    assert len(emulator.queries) <= len(ACCOUNTS) * (1 + 2 + 4 + 1)
+
+
+@pytest.mark.parametrize("code", ["QUERY_ERROR", "INTERNAL_SERVER_ERROR"])
+def test_one_bad_day_does_not_hold_back_the_others_of_its_query(
+    code: str, emulator: Emulator
+) -> None:
+    ranges = {**ADS, "split_dates_policy": "none"}
+    bad = (ACCOUNTS[0], MONTH + 11 * DAY)
+    emulator.inject(Fault(effect="fail_query", account=bad[0], day=bad[1], code=code, times=None))
+    config = settings_for(emulator, ranges, start_date=str(MONTH))
+    done = attempt(config)
+
+    assert done.code == 3
+    assert done.days("google_ads") == everything(ADS, MONTH) - {bad}
+    keeps_its_promise(done, emulator, ADS, first=MONTH)
+
+    before = len(emulator.queries)
+    attempt(config, done.bookmarks)
+    assert {(*each.accounts, each.first) for each in emulator.queries[before:]} == {bad}
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_an_account_that_fails_whatever_is_asked_is_not_asked_day_by_day(
+    mode: str, emulator: Emulator
+) -> None:
+    ranges, first = {**ADS, "split_dates_policy": "none"}, LAST - 364 * DAY
+    emulator.inject(Fault(effect="fail_query", account=ACCOUNTS[0], code="QUERY_ERROR", times=None))
+    config = settings_for(emulator, ranges, start_date=str(first), mode=mode)
+    done = attempt(config)
+
+    assert done.code == 3
+    assert done.days("google_ads") == {(ACCOUNTS[1], first + n * DAY) for n in range(365)}
+    assert len(emulator.queries) <= 2 * 12 + 4 * 6
+    assert f"account {ACCOUNTS[0]}, {first}..{LAST}: QUERY_ERROR" in "\n".join(done.log)
 
 
 def test_a_day_that_is_cut_off_fails_and_says_what_to_do(emulator: Emulator) -> None:
