@@ -258,7 +258,9 @@ def is_too_early(error: ApiError) -> bool:
 
     Where a batch splits by days, the same words have come under another code.
     """
-    return error.code in _TOO_EARLY or "historical start date" in str(error).casefold()
+    said = str(error).casefold()
+    is_of_split = error.code == "BATCH_QUERY_ITEM_SPLIT_FAILED" and "histor" in said
+    return error.code in _TOO_EARLY or is_of_split or "historical start date" in said
 
 
 def may_be_split(error: ApiError) -> bool:

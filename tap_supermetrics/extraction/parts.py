@@ -36,9 +36,10 @@ class Parts:
         self._answering: set[_Place] = set()
         self._begun: Counter[_Place] = Counter()
 
-    def may_help(self, query: Query) -> bool:
-        """Whether to ask for parts of a query that failed for no clear reason."""
-        return self._begun[_place(query)] < MAX_IN_VAIN or bool(self._fellows(query))
+    def may_help(self, query: Query, error: ApiError) -> bool:
+        """Whether parts of a query may succeed, which failed for no clear reason."""
+        is_worth_it = self._begun[_place(query)] < MAX_IN_VAIN or bool(self._fellows(query))
+        return may_be_too_large(error) and is_worth_it
 
     def split(self, query: Query, parts: Sequence[Query], error: ApiError) -> tuple[Query, ...]:
         """A query is replaced by parts.

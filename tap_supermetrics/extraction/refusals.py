@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import first_day_given, is_too_early
@@ -47,7 +47,8 @@ class Refusals:
 
     Some errors say it by themselves. Others may be of one day, or of all: so an account of which
     nothing but losses came is tried with its newest query, because history is what fails most; when
-    that is lost too, the account is given up for this run.
+    that is lost too, the account is given up for this run. And where a day is too early, but nobody
+    says which is not, the first day that is given is searched by halves.
 
     Attributes:
         has_news: whether queries that wait should be looked at again.
@@ -56,6 +57,9 @@ class Refusals:
     def __init__(self) -> None:
         self._refused: dict[Place, ApiError] = {}
         self._history: dict[str, tuple[date, ApiError]] = {}
+        self._guessed: set[str] = set()
+        self._earliest: dict[str, date] = {}
+        self._searching: dict[str, Query] = {}
         self._answered: set[Place] = set()
         self._lost: Counter[Place] = Counter()
         self._probes: dict[Place, Query] = {}
@@ -64,6 +68,18 @@ class Refusals:
     def answered(self, query: Query) -> None:
         """The results of a query are there. May be called by any thread."""
         self._answered.add(_place(query))
+
+    def accepted(self, query: Query) -> None:
+        """The API ran a query, so its days are not too early."""
+        if query.dates:
+            known = self._earliest.get(query.report, query.dates.first)
+            self._earliest[query.report] = min(query.dates.first, known)
+        self._searched(query)
+
+    def _searched(self, query: Query) -> None:
+        if self._searching.get(query.report) == query:
+            del self._searching[query.report]
+            self.has_news = True
 
     def learn(
         self, query: Query, error: ApiError, *, is_by_day: bool, last: date = date.max
@@ -77,12 +93,13 @@ class Refusals:
             last: the last day that its report wants.
         """
         place = _place(query)
+        self._searched(query)
         if error.code in _NO_REPORT:
             self._refuse((query.report, ""), error)
         elif error.code in _NO_ACCOUNT:
             self._refuse(place, error)
         elif is_too_early(error) and query.day and is_by_day:
-            self.refuse_history(query.report, first_day_given(error, query.day, last), error)
+            self._learn_history(query, first_day_given(error, query.day, last), error)
         elif _is_part_of(query, self._probes.get(place)):
             text = "%s is lost, as all %d queries of the account before: no more are asked now"
             logger.warning(text, query, self._lost[place])
@@ -94,6 +111,14 @@ class Refusals:
     def _refuse(self, place: Place, error: ApiError) -> None:
         self._refused[place] = error
         self.has_news = True
+
+    def _learn_history(self, refused: Query, first_day: date, error: ApiError) -> None:
+        known, _ = self._history.get(refused.report, (date.min, error))
+        if refused.day and first_day > refused.day + timedelta(days=1):
+            self._guessed.discard(refused.report)
+        elif first_day > known:
+            self._guessed.add(refused.report)
+        self.refuse_history(refused.report, first_day, error)
 
     def refuse_history(self, report: str, first_day: date, error: ApiError) -> None:
         """Of a report, nothing is to be asked that ends before a day."""
@@ -108,8 +133,26 @@ class Refusals:
         is_history = query.dates is not None and query.dates.last < first_day
         return whole or own or (too_early if is_history else None)
 
+    def may_be_too_early(self, query: Query) -> bool:
+        """Whether a query is between days that are too early and those that are given."""
+        if query.dates is None or query.report not in self._guessed:
+            return False
+        return query.dates.first < self._earliest.get(query.report, date.max)
+
     def probes(self, queries: Sequence[Query]) -> set[Query]:
         """Of queries in their order, those to ask first, to know whether to ask the others."""
+        for report, query in [*self._searching.items()]:
+            if self.of(query):  # by what another query said
+                del self._searching[report]
+        for report in self._guessed - self._searching.keys():
+            between = [each for each in queries if each.report == report and each.day]
+            days = sorted(filter(self.may_be_too_early, between), key=_first_day)
+            if days:
+                self._searching[report] = days[len(days) // 2]
+        searching = {*self._searching.values()} & {*queries}
+        return self._newest_of_doubtful(queries) | searching
+
+    def _newest_of_doubtful(self, queries: Sequence[Query]) -> set[Query]:
         doubtful = {
             place
             for place, count in self._lost.items()
@@ -122,6 +165,10 @@ class Refusals:
                 newest[place] = query
         self._probes |= newest
         return {*newest.values()}
+
+
+def _first_day(query: Query) -> date:
+    return query.dates.first if query.dates else date.min
 
 
 def _place(query: Query) -> Place:

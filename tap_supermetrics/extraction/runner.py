@@ -16,13 +16,7 @@ from datetime import date
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import (
-    NO_BATCHES,
-    ApiError,
-    Fate,
-    may_be_split,
-    may_be_too_large,
-)
+from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate, may_be_split
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.async_queries import AsyncChannel
 from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
@@ -256,6 +250,7 @@ class Runner:
     def succeeded(self, query: Query, entry: wire.BatchQuery) -> None:
         """The results of a query wait to be fetched."""
         self._finished.put((query, entry))
+        self._refusals.accepted(query)
         self._ask_again(self._parts.succeeded(query))
 
     def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
@@ -293,7 +288,7 @@ class Runner:
         elif self._may_be_asked_again(query, error):
             logger.warning("%s is asked again: %s", query, error)
             self._ask_again([query])
-        elif self._may_be_too_large(query, error) and (parts := self._parts_of(query)):
+        elif self._parts.may_help(query, error) and (parts := self._parts_of(query)):
             self._split(query, parts, error)
         else:
             self._lose([query], error)
@@ -319,9 +314,6 @@ class Runner:
         may_help = error.fate in {Fate.RETRY, Fate.RESUBMIT}
         return may_help and self._submissions[query] < MAX_SUBMISSIONS
 
-    def _may_be_too_large(self, query: Query, error: ApiError) -> bool:
-        return may_be_too_large(error) and self._parts.may_help(query)
-
     def _channel_for(self, query: Query) -> Channel:
         """By batches as long as there are any, except for what no batch can finish in time."""
         is_too_slow = self._is_auto and query in self._too_slow
@@ -331,6 +323,12 @@ class Runner:
         names, scope = list(self._around.reports), self._around.scopes[query.report]
         report = self._around.reports[query.report]
         return names.index(query.report), place_of(query, report, scope)
+
+    def _turn(self, query: Query) -> tuple[bool, int, tuple[bool, int]]:
+        """In plan order; days that may be too early last, and of these the newest first."""
+        number, (is_history, day) = self._place(query)
+        is_doubtful = self._refusals.may_be_too_early(query)
+        return is_doubtful, number, (is_history, -abs(day) if is_doubtful else day)
 
     def _leave_batches(self, error: ApiError) -> None:
         """From here on, queries are asked one by one."""
@@ -373,7 +371,7 @@ class Runner:
                 else:
                     left.append(query)
             probes = self._refusals.probes(left)
-            channel.add([each for each in left if each not in probes])
+            channel.add(sorted((each for each in left if each not in probes), key=self._turn))
             for query in probes:
                 channel.add_again(query)
 

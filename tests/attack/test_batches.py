@@ -59,6 +59,7 @@ def emulator(shared: Emulator) -> Iterator[Emulator]:
     shared.change_options(
         batch_max_queries=before.batch_max_queries,
         max_days_per_query=before.max_days_per_query,
+        license_history_days=before.license_history_days,
         total_rows_counts_header=before.total_rows_counts_header,
     )
 
@@ -284,6 +285,52 @@ def test_an_account_that_fails_whatever_is_asked_is_not_asked_day_by_day(
     assert done.days("google_ads") == {(ACCOUNTS[1], first + n * DAY) for n in range(365)}
     assert len(emulator.queries) <= 2 * 12 + 4 * 6
     assert f"account {ACCOUNTS[0]}, {first}..{LAST}: QUERY_ERROR" in "\n".join(done.log)
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_days_before_those_that_the_license_gives_are_few_and_once(
+    mode: str, order: str, emulator: Emulator
+) -> None:
+    """The refusal names no date."""
+    first, given = LAST - 399 * DAY, LAST - 29 * DAY
+    for n in range(370):
+        fault = Fault(
+            effect="fail_query",
+            day=first + n * DAY,
+            code="LICENSE_HISTORICAL_RANGE_EXCEEDED",
+            status=403,
+            times=None,
+        )
+        emulator.inject(fault)
+    config = settings_for(emulator, ADS, start_date=str(first), mode=mode, backfill_order=order)
+    done = attempt(config)
+
+    assert done.code == 3
+    assert done.days("google_ads") == everything(ADS, given)
+    keeps_its_promise(done, emulator, ADS, first=given)
+    assert done.bookmarks["google_ads"]["not_before"] == str(given)
+    # One or two batches are on their way when the first refusal comes.
+    assert sum(each.status == "FAILURE" for each in emulator.queries) <= 225
+
+    before = len(emulator.queries)
+    assert attempt(config, done.bookmarks).code == 0
+    assert len(emulator.queries) == before
+
+
+def test_days_that_a_batch_cannot_be_split_into_for_the_license_are_learned_once(
+    emulator: Emulator,
+) -> None:
+    emulator.change_options(license_history_days=30)
+    config = settings_for(emulator, ADS, start_date=str(LAST - 399 * DAY))
+    done = attempt(config)
+
+    assert done.code == 3
+    assert len(done.days("google_ads")) == len(ACCOUNTS) * 30
+    assert posts(emulator) <= 60
+    before = len(emulator.requests)
+    assert attempt(config, done.bookmarks).code == 0
+    assert len(emulator.requests) == before + 1
 
 
 def test_a_day_that_is_cut_off_fails_and_says_what_to_do(emulator: Emulator) -> None:

@@ -75,11 +75,12 @@ def test_an_account_that_is_asked_in_vain_is_tried_a_few_times() -> None:
     parts = Parts()
     parts.succeeded(query(900, 1))
     for number in range(MAX_IN_VAIN):
-        assert parts.may_help(query(8 * number, 8))
+        assert parts.may_help(query(8 * number, 8), FAILED)
         assert split(parts, query(8 * number, 8)) == (query(8 * number + 4, 4),)
         assert parts.lost(query(8 * number + 4, 4))[0]
-    assert not parts.may_help(query(99, 8))
-    assert parts.may_help(query(99, 8, "2"))
+    assert not parts.may_help(query(99, 8), FAILED)
+    assert parts.may_help(query(99, 8, "2"), FAILED)
+    assert not parts.may_help(query(99, 8, "2"), CUT_OFF)
 
 
 def test_the_newest_of_those_that_wait_finds_out_before_all_are_lost() -> None:

@@ -96,6 +96,49 @@ def test_days_before_one_that_is_too_early_are_too_early() -> None:
     assert refusals.of(replace(query(9), dates=None)) is None
 
 
+def searched(first_given: int, *, days: int = 400) -> tuple[int, Refusals]:
+    """How many queries it takes to find the first day that is given, and what is known then."""
+    refusals, error = Refusals(), ApiError("LICENSE_HISTORICAL_RANGE_EXCEEDED", "no date")
+    refusals.learn(query(0), error, is_by_day=True)
+    left, asked = [query(day) for day in range(1, days)], 0
+    while probes := refusals.probes([each for each in left if not refusals.of(each)]):
+        (probe,) = probes
+        left.remove(probe)
+        asked += 1
+        assert probe.day
+        if probe.day < FIRST + timedelta(days=first_given):
+            refusals.learn(probe, error, is_by_day=True)
+        else:
+            refusals.accepted(probe)
+    return asked, refusals
+
+
+@pytest.mark.parametrize("first_given", [1, 2, 200, 398, 399])
+def test_the_first_day_that_is_given_is_searched_by_halves(first_given: int) -> None:
+    asked, refusals = searched(first_given)
+    assert asked <= 9
+    assert refusals.of(query(first_given - 1))
+    assert refusals.of(query(first_given)) is None
+
+
+def test_a_first_day_that_is_named_is_not_searched() -> None:
+    refusals = Refusals()
+    error = ApiError("START_DATE_HISTORICAL", f"the earliest is {query(90).day}")
+    refusals.learn(query(10), error, is_by_day=True)
+    assert refusals.probes([query(day) for day in range(90, 200)]) == set()
+    assert not refusals.may_be_too_early(query(100))
+    assert refusals.of(query(89))
+    assert refusals.of(query(90)) is None
+
+
+def test_a_search_goes_on_when_others_have_answered_for_its_query() -> None:
+    refusals, error = Refusals(), ApiError("LICENSE_HISTORICAL_RANGE_EXCEEDED", "no date")
+    refusals.learn(query(0), error, is_by_day=True)
+    assert refusals.probes([query(day) for day in range(1, 100)]) == {query(50)}
+    refusals.learn(query(60, account="2"), error, is_by_day=True)
+    assert refusals.probes([query(day) for day in range(61, 100)]) == {query(80)}
+
+
 def test_a_service_that_is_down_says_nothing_of_an_account() -> None:
     refusals, down = Refusals(), ApiError("CONNECTION_FAILED", "no route")
     for day in range(2 * DOUBTFUL_AFTER):
