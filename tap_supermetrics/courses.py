@@ -66,7 +66,7 @@ class Course:
             ApiError: the API refuses everything.
             TapError: the API does not tell its accounts.
         """
-        directory.check_segments(self.report)
+        directory.check_names(self.report)
         self.scope = scope_of(
             self.report,
             directory.accounts_of(self.report, is_dated=self.is_dated),

@@ -1,4 +1,4 @@
-"""What the API lists for reports, asked once a run: fields, accounts, team lists, segments."""
+"""What the API lists for reports, asked once a run: fields, accounts, lists, logins, segments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tap_supermetrics.planning.packing import BatchItem, BatchRequest
 from tap_supermetrics.settings.kinds import compile_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
@@ -41,6 +41,7 @@ class Directory:
         self._client = client
         self._now = now
         self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
+        self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[str, tuple[wire.AccountInfo, ...]] = {}
         self._members: dict[str, tuple[str, ...]] = {}
 
@@ -133,30 +134,53 @@ class Directory:
         logger.info("%s: %s has %d accounts", report.name, report.accounts.team_list, len(members))
         return members
 
-    def check_segments(self, report: Report) -> None:
-        """Warn of segments that the API does not list; it may list new ones late.
+    def check_names(self, report: Report) -> None:
+        """Warn of logins and segments that the API does not list; it may list new ones late.
 
         Raises:
             ApiError: the API refuses everything.
         """
-        wanted = report.segments
-        if not wanted:
-            return
+        if report.login_names:
+            self._check(report, report.login_setting, report.login_names, self._logins_of)
+        if report.segments:
+            self._check(report, "ds_segments", report.segments, self._segments_of)
+
+    def _check(
+        self,
+        report: Report,
+        setting: str,
+        wanted: Sequence[str],
+        ask: Callable[[Report], Mapping[str, str]],
+    ) -> None:
+        path = f"{report.path}.{setting}"
         try:
-            listed = self._client.segments(report.ds_id, report.logins)
+            listed = ask(report)
         except ApiError as error:
-            if error.fate is Fate.STOP:
+            # A key that may not ask for lists may well run queries.
+            if error.fate is Fate.STOP and error.code not in NO_BATCHES:
                 raise
-            logger.warning("%s.ds_segments: not checked: %s", report.path, error)
+            logger.warning("%s: not checked: %s", path, error)
             return
-        if unknown := [each for each in wanted if each not in listed]:
+        if unknown := [each for each in wanted if each.casefold() not in listed]:
+            named = ", ".join(sorted(listed.values())) or "none"
             logger.warning(
-                "%s.ds_segments: %s does not list %s; it lists %s",
-                report.path,
+                "%s: %s does not list %s; it lists %s",
+                path,
                 report.ds_id,
                 ", ".join(unknown),
-                ", ".join(sorted(listed)) or "none",
+                named,
             )
+
+    def _segments_of(self, report: Report) -> Mapping[str, str]:
+        listed = self._client.segments(report.ds_id, report.logins)
+        return {each.casefold(): each for each in listed}
+
+    def _logins_of(self, report: Report) -> Mapping[str, str]:
+        """By id, in lower case, what a person can tell the login by."""
+        if report.ds_id not in self._logins:
+            listed = self._client.logins(report.ds_id)
+            self._logins[report.ds_id] = {each.casefold(): name for each, name in listed.items()}
+        return self._logins[report.ds_id]
 
 
 def _is_chosen(report: Report, account: wire.AccountInfo) -> bool:

@@ -42,10 +42,18 @@ class Client(Transport):
 
     def accounts(self, ds_id: str, ds_users: object = None) -> tuple[wire.AccountInfo, ...]:
         """All accounts of a data source, each once, in the API's order ("Get accounts")."""
-        parameters = wire.logins_parameters(ds_id, ds_users)
-        answer = self.request("GET", wire.ACCOUNTS_PATH, list[wire.LoginAccounts], parameters)
-        unique = {each.id: each for login in answer.data for each in login.accounts}
+        listed = self._login_accounts(ds_id, ds_users)
+        unique = {each.id: each for login in listed for each in login.accounts}
         return tuple(unique.values())
+
+    def logins(self, ds_id: str) -> dict[str, str]:
+        """All logins of a data source, and what a person knows each by ("Get accounts")."""
+        listed = self._login_accounts(ds_id)
+        return {str(each.ds_user): each.shown for each in listed}
+
+    def _login_accounts(self, ds_id: str, ds_users: object = None) -> list[wire.LoginAccounts]:
+        parameters = wire.logins_parameters(ds_id, ds_users)
+        return self.request("GET", wire.ACCOUNTS_PATH, list[wire.LoginAccounts], parameters).data
 
     def segments(self, ds_id: str, ds_users: object = None) -> frozenset[str]:
         """Ids of all segments of a data source ("Get segments")."""

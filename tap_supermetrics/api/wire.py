@@ -252,8 +252,15 @@ class AccountInfo(msgspec.Struct, kw_only=True):
 class LoginAccounts(msgspec.Struct, kw_only=True):
     """A login and its accounts; an account may stand under several logins."""
 
-    ds_user: str = ""
+    ds_user: str | int = ""
+    display_name: str | None = None
     accounts: list[AccountInfo] = []
+
+    @property
+    def shown(self) -> str:
+        """The login as people know it."""
+        login, name = str(self.ds_user), self.display_name
+        return f"{login} ({name})" if name and name != login else login
 
 
 class SegmentInfo(msgspec.Struct, kw_only=True):

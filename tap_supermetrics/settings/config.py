@@ -106,6 +106,17 @@ class Report:
         return self.parameters.get("ds_users") or self.parameters.get("ds_user")
 
     @property
+    def login_setting(self) -> str:
+        """The setting by which the report names logins; where it has both, the list."""
+        return "ds_users" if "ds_users" in self.parameters else "ds_user"
+
+    @property
+    def login_names(self) -> tuple[str, ...]:
+        """The logins that the report names, each once."""
+        named = (*self.parameters.get("ds_users", ()), self.parameters.get("ds_user", ""))
+        return tuple(filter(None, dict.fromkeys(named)))
+
+    @property
     def segments(self) -> tuple[str, ...]:
         """Ids of the segments that are applied."""
         return tuple(self.parameters.get("ds_segments", ()))

@@ -119,3 +119,48 @@ def test_segments_that_are_not_listed_are_named(emulator: Emulator, tmp_path: Pa
 
     assert ended.code == 0, ended.stderr
     assert "queries[0].ds_segments: AW does not list sg_404; it lists -1" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "named", [{"ds_user": "AGENCY@example.com"}, {"ds_users": ["351684", "agency@example.com"]}]
+)
+def test_logins_that_are_listed_are_not_warned_of(
+    named: dict[str, Any], emulator: Emulator, tmp_path: Path
+) -> None:
+    ended = sync(config(emulator, ds_accounts=[NEW], **named), tmp_path, Target())
+
+    assert ended.code == 0, ended.stderr
+    assert "does not list" not in ended.stderr
+
+
+def test_logins_that_are_not_listed_are_named_by_one_request_for_each_source(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    report = {**REPORT, "ds_accounts": [NEW], "ds_user": "ops@example.com"}
+    days = {"start_date": str(LAST), "end_date": str(LAST), "mode": "async"}
+    config = config_for(emulator, [report, {**report, "name": "twin"}], **days)
+    ended = sync(config, tmp_path, Target())
+
+    assert ended.code == 3
+    said = (
+        "queries[1].ds_user: AW does not list ops@example.com; "
+        "it lists 351684 (ops@example.com (ID: 351684)), agency@example.com"
+    )
+    assert said in ended.stderr
+    assert "QUERY_AUTH_UNAVAILABLE" in ended.stderr
+    assert sum("query/accounts" in each.path for each in emulator.requests) == 1
+
+
+@pytest.mark.parametrize("code", ["ACCESS_DENIED_PERMISSIONS", "ENDPOINT_NOT_FOUND"])
+def test_a_key_that_may_not_ask_for_lists_runs_its_queries_all_the_same(
+    code: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    path = "query/(segments|accounts)"
+    emulator.inject(Fault(effect="error", path=path, code=code, status=403, times=None))
+    target = Target()
+    given = config(emulator, ds_accounts=[NEW], ds_segments=["-1"], ds_user="agency@example.com")
+    ended = sync(given, tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.count("not checked") == 2
+    assert target.tables["google_ads"] == expected(emulator, NEW)
