@@ -14,7 +14,7 @@ from tap_supermetrics.dates import DateRange
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.batches import cancel_batches
 from tap_supermetrics.planning.packing import BatchItem, BatchRequest
-from tap_supermetrics.settings.kinds import compile_filter
+from tap_supermetrics.settings.kinds import Accounts, compile_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +41,7 @@ class Directory:
         self._client = client
         self._now = now
         self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
+        self._custom: dict[str, tuple[wire.FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[str, tuple[wire.AccountInfo, ...]] = {}
         self._members: dict[str, tuple[str, ...]] = {}
@@ -56,8 +57,43 @@ class Directory:
             self._fields |= dict(zip(unasked, pool.map(self._client.fields, unasked), strict=True))
 
     def fields_of(self, report: Report) -> tuple[wire.FieldInfo, ...]:
-        """The fields of a report's data source, which were asked for before."""
-        return self._fields[report.ds_id]
+        """The fields of a report's data source, which were asked for before.
+
+        Those of its accounts too, where it names fields that are not among them.
+
+        Raises:
+            ApiError: the API refuses everything.
+        """
+        listed = self._fields[report.ds_id]
+        known = {each.field_id.casefold() for each in listed}
+        unlisted = (each for each in report.fields if each.casefold() not in known)
+        if all(each in report.types for each in unlisted):
+            return listed
+        return (*listed, *self._custom_fields(report))
+
+    def _custom_fields(self, report: Report) -> tuple[wire.FieldInfo, ...]:
+        asked = f"{report.ds_id} {report.logins} {report.accounts}"
+        if asked not in self._custom:
+            self._custom[asked] = ()
+            try:
+                accounts = self._some_accounts(report)
+                logins = report.login_names or tuple(self._logins_of(report)) if accounts else ()
+                if logins:
+                    self._custom[asked] = self._client.fields(report.ds_id, accounts, logins)
+            except ApiError as error:
+                _check_reason(error)
+                logger.warning("%s.fields: custom fields not asked for: %s", report.path, error)
+        return self._custom[asked]
+
+    def _some_accounts(self, report: Report) -> tuple[str, ...]:
+        """The accounts of a report, as many as one request may name."""
+        chosen = report.accounts
+        if chosen == Accounts() or chosen.team_list:
+            return (chosen.team_list,) if chosen.team_list else ()
+        ids = chosen.ids or tuple(
+            each.id for each in self._accounts(report) if _is_chosen(report, each)
+        )
+        return ids[: wire.MAX_ACCOUNTS_PER_QUERY]
 
     def accounts_of(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
         """The accounts of a report, each once; a team list that is not split stays as it is.
@@ -156,9 +192,7 @@ class Directory:
         try:
             listed = ask(report)
         except ApiError as error:
-            # A key that may not ask for lists may well run queries.
-            if error.fate is Fate.STOP and error.code not in NO_BATCHES:
-                raise
+            _check_reason(error)
             logger.warning("%s: not checked: %s", path, error)
             return
         if unknown := [each for each in wanted if each.casefold() not in listed]:
@@ -181,6 +215,12 @@ class Directory:
             listed = self._client.logins(report.ds_id)
             self._logins[report.ds_id] = {each.casefold(): name for each, name in listed.items()}
         return self._logins[report.ds_id]
+
+
+def _check_reason(error: ApiError) -> None:
+    """Let pass that a list is not to be had: a key that may not ask for it may run queries."""
+    if error.fate is Fate.STOP and error.code not in NO_BATCHES:
+        raise error
 
 
 def _is_chosen(report: Report, account: wire.AccountInfo) -> bool:

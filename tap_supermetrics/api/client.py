@@ -12,7 +12,7 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.api.transport import Answer
 
@@ -34,9 +34,11 @@ class BatchStatus:
 class Client(Transport):
     """The API as functions. Safe to use from several threads."""
 
-    def fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...]:
-        """All fields of a data source ("Get fields")."""
-        parameters = wire.fields_parameters(ds_id)
+    def fields(
+        self, ds_id: str, accounts: Sequence[str] = (), logins: Sequence[str] = ()
+    ) -> tuple[wire.FieldInfo, ...]:
+        """All fields of a data source, and custom ones of accounts ("Get fields")."""
+        parameters = wire.fields_parameters(ds_id, accounts, logins)
         answer = self.request("GET", wire.FIELDS_PATH, list[wire.FieldInfo], parameters)
         return tuple(answer.data)
 

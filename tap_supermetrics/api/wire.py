@@ -285,9 +285,12 @@ def status_path(batch_id: str) -> str:
     return f"{batch_path(batch_id)}/status"
 
 
-def fields_parameters(ds_id: str) -> dict[str, str]:
-    """Parameters of "Get fields"."""
-    return as_json_parameter({"ds_id": ds_id})
+def fields_parameters(
+    ds_id: str, accounts: Sequence[str] = (), logins: Sequence[str] = ()
+) -> dict[str, str]:
+    """Parameters of "Get fields"; it lists custom fields of accounts only with their logins."""
+    custom = {"ds_accounts": _accounts(accounts), "ds_users": list(logins)}
+    return as_json_parameter({"ds_id": ds_id} | (custom if accounts and logins else {}))
 
 
 def logins_parameters(ds_id: str, ds_users: object) -> dict[str, str]:

@@ -11,7 +11,7 @@ from tap_supermetrics.emulator.encoding import total_rows
 from tap_supermetrics.emulator.queries import Batch, Query, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tap_supermetrics.emulator.catalogue import Field, Login, Source
     from tap_supermetrics.emulator.options import Options
@@ -140,9 +140,18 @@ def _column(number: int, field_id: str, field: Field) -> Answer:
     }
 
 
-def fields_of(source: Source) -> list[Answer]:
-    """The items of `/query/fields` (Supermetrics docs, "Get fields")."""
-    return [_field(field, source) for field in source.fields]
+def fields_of(source: Source, accounts: Collection[str] = ()) -> list[Answer]:
+    """The items of `/query/fields` (Supermetrics docs, "Get fields").
+
+    Args:
+        source: The data source.
+        accounts: Those whose custom fields are shown too.
+    """
+    return [
+        _field(field, source)
+        for field in source.fields
+        if not field.owners or set(field.owners) & set(accounts)
+    ]
 
 
 def _field(field: Field, source: Source) -> Answer:

@@ -128,6 +128,7 @@ class Field:
         description: Its explanation.
         aliases: Further ids under which it can be asked for.
         report_types: Those it is part of; all when empty.
+        owners: The accounts whose custom field it is; listed only when asked for one of them.
     """
 
     id: str
@@ -145,6 +146,7 @@ class Field:
     description: str = ""
     aliases: tuple[str, ...] = ()
     report_types: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

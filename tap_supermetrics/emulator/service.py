@@ -26,6 +26,7 @@ from tap_supermetrics.emulator.errors import ApiError
 from tap_supermetrics.emulator.incoming import Incoming, Outgoing
 from tap_supermetrics.emulator.parameters import (
     Params,
+    account_ids,
     generated_schedule_id,
     question,
     source_of,
@@ -303,7 +304,10 @@ class Service:
 
     def _fields(self, call: Call) -> Outgoing:
         source = source_of(call.params, self._engine.world, self.options)
-        return self._json({}, answers.fields_of(source))
+        # Custom fields are those of accounts, which take logins to be read ("Get fields").
+        is_of_accounts = call.params.get("ds_accounts") and _users(call.params)
+        accounts = account_ids(call.params, source, self._engine.world) if is_of_accounts else ()
+        return self._json({}, answers.fields_of(source, accounts))
 
     def _accounts(self, call: Call) -> Outgoing:
         world = self._engine.world

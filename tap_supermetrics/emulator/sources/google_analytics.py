@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 from tap_supermetrics.emulator.catalogue import (
@@ -130,6 +131,13 @@ def _fields() -> tuple[Field, ...]:
         count("userEngagementDuration", "Engagement time", "seconds", "int.duration.seconds"),
         count("keyEvents", "Key events", "conversions", "float.number.value"),
         money("totalRevenue", "Total revenue", "revenue"),
+        replace(
+            ratio(
+                "goal4.rate", "Goal 4 rate", "float.number.percentage", ("engaged", "sessions"), 100
+            ),
+            group="CUSTOM",
+            owners=(_ACCOUNTS[0].id,),
+        ),
     )
 
 
