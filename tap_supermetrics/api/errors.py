@@ -253,6 +253,11 @@ def is_outage(error: ApiError) -> bool:
 _TOO_EARLY: Final = frozenset({"START_DATE_HISTORICAL", "LICENSE_HISTORICAL_RANGE_EXCEEDED"})
 
 
+_OF_ACCOUNT: Final = frozenset(
+    {"ACCOUNT_EXCLUDED", "QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"}
+)
+
+
 def is_too_early(error: ApiError) -> bool:
     """Whether an error means that there are no days so far back.
 
@@ -268,12 +273,23 @@ def may_be_split(error: ApiError) -> bool:
     return error.fate is Fate.SPLIT or is_too_early(error)
 
 
+def is_of_account(error: ApiError) -> bool:
+    """Whether every query for the same account would meet an error.
+
+    An account that the license does not cover is told by the text only: it is not one of the
+    "prioritised accounts" (observed).
+    """
+    is_barred = re.search("prioriti[sz]ed account", str(error), re.IGNORECASE)
+    return error.code in _OF_ACCOUNT or is_barred is not None
+
+
 def may_be_too_large(error: ApiError) -> bool:
     """Whether an error gives no reason, so that parts of a long query may succeed.
 
     A query for two years failed with a plain 500 where pieces of 90 days worked (observed).
     """
-    return error.code in {"QUERY_ERROR", "INTERNAL_SERVER_ERROR"}
+    may_be = error.code in {"QUERY_ERROR", "INTERNAL_SERVER_ERROR"}
+    return may_be and not is_of_account(error)
 
 
 def first_day_given(error: ApiError, refused: date, last: date = date.max) -> date:

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import first_day_given, is_too_early
+from tap_supermetrics.api.errors import first_day_given, is_of_account, is_too_early
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,6 @@ NO_SERVICE: Final = frozenset(
     {"", "ANSWER_INVALID", "CONNECTION_FAILED", "SERVICE_UNAVAILABLE", "TOO_MANY_REQUESTS"}
 )
 """Errors that any start would meet now, whatever it asks for."""
-_NO_ACCOUNT: Final = frozenset(
-    {"ACCOUNT_EXCLUDED", "QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"}
-)
-"""Errors that every query for the same account would meet."""
 _NO_REPORT: Final = frozenset(
     {
         "ACCOUNT_FILTER_INVALID",
@@ -96,7 +92,7 @@ class Refusals:
         self._searched(query)
         if error.code in _NO_REPORT:
             self._refuse((query.report, ""), error)
-        elif error.code in _NO_ACCOUNT:
+        elif is_of_account(error):
             self._refuse(place, error)
         elif is_too_early(error) and query.day and is_by_day:
             self._learn_history(query, first_day_given(error, query.day, last), error)

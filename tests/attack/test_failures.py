@@ -233,6 +233,23 @@ def test_an_account_that_is_gone_does_not_burn_a_query_a_day(
     assert healed.days("google_ads") == everything(ADS, first)
 
 
+@pytest.mark.parametrize("days", [1, 31])
+def test_an_account_that_is_not_licensed_costs_what_is_on_its_way(
+    days: int, emulator: Emulator
+) -> None:
+    """It is told by a plain QUERY_ERROR, and listed among all accounts."""
+    emulator.reset()
+    barred, fine = "3378451620", ACCOUNTS[0]
+    report = {**ADS, "ds_accounts": [fine, barred], "backfill_days_per_query": days}
+    first = LAST - 199 * DAY
+    done = attempt(settings_for(emulator, report, start_date=str(first), mode="async"))
+
+    assert done.code == 3
+    assert "prioritised accounts" in "\n".join(done.log)
+    assert sum(barred in query.accounts for query in emulator.queries) <= 10
+    assert done.days("google_ads") == {(fine, first + n * DAY) for n in range(200)}
+
+
 @pytest.mark.parametrize("order", ["oldest", "newest"])
 @pytest.mark.parametrize("mode", ["batch", "async"])
 def test_a_history_that_fails_does_not_hold_back_the_days_after_it(
