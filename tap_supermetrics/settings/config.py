@@ -22,7 +22,7 @@ from tap_supermetrics.settings.declarations import (
     Setting,
 )
 from tap_supermetrics.settings.kinds import Accounts
-from tap_supermetrics.settings.query_url import report_from
+from tap_supermetrics.settings.query_url import NOT_SUPPORTED, report_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -204,8 +204,12 @@ def _read(
 ) -> dict[str, Any]:
     """Every declared setting by name, read or defaulted; None where neither was possible."""
     known = [each.name for each in declared]
+
+    def unknown(key: str) -> str:
+        return f"unknown setting{_hint(key, [*known, *also_allowed])}"
+
     mistakes += [
-        f"{prefix}{key}: unknown setting{_hint(str(key), [*known, *also_allowed])}"
+        f"{prefix}{key}: {NOT_SUPPORTED.get(str(key)) or unknown(str(key))}"
         for key in raw
         if key not in known and key not in also_allowed
     ]
@@ -287,7 +291,7 @@ def _with_url(entry: dict[str, Any], path: str, mistakes: list[str]) -> dict[str
     given = {key: value for key, value in entry.items() if value is not None}
     if isinstance(given.get("url"), str):
         try:
-            return {**report_from(given["url"]), **given}
+            return report_from(given["url"], given)
         except ValueError as error:
             mistakes.append(f"{path}.url: {error}")
     return given

@@ -269,7 +269,7 @@ ONLY_IN_REPORT: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         name="date_range_type",
-        kind=kinds.text("a range such as last_30_days", r"[a-z0-9_]{1,50}"),
+        kind=kinds.text("a range such as last_30_days", r"(?!custom$)[a-z0-9_]{1,50}"),
         description=(
             "A range of the API's, such as `last_30_days` or `this_month_inc`, instead of "
             "`start_date` and `end_date`. The report is then read whole by every run."

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-_OURS: Final = frozenset({"api_key", "schedule_id", "sync_timeout", "offset_start", "offset_end"})
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OURS: Final = frozenset(
+    {"api_key", "schedule_id", "sync_timeout", "sync", "offset_start", "offset_end", "pretty"}
+)
 """Parameters of an address that are the tap's own business; the key above all."""
+_COMPARISON: Final = (
+    "comparisons are not supported, because they add columns that the API does not announce; load "
+    "both date ranges, and compare them where they are loaded"
+)
+_PIVOT: Final = (
+    "fields split by column are not supported, because their columns are known with the data only"
+)
+NOT_SUPPORTED: Final = {
+    "compare_type": _COMPARISON,
+    "compare_show": _COMPARISON,
+    "compare_start_date": _COMPARISON,
+    "compare_end_date": _COMPARISON,
+    "order_columns": _PIVOT,
+    "max_columns": _PIVOT,
+}
+"""Parameters of the API's that no report can have, and why."""
 
 
-def report_from(url: str) -> dict[str, Any]:
-    """The settings of a report that asks what an address asks.
+def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a report that asks what an address asks; those given beside it win.
 
     Source: Supermetrics docs, "Making requests": parameters stand in the address one by one, or
     all in the one parameter `json`.
@@ -25,10 +46,23 @@ def report_from(url: str) -> dict[str, Any]:
         parameters = json.loads(given["json"]) if "json" in given else given
         if "ds_id" not in parameters or "fields" not in parameters:
             raise ValueError  # noqa: TRY301 - one message for all
-        if isinstance(settings := parameters.get("settings"), str):
-            parameters["settings"] = json.loads(settings)
-    except (ValueError, TypeError):
+        settings: Any = parameters.get("settings")
+        if isinstance(settings, str):
+            settings = parameters["settings"] = json.loads(settings)
+        if isinstance(settings, dict):
+            settings.pop("no_headers", None)  # which the tap sets itself
+    except (ValueError, TypeError, AttributeError):
         raise ValueError(
             "expected the address of a version 2 query, with ds_id and fields"
         ) from None
-    return {key: value for key, value in parameters.items() if key not in _OURS}
+    asked = {**parameters, **beside}
+    named = {key: value for key, value in parameters.items() if not _is_idle(key, asked)}
+    return {key: value for key, value in named.items() if key not in _OURS} | {**beside}
+
+
+def _is_idle(key: str, asked: Mapping[str, Any]) -> bool:
+    """Whether a parameter of an address says nothing beside the others."""
+    if key == "date_range_type":
+        return asked[key] == "custom" or "start_date" in asked
+    is_compared = (asked.get("compare_type") or "none") != "none"
+    return key in NOT_SUPPORTED and not is_compared

@@ -552,16 +552,55 @@ def test_a_report_may_be_given_by_the_address_of_its_query(query: dict[str, str]
     assert report.end_date.fixed == date(2024, 2, 29)
 
 
+def test_what_says_nothing_in_an_address_is_left_out() -> None:
+    """As the vendor's pages write it: every parameter, whether it is used or not."""
+    written = URL_PARAMETERS | {
+        "date_range_type": "custom",
+        "compare_type": "none",
+        "compare_show": "perc_change",
+        "order_columns": "alphabetic",
+        "max_columns": 10,
+        "settings": {"report_type": "x", "no_headers": False},
+        "pretty": True,
+    }
+    entry = {"name": "ads", "url": f"{BASE}?{urlencode({'json': json.dumps(written)})}"}
+    (report,) = Settings.from_config({"api_key": "api_0123456789", "queries": [entry]}).reports
+    assert report.parameters == {"settings": {"report_type": "x"}}
+    assert report.date_range_type is None
+    assert report.start_date
+
+
+def test_days_given_beside_an_address_win_over_a_range_in_it() -> None:
+    written = {"ds_id": "AW", "fields": "Date,Cost", "date_range_type": "last_30_days"}
+    entry = {"name": "ads", "url": f"{BASE}?{urlencode(written)}"}
+    for days in ({}, {"start_date": "2024-01-01"}):
+        given = {"api_key": "api_0123456789", "queries": [{**entry, **days}]}
+        (report,) = Settings.from_config(given).reports
+        assert report.date_range_type == (None if days else "last_30_days")
+
+
+@pytest.mark.parametrize("name", ["compare_type", "compare_start_date", "max_columns"])
+def test_what_no_report_can_have_is_told_with_the_reason(name: str) -> None:
+    entry = {"name": "ads", "ds_id": "AW", "fields": "Date", name: "x"}
+    with pytest.raises(SettingsError, match="are not supported, because"):
+        Settings.from_config({"api_key": "api_0123456789", "queries": [entry]})
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
         (BASE, "queries[0].url: expected the address of a version 2 query"),
         (f"{BASE}?json=%7B", "queries[0].url: expected the address of a version 2 query"),
         ("not an address", "queries[0].url: expected the address of a version 2 query"),
+        (f"{BASE}?json=%5B%22ds_id%22%2C%22fields%22%5D", "queries[0].url: expected the address"),
+        (
+            f"{BASE}?json=%7B%22ds_id%22%3A1%2C%22fields%22%3A2%2C%22compare_type%22%3A%5B3%5D%7D",
+            "queries[0].compare_type: comparisons are not supported",
+        ),
         (f"{BASE}?json=3&api_key=api_k3y", "queries[0].url: expected the address"),
         (
             f"{BASE}?ds_id=AW&fields=Date&compare_type=prev_year",
-            "queries[0].compare_type: unknown setting",
+            "queries[0].compare_type: comparisons are not supported",
         ),
     ],
 )
