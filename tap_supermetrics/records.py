@@ -43,7 +43,8 @@ def _to_integer(cell: Cell) -> int:
         return cell
     if isinstance(cell, str):
         # Text first as it is: a float would round ids and micros beyond 2**53.
-        return int(cell) if re.fullmatch(r"[+-]?\d+", cell) else _to_integer(float(cell))
+        whole = re.fullmatch(r"([+-]?\d+)(\.0*)?", cell)
+        return int(whole[1]) if whole else _to_integer(float(cell))
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
     raise ValueError(cell)

@@ -158,6 +158,8 @@ def test_a_documented_type_has_a_schema_and_its_example_a_value(
 CONVERSIONS: list[tuple[str, Cell, object]] = [
     ("int.number.value", 9_007_199_254_740_993, 9_007_199_254_740_993),
     ("int.number.value", "9007199254740993", 9_007_199_254_740_993),
+    ("int.number.value", "9007199254740993.0", 9_007_199_254_740_993),
+    ("int.number.value", "-9007199254740993.", -9_007_199_254_740_993),
     ("int.number.value", 2**70, 2**70),
     ("int.number.value", "-12", -12),
     ("int.number.value", 12.0, 12),
