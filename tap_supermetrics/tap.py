@@ -8,6 +8,7 @@ import gc
 import logging
 import signal
 import sys
+import warnings
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -333,6 +334,8 @@ def main() -> None:
     """Entry point: what the user or the API got wrong ends in one line, never in a traceback."""
     # What is imported stays: no collection needs to look at it again.
     gc.freeze()
+    # Meltano has Python tell of files that an early end leaves open, after what the end is due to.
+    warnings.simplefilter("ignore", ResourceWarning)
     try:
         TapSupermetrics.cli()
     except SettingsError as error:

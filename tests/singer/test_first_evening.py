@@ -146,6 +146,18 @@ def test_a_connection_test_applies_stream_maps(emulator: Emulator, tmp_path: Pat
     assert record["twice"] == record["Cost"] * 2
 
 
+def test_nothing_comes_after_the_reason_where_python_warns_as_meltano_has_it(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "once")
+    (tmp_path / "old.json").write_text("{}")
+    config = config_for(emulator, [REPORT], **DATES) | {"api_key": "another"}
+    ended = sync(config, tmp_path, None, "--state", str(tmp_path / "old.json"), "--discover")
+
+    assert ended.code == 4, ended.stderr
+    assert "API_KEY_INVALID" in ended.stderr.splitlines()[-1]
+
+
 # The catalog
 
 
