@@ -279,8 +279,8 @@ class BatchChannel:
         now = time.monotonic()
         expected_s = batch.expected_s(now)
         batch.next_poll = now + batch.wait.after(progressed=progressed, expected_s=expected_s)
-        if progressed:
-            _log_progress(batch)
+        if progressed and not batch.waiting:
+            _log_end(batch)
 
     def _settle_query(
         self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
@@ -368,7 +368,7 @@ def _may_serve(entry: wire.BatchQuery, status: BatchStatus) -> bool:
     return is_hopeful or entry.status is wire.QueryStatus.SUCCESS
 
 
-def _log_progress(batch: RunningBatch) -> None:
+def _log_end(batch: RunningBatch) -> None:
     logger.info(
         "Query batch %s: %d of %d queries done, %d failed, %s rows",
         batch.batch_id,

@@ -6,7 +6,9 @@ instead of filling memory and disk.
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.extraction.outcomes import Result, Split
@@ -17,10 +19,14 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.outcomes import Outcome
     from tap_supermetrics.planning.plan import Query
 
+logger = logging.getLogger(__name__)
+
 MAX_WAITING_RESULTS: Final = 300
 """With so many results not yet emitted, no new query batch is started."""
 MAX_WAITING_BYTES: Final = 512 * 1024 * 1024
 """With so many bytes not yet emitted, no new query batch is started."""
+TELL_EVERY_S: Final = 30.0
+"""How often a long run tells how far it is, in seconds."""
 
 
 class Board:
@@ -33,6 +39,7 @@ class Board:
     def __init__(self, queries: Sequence[Query]) -> None:
         self._changed = threading.Condition()
         self._open = set(queries)
+        self._size = len(self._open)
         self._outcomes: dict[Query, Outcome | Split] = {}
         self._waiting_bytes = 0
         self._rows = 0
@@ -40,6 +47,7 @@ class Board:
         self._has_news = False
         self._crash: BaseException | None = None
         self._is_closed = False
+        self._next_telling = time.monotonic() + TELL_EVERY_S
         self.on_room: Callable[[], None] = lambda: None
 
     @property
@@ -87,9 +95,20 @@ class Board:
             self._outcomes[outcome.query] = outcome
             if isinstance(outcome, Split):
                 self._open.update(outcome.parts)
+                self._size += len(outcome.parts) - 1
             self._waiting_bytes += _size(outcome)
             self._rows += outcome.row_count if isinstance(outcome, Result) else 0
             self._changed.notify_all()
+
+    def tell(self) -> None:
+        """Log how far it is, when that was not told for a while."""
+        now = time.monotonic()
+        if now < self._next_telling:
+            return
+        self._next_telling = now + TELL_EVERY_S
+        with self._changed:
+            ended, size, rows = self._size - len(self._open), self._size, self._rows
+        logger.info("Progress: %d of %d queries ended, %d rows", ended, size, rows)
 
     def news(self) -> None:
         """Wake the emitting thread although no outcome came: a query batch was started."""

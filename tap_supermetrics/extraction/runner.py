@@ -188,6 +188,7 @@ class Runner:
             for channel in self._channels:
                 channel.poll_due()
             self._read_inbox()
+            self._board.tell()
 
     def _ask(self) -> None:
         if self._board.rows >= self._max_rows:

@@ -216,3 +216,24 @@ def test_many_threads_put_and_one_takes_everything_in_order() -> None:
             pool.submit(board.put, lost(each))
         taken = [board.take(each, nothing).query for each in queries]
     assert taken == queries
+
+
+def test_how_far_it_is_is_told_once_in_a_while(
+    spools: tuple[Spool, Spool], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_module, "TELL_EVERY_S", 0)
+    caplog.set_level("INFO")
+    whole, other = query(1, 2), query(3)
+    board = Board([whole, other])
+    board.put(result(other, spools[0]))
+    board.tell()
+    board.put(Split(query=whole, parts=(query(1), query(2))))
+    board.put(result(query(1), spools[1]))
+    monkeypatch.setattr(board_module, "TELL_EVERY_S", 60)
+    board.tell()
+    board.tell()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Progress: 1 of 2 queries ended, 0 rows",
+        "Progress: 2 of 3 queries ended, 0 rows",
+    ]

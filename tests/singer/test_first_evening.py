@@ -158,6 +158,15 @@ def test_nothing_comes_after_the_reason_where_python_warns_as_meltano_has_it(
     assert "API_KEY_INVALID" in ended.stderr.splitlines()[-1]
 
 
+def test_a_log_grows_by_batches_not_by_looks_at_them(emulator: Emulator, tmp_path: Path) -> None:
+    config = config_for(emulator, [REPORT], start_date="2024-04-01", end_date="2024-05-31")
+    ended = sync(config, tmp_path)
+
+    assert ended.code == 0, ended.stderr
+    assert len(emulator.queries) == 122
+    assert ended.stderr.count(" queries done, ") == len(emulator.batches)
+
+
 # The catalog
 
 
