@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from datetime import date, datetime, timezone
 from importlib.resources import files
@@ -16,6 +17,7 @@ from meltano.core.state_store import MeltanoState
 
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.settings import Settings
 from tap_supermetrics.state import AsyncRun, HeldBatch, ReportState
 from tests.demo import processes
 
@@ -70,6 +72,19 @@ def test_states_of_any_two_runs_can_be_merged() -> None:
         merged = MeltanoState("x", completed_state=states[0], partial_state=states[1])
         bookmark = json.loads(merged.json_merged())["bookmarks"]["ads"]
         assert bookmark == after.to_json()
+
+
+def test_the_readmes_reports_can_be_pasted_at_the_end_of_what_meltano_adds(tmp_path: Path) -> None:
+    file = tmp_path / "meltano.yml"
+    file.write_text("default_environment: dev\nenvironments:\n- name: dev\n")
+    meltano(tmp_path, "add", "tap-supermetrics", "--from-ref", str(PLUGIN), "--no-install")
+    readme = (processes.PROJECT / "README.md").read_text(encoding="utf-8")
+    (reports,) = re.findall(r"(?<=```yaml\n)[^`]+", readme)
+    file.write_text(file.read_text() + reports)
+
+    (added,) = yaml.safe_load(file.read_text())["plugins"]["extractors"]
+    settings = Settings.from_config({**added["config"], "api_key": "a_key"})
+    assert [report.name for report in settings.reports] == ["google_ads", "facebook_ads"]
 
 
 def by_name(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
