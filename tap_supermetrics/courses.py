@@ -101,10 +101,11 @@ class Course:
             A note for the user when the report asks for something else than it did; else empty.
 
         Raises:
-            TapError: rows of some accounts are there under another id, and would be doubled.
+            TapError: rows are there under another id or another key, and would be doubled.
         """
         state, asked = self.state, self.report.query_hash
         request_hash = wire.request_hash(self.report)
+        self._check_key()
         self._check_groups(scope)
         note = self._changed() if state.query_hash not in {"", asked} else ""
         if note or request_hash != state.request_hash:
@@ -125,6 +126,17 @@ class Course:
         """Plan the few queries of a connection test."""
         self.queries = plan_test(self.report, scope)
         self.is_planned = True
+
+    def _check_key(self) -> None:
+        """Refuse another key than that of the rows in the target."""
+        old, new = self.state.key_properties, self.shape.key_properties
+        if old and {*old} != {*new}:
+            raise TapError(
+                f"its key was {', '.join(old)} and now is {', '.join(new)}: days read again would "
+                "be in the target twice, under both. Set `fields` and `key_properties` back; or "
+                f"empty the table, and remove bookmarks.{self.report.name} from the state; or "
+                "give the report another name"
+            )
 
     def _check_groups(self, scope: Scope) -> None:
         """Tell of accounts that are not asked any more, and refuse those that are grouped anew."""

@@ -260,6 +260,7 @@ class Run:
         )
         if outcome.dates:
             self._learn_given(course, outcome.dates.first)
+        course.state.key_properties = course.shape.key_properties
         course.has_rows = course.has_rows or outcome.row_count > 0
         self.summary.done(outcome, outcome.row_count)
 

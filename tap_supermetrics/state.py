@@ -1,7 +1,8 @@
 """The state of a report, read from and written to Singer's bookmarks.
 
 ```json
-{"query_hash": "9f1c2a7e", "request_hash": "04d2e1f7", "query_batches": [], "async_run": null,
+{"query_hash": "9f1c2a7e", "request_hash": "04d2e1f7", "key_properties": ["_sm_account_id", "Date"],
+ "query_batches": [], "async_run": null,
  "not_before": null, "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
                  "replication_key_value": "2024-03-05", "covered": [["2024-01-01", "2024-03-05"]]}]}
 ```
@@ -73,6 +74,7 @@ class ReportState:
         start: first day of the report, from which bookmarks count.
         query_hash: what the coverage was loaded with; empty when nothing was loaded yet.
         request_hash: what `batches` were asked with; empty when nothing was asked yet.
+        key_properties: the key of the rows that were loaded; empty when that is not known.
         coverage: by account id.
         batches: still held by the API.
         not_before: first day that the API is known to give; earlier ones are not asked again.
@@ -85,6 +87,7 @@ class ReportState:
     start: date | None
     query_hash: str = ""
     request_hash: str = ""
+    key_properties: tuple[str, ...] = ()
     coverage: dict[str, Coverage] = field(default_factory=dict)
     batches: tuple[HeldBatch, ...] = ()
     not_before: date | None = None
@@ -127,6 +130,7 @@ class ReportState:
         return self._everywhere_to_json() | {
             "query_hash": self.query_hash,
             "request_hash": self.request_hash,
+            "key_properties": list(self.key_properties),
             "query_batches": [_batch_to_json(batch) for batch in self.batches],
             "async_run": _async_run_to_json(self.async_run),
             "not_before": self.not_before.isoformat() if self.not_before else None,
@@ -188,6 +192,7 @@ def report_state(
         )
     state.query_hash = str(raw.get("query_hash") or "")
     state.request_hash = str(raw.get("request_hash") or "")
+    state.key_properties = _key(raw.get("key_properties"), f"{path}.key_properties", mistakes)
     for number, entry in enumerate(_list(raw, "partitions", path, mistakes)):
         place = f"{path}.partitions[{number}]"
         try:
@@ -257,6 +262,14 @@ def _list(raw: Mapping[str, Any], key: str, path: str, mistakes: list[str]) -> S
         return value or []
     mistakes.append(f"{path}.{key}: expected a list")
     return []
+
+
+def _key(raw: Any, path: str, mistakes: list[str]) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state holds
+    try:
+        return _texts(raw or [])
+    except _MALFORMED as error:
+        mistakes.append(f"{path}: expected a list of columns ({_said(error)})")
+        return ()
 
 
 def _account_id(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds

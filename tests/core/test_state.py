@@ -92,6 +92,7 @@ def test_a_state_is_read_as_it_was_written(
         replication_key="Date",
         start=START,
         query_hash="9f1c2a7e",
+        key_properties=("_sm_account_id", "Date"),
         coverage=coverage,
         batches=tuple(batches),
         async_run=async_run,
@@ -127,6 +128,7 @@ def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
     assert written(state) == {
         "query_hash": "9f1c2a7e",
         "request_hash": "",
+        "key_properties": [],
         "query_batches": [],
         "async_run": None,
         "not_before": None,
@@ -399,6 +401,7 @@ json_values = st.recursive(
                     "stale",
                     "replication_key_value",
                     "query_hash",
+                    "key_properties",
                     "query_batches",
                     "items",
                     "batch_id",

@@ -100,6 +100,44 @@ def test_accounts_that_are_grouped_anew_are_refused_before_their_rows_are_double
     assert len(emulator.queries) == before
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"fields": ["Date", "Device", "Campaignname", "Cost"]},
+        {"fields": ["Date", "Cost"]},
+        {"key_properties": ["_sm_account_id", "_sm_date", "Campaignname"]},
+    ],
+)
+def test_another_key_is_refused_before_days_stand_beside_themselves(
+    emulator: Emulator, tmp_path: Path, later: dict[str, Any]
+) -> None:
+    target = Target()
+    assert sync(config(emulator, REPORT), tmp_path, target).code == 0
+    before = len(emulator.queries)
+    changed, other = {**REPORT, **later}, {**ONE, "name": "other"}
+    ended = sync(config(emulator, changed, other, lookback_days=3), tmp_path, target)
+
+    assert ended.code == 3
+    assert "its key was _sm_account_id, Date, Campaignname and now is" in ended.stderr
+    assert {query.accounts for query in emulator.queries[before:]} == {(ACCOUNTS[0],)}
+    assert len(emulator.queries) == before + 20
+    assert sync(config(emulator, REPORT), tmp_path, target).code == 0
+
+    del target.state["bookmarks"]["ads"]
+    target.tables.clear()
+    assert sync(config(emulator, changed), tmp_path, target).code == 0
+
+
+def test_metrics_may_come_and_go(emulator: Emulator, tmp_path: Path) -> None:
+    target = Target()
+    assert sync(config(emulator, REPORT), tmp_path, target).code == 0
+    other = {**REPORT, "fields": ["Date", "Clicks", "Campaignname"]}
+    ended = sync(config(emulator, other, lookback_days=3), tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert "what it asks for has changed" in ended.stderr
+
+
 def test_an_account_that_is_not_listed_any_more_is_named(
     emulator: Emulator, tmp_path: Path
 ) -> None:
