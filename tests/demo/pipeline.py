@@ -64,6 +64,9 @@ class Pipeline:
             "MELTANO_CLI_LOG_FORMAT": "uncolored",
             "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
         }
+        if (here.parent / ".pip-only").exists():
+            # `./dev` found that uv does not reach what pip does.
+            fixed["MELTANO_VENV_BACKEND"] = "virtualenv"
         # A key or an address in the environment of whoever tries this must not be used.
         others = {name: os.environ[name] for name in os.environ if not name.startswith(_SETTINGS)}
         command = (str(here / "meltano"), f"--environment={self.environment}", *arguments)
