@@ -177,7 +177,11 @@ def discover(directory: Directory, reports: Sequence[Report]) -> dict[str, Recor
     Raises:
         ApiError: the fields of a data source cannot be had.
     """
-    return {report.name: shape for report, shape, _ in _discover(directory, reports)}
+    shapes: dict[str, RecordShape] = {}
+    for report, shape, _ in _discover(directory, reports):
+        shapes[report.name] = shape
+        _warn_of_unlisted(report, shape)
+    return shapes
 
 
 def courses_of(
@@ -223,7 +227,7 @@ def _discover(
         yield report, shape, is_dated(report, listed)
 
 
-def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]) -> None:
+def _warn_of_unlisted(report: Report, shape: RecordShape) -> None:
     unlisted = [
         each.name for each in shape.fields if not each.is_listed and each.name not in report.types
     ]
@@ -234,6 +238,9 @@ def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]
             report.ds_id,
             ", ".join(unlisted),
         )
+
+
+def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]) -> None:
     _check_replication_key(report, shape, listed)
     day = {shape.replication_key, DATE}
     if shape.replication_key and not day & {*shape.key_properties}:

@@ -167,6 +167,13 @@ def test_a_log_grows_by_batches_not_by_looks_at_them(emulator: Emulator, tmp_pat
     assert ended.stderr.count(" queries done, ") == len(emulator.batches)
 
 
+def test_a_field_that_is_not_listed_is_warned_of_once(emulator: Emulator, tmp_path: Path) -> None:
+    report = {**REPORT, "fields": ["Date", "Campaignname", "Kost"]}
+    ended = sync(config_for(emulator, [report], **DATES), tmp_path)
+
+    assert ended.stderr.count("AW does not list Kost") == 1
+
+
 # The catalog
 
 
