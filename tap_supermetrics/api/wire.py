@@ -3,6 +3,8 @@
 Nobody could check these against the live service, so whatever differs there is mended here.
 Sources: Supermetrics docs, "Batch queries (Preview)" of 2023-08-16 and "Async queries" of
 2023-02-28; where these are silent, the docs of single endpoints and what public clients show.
+
+Of answers, only what is used is declared: what is declared is checked, and may fail an answer.
 """
 
 from __future__ import annotations
@@ -97,11 +99,9 @@ NO_REASON: Final = Error(code="QUERY_ERROR", message="the API gives no reason")
 
 
 class Paginate(msgspec.Struct, kw_only=True):
-    """Where a page stands; results give addresses, status gives numbers."""
+    """What follows a page: results give its address, status gives the number of all entries."""
 
     next: str | None = None
-    offset: int = 0
-    limit: int = 0
     total: int = 0
 
 
@@ -117,7 +117,6 @@ class FieldEcho(msgspec.Struct, kw_only=True):
     field_id: str = ""
     field_name: str = ""
     field_type: str = ""
-    field_split: str = "row"
     data_type: str = ""
     data_column: int | None = None
 
@@ -145,19 +144,15 @@ class ResultFacts(msgspec.Struct, kw_only=True):
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """How many queries of a batch are where."""
+    """How many queries of a batch have not begun."""
 
     queued: int = 0
-    running: int = 0
-    success: int = 0
-    failure: int = 0
 
 
 class Meta(msgspec.Struct, kw_only=True):
     """What every answer says about itself."""
 
     request_id: str = ""
-    schedule_id: str = ""
     status_code: str = ""
     progress: Progress | None = None
     query: QueryEcho | None = None
@@ -194,8 +189,6 @@ class Batch(msgspec.Struct, kw_only=True):
     """A query batch ("query_batch")."""
 
     batch_id: str
-    status_code: str = ""
-    query_amount: int | None = None
 
 
 class SplitInfo(msgspec.Struct, kw_only=True):
@@ -270,7 +263,7 @@ class SegmentInfo(msgspec.Struct, kw_only=True):
 
 
 class LoginSegments(msgspec.Struct, kw_only=True):
-    """A login and its segments."""
+    """The segments of a login."""
 
     segments: list[SegmentInfo] = []
 

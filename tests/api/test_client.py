@@ -74,7 +74,8 @@ def test_a_batch_is_started_watched_read_and_cancelled(client: Client, emulator:
     emulator.clock.advance(300)
     status = client.batch_status(batch.batch_id)
     assert status.is_stopped
-    assert (status.progress.success, len(status.queries)) == (2, 2)
+    assert [each.status_code for each in status.queries] == ["SUCCESS"] * 2
+    assert status.progress.queued == 0
     facts = status.queries[0].result_info
     assert facts
     answer = client.results(facts.results_url, {"offset": 0, "limit": 10})

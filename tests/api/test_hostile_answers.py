@@ -251,6 +251,20 @@ def test_what_the_docs_do_not_mention_is_no_trouble(make_client: Callable[..., C
     assert field.field_id == "x"
 
 
+def test_what_the_tap_does_not_use_may_be_anything(make_client: Callable[..., Client]) -> None:
+    """Else a batch that was started, and is paid for, would be started again."""
+    odd = {"status_code": None, "query_amount": "12", "description": 5}
+    body = json.dumps(
+        {
+            "meta": {"schedule_id": None, "progress": {"queued": 0, "running": None}},
+            "data": {"batch_id": "qrb_1", **odd},
+        }
+    )
+    with serving(lambda handler: handler.reply(body)) as server:
+        assert make_client(server.url).start_batch({}).batch_id == "qrb_1"
+        assert len(server.requests) == 1
+
+
 def test_the_pages_of_a_status_that_never_ends_are_not_read_for_ever(
     make_client: Callable[..., Client],
 ) -> None:

@@ -459,7 +459,7 @@ def test_a_row_that_is_too_short_loses_the_query() -> None:
     [
         (),
         echo("Date", "Campaign"),
-        (*echo("Date", "Campaign"), FieldEcho(id="Clicks", field_split="column")),
+        (*echo("Date", "Campaign"), FieldEcho(id="Clicks")),
         (*echo("Date", "Campaign"), FieldEcho(id="Clicks", data_column=-1)),
     ],
 )
