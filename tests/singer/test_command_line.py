@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -165,11 +165,9 @@ def test_a_hard_refusal_stops_at_once_with_its_own_exit_code(
     assert len([r for r in emulator.requests if r.path.endswith("query/batch")]) == 1
 
 
-@pytest.mark.parametrize(
-    ("on_failure", "code", "days"), [("fail_at_end", 3, 8), ("continue", 0, 8), ("stop", 3, None)]
-)
+@pytest.mark.parametrize(("on_failure", "code"), [("fail_at_end", 3), ("continue", 0)])
 def test_on_failure_decides_how_a_run_with_losses_ends(
-    emulator: Emulator, tmp_path: Path, on_failure: str, code: int, days: int | None
+    emulator: Emulator, tmp_path: Path, on_failure: str, code: int
 ) -> None:
     emulator.inject(
         Fault(effect="fail_query", day=FIRST, code="QUERY_ERROR", message="no", times=None)
@@ -180,7 +178,23 @@ def test_on_failure_decides_how_a_run_with_losses_ends(
 
     assert ended.code == code, ended.stderr
     got = {(row["_sm_account_id"], row["Date"]) for row in target.tables["google_ads"].values()}
-    assert days is None or len(got) == days
+    assert len(got) == 8
+
+
+def test_with_on_failure_stop_nothing_is_asked_after_a_loss(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    first = LAST - timedelta(days=199)
+    emulator.inject(
+        Fault(effect="fail_query", day=first, code="QUERY_ERROR", message="no", times=None)
+    )
+    dates = {"start_date": str(first), "end_date": str(LAST)}
+    config = config_for(emulator, [REPORT], on_failure="stop", max_running_batches=1, **dates)
+    ended = sync(config, tmp_path, Target())
+
+    assert ended.code == 3, ended.stderr
+    assert "days were not asked" in ended.stderr.splitlines()[-1]
+    assert len(emulator.queries) < 400
 
 
 def test_a_full_table_report_is_read_whole_by_every_run(emulator: Emulator, tmp_path: Path) -> None:
