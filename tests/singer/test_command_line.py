@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -252,24 +253,24 @@ def test_accounts_that_are_not_split_are_joined(emulator: Emulator, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("accounts", "expected"),
+    ("accounts", "chosen"),
     [
-        ("list.all_accounts", None),
-        ({"filter_id": "^47"}, {"4713896205"}),
-        ({"filter_name": "/nordic|shop/i"}, None),
+        ("list.all_accounts", r""),
+        ({"filter_id": "^47"}, r"^47"),
+        ({"filter_name": "/nordic|shop/i"}, r"(?i)nordic|shop"),
     ],
 )
 def test_accounts_can_be_named_by_list_and_filter(
-    emulator: Emulator, tmp_path: Path, accounts: object, expected: set[str] | None
+    emulator: Emulator, tmp_path: Path, accounts: object, chosen: str
 ) -> None:
     report = {**REPORT, "ds_accounts": accounts}
-    target = Target()
     config = config_for(emulator, [report], on_failure="continue", **DATES)
-    ended = sync(config, tmp_path, target)
+    ended = sync(config, tmp_path, Target())
 
     assert ended.code == 0, ended.stderr
-    got = {key[0] for key in target.tables.get("google_ads", {})}
-    assert got == expected if expected else len(got) > 0
+    listed = [each for each in emulator.world.sources["AW"].accounts if not each.gone]
+    expected = {(each.id,) for each in listed if re.search(chosen, f"{each.id} {each.name}")}
+    assert {query.accounts for query in emulator.queries} == expected != set()
 
 
 def test_mistakes_in_the_settings_are_told_all_at_once_and_nothing_is_sent(
