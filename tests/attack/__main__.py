@@ -106,7 +106,7 @@ def _table(counting: Counting, findings: Sequence[Finding], seen: Soak) -> Itera
         count = counting.passed[module] + counting.failed[module]
         yield f"| {name} | {count:,} | {counting.passed[module]:,} |"
     for kind in dict.fromkeys(each.plot.kind for each in findings):
-        alike = [each for each in findings if each.plot.kind == kind]
+        alike = [each for each in findings if each.plot.kind == kind and _was_hit(each)]
         held = sum(not each.faults for each in alike)
         yield f"| {kind} | {len(alike):,} | {held:,} |"
     size = f"{seen.queries:,} queries, {seen.rows:,} rows"
@@ -127,6 +127,11 @@ def _table(counting: Counting, findings: Sequence[Finding], seen: Soak) -> Itera
         f"files, {max(seen.threads, default=0)} threads and {max(seen.state_bytes, default=0):,} "
         "bytes of state."
     )
+
+
+def _was_hit(finding: Finding) -> bool:
+    """Whether any blow came before the run had ended: only then was something tried."""
+    return bool(finding.blows_dealt or finding.faults)
 
 
 def _was_killed(finding: Finding) -> bool:
