@@ -127,17 +127,23 @@ def test_the_parts_of_a_split_query_are_open_in_its_place() -> None:
 
 def test_news_wakes_the_one_who_waits_without_an_outcome() -> None:
     board = Board([query(0)])
+    waits = threading.Event()
+    board.on_room = waits.set
     told: list[str] = []
 
     def on_news() -> None:
         told.append("news")
         board.put(lost(query(0)))
 
-    board.news()
     with ThreadPoolExecutor(1) as pool:
-        outcome = pool.submit(board.take, query(0), on_news).result(TIMEOUT_S)
+        taken = pool.submit(board.take, query(0), on_news)
+        assert waits.wait(TIMEOUT_S)
+        board.news()
+        try:
+            assert taken.result(TIMEOUT_S).query == query(0)
+        finally:
+            board.crash(RuntimeError("nobody woke it"))  # else the pool waits for ever
     assert told == ["news"]
-    assert outcome.query == query(0)
 
 
 def test_a_bug_of_another_thread_is_raised_where_outcomes_are_taken() -> None:
