@@ -110,7 +110,6 @@ class BatchChannel:
         self._again: list[Query] = []
         self._running: dict[str, RunningBatch] = {}
         self._ids: set[str] = set()
-        self.started_count = 0
 
     def adopt(self, batches: Sequence[RunningBatch]) -> None:
         """Wait for batches of an earlier run too."""
@@ -196,7 +195,6 @@ class BatchChannel:
             last_seen=now,
             next_poll=now + PollWait().wait_s,
         )
-        self.started_count += 1
         self._around.registry.started(batch_id, self._around.now(), request)
         self._decisions.asked(request.queries)
         logger.info(

@@ -51,12 +51,6 @@ class Board:
         self.on_room: Callable[[], None] = lambda: None
 
     @property
-    def open_queries(self) -> frozenset[Query]:
-        """Queries without an outcome."""
-        with self._changed:
-            return frozenset(self._open)
-
-    @property
     def rows(self) -> int:
         """Rows of all results so far."""
         with self._changed:
@@ -79,11 +73,6 @@ class Board:
                 len(self._outcomes) < MAX_WAITING_RESULTS
                 and self._waiting_bytes < MAX_WAITING_BYTES
             )
-
-    def is_open(self, query: Query) -> bool:
-        """Whether the query still needs an outcome."""
-        with self._changed:
-            return query in self._open
 
     def put(self, outcome: Outcome | Split) -> None:
         """The outcome of a query; a second one for the same query is dropped."""

@@ -180,11 +180,6 @@ class Extraction:
                 adopted.append(batch)
         return adopted
 
-    @property
-    def batches_started(self) -> int:
-        """Query batches started by this run."""
-        return self._runner.batches_started
-
     def outcomes(self, report: str) -> Iterator[Outcome]:
         """What became of each query of a report, in plan order; waits for each.
 

@@ -121,11 +121,6 @@ class Runner:
         self._deciding = threading.Thread(target=self._guarded, args=(self._run,), daemon=True)
 
     @property
-    def batches_started(self) -> int:
-        """Query batches started so far."""
-        return self._batches.started_count
-
-    @property
     def running_ids(self) -> tuple[str, ...]:
         """Ids of the query batches that may still be running."""
         return self._batches.running_ids

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
 from tap_supermetrics.dates import DateRange, merge
 from tap_supermetrics.planning.coverage import Coverage, Fetch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 FIRST_DAY = date(2024, 2, 20)
 """Ranges cross the end of a February of 29 days."""
@@ -30,10 +26,6 @@ def date_range(first: int, last: int) -> DateRange:
 
 def days_of(*ranges: DateRange | None) -> set[date]:
     return {each for found in ranges if found for each in found.each_day()}
-
-
-def ranges_of(days: Iterable[date]) -> tuple[DateRange, ...]:
-    return merge(tuple(DateRange(first=each, last=each) for each in days))
 
 
 @st.composite

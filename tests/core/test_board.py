@@ -82,13 +82,12 @@ def test_taking_waits_for_the_outcome() -> None:
         assert taken.result(TIMEOUT_S) is outcome
 
 
-def test_queries_are_open_until_they_have_an_outcome() -> None:
+def test_a_board_is_complete_when_every_query_has_an_outcome() -> None:
     board = Board([query(0), query(1)])
     board.put(lost(query(0)))
-    assert board.open_queries == {query(1)}
-    assert not board.is_open(query(0))
-    assert board.is_open(query(1))
     assert not board.is_complete
+    board.put(lost(query(1)))
+    assert board.is_complete
 
 
 def test_a_second_outcome_is_dropped_and_given_back(spools: tuple[Spool, Spool]) -> None:
@@ -107,7 +106,7 @@ def test_the_outcome_of_a_query_not_planned_is_given_back(
     board, strange = Board([query(0)]), result(query(5), spools[0])
     board.put(strange)
     assert is_closed(strange)
-    assert board.open_queries == {query(0)}
+    assert not board.is_complete
 
 
 def test_the_parts_of_a_split_query_are_open_in_its_place() -> None:
@@ -116,8 +115,8 @@ def test_the_parts_of_a_split_query_are_open_in_its_place() -> None:
     assert parts
     board = Board([whole])
     board.put(Split(query=whole, parts=parts))
-    assert board.open_queries == set(parts)
     for part in parts:
+        assert not board.is_complete
         board.put(lost(part))
     assert board.is_complete
     taken = board.take(whole, nothing)
