@@ -1,1 +1,9 @@
-"""The API of the vendor: errors, wire (all its spellings), client. Knows no Singer."""
+"""The API of the vendor; knows no Singer. Each module imports only what is below it.
+
+```
+client     a function for each endpoint
+transport  requests: authorised, paced, retried, bounded; the only module on the network
+wire       every spelling: paths, parameters, answers, limits
+errors     every error code and its fate
+```
+"""

@@ -1,6 +1,11 @@
-"""What the user configures.
+"""What the user configures. Each module imports only what is below it.
 
-`declarations`: every setting; `kinds`: what a value may be; `config`: the whole, read and checked.
+```
+config        the whole, read, checked and frozen
+query_url     a query given as an address
+declarations  every setting, declared once
+kinds         what a value may be
+```
 """
 
 from tap_supermetrics.settings.config import METADATA_PREFIX, BatchPolicy, Mode, Report, Settings

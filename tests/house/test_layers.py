@@ -106,6 +106,21 @@ def test_the_map_of_the_emulator_goes_from_the_bottom_up() -> None:
     assert upward == []
 
 
+@pytest.mark.parametrize("package", ["api", "extraction", "planning", "settings"])
+def test_the_map_of_a_package_names_its_modules_and_imports_point_down_it(package: str) -> None:
+    order = chart(ast.get_docstring(modules()[package].tree) or "")
+    inside = {each.name.split(".")[1]: each for each in TAP if each.name.startswith(f"{package}.")}
+    assert sorted(order) == sorted(inside)
+    upward = [
+        (importer, imported)
+        for importer, module in inside.items()
+        for imported in own_modules(module.imports | module.type_imports)
+        if imported.startswith(f"{package}.")
+        and order.index(imported.split(".")[1]) <= order.index(importer)
+    ]
+    assert upward == []
+
+
 def test_imports_at_run_time_form_no_circle() -> None:
     graph = {each.name: own_modules(each.imports) - {each.name} for each in MODULES}
 
