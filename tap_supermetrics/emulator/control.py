@@ -10,8 +10,9 @@ GET    /emulator/faults      the faults in force; DELETE clears them
 POST   /emulator/faults      a fault: the attributes of `Fault`
 GET    /emulator/options     the options in force
 POST   /emulator/options     {name: value} to change
-POST   /emulator/world       {"gone"|"back"|"unlicensed": [ds_id, account]} or
-                             {"restate": [ds_id, account, "YYYY-MM-DD"]}
+POST   /emulator/world       {"gone"|"back"|"unlicensed": [ds_id, account]},
+                             {"restate": [ds_id, account, "YYYY-MM-DD"]} or
+                             {"list": [ds_id, slug, account, ...]}
 POST   /emulator/reset       forget requests, queries, batches, faults and changes of data
 """
 
