@@ -45,6 +45,7 @@ class Directory:
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[str, tuple[wire.AccountInfo, ...]] = {}
         self._members: dict[str, tuple[str, ...]] = {}
+        self._segments: dict[str, dict[str, str]] = {}
 
     def ask_for_fields(self, sources: Iterable[str]) -> None:
         """Ask for the fields of several data sources side by side.
@@ -206,8 +207,11 @@ class Directory:
             )
 
     def _segments_of(self, report: Report) -> Mapping[str, str]:
-        listed = self._client.segments(report.ds_id, report.logins)
-        return {each.casefold(): each for each in listed}
+        asked = f"{report.ds_id} {report.logins}"
+        if asked not in self._segments:
+            listed = self._client.segments(report.ds_id, report.logins)
+            self._segments[asked] = {each.casefold(): each for each in listed}
+        return self._segments[asked]
 
     def _logins_of(self, report: Report) -> Mapping[str, str]:
         """By id, in lower case, what a person can tell the login by."""

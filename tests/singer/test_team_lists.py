@@ -113,12 +113,18 @@ def test_a_list_that_cannot_be_learned_loses_its_report_only(
     assert target.tables["other"] == expected(emulator, NEW)
 
 
-def test_segments_that_are_not_listed_are_named(emulator: Emulator, tmp_path: Path) -> None:
+def test_segments_that_are_not_listed_are_named_and_asked_once(
+    emulator: Emulator, tmp_path: Path
+) -> None:
     given = config(emulator, ds_accounts=[NEW], ds_segments=["-1", "sg_404"])
+    given["queries"].append({**given["queries"][0], "name": "twin"})
     ended = sync(given, tmp_path, Target())
 
     assert ended.code == 0, ended.stderr
-    assert "queries[0].ds_segments: AW does not list sg_404; it lists -1" in ended.stderr
+    for number in range(2):
+        said = f"queries[{number}].ds_segments: AW does not list sg_404; it lists -1"
+        assert said in ended.stderr
+    assert sum("query/segments" in each.path for each in emulator.requests) == 1
 
 
 @pytest.mark.parametrize(
