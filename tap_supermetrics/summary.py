@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.outcomes import Lost, Result
+    from tap_supermetrics.planning.plan import Query
     from tap_supermetrics.records import Mismatches
 
 MAX_FAILURES = 50
@@ -21,8 +22,9 @@ MAX_FAILURES = 50
 
 @dataclass(slots=True, kw_only=True)
 class _Tally:
-    """Counts of one report and account; days where it is read by days, else queries."""
+    """Counts of one report and account, in days; in queries where these have no days."""
 
+    unit: str
     done: int = 0
     empty: int = 0
     failed: int = 0
@@ -48,7 +50,7 @@ class Summary:
 
     def done(self, result: Result, rows: int) -> None:
         """Every record of a result was written."""
-        tally = self._tally(result.query.report, result.query.account_id)
+        tally = self._tally(result.query)
         tally.done += _days(result.dates)
         tally.empty += 0 if rows else _days(result.dates)
         tally.rows += rows
@@ -59,7 +61,7 @@ class Summary:
         Returns:
             Whether it is the first of its report, account and reason.
         """
-        tally = self._tally(lost.query.report, lost.query.account_id)
+        tally = self._tally(lost.query)
         if not lost.was_asked:
             tally.not_asked += _days(lost.query.dates)
             return False
@@ -113,8 +115,9 @@ class Summary:
             days = f", {' '.join(map(str, dates))}" if dates else ""
             yield f"{report}{account}{days}: {alike[0].error}"
 
-    def _tally(self, report: str, account_id: str) -> _Tally:
-        return self._tallies.setdefault((report, account_id), _Tally())
+    def _tally(self, query: Query) -> _Tally:
+        unit = "days" if query.dates else "queries"
+        return self._tallies.setdefault((query.report, query.account_id), _Tally(unit=unit))
 
     def counts(self) -> Iterator[str]:
         """What was done, a line for each report and account."""
@@ -126,7 +129,7 @@ class Summary:
             skipped = f", {tally.not_asked} not asked" if tally.not_asked else ""
             skipped += f", {tally.excluded} left out by the API" if tally.excluded else ""
             yield (
-                f"  {report}{account}: {tally.done} days done ({tally.empty} empty), "
+                f"  {report}{account}: {tally.done} {tally.unit} done ({tally.empty} empty), "
                 f"{tally.failed} failed{skipped}, {tally.rows:,} rows"
             )
         yield from (f"  note: {note}" for note in self.notes)

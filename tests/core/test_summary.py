@@ -53,8 +53,8 @@ def test_a_run_that_did_nothing_says_nothing() -> None:
 
 def test_days_done_empty_failed_and_not_asked_are_told_for_each_account(spool: Spool) -> None:
     summary = Summary()
-    summary.done(result(query("1"), date_range(0, 9), spool), rows=1_234)
-    summary.done(result(query("1"), date_range(10, 11), spool), rows=0)
+    summary.done(result(query("1", date_range(0, 9)), date_range(0, 9), spool), rows=1_234)
+    summary.done(result(query("1", date_range(10, 11)), date_range(10, 11), spool), rows=0)
     summary.lost(Lost(query=query("1", date_range(12, 14)), error=ERROR))
     summary.lost(Lost(query=query("2", date_range(0, 3)), error=ERROR, was_asked=False))
     assert list(summary.counts()) == [
@@ -102,10 +102,10 @@ def test_what_was_not_asked_is_no_failure_of_its_own() -> None:
     assert list(summary.failures()) == []
 
 
-def test_a_source_without_accounts_is_told_by_its_report(spool: Spool) -> None:
+def test_a_source_without_accounts_and_days_is_told_by_its_report_in_queries(spool: Spool) -> None:
     summary = Summary()
     summary.done(result(query(""), None, spool), rows=3)
-    assert list(summary.counts())[1].startswith("  ads: 1 ")
+    assert list(summary.counts())[1] == "  ads: 1 queries done (0 empty), 0 failed, 3 rows"
 
 
 def test_only_the_days_that_the_api_answered_for_are_done(spool: Spool) -> None:
