@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_supermetrics.emulator import Emulator, Fault, Options
+from tap_supermetrics.emulator import Emulator, Fault
 from tests.tap import Ended, Target, command, config_for, sync, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 FIRST, LAST = date(2024, 6, 5), date(2024, 6, 9)
@@ -25,15 +24,6 @@ REPORT: dict[str, Any] = {
     "fields": ["Date", "Campaignname", "Cost", "Clicks"],
 }
 DATES = {"start_date": str(FIRST), "end_date": str(LAST)}
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    options = Options(
-        clock_factor=60.0, now="2024-06-10T04:00:00+00:00", min_seconds=1.0, max_seconds=3.0
-    )
-    with Emulator(options=options) as running:
-        yield running
 
 
 def run(*arguments: str) -> Ended:

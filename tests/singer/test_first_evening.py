@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import requests
 
-from tap_supermetrics.emulator import Emulator, Fault, Options
+from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.emulator import cli as emulator_cli
 from tap_supermetrics.emulator.faults import EFFECTS
 from tap_supermetrics.errors import SettingsError
@@ -20,20 +20,11 @@ from tests.singer.test_command_line import DATES, LAST, REPORT, discovered
 from tests.tap import Ended, Target, command, config_for, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 KEY: Final = "api_0123456789abcdefghijklmnopqrstuvwxyz"
 NO_LEVEL: Final = ("| ERROR", "| CRITICAL", "Traceback")
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    options = Options(
-        clock_factor=60.0, now="2024-06-10T04:00:00+00:00", min_seconds=1.0, max_seconds=3.0
-    )
-    with Emulator(options=options) as running:
-        yield running
 
 
 def warnings(ended: Ended) -> list[str]:

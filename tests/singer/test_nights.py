@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tap_supermetrics.emulator import Emulator, Fault, Options
+from tap_supermetrics.emulator import Emulator, Fault
 from tests.tap import Target, command, config_for, sync, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 DAY: Final = timedelta(days=1)
@@ -28,15 +27,6 @@ REPORT: Final[dict[str, Any]] = {
     "fields": ["Date", "Campaignname", "Cost"],
 }
 ONE: Final = {**REPORT, "ds_accounts": ACCOUNTS[:1]}
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    options = Options(
-        clock_factor=60.0, now="2024-06-10T04:00:00+00:00", min_seconds=1.0, max_seconds=3.0
-    )
-    with Emulator(options=options) as running:
-        yield running
 
 
 def config(emulator: Emulator, *reports: dict[str, Any], **top: Any) -> dict[str, Any]:  # noqa: ANN401 - any setting

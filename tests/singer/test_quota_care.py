@@ -11,7 +11,6 @@ from tap_supermetrics.emulator import Emulator, Options
 from tests.tap import Target, config_for, sync, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 DAY = timedelta(days=1)
@@ -24,15 +23,6 @@ REPORT: dict[str, Any] = {
     "fields": ["Date", "Campaignname", "Cost"],
 }
 DATES = {"start_date": str(FIRST), "end_date": str(LAST)}
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    options = Options(
-        clock_factor=60.0, now="2024-06-10T04:00:00+00:00", min_seconds=1.0, max_seconds=3.0
-    )
-    with Emulator(options=options) as running:
-        yield running
 
 
 def covered(target: Target) -> dict[str, Any]:
