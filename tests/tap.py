@@ -83,6 +83,23 @@ class Ended:
     stderr: str
 
 
+def run(*arguments: str) -> Ended:
+    """Run the tap to its end with these arguments only."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        command(*arguments), capture_output=True, text=True, check=False, timeout=60
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def discovered(config: Mapping[str, Any], folder: Path) -> Values:
+    """The catalog that the tap discovers."""
+    (folder / "config.json").write_text(json.dumps(config))
+    ended = run("--config", str(folder / "config.json"), "--discover")
+    assert ended.code == 0, ended.stderr
+    catalog: Values = json.loads(ended.stdout)
+    return catalog
+
+
 def sync(
     config: Mapping[str, Any],
     folder: Path,

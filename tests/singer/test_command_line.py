@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault
-from tests.tap import Ended, Target, command, config_for, sync, truth
+from tests.tap import Target, config_for, discovered, run, sync, truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,21 +23,6 @@ REPORT: dict[str, Any] = {
     "fields": ["Date", "Campaignname", "Cost", "Clicks"],
 }
 DATES = {"start_date": str(FIRST), "end_date": str(LAST)}
-
-
-def run(*arguments: str) -> Ended:
-    done = subprocess.run(  # noqa: S603 - our own command
-        command(*arguments), capture_output=True, text=True, check=False, timeout=60
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
-
-
-def discovered(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    (folder / "config.json").write_text(json.dumps(config))
-    ended = run("--config", str(folder / "config.json"), "--discover")
-    assert ended.code == 0, ended.stderr
-    catalog: dict[str, Any] = json.loads(ended.stdout)
-    return catalog
 
 
 def test_discovery_gives_typed_streams_and_asks_fields_once_for_each_source(

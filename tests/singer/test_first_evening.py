@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -16,13 +16,20 @@ from tap_supermetrics.emulator import cli as emulator_cli
 from tap_supermetrics.emulator.faults import EFFECTS
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
-from tests.singer.test_command_line import DATES, LAST, REPORT, discovered
-from tests.tap import Ended, Target, command, config_for, sync
+from tests.tap import Ended, Target, command, config_for, discovered, sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+LAST: Final = date(2024, 6, 9)
+DATES: Final = {"start_date": "2024-06-05", "end_date": str(LAST)}
+REPORT: Final[dict[str, Any]] = {
+    "name": "google_ads",
+    "ds_id": "AW",
+    "ds_accounts": ["4713896205", "8820145937"],
+    "fields": ["Date", "Campaignname", "Cost", "Clicks"],
+}
 KEY: Final = "api_0123456789abcdefghijklmnopqrstuvwxyz"
 NO_LEVEL: Final = ("| ERROR", "| CRITICAL", "Traceback")
 
