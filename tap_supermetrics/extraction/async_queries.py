@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.polling import PollWait
 from tap_supermetrics.planning.packing import BatchItem
 
@@ -30,10 +31,6 @@ logger = logging.getLogger(__name__)
 
 MAX_MISSES: Final = 25
 """So many queries in a row that an earlier run did not leave behind: it left no more."""
-POLL_FAILURES_S: Final = 900.0
-"""A query whose status could not be read for so long is given up, in seconds."""
-GRACE_S: Final = 600.0
-"""How long a query may outlive the API's own limit before it counts as stuck, in seconds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -183,7 +180,7 @@ class AsyncChannel:
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> None:
         now = time.monotonic()
         running.next_poll = now + running.wait.after(progressed=False)
-        if error.fate is Fate.RETRY and now < running.last_seen + POLL_FAILURES_S:
+        if error.fate is Fate.RETRY and now < running.last_seen + polling.POLL_FAILURES_S:
             logger.warning("Status of %s not readable: %s", running.query, error)
             return
         self._running.pop(running.query)
@@ -202,7 +199,7 @@ class AsyncChannel:
             self._running.pop(running.query)
             error = self._around.client.query_error(wire.NO_REASON)
             self._decisions.failed(running.query, error)
-        elif now > running.since + wire.MAX_QUERY_S + GRACE_S:
+        elif now > running.since + wire.MAX_QUERY_S + polling.GRACE_S:
             self._running.pop(running.query)
             error = ApiError("QUERY_STUCK", f"{running.schedule_id} does not stop")
             self._decisions.failed(running.query, error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.attribution import attribute
 from tap_supermetrics.extraction.polling import PollWait
 from tap_supermetrics.planning.packing import pack
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-POLL_FAILURES_S: Final = 900.0
-"""A batch whose status could not be read for so long is given up, in seconds."""
-GRACE_S: Final = 600.0
-"""How long a batch may outlive its own timeout before it counts as stuck, in seconds."""
 QUEUE_S: Final = 4 * 3600.0
 """How long a batch may wait behind the batches of others before it counts as stuck, in seconds."""
 
@@ -80,7 +77,7 @@ class RunningBatch:
     def is_stuck(self, now: float) -> bool:
         """Whether it outlived every limit that the API itself sets."""
         if self.started is not None:
-            return now > self.started + self.timeout_s + GRACE_S
+            return now > self.started + self.timeout_s + polling.GRACE_S
         return now > self.since + QUEUE_S
 
     def entries(self, status: BatchStatus) -> dict[Query, wire.BatchQuery]:
@@ -246,7 +243,7 @@ class BatchChannel:
     def _poll_failed(self, batch: RunningBatch, error: ApiError) -> None:
         now = time.monotonic()
         batch.next_poll = now + batch.wait.after(progressed=False)
-        is_hopeful = error.fate is Fate.RETRY and now < batch.last_seen + POLL_FAILURES_S
+        is_hopeful = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
         if is_hopeful:
             logger.warning("Status of query batch %s not readable: %s", batch.batch_id, error)
         else:

@@ -1,4 +1,4 @@
-"""How long to wait between two looks at what the API runs."""
+"""How long to wait between two looks at what the API runs, and when to look no more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ LONGEST_WAIT_S: Final = 4.0
 """Two query batches that run for long are then looked at once in two seconds."""
 LATE_SHARE: Final = 0.06
 """An end is seen later by at most so much of the time that was waited for it already."""
+POLL_FAILURES_S: Final = 900.0
+"""What could not be looked at for so long is given up, in seconds."""
+GRACE_S: Final = 600.0
+"""How long something may outlive the API's own limit before it counts as stuck, in seconds."""
 
 
 @dataclass(slots=True)

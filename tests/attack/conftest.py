@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_supermetrics.extraction import async_queries, batches, downloads, polling
+from tap_supermetrics.extraction import downloads, polling
 
 
 @pytest.fixture(autouse=True)
@@ -15,5 +15,4 @@ def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     init = polling.PollWait.__init__
     monkeypatch.setattr(init, "__defaults__", (0.01, *(init.__defaults__ or ())[1:]))
     monkeypatch.setattr(downloads, "SECOND_LOOK_S", 0.05)
-    for module in (batches, async_queries):
-        monkeypatch.setattr(module, "POLL_FAILURES_S", 0.1)
+    monkeypatch.setattr(polling, "POLL_FAILURES_S", 0.1)

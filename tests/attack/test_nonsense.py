@@ -215,7 +215,7 @@ SMALL_LIES: Final[dict[str, tuple[str, Lie]]] = {
 def test_a_small_lie_costs_what_it_is_about_and_no_more(
     lie: str, liar: Liar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "GRACE_S", -5 * 60 + 0.5)
+    monkeypatch.setattr(polling, "GRACE_S", -5 * 60 + 0.5)
     where, told = SMALL_LIES[lie]
     liar.tell(where, told)
     survive(liar, timeout_minutes=5, page_size=2)
