@@ -35,6 +35,10 @@ class RunningBatch:
     """A query batch that has not stopped yet, and what is still expected of it.
 
     Attributes:
+        batch_id: the API's id.
+        items: what was sent, by their place in the batch (from 0).
+        split_dates: whether the items are split by day.
+        split_accounts: whether the items are split by account.
         waiting: queries whose fate the status has not told yet.
         size: number of all its queries.
         concurrency: how many of them the API runs at the same time; 0 where that is not known.
@@ -42,7 +46,11 @@ class RunningBatch:
         since: monotonic time of its start, or of its adoption.
         last_seen: monotonic time of the last good status.
         next_poll: monotonic time of the next look at it.
-        started: monotonic time at which it was first seen running.
+        wait: how long to wait until then.
+        started: monotonic time at which it was first seen running; None before.
+        rows: of the results so far.
+        done: number of queries that succeeded.
+        failed: number of queries that did not.
     """
 
     batch_id: str

@@ -35,14 +35,19 @@ LAST_RETRY: Final = RetryPolicy(max_tries=2, max_time_s=5.0, outage_s=0.0)
 """How hard the end of a run tries to cancel its batches: a signal wants a prompt end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HeldResults:
-    """Query batches of an earlier run that the API still holds."""
+    """Query batches of an earlier run that the API still holds, by their ids.
+
+    Attributes:
+        batches: as they are waited for; `waiting` shrinks to what is of use.
+        kept: as the state keeps them, with those that turned out to be gone.
+        left: ids of those that a report needs which this run cannot plan: left to the next run.
+    """
 
     batches: Mapping[str, RunningBatch] = field(default_factory=dict)
-    held: Mapping[str, HeldBatch] = field(default_factory=dict)
+    kept: Mapping[str, HeldBatch] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
-    """Ids of batches that a report needs which this run cannot plan: left to the next run."""
 
     @property
     def queries(self) -> tuple[Query, ...]:
@@ -62,7 +67,7 @@ class HeldResults:
             last_complete: yesterday, where the report is.
         """
         for batch_id, batch in self.batches.items():
-            asked_on = self.held[batch_id].submitted_at.astimezone(report.timezone).date()
+            asked_on = self.kept[batch_id].submitted_at.astimezone(report.timezone).date()
             if last_complete and asked_on <= last_complete:
                 batch.waiting = {
                     query
@@ -100,7 +105,7 @@ def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> He
         if (now - batch.submitted_at).total_seconds() < oldest_s
     }
     found = {batch_id: _find(client, batch) for batch_id, batch in held.items()}
-    return HeldResults(batches={k: batch for k, batch in found.items() if batch}, held=held)
+    return HeldResults(batches={k: batch for k, batch in found.items() if batch}, kept=held)
 
 
 def _find(client: Client, held: HeldBatch) -> RunningBatch | None:
@@ -176,7 +181,7 @@ class Extraction:
             batch.waiting &= planned
             if batch.waiting:
                 planned -= batch.waiting
-                self._registry.adopted(held.held[batch_id], batch.waiting)
+                self._registry.adopted(held.kept[batch_id], batch.waiting)
                 adopted.append(batch)
         return adopted
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.planning.plan import Query
 
-    Place = tuple[str, str]
     # Names of a report and of the account(s) of a query.
+    Place = tuple[str, str]
 
 logger = logging.getLogger(__name__)
 
