@@ -67,7 +67,7 @@ class Counting:
 def main(arguments: Sequence[str]) -> int:
     """Attack, tell, and give 1 when something did not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description="Attack the tap.")
-    parser.add_argument("--every", type=int, default=1, help="kill after every so manieth message")
+    parser.add_argument("--every", type=int, default=1, help="kill after every Nth message")
     parser.add_argument("--random", type=int, default=40, help="so many random kills of each kind")
     parser.add_argument("--soak", type=int, default=100_000, help="queries of the longest backfill")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")
@@ -122,7 +122,7 @@ def _table(counting: Counting, findings: Sequence[Finding], seen: Soak) -> Itera
         f"Dearest killed backfill: {dearest.queries / kill.QUERIES:.2f} times its queries, "
         f"{dearest.unknown / kill.QUERIES:.2f} of them in batches that were killed before their id "
         "could be written. "
-        f"The long backfill took {seen.seconds / 60:.0f} minutes, at most "
+        f"The long backfill took {seen.seconds:,.0f} seconds, at most "
         f"{max(seen.memory_mib, default=0):.0f} MiB of memory, {max(seen.files, default=0)} open "
         f"files, {max(seen.threads, default=0)} threads and {max(seen.state_bytes, default=0):,} "
         "bytes of state."
