@@ -221,7 +221,10 @@ OPTIONS: Final = (
 
 @pytest.mark.parametrize("arguments", some(OPTIONS, 2), ids=" ".join)
 def test_no_option_shows_the_key(arguments: list[str], liar: Liar, tmp_path: Path) -> None:
-    hides_the_key(tap(liar, tmp_path, *arguments), liar)
+    ended = tap(liar, tmp_path, *arguments)
+    assert ended.code == 0, ended.stderr
+    assert ended.stdout
+    hides_the_key(ended, liar)
 
 
 CRASHES: Final[dict[str, str]] = {
