@@ -72,6 +72,10 @@ class TapSupermetrics(Tap):
     _directory: Directory | None = None
     _run: Run | None = None
 
+    def __init__(self, *, state: dict[str, Any] | None = None, **others: Any) -> None:  # noqa: ANN401 - the SDK's own
+        self._given_state = state or {}
+        super().__init__(state=state, **others)
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002 - the SDK's signature
         """Check the settings whole; what the SDK itself understands is left to it.
 
@@ -134,10 +138,6 @@ class TapSupermetrics(Tap):
         if self.input_catalog is not None:
             check_catalog(self.input_catalog, streams)
         return streams
-
-    def __init__(self, *, state: dict[str, Any] | None = None, **others: Any) -> None:  # noqa: ANN401 - the SDK's own
-        self._given_state = state or {}
-        super().__init__(state=state, **others)
 
     def setup_mapper(self) -> None:
         """Read the state first: what a hand has spoilt is told before anything is sent.
