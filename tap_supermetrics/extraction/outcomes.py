@@ -79,7 +79,8 @@ class Lost:
     Attributes:
         query: what was asked.
         error: why.
-        was_asked: False when the run was stopped before the query was sent.
+        was_asked: False when the run was stopped before the query was sent; True for one that was
+            not sent because it would have met the refusal of another.
     """
 
     query: Query

@@ -47,6 +47,7 @@ def kill_with_results(
     line = command("--config", str(folder / "config.json"))
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own command
         while sum(query.status == "SUCCESS" for query in emulator.queries) < results:
+            assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.02)
         process.kill()
         assert process.stdout
