@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import FieldEcho, FieldInfo
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.keys import checked, dated
+from tap_supermetrics.keys import MAX_ROWS, checked, dated
 from tap_supermetrics.records import RecordReader
 from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, shape_of
 from tests.core.reports import report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TYPES = {"Day": "string.time.date", "Name": "string.text.value", "Clicks": "int.number.value"}
 LISTED = [
@@ -24,11 +29,11 @@ ECHO = [
 BLOCKS = [b'[["2024-03-01","a",1],["2024-03-01","b",2]]', b'[["2024-03-02","a",1]]']
 
 
-def blocks_checked(*key: str) -> list[bytes]:
+def blocks_checked(*key: str, blocks: Sequence[bytes] = BLOCKS) -> list[bytes]:
     asked = report(fields=list(TYPES), key_properties=list(key))
     metadata = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
     reader = RecordReader(shape_of(asked, LISTED), ECHO, metadata, None)
-    return list(checked(BLOCKS, reader, asked.key_properties))
+    return list(checked(blocks, reader, asked.key_properties))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,21 @@ def test_a_key_that_tells_rows_apart_changes_nothing(key: tuple[str, ...]) -> No
 def test_a_key_that_rows_share_is_refused(key: tuple[str, ...]) -> None:
     with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
         blocks_checked(*key)
+
+
+def test_a_row_that_is_too_short_is_left_to_the_reader() -> None:
+    assert blocks_checked("Clicks", blocks=[b'[["2024-03-01","a"]]']) == [b'[["2024-03-01","a"]]']
+
+
+def test_of_a_long_result_only_the_first_rows_are_looked_at() -> None:
+    numbers = [*range(MAX_ROWS), 0]
+    first, last = (
+        msgspec.json.encode([["2024-03-01", "a", each] for each in part])
+        for part in (numbers[:MAX_ROWS], numbers[MAX_ROWS:])
+    )
+    assert blocks_checked("Clicks", blocks=[first, last]) == [first, last]
+    with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
+        blocks_checked("Clicks", blocks=[msgspec.json.encode(msgspec.json.decode(first)[1:] * 2)])
 
 
 def blocks_dated(first: int, last: int) -> list[bytes]:

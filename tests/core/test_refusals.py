@@ -91,7 +91,7 @@ def test_days_before_one_that_is_too_early_are_too_early() -> None:
     refusals, error = Refusals(), ApiError("START_DATE_HISTORICAL", "too early")
     refusals.learn(query(10), error, is_by_day=True)
     assert refusals.of(query(9, account="2")) is error
-    assert refusals.of(query(12)) is None
+    assert refusals.of(query(11)) is None
     assert refusals.of(query(9, days=9)) is None
     assert refusals.of(replace(query(9), dates=None)) is None
 

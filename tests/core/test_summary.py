@@ -135,11 +135,26 @@ def test_values_that_became_null_are_noted_with_an_example() -> None:
     assert not summary.has_lost
 
 
+def test_how_much_was_lost_is_told_in_words() -> None:
+    summary = Summary()
+    assert summary.lost_in_words == ""
+    summary.lost(Lost(query=query("2", date_range(0, 3)), error=ERROR, was_asked=False))
+    assert summary.lost_in_words == "4 days were not asked"
+    for number in range(2):
+        summary.lost(Lost(query=query("1", date_range(number, number)), error=ERROR))
+        summary.report_lost(f"report_{number}", "no such list")
+    assert summary.lost_in_words == (
+        "2 queries were lost and 2 reports could not be asked and 4 days were not asked"
+    )
+
+
 def test_of_very_many_failures_only_the_first_are_told() -> None:
     summary = Summary()
     for number in range(summary_module.MAX_FAILURES + 7):
         summary.lost(Lost(query=query(str(number), date_range(0, 0)), error=ERROR))
-    lines = list(summary.failures())
+        lines = list(summary.failures())
+        is_all = number < summary_module.MAX_FAILURES
+        assert len(lines) == (2 + number if is_all else summary_module.MAX_FAILURES + 2)
     assert lines[-1] == "  ... and 7 more lines like these"
     assert sum("Account is gone" in line for line in lines) == summary_module.MAX_FAILURES
 
