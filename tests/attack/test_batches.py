@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -23,6 +23,7 @@ from tests.attack.driver import (
     FACEBOOK,
     FIRST,
     LAST,
+    Attempt,
     Killed,
     attempt,
     everything,
@@ -35,10 +36,8 @@ from tests.tap import truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
 
     from tap_supermetrics.emulator.faults import Effect
-    from tests.attack.driver import Attempt
     from tests.tap import Key, Values
 
 pytestmark = pytest.mark.timeout(120)
@@ -203,6 +202,34 @@ def test_what_the_api_refuses_for_a_whole_report_is_not_asked_day_by_day(
     assert "SETTING_KEY_INVALID" in "\n".join(done.log)
     path = "query/batch" if mode == "batch" else "query/data/json"
     assert posts(emulator, path) <= asked
+
+
+def test_an_account_that_begins_later_does_not_hide_the_history_of_another(
+    emulator: Emulator,
+) -> None:
+    """What was not asked of the other account, because of the refusal, is asked by the next run."""
+    first, begins = LAST - 299 * DAY, LAST - 19 * DAY
+    for number in range((begins - first).days):
+        emulator.inject(
+            Fault(
+                effect="fail_query",
+                account=ACCOUNTS[1],
+                day=first + number * DAY,
+                code="START_DATE_HISTORICAL",
+                description=f"The account has data since {begins}.",
+                times=None,
+            )
+        )
+    config, done = settings_for(emulator, ADS, start_date=str(first)), Attempt()
+    for _ in range(2):
+        before = {day for account, day in done.days("google_ads") if account == ACCOUNTS[0]}
+        done = attempt(config, done.bookmarks)
+        days = {day for account, day in done.days("google_ads") if account == ACCOUNTS[0]}
+
+        assert done.code == 3
+        assert days > before
+        missing = {day for _, day in everything(ADS, first)} - days
+        assert min(missing) >= date.fromisoformat(done.bookmarks["google_ads"]["not_before"])
 
 
 @pytest.mark.parametrize("effect", ["reset_after", "truncate"])
