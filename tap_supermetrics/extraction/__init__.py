@@ -9,6 +9,7 @@ channel        what both ways have in common, and whom they tell
 attribution    which entry of a batch's status is which query
 polling        how long to wait between two looks
 refusals       what lost queries say about others
+parts          which parts of a failed query are asked at once, and which wait
 downloads      the pages of a result, counted and checked, into a spool
 board          where threads meet: outcomes come in any order, and are taken in plan order
 outcomes       a result with its spool, a loss, a split

@@ -11,13 +11,13 @@ import json
 import logging
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.polling import PollWait
+from tap_supermetrics.extraction.polling import ONE_TRY, Polled, PollWait
 from tap_supermetrics.planning.packing import BatchItem
 
 if TYPE_CHECKING:
@@ -31,16 +31,15 @@ logger = logging.getLogger(__name__)
 
 MAX_MISSES: Final = 25
 """So many queries in a row that an earlier run did not leave behind: it left no more."""
+OWN_FAILURES_S: Final = 60.0
+"""A query whose status could not be read for so long is given up where those of others could be."""
 
 
 @dataclass(slots=True, kw_only=True)
-class _RunningQuery:
+class _RunningQuery(Polled):
     query: Query
     schedule_id: str
     since: float
-    last_seen: float
-    next_poll: float
-    wait: PollWait = field(default_factory=PollWait)
 
 
 class AsyncChannel:
@@ -71,6 +70,9 @@ class AsyncChannel:
         self._pending: deque[Query] = deque()
         self._running: dict[Query, _RunningQuery] = {}
         self._tries: Counter[Query] = Counter()
+        self._poller = replace(around.client, retry=ONE_TRY)
+        self._last_seen = 0.0
+        self._failing: set[Query] = set()
 
     def add(self, queries: Sequence[Query]) -> None:
         """Ask these queries after all others, in this order."""
@@ -170,18 +172,23 @@ class AsyncChannel:
 
     def _poll(self, running: _RunningQuery) -> None:
         try:
-            meta = self._around.client.query_status(running.schedule_id)
+            meta = self._poller.query_status(running.schedule_id)
         except ApiError as error:
             self._poll_failed(running, error)
             return
-        running.last_seen = time.monotonic()
+        self._last_seen = time.monotonic()
+        running.seen(self._last_seen)
         self._settle(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> None:
         now = time.monotonic()
-        running.next_poll = now + running.wait.after(progressed=False)
-        if error.fate is Fate.RETRY and now < running.last_seen + polling.POLL_FAILURES_S:
-            logger.warning("Status of %s not readable: %s", running.query, error)
+        running.not_seen(now, error)
+        if self._last_seen > running.failing_since:
+            self._failing.add(running.query)
+        patience_s = OWN_FAILURES_S if running.query in self._failing else polling.POLL_FAILURES_S
+        if error.fate is Fate.RETRY and now < running.last_seen + patience_s:
+            if running.failures == 1:
+                logger.warning("Status of %s not readable: %s", running.query, error)
             return
         self._running.pop(running.query)
         self._decisions.failed(running.query, error)

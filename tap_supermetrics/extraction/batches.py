@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.attribution import attribute
-from tap_supermetrics.extraction.polling import PollWait
+from tap_supermetrics.extraction.polling import Polled, PollWait
 from tap_supermetrics.planning.packing import pack
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ QUEUE_S: Final = 4 * 3600.0
 
 
 @dataclass(slots=True, kw_only=True)
-class RunningBatch:
+class RunningBatch(Polled):
     """A query batch that has not stopped yet, and what is still expected of it.
 
     Attributes:
@@ -44,9 +44,6 @@ class RunningBatch:
         concurrency: how many of them the API runs at the same time; 0 where that is not known.
         timeout_s: how long the API lets it run, in seconds.
         since: monotonic time of its start, or of its adoption.
-        last_seen: monotonic time of the last good status.
-        next_poll: monotonic time of the next look at it.
-        wait: how long to wait until then.
         started: monotonic time at which it was first seen running; None before.
         rows: of the results so far.
         done: number of queries that succeeded.
@@ -62,9 +59,6 @@ class RunningBatch:
     size: int
     concurrency: int = 0
     since: float
-    last_seen: float
-    next_poll: float
-    wait: PollWait = field(default_factory=PollWait)
     started: float | None = None
     rows: int = 0
     done: int = 0
@@ -115,6 +109,7 @@ class BatchChannel:
         self._again: list[Query] = []
         self._running: dict[str, RunningBatch] = {}
         self._ids: set[str] = set()
+        self._poller = replace(around.client, retry=polling.ONE_TRY)
 
     def adopt(self, batches: Sequence[RunningBatch]) -> None:
         """Wait for batches of an earlier run too."""
@@ -233,13 +228,13 @@ class BatchChannel:
 
     def _poll(self, batch: RunningBatch) -> None:
         try:
-            status = self._around.client.batch_status(batch.batch_id)
+            status = self._poller.batch_status(batch.batch_id)
         except ApiError as error:
             self._poll_failed(batch, error)
             return
         self._settle(batch, status)
         now = time.monotonic()
-        batch.last_seen = now
+        batch.seen(now)
         is_queued = status.is_queued or status.progress.queued >= batch.size
         if batch.started is None and not is_queued:
             batch.started = now
@@ -250,13 +245,13 @@ class BatchChannel:
 
     def _poll_failed(self, batch: RunningBatch, error: ApiError) -> None:
         now = time.monotonic()
-        batch.next_poll = now + batch.wait.after(progressed=False)
+        batch.not_seen(now, error)
         is_hopeful = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
-        if is_hopeful:
-            logger.warning("Status of query batch %s not readable: %s", batch.batch_id, error)
-        else:
+        if not is_hopeful:
             # Its status is gone, and with it every result: nothing is left to wait for.
             self._give_up(batch, error)
+        elif batch.failures == 1:
+            logger.warning("Status of query batch %s not readable: %s", batch.batch_id, error)
 
     def _give_up(self, batch: RunningBatch, error: ApiError) -> None:
         self._running.pop(batch.batch_id, None)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api.patience import RetryPolicy
+
+if TYPE_CHECKING:
+    from tap_supermetrics.api.errors import ApiError
 
 SHORTEST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 4.0
@@ -12,8 +17,12 @@ LATE_SHARE: Final = 0.06
 """An end is seen later by at most so much of the time that was waited for it already."""
 POLL_FAILURES_S: Final = 900.0
 """What could not be looked at for so long is given up, in seconds."""
+LONGEST_FAILURE_WAIT_S: Final = 60.0
+"""Longest wait after a look that failed, in seconds; what the server asks for stands above it."""
 GRACE_S: Final = 600.0
 """How long something may outlive the API's own limit before it counts as stuck, in seconds."""
+ONE_TRY: Final = RetryPolicy(max_tries=1, outage_s=0.0)
+"""Who looks again anyway does not repeat a request: all others would wait meanwhile."""
 
 
 @dataclass(slots=True)
@@ -44,3 +53,34 @@ class PollWait:
             wait_s = expected_s / 3
         self.wait_s = min(max(wait_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
         return self.wait_s
+
+
+@dataclass(slots=True, kw_only=True)
+class Polled:
+    """Something that the API runs, looked at until it ends. All times are monotonic.
+
+    Attributes:
+        last_seen: time of the last good look.
+        next_poll: time of the next look.
+        wait: how long to wait until then.
+        failures: looks that failed since the last good one.
+        failing_since: time of the first of them.
+    """
+
+    last_seen: float
+    next_poll: float
+    wait: PollWait = field(default_factory=PollWait)
+    failures: int = 0
+    failing_since: float = 0.0
+
+    def seen(self, now: float) -> None:
+        """A look went well."""
+        self.last_seen = now
+        self.failures = 0
+
+    def not_seen(self, now: float, error: ApiError) -> None:
+        """A look failed; the next ones come less and less often."""
+        self.failing_since = self.failing_since if self.failures else now
+        self.failures += 1
+        wait_s = min(2.0 ** min(self.failures, 10), LONGEST_FAILURE_WAIT_S)
+        self.next_poll = now + max(wait_s, error.retry_after_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_supermetrics.extraction import downloads, polling
+from tap_supermetrics.extraction import async_queries, downloads, polling
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +16,5 @@ def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(init, "__defaults__", (0.01, *(init.__defaults__ or ())[1:]))
     monkeypatch.setattr(downloads, "SECOND_LOOK_S", 0.05)
     monkeypatch.setattr(polling, "POLL_FAILURES_S", 0.1)
+    monkeypatch.setattr(polling, "LONGEST_FAILURE_WAIT_S", 0.05)
+    monkeypatch.setattr(async_queries, "OWN_FAILURES_S", 0.1)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tap_supermetrics.api.errors import VERDICTS, Fate, verdict_on
+from tap_supermetrics.api.patience import RetryPolicy
 from tap_supermetrics.emulator import Emulator, Fault
+from tap_supermetrics.extraction import async_queries, polling
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
@@ -416,3 +418,29 @@ def test_whatever_the_api_does_where_nobody_knows_single_queries_are_asked_once(
         assert done.code == 0, done.log
         keeps_its_promise(done, emulator, ADS, FACEBOOK)
         assert len(emulator.queries) == len(everything(ADS) | everything(FACEBOOK))
+
+
+def test_a_query_whose_status_fails_does_not_keep_the_others_waiting(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query that fails with the error of an ill server answers so whenever it is asked for."""
+    emulator.reset()
+    monkeypatch.setattr(polling, "POLL_FAILURES_S", 900.0)
+    monkeypatch.setattr(polling, "LONGEST_FAILURE_WAIT_S", 60.0)
+    monkeypatch.setattr(async_queries, "OWN_FAILURES_S", 3.0)
+    first, bad = LAST - 59 * DAY, (ACCOUNTS[0], LAST - 59 * DAY)
+    code = "INTERNAL_SERVER_ERROR"
+    fault = Fault(effect="fail_query", account=bad[0], day=bad[1], code=code, times=None)
+    emulator.inject(fault)
+    begin = time.monotonic()
+    # With the waits of a real run.
+    config = settings_for(emulator, ADS, start_date=str(first), mode="async")
+    done = attempt(config, retry=RetryPolicy())
+
+    assert done.code == 3
+    assert done.days("google_ads") == everything(ADS, first) - {bad}
+    assert time.monotonic() - begin < 45
+    others = [each.ended or 0 for each in emulator.queries if each.first != bad[1]]
+    assert max(others) - emulator.queries[0].arrived < 20 * emulator.clock.factor
+    asked_again = [each for each in emulator.queries if (*each.accounts, each.first) == bad]
+    assert len(asked_again) == 3
