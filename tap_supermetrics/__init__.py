@@ -15,7 +15,7 @@ keys          that a key tells rows apart, and that their day is theirs   pure
 lines         rows -> RECORD messages, many at a time                     pure
 records       rows -> records                                             pure
 shapes        API data types -> JSON Schema, key, replication key         pure
-api/          the API: errors, wire (all its spellings), tolerance, patience, transport, client  I/O
+api/          the API; `wire` has all its spellings, `transport` the network   I/O
 planning/     what to ask: coverage, plan, packing                        pure
 settings/     what the user configures, declared once                     pure
 dates         days and date ranges                                        pure

@@ -394,7 +394,7 @@ def test_a_status_that_never_changes_is_polled_at_the_pace_of_the_policy(
 def test_a_batch_that_queues_is_not_given_up_where_the_status_counts_nothing(
     liar: Liar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "GRACE_S", -5 * 60 + 0.5)
+    monkeypatch.setattr(polling, "GRACE_S", -5 * 60 + 0.5)
     liar.emulator.change_options(batch_start_seconds=240.0)
     liar.tell(lies.STATUS, at("meta.progress", ...))
     try:
