@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tap_supermetrics.api import wire
+from tap_supermetrics.api import tolerance, wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.transport import Transport
 
@@ -67,9 +67,17 @@ class Client(Transport):
         """Start a query batch ("Start batch run").
 
         There is no way to find a batch whose answer was lost, and none to start it at most once.
-        So it is started again a few times, which is logged and counted in `lost_starts`.
+        So it is started again a few times, which is logged and counted in `lost_starts`; but not
+        where a whole answer tells no id, as each start would run, and be paid for, unseen.
         """
-        return self.request("POST", wire.BATCH_PATH, wire.Batch, body=body).data
+        answer = self.request("POST", wire.BATCH_PATH, msgspec.Raw, body=body)
+        try:
+            return tolerance.decoded(answer.data, wire.Batch)
+        except msgspec.DecodeError as error:
+            self.lost_starts += 1
+            message = f"a query batch runs unseen: the answer to its start tells no id ({error})"
+            unreadable = wire.Error(code="START_UNREADABLE", message=message)
+            raise self.refusal(unreadable, 0, answer.meta.request_id) from None
 
     def batch_status(self, batch_id: str) -> BatchStatus:
         """Where a query batch and its queries stand, all pages of it ("Get batch status")."""

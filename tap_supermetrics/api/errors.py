@@ -162,6 +162,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         Fate.LOSE, "connect the account again, or remove it from `ds_accounts`"
     ),
     "RUN_BUDGET_USED": Verdict(Fate.LOSE, "run again: it goes on from here"),
+    "START_UNREADABLE": Verdict(Fate.STOP, "set `mode: async`, and please tell the project"),
     "BATCH_STUCK": Verdict(Fate.LOSE, _LATER),
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""
@@ -173,9 +174,10 @@ NO_BATCHES: Final = frozenset(
         "ACCESS_DENIED_PERMISSIONS",
         "PERMISSION_ERROR",
         "FORBIDDEN",
+        "START_UNREADABLE",
     }
 )
-"""Errors that mean, where query batches are concerned, that this key has none."""
+"""Errors that mean, where query batches are concerned, that this key has none, or none to use."""
 _UNKNOWN_LICENSE: Final = Verdict(Fate.STOP, "see the vendor's page about the license")
 _ILL_SERVER: Final = Verdict(Fate.RETRY, _LATER)
 _REFUSED: Final = Verdict(Fate.LOSE, _CHECK_REPORT)

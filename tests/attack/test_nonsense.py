@@ -405,6 +405,20 @@ def test_a_batch_that_queues_is_not_given_up_where_the_status_counts_nothing(
     assert done.code == 0
 
 
+@pytest.mark.parametrize(("mode", "code"), [("batch", 4), ("auto", 0)])
+def test_a_start_whose_answer_tells_no_id_is_paid_for_once(
+    mode: str, code: int, liar: Liar
+) -> None:
+    liar.tell(lies.START, changed(lambda answer: answer | {"data": [answer["data"]]}))
+    config = settings_for(liar.emulator, ADS, FACEBOOK, mode=mode, api_url=liar.url)
+    done = attempt(config)
+
+    assert done.code == code
+    assert posts(liar.emulator) == 1
+    assert "START_UNREADABLE" in "\n".join([*done.log, done.message])
+    keeps_its_promise(done, liar.emulator, ADS, FACEBOOK)
+
+
 # The decoder, by Hypothesis
 
 
