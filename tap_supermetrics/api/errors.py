@@ -163,6 +163,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     ),
     "RUN_BUDGET_USED": Verdict(Fate.LOSE, "run again: it goes on from here"),
     "START_UNREADABLE": Verdict(Fate.STOP, "set `mode: async`, and please tell the project"),
+    "STATUS_UNREADABLE": Verdict(Fate.LOSE, "set `mode: async`, and please tell the project"),
     "BATCH_STUCK": Verdict(Fate.LOSE, _LATER),
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""
@@ -175,6 +176,7 @@ NO_BATCHES: Final = frozenset(
         "PERMISSION_ERROR",
         "FORBIDDEN",
         "START_UNREADABLE",
+        "STATUS_UNREADABLE",
     }
 )
 """Errors that mean, where query batches are concerned, that this key has none, or none to use."""

@@ -271,7 +271,12 @@ class BatchChannel:
         # What succeeded, and what is newest, may say that older failures need no more queries.
         for query in (*(each for each in new if each not in failed), *reversed(failed)):
             self._settle_query(batch, query, entries[query], is_stopped=status.is_stopped)
-        if status.is_stopped:
+        if status.is_stopped and _is_unreadable(batch, status, entries):
+            first = status.queries[0].schedule_id
+            message = f"{batch.batch_id} lists {batch.size} queries that fit none of ours: {first}"
+            error = wire.Error(code="STATUS_UNREADABLE", message=message)
+            self._give_up(batch, self._around.client.query_error(error))
+        elif status.is_stopped:
             self._settle_unfinished(batch, entries)
         progressed = len(batch.waiting) < before
         now = time.monotonic()
@@ -313,6 +318,17 @@ class BatchChannel:
                 )
             self._decisions.failed(query, error)
         batch.waiting = set()
+
+
+def _is_unreadable(
+    batch: RunningBatch, status: BatchStatus, entries: Mapping[Query, wire.BatchQuery]
+) -> bool:
+    """Whether a batch of this run lists what was asked, but in words that fit no query at all.
+
+    Asking again would give the same. A single query may as well be of a day that has not come yet.
+    """
+    is_of_this_run = batch.concurrency > 0
+    return is_of_this_run and not entries and len(status.queries) == batch.size > 1
 
 
 def cancel_batches(client: Client, batch_ids: Sequence[str]) -> None:

@@ -419,6 +419,24 @@ def test_a_start_whose_answer_tells_no_id_is_paid_for_once(
     keeps_its_promise(done, liar.emulator, ADS, FACEBOOK)
 
 
+@pytest.mark.parametrize(("mode", "code", "times"), [("batch", 3, 1), ("auto", 0, 2)])
+def test_a_status_that_fits_no_query_is_paid_for_once(
+    mode: str, code: int, times: int, liar: Liar
+) -> None:
+    def unsplit(answer: Any) -> None:  # noqa: ANN401 - any JSON
+        for entry in answer["data"]:
+            entry["split_info"] = None
+
+    liar.tell(lies.STATUS, changed(unsplit))
+    config = settings_for(liar.emulator, ADS, FACEBOOK, mode=mode, api_url=liar.url)
+    done = attempt(config)
+
+    assert done.code == code
+    assert "STATUS_UNREADABLE" in "\n".join(done.log)
+    assert len(liar.emulator.queries) == times * len(everything(ADS) | everything(FACEBOOK))
+    keeps_its_promise(done, liar.emulator, ADS, FACEBOOK)
+
+
 # The decoder, by Hypothesis
 
 
