@@ -194,6 +194,23 @@ def test_a_held_query_that_is_needed_is_planned_as_it_is() -> None:
     ]
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 0), (0, 9), (9, 9)])
+def test_a_held_query_at_an_end_of_what_is_needed_is_planned_as_it_is(
+    first: int, last: int
+) -> None:
+    scope = scope_over(date_range(0, 9), split_dates=False)
+    held = Query(report="ads", accounts=("1",), dates=date_range(first, last))
+    assert held in plan_report(replace(REPORT, max_days_per_query=4), scope, {}, [held])
+
+
+def test_a_day_that_still_goes_on_is_not_complete() -> None:
+    scope = replace(scope_over(date_range(0, 9)), last_complete=day(8))
+    assert scope.complete(date_range(7, 9)) == date_range(7, 8)
+    assert scope.complete(date_range(7, 8)) == date_range(7, 8)
+    assert scope.complete(date_range(9, 9)) is None
+    assert scope.complete(None) is None
+
+
 def test_of_held_queries_that_overlap_one_is_planned() -> None:
     scope = scope_over(date_range(0, 9), split_dates=False)
     held = [
