@@ -74,7 +74,7 @@ class Client(Transport):
         try:
             return tolerance.decoded(answer.data, wire.Batch)
         except msgspec.DecodeError as error:
-            self.lost_starts += 1
+            self.service.lost_starts += 1
             message = f"a query batch runs unseen: the answer to its start tells no id ({error})"
             unreadable = wire.Error(code="START_UNREADABLE", message=message)
             raise self.refusal(unreadable, 0, answer.meta.request_id) from None
