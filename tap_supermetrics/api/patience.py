@@ -139,7 +139,7 @@ class Patience:
         if may_come_back and waited_s <= policy.outage_s:
             return False
         is_used_up = self._tries >= policy.max_tries or waited_s > policy.max_time_s
-        if is_used_up and is_outage(error):
+        if is_used_up and may_come_back and policy.outage_s:
             service.gone.add(self._kind)
         return is_used_up
 

@@ -371,6 +371,7 @@ def test_an_outage_costs_time_but_no_query_twice(
 ) -> None:
     emulator.reset()
     monkeypatch.setattr(polling, "POLL_FAILURES_S", 60.0)
+    monkeypatch.setattr(async_queries, "OWN_FAILURES_S", 60.0)
     calls_before = 1 if path == "query/batch$" else 12
     emulator.inject(Fault(effect="html", path=path, status=503, after=calls_before, times=30))
     if path != "query/batch$":  # where a start may have been carried out, patience ends earlier
