@@ -245,7 +245,9 @@ class Run:
             day, dates = course.shape.replication_key, outcome.query.dates
             if day in course.report.fields and dates:
                 blocks = dated(blocks, reader, day, dates)
-            yield from convert(reader, blocks)
+            for each in convert(reader, blocks):
+                yield each
+                self._save_news()
         except ApiError as error:
             self._lost(course, Lost(query=outcome.query, error=error))
             self._misfit(course, error)
@@ -321,6 +323,11 @@ class Run:
         partitions = sum(len(course.state.coverage) for course in self._courses.values())
         paid = self._queries_since_state * STATE_BYTES_PER_QUERY
         if paid >= partitions * PARTITION_BYTES or not self.writes_state:
+            self.checkpoint()
+
+    def _save_news(self) -> None:
+        """A query batch that starts within a large result is known before its next record."""
+        if self._extraction and self._extraction.take_news():
             self.checkpoint()
 
     def checkpoint(self) -> None:

@@ -105,6 +105,14 @@ class Board:
             self._has_news = True
             self._changed.notify_all()
 
+    def take_news(self) -> bool:
+        """Whether there was any `news` since it was last asked for, or was waited."""
+        if not self._has_news:  # Asked for often: the lock is for the rare case.
+            return False
+        with self._changed:
+            has_news, self._has_news = self._has_news, False
+            return has_news
+
     def crash(self, error: BaseException) -> None:
         """A thread of the extraction died of a bug; the emitting thread raises its error."""
         with self._changed:

@@ -199,6 +199,10 @@ class Extraction:
             else:
                 yield outcome
 
+    def take_news(self) -> bool:
+        """Whether a query batch was started of which `on_news` was not called."""
+        return self._board.take_news()
+
     def emitted(self, query: Query) -> None:
         """Every record of the query was written, or it is lost: no batch is needed for it."""
         self._registry.emitted(query)

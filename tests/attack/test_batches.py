@@ -566,3 +566,26 @@ def test_accounts_swapped_by_hand_in_a_held_batch_do_not_swap_their_rows(
     done = attempt(settings_for(emulator, ADS), json.loads(text))
 
     succeeds(done, emulator, ADS)
+
+
+def test_a_batch_that_starts_within_a_result_is_in_the_state_before_its_next_record(
+    emulator: Emulator,
+) -> None:
+    emulator.reset()
+    read: list[Key] = []
+
+    def keep(key: Key, _: Values) -> None:
+        read.append(key)
+        if len(read) > 1:
+            raise Killed
+        patience = time.monotonic() + 20
+        while len(emulator.batches) == 1 and time.monotonic() < patience:
+            time.sleep(0.01)
+        time.sleep(0.2)  # until the answer to the start has come
+
+    done = attempt(settings_for(emulator, ADS, start_date=str(LAST - 59 * DAY)), keep=keep)
+
+    assert done.code == -9
+    held = done.bookmarks["google_ads"]["query_batches"]
+    assert [each["batch_id"] for each in held] == [each.batch_id for each in emulator.batches]
+    assert len(held) == 2
