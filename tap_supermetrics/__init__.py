@@ -3,7 +3,7 @@
 ```
 tap           command line, wiring, signals, exit codes                   Singer
 streams       a report as a Singer stream                                 Singer
-given         what a user gives to the SDK: catalog, maps; checked        Singer
+sdk_input     what a user gives to the SDK: catalog, maps; checked        Singer
 writer        whole lines to stdout                                       Singer
 run           settings and state -> records -> state and summary
 courses       reports on their way through a run: resolved, planned
@@ -11,7 +11,7 @@ directory     what the API lists for reports: fields, accounts, team lists, segm
 summary       what a run did, told to a person
 extraction/   runs a plan: query batches, downloads, spool                threads
 state         the bookmarks of a report, read and written                 pure
-keys          that a key tells rows apart, and that their day is theirs   pure
+row_checks    that a key tells rows apart, and that their day is theirs   pure
 lines         rows -> RECORD messages, many at a time                     pure
 records       rows -> records                                             pure
 shapes        API data types -> JSON Schema, key, replication key         pure
@@ -26,7 +26,7 @@ emulator/     the API on localhost; imports nothing of the above, nor they of it
 ```
 
 `run` leads a record through four hops: `extraction.downloads` (pages into a spool),
-`extraction.board` (plan order), `lines.LineFormat` (typed, encoded, after a look by `keys`),
+`extraction.board` (plan order), `lines.LineFormat` (typed, encoded, after a look by `row_checks`),
 `writer` (stdout). Where the SDK is to do something with each record, `records.RecordReader` gives
 it one by one. Each package has a map of its own, in its `__init__.py`.
 """

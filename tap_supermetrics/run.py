@@ -16,13 +16,13 @@ from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_
 from tap_supermetrics.courses import courses_of
 from tap_supermetrics.dates import intersect
 from tap_supermetrics.errors import QueriesLostError, TapError
-from tap_supermetrics.extraction.channel import Ways
+from tap_supermetrics.extraction.channel import ExtractionOptions
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
 from tap_supermetrics.extraction.outcomes import Lost
 from tap_supermetrics.extraction.refusals import DOUBTFUL_AFTER
-from tap_supermetrics.keys import checked, dated
-from tap_supermetrics.planning.plan import place_of, recent_days
+from tap_supermetrics.planning.plan import emission_order, recent_days
 from tap_supermetrics.records import RecordReader, rows_of
+from tap_supermetrics.row_checks import with_own_days, with_unique_keys
 from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.state import AsyncRun
 from tap_supermetrics.summary import Summary
@@ -125,7 +125,7 @@ class Run:
             scopes={n: course.scope for n, course in self._courses.items() if course.scope},
             queries=queries,
             held=held,
-            ways=self._ways(is_test=is_test),
+            options=self._options(is_test=is_test),
             now=utc_now,
             on_news=self.checkpoint,
         )
@@ -160,7 +160,7 @@ class Run:
         course = self._courses[query.report]
         if course.scope is None:
             raise RuntimeError("a query has no scope")
-        return self._rank(query), *place_of(query, course.report, course.scope)
+        return self._rank(query), *emission_order(query, course.report, course.scope)
 
     def _rank(self, query: Query) -> int:
         """What comes first where not all can be asked: else the same days would come each time."""
@@ -170,7 +170,7 @@ class Run:
         coverage = course.state.coverage.get(query.account_id)
         return 2 if coverage and intersect(query.dates, coverage.covered) else 0
 
-    def _ways(self, *, is_test: bool) -> Ways:
+    def _options(self, *, is_test: bool) -> ExtractionOptions:
         """How to ask; a run that was killed goes on under its own id, so as to find its queries."""
         started = [course.state.async_run for course in self._courses.values()]
         youngest = max((each for each in started if each), key=_started_at, default=None)
@@ -178,7 +178,7 @@ class Run:
         if youngest is None or not is_resumed:
             youngest = AsyncRun(run_id=uuid4().hex, started_at=utc_now())
         self._async_run = youngest
-        return Ways(
+        return ExtractionOptions(
             mode=self._settings.mode,
             max_running_batches=self._settings.max_running_batches,
             max_running_queries=self._settings.max_running_queries,
@@ -241,10 +241,10 @@ class Run:
         try:
             reader, blocks = self._reader(course, outcome), outcome.spool.blocks()
             if key := course.report.key_properties:
-                blocks = checked(blocks, reader, key)
+                blocks = with_unique_keys(blocks, reader, key)
             day, dates = course.shape.replication_key, outcome.query.dates
             if day in course.report.fields and dates:
-                blocks = dated(blocks, reader, day, dates)
+                blocks = with_own_days(blocks, reader, day, dates)
             for each in convert(reader, blocks):
                 yield each
                 self._save_news()
@@ -335,8 +335,8 @@ class Run:
         for name, course in self._courses.items():
             if self._extraction and course.is_planned:
                 course.state.batches = self._extraction.held_for(name)
-                has_alone = self._extraction.has_alone(name)
-                course.state.async_run = self._async_run if has_alone else None
+                has_async = self._extraction.has_async(name)
+                course.state.async_run = self._async_run if has_async else None
             self._bookmarks[name] = course.state.to_json()
         self._queries_since_state = 0
         if self.writes_state:

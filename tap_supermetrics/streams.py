@@ -20,9 +20,9 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.given import in_one_line
 from tap_supermetrics.lines import LineFormat
 from tap_supermetrics.run import utc_now
+from tap_supermetrics.sdk_input import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence

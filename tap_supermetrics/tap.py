@@ -24,7 +24,8 @@ from tap_supermetrics.api.patience import RateLimit
 from tap_supermetrics.courses import discover
 from tap_supermetrics.directory import Directory
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
-from tap_supermetrics.given import (
+from tap_supermetrics.run import Run, utc_now
+from tap_supermetrics.sdk_input import (
     changed_key,
     from_environment,
     in_one_line,
@@ -33,7 +34,6 @@ from tap_supermetrics.given import (
     read_catalog,
     read_json,
 )
-from tap_supermetrics.run import Run, utc_now
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.declarations import config_schema
 from tap_supermetrics.state import check_state

@@ -390,7 +390,7 @@ def status_parameters(schedule_id: str) -> dict[str, Any]:
     return {"schedule_id": schedule_id, "offset_start": 0, "offset_end": 0}
 
 
-def finished_alone(schedule_id: str, facts: ResultFacts | None) -> BatchQuery:
+def finished_query(schedule_id: str, facts: ResultFacts | None) -> BatchQuery:
     """A query that was asked by itself and succeeded, as if a batch listed it.
 
     The number of rows may be that of the one row of `status_parameters` and a header; nobody knows.

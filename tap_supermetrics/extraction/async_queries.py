@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from tap_supermetrics.extraction.channel import Decisions, Surroundings
+    from tap_supermetrics.extraction.channel import Decisions, Shared
     from tap_supermetrics.planning.plan import Query
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class AsyncChannel:
     """Asks queries one by one, some of them at the same time.
 
     Args:
-        around: what the channels of an extraction share.
+        shared: what the channels of an extraction share.
         decisions: is told what became of queries.
         max_running: queries kept running at the same time.
         run_id: makes the schedule ids of this run its own.
@@ -55,14 +55,14 @@ class AsyncChannel:
 
     def __init__(
         self,
-        around: Surroundings,
+        shared: Shared,
         decisions: Decisions,
         max_running: int,
         *,
         run_id: str,
         is_resumed: bool,
     ) -> None:
-        self._around = around
+        self._shared = shared
         self._decisions = decisions
         self._max_running = max_running
         self._run_id = run_id
@@ -70,7 +70,7 @@ class AsyncChannel:
         self._pending: deque[Query] = deque()
         self._running: dict[Query, _RunningQuery] = {}
         self._tries: Counter[Query] = Counter()
-        self._poller = replace(around.client, retry=ONE_TRY)
+        self._poller = replace(shared.client, retry=ONE_TRY)
         self._last_seen = 0.0
         self._failing: set[Query] = set()
 
@@ -107,7 +107,7 @@ class AsyncChannel:
         schedule_id = schedule_id_of(self._asker(query), parameters, self._tries[query])
         self._tries[query] += 1
         try:
-            meta = self._left_behind(schedule_id) or self._around.client.start_query(
+            meta = self._left_behind(schedule_id) or self._shared.client.start_query(
                 wire.async_body(parameters, schedule_id)
             )
         except ApiError as error:
@@ -122,14 +122,14 @@ class AsyncChannel:
             next_poll=now + PollWait().wait_s,
         )
         self._running[query] = running
-        self._around.registry.asked_alone(query)
+        self._shared.registry.asked_async(query)
         self._decisions.asked([query])
         self._settle(running, meta)
 
     def _asker(self, query: Query) -> str:
         """Who asks; each day another for days that may change: an older answer lacks the change."""
-        report = self._around.reports[query.report]
-        last_complete = self._around.scopes[query.report].last_complete
+        report = self._shared.reports[query.report]
+        last_complete = self._shared.scopes[query.report].last_complete
         asker = f"{self._run_id} {query.report}"
         is_settled = (
             last_complete is not None
@@ -145,15 +145,15 @@ class AsyncChannel:
             dates=query.dates,
             is_fresh=query.is_fresh,
         )
-        policy = self._around.policy_of(query)
-        return wire.query_parameters(item, self._around.reports[query.report], policy)
+        policy = self._shared.policy_of(query)
+        return wire.query_parameters(item, self._shared.reports[query.report], policy)
 
     def _left_behind(self, schedule_id: str) -> wire.Meta | None:
         """What the API knows of a query of a run that was killed; None when nothing."""
         if self._chances <= 0:
             return None
         try:
-            meta = self._around.client.query_status(schedule_id)
+            meta = self._shared.client.query_status(schedule_id)
         except ApiError as error:
             if error.fate is Fate.STOP:
                 raise
@@ -200,11 +200,11 @@ class AsyncChannel:
         if status is wire.QueryStatus.SUCCESS:
             self._running.pop(running.query)
             self._decisions.succeeded(
-                running.query, wire.finished_alone(running.schedule_id, meta.result)
+                running.query, wire.finished_query(running.schedule_id, meta.result)
             )
         elif status.is_failure:
             self._running.pop(running.query)
-            error = self._around.client.query_error(wire.NO_REASON)
+            error = self._shared.client.query_error(wire.NO_REASON)
             self._decisions.failed(running.query, error)
         elif now > running.since + wire.MAX_QUERY_S + polling.GRACE_S:
             self._running.pop(running.query)

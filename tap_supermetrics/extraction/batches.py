@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.api.client import BatchStatus, Client
-    from tap_supermetrics.extraction.channel import Decisions, Surroundings
+    from tap_supermetrics.extraction.channel import Decisions, Shared
     from tap_supermetrics.planning.packing import BatchItem, BatchRequest
     from tap_supermetrics.planning.plan import Query
     from tap_supermetrics.state import HeldBatch
@@ -96,20 +96,20 @@ class BatchChannel:
     """Asks queries as query batches, at most two of them running at a time.
 
     Args:
-        around: what the channels of an extraction share.
+        shared: what the channels of an extraction share.
         decisions: is told what became of queries.
         max_running: query batches kept running at the same time.
     """
 
-    def __init__(self, around: Surroundings, decisions: Decisions, max_running: int) -> None:
-        self._around = around
+    def __init__(self, shared: Shared, decisions: Decisions, max_running: int) -> None:
+        self._shared = shared
         self._decisions = decisions
         self._max_running = max_running
         self._pending: deque[BatchRequest] = deque()
         self._again: list[Query] = []
         self._running: dict[str, RunningBatch] = {}
         self._ids: set[str] = set()
-        self._poller = replace(around.client, retry=polling.ONE_TRY)
+        self._poller = replace(shared.client, retry=polling.ONE_TRY)
 
     def adopt(self, batches: Sequence[RunningBatch]) -> None:
         """Wait for batches of an earlier run too."""
@@ -155,7 +155,7 @@ class BatchChannel:
         return tuple(self._running)
 
     def _packed(self, queries: Sequence[Query]) -> tuple[BatchRequest, ...]:
-        return pack(queries, self._around.policy_of, wire.MAX_QUERIES_PER_BATCH, self._max_running)
+        return pack(queries, self._shared.policy_of, wire.MAX_QUERIES_PER_BATCH, self._max_running)
 
     # Starting
 
@@ -166,8 +166,8 @@ class BatchChannel:
             self._pending.extendleft(reversed(self._packed(again)))
         request = self._pending.popleft()
         try:
-            body = wire.batch_body(request, self._around.reports)
-            batch_id = self._around.client.start_batch(body).batch_id
+            body = wire.batch_body(request, self._shared.reports)
+            batch_id = self._shared.client.start_batch(body).batch_id
             self._check_new(batch_id)
         except ApiError as error:
             self._refused(request, error)
@@ -195,7 +195,7 @@ class BatchChannel:
             last_seen=now,
             next_poll=now + PollWait().wait_s,
         )
-        self._around.registry.started(batch_id, self._around.now(), request)
+        self._shared.registry.started(batch_id, self._shared.now(), request)
         self._decisions.asked(request.queries)
         logger.info(
             "Query batch %s started: %d queries in %d items, %d batches to follow",
@@ -275,7 +275,7 @@ class BatchChannel:
             first = status.queries[0].schedule_id
             message = f"{batch.batch_id} lists {batch.size} queries that fit none of ours: {first}"
             error = wire.Error(code="STATUS_UNREADABLE", message=message)
-            self._give_up(batch, self._around.client.query_error(error))
+            self._give_up(batch, self._shared.client.query_error(error))
         elif status.is_stopped:
             self._settle_unfinished(batch, entries)
         progressed = len(batch.waiting) < before
@@ -297,7 +297,7 @@ class BatchChannel:
             batch.failed += 1
             batch.waiting.discard(query)
             error = entry.error_info or wire.NO_REASON
-            self._decisions.failed(query, self._around.client.query_error(error))
+            self._decisions.failed(query, self._shared.client.query_error(error))
 
     def _settle_unfinished(
         self, batch: RunningBatch, entries: Mapping[Query, wire.BatchQuery]

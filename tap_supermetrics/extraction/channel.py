@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Shared:
     """What the parts of an extraction share.
 
     Attributes:
@@ -41,7 +41,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
+class ExtractionOptions:
     """How queries may be asked.
 
     Attributes:

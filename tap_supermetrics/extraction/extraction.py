@@ -12,7 +12,7 @@ from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
 from tap_supermetrics.api.patience import RetryPolicy
 from tap_supermetrics.extraction.batches import QUEUE_S, RunningBatch, adopt, cancel_batches
 from tap_supermetrics.extraction.board import Board
-from tap_supermetrics.extraction.channel import Surroundings, Ways
+from tap_supermetrics.extraction.channel import ExtractionOptions, Shared
 from tap_supermetrics.extraction.downloads import Downloader
 from tap_supermetrics.extraction.outcomes import Outcome, Split
 from tap_supermetrics.extraction.registry import Registry, joined
@@ -140,7 +140,7 @@ class Extraction:
         scopes: what each report wants, by its name.
         queries: the plan, in order of emission.
         held: batches of an earlier run; those that the plan does not need are cancelled.
-        ways: how queries may be asked.
+        options: how queries may be asked.
         now: the wall clock, with offset.
         on_news: called in the emitting thread whenever a query batch was started.
     """
@@ -153,7 +153,7 @@ class Extraction:
         scopes: Mapping[str, Scope],
         queries: Sequence[Query],
         held: HeldResults,
-        ways: Ways,
+        options: ExtractionOptions,
         now: Callable[[], datetime],
         on_news: Callable[[], None],
     ) -> None:
@@ -162,10 +162,10 @@ class Extraction:
         self._board = Board(queries)
         self._registry = Registry()
         self._queries = tuple(queries)
-        around = Surroundings(
+        shared = Shared(
             client=client, registry=self._registry, reports=reports, scopes=scopes, now=now
         )
-        self._runner = Runner(around, Downloader(client=client, now=now), self._board, ways)
+        self._runner = Runner(shared, Downloader(client=client, now=now), self._board, options)
         self._held = held
 
     def start(self) -> None:
@@ -211,9 +211,9 @@ class Extraction:
         """Batches that hold results of a report which were not emitted yet."""
         return self._registry.held_for(report)
 
-    def has_alone(self, report: str) -> bool:
+    def has_async(self, report: str) -> bool:
         """Whether queries of a report were asked by themselves and not emitted yet."""
-        return self._registry.has_alone(report)
+        return self._registry.has_async(report)
 
     def stop(self, error: ApiError) -> None:
         """Ask nothing more; queries without results are lost with this error."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.planning.plan import Query
 
-    _Place = tuple[str, str]
+    _Account = tuple[str, str]
     # Names of a report and of the account(s) of a query.
 
 MAX_IN_VAIN: Final = 3
@@ -33,12 +33,12 @@ class Parts:
 
     def __init__(self) -> None:
         self._behind: dict[Query, list[Query]] = {}
-        self._answering: set[_Place] = set()
-        self._begun: Counter[_Place] = Counter()
+        self._answering: set[_Account] = set()
+        self._begun: Counter[_Account] = Counter()
 
     def may_help(self, query: Query, error: ApiError) -> bool:
         """Whether parts of a query may succeed, which failed for no clear reason."""
-        is_worth_it = self._begun[_place(query)] < MAX_IN_VAIN or bool(self._fellows(query))
+        is_worth_it = self._begun[_account(query)] < MAX_IN_VAIN or bool(self._fellows(query))
         return may_be_too_large(error) and is_worth_it
 
     def split(self, query: Query, parts: Sequence[Query], error: ApiError) -> tuple[Query, ...]:
@@ -58,7 +58,7 @@ class Parts:
             if ahead := self._ahead_of(query, error):
                 self._behind[ahead] += parts
                 return ()
-            self._begun[_place(query)] += 1
+            self._begun[_account(query)] += 1
         *earlier, newest = parts
         waiting = [] if behind is None else behind
         asked = tuple(parts) if newest.day or not is_doubtful else (newest,)
@@ -70,24 +70,24 @@ class Parts:
 
     def _ahead_of(self, query: Query, error: ApiError) -> Query | None:
         """A query of the same account that finds out for this one too."""
-        place, fellows = _place(query), self._fellows(query)
-        if self._begun[place] >= MAX_IN_VAIN and not is_too_early(error):
+        account, fellows = _account(query), self._fellows(query)
+        if self._begun[account] >= MAX_IN_VAIN and not is_too_early(error):
             return fellows[-1]
         last = _last_day(query)
-        newer = fellows and fellows[-1] if place not in self._answering else None
+        newer = fellows and fellows[-1] if account not in self._answering else None
         return newer if newer and _last_day(newer) >= last else None
 
     def _fellows(self, query: Query) -> list[Query]:
         """Queries of the same account for which others wait, in the order of their days."""
-        place = _place(query)
-        return sorted((each for each in self._behind if _place(each) == place), key=_last_day)
+        account = _account(query)
+        return sorted((each for each in self._behind if _account(each) == account), key=_last_day)
 
     def succeeded(self, query: Query) -> tuple[Query, ...]:
         """The parts to ask now that a query succeeded."""
-        place = _place(query)
-        self._answering.add(place)
+        account = _account(query)
+        self._answering.add(account)
         if query in self._behind:
-            self._begun[place] = 0
+            self._begun[account] = 0
         return _taken(self._behind.pop(query, []))
 
     def lost(self, query: Query) -> tuple[tuple[Query, ...], tuple[Query, ...]]:
@@ -118,5 +118,5 @@ def _last_day(query: Query) -> date:
     return query.dates.last if query.dates else date.max
 
 
-def _place(query: Query) -> _Place:
+def _account(query: Query) -> _Account:
     return query.report, query.account_id

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.planning.plan import Query
 
     # Names of a report and of the account(s) of a query.
-    Place = tuple[str, str]
+    Account = tuple[str, str]
 
 logger = logging.getLogger(__name__)
 
@@ -51,19 +51,19 @@ class Refusals:
     """
 
     def __init__(self) -> None:
-        self._refused: dict[Place, ApiError] = {}
+        self._refused: dict[Account, ApiError] = {}
         self._history: dict[str, tuple[date, ApiError]] = {}
         self._guessed: set[str] = set()
         self._earliest: dict[str, date] = {}
         self._searching: dict[str, Query] = {}
-        self._answered: set[Place] = set()
-        self._lost: Counter[Place] = Counter()
-        self._probes: dict[Place, Query] = {}
+        self._answered: set[Account] = set()
+        self._lost: Counter[Account] = Counter()
+        self._probes: dict[Account, Query] = {}
         self.has_news = False
 
     def answered(self, query: Query) -> None:
         """The results of a query are there. May be called by any thread."""
-        self._answered.add(_place(query))
+        self._answered.add(_account(query))
 
     def accepted(self, query: Query) -> None:
         """The API ran a query, so its days are not too early."""
@@ -88,24 +88,24 @@ class Refusals:
             is_by_day: whether days of its report count by themselves.
             last: the last day that its report wants.
         """
-        place = _place(query)
+        account = _account(query)
         self._searched(query)
         if error.code in _NO_REPORT:
             self._refuse((query.report, ""), error)
         elif is_of_account(error):
-            self._refuse(place, error)
+            self._refuse(account, error)
         elif is_too_early(error) and query.day and is_by_day:
             self._learn_history(query, first_day_given(error, query.day, last), error)
-        elif _is_part_of(query, self._probes.get(place)):
+        elif _is_part_of(query, self._probes.get(account)):
             text = "%s is lost, as all %d queries of the account before: no more are asked now"
-            logger.warning(text, query, self._lost[place])
-            self._refuse(place, error)
+            logger.warning(text, query, self._lost[account])
+            self._refuse(account, error)
         elif error.code not in NO_SERVICE:
-            self._lost[place] += 1
-            self.has_news = self.has_news or self._lost[place] == DOUBTFUL_AFTER
+            self._lost[account] += 1
+            self.has_news = self.has_news or self._lost[account] == DOUBTFUL_AFTER
 
-    def _refuse(self, place: Place, error: ApiError) -> None:
-        self._refused[place] = error
+    def _refuse(self, account: Account, error: ApiError) -> None:
+        self._refused[account] = error
         self.has_news = True
 
     def _learn_history(self, refused: Query, first_day: date, error: ApiError) -> None:
@@ -124,7 +124,7 @@ class Refusals:
 
     def of(self, query: Query) -> ApiError | None:
         """The refusal that a query not yet asked would meet too."""
-        whole, own = self._refused.get((query.report, "")), self._refused.get(_place(query))
+        whole, own = self._refused.get((query.report, "")), self._refused.get(_account(query))
         first_day, too_early = self._history.get(query.report, (date.min, None))
         is_history = query.dates is not None and query.dates.last < first_day
         return whole or own or (too_early if is_history else None)
@@ -150,15 +150,15 @@ class Refusals:
 
     def _newest_of_doubtful(self, queries: Sequence[Query]) -> set[Query]:
         doubtful = {
-            place
-            for place, count in self._lost.items()
-            if count >= DOUBTFUL_AFTER and place not in self._answered | self._probes.keys()
+            account
+            for account, count in self._lost.items()
+            if count >= DOUBTFUL_AFTER and account not in self._answered | self._probes.keys()
         }
-        newest: dict[Place, Query] = {}
+        newest: dict[Account, Query] = {}
         for query in queries if doubtful else ():
-            place = _place(query)
-            if place in doubtful and _is_part_of(query, newest.get(place, query)):
-                newest[place] = query
+            account = _account(query)
+            if account in doubtful and _is_part_of(query, newest.get(account, query)):
+                newest[account] = query
         self._probes |= newest
         return {*newest.values()}
 
@@ -167,7 +167,7 @@ def _first_day(query: Query) -> date:
     return query.dates.first if query.dates else date.min
 
 
-def _place(query: Query) -> Place:
+def _account(query: Query) -> Account:
     return query.report, query.account_id
 
 

@@ -32,7 +32,7 @@ class Registry:
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
         self._batch_of: dict[Query, str] = {}
-        self._alone: set[Query] = set()
+        self._async: set[Query] = set()
 
     def started(self, batch_id: str, submitted_at: datetime, request: BatchRequest) -> None:
         """A batch was started."""
@@ -54,16 +54,16 @@ class Registry:
                 self._batch_of[query] = held.batch_id
             self._entries[held.batch_id] = entry
 
-    def asked_alone(self, query: Query) -> None:
+    def asked_async(self, query: Query) -> None:
         """A query was asked by itself."""
         with self._lock:
             self._forget(query)
-            self._alone.add(query)
+            self._async.add(query)
 
-    def has_alone(self, report: str) -> bool:
+    def has_async(self, report: str) -> bool:
         """Whether a report has queries asked by themselves that were not emitted yet."""
         with self._lock:
-            return any(query.report == report for query in self._alone)
+            return any(query.report == report for query in self._async)
 
     def emitted(self, query: Query) -> None:
         """The query needs no batch any more: it was emitted, or is lost."""
@@ -71,7 +71,7 @@ class Registry:
             self._forget(query)
 
     def _forget(self, query: Query) -> None:
-        self._alone.discard(query)
+        self._async.discard(query)
         entry = self._entries.get(self._batch_of.pop(query, ""))
         if entry:
             entry.not_emitted.discard(query)

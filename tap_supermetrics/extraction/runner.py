@@ -23,7 +23,7 @@ from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
 from tap_supermetrics.extraction.outcomes import Lost, Split
 from tap_supermetrics.extraction.parts import Parts
 from tap_supermetrics.extraction.refusals import NO_SERVICE, Refusals
-from tap_supermetrics.planning.plan import place_of
+from tap_supermetrics.planning.plan import emission_order
 from tap_supermetrics.settings import Mode
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api import wire
     from tap_supermetrics.extraction.batches import RunningBatch
     from tap_supermetrics.extraction.board import Board
-    from tap_supermetrics.extraction.channel import Channel, Surroundings, Ways
+    from tap_supermetrics.extraction.channel import Channel, ExtractionOptions, Shared
     from tap_supermetrics.extraction.downloads import Downloader
     from tap_supermetrics.planning.plan import Query
 
@@ -80,32 +80,32 @@ class Runner:
     """Gives every planned query an outcome.
 
     Args:
-        around: what the parts of an extraction share.
+        shared: what the parts of an extraction share.
         downloader: fetches results.
         board: gets the outcomes.
-        ways: how queries may be asked.
+        options: how queries may be asked.
     """
 
     def __init__(
-        self, around: Surroundings, downloader: Downloader, board: Board, ways: Ways
+        self, shared: Shared, downloader: Downloader, board: Board, options: ExtractionOptions
     ) -> None:
-        self._around = around
+        self._shared = shared
         self._downloader = downloader
         self._board = board
-        self._max_rows = ways.max_rows
-        self._max_queries = ways.max_queries
+        self._max_rows = options.max_rows
+        self._max_queries = options.max_queries
         self._asked = 0
-        self._is_auto = ways.mode is Mode.AUTO
-        self._asks_alone = ways.mode is Mode.ASYNC
-        self._batches = BatchChannel(around, self, ways.max_running_batches)
-        self._alone = AsyncChannel(
-            around,
+        self._is_auto = options.mode is Mode.AUTO
+        self._is_async = options.mode is Mode.ASYNC
+        self._batches = BatchChannel(shared, self, options.max_running_batches)
+        self._async = AsyncChannel(
+            shared,
             self,
-            ways.max_running_queries,
-            run_id=ways.run_id,
-            is_resumed=ways.is_resumed,
+            options.max_running_queries,
+            run_id=options.run_id,
+            is_resumed=options.is_resumed,
         )
-        self._channels: tuple[Channel, Channel] = (self._batches, self._alone)
+        self._channels: tuple[Channel, Channel] = (self._batches, self._async)
         self._inbox: queue.SimpleQueue[_News] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[tuple[Query, wire.BatchQuery] | None]
         self._finished = queue.SimpleQueue()
@@ -135,7 +135,7 @@ class Runner:
         served = {query for batch in adopted for query in batch.waiting}
         self._batches.adopt(adopted)
         self._submissions.update(served)
-        first: Channel = self._alone if self._asks_alone else self._batches
+        first: Channel = self._async if self._is_async else self._batches
         first.add([query for query in queries if query not in served])
         self._board.on_room = self.wake
         self._deciding.start()
@@ -255,7 +255,7 @@ class Runner:
         if is_so:
             self._leave_batches(error)
             # In plan order, in which they are emitted: what comes late holds up all others.
-            self._alone.add(sorted([*queries, *self._alone.drain()], key=self._place))
+            self._async.add(sorted([*queries, *self._async.drain()], key=self._place))
         return is_so
 
     def not_taken(self, queries: Sequence[Query], error: ApiError) -> None:
@@ -313,12 +313,12 @@ class Runner:
     def _channel_for(self, query: Query) -> Channel:
         """By batches as long as there are any, except for what no batch can finish in time."""
         is_too_slow = self._is_auto and query in self._too_slow
-        return self._alone if is_too_slow or self._asks_alone else self._batches
+        return self._async if is_too_slow or self._is_async else self._batches
 
     def _place(self, query: Query) -> tuple[int, tuple[bool, int]]:
-        names, scope = list(self._around.reports), self._around.scopes[query.report]
-        report = self._around.reports[query.report]
-        return names.index(query.report), place_of(query, report, scope)
+        names, scope = list(self._shared.reports), self._shared.scopes[query.report]
+        report = self._shared.reports[query.report]
+        return names.index(query.report), emission_order(query, report, scope)
 
     def _turn(self, query: Query) -> tuple[bool, int, tuple[bool, int]]:
         """In plan order; days that may be too early last, and of these the newest first."""
@@ -328,10 +328,10 @@ class Runner:
 
     def _leave_batches(self, error: ApiError) -> None:
         """From here on, queries are asked one by one."""
-        if not self._asks_alone:
+        if not self._is_async:
             logger.warning("Query batches are not available, asking query by query: %s", error)
-            self._asks_alone = True
-            self._alone.add(self._batches.drain())
+            self._is_async = True
+            self._async.add(self._batches.drain())
 
     def _parts_of(self, query: Query) -> tuple[Query, ...]:
         """The query as smaller ones; none where it cannot or must not be split."""
@@ -339,12 +339,12 @@ class Runner:
 
     def _is_by_day(self, query: Query) -> bool:
         """Whether days count by themselves; else a report is one whole."""
-        return self._around.scopes[query.report].is_incremental
+        return self._shared.scopes[query.report].is_incremental
 
     def _lose(self, queries: Sequence[Query], error: ApiError, *, asked: bool = True) -> None:
         for query in queries:
             if asked:
-                wanted = self._around.scopes[query.report].wanted
+                wanted = self._shared.scopes[query.report].wanted
                 last = wanted.last if wanted else date.max
                 self._refusals.learn(query, error, is_by_day=self._is_by_day(query), last=last)
             lost, next_to_ask = self._parts.lost(query)
@@ -394,7 +394,7 @@ class Runner:
         for channel in self._channels:
             self._lose(channel.drain(), error, asked=False)
         if error.code != "RUN_BUDGET_USED":  # what is on its way is paid for
-            cancel_batches(self._around.client, self.running_ids)
+            cancel_batches(self._shared.client, self.running_ids)
 
     # Downloads
 
@@ -404,7 +404,7 @@ class Runner:
             try:
                 if self._results_refused:
                     raise self._results_refused
-                report = self._around.reports[query.report]
+                report = self._shared.reports[query.report]
                 self._board.put(self._downloader.fetch(query, report, entry))
                 self._refusals.answered(query)
             except ApiError as error:

@@ -178,10 +178,10 @@ def plan_report(
         for accounts in scope.groups
         for query in _plan_accounts(report, scope, accounts, coverage, held)
     ]
-    return tuple(sorted(queries, key=lambda query: place_of(query, report, scope)))
+    return tuple(sorted(queries, key=lambda query: emission_order(query, report, scope)))
 
 
-def place_of(query: Query, report: Report, scope: Scope) -> tuple[bool, int]:
+def emission_order(query: Query, report: Report, scope: Scope) -> tuple[bool, int]:
     """What sorts queries into the order in which they are asked and emitted."""
     day = query.dates.first.toordinal() if query.dates else 0
     if not report.newest_first or scope.wanted is None or query.dates is None:

@@ -88,19 +88,19 @@ def test_a_batch_of_an_earlier_run_serves_only_the_queries_adopted() -> None:
 
 def test_a_query_asked_by_itself_is_known_of_its_report_until_it_was_emitted() -> None:
     registry = Registry()
-    registry.asked_alone(ADS[0])
-    assert registry.has_alone("ads")
-    assert not registry.has_alone("shop")
+    registry.asked_async(ADS[0])
+    assert registry.has_async("ads")
+    assert not registry.has_async("shop")
     registry.emitted(ADS[0])
-    assert not registry.has_alone("ads")
+    assert not registry.has_async("ads")
 
 
 def test_a_query_that_is_asked_the_other_way_is_forgotten_the_first_way() -> None:
     registry = started()
-    registry.asked_alone(SHOP[0])
+    registry.asked_async(SHOP[0])
     assert registry.held_for("shop") == ()
     registry.started("qrb_2", NOW, request(*SHOP))
-    assert not registry.has_alone("shop")
+    assert not registry.has_async("shop")
 
 
 def test_a_batch_that_several_reports_know_is_joined_with_all_its_items() -> None:

@@ -15,7 +15,7 @@ EMULATOR: Final = [each for each in MODULES if each.top == "emulator"]
 TAP: Final = [each for each in MODULES if each.top != "emulator"]
 PURE: Final = (
     "dates",
-    "keys",
+    "row_checks",
     "shapes",
     "errors",
     "secrecy",
@@ -32,7 +32,7 @@ UPWARD: Final = {
 }
 """Imports that point up the map."""
 
-SINGER: Final = {"tap", "streams", "given", "writer"}
+SINGER: Final = {"tap", "streams", "sdk_input", "writer"}
 OUTSIDE: Final = {
     # Who may import what of others.
     "singer_sdk": SINGER,

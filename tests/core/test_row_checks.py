@@ -9,8 +9,8 @@ import pytest
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import FieldEcho, FieldInfo
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.keys import MAX_ROWS, checked, dated
 from tap_supermetrics.records import RecordReader
+from tap_supermetrics.row_checks import MAX_ROWS, with_own_days, with_unique_keys
 from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, shape_of
 from tests.core.reports import report
 
@@ -33,7 +33,7 @@ def blocks_checked(*key: str, blocks: Sequence[bytes] = BLOCKS) -> list[bytes]:
     asked = report(fields=list(TYPES), key_properties=list(key))
     metadata = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
     reader = RecordReader(shape_of(asked, LISTED), ECHO, metadata, None)
-    return list(checked(blocks, reader, asked.key_properties))
+    return list(with_unique_keys(blocks, reader, asked.key_properties))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def blocks_dated(first: int, last: int) -> list[bytes]:
     metadata = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
     reader = RecordReader(shape_of(asked, LISTED), ECHO, metadata, None)
     dates = DateRange(first=date(2024, 3, first), last=date(2024, 3, last))
-    return list(dated(BLOCKS, reader, "Day", dates))
+    return list(with_own_days(BLOCKS, reader, "Day", dates))
 
 
 def test_rows_of_the_days_that_were_asked_for_pass() -> None:

@@ -24,7 +24,7 @@ MAX_ROWS: Final = 10_000
 """So many rows of a result are looked at: a key that is too short shows early."""
 
 
-def checked(
+def with_unique_keys(
     blocks: Iterable[bytes], reader: RecordReader, key_properties: tuple[str, ...]
 ) -> Iterator[bytes]:
     """The same blocks, each after a look at the keys of its rows.
@@ -54,7 +54,7 @@ def checked(
         yield block
 
 
-def dated(
+def with_own_days(
     blocks: Iterable[bytes], reader: RecordReader, replication_key: str, dates: DateRange
 ) -> Iterator[bytes]:
     """The same blocks, after a look at the days of the rows of the first.
