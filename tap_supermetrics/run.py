@@ -364,8 +364,8 @@ class Run:
             raise self._stopped_by
         if self.summary.has_lost and self._settings.on_failure != "continue":
             raise QueriesLostError(
-                f"{self.summary.lost_in_words}, all else arrived; what was lost is named above, "
-                "with what to do. Set `on_failure: continue` to accept this"
+                f"{self.summary.lost_in_words}, {self.summary.arrived_in_words}; what was lost is "
+                "named above, with what to do. Set `on_failure: continue` to accept this"
             )
 
     def halt(self) -> None:

@@ -106,6 +106,12 @@ class Summary:
         ]
         return " and ".join(part for part in parts if part)
 
+    @property
+    def arrived_in_words(self) -> str:
+        """Whether anything arrived beside what was lost, as the end of a sentence."""
+        is_any_done = any(tally.done for tally in self._tallies.values())
+        return "all else arrived" if is_any_done else "nothing arrived"
+
     def _failures(self) -> Iterator[str]:
         """A line for each report, account and reason."""
         yield from (f"{report}: {reason}" for report, reason in self._lost_reports.items())

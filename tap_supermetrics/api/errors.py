@@ -131,6 +131,11 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "DUPLICATION_FAILED": Verdict(Fate.RETRY, _LATER),
     # What the tap itself finds; no codes of the API's.
     "CONNECTION_FAILED": Verdict(Fate.RETRY, "check the network, the proxy and `api_url`"),
+    "CERTIFICATE_INVALID": Verdict(
+        Fate.STOP,
+        "check `api_url`; where a proxy of your own stands between, name its certificates in the "
+        "environment variable REQUESTS_CA_BUNDLE",
+    ),
     "ANSWER_INVALID": Verdict(Fate.RETRY, "check `api_url`; " + _LATER),
     "ADDRESS_REFUSED": Verdict(Fate.STOP, "set `api_url` to the host that serves your account"),
     "QUERY_UNFINISHED": Verdict(

@@ -47,6 +47,8 @@ _DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
 _PARTS: Final = msgspec.json.Decoder(wire.Parts)
 _REDIRECTS: Final = range(300, 400)
 _ERRORS: Final = 400
+_NOT_TRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
+"""What OpenSSL says of a certificate that nobody vouches for: trying again would not help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +238,7 @@ class Transport:
 
     def _connection_error(self, error: Exception) -> ApiError:
         return ApiError(
-            "CONNECTION_FAILED",
+            "CERTIFICATE_INVALID" if _NOT_TRUSTED in str(error) else "CONNECTION_FAILED",
             self._without_key(f"{type(error).__name__}: {error}"),
             is_answer_lost=not _was_never_sent(error),
         )

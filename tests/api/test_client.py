@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+import requests
 
 from tap_supermetrics.api import patience as patience_module
 from tap_supermetrics.api.errors import ApiError, Fate
@@ -271,6 +272,22 @@ def test_a_start_of_a_batch_is_not_repeated_for_long_when_its_answers_are_lost(
     emulator.inject(Fault(effect="reset_after", times=None))
     assert failure_of(lambda: client.start_batch(body())).code == "CONNECTION_FAILED"
     assert client.service.lost_starts == 3
+
+
+def test_a_certificate_that_nobody_vouches_for_is_told_at_once(
+    make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+
+    def refuse(_: requests.Session, method: str, url: str, **__: Any) -> NoReturn:  # noqa: ANN401 - whatever is passed
+        tries.append(f"{method} {url}")
+        reason = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed"
+        raise requests.exceptions.SSLError(reason)
+
+    monkeypatch.setattr(requests.Session, "request", refuse)
+    error = failure_of(lambda: make_client("https://api.example/v2").fields("AW"))
+    assert (error.code, error.fate, len(tries)) == ("CERTIFICATE_INVALID", Fate.STOP, 1)
+    assert "REQUESTS_CA_BUNDLE" in str(error)
 
 
 def test_a_large_packed_answer_that_is_cut_off_is_tried_again(

@@ -340,7 +340,7 @@ def test_a_service_that_takes_nothing_ends_the_run_instead_of_being_hammered(
     assert posts(emulator) + posts(emulator, "query/data/json") <= 3 * 6
     assert done.days("google_ads") == set()
     lost = "300 queries were lost and 1,700" if mode == "batch" else "3 queries were lost and 1,997"
-    assert done.message.startswith(f"{lost} days were not asked, all else arrived")
+    assert done.message.startswith(f"{lost} days were not asked, nothing arrived")
 
 
 @pytest.mark.parametrize("code", ["ENDPOINT_NOT_FOUND", "ACCESS_DENIED_PERMISSIONS", "FORBIDDEN"])
