@@ -36,6 +36,10 @@ _NO_OBJECT: Final = (
     AttributeError,
 )
 
+# msgspec finds out about a type when it first meets it, which threads must not do together.
+for _type in (wire.Envelope, wire.Batch):
+    msgspec.json.Decoder(_type)
+
 
 def mended(body: bytes | bytearray) -> bytes:
     """An answer whose texts are whole: halves of characters become U+FFFD."""
