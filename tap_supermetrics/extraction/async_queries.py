@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError, Fate, is_outage
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.polling import ONE_TRY, Polled, PollWait
 from tap_supermetrics.planning.packing import BatchItem
@@ -183,7 +183,7 @@ class AsyncChannel:
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> None:
         now = time.monotonic()
         running.not_seen(now, error)
-        if self._last_seen > running.failing_since:
+        if self._last_seen > running.failing_since and not is_outage(error):
             self._failing.add(running.query)
         patience_s = OWN_FAILURES_S if running.query in self._failing else polling.POLL_FAILURES_S
         if error.fate is Fate.RETRY and now < running.last_seen + patience_s:

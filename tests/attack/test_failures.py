@@ -448,3 +448,17 @@ def test_a_query_whose_status_fails_does_not_keep_the_others_waiting(
     assert max(others) - emulator.queries[0].arrived < 20 * emulator.clock.factor
     asked_again = [each for each in emulator.queries if (*each.accounts, each.first) == bad]
     assert len(asked_again) == 3
+
+
+def test_a_busy_service_does_not_have_a_query_asked_twice(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although the status of others can be read: it is not the query's own error."""
+    emulator.reset()
+    monkeypatch.setattr(polling, "POLL_FAILURES_S", 60.0)
+    busy = Fault(effect="error", path="query/status", account=ACCOUNTS[0], status=429, times=20)
+    emulator.inject(replace(busy, code="TOO_MANY_REQUESTS"))
+    done = attempt(settings_for(emulator, ADS, mode="async"))
+
+    assert done.code == 0, done.log
+    assert len(emulator.queries) == len(everything(ADS))
