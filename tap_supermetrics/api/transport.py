@@ -108,7 +108,7 @@ class Transport:
         Raises:
             ApiError: it was refused, or failed for good.
         """
-        url = self._checked_url(address)
+        url = self.checked_url(address)
         patience = Patience(self.retry, self.service, to, is_start=address == wire.BATCH_PATH)
         retrying = backoff.on_exception(
             self.retry.waits,
@@ -121,7 +121,7 @@ class Transport:
         answer: Answer[T] = retrying(self._send)(method, url, to, parameters, body)
         return answer
 
-    def _checked_url(self, address: str) -> str:
+    def checked_url(self, address: str) -> str:
         """The whole address, which must be of the configured origin: the key goes nowhere else.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
     from tap_supermetrics.settings import Report
 
 
+logger = logging.getLogger(__name__)
+
 SECOND_LOOK_S: Final = 2.0
 """How long after the status results may come, in seconds: asking the query again is dearer."""
 MAX_VAIN_LOOKS: Final = 3
 """After so many second looks that found nothing, there are no more."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
-
-
 _NOT_THERE: Final = "QUERY_RESULTS_UNAVAILABLE"
 
 
@@ -66,12 +67,29 @@ class Downloader:
         now: the wall clock, with offset.
         header_count: what is known of counted headers.
         vain_looks: one for each second look that found nothing.
+        elsewhere: addresses of another origin, told once.
     """
 
     client: Client
     now: Callable[[], datetime]
     header_count: HeaderCount = field(default_factory=HeaderCount)
     vain_looks: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def is_usable(self, address: str) -> bool:
+        """Whether an address that the API names may be asked.
+
+        One of another origin gets no key. The API has more hosts than the documented one, some of a
+        cluster each (observed), so the same results are asked for at `api_url` instead.
+        """
+        try:
+            self.client.checked_url(address)
+        except ApiError as error:
+            if not self.elsewhere:
+                self.elsewhere.append(address)
+                logger.warning("%s Until then, `api_url` is asked for the same.", error)
+            return False
+        return True
 
     def fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
         """All rows of a query that succeeded; where there are none yet, after a second look.
@@ -97,7 +115,10 @@ class Downloader:
         facts = entry.result_info or wire.ResultFacts()
         spool = Spool()
         try:
-            pages = _Pages(self, report, facts, wire.results_address(entry.schedule_id))
+            address = wire.results_address(entry.schedule_id)
+            if facts.results_url and self.is_usable(facts.results_url):
+                address = facts.results_url
+            pages = _Pages(self, report, facts, address)
             for block in pages:
                 spool.add(block)
             _check_account(query, report, pages.echo)
@@ -127,9 +148,10 @@ class _Pages:
         self, downloader: Downloader, report: Report, facts: wire.ResultFacts, address: str
     ) -> None:
         self._client = downloader.client
+        self._is_usable = downloader.is_usable
         self._header_count = downloader.header_count
         self._report = report
-        self._address = facts.results_url or address
+        self._address = address
         self._total = facts.total_rows
         self._is_whole_total = facts.total_rows is not None
         self._has_header = False
@@ -207,12 +229,13 @@ class _Pages:
     ) -> tuple[str, dict[str, int] | None] | None:
         """Where the next page is; None after the last."""
         paginate = answer.meta.paginate
+        own = self._address, wire.page_of(self.row_count, self._report.page_size)
         if paginate and paginate.next and rows:
-            return paginate.next, None
+            return (paginate.next, None) if self._is_usable(paginate.next) else own
         is_full = len(rows) == self._report.page_size
         is_cut = is_full and not (self._is_whole_total and self.row_count == self._total)
         if is_cut or self._may_be_short() or (rows and self._has_more):
-            return self._address, wire.page_of(self.row_count, self._report.page_size)
+            return own
         return None
 
     @property
