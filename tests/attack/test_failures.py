@@ -410,6 +410,11 @@ def test_a_part_of_the_service_that_stays_away_is_waited_for_once(emulator: Emul
         {"unfinished_status": 200, "status_unfinished_status": 202},
         {"same_schedule_id": "return"},
         {"schedule_id_conflict": "refuse"},
+        {"status_not_found_status": 400},
+        {"max_rows_counts_header": True},
+        {"paginate_next_after_post": True},
+        {"end_date_clamped": False},
+        {"eleventh_duplicate": "wait"},
     ],
     ids=str,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,9 +130,21 @@ UNKNOWNS: list[dict[str, Any]] = [
     {"split_order": "date"},
     {"errors_in_200": True},
     {"unfinished_status": 200, "status_unfinished_status": 202},
+    {"status_not_found_status": 400},
+    {"max_rows_counts_header": True},
+    {"paginate_next_after_post": True},
+    {"end_date_clamped": False},
+    {"unfinished_in_stopped_batch": "failed"},
+    {"eleventh_duplicate": "wait", "same_schedule_id": "return", "schedule_id_conflict": "refuse"},
     {"requests_per_second": 8, "retry_after": False},
     {"requests_per_second": 8, "retry_after": True},
 ]
+
+
+def test_every_choice_of_the_emulator_is_tried() -> None:
+    names = [each.name for each in dataclasses.fields(Options)]
+    unknown = names[names.index("unfinished_status") :]
+    assert {*unknown} <= {name for choice in UNKNOWNS for name in choice}
 
 
 @pytest.mark.parametrize("choice", UNKNOWNS, ids=str)
