@@ -24,7 +24,7 @@ MAX_FAILURES = 50
 class _Tally:
     """Counts of one report and account, in days; in queries where these have no days."""
 
-    unit: str
+    units: tuple[str, str]
     done: int = 0
     empty: int = 0
     failed: int = 0
@@ -100,11 +100,11 @@ class Summary:
         """How much was lost, as the beginning of a sentence."""
         not_asked = sum(tally.not_asked for tally in self._tallies.values())
         parts = [
-            f"{self.lost_queries:,} queries were lost" if self._lost else "",
-            f"{len(self._lost_reports)} reports could not be asked" if self._lost_reports else "",
-            f"{not_asked:,} days were not asked" if not_asked else "",
+            f"{_counted(self.lost_queries, 'query was', 'queries were')} lost",
+            f"{_counted(len(self._lost_reports), 'report', 'reports')} could not be asked",
+            f"{_counted(not_asked, 'day was', 'days were')} not asked",
         ]
-        return " and ".join(part for part in parts if part)
+        return " and ".join(part for part in parts if not part.startswith("0 "))
 
     @property
     def arrived_in_words(self) -> str:
@@ -122,21 +122,22 @@ class Summary:
             yield f"{report}{account}{days}: {alike[0].error}"
 
     def _tally(self, query: Query) -> _Tally:
-        unit = "days" if query.dates else "queries"
-        return self._tallies.setdefault((query.report, query.account_id), _Tally(unit=unit))
+        units = ("day", "days") if query.dates else ("query", "queries")
+        return self._tallies.setdefault((query.report, query.account_id), _Tally(units=units))
 
     def counts(self) -> Iterator[str]:
         """What was done, a line for each report and account."""
         if self._tallies:
             rows = sum(tally.rows for tally in self._tallies.values())
-            yield f"Summary: {rows:,} rows of {len(self._tallies)} reports and accounts"
+            of = f"{len(self._tallies)} reports and accounts"
+            yield f"Summary: {_counted(rows, 'row', 'rows')} of {of}"
         for (report, account_id), tally in self._tallies.items():
             account = f", account {account_id}" if account_id else ""
             skipped = f", {tally.not_asked} not asked" if tally.not_asked else ""
             skipped += f", {tally.excluded} left out by the API" if tally.excluded else ""
             yield (
-                f"  {report}{account}: {tally.done} {tally.unit} done ({tally.empty} empty), "
-                f"{tally.failed} failed{skipped}, {tally.rows:,} rows"
+                f"  {report}{account}: {_counted(tally.done, *tally.units)} done ({tally.empty} "
+                f"empty), {tally.failed} failed{skipped}, {_counted(tally.rows, 'row', 'rows')}"
             )
         yield from (f"  note: {note}" for note in self.notes)
         for report, day in self.first_days.items():
@@ -149,12 +150,17 @@ class Summary:
         """What was lost, why, and what to do; nothing when all arrived."""
         lines = list(self._failures())
         if lines:
-            counts = {"reports": len(self._lost_reports), "queries": self.lost_queries}
-            lost = " and ".join(f"{count} {what}" for what, count in counts.items() if count)
-            yield f"Lost: {lost}. The next run asks for them again."
+            reports = _counted(len(self._lost_reports), "report", "reports")
+            queries = _counted(self.lost_queries, "query", "queries")
+            lost = " and ".join(part for part in (reports, queries) if not part.startswith("0 "))
+            yield f"Lost: {lost}. The next run asks again."
         yield from (f"  {line}" for line in lines[:MAX_FAILURES])
         if len(lines) > MAX_FAILURES:
             yield f"  ... and {len(lines) - MAX_FAILURES} more lines like these"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _days(dates: DateRange | None) -> int:

@@ -84,7 +84,7 @@ def test_days_lost_for_the_same_reason_are_told_together() -> None:
     assert firsts == [True, False, False, False]
     assert summary.lost_queries == 4
     head, line = summary.failures()
-    assert head == "Lost: 4 queries. The next run asks for them again."
+    assert head == "Lost: 4 queries. The next run asks again."
     assert line.startswith("  ads, account 1, 2024-02-20..2024-02-22 2024-02-25: QUERY_ACCOUNT")
 
 
@@ -105,7 +105,7 @@ def test_what_was_not_asked_is_no_failure_of_its_own() -> None:
 def test_a_source_without_accounts_and_days_is_told_by_its_report_in_queries(spool: Spool) -> None:
     summary = Summary()
     summary.done(result(query(""), None, spool), rows=3)
-    assert list(summary.counts())[1] == "  ads: 1 queries done (0 empty), 0 failed, 3 rows"
+    assert list(summary.counts())[1] == "  ads: 1 query done (0 empty), 0 failed, 3 rows"
 
 
 def test_only_the_days_that_the_api_answered_for_are_done(spool: Spool) -> None:
