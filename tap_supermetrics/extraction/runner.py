@@ -43,6 +43,8 @@ MAX_SUBMISSIONS: Final = 3
 MAX_FAILED_STARTS: Final = 3
 """After so many starts in a row that the service did not take, the run asks nothing more."""
 DOWNLOAD_THREADS: Final = 4
+_NOT_BY_BATCH: Final = frozenset({"QUERY_MISSING", "QUERY_UNFINISHED"})
+"""Errors that another batch would likely repeat: too slow for one, or not told apart in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ class Runner:
         self._finished: queue.SimpleQueue[tuple[Query, wire.BatchQuery] | None]
         self._finished = queue.SimpleQueue()
         self._submissions: Counter[Query] = Counter()
-        self._too_slow: set[Query] = set()
+        self._not_by_batch: set[Query] = set()
         self._refusals = Refusals()
         self._parts = Parts()
         self._has_more = False
@@ -305,15 +307,15 @@ class Runner:
             self._channel_for(query).add_again(query)
 
     def _may_be_asked_again(self, query: Query, error: ApiError) -> bool:
-        if error.code == "QUERY_UNFINISHED":
-            self._too_slow.add(query)
+        if error.code in _NOT_BY_BATCH:
+            self._not_by_batch.add(query)
         may_help = error.fate in {Fate.RETRY, Fate.RESUBMIT}
         return may_help and self._submissions[query] < MAX_SUBMISSIONS
 
     def _channel_for(self, query: Query) -> Channel:
-        """By batches as long as there are any, except for what no batch can finish in time."""
-        is_too_slow = self._is_auto and query in self._too_slow
-        return self._async if is_too_slow or self._is_async else self._batches
+        """By batches as long as there are any, except for what a batch did not give."""
+        is_left = self._is_auto and query in self._not_by_batch
+        return self._async if is_left or self._is_async else self._batches
 
     def _place(self, query: Query) -> tuple[int, tuple[bool, int]]:
         names, scope = list(self._shared.reports), self._shared.scopes[query.report]

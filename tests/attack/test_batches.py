@@ -589,3 +589,25 @@ def test_a_batch_that_starts_within_a_result_is_in_the_state_before_its_next_rec
     held = done.bookmarks["google_ads"]["query_batches"]
     assert [each["batch_id"] for each in held] == [each.batch_id for each in emulator.batches]
     assert len(held) == 2
+
+
+def test_queries_that_a_batch_does_not_tell_apart_are_asked_by_themselves(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last day is not listed, so the numbers of the others may count items or queries."""
+    emulator.reset()
+    status = Client.batch_status
+
+    def without_the_last(client: Client, batch_id: str) -> BatchStatus:
+        whole = status(client, batch_id)
+        return replace(whole, queries=whole.queries[:-1])
+
+    monkeypatch.setattr(Client, "batch_status", without_the_last)
+    report = {**ADS, "ds_accounts": [ACCOUNTS[0]]}
+    partition = {"context": {"account_id": ACCOUNTS[0]}, "covered": [[str(FIRST), str(FIRST)]]}
+    settings = settings_for(emulator, report, start_date=str(FIRST - DAY), mode="auto")
+    done = attempt(settings, {"google_ads": {"partitions": [partition]}})
+
+    assert done.code == 0, done.log
+    assert done.days("google_ads") == everything(report, FIRST - DAY)
+    assert [query.batch_id is None for query in emulator.queries] == [False] * 3 + [True] * 3
