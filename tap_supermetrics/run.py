@@ -286,7 +286,7 @@ class Run:
         is_failure = lost.was_asked and lost.error.code != "ACCOUNT_EXCLUDED"
         is_by_day = course.scope is not None and course.scope.is_incremental
         if is_too_early(lost.error) and lost.query.day and lost.was_asked and is_by_day:
-            last = course.scope.wanted.last if course.scope and course.scope.wanted else date.max
+            last = course.scope.last_wanted if course.scope else date.max
             self._learn_first_day(course, first_day_given(lost.error, lost.query.day, last))
         if self.summary.lost(lost):
             logger.error("%s is lost: %s", lost.query, lost.error)

@@ -58,7 +58,7 @@ class HeaderCount:
             self._extra.setdefault(ds_id, extra)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Downloader:
     """Fetches results, by any number of threads.
 
@@ -66,15 +66,15 @@ class Downloader:
         client: the API.
         now: the wall clock, with offset.
         header_count: what is known of counted headers.
-        vain_looks: one for each second look that found nothing.
-        elsewhere: addresses of another origin, told once.
+        vain_looks: how many second looks found nothing.
+        has_told: whether the user knows that addresses of another origin are named.
     """
 
     client: Client
     now: Callable[[], datetime]
     header_count: HeaderCount = field(default_factory=HeaderCount)
-    vain_looks: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
+    vain_looks: int = 0
+    has_told: bool = False
 
     def is_usable(self, address: str) -> bool:
         """Whether an address that the API names may be asked.
@@ -85,8 +85,8 @@ class Downloader:
         try:
             self.client.checked_url(address)
         except ApiError as error:
-            if not self.elsewhere:
-                self.elsewhere.append(address)
+            if not self.has_told:
+                self.has_told = True
                 logger.warning("%s Until then, `api_url` is asked for the same.", error)
             return False
         return True
@@ -102,13 +102,13 @@ class Downloader:
         try:
             return self._fetch(query, report, entry)
         except ApiError as error:
-            if error.code != _NOT_THERE or len(self.vain_looks) >= MAX_VAIN_LOOKS:
+            if error.code != _NOT_THERE or self.vain_looks >= MAX_VAIN_LOOKS:
                 raise
         time.sleep(SECOND_LOOK_S)
         try:
             return self._fetch(query, report, entry)
         except ApiError as error:
-            self.vain_looks.extend([entry.schedule_id] if error.code == _NOT_THERE else [])
+            self.vain_looks += error.code == _NOT_THERE
             raise
 
     def _fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:

@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.planning.plan import Query
-
-    _Account = tuple[str, str]
-    # Names of a report and of the account(s) of a query.
+    from tap_supermetrics.planning.plan import Query, ReportAccount
 
 MAX_IN_VAIN: Final = 3
 """So many failed queries of an account are looked into by parts before one has to help."""
@@ -33,12 +30,12 @@ class Parts:
 
     def __init__(self) -> None:
         self._behind: dict[Query, list[Query]] = {}
-        self._answering: set[_Account] = set()
-        self._begun: Counter[_Account] = Counter()
+        self._answering: set[ReportAccount] = set()
+        self._begun: Counter[ReportAccount] = Counter()
 
     def may_help(self, query: Query, error: ApiError) -> bool:
         """Whether parts of a query may succeed, which failed for no clear reason."""
-        is_worth_it = self._begun[_account(query)] < MAX_IN_VAIN or bool(self._fellows(query))
+        is_worth_it = self._begun[query.report_account] < MAX_IN_VAIN or bool(self._fellows(query))
         return may_be_too_large(error) and is_worth_it
 
     def split(self, query: Query, parts: Sequence[Query], error: ApiError) -> tuple[Query, ...]:
@@ -58,7 +55,7 @@ class Parts:
             if ahead := self._ahead_of(query, error):
                 self._behind[ahead] += parts
                 return ()
-            self._begun[_account(query)] += 1
+            self._begun[query.report_account] += 1
         *earlier, newest = parts
         waiting = [] if behind is None else behind
         asked = tuple(parts) if newest.day or not is_doubtful else (newest,)
@@ -70,7 +67,7 @@ class Parts:
 
     def _ahead_of(self, query: Query, error: ApiError) -> Query | None:
         """A query of the same account that finds out for this one too."""
-        account, fellows = _account(query), self._fellows(query)
+        account, fellows = query.report_account, self._fellows(query)
         if self._begun[account] >= MAX_IN_VAIN and not is_too_early(error):
             return fellows[-1]
         last = _last_day(query)
@@ -79,12 +76,12 @@ class Parts:
 
     def _fellows(self, query: Query) -> list[Query]:
         """Queries of the same account for which others wait, in the order of their days."""
-        account = _account(query)
-        return sorted((each for each in self._behind if _account(each) == account), key=_last_day)
+        alike = (each for each in self._behind if each.report_account == query.report_account)
+        return sorted(alike, key=_last_day)
 
     def succeeded(self, query: Query) -> tuple[Query, ...]:
         """The parts to ask now that a query succeeded."""
-        account = _account(query)
+        account = query.report_account
         self._answering.add(account)
         if query in self._behind:
             self._begun[account] = 0
@@ -116,7 +113,3 @@ def _taken(waiting: list[Query]) -> tuple[Query, ...]:
 
 def _last_day(query: Query) -> date:
     return query.dates.last if query.dates else date.max
-
-
-def _account(query: Query) -> _Account:
-    return query.report, query.account_id

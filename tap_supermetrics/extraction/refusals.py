@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.planning.plan import Query
-
-    # Names of a report and of the account(s) of a query.
-    Account = tuple[str, str]
+    from tap_supermetrics.planning.plan import Query, ReportAccount
 
 logger = logging.getLogger(__name__)
 
@@ -51,19 +48,19 @@ class Refusals:
     """
 
     def __init__(self) -> None:
-        self._refused: dict[Account, ApiError] = {}
+        self._refused: dict[ReportAccount, ApiError] = {}
         self._history: dict[str, tuple[date, ApiError]] = {}
         self._guessed: set[str] = set()
         self._earliest: dict[str, date] = {}
         self._searching: dict[str, Query] = {}
-        self._answered: set[Account] = set()
-        self._lost: Counter[Account] = Counter()
-        self._probes: dict[Account, Query] = {}
+        self._answered: set[ReportAccount] = set()
+        self._lost: Counter[ReportAccount] = Counter()
+        self._probes: dict[ReportAccount, Query] = {}
         self.has_news = False
 
     def answered(self, query: Query) -> None:
         """The results of a query are there. May be called by any thread."""
-        self._answered.add(_account(query))
+        self._answered.add(query.report_account)
 
     def accepted(self, query: Query) -> None:
         """The API ran a query, so its days are not too early."""
@@ -88,7 +85,7 @@ class Refusals:
             is_by_day: whether days of its report count by themselves.
             last: the last day that its report wants.
         """
-        account = _account(query)
+        account = query.report_account
         self._searched(query)
         if error.code in _NO_REPORT:
             self._refuse((query.report, ""), error)
@@ -104,7 +101,7 @@ class Refusals:
             self._lost[account] += 1
             self.has_news = self.has_news or self._lost[account] == DOUBTFUL_AFTER
 
-    def _refuse(self, account: Account, error: ApiError) -> None:
+    def _refuse(self, account: ReportAccount, error: ApiError) -> None:
         self._refused[account] = error
         self.has_news = True
 
@@ -124,7 +121,7 @@ class Refusals:
 
     def of(self, query: Query) -> ApiError | None:
         """The refusal that a query not yet asked would meet too."""
-        whole, own = self._refused.get((query.report, "")), self._refused.get(_account(query))
+        whole, own = self._refused.get((query.report, "")), self._refused.get(query.report_account)
         first_day, too_early = self._history.get(query.report, (date.min, None))
         is_history = query.dates is not None and query.dates.last < first_day
         return whole or own or (too_early if is_history else None)
@@ -154,9 +151,9 @@ class Refusals:
             for account, count in self._lost.items()
             if count >= DOUBTFUL_AFTER and account not in self._answered | self._probes.keys()
         }
-        newest: dict[Account, Query] = {}
+        newest: dict[ReportAccount, Query] = {}
         for query in queries if doubtful else ():
-            account = _account(query)
+            account = query.report_account
             if account in doubtful and _is_part_of(query, newest.get(account, query)):
                 newest[account] = query
         self._probes |= newest
@@ -165,10 +162,6 @@ class Refusals:
 
 def _first_day(query: Query) -> date:
     return query.dates.first if query.dates else date.min
-
-
-def _account(query: Query) -> Account:
-    return query.report, query.account_id
 
 
 def _is_part_of(query: Query, probe: Query | None) -> bool:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
-from datetime import date
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,7 @@ from tap_supermetrics.settings import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
 
     from tap_supermetrics.api import wire
     from tap_supermetrics.extraction.batches import RunningBatch
@@ -346,8 +346,7 @@ class Runner:
     def _lose(self, queries: Sequence[Query], error: ApiError, *, asked: bool = True) -> None:
         for query in queries:
             if asked:
-                wanted = self._shared.scopes[query.report].wanted
-                last = wanted.last if wanted else date.max
+                last = self._shared.scopes[query.report].last_wanted
                 self._refusals.learn(query, error, is_by_day=self._is_by_day(query), last=last)
             lost, next_to_ask = self._parts.lost(query)
             for each in (query, *lost):

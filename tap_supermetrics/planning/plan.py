@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,12 @@ from tap_supermetrics.planning.coverage import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from tap_supermetrics.settings import BatchPolicy, Report
 
+ReportAccount = tuple[str, str]
+"""Names of a report and of the account(s) of a query."""
 TEST_ACCOUNTS = 3
 """A connection test asks the newest day of so many accounts, and no more."""
 
@@ -41,6 +43,11 @@ class Query:
     def account_id(self) -> str:
         """The accounts as one value: `123`, or `123,456` sorted where they are not split."""
         return account_id_of(self.accounts)
+
+    @property
+    def report_account(self) -> ReportAccount:
+        """Report and account: what answers, or is refused, as one."""
+        return self.report, self.account_id
 
     @property
     def day(self) -> date | None:
@@ -99,6 +106,11 @@ class Scope:
         """The batch policy of a query: one for several days must not be split into days."""
         is_long = query.dates is not None and query.dates.days > 1
         return replace(self.policy, split_dates=False) if is_long else self.policy
+
+    @property
+    def last_wanted(self) -> date:
+        """The last day that is wanted; the last of the calendar where the API determines them."""
+        return self.wanted.last if self.wanted else date.max
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
