@@ -73,7 +73,7 @@ class Client(Transport):
         answer = self.request("POST", wire.BATCH_PATH, msgspec.Raw, body=body)
         try:
             return tolerance.decoded(answer.data, wire.Batch)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self.service.lost_starts += 1
             message = f"a query batch runs unseen: the answer to its start tells no id ({error})"
             unreadable = wire.Error(code="START_UNREADABLE", message=message)
@@ -136,9 +136,12 @@ class Client(Transport):
         answer = self.request("GET", address, list[msgspec.Raw], page)
         word = answer.meta.status_code
         if word and not answer.data and wire.QueryStatus.of(word) is not wire.QueryStatus.SUCCESS:
-            raise ApiError("QUERY_RESULTS_UNAVAILABLE", f"no results, the query is {word}")
+            unfinished = wire.Error(
+                code="QUERY_RESULTS_UNAVAILABLE", message=f"no results, the query is {word}"
+            )
+            raise self.refusal(unfinished, 0, answer.meta.request_id)
         return answer
 
     def query_error(self, error: wire.Error) -> ApiError:
         """The error of one query, as the status of its batch tells it."""
-        return self.refusal(error, error.status)
+        return self.refusal(error, error.status, is_of_query=True)

@@ -195,18 +195,20 @@ _TOO_MANY: Final = 429
 _SERVER: Final = 500
 
 
-def verdict_on(code: str, status: int) -> Verdict:
+def verdict_on(code: str, status: int, *, is_of_query: bool = False) -> Verdict:
     """The fate of an error, known or not.
 
     Args:
         code: the API's error code; empty when the answer had none.
         status: the HTTP status, or the one that the error itself names.
+        is_of_query: whether it is of one query, whose status says nothing of the API key.
     """
     if code in VERDICTS:
         return VERDICTS[code]
     if code.startswith(("LICENSE_", "API_KEY_", "ACCESS_DENIED_")):
         return _UNKNOWN_LICENSE
-    if status == _UNAUTHORIZED or (not code and status == _FORBIDDEN):
+    is_refused = status == _UNAUTHORIZED or (not code and status == _FORBIDDEN)
+    if is_refused and not is_of_query:
         return _KEY_REFUSED
     return _ILL_SERVER if status >= _SERVER or status == _TOO_MANY else _REFUSED
 
@@ -232,8 +234,9 @@ class ApiError(TapError):
         request_id: str = "",
         retry_after_s: float = 0.0,
         is_answer_lost: bool = False,
+        is_of_query: bool = False,
     ) -> None:
-        verdict = verdict_on(code, status)
+        verdict = verdict_on(code, status, is_of_query=is_of_query)
         known = [f"HTTP {status}"] if status else []
         known += [f"request {_one_line(request_id)}"] if request_id else []
         details = f" ({', '.join(known)})" if known else ""
@@ -260,11 +263,10 @@ def is_outage(error: ApiError) -> bool:
 
 
 _TOO_EARLY: Final = frozenset({"START_DATE_HISTORICAL", "LICENSE_HISTORICAL_RANGE_EXCEEDED"})
-
-
 _OF_ACCOUNT: Final = frozenset(
     {"ACCOUNT_EXCLUDED", "QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"}
 )
+"""Errors that every query for the same account would meet."""
 
 
 def is_too_early(error: ApiError) -> bool:

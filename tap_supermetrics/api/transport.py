@@ -224,7 +224,13 @@ class Transport:
             ) from None
 
     def refusal(
-        self, error: wire.Error, status: int, request_id: str = "", retry_after_s: float = 0.0
+        self,
+        error: wire.Error,
+        status: int,
+        request_id: str = "",
+        retry_after_s: float = 0.0,
+        *,
+        is_of_query: bool = False,
     ) -> ApiError:
         """An error that the API told, without the key wherever it stands."""
         said = [part for part in (error.message, error.description) if part and part != error.code]
@@ -234,6 +240,7 @@ class Transport:
             status=status,
             request_id=self._without_key(request_id),
             retry_after_s=retry_after_s,
+            is_of_query=is_of_query,
         )
 
     def _connection_error(self, error: Exception) -> ApiError:

@@ -310,13 +310,11 @@ class BatchChannel:
             batch.failed += 1
             entry = entries.get(query)
             if entry is None:
-                error = ApiError("QUERY_MISSING", f"{batch.batch_id} does not list this query")
+                code, what = "QUERY_MISSING", "does not list this query"
             else:
-                error = ApiError(
-                    "QUERY_UNFINISHED",
-                    f"{batch.batch_id} stopped while the query was {entry.status_code}",
-                )
-            self._decisions.failed(query, error)
+                code, what = "QUERY_UNFINISHED", f"stopped while the query was {entry.status_code}"
+            told = wire.Error(code=code, message=f"{batch.batch_id} {what}")
+            self._decisions.failed(query, self._shared.client.query_error(told))
         batch.waiting = set()
 
 

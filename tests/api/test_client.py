@@ -14,9 +14,11 @@ import pytest
 import requests
 
 from tap_supermetrics.api import patience as patience_module
+from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.api.patience import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Fault
+from tests.api.server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -372,6 +374,25 @@ def test_each_retry_is_logged_with_its_number_and_wait(
     assert len(tries) == 2
     assert "try 2 follows in 0.0 s" in tries[0]
     assert "try 3 follows in 0.0 s" in tries[1]
+
+
+@pytest.mark.parametrize(("code", "status"), [("SOMETHING_NEW", 401), ("", 401), ("", 403)])
+def test_the_status_of_one_query_says_nothing_of_the_key(
+    client: Client, emulator: Emulator, code: str, status: int
+) -> None:
+    assert client.query_error(wire.Error(code=code, status=status)).fate is Fate.LOSE
+    emulator.inject(Fault(effect="error", status=status, code=code))
+    assert failure_of(lambda: client.fields("AW")).fate is Fate.STOP
+
+
+def test_a_word_of_a_status_does_not_show_the_key(make_client: Callable[..., Client]) -> None:
+    key = "a_long_and_secret_key"
+    answer = f'{{"meta": {{"status_code": "{key}"}}, "data": []}}'
+    with serving(lambda handler: handler.reply(answer)) as server:
+        client = make_client(server.url, api_key=key)
+        error = failure_of(lambda: client.results("query/results"))
+    assert error.code == "QUERY_RESULTS_UNAVAILABLE"
+    assert key not in str(error)
 
 
 # Starting a query batch
