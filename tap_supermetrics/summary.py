@@ -99,12 +99,11 @@ class Summary:
     def lost_in_words(self) -> str:
         """How much was lost, as the beginning of a sentence."""
         not_asked = sum(tally.not_asked for tally in self._tallies.values())
-        parts = [
-            f"{_counted(self.lost_queries, 'query was', 'queries were')} lost",
-            f"{_counted(len(self._lost_reports), 'report', 'reports')} could not be asked",
-            f"{_counted(not_asked, 'day was', 'days were')} not asked",
-        ]
-        return " and ".join(part for part in parts if not part.startswith("0 "))
+        return _counted_all(
+            (self.lost_queries, "query was lost", "queries were lost"),
+            (len(self._lost_reports), "report could not be asked", "reports could not be asked"),
+            (not_asked, "day was not asked", "days were not asked"),
+        )
 
     @property
     def arrived_in_words(self) -> str:
@@ -150,13 +149,18 @@ class Summary:
         """What was lost, why, and what to do; nothing when all arrived."""
         lines = list(self._failures())
         if lines:
-            reports = _counted(len(self._lost_reports), "report", "reports")
-            queries = _counted(self.lost_queries, "query", "queries")
-            lost = " and ".join(part for part in (reports, queries) if not part.startswith("0 "))
+            lost = _counted_all(
+                (len(self._lost_reports), "report", "reports"),
+                (self.lost_queries, "query", "queries"),
+            )
             yield f"Lost: {lost}. The next run asks again."
         yield from (f"  {line}" for line in lines[:MAX_FAILURES])
         if len(lines) > MAX_FAILURES:
             yield f"  ... and {len(lines) - MAX_FAILURES} more lines like these"
+
+
+def _counted_all(*counts: tuple[int, str, str]) -> str:
+    return " and ".join(_counted(*each) for each in counts if each[0])
 
 
 def _counted(count: int, one: str, many: str) -> str:
