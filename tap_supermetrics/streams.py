@@ -20,9 +20,9 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.lines import LineFormat
-from tap_supermetrics.run import utc_now
-from tap_supermetrics.sdk_input import in_one_line
+from tap_supermetrics.records.encode import LineFormat
+from tap_supermetrics.singer.inputs import in_one_line
+from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
-    from tap_supermetrics.settings import Report
-    from tap_supermetrics.shapes import RecordShape
+    from tap_supermetrics.model import Report
+    from tap_supermetrics.records.schema import RecordSchema
     from tap_supermetrics.tap import TapSupermetrics
 
 
@@ -46,17 +46,17 @@ class ReportStream(Stream):
     Args:
         tap: the tap.
         report: the entry of `queries`.
-        shape: what its records look like.
+        schema: what its records look like.
     """
 
     # Values are converted by their API types already.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(self, tap: TapSupermetrics, report: Report, shape: RecordShape) -> None:
-        super().__init__(tap, schema=dict(shape.schema), name=report.name)
+    def __init__(self, tap: TapSupermetrics, report: Report, schema: RecordSchema) -> None:
+        super().__init__(tap, schema=dict(schema.json_schema), name=report.name)
         self._supermetrics = tap
-        self.primary_keys = shape.key_properties
-        self.replication_key = shape.replication_key or None
+        self.primary_keys = schema.key_properties
+        self.replication_key = schema.replication_key or None
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
         """Every record of the report; the run begins with the first stream that is asked."""
@@ -133,7 +133,7 @@ class ReportStream(Stream):
             stream=self.stream_maps[0].stream_alias,
             version=self._stream_version,
             is_selected=self._is_selected,
-            now=utc_now,
+            clock=utc_now,
         )
         counter, timer = self.get_record_counter(), self.get_sync_timer()
         with counter, timer:

@@ -20,12 +20,11 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_supermetrics.api.client import Client
-from tap_supermetrics.api.patience import RateLimit
-from tap_supermetrics.courses import discover
-from tap_supermetrics.directory import Directory
+from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
-from tap_supermetrics.run import Run, utc_now
-from tap_supermetrics.sdk_input import (
+from tap_supermetrics.settings import Settings
+from tap_supermetrics.settings.declarations import config_schema
+from tap_supermetrics.singer.inputs import (
     changed_key,
     from_environment,
     in_one_line,
@@ -34,11 +33,12 @@ from tap_supermetrics.sdk_input import (
     read_catalog,
     read_json,
 )
-from tap_supermetrics.settings import Settings
-from tap_supermetrics.settings.declarations import config_schema
-from tap_supermetrics.state import check_state
+from tap_supermetrics.singer.writer import MessageWriter
 from tap_supermetrics.streams import ReportStream, check_catalog
-from tap_supermetrics.writer import MessageWriter
+from tap_supermetrics.sync.lookups import Lookups
+from tap_supermetrics.sync.report_sync import discover
+from tap_supermetrics.sync.run import Run, utc_now
+from tap_supermetrics.sync.state import check_state
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -69,7 +69,7 @@ class TapSupermetrics(Tap):
     settings: Settings
     is_test = False
     _client: Client | None = None
-    _directory: Directory | None = None
+    _lookups: Lookups | None = None
     _run: Run | None = None
 
     def __init__(self, *, state: dict[str, Any] | None = None, **others: Any) -> None:  # noqa: ANN401 - the SDK's own
@@ -123,17 +123,17 @@ class TapSupermetrics(Tap):
         return self._client
 
     @property
-    def directory(self) -> Directory:
+    def lookups(self) -> Lookups:
         """What the API lists, asked once in the whole process."""
-        if self._directory is None:
-            self._directory = Directory(self.client, utc_now())
-        return self._directory
+        if self._lookups is None:
+            self._lookups = Lookups(self.client, utc_now())
+        return self._lookups
 
     def discover_streams(self) -> list[ReportStream]:
         """One stream for each report, typed by the fields of its data source."""
-        shapes = discover(self.directory, self.settings.reports)
+        schemas = discover(self.lookups, self.settings.reports)
         streams = [
-            ReportStream(self, report, shapes[report.name]) for report in self.settings.reports
+            ReportStream(self, report, schemas[report.name]) for report in self.settings.reports
         ]
         if self.input_catalog is not None:
             check_catalog(self.input_catalog, streams)
@@ -184,9 +184,7 @@ class TapSupermetrics(Tap):
         if self._run is None:
             # A test loads no whole day, so its state must not say so.
             bookmarks = {} if self.is_test else self.state.setdefault("bookmarks", {})
-            self._run = Run(
-                self.settings, self.client, self.directory, bookmarks, self._write_state
-            )
+            self._run = Run(self.settings, self.client, self.lookups, bookmarks, self._write_state)
             atexit.register(self.close)  # for `--test` and for whoever embeds the tap
         if not self._run.has_started:
             selected = [

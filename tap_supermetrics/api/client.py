@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tap_supermetrics.api import tolerance, wire
+from tap_supermetrics.api import lenient, wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.transport import Transport
 
@@ -72,7 +72,7 @@ class Client(Transport):
         """
         answer = self.request("POST", wire.BATCH_PATH, msgspec.Raw, body=body)
         try:
-            return tolerance.decoded(answer.data, wire.Batch)
+            return lenient.decoded(answer.data, wire.Batch)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self.service.lost_starts += 1
             message = f"a query batch runs unseen: the answer to its start tells no id ({error})"

@@ -21,10 +21,10 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
-from tap_supermetrics.api import tolerance, wire
+from tap_supermetrics.api import lenient, wire
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.patience import Patience, RateLimit, RetryPolicy, Service, log_retry
-from tap_supermetrics.secrecy import without_key
+from tap_supermetrics.api.retry import Patience, RateLimit, RetryPolicy, Service, log_retry
+from tap_supermetrics.redaction import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,14 +186,14 @@ class Transport:
                 good = _decoder(to).decode(body)
                 self.service.answered(to)
                 return Answer(meta=good.meta, data=good.data)
-        mended = tolerance.mended(body)
+        mended = lenient.mended(body)
         envelope = self._envelope(mended, status, retry_after_s)
         request_id = envelope.meta.request_id
-        error = envelope.error or tolerance.problem_of(mended)
+        error = envelope.error or lenient.problem_of(mended)
         if error is not None or status >= _ERRORS:
             raise self.refusal(error or wire.Error(), status, request_id, retry_after_s)
         try:
-            data = tolerance.decoded(envelope.data, to)
+            data = lenient.decoded(envelope.data, to)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             message = f"expected data as documented, got other ({error})"
             raise ApiError(
@@ -206,12 +206,12 @@ class Transport:
         try:
             parts = _PARTS.decode(body)
             return wire.Envelope(
-                meta=tolerance.decoded(parts.meta, wire.Meta),
-                error=tolerance.decoded(parts.error, wire.Error | None),  # type: ignore[arg-type]  # a union is no type to mypy
+                meta=lenient.decoded(parts.meta, wire.Meta),
+                error=lenient.decoded(parts.error, wire.Error | None),  # type: ignore[arg-type]  # a union is no type to mypy
                 data=parts.data,
             )
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if salvaged := tolerance.error_of(body):
+            if salvaged := lenient.error_of(body):
                 return wire.Envelope(error=salvaged)
             # Cut after the key was taken out: half a key is still a secret.
             start = self._without_key(body[:4096].decode(errors="replace"))[:60]

@@ -17,13 +17,12 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from tap_supermetrics.planning.packing import BatchItem
+from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_supermetrics.planning.packing import BatchRequest
-    from tap_supermetrics.settings import BatchPolicy, Report
+    from tap_supermetrics.model import BatchPolicy, BatchRequest, Report
 
 T = TypeVar("T")
 
@@ -316,8 +315,8 @@ def batch_body(request: BatchRequest, reports: Mapping[str, Report]) -> dict[str
     policy = request.policy
     body: dict[str, Any] = {
         "queries": [item_parameters(item, reports[item.report]) for item in request.items],
-        "split_accounts_policy": "all" if policy.split_accounts else "none",
-        "split_dates_policy": "day" if policy.split_dates else "none",
+        "split_accounts_policy": policy.split.accounts.value,
+        "split_dates_policy": policy.split.dates.value,
         "timeout_minutes": policy.timeout_minutes,
         "query_concurrency": policy.query_concurrency,
         "query_output_format": "json",

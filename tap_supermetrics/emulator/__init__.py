@@ -3,30 +3,30 @@
 Written from the public documentation of the API; shares no code with the tap and imports nothing
 of it. From the bottom up:
 
-    errors      codes, HTTP statuses and wording of the API's errors
-    options     sizes, limits, and a choice wherever the real API is not known
-    clock       emulated time
-    catalogue   what a data source is made of
-    sources/    the data sources: accounts, fields, members
-    blocks      the data of one account and day
-    filters     `filter` and `order_rows`
-    world       the rows of any query
-    tables      results by position, without holding large ones in memory
-    dates       date ranges and date strings
-    parameters  what the parameters of a query mean
-    faults      failures on demand
-    queries     queries and batches, and their records
-    engine      queues, running queries, limits: a simulation of discrete events
-    batches     reading and splitting a batch
-    encoding    rows as JSON, CSV ...
-    answers     the contents of envelopes
-    incoming    requests and answers
-    results     the rows of a query, whole or by pages
-    service     the endpoints
-    server      HTTP/1.1
-    control     the control plane under /emulator/
-    emulator    `Emulator`
-    cli         the command `tap-supermetrics-emulator`; `__main__` runs it too
+    failures        codes, HTTP statuses and wording of the API's errors
+    options         sizes, limits, and a choice wherever the real API is not known
+    clock           emulated time
+    catalogue       what a data source is made of
+    sources/        the data sources: accounts, fields, members
+    blocks          the data of one account and day
+    filters         `filter` and `order_rows`
+    world           the rows of any query
+    tables          results by position, without holding large ones in memory
+    ranges          date ranges and date strings
+    parameters      what the parameters of a query mean
+    faults          failures on demand
+    queries         queries and batches, and their records
+    engine          queues, running queries, limits: a simulation of discrete events
+    batch_requests  reading and splitting a batch
+    encoding        rows as JSON, CSV ...
+    answers         the contents of envelopes
+    incoming        requests and answers
+    results         the rows of a query, whole or by pages
+    service         the endpoints
+    server          HTTP/1.1
+    control         the control plane under /emulator/
+    emulator        `Emulator`
+    cli             the command `tap-supermetrics-emulator`; `__main__` runs it too
 """
 
 from tap_supermetrics.emulator.emulator import Emulator

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from tap_supermetrics.emulator.clock import iso
 from tap_supermetrics.emulator.encoding import total_rows
-from tap_supermetrics.emulator.queries import Batch, Query, Status
+from tap_supermetrics.emulator.queries import EmulatedBatch, EmulatedQuery, Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 
 
-def batch_information(batch: Batch, base_url: str) -> Answer:
+def batch_information(batch: EmulatedBatch, base_url: str) -> Answer:
     """A `query_batch` (Supermetrics docs, "Batch queries (Preview)", "Object reference")."""
     return {
         "@type": "query_batch",
@@ -37,7 +37,7 @@ def batch_information(batch: Batch, base_url: str) -> Answer:
     }
 
 
-def batch_progress(batch: Batch) -> Answer:
+def batch_progress(batch: EmulatedBatch) -> Answer:
     """A `batch_progress` (same)."""
     counts = Counter(query.status for query in batch.queries)
     return {
@@ -48,7 +48,7 @@ def batch_progress(batch: Batch) -> Answer:
     }
 
 
-def batch_query(query: Query, base_url: str, options: Options) -> Answer:
+def batch_query(query: EmulatedQuery, base_url: str, options: Options) -> Answer:
     """A `batch_query` (same)."""
     if query.shown and query.shown[0] == (base_url, options):
         return query.shown[1]
@@ -58,7 +58,7 @@ def batch_query(query: Query, base_url: str, options: Options) -> Answer:
     return answer
 
 
-def _batch_query(query: Query, base_url: str, options: Options) -> Answer:
+def _batch_query(query: EmulatedQuery, base_url: str, options: Options) -> Answer:
     result = None
     if query.status is Status.SUCCESS:
         result = {
@@ -77,7 +77,7 @@ def _batch_query(query: Query, base_url: str, options: Options) -> Answer:
     }
 
 
-def unfinished(query: Query) -> Answer:
+def unfinished(query: EmulatedQuery) -> Answer:
     """`meta` of a query that has no result yet (Supermetrics docs, "Async queries")."""
     over = query.is_over
     return {
@@ -88,7 +88,7 @@ def unfinished(query: Query) -> Answer:
     }
 
 
-def finished(query: Query, options: Options) -> Answer:
+def finished(query: EmulatedQuery, options: Options) -> Answer:
     """`meta` of a query with a result (Supermetrics docs, "Get data")."""
     asked, table = query.question, query.table
     rows = total_rows(query, options)
@@ -108,7 +108,7 @@ def finished(query: Query, options: Options) -> Answer:
     }
 
 
-def _asked(asked: Question, query: Query) -> Answer:
+def _asked(asked: Question, query: EmulatedQuery) -> Answer:
     return {
         "start_date": asked.first.isoformat() if asked.first else None,
         "end_date": asked.last.isoformat() if asked.last else None,

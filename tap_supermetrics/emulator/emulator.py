@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.emulator import control
 from tap_supermetrics.emulator.clock import Clock, instant
 from tap_supermetrics.emulator.engine import Engine
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.faults import Fault, Faults
 from tap_supermetrics.emulator.incoming import Incoming, Outgoing, Request, decoded, key_of
 from tap_supermetrics.emulator.options import Options
@@ -222,10 +222,10 @@ class Emulator:
         )
         return answer
 
-    def _params(self, request: Incoming) -> tuple[Params, ApiError | None]:
+    def _params(self, request: Incoming) -> tuple[Params, RefusalError | None]:
         try:
             return decoded(request), None
-        except ApiError as error:
+        except RefusalError as error:
             return {}, error
 
     def _fault(self, request: Incoming, params: Params) -> Fault | None:
@@ -234,8 +234,8 @@ class Emulator:
         return self._faults.of_request(request.method, _below(request.path), target)
 
     def _answer(
-        self, request: Incoming, params: Params, error: ApiError | None, fault: Fault | None
-    ) -> tuple[Outgoing, ApiError | None]:
+        self, request: Incoming, params: Params, error: RefusalError | None, fault: Fault | None
+    ) -> tuple[Outgoing, RefusalError | None]:
         try:
             if fault and (instead := self._before(fault, request, params)):
                 return instead, None
@@ -244,14 +244,14 @@ class Emulator:
             _, key = key_of(request, params)
             answer = self._service.handle(request, _below(request.path), params, key)
             return _after(fault, answer), None
-        except ApiError as raised:
+        except RefusalError as raised:
             return _after(fault, self._service.failure(raised)), raised
 
     def _before(self, fault: Fault, request: Incoming, params: Params) -> Outgoing | None:
         """What a fault does before the request is processed, or instead."""
         match fault.effect:
             case "error":
-                raise ApiError(
+                raise RefusalError(
                     fault.code,
                     fault.description,
                     status=fault.status,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.emulator.catalogue import Cell
     from tap_supermetrics.emulator.options import Options
-    from tap_supermetrics.emulator.queries import Query
+    from tap_supermetrics.emulator.queries import EmulatedQuery
     from tap_supermetrics.emulator.tables import Row
 
 CONTENT_TYPES = {
@@ -44,7 +44,7 @@ def _escaped(match: re.Match[str]) -> str:
     return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4))
 
 
-def header_of(query: Query) -> Row | None:
+def header_of(query: EmulatedQuery) -> Row | None:
     """The labels of the columns, or None when the query wants none or found nothing."""
     asked, table = query.question, query.table
     if asked is None or table is None or not table.total or asked.is_set("no_headers"):
@@ -52,7 +52,7 @@ def header_of(query: Query) -> Row | None:
     return tuple(field.name for _, field in asked.fields)
 
 
-def size_of(query: Query, options: Options) -> int:
+def size_of(query: EmulatedQuery, options: Options) -> int:
     """How many rows the answer has in all, the header and "No data found" included."""
     total = query.table.total if query.table else 0
     if not total:
@@ -60,13 +60,15 @@ def size_of(query: Query, options: Options) -> int:
     return total + (1 if header_of(query) else 0)
 
 
-def total_rows(query: Query, options: Options) -> int:
+def total_rows(query: EmulatedQuery, options: Options) -> int:
     """`total_rows` of a result."""
     uncounted = header_of(query) is not None and not options.total_rows_counts_header
     return size_of(query, options) - uncounted
 
 
-def chunks(query: Query, first: int, last: int, options: Options) -> Iterator[Sequence[Row]]:
+def chunks(
+    query: EmulatedQuery, first: int, last: int, options: Options
+) -> Iterator[Sequence[Row]]:
     """The rows from index `first` to before `last`, ready to encode; the header has index 0."""
     table, header = query.table, header_of(query)
     if table is None or not table.total:
@@ -81,7 +83,7 @@ def chunks(query: Query, first: int, last: int, options: Options) -> Iterator[Se
         yield dressed(rows)
 
 
-def _dresser(query: Query, options: Options) -> Callable[[Sequence[Row]], Sequence[Row]]:
+def _dresser(query: EmulatedQuery, options: Options) -> Callable[[Sequence[Row]], Sequence[Row]]:
     """What turns blanks and numbers into what the options and settings say."""
     asked = query.question
     if asked is None:
@@ -111,7 +113,7 @@ def _dressed(column: Sequence[Cell], blank: Cell, digits: int, *, text: bool) ->
 
 
 def encoded(
-    query: Query, pieces: Iterable[Sequence[Row]], options: Options, output: str
+    query: EmulatedQuery, pieces: Iterable[Sequence[Row]], options: Options, output: str
 ) -> Iterator[bytes]:
     """A whole result in an output format, piece by piece; json without its envelope."""
     match output:
@@ -141,7 +143,7 @@ def _separated(rows: Sequence[Row], output: str) -> bytes:
 
 
 def _objects(
-    query: Query, pieces: Iterable[Sequence[Row]], options: Options, *, lines: bool
+    query: EmulatedQuery, pieces: Iterable[Sequence[Row]], options: Options, *, lines: bool
 ) -> Iterator[bytes]:
     """Objects keyed by the requested ids; these formats have no header by default."""
     ids = [field_id for field_id, _ in query.question.fields] if query.question else []

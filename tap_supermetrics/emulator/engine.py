@@ -17,9 +17,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator.blocks import chance
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.parameters import Question, question
-from tap_supermetrics.emulator.queries import Batch, Query, Status
+from tap_supermetrics.emulator.queries import EmulatedBatch, EmulatedQuery, Status
 from tap_supermetrics.emulator.tables import table
 from tap_supermetrics.emulator.world import Ask, World
 
@@ -59,18 +59,18 @@ class Engine:
     def reset(self) -> None:
         """Forget all queries and batches."""
         with self.changed:
-            self.queries: list[Query] = []
-            self.batches: list[Batch] = []
+            self.queries: list[EmulatedQuery] = []
+            self.batches: list[EmulatedBatch] = []
             self.peak_running_batches = 0
-            self._by_id: dict[str, Query] = {}
-            self._by_key: dict[tuple[str, str], Query] = {}
-            self._batches_by_id: dict[str, Batch] = {}
+            self._by_id: dict[str, EmulatedQuery] = {}
+            self._by_key: dict[tuple[str, str], EmulatedQuery] = {}
+            self._batches_by_id: dict[str, EmulatedBatch] = {}
             self._events: list[Event] = []
             self._numbers = itertools.count()
-            self._waiting: deque[Batch] = deque()
-            self._active: list[Batch] = []
-            self._queue: deque[Query] = deque()
-            self._running: set[Query] = set()
+            self._waiting: deque[EmulatedBatch] = deque()
+            self._active: list[EmulatedBatch] = []
+            self._queue: deque[EmulatedQuery] = deque()
+            self._running: set[EmulatedQuery] = set()
             self._rows = 0
             self._per_day: Counter[tuple[str, int]] = Counter()
             self.changed.notify_all()
@@ -80,7 +80,7 @@ class Engine:
         self._is_closed = True
         self._notify()
 
-    def submit(self, query: Query) -> None:
+    def submit(self, query: EmulatedQuery) -> None:
         """Take a single query in."""
         with self.changed:
             now = self.advance()
@@ -89,7 +89,7 @@ class Engine:
             self._dispatch(now)
             self.changed.notify_all()
 
-    def submit_batch(self, batch: Batch) -> None:
+    def submit_batch(self, batch: EmulatedBatch) -> None:
         """Take a batch in."""
         with self.changed:
             now = self.advance()
@@ -103,7 +103,7 @@ class Engine:
             self._dispatch(now)
             self.changed.notify_all()
 
-    def cancel(self, batch: Batch) -> None:
+    def cancel(self, batch: EmulatedBatch) -> None:
         """Stop a batch, unless it stopped already."""
         with self.changed:
             now = self.advance()
@@ -113,18 +113,18 @@ class Engine:
                 self._dispatch(now)
                 self.changed.notify_all()
 
-    def query(self, schedule_id: str, key: str) -> Query | None:
+    def query(self, schedule_id: str, key: str) -> EmulatedQuery | None:
         """The latest query of an id and an API key, if its status and results are still kept."""
         with self.changed:
             now = self.advance()
             query = self._by_key.get((schedule_id, key))
             return query if query and self._is_kept(query, now) else None
 
-    def latest(self, schedule_id: str) -> Query | None:
+    def latest(self, schedule_id: str) -> EmulatedQuery | None:
         """The latest query of an id, whosever and kept or not."""
         return self._by_id.get(schedule_id)
 
-    def batch(self, batch_id: str) -> Batch | None:
+    def batch(self, batch_id: str) -> EmulatedBatch | None:
         """A batch whose information is still kept."""
         with self.changed:
             now = self.advance()
@@ -132,13 +132,13 @@ class Engine:
             kept = self.options.batch_retention_days * 86_400
             return batch if batch and now - batch.arrived < kept else None
 
-    def keeps_status(self, batch: Batch) -> bool:
+    def keeps_status(self, batch: EmulatedBatch) -> bool:
         """Whether the status of a batch is still kept."""
         kept = self.options.batch_status_retention_seconds
         recent = batch.ended is None or self._clock.seconds() - batch.ended < kept
         return recent and not batch.is_gone
 
-    def wait(self, query: Query, seconds: float) -> None:
+    def wait(self, query: EmulatedQuery, seconds: float) -> None:
         """Wait until a query is over, at most so many emulated seconds."""
         deadline = self._clock.seconds() + seconds
         with self.changed:
@@ -167,12 +167,12 @@ class Engine:
         with self.changed:
             self.changed.notify_all()
 
-    def _is_kept(self, query: Query, now: float) -> bool:
+    def _is_kept(self, query: EmulatedQuery, now: float) -> bool:
         kept = self.options.results_retention_seconds
         stopped = query.ended or (query.batch.ended if query.batch else None)
         return not query.is_gone and (stopped is None or now - stopped < kept)
 
-    def _take(self, query: Query, now: float) -> None:
+    def _take(self, query: EmulatedQuery, now: float) -> None:
         query.arrived = now
         self.queries.append(query)
         self._by_id[query.schedule_id] = query
@@ -192,13 +192,13 @@ class Engine:
         while self._queue and len(self._running) < self.options.license_concurrency:
             self._start(self._queue.popleft(), now)
 
-    def _hand_over(self, batch: Batch) -> None:
+    def _hand_over(self, batch: EmulatedBatch) -> None:
         if batch.status is Status.RUNNING:
             while batch.pending and batch.in_flight < batch.concurrency:
                 batch.in_flight += 1
                 self._queue.append(batch.pending.popleft())
 
-    def _start_batch(self, batch: Batch, now: float) -> None:
+    def _start_batch(self, batch: EmulatedBatch, now: float) -> None:
         if batch.status is not Status.QUEUED:
             return
         batch.status, batch.started = Status.RUNNING, now
@@ -208,7 +208,7 @@ class Engine:
         if not batch.queries:
             self._stop(batch, now)
 
-    def _stop(self, batch: Batch, now: float) -> None:
+    def _stop(self, batch: EmulatedBatch, now: float) -> None:
         if batch.status.is_final:
             return
         batch.status, batch.ended = Status.STOPPED, now
@@ -224,7 +224,7 @@ class Engine:
                 if not query.status.is_final:
                     query.status, query.ended = Status.FAILURE, now
 
-    def _start(self, query: Query, now: float) -> None:
+    def _start(self, query: EmulatedQuery, now: float) -> None:
         query.status, query.started = Status.RUNNING, now
         self._running.add(query)
         fault = self._faults.of_query(query.target)
@@ -234,7 +234,7 @@ class Engine:
             query.accounts = self._readable(query.question)
             if fault and fault.effect == "fail_query":
                 raise _error(fault)
-        except ApiError as raised:
+        except RefusalError as raised:
             error = raised
             until = now + seconds * _FAILED_SHARE
             self._at(until, lambda time: self._end(query, time, error, None))
@@ -244,26 +244,28 @@ class Engine:
         if not fault or fault.effect != "hang_query":
             self._at(now + seconds, lambda time: self._end(query, time, None, fault))
         limit = self.options.query_max_seconds
-        late = ApiError("QUERY_ERROR", f"The query ran for more than {limit:.0f} seconds.")
+        late = RefusalError("QUERY_ERROR", f"The query ran for more than {limit:.0f} seconds.")
         self._at(now + limit, lambda time: self._end(query, time, late, None))
 
-    def _question(self, query: Query, now: float) -> Question:
+    def _question(self, query: EmulatedQuery, now: float) -> Question:
         instant = datetime.fromtimestamp(now, timezone.utc)
         asked = question(query.params, self.world, self.options, instant)
         self._check_quota(asked, now)
         limit = self.options.max_days_per_query
         if limit and asked.first and asked.last and (asked.last - asked.first).days >= limit:
-            raise ApiError("QUERY_ERROR", "The data source could not handle the query.")
+            raise RefusalError("QUERY_ERROR", "The data source could not handle the query.")
         return asked
 
     def _check_quota(self, asked: Question, now: float) -> None:
         quota, daily = self.options.row_quota, self.options.daily_query_limit
         if quota and self._rows >= quota:
-            raise ApiError("API_ROW_QUOTA_EXCEEDED", f"All {quota} rows of this period are used.")
+            raise RefusalError(
+                "API_ROW_QUOTA_EXCEEDED", f"All {quota} rows of this period are used."
+            )
         today = (asked.source.id, int(now // 86_400))
         self._per_day[today] += 1
         if daily and self._per_day[today] > daily:
-            raise ApiError(
+            raise RefusalError(
                 "LICENSE_DAILY_QUERY_LIMIT_EXCEEDED", f"The license allows {daily} queries a day."
             )
 
@@ -274,24 +276,26 @@ class Engine:
         gone = [a for a in asked.account_ids if self.world.is_gone(asked.source.id, a)]
         barred = [a for a in asked.account_ids if self.world.is_unlicensed(asked.source.id, a)]
         if gone and not drops_gone:
-            raise ApiError(
+            raise RefusalError(
                 "QUERY_ACCOUNT_UNAVAILABLE", f'{name} account "{gone[0]}" is no longer available.'
             )
         if barred and not drops_all:
-            raise ApiError(
+            raise RefusalError(
                 "QUERY_ERROR",
                 f"This query is trying to pull data from {len(barred)} accounts that are not "
                 "listed as prioritised accounts.",
             )
         return tuple(a for a in asked.account_ids if a not in {*gone, *barred})
 
-    def _seconds(self, query: Query) -> float:
+    def _seconds(self, query: EmulatedQuery) -> float:
         text = json.dumps(query.params, sort_keys=True, default=str)
         span = self.options.max_seconds - self.options.min_seconds
         drawn = chance(self.options.seed, zlib.crc32(text.encode()))
         return self.options.min_seconds + span * drawn
 
-    def _end(self, query: Query, now: float, error: ApiError | None, fault: Fault | None) -> None:
+    def _end(
+        self, query: EmulatedQuery, now: float, error: RefusalError | None, fault: Fault | None
+    ) -> None:
         if query not in self._running:
             return
         self._running.remove(query)
@@ -304,7 +308,7 @@ class Engine:
         if query.batch:
             self._end_in_batch(query.batch, now)
 
-    def _read(self, query: Query, asked: Question, fault: Fault | None) -> None:
+    def _read(self, query: EmulatedQuery, asked: Question, fault: Fault | None) -> None:
         found = (asked.source.account(account) for account in query.accounts)
         ask = Ask(
             source=asked.source,
@@ -324,11 +328,11 @@ class Engine:
         query.is_gone = bool(fault and fault.effect == "expire_query")
         self._rows += query.table.total
 
-    def _end_in_batch(self, batch: Batch, now: float) -> None:
+    def _end_in_batch(self, batch: EmulatedBatch, now: float) -> None:
         batch.in_flight -= 1
         if not batch.pending and not batch.in_flight:
             self._stop(batch, now)
 
 
-def _error(fault: Fault) -> ApiError:
-    return ApiError(fault.code, fault.description, status=fault.status, message=fault.message)
+def _error(fault: Fault) -> RefusalError:
+    return RefusalError(fault.code, fault.description, status=fault.status, message=fault.message)

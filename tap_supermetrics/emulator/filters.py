@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,7 +87,7 @@ def parsed_filter(text: str, source: Source) -> Filter | None:
     """A filter from its text; None when there is none.
 
     Raises:
-        ApiError: It does not parse, or names a field that does not exist or cannot be filtered.
+        RefusalError: It does not parse, or names a field that does not exist or cannot be filtered.
     """
     if not text.strip():
         return None
@@ -99,10 +99,10 @@ def _condition(text: str, source: Source) -> Condition:
     match = _CONDITION.fullmatch(text)
     field = source.field(match[1]) if match else None
     if match is None or field is None or not field.is_filterable:
-        raise ApiError("FILTER_INVALID", f'"{text}" is not a condition on a filterable field.')
+        raise RefusalError("FILTER_INVALID", f'"{text}" is not a condition on a filterable field.')
     sign, value = match[2], match[3]
     if sign in _OF_TEXT and field.is_metric:
-        raise ApiError("FILTER_INVALID", f'"{sign}" is for dimensions only.')
+        raise RefusalError("FILTER_INVALID", f'"{sign}" is for dimensions only.')
     if sign in {"=~", "!~"}:
         pattern(value, "FILTER_INVALID")
     return Condition(field=field, sign=sign, value=value)
@@ -112,7 +112,7 @@ def pattern(text: str, code: str) -> re.Pattern[str]:
     """A PCRE with or without delimiters ("/paing$/i"), as Python's.
 
     Raises:
-        ApiError: It is not a regular expression; `code` tells where it was.
+        RefusalError: It is not a regular expression; `code` tells where it was.
     """
     delimited = _DELIMITED.fullmatch(text)
     body, letters = (delimited[2], delimited[3]) if delimited else (text, "")
@@ -122,7 +122,7 @@ def pattern(text: str, code: str) -> re.Pattern[str]:
     try:
         return re.compile(body, flags)
     except re.error as error:
-        raise ApiError(code, f'"{text}": {error}') from None
+        raise RefusalError(code, f'"{text}": {error}') from None
 
 
 def _compared(sign: str, cell: str, value: str) -> bool:
@@ -136,7 +136,7 @@ def parsed_order(value: object, source: Source) -> tuple[Order, ...]:
     """The keys of `order_rows`: "impressions desc,date desc", or a list of such.
 
     Raises:
-        ApiError: One of them is not "<field> asc|desc".
+        RefusalError: One of them is not "<field> asc|desc".
     """
     parts = value if isinstance(value, list) else str(value or "").split(",")
     return tuple(_order(str(part), source) for part in parts if str(part).strip())
@@ -146,7 +146,7 @@ def _order(text: str, source: Source) -> Order:
     name, _, direction = text.strip().partition(" ")
     field = source.field(name)
     if field is None or direction.strip().lower() not in {"", "asc", "desc"}:
-        raise ApiError("ORDER_ROWS_INVALID", f'"{text}" is not "<field> asc|desc".')
+        raise RefusalError("ORDER_ROWS_INVALID", f'"{text}" is not "<field> asc|desc".')
     return Order(field=field, descending=direction.strip().lower() == "desc")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
 
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ class Incoming:
     Attributes:
         method: HTTP method.
         path: Path without the query string.
-        query: Query string.
+        query: EmulatedQuery string.
         headers: Headers by lower-case name.
         body: Body.
     """
@@ -91,7 +91,7 @@ def decoded(request: Incoming) -> dict[str, object]:
     Source: Supermetrics docs, "Making requests".
 
     Raises:
-        ApiError: `json` or a JSON body does not decode to an object.
+        RefusalError: `json` or a JSON body does not decode to an object.
     """
     params: dict[str, object] = _plain(request.query)
     if "json" in params:
@@ -139,7 +139,7 @@ def _object(text: str) -> dict[str, object]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise ApiError("BAD_REQUEST", "The parameters are not a JSON object.")
+        raise RefusalError("BAD_REQUEST", "The parameters are not a JSON object.")
     return value
 
 

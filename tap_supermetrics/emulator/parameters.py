@@ -15,9 +15,9 @@ from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tap_supermetrics.emulator.dates import parsed_day, parsed_range
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.filters import Filter, Order, parsed_filter, parsed_order, pattern
+from tap_supermetrics.emulator.ranges import parsed_day, parsed_range
 
 if TYPE_CHECKING:
     from tap_supermetrics.emulator.catalogue import Field, Source
@@ -108,7 +108,7 @@ def question(params: Params, world: World, options: Options, now: datetime) -> Q
     """Understand a query.
 
     Raises:
-        ApiError: A parameter is missing or wrong; the first one found.
+        RefusalError: A parameter is missing or wrong; the first one found.
     """
     source = source_of(params, world, options)
     settings = _settings(params, source)
@@ -139,11 +139,11 @@ def source_of(params: Params, world: World, options: Options) -> Source:
     """The data source of a query."""
     ds_id = str(params.get("ds_id") or "").strip().upper()
     if not ds_id:
-        raise ApiError("DATA_SOURCE_REQUIRED", "Parameter ds_id is required.")
+        raise RefusalError("DATA_SOURCE_REQUIRED", "Parameter ds_id is required.")
     if ds_id in options.unlicensed_sources.upper().split(","):
-        raise ApiError("LICENSE_ACCESS_DATA_SOURCE")
+        raise RefusalError("LICENSE_ACCESS_DATA_SOURCE")
     if ds_id not in world.sources:
-        raise ApiError("DATA_SOURCE_INVALID", f'There is no data source "{ds_id}".')
+        raise RefusalError("DATA_SOURCE_INVALID", f'There is no data source "{ds_id}".')
     return world.sources[ds_id]
 
 
@@ -152,7 +152,7 @@ def _today(settings: Mapping[str, object], options: Options, now: datetime) -> d
     try:
         return now.astimezone(timezone.utc if name == "UTC" else ZoneInfo(name)).date()
     except (ZoneInfoNotFoundError, ValueError):
-        raise ApiError("SETTING_VALUE_INVALID", f'"{name}" is not a time zone.') from None
+        raise RefusalError("SETTING_VALUE_INVALID", f'"{name}" is not a time zone.') from None
 
 
 def today_of(params: Params, options: Options, now: datetime) -> date:
@@ -168,10 +168,10 @@ def _settings(params: Params, source: Source) -> dict[str, object]:
     if isinstance(sent, list) and not sent:
         sent = {}
     if not isinstance(sent, Mapping):
-        raise ApiError("PARAMETER_INVALID", "Parameter settings must be an object.")
+        raise RefusalError("PARAMETER_INVALID", "Parameter settings must be an object.")
     for key in sent:
         if key not in COMMON_SETTINGS and key not in source.settings:
-            raise ApiError(
+            raise RefusalError(
                 "SETTING_KEY_INVALID", f'Setting "{key}" is not supported by this data source.'
             )
     return dict(sent)
@@ -181,39 +181,39 @@ def _json(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:
-        raise ApiError("PARAMETER_INVALID", f"{text[:100]} is not JSON.") from None
+        raise RefusalError("PARAMETER_INVALID", f"{text[:100]} is not JSON.") from None
 
 
 def date_range(params: Params, source: Source, options: Options, today: date) -> tuple[date, date]:
     """The days of a query.
 
     Raises:
-        ApiError: There is none, it is no date range, or it reaches back too far.
+        RefusalError: There is none, it is no date range, or it reaches back too far.
     """
     start, end = params.get("start_date"), params.get("end_date")
     kind = str(params.get("date_range_type") or "custom")
     if start or end or kind == "custom":
         if not start:
-            raise ApiError("START_DATE_REQUIRED", "Parameter start_date is required.")
+            raise RefusalError("START_DATE_REQUIRED", "Parameter start_date is required.")
         first = parsed_day(str(start), today, "START_DATE_INVALID")
         last = parsed_day(str(end or "today"), today, "END_DATE_INVALID")
     else:
         first, last = parsed_range(kind, today)
     if last < first:
-        raise ApiError("END_DATE_INVALID", f"{last} is before {first}.")
+        raise RefusalError("END_DATE_INVALID", f"{last} is before {first}.")
     _check_history(first, source, options, today)
     return first, max(first, min(last, today)) if options.end_date_clamped else last
 
 
 def _check_history(first: date, source: Source, options: Options, today: date) -> None:
     if source.earliest and first < source.earliest:
-        raise ApiError(
+        raise RefusalError(
             "START_DATE_HISTORICAL",
             f"Earliest supported historical start date for {source.name} is {source.earliest}.",
         )
     reach = options.license_history_days
     if reach and first < today - timedelta(days=reach):
-        raise ApiError(
+        raise RefusalError(
             "LICENSE_HISTORICAL_RANGE_EXCEEDED", f"The license allows {reach} days of history."
         )
 
@@ -228,10 +228,10 @@ def _texts(value: object) -> list[object]:
 def _fields(params: Params, source: Source) -> tuple[tuple[str, Field], ...]:
     ids = [_field_id(item) for item in _texts(params.get("fields") or [])]
     if not any(ids):
-        raise ApiError("FIELDS_REQUIRED", "Parameter fields is required.")
+        raise RefusalError("FIELDS_REQUIRED", "Parameter fields is required.")
     known = tuple((field_id, _field(source, field_id)) for field_id in ids)
     if source.report_type([field for _, field in known]) is None:
-        raise ApiError("QUERY_ERROR", "These fields cannot be queried together.")
+        raise RefusalError("QUERY_ERROR", "These fields cannot be queried together.")
     return known
 
 
@@ -239,7 +239,7 @@ def _field_id(item: object) -> str:
     """The id of a field; how an object asks for keys or columns of a pivot is not documented."""
     if isinstance(item, Mapping):
         if set(item) != {"id"}:
-            raise ApiError("FIELD_INVALID", "Of a field object only the id is supported here.")
+            raise RefusalError("FIELD_INVALID", "Of a field object only the id is supported here.")
         item = item["id"]
     return str(item or "")
 
@@ -247,7 +247,7 @@ def _field_id(item: object) -> str:
 def _field(source: Source, field_id: str) -> Field:
     field = source.field(field_id)
     if field is None:
-        raise ApiError("FIELD_INVALID", f'{source.name} has no field "{field_id}".')
+        raise RefusalError("FIELD_INVALID", f'{source.name} has no field "{field_id}".')
     return field
 
 
@@ -262,7 +262,7 @@ def _check_named(order: Iterable[Order], fields: Iterable[tuple[str, Field]]) ->
     known = {field.id for _, field in fields}
     for key in order:
         if key.field.id not in known:
-            raise ApiError(
+            raise RefusalError(
                 "FIELD_INVALID", f'"{key.field.id}" is sorted or filtered by but not in fields.'
             )
 
@@ -270,7 +270,7 @@ def _check_named(order: Iterable[Order], fields: Iterable[tuple[str, Field]]) ->
 def _refuse_comparison(params: Params) -> None:
     """The columns that a comparison adds are not documented, so there is none here."""
     if str(params.get("compare_type") or "none").lower() != "none":
-        raise ApiError("COMPARE_TYPE_INVALID", "The emulator does not compare date ranges.")
+        raise RefusalError("COMPARE_TYPE_INVALID", "The emulator does not compare date ranges.")
 
 
 def _whole(params: Params, name: str, default: int | None) -> int:
@@ -281,13 +281,13 @@ def whole_number(params: Params, name: str, default: int | None) -> int | None:
     """A parameter that is a whole number from 0 on, as JSON or as text.
 
     Raises:
-        ApiError: It is not.
+        RefusalError: It is not.
     """
     value = params.get(name)
     if value is None or value == "":
         return default
     if not re.fullmatch(r"\d+", str(value)):
-        raise ApiError("PARAMETER_INVALID", f"Parameter {name} must be a whole number.")
+        raise RefusalError("PARAMETER_INVALID", f"Parameter {name} must be a whole number.")
     return int(str(value))
 
 
@@ -295,7 +295,7 @@ def account_ids(params: Params, source: Source, world: World) -> tuple[str, ...]
     """The accounts of a query, lists and filters expanded.
 
     Raises:
-        ApiError: None is named, or a list or a filter is not known.
+        RefusalError: None is named, or a list or a filter is not known.
     """
     value = params.get("ds_accounts")
     if isinstance(value, str) and value.strip().startswith("{"):
@@ -303,7 +303,7 @@ def account_ids(params: Params, source: Source, world: World) -> tuple[str, ...]
     items = [value] if isinstance(value, Mapping) else _texts(value or [])
     found = [account for item in items for account in _expanded(item, source, world)]
     if not any(found):
-        raise ApiError("ACCOUNT_REQUIRED", "Parameter ds_accounts is required.")
+        raise RefusalError("ACCOUNT_REQUIRED", "Parameter ds_accounts is required.")
     return tuple(dict.fromkeys(found))
 
 
@@ -323,13 +323,13 @@ def _expanded(item: object, source: Source, world: World) -> Iterable[str]:
     slug = text.removeprefix("list.")
     accounts = world.team_list(source.id, slug)
     if accounts is None:
-        raise ApiError("LIST_NOT_FOUND", f'There is no list "{slug}".')
+        raise RefusalError("LIST_NOT_FOUND", f'There is no list "{slug}".')
     return accounts
 
 
 def _filtered(item: Mapping[str, object], source: Source, world: World) -> list[str]:
     if len(item) != 1 or not set(item) <= {"filter_id", "filter_name"}:
-        raise ApiError("ACCOUNT_FILTER_INVALID", "Expected filter_id or filter_name.")
+        raise RefusalError("ACCOUNT_FILTER_INVALID", "Expected filter_id or filter_name.")
     attribute = "id" if "filter_id" in item else "name"
     wanted = pattern(str(next(iter(item.values()))), "ACCOUNT_FILTER_PATTERN_INVALID")
     accounts = (source.account(account) for account in listed_ids(source, world))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from tap_supermetrics.emulator.errors import ApiError
+    from tap_supermetrics.emulator.failures import RefusalError
     from tap_supermetrics.emulator.faults import Target
     from tap_supermetrics.emulator.options import Options
     from tap_supermetrics.emulator.parameters import Params, Question
@@ -34,7 +34,7 @@ class Status(str, enum.Enum):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Query:
+class EmulatedQuery:
     """One question to a data source, after splitting.
 
     Attributes:
@@ -63,7 +63,7 @@ class Query:
     params: Params
     key: str
     target: Target
-    batch: Batch | None = None
+    batch: EmulatedBatch | None = None
     split: Mapping[str, object] | None = None
     output: str = "json"
     status: Status = Status.QUEUED
@@ -71,7 +71,7 @@ class Query:
     started: float | None = None
     ended: float | None = None
     question: Question | None = None
-    error: ApiError | None = None
+    error: RefusalError | None = None
     ended_as: str = ""
     table: Table | None = None
     accounts: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class Query:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Batch:
+class EmulatedBatch:
     """A query batch (Supermetrics docs, "Batch queries (Preview)", "query_batch").
 
     Attributes:
@@ -115,8 +115,8 @@ class Batch:
     shown: Mapping[str, object]
     concurrency: int
     timeout: float
-    queries: tuple[Query, ...] = ()
-    pending: deque[Query] = field(default_factory=deque)
+    queries: tuple[EmulatedQuery, ...] = ()
+    pending: deque[EmulatedQuery] = field(default_factory=deque)
     in_flight: int = 0
     status: Status = Status.QUEUED
     arrived: float = 0.0
@@ -163,7 +163,7 @@ class QueryRecord:
     params: Params
 
     @classmethod
-    def of(cls, query: Query) -> QueryRecord:
+    def of(cls, query: EmulatedQuery) -> QueryRecord:
         """The record of a query."""
         asked = query.question
         return cls(
@@ -217,7 +217,7 @@ class BatchRecord:
     cancelled: float | None
 
     @classmethod
-    def of(cls, batch: Batch) -> BatchRecord:
+    def of(cls, batch: EmulatedBatch) -> BatchRecord:
         """The record of a batch."""
         description = batch.shown.get("description")
         return cls(

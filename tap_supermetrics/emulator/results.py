@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.emulator.answers import Answer
     from tap_supermetrics.emulator.options import Options
-    from tap_supermetrics.emulator.queries import Query
+    from tap_supermetrics.emulator.queries import EmulatedQuery
 
 STREAMED_ROWS = 20_000
 """Larger answers are sent in pieces."""
@@ -86,7 +86,7 @@ class Results:
         self._pages: Cache[bytes] = Cache(CACHED_BYTES, len)
 
     def answer(
-        self, call: Call, query: Query, page: Page, output: str, options: Options
+        self, call: Call, query: EmulatedQuery, page: Page, output: str, options: Options
     ) -> Outgoing:
         """A part of the rows of a query that succeeded."""
         size = size_of(query, options)
@@ -104,12 +104,12 @@ class Results:
         return Outgoing(body=body, content_type=CONTENT_TYPES[output])
 
     def _cached(
-        self, key: tuple[Query, int, int, Options], pieces: Iterator[bytes]
+        self, key: tuple[EmulatedQuery, int, int, Options], pieces: Iterator[bytes]
     ) -> Iterator[bytes]:
         yield self._pages.get(key, lambda: b"".join(pieces))
 
     def _page_meta(
-        self, call: Call, query: Query, page: Page, ends: tuple[int, int], options: Options
+        self, call: Call, query: EmulatedQuery, page: Page, ends: tuple[int, int], options: Options
     ) -> Answer:
         meta = self._meta(**answers.finished(query, options))
         if options.page_total_rows == "page":

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_supermetrics.emulator import answers
-from tap_supermetrics.emulator.batches import FORMATS, Surroundings, parsed_batch, target_of
+from tap_supermetrics.emulator.batch_requests import FORMATS, Surroundings, parsed_batch, target_of
 from tap_supermetrics.emulator.blocks import mixed
 from tap_supermetrics.emulator.clock import Clock, iso
 from tap_supermetrics.emulator.encoding import json_bytes
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.incoming import Incoming, Outgoing
 from tap_supermetrics.emulator.parameters import (
     Params,
@@ -32,7 +32,7 @@ from tap_supermetrics.emulator.parameters import (
     source_of,
     whole_number,
 )
-from tap_supermetrics.emulator.queries import Batch, Query, Status
+from tap_supermetrics.emulator.queries import EmulatedBatch, EmulatedQuery, Status
 from tap_supermetrics.emulator.results import Call, Page, Results, inclusive
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Service:
         """Answer a request; `path` is that below the prefix.
 
         Raises:
-            ApiError: The answer is an error.
+            RefusalError: The answer is an error.
         """
         answer, ids = self._route(request.method, path)
         self._authenticate(key)
@@ -102,7 +102,7 @@ class Service:
             answered.body = msgspec.json.format(answered.body)
         return answered
 
-    def failure(self, error: ApiError) -> Outgoing:
+    def failure(self, error: RefusalError) -> Outgoing:
         """The answer that says what went wrong."""
         body = {"meta": self._meta(), "error": error.payload()}
         return Outgoing(
@@ -114,13 +114,13 @@ class Service:
             match = pattern.fullmatch(path)
             if match and method in methods.split("|"):
                 return answer, match.groups()
-        raise ApiError("ENDPOINT_NOT_FOUND", f"There is no {method} {path}.")
+        raise RefusalError("ENDPOINT_NOT_FOUND", f"There is no {method} {path}.")
 
     def _authenticate(self, key: str) -> None:
         if not key:
-            raise ApiError("API_KEY_REQUIRED")
+            raise RefusalError("API_KEY_REQUIRED")
         if key not in {self.options.api_key, self.options.other_api_key}:
-            raise ApiError("API_KEY_INVALID")
+            raise RefusalError("API_KEY_INVALID")
 
     def _limit_rate(self) -> None:
         limit = self.options.requests_per_second
@@ -134,7 +134,7 @@ class Service:
                 self._recent.append(now)
                 return
         headers = {"Retry-After": "1"} if self.options.retry_after else {}
-        raise ApiError("TOO_MANY_REQUESTS", headers=headers)
+        raise RefusalError("TOO_MANY_REQUESTS", headers=headers)
 
     def _id(self, length: int) -> str:
         number = next(self._numbers)
@@ -164,14 +164,14 @@ class Service:
     def _batch_cancel(self, call: Call) -> Outgoing:
         batch = self._batch(call)
         if not self._engine.keeps_status(batch):
-            raise ApiError("BATCH_STATUS_NOT_FOUND")
+            raise RefusalError("BATCH_STATUS_NOT_FOUND")
         self._engine.cancel(batch)
         return self._json({}, answers.batch_information(batch, call.base_url))
 
     def _batch_status(self, call: Call) -> Outgoing:
         batch = self._batch(call)
         if not self._engine.keeps_status(batch):
-            raise ApiError("BATCH_STATUS_NOT_FOUND")
+            raise RefusalError("BATCH_STATUS_NOT_FOUND")
         offset = whole_number(call.params, "offset", 0) or 0
         limit = min(1000, max(1, whole_number(call.params, "limit", 100) or 1))
         with self._engine.changed:
@@ -186,27 +186,27 @@ class Service:
             ]
         return self._json(meta, data)
 
-    def _batch(self, call: Call) -> Batch:
+    def _batch(self, call: Call) -> EmulatedBatch:
         batch = self._engine.batch(call.ids[0])
         if batch is None or batch.key != call.key:
-            raise ApiError("BATCH_NOT_FOUND")
+            raise RefusalError("BATCH_NOT_FOUND")
         return batch
 
     # Single queries
 
     def _data(self, call: Call) -> Outgoing:
         if call.ids[0] not in FORMATS:
-            raise ApiError("ENDPOINT_NOT_FOUND", f"There is no {call.method} {call.path}.")
+            raise RefusalError("ENDPOINT_NOT_FOUND", f"There is no {call.method} {call.path}.")
         try:
             seconds = self._sync_seconds(call.params)
             query = self._submitted(call)
             if seconds:
                 self._wait(query, seconds)
             return self._answer(call, query, self.options.unfinished_status, call.ids[0])
-        except ApiError as error:
+        except RefusalError as error:
             raise self._of_query(error) from None
 
-    def _of_query(self, error: ApiError) -> ApiError:
+    def _of_query(self, error: RefusalError) -> RefusalError:
         if self.options.errors_in_200:
             error.status = 200
         return error
@@ -215,10 +215,10 @@ class Service:
         longest = self.options.max_sync_seconds
         seconds = whole_number(params, "sync_timeout", longest) or 0
         if seconds > longest and self.options.sync_timeout_over_maximum == "refuse":
-            raise ApiError("PARAMETER_INVALID", f"sync_timeout may be {longest} at most.")
+            raise RefusalError("PARAMETER_INVALID", f"sync_timeout may be {longest} at most.")
         return min(seconds, longest)
 
-    def _submitted(self, call: Call) -> Query:
+    def _submitted(self, call: Call) -> EmulatedQuery:
         """The query that answers a request: one under way with the same id, or a new one."""
         around = self._around()
         question(call.params, around.world, around.options, around.now)
@@ -228,7 +228,7 @@ class Service:
             known = self._engine.query(schedule_id, call.key)
             if known and self._is_joined(known, call.params):
                 return known
-            query = Query(
+            query = EmulatedQuery(
                 schedule_id=schedule_id,
                 params=call.params,
                 key=call.key,
@@ -244,55 +244,55 @@ class Service:
         if sent is None or sent == "":
             return generated_schedule_id(params)
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(sent)):
-            raise ApiError("SCHEDULE_ID_INVALID", "Letters, digits, - and _ are allowed.")
+            raise RefusalError("SCHEDULE_ID_INVALID", "Letters, digits, - and _ are allowed.")
         return str(sent)
 
     def _check_login(self, params: Params) -> None:
         source = source_of(params, self._engine.world, self.options)
         known = {login.user.lower() for login in source.logins}
         if not _users(params) <= known:
-            raise ApiError("QUERY_AUTH_UNAVAILABLE", f"No usable login for {source.name}.")
+            raise RefusalError("QUERY_AUTH_UNAVAILABLE", f"No usable login for {source.name}.")
 
-    def _is_joined(self, known: Query, params: Params) -> bool:
+    def _is_joined(self, known: EmulatedQuery, params: Params) -> bool:
         if known.is_over:
             return self.options.same_schedule_id == "return" and known.status is Status.SUCCESS
         same = generated_schedule_id(known.params) == generated_schedule_id(params)
         if not same and self.options.schedule_id_conflict == "refuse":
-            raise ApiError("CONFLICT_ERROR", "This schedule_id is running another query.")
+            raise RefusalError("CONFLICT_ERROR", "This schedule_id is running another query.")
         return True
 
-    def _wait(self, query: Query, seconds: int) -> None:
+    def _wait(self, query: EmulatedQuery, seconds: int) -> None:
         if query.waiting > MAX_DUPLICATES and self.options.eleventh_duplicate == "refuse":
-            raise ApiError("TOO_MANY_REQUESTS", "Too many requests wait for this query.")
+            raise RefusalError("TOO_MANY_REQUESTS", "Too many requests wait for this query.")
         self._engine.wait(query, seconds)
 
-    def _answer(self, call: Call, query: Query, unfinished: int, output: str) -> Outgoing:
+    def _answer(self, call: Call, query: EmulatedQuery, unfinished: int, output: str) -> Outgoing:
         with self._engine.changed:
             self._engine.advance()
             if query.error:
                 error = query.error
-                raise ApiError(
+                raise RefusalError(
                     error.code, error.description, status=error.status, message=error.message
                 )
             if query.status is not Status.SUCCESS:
                 return self._json(answers.unfinished(query), [], unfinished)
         if query.is_gone:
-            raise ApiError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
+            raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
         return self._results_of.answer(call, query, inclusive(call.params), output, self.options)
 
     def _status(self, call: Call) -> Outgoing:
         query = self._engine.query(_required_id(call.params), call.key)
         if query is None:
-            raise ApiError("STATUS_NOT_FOUND", status=self.options.status_not_found_status)
+            raise RefusalError("STATUS_NOT_FOUND", status=self.options.status_not_found_status)
         try:
             return self._answer(call, query, self.options.status_unfinished_status, "json")
-        except ApiError as error:
+        except RefusalError as error:
             raise self._of_query(error) from None
 
     def _results(self, call: Call) -> Outgoing:
         query = self._engine.query(_required_id(call.params), call.key)
         if query is None or query.status is not Status.SUCCESS:
-            raise ApiError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
+            raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
         first = whole_number(call.params, "offset", 0) or 0
         limit = whole_number(call.params, "limit", None)
         page = Page(first=first, last=limit and first + limit, names=("offset", "limit"))
@@ -338,5 +338,5 @@ def _users(params: Params) -> frozenset[str]:
 def _required_id(params: Params) -> str:
     schedule_id = params.get("schedule_id")
     if not schedule_id:
-        raise ApiError("SCHEDULE_ID_REQUIRED", "Parameter schedule_id is required.")
+        raise RefusalError("SCHEDULE_ID_REQUIRED", "Parameter schedule_id is required.")
     return str(schedule_id)

@@ -23,7 +23,7 @@ from tap_supermetrics.emulator.blocks import (
     mixed,
 )
 from tap_supermetrics.emulator.catalogue import ACCOUNT, DAY, Account, Cell, Field, Source
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.filters import Filter, Order, ordered
 from tap_supermetrics.emulator.sources import sources
 
@@ -209,7 +209,7 @@ class World:
 def _known(source: Source, field_id: str) -> Field:
     field = source.field(field_id)
     if field is None:
-        raise ApiError("FIELD_INVALID", f'{source.name} has no field "{field_id}".')
+        raise RefusalError("FIELD_INVALID", f'{source.name} has no field "{field_id}".')
     return field
 
 

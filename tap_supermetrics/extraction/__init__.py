@@ -12,7 +12,7 @@ refusals       what lost queries say about others
 parts          which parts of a failed query are asked at once, and which wait
 downloads      the pages of a result, counted and checked, into a spool
 board          where threads meet: outcomes come in any order, and are taken in plan order
-outcomes       a result with its spool, a loss, a split
+results        a result with its spool, a loss, a split
 registry       which query batches hold results that were not emitted yet
 ```
 """

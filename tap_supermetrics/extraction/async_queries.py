@@ -18,14 +18,14 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate, is_outage
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.polling import ONE_TRY, Polled, PollWait
-from tap_supermetrics.planning.packing import BatchItem
+from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
     from tap_supermetrics.extraction.channel import Decisions, Shared
-    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.model import Query
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tap_supermetrics.api.wire import BatchQuery
-    from tap_supermetrics.planning.packing import BatchItem
-    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.model import BatchItem, Query, SplitPolicy
 
 _ITEM_NUMBER = re.compile(r"_query_(\d+)(?:_|$)")
 _Key = tuple[tuple[str, ...], str, str]
@@ -23,9 +22,8 @@ _Key = tuple[tuple[str, ...], str, str]
 def attribute(
     items: Mapping[int, BatchItem],
     entries: Sequence[BatchQuery],
-    *,
-    split_dates: bool,
-    split_accounts: bool,
+    split: SplitPolicy,
+    size: int,
 ) -> dict[Query, BatchQuery]:
     """Match the queries that a batch was started with to what its status lists.
 
@@ -37,23 +35,20 @@ def attribute(
     Args:
         items: the batch's items by their place, from 0; some may be missing.
         entries: the whole list of the status, in creation order.
-        split_dates: whether the items are split by day.
-        split_accounts: whether the items are split by account.
+        split: how the items are split.
+        size: how many items the batch has.
 
     Returns:
         The queries that could be matched, each with its entry.
     """
     expected = {
-        place: {
-            _key(item, query): query
-            for query in item.queries(split_dates=split_dates, split_accounts=split_accounts)
-        }
+        place: {_key(item, query): query for query in item.queries(split)}
         for place, item in items.items()
     }
     numbers = [_number(entry) for entry in entries]
     start = 0 if 0 in numbers else 1
     by_number = dict(_by_number(items, expected, entries, start))
-    is_prefix = sorted(items) == list(range(len(items)))
+    is_prefix = sorted(items) == list(range(size))
     total = sum(len(queries) for queries in expected.values())
     is_in_order = sorted(numbers) == list(range(start, start + total))
     counts_queries = is_in_order or max(numbers, default=0) <= 0
@@ -62,7 +57,7 @@ def attribute(
     # Entries or items are missing. Numbers that repeat count items, as documented; numbers that do
     # not may count queries, which only makes no difference where no item was split.
     counts_items = len(set(numbers)) < len(numbers)
-    is_unsplit = not (split_dates or split_accounts) or (is_prefix and total == len(items))
+    is_unsplit = split.is_whole or (is_prefix and total == len(items))
     return by_number if counts_items or is_unsplit else {}
 
 

@@ -13,16 +13,15 @@ from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.attribution import attribute
 from tap_supermetrics.extraction.polling import Polled, PollWait
-from tap_supermetrics.planning.packing import pack
+from tap_supermetrics.planning.packing import halved, pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.api.client import BatchStatus, Client
     from tap_supermetrics.extraction.channel import Decisions, Shared
-    from tap_supermetrics.planning.packing import BatchItem, BatchRequest
-    from tap_supermetrics.planning.plan import Query
-    from tap_supermetrics.state import HeldBatch
+    from tap_supermetrics.model import BatchItem, BatchRequest, Query, SplitPolicy, SubmittedBatch
+
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +36,8 @@ class RunningBatch(Polled):
     Attributes:
         batch_id: the API's id.
         items: what was sent, by their place in the batch (from 0).
-        split_dates: whether the items are split by day.
-        split_accounts: whether the items are split by account.
+        split: how the items are split.
+        items_sent: how many items it has; not all may be known.
         waiting: queries whose fate the status has not told yet.
         size: number of all its queries.
         concurrency: how many of them the API runs at the same time; 0 where that is not known.
@@ -52,8 +51,8 @@ class RunningBatch(Polled):
 
     batch_id: str
     items: Mapping[int, BatchItem]
-    split_dates: bool
-    split_accounts: bool
+    split: SplitPolicy
+    items_sent: int
     timeout_s: float
     waiting: set[Query]
     size: int
@@ -84,12 +83,7 @@ class RunningBatch(Polled):
 
     def entries(self, status: BatchStatus) -> dict[Query, wire.BatchQuery]:
         """The queries of this batch, each with its entry of the status."""
-        return attribute(
-            self.items,
-            status.queries,
-            split_dates=self.split_dates,
-            split_accounts=self.split_accounts,
-        )
+        return attribute(self.items, status.queries, self.split, self.items_sent)
 
 
 class BatchChannel:
@@ -185,8 +179,8 @@ class BatchChannel:
         self._running[batch_id] = RunningBatch(
             batch_id=batch_id,
             items=dict(enumerate(request.items)),
-            split_dates=request.policy.split_dates,
-            split_accounts=request.policy.split_accounts,
+            split=request.policy.split,
+            items_sent=len(request.items),
             timeout_s=request.policy.timeout_minutes * 60.0,
             waiting=set(request.queries),
             size=len(request),
@@ -207,7 +201,7 @@ class BatchChannel:
 
     def _refused(self, request: BatchRequest, error: ApiError) -> None:
         """A batch was not made. A mistake in one item must not hold back the others."""
-        halves = request.halves() if error.fate in {Fate.SPLIT, Fate.LOSE} else None
+        halves = halved(request) if error.fate in {Fate.SPLIT, Fate.LOSE} else None
         if halves:
             logger.warning(
                 "A query batch of %d queries was refused, trying its halves: %s",
@@ -339,23 +333,18 @@ def cancel_batches(client: Client, batch_ids: Sequence[str]) -> None:
             logger.warning("Query batch %s could not be cancelled: %s", batch_id, error)
 
 
-def adopt(held: HeldBatch, status: BatchStatus | None = None) -> RunningBatch:
+def adopt(held: SubmittedBatch, status: BatchStatus | None = None) -> RunningBatch:
     """A batch of an earlier run as a running one; its `waiting` are the queries it can serve.
 
     Where its status could not be read just now, these are all.
     """
     now = time.monotonic()
-    by_day, by_account = held.split_dates, held.split_accounts
-    asked = {
-        query
-        for item in held.items.values()
-        for query in item.queries(split_dates=by_day, split_accounts=by_account)
-    }
+    asked = held.queries()
     batch = RunningBatch(
         batch_id=held.batch_id,
         items=held.items,
-        split_dates=by_day,
-        split_accounts=by_account,
+        split=held.split,
+        items_sent=held.size,
         timeout_s=wire.MAX_TIMEOUT_S,
         waiting=asked,
         size=max(len(status.queries), len(asked)) if status else len(asked),

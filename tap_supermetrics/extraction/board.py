@@ -11,13 +11,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.extraction.outcomes import Result, Split
+from tap_supermetrics.extraction.results import Result, Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_supermetrics.extraction.outcomes import Outcome
-    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.extraction.results import Outcome
+    from tap_supermetrics.model import Query
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.registry import Registry
-    from tap_supermetrics.planning.plan import Query, Scope
-    from tap_supermetrics.settings import BatchPolicy, Mode, Report
+    from tap_supermetrics.model import BatchPolicy, Query, Report
+    from tap_supermetrics.planning.plan import Scope
+    from tap_supermetrics.settings import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import msgspec
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange, parse_date
-from tap_supermetrics.extraction.outcomes import Result, Spool
+from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.transport import Answer
-    from tap_supermetrics.planning.plan import Query
-    from tap_supermetrics.settings import Report
+    from tap_supermetrics.model import Query, Report
 
 
 logger = logging.getLogger(__name__)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
-from tap_supermetrics.api.patience import RetryPolicy
+from tap_supermetrics.api.retry import RetryPolicy
 from tap_supermetrics.extraction.batches import QUEUE_S, RunningBatch, adopt, cancel_batches
 from tap_supermetrics.extraction.board import Board
 from tap_supermetrics.extraction.channel import ExtractionOptions, Shared
 from tap_supermetrics.extraction.downloads import Downloader
-from tap_supermetrics.extraction.outcomes import Outcome, Split
 from tap_supermetrics.extraction.registry import Registry, joined
+from tap_supermetrics.extraction.results import Outcome, Split
 from tap_supermetrics.extraction.runner import Runner
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.planning.plan import Query, Scope
-    from tap_supermetrics.settings import Report
-    from tap_supermetrics.state import HeldBatch
+    from tap_supermetrics.model import Query, Report, SubmittedBatch
+    from tap_supermetrics.planning.plan import Scope
+
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class HeldResults:
     """
 
     batches: Mapping[str, RunningBatch] = field(default_factory=dict)
-    kept: Mapping[str, HeldBatch] = field(default_factory=dict)
+    kept: Mapping[str, SubmittedBatch] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
 
     @property
@@ -87,7 +87,7 @@ def _was_whole(query: Query, report: Report, asked_on: date) -> bool:
     return query.dates.last < asked_on if query.dates else not report.date_range_type
 
 
-def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> HeldResults:
+def find_held(client: Client, batches: Iterable[SubmittedBatch], now: datetime) -> HeldResults:
     """Ask the API which batches of the state it still holds.
 
     Args:
@@ -108,7 +108,7 @@ def find_held(client: Client, batches: Iterable[HeldBatch], now: datetime) -> He
     return HeldResults(batches={k: batch for k, batch in found.items() if batch}, kept=held)
 
 
-def _find(client: Client, held: HeldBatch) -> RunningBatch | None:
+def _find(client: Client, held: SubmittedBatch) -> RunningBatch | None:
     batch_id = held.batch_id
     try:
         status = client.batch_status(batch_id)
@@ -207,7 +207,7 @@ class Extraction:
         """Every record of the query was written, or it is lost: no batch is needed for it."""
         self._registry.emitted(query)
 
-    def held_for(self, report: str) -> tuple[HeldBatch, ...]:
+    def held_for(self, report: str) -> tuple[SubmittedBatch, ...]:
         """Batches that hold results of a report which were not emitted yet."""
         return self._registry.held_for(report)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.planning.plan import Query, ReportAccount
+    from tap_supermetrics.model import Query, ReportAccount
 
 MAX_IN_VAIN: Final = 3
 """So many failed queries of an account are looked into by parts before one has to help."""

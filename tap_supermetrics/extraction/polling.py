@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.patience import RetryPolicy
+from tap_supermetrics.api.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError

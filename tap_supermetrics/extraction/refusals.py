@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.planning.plan import Query, ReportAccount
+    from tap_supermetrics.model import Query, ReportAccount
 
 logger = logging.getLogger(__name__)
 

@@ -9,19 +9,18 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.state import HeldBatch
+from tap_supermetrics.model import SubmittedBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from tap_supermetrics.planning.packing import BatchItem, BatchRequest
-    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.model import BatchItem, BatchRequest, Query
 
 
 @dataclass(slots=True, kw_only=True)
 class _Entry:
-    held: HeldBatch
+    held: SubmittedBatch
     not_emitted: set[Query]
 
 
@@ -36,16 +35,16 @@ class Registry:
 
     def started(self, batch_id: str, submitted_at: datetime, request: BatchRequest) -> None:
         """A batch was started."""
-        held = HeldBatch(
+        held = SubmittedBatch(
             batch_id=batch_id,
             submitted_at=submitted_at,
-            split_dates=request.policy.split_dates,
-            split_accounts=request.policy.split_accounts,
+            split=request.policy.split,
+            size=len(request.items),
             items=dict(enumerate(request.items)),
         )
         self.adopted(held, request.queries)
 
-    def adopted(self, held: HeldBatch, queries: Iterable[Query]) -> None:
+    def adopted(self, held: SubmittedBatch, queries: Iterable[Query]) -> None:
         """A batch of an earlier run serves these queries."""
         with self._lock:
             entry = _Entry(held=held, not_emitted=set(queries))
@@ -78,7 +77,7 @@ class Registry:
             if not entry.not_emitted:
                 del self._entries[entry.held.batch_id]
 
-    def held_for(self, report: str) -> tuple[HeldBatch, ...]:
+    def held_for(self, report: str) -> tuple[SubmittedBatch, ...]:
         """Batches with queries of a report that were not emitted yet, each with its items only."""
         with self._lock:
             return tuple(
@@ -88,15 +87,15 @@ class Registry:
             )
 
 
-def _only(held: HeldBatch, report: str) -> HeldBatch:
+def _only(held: SubmittedBatch, report: str) -> SubmittedBatch:
     items = {place: item for place, item in held.items.items() if item.report == report}
     return replace(held, items=items)
 
 
-def joined(batches: Iterable[HeldBatch]) -> tuple[HeldBatch, ...]:
+def joined(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
     """Batches that several reports know of, each once with all known items."""
     items: dict[str, dict[int, BatchItem]] = {}
-    first: dict[str, HeldBatch] = {}
+    first: dict[str, SubmittedBatch] = {}
     for batch in batches:
         first.setdefault(batch.batch_id, batch)
         items.setdefault(batch.batch_id, {}).update(batch.items)

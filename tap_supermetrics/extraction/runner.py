@@ -19,9 +19,9 @@ from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate, may_be_split
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.async_queries import AsyncChannel
 from tap_supermetrics.extraction.batches import BatchChannel, cancel_batches
-from tap_supermetrics.extraction.outcomes import Lost, Split
 from tap_supermetrics.extraction.parts import Parts
 from tap_supermetrics.extraction.refusals import NO_SERVICE, Refusals
+from tap_supermetrics.extraction.results import Lost, Split
 from tap_supermetrics.planning.plan import emission_order
 from tap_supermetrics.settings import Mode
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.board import Board
     from tap_supermetrics.extraction.channel import Channel, ExtractionOptions, Shared
     from tap_supermetrics.extraction.downloads import Downloader
-    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.model import Query
 
 logger = logging.getLogger(__name__)
 

@@ -8,73 +8,16 @@ small, and no batch has more queries after splitting than the API allows.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange, merge
-from tap_supermetrics.planning.plan import Query
+from tap_supermetrics.model import BatchItem, BatchRequest, Query, SplitAccounts, SplitDates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tap_supermetrics.settings import BatchPolicy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchItem:
-    """One entry of a query batch, as it is sent.
-
-    Attributes:
-        report: name of the report.
-        accounts: ids of all its accounts.
-        dates: all its days.
-        is_fresh: whether the API's cache must not serve it.
-    """
-
-    report: str
-    accounts: tuple[str, ...]
-    dates: DateRange | None
-    is_fresh: bool = False
-
-    def queries(self, *, split_dates: bool, split_accounts: bool) -> tuple[Query, ...]:
-        """The queries that the API makes of this item under the batch's policies."""
-        accounts = self._account_groups(split_accounts=split_accounts)
-        dates: Iterable[DateRange | None] = (self.dates,)
-        if split_dates and self.dates:
-            dates = [DateRange(first=day, last=day) for day in self.dates.each_day()]
-        return tuple(
-            Query(report=self.report, accounts=group, dates=days, is_fresh=self.is_fresh)
-            for group, days in product(accounts, dates)
-        )
-
-    def _account_groups(self, *, split_accounts: bool) -> tuple[tuple[str, ...], ...]:
-        if split_accounts and self.accounts:
-            return tuple((account,) for account in self.accounts)
-        return (self.accounts,)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchRequest:
-    """A query batch to be started."""
-
-    policy: BatchPolicy
-    queries: tuple[Query, ...]
-    items: tuple[BatchItem, ...]
-
-    def __len__(self) -> int:
-        """Number of queries after splitting."""
-        return len(self.queries)
-
-    def halves(self) -> tuple[BatchRequest, BatchRequest] | None:
-        """Two batches with half the queries each; None when there is only one query."""
-        middle = len(self.queries) // 2
-        if not middle:
-            return None
-        return (
-            batch_of(self.queries[:middle], self.policy),
-            batch_of(self.queries[middle:], self.policy),
-        )
+    from tap_supermetrics.model import BatchPolicy
 
 
 def pack(
@@ -129,23 +72,34 @@ def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:
         by_account[query.report, query.is_fresh, query.accounts].append(query.dates)
     by_dates: dict[tuple[str, bool, DateRange | None], list[tuple[str, ...]]] = defaultdict(list)
     for (report, is_fresh, accounts), days in by_account.items():
-        for dates in _joined(days, split_dates=policy.split_dates):
+        for dates in _joined(days, policy.split.dates):
             by_dates[report, is_fresh, dates].append(accounts)
     items = tuple(
         BatchItem(report=report, accounts=accounts, dates=dates, is_fresh=is_fresh)
         for (report, is_fresh, dates), groups in by_dates.items()
-        for accounts in _gathered(groups, split_accounts=policy.split_accounts)
+        for accounts in _gathered(groups, policy.split.accounts)
     )
     return BatchRequest(policy=policy, queries=tuple(queries), items=items)
 
 
-def _joined(days: Sequence[DateRange | None], *, split_dates: bool) -> Iterable[DateRange | None]:
-    return merge(tuple(each for each in days if each)) if split_dates and days[0] else days
+def _joined(days: Sequence[DateRange | None], split: SplitDates) -> Iterable[DateRange | None]:
+    if split is SplitDates.NONE or not days[0]:
+        return days
+    return merge(tuple(each for each in days if each))
 
 
-def _gathered(
-    groups: Sequence[tuple[str, ...]], *, split_accounts: bool
-) -> Iterable[tuple[str, ...]]:
-    if not split_accounts or not groups[0]:
+def _gathered(groups: Sequence[tuple[str, ...]], split: SplitAccounts) -> Iterable[tuple[str, ...]]:
+    if split is SplitAccounts.NONE or not groups[0]:
         return groups
     return (tuple(account for group in groups for account in group),)
+
+
+def halved(request: BatchRequest) -> tuple[BatchRequest, BatchRequest] | None:
+    """Return two batches with half the queries each; None when there is only one query."""
+    middle = len(request.queries) // 2
+    if not middle:
+        return None
+    return (
+        batch_of(request.queries[:middle], request.policy),
+        batch_of(request.queries[middle:], request.policy),
+    )

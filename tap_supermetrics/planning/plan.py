@@ -8,67 +8,17 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange, intersect, subtract
+from tap_supermetrics.model import Query, SplitDates
 from tap_supermetrics.planning.coverage import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.settings import BatchPolicy, Report
+    from tap_supermetrics.model import BatchPolicy, Report
 
-ReportAccount = tuple[str, str]
-"""Names of a report and of the account(s) of a query."""
 TEST_ACCOUNTS = 3
 """A connection test asks the newest day of so many accounts, and no more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """One question to the API: report x account(s) x date range.
-
-    Attributes:
-        report: name of the report.
-        accounts: ids of the accounts; several where accounts are not split, none where the data
-            source has none.
-        dates: the days asked for; None where the API determines them, or there are none.
-        is_fresh: whether the API's cache must not serve it.
-    """
-
-    report: str
-    accounts: tuple[str, ...]
-    dates: DateRange | None
-    is_fresh: bool = False
-
-    @property
-    def account_id(self) -> str:
-        """The accounts as one value: `123`, or `123,456` sorted where they are not split."""
-        return account_id_of(self.accounts)
-
-    @property
-    def report_account(self) -> ReportAccount:
-        """Report and account: what answers, or is refused, as one."""
-        return self.report, self.account_id
-
-    @property
-    def day(self) -> date | None:
-        """The day asked for, of a query for one day."""
-        return self.dates.first if self.dates and self.dates.days == 1 else None
-
-    def __str__(self) -> str:
-        """`google_ads, account 123, 2024-03-05`, as people see it in messages."""
-        parts = [self.report]
-        if self.accounts:
-            parts.append(f"account {self.account_id}")
-        if self.dates:
-            parts.append(str(self.dates))
-        return ", ".join(parts)
-
-    def split(self) -> tuple[Query, Query] | None:
-        """Two queries for the halves of the days; None when there is one day or none."""
-        if self.dates is None or self.dates.days == 1:
-            return None
-        earlier, later = self.dates.halves()
-        return replace(self, dates=earlier), replace(self, dates=later)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +55,7 @@ class Scope:
     def policy_of(self, query: Query) -> BatchPolicy:
         """The batch policy of a query: one for several days must not be split into days."""
         is_long = query.dates is not None and query.dates.days > 1
-        return replace(self.policy, split_dates=False) if is_long else self.policy
+        return _by_no_day(self.policy) if is_long else self.policy
 
     @property
     def last_wanted(self) -> date:
@@ -115,14 +65,11 @@ class Scope:
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The accounts as they are asked together."""
-        if self.policy.split_accounts and self.accounts:
-            return tuple((account,) for account in self.accounts)
-        return (self.accounts,)
+        return self.policy.split.accounts.groups(self.accounts)
 
 
-def account_id_of(accounts: Iterable[str]) -> str:
-    """The accounts of one query as one value: sorted, joined by commas."""
-    return ",".join(sorted(accounts))
+def _by_no_day(policy: BatchPolicy) -> BatchPolicy:
+    return replace(policy, split=replace(policy.split, dates=SplitDates.NONE))
 
 
 def scope_of(  # noqa: PLR0913 - all that decides what is wanted
@@ -153,7 +100,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         is_over = first > last
         wanted = None if is_over else DateRange(first=first, last=last)
     is_incremental = bool(replication_key)
-    policy = replace(report.policy, split_dates=report.policy.split_dates and is_incremental)
+    policy = report.policy if is_incremental else _by_no_day(report.policy)
     hours = report.refresh_after_hours
     return Scope(
         accounts=accounts,
@@ -242,7 +189,7 @@ def _plan_accounts(
 
 def _pieces(gap: DateRange, report: Report, scope: Scope) -> Iterator[DateRange]:
     """A gap as the date ranges of its queries: history in long ones, the newest days as usual."""
-    usual = 1 if scope.policy.split_dates else report.max_days_per_query
+    usual = 1 if scope.policy.split.dates is SplitDates.DAY else report.max_days_per_query
     long = report.backfill_days_per_query if scope.is_dated_by_rows else 1
     if long <= usual or scope.wanted is None:
         return gap.pieces(usual)

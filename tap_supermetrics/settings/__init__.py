@@ -8,7 +8,6 @@ kinds         what a value may be
 ```
 """
 
-from tap_supermetrics.settings.config import METADATA_PREFIX, BatchPolicy, Mode, Report, Settings
-from tap_supermetrics.settings.kinds import Accounts
+from tap_supermetrics.settings.config import METADATA_PREFIX, Mode, Settings
 
-__all__ = ["METADATA_PREFIX", "Accounts", "BatchPolicy", "Mode", "Report", "Settings"]
+__all__ = ["METADATA_PREFIX", "Mode", "Settings"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.secrecy import without_key
+from tap_supermetrics.model import (
+    Accounts,
+    BatchPolicy,
+    Report,
+    SplitAccounts,
+    SplitDates,
+    SplitPolicy,
+)
+from tap_supermetrics.redaction import without_key
 from tap_supermetrics.settings.declarations import (
     DEFAULT_API_URL,
     ONLY_IN_REPORT,
@@ -21,14 +27,11 @@ from tap_supermetrics.settings.declarations import (
     TOP_LEVEL,
     Setting,
 )
-from tap_supermetrics.settings.kinds import Accounts
 from tap_supermetrics.settings.query_url import NOT_SUPPORTED, report_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from zoneinfo import ZoneInfo
 
-    from tap_supermetrics.dates import Day
 
 METADATA_PREFIX: Final = "_sm_"
 _METADATA_COLUMNS: Final = tuple(
@@ -48,86 +51,6 @@ class Mode(str, Enum):
     AUTO = "auto"
     BATCH = "batch"
     ASYNC = "async"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchPolicy:
-    """What the API is told for a query batch as a whole; queries of one policy share batches."""
-
-    split_dates: bool
-    split_accounts: bool
-    query_concurrency: int
-    timeout_minutes: int
-    add_clean_data_types: bool
-    add_exclude_account_errors: bool
-    description: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """One configured entry of `queries`, one Singer stream.
-
-    Attributes:
-        path: where it stands in the configuration, `queries[2]`.
-        parameters: what is passed on to the API as it is, by its name in the settings.
-        date_range_type: set for a report that the API dates itself.
-        key_properties: empty where the default key is to be used.
-        types: data types that override the API's, by field.
-    """
-
-    path: str
-    name: str
-    ds_id: str
-    fields: tuple[str, ...]
-    accounts: Accounts
-    parameters: Mapping[str, Any]
-    date_range_type: str | None
-    key_properties: tuple[str, ...]
-    replication_key: str | None
-    types: Mapping[str, str]
-    start_date: Day | None
-    end_date: Day
-    timezone: ZoneInfo
-    lookback_days: int
-    max_days_per_query: int
-    backfill_days_per_query: int
-    newest_first: bool
-    require_fresh_days: int
-    refresh_after_hours: int
-    max_rows: int
-    page_size: int
-    on_type_mismatch: Literal["fail", "null"]
-    metadata_columns: bool
-    policy: BatchPolicy
-
-    @property
-    def logins(self) -> object:
-        """The logins that may serve its queries; empty for any."""
-        return self.parameters.get("ds_users") or self.parameters.get("ds_user")
-
-    @property
-    def login_setting(self) -> str:
-        """The setting by which the report names logins; where it has both, the list."""
-        return "ds_users" if "ds_users" in self.parameters else "ds_user"
-
-    @property
-    def login_names(self) -> tuple[str, ...]:
-        """The logins that the report names, each once."""
-        named = (*self.parameters.get("ds_users", ()), self.parameters.get("ds_user", ""))
-        return tuple(filter(None, dict.fromkeys(named)))
-
-    @property
-    def segments(self) -> tuple[str, ...]:
-        """Ids of the segments that are applied."""
-        return tuple(self.parameters.get("ds_segments", ()))
-
-    @property
-    def query_hash(self) -> str:
-        """Eight hex digits that change with what is asked of each account and day."""
-        asked = [self.ds_id, sorted(self.fields), self.replication_key, self.date_range_type]
-        asked += [self.parameters.get(key) for key in ("filter", "ds_segments", "settings")]
-        text = json.dumps(asked, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,8 +317,10 @@ def _report(path: str, own: Mapping[str, Any], description: str | None) -> Repor
         on_type_mismatch=own["on_type_mismatch"],
         metadata_columns=own["metadata_columns"],
         policy=BatchPolicy(
-            split_dates=own["split_dates_policy"] == "day",
-            split_accounts=own["split_accounts_policy"] == "all",
+            split=SplitPolicy(
+                dates=SplitDates(own["split_dates_policy"]),
+                accounts=SplitAccounts(own["split_accounts_policy"]),
+            ),
             query_concurrency=own["query_concurrency"],
             timeout_minutes=own["timeout_minutes"],
             add_clean_data_types=own["add_clean_data_types"],

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from tap_supermetrics.dates import Day
-from tap_supermetrics.secrecy import without_key
+from tap_supermetrics.model import Accounts
+from tap_supermetrics.redaction import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,29 +65,6 @@ class Kind(Generic[T]):
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError):
             got = "another value (not shown)" if self.is_secret and raw else _shown(raw, key)
             raise ValueError(f"expected {self.expected}, got {got}") from None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accounts:
-    """Which accounts a report reads; at most one attribute is set, none for "no accounts".
-
-    Attributes:
-        ids: account ids, in the order given, without repetition.
-        list_name: `all_accounts`, or the slug of a team list (`list.<slug>` in the settings).
-        filter_id: pattern that the account's id must match.
-        filter_name: pattern that the account's name must match.
-    """
-
-    ids: tuple[str, ...] = ()
-    list_name: str | None = None
-    filter_id: str | None = None
-    filter_name: str | None = None
-
-    @property
-    def team_list(self) -> str:
-        """A list whose accounts only the API knows, as it is named; empty for none."""
-        is_team_list = self.list_name not in {None, "all_accounts"}
-        return f"list.{self.list_name}" if is_team_list else ""
 
 
 def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_supermetrics.api.client import Client
-from tap_supermetrics.api.patience import RateLimit, RetryPolicy
+from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 import requests
 
-from tap_supermetrics.api import patience as patience_module
+from tap_supermetrics.api import retry as retry_module
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
-from tap_supermetrics.api.patience import RateLimit, RetryPolicy
+from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Fault
 from tests.api.server import serving
 
@@ -408,7 +408,7 @@ def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
     patient = replace(client, retry=replace(client.retry, max_tries=9))
     emulator.inject(Fault(effect=effect, method="POST", times=None, size=20))
     failure_of(lambda: patient.start_batch(body()))
-    sent = 1 + patience_module.MAX_STARTS_UNKNOWN
+    sent = 1 + retry_module.MAX_STARTS_UNKNOWN
     assert len(emulator.requests) == sent
     assert patient.service.lost_starts == sent
     assert sum("may run unseen" in record.getMessage() for record in caplog.records) == sent
@@ -438,7 +438,7 @@ def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
     patient = replace(client, retry=replace(client.retry, max_tries=9))
     emulator.inject(Fault(effect="html", method="POST", status=200, times=None))
     failure_of(lambda: patient.start_batch(body()))
-    assert len(emulator.requests) == 1 + patience_module.MAX_STARTS_UNKNOWN
+    assert len(emulator.requests) == 1 + retry_module.MAX_STARTS_UNKNOWN
     assert patient.service.lost_starts == len(emulator.requests)
 
 
@@ -514,7 +514,7 @@ class Clock:
 
 def test_requests_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(patience_module, "time", clock)
+    monkeypatch.setattr(retry_module, "time", clock)
     limit, starts = RateLimit(4), []
     for _ in range(9):
         limit.wait()
@@ -524,7 +524,7 @@ def test_requests_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pause_is_no_credit_for_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(patience_module, "time", clock)
+    monkeypatch.setattr(retry_module, "time", clock)
     limit = RateLimit(2)
     limit.wait()
     clock.now += 60

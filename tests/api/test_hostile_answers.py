@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.api.patience import RetryPolicy
+    from tap_supermetrics.api.retry import RetryPolicy
     from tests.api.server import Running
 
 KEY = "Zq7-secretKEY_9876543210-xyz"

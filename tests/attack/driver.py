@@ -14,12 +14,12 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.api.client import Client
-from tap_supermetrics.api.patience import RateLimit, RetryPolicy
-from tap_supermetrics.directory import Directory
+from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Options
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.run import Run, utc_now
 from tap_supermetrics.settings import Settings
+from tap_supermetrics.sync.lookups import Lookups
+from tap_supermetrics.sync.run import Run, utc_now
 from tests.tap import METADATA, config_for, truth
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _run(
     def write_state() -> None:
         done.saved = json.dumps(done.bookmarks)
 
-    run = Run(settings, client, Directory(client, utc_now()), done.bookmarks, write_state)
+    run = Run(settings, client, Lookups(client, utc_now()), done.bookmarks, write_state)
     try:
         names = [report.name for report in settings.reports]
         run.start(names)

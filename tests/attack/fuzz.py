@@ -25,11 +25,17 @@ with atheris.instrument_imports(include=["tap_supermetrics"]):
     from tap_supermetrics.api import wire
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.api.patience import RateLimit
-    from tap_supermetrics.lines import LineFormat
-    from tap_supermetrics.records import Mismatches, RecordReader
+    from tap_supermetrics.api.retry import RateLimit
+    from tap_supermetrics.records.convert import Mismatches, RecordReader
+    from tap_supermetrics.records.encode import LineFormat
+    from tap_supermetrics.records.schema import (
+        ACCOUNT_ID,
+        DATE,
+        FETCHED_AT,
+        SCHEDULE_ID,
+        record_schema,
+    )
     from tap_supermetrics.settings import Settings
-    from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, shape_of
 
 TYPES = {
     "Date": "string.time.date",
@@ -53,7 +59,7 @@ CONFIG = {
     "queries": [{"name": "ads", "ds_id": "AW", "fields": [*TYPES], "start_date": "2024-01-01"}],
 }
 (REPORT,) = Settings.from_config(CONFIG).reports
-SHAPE = shape_of(
+SCHEMA = record_schema(
     REPORT,
     [
         wire.FieldInfo(
@@ -77,11 +83,11 @@ def one_input(data: bytes) -> None:
         stream="ads",
         version=None,
         is_selected=lambda _: True,
-        now=lambda: datetime(2024, 3, 1, tzinfo=timezone.utc),
+        clock=lambda: datetime(2024, 3, 1, tzinfo=timezone.utc),
     )
     for mismatches in (None, Mismatches()):
         with suppress(ApiError):
-            reader = RecordReader(SHAPE, ECHO, METADATA, mismatches)
+            reader = RecordReader(SCHEMA, ECHO, METADATA, mismatches)
             for lines in line_format.lines(reader, [data]):
                 for line in lines.data.splitlines():
                     msgspec.json.decode(line)

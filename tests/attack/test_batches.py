@@ -15,7 +15,7 @@ from tap_supermetrics.api.client import BatchStatus, Client
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.emulator.clock import instant
 from tap_supermetrics.extraction.extraction import Extraction
-from tap_supermetrics.extraction.outcomes import Result
+from tap_supermetrics.extraction.results import Result
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
@@ -541,7 +541,7 @@ def test_a_day_that_was_asked_before_it_was_over_is_asked_again_after_midnight(
         raise Killed
 
     with Emulator(options=options(now="2024-06-09T23:50:00+00:00")) as night:
-        for module in ("tap_supermetrics.run", "tests.attack.driver"):
+        for module in ("tap_supermetrics.sync.run", "tests.attack.driver"):
             monkeypatch.setattr(f"{module}.utc_now", night.clock.now)
         report = {**ADS, "split_dates_policy": split}
         config = settings_for(night, report, end_date="today", mode=mode)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator import Emulator
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.extraction.outcomes import Spool
+from tap_supermetrics.extraction.results import Spool
 from tests.attack.driver import ADS, attempt, options, settings_for
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ def emulator(shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """An emulator whose clock is the tap's."""
     shared.reset()
     shared.clock.set(instant(driver.NOW))
-    for module in ("tap_supermetrics.run", "tests.attack.driver"):
+    for module in ("tap_supermetrics.sync.run", "tests.attack.driver"):
         monkeypatch.setattr(f"{module}.utc_now", shared.clock.now)
     # Else nothing is ever given up, with so few days.
     monkeypatch.setattr(refusals, "DOUBTFUL_AFTER", 2)

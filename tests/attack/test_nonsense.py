@@ -19,16 +19,16 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics import run as run_module
 from tap_supermetrics.api import transport as transport_module
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.patience import RateLimit
+from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.emulator import Emulator
 from tap_supermetrics.extraction import batches, polling
-from tap_supermetrics.records import Mismatches, RecordReader
-from tap_supermetrics.shapes import shape_of
+from tap_supermetrics.records.convert import Mismatches, RecordReader
+from tap_supermetrics.records.schema import record_schema
+from tap_supermetrics.sync import run as run_module
 from tests.attack import liar as lies
 from tests.attack.driver import (
     ACCOUNTS,
@@ -536,7 +536,7 @@ def test_any_row_becomes_a_record_that_json_can_carry_or_an_error(
     }
     mismatches = Mismatches() if nulls else None
     with contextlib.suppress(ApiError):
-        reader = RecordReader(shape_of(asked, infos), echo, metadata, mismatches)
+        reader = RecordReader(record_schema(asked, infos), echo, metadata, mismatches)
         for record in reader.records(rows):
             assert set(record) == {*metadata, *asked.fields}
             assert json.loads(msgspec.json.encode(record)) == record

@@ -240,10 +240,10 @@ def test_no_option_shows_the_key(arguments: list[str], liar: Liar, tmp_path: Pat
 CRASHES: Final[dict[str, str]] = {
     "in a thread": "tap_supermetrics.extraction.runner:Runner._ask",
     "in a download": "tap_supermetrics.extraction.downloads:Downloader.fetch",
-    "in the plan": "tap_supermetrics.run:Run.start",
+    "in the plan": "tap_supermetrics.sync.run:Run.start",
     "in the client": "tap_supermetrics.api.transport:Transport._answer",
     "in the settings": "tap_supermetrics.settings.config:Settings.from_config",
-    "at the end": "tap_supermetrics.run:Run.finish",
+    "at the end": "tap_supermetrics.sync.run:Run.finish",
 }
 BUG: Final = """
 import importlib, sys

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tap_supermetrics.settings import BatchPolicy, Report, Settings
+from tap_supermetrics.model import BatchPolicy, Report, SplitAccounts, SplitDates, SplitPolicy
+from tap_supermetrics.settings import Settings
 
 API_KEY = "api_k3y_of_the_tests_0123456789"
 
@@ -24,12 +25,18 @@ def report(**own: object) -> Report:
 
 def policy(**changes: Any) -> BatchPolicy:  # noqa: ANN401 - of each attribute's type
     values: dict[str, Any] = {
-        "split_dates": True,
-        "split_accounts": True,
         "query_concurrency": 5,
         "timeout_minutes": 30,
         "add_clean_data_types": True,
         "add_exclude_account_errors": False,
         "description": None,
     }
-    return BatchPolicy(**values | changes)
+    by_day, by_account = changes.pop("split_dates", True), changes.pop("split_accounts", True)
+    return BatchPolicy(split=split(dates=by_day, accounts=by_account), **values | changes)
+
+
+def split(*, dates: bool = True, accounts: bool = True) -> SplitPolicy:
+    return SplitPolicy(
+        dates=SplitDates.DAY if dates else SplitDates.NONE,
+        accounts=SplitAccounts.ALL if accounts else SplitAccounts.NONE,
+    )

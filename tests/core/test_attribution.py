@@ -11,22 +11,25 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api.wire import BatchQuery, SplitInfo
 from tap_supermetrics.extraction.attribution import attribute
-from tap_supermetrics.planning.packing import BatchItem
+from tap_supermetrics.model import BatchItem, SplitPolicy
+from tests.core.reports import split
 from tests.core.strategies import date_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.model import Query
+
+
+EVERY_WAY = split()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
     """One way in which the API may number, order and describe the queries of a batch."""
 
-    split_dates: bool = True
-    split_accounts: bool = True
+    split: SplitPolicy = EVERY_WAY
     counts_split_queries: bool = False
     first_number: int = 1
     is_by_day: bool = False
@@ -38,7 +41,7 @@ class Api:
         found: list[tuple[Query, BatchQuery]] = []
         for place in sorted(items):
             item = items[place]
-            queries = item.queries(split_dates=self.split_dates, split_accounts=self.split_accounts)
+            queries = item.queries(self.split)
             if self.is_by_day:
                 queries = tuple(sorted(queries, key=lambda query: str(query.dates)))
             for part, query in enumerate(queries, 1):
@@ -64,11 +67,12 @@ class Api:
         return info
 
     def attribute(
-        self, items: Mapping[int, BatchItem], entries: list[BatchQuery]
+        self,
+        items: Mapping[int, BatchItem],
+        entries: list[BatchQuery],
+        size: int | None = None,
     ) -> dict[Query, BatchQuery]:
-        return attribute(
-            items, entries, split_dates=self.split_dates, split_accounts=self.split_accounts
-        )
+        return attribute(items, entries, self.split, size or len(items))
 
 
 def item(*accounts: str, report: str = "ads", dates: DateRange | None = None) -> BatchItem:
@@ -107,8 +111,7 @@ def test_every_query_is_found_when_split_one_way(
     *, split_dates: bool, split_accounts: bool, counts_split_queries: bool
 ) -> None:
     api = Api(
-        split_dates=split_dates,
-        split_accounts=split_accounts,
+        split=split(dates=split_dates, accounts=split_accounts),
         counts_split_queries=counts_split_queries,
     )
     truth = dict(api.status(THREE))
@@ -140,7 +143,7 @@ def test_accounts_that_differ_only_in_punctuation_are_two() -> None:
 
 
 def test_the_order_of_accounts_within_a_query_does_not_matter() -> None:
-    api = Api(split_accounts=False, names_all=True, has_object_when_unsplit=True)
+    api = Api(split=split(accounts=False), names_all=True, has_object_when_unsplit=True)
     items = {0: item("111", "222", dates=date_range(0, 0))}
     ((query, entry),) = api.status(items)
     assert entry.split_info
@@ -182,7 +185,7 @@ def test_only_the_known_items_of_a_batch_are_matched() -> None:
 
 
 def test_items_that_are_not_split_at_all_are_known_by_their_number() -> None:
-    api = Api(split_dates=False, split_accounts=False)
+    api = Api(split=split(dates=False, accounts=False))
     items = {place: item("1", dates=date_range(place, place + 2)) for place in range(12)}
     truth = dict(api.status(items))
     assert api.attribute(items, list(truth.values())) == truth
@@ -208,8 +211,7 @@ def batches(draw: st.DrawFn) -> dict[int, BatchItem]:
 
 apis = st.builds(
     Api,
-    split_dates=st.booleans(),
-    split_accounts=st.booleans(),
+    split=st.builds(split, dates=st.booleans(), accounts=st.booleans()),
     counts_split_queries=st.booleans(),
     is_by_day=st.booleans(),
     has_object_when_unsplit=st.booleans(),
@@ -231,7 +233,7 @@ def test_two_reports_of_one_day_are_not_swapped_where_numbers_begin_at_0() -> No
         place: item("1", report=report, dates=date_range(0, 0))
         for place, report in enumerate(["plain", "filtered"])
     }
-    api = Api(split_dates=False, split_accounts=False, first_number=0)
+    api = Api(split=split(dates=False, accounts=False), first_number=0)
     truth = dict(api.status(items))
     assert api.attribute(items, list(truth.values())) == truth
 
@@ -245,7 +247,7 @@ def test_no_answer_is_ever_given_to_another_query(
     entries = [entry for _, entry in truth if data.draw(st.booleans(), label="is listed")]
     known = {place: each for place, each in items.items() if data.draw(st.booleans())}
     owner = {entry.schedule_id: query for query, entry in truth}
-    for query, entry in api.attribute(known, entries).items():
+    for query, entry in api.attribute(known, entries, len(items)).items():
         assert owner[entry.schedule_id] == query
 
 
@@ -259,13 +261,13 @@ def test_with_documented_numbers_every_listed_query_of_a_known_item_is_found(
     reports = {each.report for each in known.values()}
     # Where each number stands once and items are not known, it may count either way.
     is_clear = len(known) == len(items) or len(truth) > len(items)
-    found = api.attribute(known, [entry for _, entry in truth])
+    found = api.attribute(known, [entry for _, entry in truth], len(items))
     listed = {query: entry for query, entry in truth if query.report in reports}
     assert found == listed or (not is_clear and not found)
 
 
 def test_a_status_that_counts_otherwise_and_lacks_an_entry_is_not_guessed() -> None:
-    api = replace(ALL_WAYS[0], split_accounts=False, counts_split_queries=True)
+    api = replace(ALL_WAYS[0], split=split(accounts=False), counts_split_queries=True)
     items = {0: item("1", dates=date_range(0, 2)), 1: item("2", dates=date_range(0, 2))}
     truth = api.status(items)
     owner = {entry.schedule_id: query for query, entry in truth}

@@ -11,8 +11,8 @@ import pytest
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction import board as board_module
 from tap_supermetrics.extraction.board import Board
-from tap_supermetrics.extraction.outcomes import Lost, Result, Split, Spool
-from tap_supermetrics.planning.plan import Query
+from tap_supermetrics.extraction.results import Lost, Result, Split, Spool
+from tap_supermetrics.model import Query
 from tests.core.strategies import date_range
 
 if TYPE_CHECKING:

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.planning.packing import BatchItem, BatchRequest, batch_of, pack
-from tap_supermetrics.planning.plan import Query, Scope, plan_report
-from tests.core.reports import policy, report
+from tap_supermetrics.model import BatchItem, BatchRequest, Query
+from tap_supermetrics.planning.packing import batch_of, halved, pack
+from tap_supermetrics.planning.plan import Scope, plan_report
+from tests.core.reports import policy, report, split
 from tests.core.strategies import coverages, date_range, date_ranges
 
 if TYPE_CHECKING:
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.settings import BatchPolicy
+    from tap_supermetrics.model import BatchPolicy
 
 REPORTS = {
     "ads": report(name="ads"),
@@ -69,13 +70,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 def expanded(batch: BatchRequest) -> list[Query]:
-    return [
-        query
-        for item in batch.items
-        for query in item.queries(
-            split_dates=batch.policy.split_dates, split_accounts=batch.policy.split_accounts
-        )
-    ]
+    return [query for item in batch.items for query in item.queries(batch.policy.split)]
 
 
 limits = st.integers(1, 100)
@@ -123,7 +118,7 @@ def test_halves_of_a_batch_have_its_queries_between_them(
     plan: Plan,
 ) -> None:
     for batch in plan.packed(100):
-        halves = batch.halves()
+        halves = halved(batch)
         if len(batch) == 1:
             assert halves is None
         else:
@@ -186,12 +181,12 @@ def test_an_item_is_split_as_the_policies_say(
     count: int,
 ) -> None:
     item = BatchItem(report="ads", accounts=("a", "b"), dates=date_range(0, 2))
-    queries = item.queries(split_dates=split_dates, split_accounts=split_accounts)
+    queries = item.queries(split(dates=split_dates, accounts=split_accounts))
     assert len(set(queries)) == count
 
 
 @pytest.mark.parametrize("dates", [None, date_range(0, 2)])
 def test_an_item_without_accounts_is_not_split_by_account(dates: DateRange | None) -> None:
     item = BatchItem(report="ads", accounts=(), dates=dates)
-    (query,) = item.queries(split_dates=False, split_accounts=True)
+    (query,) = item.queries(split(dates=False))
     assert query == Query(report="ads", accounts=(), dates=dates)

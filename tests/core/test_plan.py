@@ -10,21 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.dates import DateRange
+from tap_supermetrics.model import Query, SplitDates, account_id_of
 from tap_supermetrics.planning.coverage import Coverage
-from tap_supermetrics.planning.plan import (
-    TEST_ACCOUNTS,
-    Query,
-    Scope,
-    account_id_of,
-    plan_report,
-    plan_test,
-    scope_of,
-)
+from tap_supermetrics.planning.plan import TEST_ACCOUNTS, Scope, plan_report, plan_test, scope_of
 from tests.core.reports import policy, report
 from tests.core.strategies import coverages, date_range, date_ranges, day, days_of, moments
 
 if TYPE_CHECKING:
-    from tap_supermetrics.settings import Report
+    from tap_supermetrics.model import Report
 
 ACCOUNTS = ("300", "100", "200")
 REPORT = report()
@@ -148,7 +141,11 @@ def test_with_newest_first_history_follows_backwards(situation: Situation) -> No
 
 @given(situations())
 def test_no_new_query_is_longer_than_it_may_be(situation: Situation) -> None:
-    usual = 1 if situation.scope.policy.split_dates else situation.report.max_days_per_query
+    usual = (
+        1
+        if situation.scope.policy.split.dates is SplitDates.DAY
+        else situation.report.max_days_per_query
+    )
     long = situation.report.backfill_days_per_query if situation.scope.is_dated_by_rows else 1
     for query in replace(situation, held=()).plan():
         assert query.dates
@@ -339,7 +336,7 @@ def test_a_range_of_the_apis_is_left_to_the_api() -> None:
 def test_a_report_that_is_read_whole_is_not_split_by_day() -> None:
     scope = wanted_by(key="")
     assert not scope.is_incremental
-    assert not scope.policy.split_dates
+    assert scope.policy.split.dates is SplitDates.NONE
 
 
 def test_rows_tell_their_day_where_the_replication_key_is_a_field() -> None:

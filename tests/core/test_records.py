@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
-from tap_supermetrics.records import Mismatches, RecordReader
-from tap_supermetrics.shapes import (
+from tap_supermetrics.records.convert import Mismatches, RecordReader
+from tap_supermetrics.records.schema import (
     ACCOUNT_ID,
     DATE,
     FETCHED_AT,
     SCHEDULE_ID,
-    RecordShape,
+    RecordSchema,
     ValueKind,
     is_dated,
     kind_of,
-    shape_of,
+    record_schema,
 )
 from tests.core.reports import report
 
@@ -59,8 +59,10 @@ LISTED = (
 )
 
 
-def shape(*fields: str, **own: object) -> RecordShape:
-    return shape_of(report(fields=list(fields or ("Date", "Campaign", "Clicks")), **own), LISTED)
+def schema(*fields: str, **own: object) -> RecordSchema:
+    return record_schema(
+        report(fields=list(fields or ("Date", "Campaign", "Clicks")), **own), LISTED
+    )
 
 
 def echo(*ids: str) -> tuple[FieldEcho, ...]:
@@ -71,7 +73,7 @@ def echo(*ids: str) -> tuple[FieldEcho, ...]:
 
 
 def read(
-    found: RecordShape,
+    found: RecordSchema,
     *rows: list[Cell],
     placed: Sequence[FieldEcho] | None = None,
     mismatches: Mismatches | None = None,
@@ -85,9 +87,9 @@ def read(
 def read_one(data_type: str, cell: Cell, mismatches: Mismatches | None = None) -> Any:  # noqa: ANN401 - of the type
     """One value of a metric of this type."""
     info = FieldInfo(field_id="x", field_type="met", data_type=data_type)
-    found = shape_of(report(fields=["x"]), [info])
+    found = record_schema(report(fields=["x"]), [info])
     (record,) = read(found, [cell], mismatches=mismatches)
-    jsonschema.validate(record, dict(found.schema))
+    jsonschema.validate(record, dict(found.json_schema))
     return record["x"]
 
 
@@ -249,7 +251,7 @@ def test_a_value_that_does_not_fit_becomes_null_and_is_counted(data_type: str, c
 def test_misfits_are_counted_for_each_field_with_the_first_as_example() -> None:
     mismatches = Mismatches()
     rows: list[list[Cell]] = [["a", 1], ["b", "x"], [3, ""]]
-    read(shape("Clicks", "Cost"), *rows, mismatches=mismatches)
+    read(schema("Clicks", "Cost"), *rows, mismatches=mismatches)
     assert mismatches.counts == {"Clicks": 2, "Cost": 1}
     assert mismatches.examples == {"Clicks": "'a'", "Cost": "'x'"}
 
@@ -259,13 +261,13 @@ def test_misfits_are_counted_for_each_field_with_the_first_as_example() -> None:
 
 @pytest.mark.parametrize("cell", ["", None])
 def test_a_blank_dimension_of_the_key_is_an_empty_text(cell: Cell) -> None:
-    (record,) = read(shape(), ["2024-03-01", cell, 5])
+    (record,) = read(schema(), ["2024-03-01", cell, 5])
     assert record["Campaign"] == ""
 
 
 @pytest.mark.parametrize("cell", ["", None])
 def test_a_blank_dimension_outside_the_key_is_null(cell: Cell) -> None:
-    found = shape(key_properties=["_sm_account_id", "Date"])
+    found = schema(key_properties=["_sm_account_id", "Date"])
     (record,) = read(found, ["2024-03-01", cell, 5])
     assert record["Campaign"] is None
 
@@ -274,45 +276,45 @@ def test_a_blank_dimension_outside_the_key_is_null(cell: Cell) -> None:
 @pytest.mark.parametrize("cell", ["", None, "soon"])
 def test_a_date_of_the_key_is_never_null(cell: Cell, mismatches: Mismatches | None) -> None:
     with pytest.raises(ApiError, match="TYPE_MISMATCH: field Date of the key is "):
-        read(shape(), [cell, "Brand", 5], mismatches=mismatches)
+        read(schema(), [cell, "Brand", 5], mismatches=mismatches)
 
 
 def test_the_key_is_the_account_and_the_dimensions_in_order() -> None:
-    found = shape("Campaign", "Clicks", "Date")
+    found = schema("Campaign", "Clicks", "Date")
     assert found.key_properties == (ACCOUNT_ID, "Campaign", "Date")
 
 
 def test_the_key_of_a_report_without_date_field_has_the_day() -> None:
-    found = shape("Campaign", "Clicks", replication_key="_sm_date")
+    found = schema("Campaign", "Clicks", replication_key="_sm_date")
     assert found.key_properties == (ACCOUNT_ID, DATE, "Campaign")
-    assert found.schema["properties"][DATE]["type"] == ["string"]
+    assert found.json_schema["properties"][DATE]["type"] == ["string"]
 
 
 def test_a_key_of_the_users_own_is_taken_as_it_is() -> None:
-    assert shape(key_properties=["Date"]).key_properties == ("Date",)
+    assert schema(key_properties=["Date"]).key_properties == ("Date",)
 
 
 def test_a_field_that_the_api_does_not_list_is_text_and_part_of_the_key() -> None:
-    found = shape("Date", "Mystery")
+    found = schema("Date", "Mystery")
     assert [each.is_listed for each in found.fields] == [True, False]
-    assert found.schema["properties"]["Mystery"]["type"] == ["string"]
+    assert found.json_schema["properties"]["Mystery"]["type"] == ["string"]
     assert found.key_properties == (ACCOUNT_ID, "Date", "Mystery")
-    assert "Not listed" in found.schema["properties"]["Mystery"]["description"]
+    assert "Not listed" in found.json_schema["properties"]["Mystery"]["description"]
 
 
 def test_an_unlisted_field_that_is_said_to_be_a_number_is_no_part_of_the_key() -> None:
-    found = shape("Date", "Goal", types={"Goal": "float.number.percentage"})
-    assert found.schema["properties"]["Goal"]["type"] == ["number", "null"]
+    found = schema("Date", "Goal", types={"Goal": "float.number.percentage"})
+    assert found.json_schema["properties"]["Goal"]["type"] == ["number", "null"]
     assert found.key_properties == (ACCOUNT_ID, "Date")
 
 
 def test_a_type_of_the_users_own_overrides_the_apis() -> None:
-    found = shape(types={"Clicks": "float.number.value"})
-    assert found.schema["properties"]["Clicks"]["type"] == ["number", "null"]
+    found = schema(types={"Clicks": "float.number.value"})
+    assert found.json_schema["properties"]["Clicks"]["type"] == ["number", "null"]
 
 
 def test_columns_are_named_as_the_fields_are_requested() -> None:
-    found = shape("date", "CAMPAIGN", "Clicks")
+    found = schema("date", "CAMPAIGN", "Clicks")
     (record,) = read(found, ["2024-03-01", "Brand", 5], placed=echo("Date", "Campaign", "Clicks"))
     assert [each for each in record if not each.startswith("_sm_")] == [
         "date",
@@ -323,7 +325,7 @@ def test_columns_are_named_as_the_fields_are_requested() -> None:
 
 
 def test_descriptions_say_what_must_not_be_summed() -> None:
-    properties = shape("Date", "Cost", "Reach").schema["properties"]
+    properties = schema("Date", "Cost", "Reach").json_schema["properties"]
     assert properties["Cost"]["description"] == "Cost (float.currency.value). Money spent."
     assert "Not to be summed" in properties["Reach"]["description"]
 
@@ -352,7 +354,7 @@ def test_descriptions_say_what_must_not_be_summed() -> None:
 def test_the_replication_key_is_the_date_field_or_what_the_user_says(
     fields: list[str], own: dict[str, object], expected: str
 ) -> None:
-    assert shape(*fields, **own).replication_key == expected
+    assert schema(*fields, **own).replication_key == expected
 
 
 def test_a_source_is_dated_when_any_of_its_fields_is() -> None:
@@ -369,21 +371,21 @@ def test_a_source_is_dated_when_the_user_says_so_of_a_field() -> None:
 
 
 def test_a_record_has_the_taps_own_columns() -> None:
-    (record,) = read(shape(), ["2024-03-01", "Brand", 5])
+    (record,) = read(schema(), ["2024-03-01", "Brand", 5])
     assert record == {**METADATA, "Date": "2024-03-01", "Campaign": "Brand", "Clicks": 5}
 
 
 def test_the_day_of_a_query_over_several_days_is_that_of_the_row() -> None:
     rows: list[list[Cell]] = [["2024-03-01", "a", 1], ["2024-03-02", "b", 2]]
-    records = read(shape(), *rows, metadata={**METADATA, DATE: None})
+    records = read(schema(), *rows, metadata={**METADATA, DATE: None})
     assert [each[DATE] for each in records] == ["2024-03-01", "2024-03-02"]
 
 
 def test_the_day_of_a_report_read_whole_is_null() -> None:
-    found = shape("Campaign", "Clicks")
+    found = schema("Campaign", "Clicks")
     (record,) = read(found, ["Brand", 5], metadata={**METADATA, DATE: None})
     assert record[DATE] is None
-    jsonschema.validate(record, dict(found.schema))
+    jsonschema.validate(record, dict(found.json_schema))
 
 
 @pytest.mark.parametrize(
@@ -398,10 +400,10 @@ def test_the_day_of_a_report_read_whole_is_null() -> None:
 def test_without_metadata_columns_only_those_of_the_key_stay(
     own: dict[str, object], kept: set[str]
 ) -> None:
-    found = shape(metadata_columns=False, **own)
+    found = schema(metadata_columns=False, **own)
     (record,) = read(found, ["2024-03-01", "Brand", 5])
     assert {each for each in record if each.startswith("_sm_")} == kept
-    assert set(found.schema["properties"]) == set(record)
+    assert set(found.json_schema["properties"]) == set(record)
 
 
 # Places in the row
@@ -413,14 +415,14 @@ def test_values_are_found_by_their_column_not_by_label_or_order() -> None:
         FieldEcho(id="Campaign", field_id="Campaign", field_name="Week", data_column=2),
         FieldEcho(id="Date", field_id="Date", field_name="Clicks", data_column=1),
     ]
-    (record,) = read(shape(), [5, "2024-03-01", "Brand"], placed=placed)
+    (record,) = read(schema(), [5, "2024-03-01", "Brand"], placed=placed)
     assert (record["Date"], record["Campaign"], record["Clicks"]) == ("2024-03-01", "Brand", 5)
 
 
 @given(st.permutations(["Date", "Campaign", "Clicks", "Cost"]))
 def test_the_order_of_columns_does_not_matter(order: list[str]) -> None:
     values: dict[str, Cell] = {"Date": "2024-03-01", "Campaign": "Brand", "Clicks": 5, "Cost": 1.5}
-    found = shape("Cost", "Date", "Clicks", "Campaign")
+    found = schema("Cost", "Date", "Clicks", "Campaign")
     (record,) = read(found, [values[name] for name in order], placed=echo(*order))
     assert {name: record[name] for name in values} == values
 
@@ -431,7 +433,7 @@ def test_a_field_that_the_api_calls_otherwise_is_found_by_the_requested_id() -> 
         FieldEcho(id="Campaign", field_id="campaign_name", data_column=1),
         FieldEcho(id="Clicks", field_id="clicks_all", data_column=2),
     ]
-    (record,) = read(shape(), ["2024-03-01", "Brand", 5], placed=placed)
+    (record,) = read(schema(), ["2024-03-01", "Brand", 5], placed=placed)
     assert record["Clicks"] == 5
 
 
@@ -440,18 +442,18 @@ def test_a_requested_id_counts_more_than_what_the_api_calls_another_field() -> N
         FieldEcho(id="Cost", field_id="spend", data_column=0),
         FieldEcho(id="Clicks", field_id="cost", data_column=1),
     ]
-    (record,) = read(shape("Cost", "Clicks"), [12.5, 7], placed=placed)
+    (record,) = read(schema("Cost", "Clicks"), [12.5, 7], placed=placed)
     assert (record["Cost"], record["Clicks"]) == (12.5, 7)
 
 
 def test_rows_may_have_more_values_than_fields() -> None:
-    (record,) = read(shape(), ["2024-03-01", "Brand", 5, "more"])
+    (record,) = read(schema(), ["2024-03-01", "Brand", 5, "more"])
     assert record["Clicks"] == 5
 
 
 def test_a_row_that_is_too_short_loses_the_query() -> None:
     with pytest.raises(ApiError, match="RESULT_MISMATCH: expected rows of 3 values, got 2"):
-        read(shape(), ["2024-03-01", "Brand", 5], ["2024-03-01", "Brand"])
+        read(schema(), ["2024-03-01", "Brand", 5], ["2024-03-01", "Brand"])
 
 
 @pytest.mark.parametrize(
@@ -465,7 +467,7 @@ def test_a_row_that_is_too_short_loses_the_query() -> None:
 )
 def test_a_field_without_column_loses_the_query(placed: tuple[FieldEcho, ...]) -> None:
     with pytest.raises(ApiError, match="RESULT_MISMATCH: the result has no column for the field"):
-        read(shape(), placed=placed)
+        read(schema(), placed=placed)
 
 
 # Properties
@@ -491,7 +493,7 @@ def test_every_record_is_valid_json_of_its_schema(
         FieldInfo(field_id=f"f{number}", field_type="dim" if is_key else "met", data_type=each)
         for number, each in enumerate(types)
     ]
-    found = shape_of(report(fields=[each.field_id for each in infos]), infos)
+    found = record_schema(report(fields=[each.field_id for each in infos]), infos)
     try:
         records = read(found, row, mismatches=Mismatches())
     except ApiError as error:
@@ -501,7 +503,9 @@ def test_every_record_is_valid_json_of_its_schema(
     assert code == "" or (is_key and code == "TYPE_MISMATCH")
     for record in records:
         assert json.loads(json.dumps(record, allow_nan=False)) == record
-        jsonschema.validate(record, dict(found.schema), format_checker=jsonschema.FormatChecker())
+        jsonschema.validate(
+            record, dict(found.json_schema), format_checker=jsonschema.FormatChecker()
+        )
         assert all(record[name] is not None for name in found.key_properties)
 
 

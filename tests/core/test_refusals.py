@@ -10,7 +10,7 @@ import pytest
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.extraction.refusals import DOUBTFUL_AFTER, Refusals
-from tap_supermetrics.planning.plan import Query
+from tap_supermetrics.model import Query
 
 FIRST = date(2024, 1, 1)
 FAILED = ApiError("QUERY_ERROR", "no reason")

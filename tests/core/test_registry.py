@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from tap_supermetrics.extraction.registry import Registry, joined
-from tap_supermetrics.planning.packing import BatchRequest, batch_of
-from tap_supermetrics.planning.plan import Query
-from tests.core.reports import policy
+from tap_supermetrics.model import BatchRequest, Query
+from tap_supermetrics.planning.packing import batch_of
+from tests.core.reports import policy, split
 from tests.core.strategies import date_range
 
 NOW = datetime(2024, 3, 1, 4, tzinfo=timezone.utc)
@@ -34,7 +34,7 @@ def started() -> Registry:
 def test_a_batch_is_held_for_each_report_with_the_items_of_that_report() -> None:
     (held,) = started().held_for("shop")
     assert (held.batch_id, held.submitted_at) == ("qrb_1", NOW)
-    assert (held.split_dates, held.split_accounts) == (True, False)
+    assert held.split == split(accounts=False)
     assert {place: item.report for place, item in held.items.items()} == {2: "shop"}
     assert set(started().held_for("ads")[0].items) == {0, 1}
 

@@ -10,7 +10,8 @@ import pytest
 
 from tap_supermetrics.dates import Day, parse_date
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.settings import Accounts, Mode, Report, Settings
+from tap_supermetrics.model import Accounts, Report, SplitAccounts, SplitDates
+from tap_supermetrics.settings import Mode, Settings
 from tap_supermetrics.settings.declarations import ONLY_IN_REPORT, OVERRIDABLE, TOP_LEVEL
 from tap_supermetrics.settings.kinds import compile_filter
 from tests.core.reports import API_KEY, entry, policy, report, settings_of
@@ -74,8 +75,8 @@ _OVERRIDES: dict[str, tuple[object, str, object]] = {
     "end_date": ("3 days ago", "end_date", Day(days_ago=3)),
     "timezone": ("Europe/Helsinki", "timezone", ZoneInfo("Europe/Helsinki")),
     "lookback_days": (0, "lookback_days", 0),
-    "split_dates_policy": ("none", "policy.split_dates", False),
-    "split_accounts_policy": ("none", "policy.split_accounts", False),
+    "split_dates_policy": ("none", "policy.split.dates", SplitDates.NONE),
+    "split_accounts_policy": ("none", "policy.split.accounts", SplitAccounts.NONE),
     "max_days_per_query": (7, "max_days_per_query", 7),
     "backfill_days_per_query": (30, "backfill_days_per_query", 30),
     "backfill_order": ("newest", "newest_first", True),

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_supermetrics.model import BatchItem, SubmittedBatch
 from tap_supermetrics.planning.coverage import Coverage
-from tap_supermetrics.planning.packing import BatchItem
-from tap_supermetrics.state import AsyncRun, HeldBatch, ReportState, report_state
+from tap_supermetrics.sync.state import AsyncRun, ReportState, report_state
+from tests.core.reports import split
 from tests.core.strategies import coverages, date_range, date_ranges, day, day_numbers, moment
 
 START = day(0)
@@ -24,11 +25,11 @@ moments = st.datetimes(
 )
 async_runs = st.builds(AsyncRun, run_id=st.text(min_size=1, max_size=8), started_at=moments)
 held_batches = st.builds(
-    HeldBatch,
+    SubmittedBatch,
     batch_id=st.sampled_from(["qrb_0a1b2c3d4e5f", "qrb_ffffffffffff"]),
     submitted_at=moments,
-    split_dates=st.booleans(),
-    split_accounts=st.booleans(),
+    split=st.builds(split, dates=st.booleans(), accounts=st.booleans()),
+    size=st.integers(1, 100),
     items=st.dictionaries(
         st.integers(0, 99),
         st.builds(
@@ -84,7 +85,7 @@ def held_item(**changes: object) -> dict[str, Any]:
 )
 def test_a_state_is_read_as_it_was_written(
     coverage: dict[str, Coverage],
-    batches: list[HeldBatch],
+    batches: list[SubmittedBatch],
     async_run: AsyncRun | None,
     not_before: date | None,
 ) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_supermetrics import summary as summary_module
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.extraction.outcomes import Lost, Result, Spool
-from tap_supermetrics.planning.plan import Query
-from tap_supermetrics.records import Mismatches
-from tap_supermetrics.summary import Summary
+from tap_supermetrics.extraction.results import Lost, Result, Spool
+from tap_supermetrics.model import Query
+from tap_supermetrics.records.convert import Mismatches
+from tap_supermetrics.sync import summary as summary_module
+from tap_supermetrics.sync.summary import Summary
 from tests.core.strategies import date_range
 
 if TYPE_CHECKING:

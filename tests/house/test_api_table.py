@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from tap_supermetrics.api import patience, wire
+from tap_supermetrics.api import retry, wire
 from tap_supermetrics.api.errors import VERDICTS
 from tap_supermetrics.extraction import polling, runner
 from tap_supermetrics.settings.declarations import ONLY_IN_REPORT, TOP_LEVEL, Setting
@@ -172,8 +172,8 @@ def test_the_table_counts_as_the_code_does() -> None:
     numbers = {3: "three", 6: "six"}
     text = " ".join(section().split())
 
-    assert f"the request is repeated up to {numbers[patience.MAX_TRIES]} times" in text
-    assert f"for {patience.OUTAGE_S / 60:.0f} minutes where" in text
+    assert f"the request is repeated up to {numbers[retry.MAX_TRIES]} times" in text
+    assert f"for {retry.OUTAGE_S / 60:.0f} minutes where" in text
     assert f"the query is asked up to {numbers[runner.MAX_SUBMISSIONS]} times" in text
     assert f"asked for {polling.POLL_FAILURES_S / 60:.0f} minutes" in text
     assert SETTINGS["split_accounts_policy"].default == "all"

@@ -10,9 +10,9 @@ import pytest
 from singer_sdk import Stream, Tap
 from singer_sdk.io_base import GenericSingerWriter
 
+from tap_supermetrics.singer.writer import MessageWriter
 from tap_supermetrics.streams import ReportStream
 from tap_supermetrics.tap import TapSupermetrics
-from tap_supermetrics.writer import MessageWriter
 from tests.house.test_texts import declared_requirements
 
 INSTALLED: Final = version("singer-sdk")

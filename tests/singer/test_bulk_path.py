@@ -20,9 +20,9 @@ import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
 from tap_supermetrics.errors import InterruptedRun
+from tap_supermetrics.singer.writer import MessageWriter
 from tap_supermetrics.streams import ReportStream
 from tap_supermetrics.tap import TapSupermetrics
-from tap_supermetrics.writer import MessageWriter
 from tests.benchmarks.server import serving
 from tests.tap import command, config_for
 

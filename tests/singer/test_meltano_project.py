@@ -16,9 +16,11 @@ from jsonschema import Draft202012Validator
 from meltano.core.state_store import MeltanoState
 
 from tap_supermetrics.dates import DateRange
+from tap_supermetrics.model import SubmittedBatch
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.state import AsyncRun, HeldBatch, ReportState
+from tap_supermetrics.sync.state import AsyncRun, ReportState
+from tests.core.reports import split
 from tests.demo import processes
 
 if TYPE_CHECKING:
@@ -55,9 +57,7 @@ def test_states_of_any_two_runs_can_be_merged() -> None:
     """Meltano fails where a key holds an object in one state and null in the other."""
     now, day = datetime(2024, 6, 10, tzinfo=timezone.utc), date(2024, 6, 9)
     dates = DateRange(first=day, last=day)
-    batch = HeldBatch(
-        batch_id="qrb_1", submitted_at=now, split_dates=True, split_accounts=True, items={}
-    )
+    batch = SubmittedBatch(batch_id="qrb_1", submitted_at=now, split=split(), items={}, size=1)
     idle = ReportState(replication_key="Date", start=day)
     busy = ReportState(
         replication_key="Date",

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ def parsed_day(text: str, today: date, code: str) -> date:
     """A day from `YYYY-MM-DD`, `@<unix seconds>` or words ("-2 weeks next Monday").
 
     Raises:
-        ApiError: It is none of these; `code` tells which parameter it was.
+        RefusalError: It is none of these; `code` tells which parameter it was.
     """
     text = text.strip().lower()
     try:
@@ -45,7 +45,7 @@ def parsed_day(text: str, today: date, code: str) -> date:
             return date.fromisoformat(text)
         return _relative(text, today)
     except (ValueError, OverflowError):
-        raise ApiError(code, f'"{text}" is not a date.') from None
+        raise RefusalError(code, f'"{text}" is not a date.') from None
 
 
 def _relative(text: str, day: date) -> date:
@@ -129,14 +129,14 @@ def parsed_range(kind: str, today: date) -> Range:
     """The days of a `date_range_type` other than "custom".
 
     Raises:
-        ApiError: There is no such type.
+        RefusalError: There is no such type.
     """
     kind = kind.strip().lower()
     if kind in _FIXED:
         return _FIXED[kind](today)
     match = re.fullmatch(r"last_(\d+)_(day|week|month|year)s(_sun_sat|_mon_sun)?(_inc)?", kind)
     if match is None or (match[2] == "week") is (match[3] is None):
-        raise ApiError("DATE_RANGE_TYPE_INVALID", f'"{kind}" is not a date range type.')
+        raise RefusalError("DATE_RANGE_TYPE_INVALID", f'"{kind}" is not a date range type.')
     return _last(int(match[1]), match[2], today, sunday=match[3] == "_sun_sat", inc=bool(match[4]))
 
 

@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
-from tap_supermetrics.lines import LineFormat
-from tap_supermetrics.records import Mismatches, RecordReader, rows_of
-from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, RecordShape, shape_of
+from tap_supermetrics.records.convert import Mismatches, RecordReader, rows_of
+from tap_supermetrics.records.encode import LineFormat
+from tap_supermetrics.records.schema import (
+    ACCOUNT_ID,
+    DATE,
+    FETCHED_AT,
+    SCHEDULE_ID,
+    RecordSchema,
+    record_schema,
+)
 from tests.core.reports import report
 
 if TYPE_CHECKING:
@@ -80,8 +87,8 @@ fitting: dict[str, st.SearchStrategy[Cell]] = {
 }
 
 
-def shape(**own: object) -> RecordShape:
-    return shape_of(report(fields=list(DATA_TYPES), **own), LISTED)
+def schema(**own: object) -> RecordSchema:
+    return record_schema(report(fields=list(DATA_TYPES), **own), LISTED)
 
 
 def echo(order: Sequence[str] = tuple(DATA_TYPES), extra: int = 0) -> tuple[FieldEcho, ...]:
@@ -100,7 +107,7 @@ def everything(_: str) -> bool:
 
 
 def line_format(is_selected: Callable[[str], bool] = everything) -> LineFormat:
-    return LineFormat(stream="ads", version=None, is_selected=is_selected, now=lambda: NOW)
+    return LineFormat(stream="ads", version=None, is_selected=is_selected, clock=lambda: NOW)
 
 
 def blocks(rows: Sequence[Sequence[Cell]], size: int) -> list[bytes]:
@@ -148,13 +155,13 @@ def agree(  # noqa: PLR0913 - all that makes a difference
     policy: str = "fail",
     day: str | None = "2024-03-01",
     placed: tuple[FieldEcho, ...] | None = None,
-    found: RecordShape | None = None,
+    found: RecordSchema | None = None,
 ) -> None:
     """Both ways give the same records, the same counts of misfits and the same error."""
     counts = [Mismatches(), Mismatches()]
     readers = [
         RecordReader(
-            found or shape(),
+            found or schema(),
             echo() if placed is None else placed,
             metadata(day),
             each if policy == "null" else None,
@@ -228,14 +235,14 @@ def test_a_row_of_another_shape_is_refused_or_taken_alike(row: Any) -> None:  # 
 
 @pytest.mark.parametrize("block", [b"[[1,", b"[[1e999]]", b'[["\xff"]]', b"{}", b"[[]]"])
 def test_a_block_that_is_no_rows_loses_the_query(block: bytes) -> None:
-    reader = RecordReader(shape(), echo(), metadata(None), None)
+    reader = RecordReader(schema(), echo(), metadata(None), None)
     assert by_lines(line_format(), reader, [block]) == one_by_one(reader, [block])
     assert "RESULT_MISMATCH" in one_by_one(reader, [block])[1]
 
 
 def test_records_before_a_value_that_does_not_fit_are_given_first() -> None:
     bad = [*GOOD[:5], "many", *GOOD[6:]]
-    reader = RecordReader(shape(), echo(), metadata(None), None)
+    reader = RecordReader(schema(), echo(), metadata(None), None)
     found, error = by_lines(line_format(), reader, blocks([GOOD, GOOD, bad, GOOD], 4))
     assert len(found) == 2
     assert "TYPE_MISMATCH: field Clicks" in error
@@ -247,7 +254,7 @@ def test_rows_that_need_no_mending_give_the_same_records(
     selected: Sequence[str], day: str | None
 ) -> None:
     fields = ["Day", "Name", "Clicks"]
-    found = shape_of(report(fields=fields), LISTED)
+    found = record_schema(report(fields=fields), LISTED)
     placed = [FieldEcho(id=name, data_column=place) for place, name in enumerate(fields)]
     rows: list[list[Cell]] = [["2024-03-01", "a", 1], ["2024-03-02", "", None]]
     reader = RecordReader(found, placed, metadata(day), None)
@@ -262,15 +269,15 @@ def test_rows_that_need_no_mending_give_the_same_records(
 @pytest.mark.parametrize("own", [{}, {"metadata_columns": False}])
 @pytest.mark.parametrize("day", ["2024-03-01", None])
 def test_the_taps_own_columns_are_the_same(own: dict[str, object], day: str | None) -> None:
-    agree([GOOD] * 4, day=day, found=shape(**own))
-    agree([GOOD] * 4, day=day, found=shape(**own, replication_key="_sm_date"))
-    agree([GOOD] * 4, day=day, found=shape(**own, key_properties=["Name"]))
+    agree([GOOD] * 4, day=day, found=schema(**own))
+    agree([GOOD] * 4, day=day, found=schema(**own, replication_key="_sm_date"))
+    agree([GOOD] * 4, day=day, found=schema(**own, key_properties=["Name"]))
 
 
 @given(st.sets(st.sampled_from([*DATA_TYPES, ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID])))
 def test_only_selected_columns_are_written(selected: set[str]) -> None:
     for day in ("2024-03-01", None):
-        reader = RecordReader(shape(), echo(), metadata(day), None)
+        reader = RecordReader(schema(), echo(), metadata(day), None)
         whole = list(reader.records([GOOD]))
         expected = [exact({n: v for n, v in each.items() if n in selected}) for each in whole]
         made = line_format(selected.__contains__)
@@ -279,8 +286,8 @@ def test_only_selected_columns_are_written(selected: set[str]) -> None:
 
 
 def test_a_message_has_the_version_of_its_stream() -> None:
-    made = LineFormat(stream='a"b', version=17, is_selected=everything, now=lambda: NOW)
-    reader = RecordReader(shape(), echo(), metadata(None), None)
+    made = LineFormat(stream='a"b', version=17, is_selected=everything, clock=lambda: NOW)
+    reader = RecordReader(schema(), echo(), metadata(None), None)
     (lines,) = made.lines(reader, blocks([GOOD], 1))
     message = json.loads(lines.data)
     assert (message["stream"], message["version"]) == ('a"b', 17)

@@ -22,8 +22,8 @@ import msgspec
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Cell
-from tap_supermetrics.records import Column, RecordReader, rows_of
-from tap_supermetrics.shapes import DATE, ValueKind
+from tap_supermetrics.records.convert import Column, RecordReader, rows_of
+from tap_supermetrics.records.schema import DATE, ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -199,13 +199,13 @@ class LineFormat:
         stream: name of the stream.
         version: of the stream; None where it has none.
         is_selected: whether a column is to be written, by its name.
-        now: the wall clock, with offset.
+        clock: tells the time, with offset.
     """
 
     stream: str
     version: int | None
     is_selected: Callable[[str], bool]
-    now: Callable[[], datetime]
+    clock: Callable[[], datetime]
     _readers: dict[Any, _BlockReader] = field(default_factory=dict)
 
     def lines(self, reader: RecordReader, blocks: Iterable[bytes]) -> Iterator[Lines]:
@@ -251,7 +251,7 @@ class LineFormat:
         """Each record in its message. JSON has no line breaks but those between lines."""
         begin = b'{"type":"RECORD","stream":%b,"record":' % _ENCODER.encode(self.stream)
         version = b"" if self.version is None else b',"version":%d' % self.version
-        end = b'%b,"time_extracted":%b}\n' % (version, _ENCODER.encode(self.now()))
+        end = b'%b,"time_extracted":%b}\n' % (version, _ENCODER.encode(self.clock()))
         encoded = _ENCODER.encode_lines(records)[:-1].replace(_SLOT, shared)
         framed = encoded.replace(b"\n", end + begin)
         return Lines(count=len(records), data=b"".join((begin, framed, end)))

@@ -15,7 +15,7 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.secrecy import without_key
+from tap_supermetrics.redaction import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.errors import SettingsError, TapError
-from tap_supermetrics.planning.plan import account_id_of, plan_report, plan_test, scope_of
-from tap_supermetrics.records import Mismatches
-from tap_supermetrics.shapes import ACCOUNT_ID, DATE, ValueKind, is_dated, shape_of
-from tap_supermetrics.state import report_state
+from tap_supermetrics.model import SplitAccounts, account_id_of
+from tap_supermetrics.planning.plan import plan_report, plan_test, scope_of
+from tap_supermetrics.records.convert import Mismatches
+from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, ValueKind, is_dated, record_schema
+from tap_supermetrics.sync.state import report_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from tap_supermetrics.api.wire import FieldInfo
-    from tap_supermetrics.directory import Directory
     from tap_supermetrics.extraction.extraction import HeldResults
-    from tap_supermetrics.planning.plan import Query, Scope
-    from tap_supermetrics.settings import Report
-    from tap_supermetrics.shapes import RecordShape
-    from tap_supermetrics.state import ReportState
+    from tap_supermetrics.model import Query, Report
+    from tap_supermetrics.planning.plan import Scope
+    from tap_supermetrics.records.schema import RecordSchema
+    from tap_supermetrics.sync.lookups import Lookups
+    from tap_supermetrics.sync.state import ReportState
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Course:
 
     Attributes:
         report: the entry of `queries`.
-        shape: what its records look like.
+        schema: what its records look like.
         is_dated: whether its data source knows dates at all.
         state: what is known of it; changes while the run goes.
         scope: what it wants; None until it is planned.
@@ -47,7 +48,7 @@ class Course:
     """
 
     report: Report
-    shape: RecordShape
+    schema: RecordSchema
     is_dated: bool
     state: ReportState
     scope: Scope | None = None
@@ -58,7 +59,7 @@ class Course:
     has_rows: bool = False
     misfits: int = 0
 
-    def resolve(self, directory: Directory, now: datetime) -> Scope:
+    def resolve(self, lookups: Lookups, now: datetime) -> Scope:
         """Find out what the report wants.
 
         Raises:
@@ -66,12 +67,12 @@ class Course:
             ApiError: the API refuses everything.
             TapError: the API does not tell its accounts.
         """
-        directory.check_names(self.report)
+        lookups.check_names(self.report)
         self.scope = scope_of(
             self.report,
-            directory.accounts_of(self.report, is_dated=self.is_dated),
+            lookups.accounts_of(self.report, is_dated=self.is_dated),
             now,
-            replication_key=self.shape.replication_key,
+            replication_key=self.schema.replication_key,
             is_dated=self.is_dated,
             not_before=self.state.not_before,
         )
@@ -81,7 +82,7 @@ class Course:
                 "%s: no day to ask for, its first is after its last; see `start_date`, `end_date`",
                 self.report.name,
             )
-        if len(self.scope.groups) > 1 and ACCOUNT_ID not in self.shape.key_properties:
+        if len(self.scope.groups) > 1 and ACCOUNT_ID not in self.schema.key_properties:
             logger.warning(
                 "%s.key_properties: without %s, rows of several accounts may replace each other",
                 self.report.path,
@@ -129,7 +130,7 @@ class Course:
 
     def _check_key(self) -> None:
         """Refuse another key than that of the rows in the target."""
-        old, new = self.state.key_properties, self.shape.key_properties
+        old, new = self.state.key_properties, self.schema.key_properties
         if old and {*old} != {*new}:
             raise TapError(
                 f"its key was {', '.join(old)} and now is {', '.join(new)}: days read again would "
@@ -171,21 +172,21 @@ def _have_common(some: set[str], others: set[str]) -> bool:
     return bool(some & others) or any(each.startswith("list.") for each in some | others)
 
 
-def discover(directory: Directory, reports: Sequence[Report]) -> dict[str, RecordShape]:
+def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSchema]:
     """The shape of every report, by name.
 
     Raises:
         ApiError: the fields of a data source cannot be had.
     """
-    shapes: dict[str, RecordShape] = {}
-    for report, shape, _ in _discover(directory, reports):
-        shapes[report.name] = shape
-        _warn_of_unlisted(report, shape)
-    return shapes
+    schemas: dict[str, RecordSchema] = {}
+    for report, schema, _ in _discover(lookups, reports):
+        schemas[report.name] = schema
+        _warn_of_unlisted(report, schema)
+    return schemas
 
 
 def courses_of(
-    directory: Directory, reports: Sequence[Report], bookmarks: Mapping[str, Any], now: datetime
+    lookups: Lookups, reports: Sequence[Report], bookmarks: Mapping[str, Any], now: datetime
 ) -> dict[str, Course]:
     """Reports with their shape and state, by name.
 
@@ -197,11 +198,11 @@ def courses_of(
     courses = {
         report.name: Course(
             report=report,
-            shape=shape,
+            schema=schema,
             is_dated=dated,
-            state=_state(report, shape, bookmarks.get(report.name), now, mistakes),
+            state=_state(report, schema, bookmarks.get(report.name), now, mistakes),
         )
-        for report, shape, dated in _discover(directory, reports)
+        for report, schema, dated in _discover(lookups, reports)
     }
     if mistakes:
         raise SettingsError(mistakes)
@@ -209,27 +210,27 @@ def courses_of(
 
 
 def _state(
-    report: Report, shape: RecordShape, raw: object, now: datetime, mistakes: list[str]
+    report: Report, schema: RecordSchema, raw: object, now: datetime, mistakes: list[str]
 ) -> ReportState:
     today = now.astimezone(report.timezone).date()
     start = report.start_date.on(today) if report.start_date else None
-    return report_state(raw, report.name, shape.replication_key, start, mistakes)
+    return report_state(raw, report.name, schema.replication_key, start, mistakes)
 
 
 def _discover(
-    directory: Directory, reports: Sequence[Report]
-) -> Iterator[tuple[Report, RecordShape, bool]]:
-    directory.ask_for_fields(report.ds_id for report in reports)
+    lookups: Lookups, reports: Sequence[Report]
+) -> Iterator[tuple[Report, RecordSchema, bool]]:
+    lookups.ask_for_fields(report.ds_id for report in reports)
     for report in reports:
-        listed = directory.fields_of(report)
-        shape = shape_of(report, listed)
-        _check_shape(report, shape, listed)
-        yield report, shape, is_dated(report, listed)
+        listed = lookups.fields_of(report)
+        schema = record_schema(report, listed)
+        _check_schema(report, schema, listed)
+        yield report, schema, is_dated(report, listed)
 
 
-def _warn_of_unlisted(report: Report, shape: RecordShape) -> None:
+def _warn_of_unlisted(report: Report, schema: RecordSchema) -> None:
     unlisted = [
-        each.name for each in shape.fields if not each.is_listed and each.name not in report.types
+        each.name for each in schema.fields if not each.is_listed and each.name not in report.types
     ]
     if unlisted:
         logger.warning(
@@ -240,13 +241,13 @@ def _warn_of_unlisted(report: Report, shape: RecordShape) -> None:
         )
 
 
-def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]) -> None:
-    _check_replication_key(report, shape, listed)
-    day = {shape.replication_key, DATE}
-    if shape.replication_key and not day & {*shape.key_properties}:
+def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
+    _check_replication_key(report, schema, listed)
+    day = {schema.replication_key, DATE}
+    if schema.replication_key and not day & {*schema.key_properties}:
         mistake = (
-            f"{report.path}.key_properties: add {shape.replication_key} or {DATE}; without the day "
-            "in the key, each day would replace the one before"
+            f"{report.path}.key_properties: add {schema.replication_key} or {DATE}; without the "
+            "day in the key, each day would replace the one before"
         )
         raise SettingsError([mistake])
     needs_start = is_dated(report, listed) and not report.date_range_type
@@ -254,17 +255,22 @@ def _check_shape(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]
         raise SettingsError([f"{report.path}.start_date: required, {report.ds_id} has dates"])
 
 
-def _check_replication_key(report: Report, shape: RecordShape, listed: Sequence[FieldInfo]) -> None:
+def _check_replication_key(
+    report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]
+) -> None:
     path, key = f"{report.path}.replication_key", report.replication_key
     if key == DATE and not is_dated(report, listed):
         raise SettingsError([f"{path}: leave it out, {report.ds_id} has no dates"])
-    kinds = {each.name: each.kind for each in shape.fields}
+    kinds = {each.name: each.kind for each in schema.fields}
     if key in kinds and kinds[key] is not ValueKind.DATE:
         raise SettingsError([f"{path}: expected a field of dates, {key} is {kinds[key].name}"])
 
 
 def _check_accounts(report: Report, scope: Scope) -> None:
-    if not scope.policy.split_accounts and len(scope.accounts) > wire.MAX_ACCOUNTS_PER_QUERY:
+    if (
+        scope.policy.split.accounts is SplitAccounts.NONE
+        and len(scope.accounts) > wire.MAX_ACCOUNTS_PER_QUERY
+    ):
         mistake = (
             f"{report.path}.ds_accounts: {len(scope.accounts)} accounts are too many for one "
             f"query, which takes {wire.MAX_ACCOUNTS_PER_QUERY}; set split_accounts_policy: all"

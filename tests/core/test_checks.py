@@ -9,9 +9,9 @@ import pytest
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import FieldEcho, FieldInfo
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.records import RecordReader
-from tap_supermetrics.row_checks import MAX_ROWS, with_own_days, with_unique_keys
-from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, shape_of
+from tap_supermetrics.records.checks import MAX_ROWS, with_own_days, with_unique_keys
+from tap_supermetrics.records.convert import RecordReader
+from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, record_schema
 from tests.core.reports import report
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ BLOCKS = [b'[["2024-03-01","a",1],["2024-03-01","b",2]]', b'[["2024-03-02","a",1
 def blocks_checked(*key: str, blocks: Sequence[bytes] = BLOCKS) -> list[bytes]:
     asked = report(fields=list(TYPES), key_properties=list(key))
     metadata = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
-    reader = RecordReader(shape_of(asked, LISTED), ECHO, metadata, None)
+    reader = RecordReader(record_schema(asked, LISTED), ECHO, metadata, None)
     return list(with_unique_keys(blocks, reader, asked.key_properties))
 
 
@@ -67,7 +67,7 @@ def test_of_a_long_result_only_the_first_rows_are_looked_at() -> None:
 def blocks_dated(first: int, last: int) -> list[bytes]:
     asked = report(fields=list(TYPES))
     metadata = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
-    reader = RecordReader(shape_of(asked, LISTED), ECHO, metadata, None)
+    reader = RecordReader(record_schema(asked, LISTED), ECHO, metadata, None)
     dates = DateRange(first=date(2024, 3, first), last=date(2024, 3, last))
     return list(with_own_days(BLOCKS, reader, "Day", dates))
 

@@ -18,7 +18,7 @@ import msgspec
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Row
 from tap_supermetrics.dates import parse_date
-from tap_supermetrics.shapes import DATE, Field, RecordShape, ValueKind
+from tap_supermetrics.records.schema import DATE, Field, RecordSchema, ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -167,7 +167,7 @@ class RecordReader:
     """Makes records of the rows of one result.
 
     Args:
-        shape: what records look like.
+        schema: what records look like.
         echo: how the API placed the fields in this result.
         metadata: values of the tap's own columns; `_sm_date` is None where rows say it.
         mismatches: where values that do not fit are counted; None to fail on the first.
@@ -185,14 +185,14 @@ class RecordReader:
 
     def __init__(
         self,
-        shape: RecordShape,
+        schema: RecordSchema,
         echo: Sequence[FieldEcho],
         metadata: Mapping[str, str | None],
         mismatches: Mismatches | None,
     ) -> None:
-        _check_assumed(shape.fields, echo)
+        _check_assumed(schema.fields, echo)
         places = _places(echo)
-        never_null = {*shape.key_properties, shape.replication_key}
+        never_null = {*schema.key_properties, schema.replication_key}
         self.columns = tuple(
             Column(
                 field=each,
@@ -200,11 +200,11 @@ class RecordReader:
                 is_key=each.name in never_null,
                 convert=_converter(each, mismatches, is_key=each.name in never_null),
             )
-            for each in shape.fields
+            for each in schema.fields
         )
-        self.shared = {name: metadata[name] for name in shape.metadata_columns}
-        is_dated_by_rows = self.shared.get(DATE, "") is None and shape.replication_key != DATE
-        self.dated_by = shape.replication_key if is_dated_by_rows else ""
+        self.shared = {name: metadata[name] for name in schema.metadata_columns}
+        is_dated_by_rows = self.shared.get(DATE, "") is None and schema.replication_key != DATE
+        self.dated_by = schema.replication_key if is_dated_by_rows else ""
         if self.dated_by:
             del self.shared[DATE]
         self.sent_width = 1 + max(places.values())

@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from tap_supermetrics.emulator.dates import parsed_day, parsed_range
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
+from tap_supermetrics.emulator.ranges import parsed_day, parsed_range
 
 TODAY = date(2024, 5, 15)  # A Wednesday.
 
@@ -49,7 +49,7 @@ def test_a_month_that_is_too_short_is_counted_on_as_php_does(
 
 @pytest.mark.parametrize("text", ["7daysAgo", "2024-13-01", "2024-5-1", "@soon", "whenever"])
 def test_other_strings_are_refused(text: str) -> None:
-    with pytest.raises(ApiError, match="START_DATE_INVALID"):
+    with pytest.raises(RefusalError, match="START_DATE_INVALID"):
         parsed_day(text, TODAY, "START_DATE_INVALID")
 
 
@@ -85,5 +85,5 @@ def test_this_month_is_last_month_on_its_first_day() -> None:
 
 @pytest.mark.parametrize("kind", ["this_year", "last_days", "last_2_weeks", "last_2_days_mon_sun"])
 def test_other_types_are_refused(kind: str) -> None:
-    with pytest.raises(ApiError, match="DATE_RANGE_TYPE_INVALID"):
+    with pytest.raises(RefusalError, match="DATE_RANGE_TYPE_INVALID"):
         parsed_range(kind, TODAY)

@@ -13,31 +13,31 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_early
-from tap_supermetrics.courses import courses_of
 from tap_supermetrics.dates import intersect
 from tap_supermetrics.errors import QueriesLostError, TapError
 from tap_supermetrics.extraction.channel import ExtractionOptions
 from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
-from tap_supermetrics.extraction.outcomes import Lost
 from tap_supermetrics.extraction.refusals import DOUBTFUL_AFTER
+from tap_supermetrics.extraction.results import Lost
 from tap_supermetrics.planning.plan import emission_order, recent_days
-from tap_supermetrics.records import RecordReader, rows_of
-from tap_supermetrics.row_checks import with_own_days, with_unique_keys
-from tap_supermetrics.shapes import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
-from tap_supermetrics.state import AsyncRun
-from tap_supermetrics.summary import Summary
+from tap_supermetrics.records.checks import with_own_days, with_unique_keys
+from tap_supermetrics.records.convert import RecordReader, rows_of
+from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
+from tap_supermetrics.sync.report_sync import courses_of
+from tap_supermetrics.sync.state import AsyncRun
+from tap_supermetrics.sync.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from typing import TypeVar
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.courses import Course
-    from tap_supermetrics.directory import Directory
-    from tap_supermetrics.extraction.outcomes import Outcome, Result
-    from tap_supermetrics.lines import LineFormat, Lines
-    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.extraction.results import Outcome, Result
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.records.encode import LineFormat, Lines
     from tap_supermetrics.settings import Settings
+    from tap_supermetrics.sync.lookups import Lookups
+    from tap_supermetrics.sync.report_sync import Course
 
     T = TypeVar("T")
     # What makes records, in whatever form, of the blocks of rows of one result.
@@ -62,7 +62,7 @@ class Run:
     Args:
         settings: the configuration.
         client: the API.
-        directory: what it lists.
+        lookups: what it lists.
         bookmarks: Singer's bookmarks, by stream; kept up to date.
         write_state: writes a STATE message with these bookmarks.
     """
@@ -71,7 +71,7 @@ class Run:
         self,
         settings: Settings,
         client: Client,
-        directory: Directory,
+        lookups: Lookups,
         bookmarks: dict[str, Any],
         write_state: Callable[[], None],
     ) -> None:
@@ -80,7 +80,7 @@ class Run:
         self._bookmarks = bookmarks
         self._write_state = write_state
         self._started_at = utc_now()
-        self._directory = directory
+        self._lookups = lookups
         self._courses: dict[str, Course] = {}
         self._extraction: Extraction | None = None
         self._async_run: AsyncRun | None = None
@@ -110,7 +110,7 @@ class Run:
         """
         by_name = {report.name: report for report in self._settings.reports}
         reports = [by_name[name] for name in selected]
-        self._courses = courses_of(self._directory, reports, self._bookmarks, self._started_at)
+        self._courses = courses_of(self._lookups, reports, self._bookmarks, self._started_at)
         held = HeldResults()
         if not is_test:
             batches = (batch for course in self._courses.values() for batch in course.state.batches)
@@ -194,7 +194,7 @@ class Run:
         """Plan a report; one that cannot be planned does not hold back the others."""
         name = course.report.name
         try:
-            scope = course.resolve(self._directory, self._started_at)
+            scope = course.resolve(self._lookups, self._started_at)
             if is_test:
                 course.plan_test(scope)
             elif note := course.plan(scope, held, ignores_coverage=ignores_coverage):
@@ -242,7 +242,7 @@ class Run:
             reader, blocks = self._reader(course, outcome), outcome.spool.blocks()
             if key := course.report.key_properties:
                 blocks = with_unique_keys(blocks, reader, key)
-            day, dates = course.shape.replication_key, outcome.query.dates
+            day, dates = course.schema.replication_key, outcome.query.dates
             if day in course.report.fields and dates:
                 blocks = with_own_days(blocks, reader, day, dates)
             for each in convert(reader, blocks):
@@ -262,7 +262,7 @@ class Run:
         )
         if outcome.dates:
             self._learn_given(course, outcome.dates.first)
-        course.state.key_properties = course.shape.key_properties
+        course.state.key_properties = course.schema.key_properties
         course.has_rows = course.has_rows or outcome.row_count > 0
         self.summary.done(outcome, outcome.row_count)
 
@@ -270,7 +270,7 @@ class Run:
         dates = result.query.dates
         day = str(dates.first) if dates and dates.days == 1 else None
         return RecordReader(
-            course.shape,
+            course.schema,
             result.fields,
             {
                 ACCOUNT_ID: result.query.account_id,

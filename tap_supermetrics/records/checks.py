@@ -10,15 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.records import rows_of
-from tap_supermetrics.shapes import DATE
+from tap_supermetrics.records.convert import rows_of
+from tap_supermetrics.records.schema import DATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tap_supermetrics.api.wire import Cell
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.records import Column, RecordReader
+    from tap_supermetrics.records.convert import Column, RecordReader
 
 MAX_ROWS: Final = 10_000
 """So many rows of a result are looked at: a key that is too short shows early."""

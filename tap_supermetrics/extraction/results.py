@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.api.wire import FieldEcho
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.planning.plan import Query
+    from tap_supermetrics.model import Query
 
 MEMORY_PER_RESULT: Final = 64 * 1024
 """Bytes of a result that stay in memory; the rest of a larger one waits on disk."""

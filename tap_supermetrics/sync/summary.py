@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.extraction.outcomes import Lost, Result
-    from tap_supermetrics.planning.plan import Query
-    from tap_supermetrics.records import Mismatches
+    from tap_supermetrics.extraction.results import Lost, Result
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.records.convert import Mismatches
 
 MAX_FAILURES = 50
 """So many lines about failures; of more, only how many."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tap_supermetrics.api.wire import FieldInfo
-    from tap_supermetrics.settings import Report
+    from tap_supermetrics.model import Report
 
 ACCOUNT_ID: Final = f"{METADATA_PREFIX}account_id"
 DATE: Final = f"{METADATA_PREFIX}date"
@@ -113,28 +113,28 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordShape:
+class RecordSchema:
     """What the records of one report look like.
 
     Attributes:
         fields: in the order requested.
         key_properties: the key; its values are never null.
         replication_key: empty for a report that is read whole.
-        schema: JSON Schema of a record.
+        json_schema: JSON Schema of a record.
     """
 
     fields: tuple[Field, ...]
     key_properties: tuple[str, ...]
     replication_key: str
-    schema: Mapping[str, Any]
+    json_schema: Mapping[str, Any]
 
     @property
     def metadata_columns(self) -> tuple[str, ...]:
         """The tap's own columns that records carry."""
-        return tuple(name for name in _METADATA_SCHEMAS if name in self.schema["properties"])
+        return tuple(name for name in _METADATA_SCHEMAS if name in self.json_schema["properties"])
 
 
-def shape_of(report: Report, listed: Iterable[FieldInfo]) -> RecordShape:
+def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
     """The shape of a report's records.
 
     Args:
@@ -151,11 +151,11 @@ def shape_of(report: Report, listed: Iterable[FieldInfo]) -> RecordShape:
     )
     replication_key = _replication_key(report, fields)
     key = report.key_properties or _default_key(fields, replication_key)
-    return RecordShape(
+    return RecordSchema(
         fields=fields,
         key_properties=key,
         replication_key=replication_key,
-        schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
+        json_schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
     )
 
 

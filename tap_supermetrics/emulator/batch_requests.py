@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from tap_supermetrics.emulator.errors import ApiError
+from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.faults import Target
 from tap_supermetrics.emulator.parameters import (
     Params,
@@ -25,7 +25,7 @@ from tap_supermetrics.emulator.parameters import (
     source_of,
     today_of,
 )
-from tap_supermetrics.emulator.queries import Batch, Query
+from tap_supermetrics.emulator.queries import EmulatedBatch, EmulatedQuery
 
 if TYPE_CHECKING:
     from tap_supermetrics.emulator.options import Options
@@ -56,11 +56,11 @@ class _Piece:
     suffix: str
 
 
-def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) -> Batch:
+def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) -> EmulatedBatch:
     """A batch from the body of a request.
 
     Raises:
-        ApiError: A BATCH_* code: a limit is exceeded, or an item is no query or cannot be split.
+        RefusalError: BATCH_*: a limit is exceeded, or an item is no query or cannot be split.
     """
     timeout = _bounded(params, "timeout_minutes", (MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT))
     concurrency = _bounded(
@@ -76,12 +76,12 @@ def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) 
         "add_exclude_account_errors": is_true(params.get("add_exclude_account_errors")),
         "add_clean_data_types": is_true(params.get("add_clean_data_types")),
     }
-    batch = Batch(
+    batch = EmulatedBatch(
         id=batch_id, key=key, shown=shown, concurrency=concurrency, timeout=timeout * 60.0
     )
     pieces = _pieces([_item(item) for item in _items(params)], shown, around)
     batch.queries = tuple(
-        Query(
+        EmulatedQuery(
             schedule_id=batch_id + piece.suffix,
             params=piece.params,
             key=key,
@@ -106,7 +106,7 @@ def target_of(schedule_id: str, params: Params, around: Surroundings) -> Target:
         if source.has_dates:
             today = today_of(params, around.options, around.now)
             days = date_range(params, source, around.options, today)
-    except ApiError:
+    except RefusalError:
         pass  # It will fail when it runs, and say why.
     ds_id = str(params.get("ds_id") or "").upper()
     return Target(
@@ -120,24 +120,24 @@ def _bounded(params: Params, name: str, bounds: tuple[int, int, int]) -> int:
     if value is None:
         return default
     if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)):
-        raise ApiError("BAD_REQUEST", f"Parameter {name} must be a whole number.")
+        raise RefusalError("BAD_REQUEST", f"Parameter {name} must be a whole number.")
     if int(str(value)) > highest:
         code = f"BATCH_{name.upper()}_LIMIT_EXCEEDED"
-        raise ApiError(code, f"{value} was requested, {highest} is the maximum.")
+        raise RefusalError(code, f"{value} was requested, {highest} is the maximum.")
     return max(lowest, int(str(value)))
 
 
 def _policy(params: Params, name: str, other: str) -> str:
     value = params.get(name) or "none"
     if value not in {"none", other}:
-        raise ApiError("BAD_REQUEST", f'Parameter {name} must be "none" or "{other}".')
+        raise RefusalError("BAD_REQUEST", f'Parameter {name} must be "none" or "{other}".')
     return str(value)
 
 
 def _format(params: Params) -> str:
     value = str(params.get("query_output_format") or "json")
     if value not in FORMATS:
-        raise ApiError("BATCH_QUERY_OUTPUT_FORMAT_INVALID", f'"{value}" is not supported.')
+        raise RefusalError("BATCH_QUERY_OUTPUT_FORMAT_INVALID", f'"{value}" is not supported.')
     return value
 
 
@@ -149,7 +149,7 @@ def _items(params: Params) -> list[object]:
         except ValueError:
             items = None
     if not isinstance(items, list) or not items:
-        raise ApiError("BATCH_QUERY_ITEM_VALUE_INVALID", "Parameter queries is required.")
+        raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", "Parameter queries is required.")
     return items
 
 
@@ -157,9 +157,9 @@ def _item(item: object) -> Params:
     if isinstance(item, str):
         item = parsed_url(item)
     if not isinstance(item, Mapping):
-        raise ApiError("BATCH_QUERY_ITEM_TYPE_INVALID", "Expected an object or a URL.")
+        raise RefusalError("BATCH_QUERY_ITEM_TYPE_INVALID", "Expected an object or a URL.")
     if not item.get("ds_id") or not item.get("fields"):
-        raise ApiError("BATCH_QUERY_ITEM_VALUE_INVALID", "A query needs ds_id and fields.")
+        raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", "A query needs ds_id and fields.")
     return {key: value for key, value in item.items() if key not in {"api_key", "schedule_id"}}
 
 
@@ -167,18 +167,18 @@ def parsed_url(url: str) -> dict[str, object]:
     """The parameters of a query URL, version 2 or, as far as its names tell, 1 (`dsAccounts`).
 
     Raises:
-        ApiError: It is no URL.
+        RefusalError: It is no URL.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ApiError("BATCH_QUERY_ITEM_VALUE_INVALID", f"{url[:100]} is not a URL.")
+        raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", f"{url[:100]} is not a URL.")
     sent: dict[str, object] = dict(parse_qsl(parts.query, keep_blank_values=True))
     try:
         inner = json.loads(str(sent.pop("json", "{}")))
     except ValueError:
         inner = None
     if not isinstance(inner, dict):
-        raise ApiError("BATCH_QUERY_ITEM_VALUE_INVALID", "Parameter json is not an object.")
+        raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", "Parameter json is not an object.")
     named = {**sent, **inner}
     return {re.sub(r"(?<=[a-z])([A-Z]+)", r"_\1", key).lower(): named[key] for key in named}
 
@@ -196,7 +196,7 @@ def _pieces(items: list[Params], shown: Mapping[str, object], around: Surroundin
 
 def _check_amount(amount: int, highest: int) -> None:
     if amount > highest:
-        raise ApiError(
+        raise RefusalError(
             "BATCH_QUERIES_LIMIT_EXCEEDED",
             f"There are more than {highest} queries after splitting, {highest} are allowed.",
         )
@@ -214,8 +214,10 @@ def _split(item: Params, shown: Mapping[str, object], around: Surroundings) -> I
     try:
         accounts = _accounts_of(item, around) if shown["split_accounts_policy"] == "all" else None
         days = _days_of(item, around) if shown["split_dates_policy"] == "day" else None
-    except ApiError as error:
-        raise ApiError("BATCH_QUERY_ITEM_SPLIT_FAILED", error.description or error.code) from None
+    except RefusalError as error:
+        raise RefusalError(
+            "BATCH_QUERY_ITEM_SPLIT_FAILED", error.description or error.code
+        ) from None
     by_account = enumerate(accounts or (None,), 1)
     by_day = enumerate(days or (None,), 1)
     pairs = list(itertools.product(by_account, by_day))

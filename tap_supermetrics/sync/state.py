@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.dates import DateRange, merge, parse_date
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.model import BatchItem, SplitAccounts, SplitDates, SplitPolicy, SubmittedBatch
 from tap_supermetrics.planning.coverage import Coverage, Fetch
-from tap_supermetrics.planning.packing import BatchItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,25 +31,6 @@ if TYPE_CHECKING:
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _MAX_DAYS = 3660
 _PARTITION = "a context with account_id, days as YYYY-MM-DD and ranges as [[first, last], ...]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBatch:
-    """A query batch that the API may still hold results of.
-
-    Attributes:
-        batch_id: the API's id.
-        submitted_at: when it was started, with offset.
-        split_dates: whether its items are split by day.
-        split_accounts: whether its items are split by account.
-        items: the report's items, by their place in the batch (from 0).
-    """
-
-    batch_id: str
-    submitted_at: datetime
-    split_dates: bool
-    split_accounts: bool
-    items: Mapping[int, BatchItem]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +70,7 @@ class ReportState:
     request_hash: str = ""
     key_properties: tuple[str, ...] = ()
     coverage: dict[str, Coverage] = field(default_factory=dict)
-    batches: tuple[HeldBatch, ...] = ()
+    batches: tuple[SubmittedBatch, ...] = ()
     not_before: date | None = None
     async_run: AsyncRun | None = None
     everywhere: Coverage | None = None
@@ -344,12 +325,13 @@ def _aware(moment: datetime) -> datetime:
     return moment
 
 
-def _batch_to_json(batch: HeldBatch) -> dict[str, Any]:
+def _batch_to_json(batch: SubmittedBatch) -> dict[str, Any]:
     return {
         "batch_id": batch.batch_id,
         "submitted_at": batch.submitted_at.isoformat(),
-        "split_dates": batch.split_dates,
-        "split_accounts": batch.split_accounts,
+        "split_dates_policy": batch.split.dates.value,
+        "split_accounts_policy": batch.split.accounts.value,
+        "size": batch.size,
         "items": [_item_to_json(place, item) for place, item in batch.items.items()],
     }
 
@@ -360,14 +342,14 @@ def _item_to_json(place: int, item: BatchItem) -> dict[str, Any]:
     return {"place": place, "accounts": list(item.accounts), "dates": dates} | fresh
 
 
-def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> HeldBatch | None:  # noqa: ANN401 - whatever the state holds
+def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> SubmittedBatch | None:  # noqa: ANN401 - whatever the state holds
     try:
-        return HeldBatch(
+        return SubmittedBatch(
             batch_id=_id(raw["batch_id"]),
             submitted_at=_aware(datetime.fromisoformat(raw["submitted_at"])),
-            split_dates=bool(raw["split_dates"]),
-            split_accounts=bool(raw["split_accounts"]),
-            items={int(each["place"]): _item(each, report) for each in raw["items"]},
+            split=_split(raw),
+            items=(items := {int(each["place"]): _item(each, report) for each in raw["items"]}),
+            size=int(raw.get("size", max(items, default=0) + 1)),
         )
     except _MALFORMED as error:
         mistakes.append(
@@ -375,6 +357,18 @@ def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> HeldBatch |
             "remove the entry to go on without it"
         )
         return None
+
+
+def _split(raw: Mapping[str, Any]) -> SplitPolicy:
+    """Return how a batch is split; until 0.1.0 the state had flags instead of the API's words."""
+    if "split_dates_policy" not in raw:
+        dates = SplitDates.DAY if raw["split_dates"] else SplitDates.NONE
+        accounts = SplitAccounts.ALL if raw["split_accounts"] else SplitAccounts.NONE
+        return SplitPolicy(dates=dates, accounts=accounts)
+    return SplitPolicy(
+        dates=SplitDates(raw["split_dates_policy"]),
+        accounts=SplitAccounts(raw["split_accounts_policy"]),
+    )
 
 
 def _item(raw: Mapping[str, Any], report: str) -> BatchItem:

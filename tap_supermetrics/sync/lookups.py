@@ -13,15 +13,15 @@ from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.batches import cancel_batches
-from tap_supermetrics.planning.packing import BatchItem, BatchRequest
-from tap_supermetrics.settings.kinds import Accounts, compile_filter
+from tap_supermetrics.model import Accounts, BatchItem, BatchRequest, SplitAccounts, SplitDates
+from tap_supermetrics.settings.kinds import compile_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.settings import Report
+    from tap_supermetrics.model import Report
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ THREADS: Final = 4
 """So many data sources are asked for their fields at a time."""
 
 
-class Directory:
+class Lookups:
     """What the API lists. Used by one thread only.
 
     Args:
@@ -110,7 +110,7 @@ class Directory:
         """
         chosen = report.accounts
         if chosen.team_list:
-            is_split = report.policy.split_accounts
+            is_split = report.policy.split.accounts is SplitAccounts.ALL
             return self._members_of(report, is_dated) if is_split else (chosen.team_list,)
         if chosen.ids or not (chosen.list_name or chosen.filter_id or chosen.filter_name):
             return chosen.ids
@@ -145,7 +145,8 @@ class Directory:
         docs, "Batch queries (Preview)", `split_accounts_policy` and `query_concurrency`).
         """
         item = BatchItem(report=report.name, accounts=(report.accounts.team_list,), dates=dates)
-        policy = replace(report.policy, split_dates=False, query_concurrency=1)
+        split = replace(report.policy.split, dates=SplitDates.NONE)
+        policy = replace(report.policy, split=split, query_concurrency=1)
         request = BatchRequest(policy=policy, queries=(), items=(item,))
         try:
             return self._split_by(request, report)

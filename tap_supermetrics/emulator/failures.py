@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class ApiError(Exception):
+class RefusalError(Exception):
     """An answer with an `error` object.
 
     Args:

@@ -1,0 +1,7 @@
+"""Singer's own side: what comes in and what goes out. Each module imports only what is below it.
+
+```
+inputs  catalog, maps and configuration as the SDK gets them, checked
+writer  whole lines to stdout
+```
+"""

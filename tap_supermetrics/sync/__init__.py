@@ -1,0 +1,10 @@
+"""Settings and state to records and state. Each module imports only what is below it.
+
+```
+run          one sync of all selected reports
+report_sync  a report on its way through a run: resolved, planned, emitted
+lookups      what the API lists for reports: fields, accounts, team lists, segments
+summary      what a run did, told to a person
+state        the bookmarks of a report, read and written
+```
+"""
