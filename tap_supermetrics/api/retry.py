@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import ApiError, Fate, is_outage
+from tap_supermetrics.api.errors import ApiError, Fate
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,10 +27,6 @@ FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
 MAX_STARTS_UNKNOWN: Final = 2
 """How often a batch is started again when the answer to its start was lost."""
-
-_SERVER_ERRORS: Final = 500
-_NEVER_REACHED: Final = frozenset({503, 521, 522, 523, 530})
-"""Statuses by which a proxy says that it did not reach the service, or that this takes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +124,16 @@ class Patience:
         if not isinstance(error, ApiError) or error.fate is not Fate.RETRY:
             return True
         self._tries += 1
-        if self._is_start and _may_have_started(error):
+        if self._is_start and error.may_have_run:
             self._note_lost_start(error)
         return self._lost > MAX_STARTS_UNKNOWN or self._is_used_up(error)
 
     def _is_used_up(self, error: ApiError) -> bool:
         policy, service = self._policy, self._service
         waited_s = time.monotonic() - self._started + error.retry_after_s
-        may_come_back = is_outage(error) and service.is_there and self._kind not in service.gone
+        may_come_back = (
+            error.verdict.is_outage and service.is_there and self._kind not in service.gone
+        )
         if may_come_back and waited_s <= policy.outage_s:
             return False
         is_used_up = self._tries >= policy.max_tries or waited_s > policy.max_time_s
@@ -149,13 +147,6 @@ class Patience:
         logger.warning(
             "No answer to the start of a query batch: it may run unseen and cost quota. %s", error
         )
-
-
-def _may_have_started(error: ApiError) -> bool:
-    """Whether a start may have been carried out although no answer said so."""
-    is_of_proxy = not error.code and error.status >= _SERVER_ERRORS
-    is_unknown = is_of_proxy and error.status not in _NEVER_REACHED
-    return error.is_answer_lost or is_unknown or error.code == "ANSWER_INVALID"
 
 
 def log_retry(details: Details) -> None:

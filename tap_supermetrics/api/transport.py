@@ -247,7 +247,7 @@ class Transport:
         return ApiError(
             "CERTIFICATE_INVALID" if _NOT_TRUSTED in str(error) else "CONNECTION_FAILED",
             self._without_key(f"{type(error).__name__}: {error}"),
-            is_answer_lost=not _was_never_sent(error),
+            may_have_run=not _was_never_sent(error),
         )
 
     def _without_key(self, text: str) -> str:
