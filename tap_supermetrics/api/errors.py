@@ -15,6 +15,7 @@ from typing import Final
 
 from tap_supermetrics.dates import parse_date
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
+from tap_supermetrics.redaction import readable
 
 
 class Fate(Enum):
@@ -50,6 +51,7 @@ class Verdict:
         has_reason: whether the API tells why; where it does not, a smaller query may succeed.
         is_outage: whether the service is away just now, and may be back in some minutes.
         may_have_run: whether the request may have been carried out all the same.
+        is_missing: whether what was asked for is not there: it expired, or is too young.
     """
 
     fate: Fate
@@ -59,6 +61,7 @@ class Verdict:
     has_reason: bool = True
     is_outage: bool = False
     may_have_run: bool = False
+    is_missing: bool = False
 
 
 RETRY, RESUBMIT, SPLIT, LOSE, STOP = Fate
@@ -80,6 +83,7 @@ _NO_ACCOUNT: Final = Verdict(
 _NO_SOURCE: Final = Verdict(
     LOSE, SOURCE, "check the report's `ds_id` against the vendor's list of data sources"
 )
+_NOT_THERE: Final = Verdict(RESUBMIT, QUERY, _LATER, is_missing=True)
 _NO_REPORT: Final = Verdict(LOSE, REPORT, _CHECK_REPORT)
 
 VERDICTS: Final[dict[str, Verdict]] = {
@@ -144,11 +148,11 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "BAD_REQUEST": Verdict(LOSE, QUERY, "check the report's fields, filter and dates"),
     "UNPROCESSABLE_ENTITY": Verdict(LOSE, QUERY, "check the report's fields, filter and dates"),
     "UNPROCESSABLE_CONTENT": Verdict(LOSE, QUERY, "check the report's fields, filter and dates"),
-    # Results that are not there (any more).
-    "QUERY_RESULTS_UNAVAILABLE": Verdict(RESUBMIT, QUERY, _LATER),
-    "STATUS_NOT_FOUND": Verdict(RESUBMIT, QUERY, _LATER),
-    "BATCH_NOT_FOUND": Verdict(RESUBMIT, QUERY, _LATER),
-    "BATCH_STATUS_NOT_FOUND": Verdict(RESUBMIT, QUERY, _LATER),
+    # Results that are not there: any more, or yet.
+    "QUERY_RESULTS_UNAVAILABLE": _NOT_THERE,
+    "STATUS_NOT_FOUND": _NOT_THERE,
+    "BATCH_NOT_FOUND": _NOT_THERE,
+    "BATCH_STATUS_NOT_FOUND": _NOT_THERE,
     # The query batch as a whole.
     "BATCH_QUERIES_LIMIT_EXCEEDED": Verdict(SPLIT, QUERY, "name fewer accounts in `ds_accounts`"),
     "BATCH_QUERY_CONCURRENCY_LIMIT_EXCEEDED": Verdict(STOP, SERVICE, "lower `query_concurrency`"),
@@ -181,6 +185,20 @@ VERDICTS: Final[dict[str, Verdict]] = {
         "environment variable REQUESTS_CA_BUNDLE",
     ),
     "ANSWER_INVALID": Verdict(RETRY, SERVICE, "check `api_url`; " + _LATER, may_have_run=True),
+    "ANSWER_UNREADABLE": Verdict(
+        LOSE,
+        QUERY,
+        "lower `page_size` where the answer is too large; else send this to the vendor's support",
+        may_have_run=True,
+    ),
+    "SYSTEM_LIMIT": Verdict(
+        RETRY, SERVICE, "raise what the system allows: open files (`ulimit -n`), memory, ports"
+    ),
+    "REQUEST_INVALID": Verdict(
+        STOP,
+        SERVICE,
+        "check `api_url`, `api_key`, and the proxy that the environment names (HTTPS_PROXY)",
+    ),
     "ADDRESS_REFUSED": Verdict(STOP, SERVICE, "set `api_url` to the host that serves your account"),
     "QUERY_UNFINISHED": Verdict(
         RESUBMIT, ENDPOINT, "raise `timeout_minutes`, or ask for fewer days in a query"
@@ -298,6 +316,7 @@ class ApiError(TapError):
 
     Attributes:
         code: the API's error code, or one of the tap's own; empty when there was none.
+        message: what happened, without what to do.
         status: the HTTP status; 0 when no answer came.
         request_id: the API's id of the request, for its support; empty when unknown.
         verdict: its row of the error table.
@@ -316,13 +335,16 @@ class ApiError(TapError):
         may_have_run: bool = False,
         is_of_query: bool = False,
     ) -> None:
+        code, request_id = readable(code), readable(request_id)
         verdict = verdict_on(code, status, message, is_of_query=is_of_query)
         known = [f"HTTP {status}"] if status else []
-        known += [f"request {_one_line(request_id)}"] if request_id else []
+        known += [f"request {request_id}"] if request_id else []
         details = f" ({', '.join(known)})" if known else ""
-        named = " ".join(code.split()) or "no error code"
-        super().__init__(f"{named}: {_one_line(message)}{details}. What to do: {verdict.advice}.")
+        said = readable(message).rstrip(".")
+        named = code or "no error code"
+        super().__init__(f"{named}: {said}{details}. What to do: {verdict.advice}.")
         self.code = code
+        self.message = said
         self.status = status
         self.request_id = request_id
         self.verdict = verdict
@@ -395,7 +417,3 @@ def _day(word: str) -> date | None:
         return parse_date(word)
     except ValueError:
         return None
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split()).rstrip(".")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from tap_supermetrics.api.answers import Answer
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.api.transport import Answer
     from tap_supermetrics.model import Query, Report
 
 

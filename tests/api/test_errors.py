@@ -239,7 +239,7 @@ def test_what_fails_without_a_reason_may_be_too_large(code: str, text: str, may_
 @pytest.mark.parametrize("code", sorted(VERDICTS))
 def test_what_any_request_would_meet_is_told_by_its_reach(code: str) -> None:
     verdict = VERDICTS[code]
-    if verdict.is_outage or verdict.may_have_run:
+    if verdict.is_outage:
         assert (verdict.fate, verdict.reach) == (Fate.RETRY, Reach.SERVICE)
     if verdict.fate is Fate.STOP:
         assert verdict.reach in {Reach.SERVICE, Reach.ENDPOINT}
