@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, unquote_plus, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 SHORTEST_KEY: Final = 8
 """Shorter texts are no keys, and would be found within ordinary words."""
 LONGEST_TEXT: Final = 2_000
 """Longest text of a server that is shown."""
-_ROUNDS: Final = 3
-"""How often an address may be escaped again and again."""
+_ROUNDS: Final = 8
+"""How often a key is looked for that is escaped again and again."""
 
 
 def without_key(text: str, key: str) -> str:
@@ -47,7 +47,7 @@ def shows_key(address: str, key: str) -> bool:
     for _ in range(_ROUNDS):
         if any(form in address for form in forms):
             return True
-        address = unquote_plus(address)
+        address = unquote(address)
     return False
 
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 MAX_VALUES: Final = 1_000_000
 """Most values of an answer, or most rows of a page: about 100 MiB of Python objects."""
 MAX_META_BYTES: Final = 1024 * 1024
-"""Largest that a large page may say about itself."""
+"""Most that a large page may hold beside its rows."""
 
 _FINDING_OUT: Final = threading.Lock()
 _DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
@@ -94,11 +94,11 @@ def _check_measure(body: bytes | bytearray, to: type[T]) -> None:
         return
     # Rows are kept as JSON: of a page, only rows count, where all of them are rows.
     if to == list[msgspec.Raw] and body.count(b"[") <= MAX_VALUES:
-        parts = _PARTS.decode(body)
-        _ROWS.decode(parts.data)
-        if len(bytes(parts.meta)) <= MAX_META_BYTES:
+        rows = bytes(_PARTS.decode(body).data)
+        if len(body) - len(rows) <= MAX_META_BYTES:
+            _ROWS.decode(rows)
             return
-    raise DamagedAnswer(f"it has more than {MAX_VALUES} values")
+    raise DamagedAnswer(f"it has more than {MAX_VALUES} values; lower `page_size`")
 
 
 def _strictly(body: bytes | bytearray, to: type[T]) -> Answer[T]:

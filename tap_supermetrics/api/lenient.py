@@ -73,11 +73,11 @@ def mended(body: bytes | bytearray) -> bytes | bytearray:
     """Return an answer without the damage that does not change what it says.
 
     Raises:
-        UnicodeDecodeError: it has a bad byte, and is too large to mend.
+        msgspec.DecodeError: it has a bad byte, and is too large to be mended.
     """
     if len(body) > MAX_MENDED_BYTES:
         if not is_whole(body):
-            raise UnicodeDecodeError("utf-8", b"", 0, 0, "the answer is no UTF-8")
+            raise msgspec.DecodeError("a byte is no UTF-8, which is mended in smaller answers only")
         return body
     text = body if is_whole(body) else body.decode(errors="replace").encode()
     text = text.strip(_BLANKS).removeprefix(codecs.BOM_UTF8).strip(_BLANKS)

@@ -28,6 +28,7 @@ T = TypeVar("T")
 _REDIRECTS: Final = range(300, 400)
 _ERRORS: Final = 400
 _SHOWN: Final = 60
+_START: Final = 4096
 _START_OF_JSON: Final = b"{"
 _BEFORE_JSON: Final = b"\xef\xbb\xbf\0 \t\r\n"
 _NO_REPLY: Final = Reply(status=0, body=bytearray(_START_OF_JSON))
@@ -111,6 +112,14 @@ class Transport:
 
     def _send(self, request: Request, to: type[T], damages: set[tuple[int, str]]) -> Answer[T]:
         self.rate_limit.wait()
+        try:
+            return self._exchange(request, to, damages)
+        except ApiError as error:
+            # Its frames would hold the whole answer for as long as somebody keeps it.
+            error.__context__ = None
+            raise error.with_traceback(None) from None
+
+    def _exchange(self, request: Request, to: type[T], damages: set[tuple[int, str]]) -> Answer[T]:
         reply = _NO_REPLY
         with ExitStack() as reading:
             try:
@@ -144,7 +153,7 @@ class Transport:
         code = _code_of_damage(reply, is_again=damage in damages)
         damages.add(damage)
         # Cut after the key was taken out: half a key is still a secret.
-        start = self._without_key(reply.body[:4096].decode(errors="replace"))[:_SHOWN]
+        start = self._without_key(reply.body[:_START].decode(errors="replace"))[:_SHOWN]
         got = f"got {start!r} ({damaged.cause})" if reply.status else f"but {damaged.cause}"
         return ApiError(
             code,
@@ -197,5 +206,5 @@ def _code_of_damage(reply: Reply, *, is_again: bool) -> str:
     """
     if reply.status >= _ERRORS:
         return ""
-    is_own = reply.body.lstrip(_BEFORE_JSON).startswith(_START_OF_JSON)
+    is_own = reply.body[:_START].lstrip(_BEFORE_JSON).startswith(_START_OF_JSON)
     return "ANSWER_UNREADABLE" if is_own and is_again else "ANSWER_INVALID"

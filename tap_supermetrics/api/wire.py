@@ -187,6 +187,11 @@ class BatchInformation(Batch, kw_only=True):
 
     status_code: str = ""
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it came to its end."""
+        return self.status_code.upper() == BATCH_STOPPED
+
 
 class SplitInfo(msgspec.Struct, kw_only=True):
     """The accounts and days that the API split off; null or empty where it did not split."""
@@ -359,12 +364,8 @@ def request_hash(report: Report) -> str:
     """
     item = BatchItem(report=report.name, accounts=(), dates=None)
     policy = report.policy
-    asked = [
-        item_parameters(item, report),
-        policy.add_exclude_account_errors,
-        policy.add_clean_data_types,
-    ]
-    text = json.dumps(asked, sort_keys=True, default=str)
+    added = policy.add_exclude_account_errors, policy.add_clean_data_types
+    text = json.dumps([item_parameters(item, report), *added], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -395,13 +396,11 @@ def finished_query(schedule_id: str, facts: ResultFacts | None) -> BatchQuery:
 
     The number of rows may be that of the one row of `status_parameters` and a header; nobody knows.
     """
-    total_rows = facts.total_rows if facts else None
-    if total_rows is not None and total_rows <= _ROW_AND_HEADER:
-        total_rows = None
+    told = (facts and facts.total_rows) or 0
     return BatchQuery(
         schedule_id=schedule_id,
         status_code=QueryStatus.SUCCESS.value,
-        result_info=ResultFacts(total_rows=total_rows),
+        result_info=ResultFacts(total_rows=told if told > _ROW_AND_HEADER else None),
     )
 
 

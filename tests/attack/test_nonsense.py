@@ -107,7 +107,7 @@ BODIES: Final[dict[str, bytes]] = {
     "deep nesting": http(b'{"meta":{},"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     "UTF-16": http('{"meta":{},"data":[]}'.encode("utf-16")),
     "Latin-1": http('{"meta":{"request_id":"é"},"data":["é"]}'.encode("latin-1")),
-    "a byte order mark": http(b"\xef\xbb\xbf" + b'{"meta":{},"data":[]}'),
+    "a byte order mark": http(b"\xef\xbb\xbf" + b'{"meta":{},"data":17}'),
     "gzip that is none": http(b'{"meta":{},"data":[]}', content_encoding="gzip"),
     "half a gzip": http(gzip.compress(b'{"meta":{},"data":[]}')[:20], content_encoding="gzip"),
     "a longer length than body": head(200, content_length="1000") + b'{"meta":{}}',
