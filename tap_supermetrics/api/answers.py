@@ -21,6 +21,8 @@ MAX_VALUES: Final = 1_000_000
 """Most values of an answer, or most rows of a page: about 100 MiB of Python objects."""
 MAX_META_BYTES: Final = 1024 * 1024
 """Most that a large page may hold beside its rows."""
+MAX_ROW_BYTES: Final = 1024 * 1024
+"""Longest row of a large page."""
 
 _FINDING_OUT: Final = threading.Lock()
 _DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
@@ -33,6 +35,7 @@ class _AnyRow(msgspec.Struct, array_like=True, gc=False):
 
 
 _ROWS: Final = msgspec.json.Decoder(list[_AnyRow])
+_RAW_ROWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +97,18 @@ def _check_measure(body: bytes | bytearray, to: type[T]) -> None:
         return
     # Rows are kept as JSON: of a page, only rows count, where all of them are rows.
     if to == list[msgspec.Raw] and body.count(b"[") <= MAX_VALUES:
-        rows = bytes(_PARTS.decode(body).data)
-        if len(body) - len(rows) <= MAX_META_BYTES:
+        rows = _PARTS.decode(body).data
+        if len(body) - _size(rows) <= MAX_META_BYTES:
             _ROWS.decode(rows)
-            return
-    raise DamagedAnswer(f"it has more than {MAX_VALUES} values; lower `page_size`")
+            if all(_size(row) <= MAX_ROW_BYTES for row in _RAW_ROWS.decode(rows)):
+                return
+    raise DamagedAnswer(
+        f"it has more than {MAX_VALUES} values or rows, or an endless row; lower `page_size`"
+    )
+
+
+def _size(part: msgspec.Raw) -> int:
+    return memoryview(part).nbytes
 
 
 def _strictly(body: bytes | bytearray, to: type[T]) -> Answer[T]:

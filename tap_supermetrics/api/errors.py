@@ -1,4 +1,4 @@
-"""What the API refuses, and what becomes of it: one table by error code.
+"""The errors of the API, and what becomes of them: one table by error code.
 
 The HTTP status alone says little: permanent failures come as 500, hard quotas as 429, and errors
 inside a 200 (Supermetrics docs, "Errors"; observed in public clients). So the code decides, the
@@ -19,7 +19,7 @@ from tap_supermetrics.redaction import readable
 
 
 class Fate(Enum):
-    """What to do next."""
+    """The next step after an error."""
 
     RETRY = "repeat the request: the server is ill or busy"
     RESUBMIT = "send the query again: its results are gone or were never made"
@@ -29,7 +29,7 @@ class Fate(Enum):
 
 
 class Reach(Enum):
-    """Which queries would meet an error, beside the one that met it."""
+    """The queries that would meet an error too, beside the one that met it."""
 
     QUERY = "this query only"
     HISTORY = "days of this account up to a first day that the API gives"
@@ -354,12 +354,12 @@ class ApiError(TapError):
 
     @property
     def fate(self) -> Fate:
-        """What to do next."""
+        """The next step."""
         return self.verdict.fate
 
     @property
     def reach(self) -> Reach:
-        """Which other queries would meet this error."""
+        """The queries that would meet this error too."""
         return self.verdict.reach
 
 

@@ -74,7 +74,7 @@ class QueryStatus(str, Enum):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the query stopped without results."""
+        """An end without results."""
         return self in {self.FAILURE, self.STOPPED, self.PROCESS_EXITED}
 
 
@@ -131,7 +131,7 @@ class QueryEcho(msgspec.Struct, kw_only=True):
 
     @property
     def has_no_headers(self) -> bool:
-        """Whether the API says that it left the header row out."""
+        """A result without header row, as the API says itself."""
         return isinstance(self.settings, dict) and self.settings.get("no_headers") is True
 
 
@@ -189,7 +189,7 @@ class BatchInformation(Batch, kw_only=True):
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it came to its end."""
+        """An end, of whatever kind."""
         return self.status_code.upper() == BATCH_STOPPED
 
 

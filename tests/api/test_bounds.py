@@ -95,6 +95,20 @@ def test_an_answer_is_given_up_whatever_part_of_it_drips(
     assert "did not end within 64 MiB and 0 s" in str(error)
 
 
+def test_a_proxy_that_drips_is_given_up(
+    make_client: Callable[..., Client],
+    monkeypatch: pytest.MonkeyPatch,
+    dripping: Callable[[bytes, bytes], Callable[[Handler], None]],
+) -> None:
+    monkeypatch.setattr(connection_module, "ANSWER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(Handler, "do_CONNECT", Handler.do_GET, raising=False)
+    with serving(dripping(OK, b"X: y\r\n")) as server:
+        monkeypatch.setenv("HTTPS_PROXY", server.url)
+        error = failure_of(lambda: once(make_client("https://api.example")).fields("AW"))
+        assert [each.method for each in server.requests] == ["CONNECT"]
+    assert "did not end within 64 MiB and 0 s" in str(error)
+
+
 @pytest.mark.parametrize("part", ["headers", "100 Continue", "chunks", "trailers"])
 def test_an_answer_is_given_up_whatever_part_of_it_is_without_measure(
     make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, part: str
@@ -169,8 +183,17 @@ def test_a_large_page_of_rows_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers_module, "MAX_VALUES", 1_000)
     body = json.dumps({"data": [["2024-01-01", 5, 7.5]] * 900}).encode()
     assert len(read_answer(body, list[msgspec.Raw], is_error=False).data) == 900
-    with pytest.raises(DamagedAnswer, match="more than 1000 values; lower `page_size`"):
+    with pytest.raises(DamagedAnswer, match=r"more than 1000 values .*; lower `page_size`"):
         read_answer(body, list[list[object]], is_error=False)
+
+
+@pytest.mark.parametrize("cell", [b"0,", b"{},", b"[1],"])
+def test_a_row_without_end_is_no_row(monkeypatch: pytest.MonkeyPatch, cell: bytes) -> None:
+    monkeypatch.setattr(answers_module, "MAX_VALUES", 1_000)
+    monkeypatch.setattr(answers_module, "MAX_ROW_BYTES", 2_000)
+    body = b'{"data": [[1], [' + cell * 1_100 + b"0]]}"
+    with pytest.raises(DamagedAnswer, match="an endless row"):
+        read_answer(body, list[msgspec.Raw], is_error=False)
 
 
 def test_large_answers_are_read_one_at_a_time(
