@@ -273,8 +273,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _code_of(causes: Sequence[BaseException]) -> str:
-    # That a bundle of certificates is not there is a bare OSError of requests'.
-    if type(causes[0]) is OSError or any(_NOT_TRUSTED in str(each) for each in causes):
+    # That a bundle of certificates is not there is a bare OSError of requests', without a number.
+    has_no_bundle = type(causes[0]) is OSError and causes[0].errno is None
+    if has_no_bundle or any(_NOT_TRUSTED in str(each) for each in causes):
         return "CERTIFICATE_INVALID"
     if any(isinstance(each, OSError) and each.errno in _USED_UP for each in causes):
         return "SYSTEM_LIMIT"
