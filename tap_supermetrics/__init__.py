@@ -19,7 +19,7 @@ emulator/    the API on localhost; imports nothing of the above, nor they of it
 ```
 
 `sync.run` leads a record through four hops: `extraction.downloads` (pages into a spool),
-`extraction.board` (plan order), `records.encode` (typed, encoded, after a look by
+`extraction.sequence` (plan order), `records.encode` (typed, encoded, after a look by
 `records.checks`), `singer.writer` (stdout). Where the SDK is to do something with each record,
 `records.convert` gives it one by one. Each package has a map of its own, in its `__init__.py`.
 """

@@ -44,7 +44,7 @@ class Accounts:
 
 
 class SplitDates(str, Enum):
-    """How the API splits the days of a batch item (`split_dates_policy`, in its words)."""
+    """The API's way to split the days of a batch item (`split_dates_policy`, in its words)."""
 
     NONE = "none"
     DAY = "day"
@@ -57,7 +57,7 @@ class SplitDates(str, Enum):
 
 
 class SplitAccounts(str, Enum):
-    """How the API splits the accounts of a batch item (`split_accounts_policy`, in its words)."""
+    """The API's way to split the accounts of a batch item (`split_accounts_policy`)."""
 
     NONE = "none"
     ALL = "all"
@@ -71,20 +71,20 @@ class SplitAccounts(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitPolicy:
-    """How the API splits each item of a query batch into queries."""
+    """The API's way to split each item of a query batch into queries."""
 
     dates: SplitDates
     accounts: SplitAccounts
 
     @property
     def is_whole(self) -> bool:
-        """Whether items stay as they are."""
+        """Return whether items stay as they are."""
         return self.dates is SplitDates.NONE and self.accounts is SplitAccounts.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPolicy:
-    """What the API is told for a query batch as a whole; queries of one policy share batches."""
+    """The settings of a query batch as a whole; queries of one policy share batches."""
 
     split: SplitPolicy
     query_concurrency: int
@@ -182,6 +182,11 @@ class Query:
     def account_id(self) -> str:
         """The accounts as one value: `123`, or `123,456` sorted where they are not split."""
         return account_id_of(self.accounts)
+
+    @property
+    def days(self) -> int:
+        """The number of days asked for; one where the API determines them, or there are none."""
+        return self.dates.days if self.dates else 1
 
     @property
     def report_account(self) -> ReportAccount:

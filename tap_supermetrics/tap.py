@@ -97,7 +97,7 @@ class TapSupermetrics(Tap):
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - it belongs to the class
-        """What the environment sets: our own settings as texts, which `settings.kinds` reads.
+        """Return our own settings from the environment, as texts, which `settings.kinds` reads.
 
         Raises:
             SettingsError: a setting of the SDK cannot be read.
@@ -124,7 +124,7 @@ class TapSupermetrics(Tap):
 
     @property
     def lookups(self) -> Lookups:
-        """What the API lists, asked once in the whole process."""
+        """Return what the API lists, asked once in the whole process."""
         if self._lookups is None:
             self._lookups = Lookups(self.client, utc_now())
         return self._lookups

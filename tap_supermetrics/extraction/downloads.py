@@ -76,7 +76,7 @@ class Downloader:
     has_told: bool = False
 
     def is_usable(self, address: str) -> bool:
-        """Whether an address that the API names may be asked.
+        """Return whether an address that the API names may be asked.
 
         One of another origin gets no key. The API has more hosts than the documented one, some of a
         cluster each (observed), so the same results are asked for at `api_url` instead.
@@ -209,7 +209,7 @@ class _Pages:
         return [] if self._has_marker else rows
 
     def _is_header(self, row: msgspec.Raw) -> bool:
-        """Whether a row is the header that was asked to be left out."""
+        """Return whether a row is the header that was asked to be left out."""
         if self.echo.has_no_headers:
             return False
         labels = [each.field_name for each in self.echo.fields]
@@ -226,7 +226,7 @@ class _Pages:
     def _following(
         self, answer: Answer[list[msgspec.Raw]], rows: Sequence[msgspec.Raw]
     ) -> tuple[str, dict[str, int] | None] | None:
-        """Where the next page is; None after the last."""
+        """Return where the next page is; None after the last."""
         paginate = answer.meta.paginate
         own = self._address, wire.page_of(self.row_count, self._report.page_size)
         if paginate and paginate.next and rows:
@@ -239,7 +239,7 @@ class _Pages:
 
     @property
     def _has_more(self) -> bool:
-        """Whether rows are missing for sure: the API may give shorter pages than asked for.
+        """Return whether rows are missing for sure: the API may give shorter pages than asked for.
 
         Not where a header came, as nobody knows whether it counts in the offset.
         """

@@ -1,4 +1,4 @@
-"""How long to wait between two looks at what the API runs, and when to look no more."""
+"""Waits between two looks at what the API runs, and the end of looking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user configures. Each module imports only what is below it.
+"""The user's configuration. Each module imports only what is below it.
 
 ```
 config        the whole, read, checked and frozen

@@ -46,7 +46,7 @@ _MAX_DAYS_AGO: Final = 13_000
 
 
 class Mode(str, Enum):
-    """How queries are asked."""
+    """The ways to submit queries."""
 
     AUTO = "auto"
     BATCH = "batch"
@@ -106,7 +106,7 @@ class Settings:
 
 
 class _Mistakes(list[str]):
-    """What is wrong, one line each.
+    """The mistakes found, one line each.
 
     Attributes:
         key: the API key as it was given, which no line may show.
@@ -210,7 +210,7 @@ def _read_report(
 
 
 def _with_url(entry: dict[str, Any], path: str, mistakes: list[str]) -> dict[str, Any]:
-    """What an entry gives, and what the address in it gives beside."""
+    """Return what an entry gives, and what the address in it gives beside."""
     given = {key: value for key, value in entry.items() if value is not None}
     if isinstance(given.get("url"), str):
         try:
@@ -221,7 +221,7 @@ def _with_url(entry: dict[str, Any], path: str, mistakes: list[str]) -> dict[str
 
 
 def _contradictions(own: Mapping[str, Any]) -> list[str]:
-    """What each setting of a report alone allows, but not all of them together."""
+    """Return what each setting of a report alone allows, but not all of them together."""
     fields, metadata = own["fields"], f"a field of the report or a {METADATA_PREFIX} column"
     mistakes = [
         *_repeated(fields),

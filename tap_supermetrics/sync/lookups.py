@@ -1,4 +1,4 @@
-"""What the API lists for reports, asked once a run: fields, accounts, lists, logins, segments."""
+"""Lists of the API that reports need, asked once a run: fields, accounts, logins, segments."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ THREADS: Final = 4
 
 
 class Lookups:
-    """What the API lists. Used by one thread only.
+    """The lists of the API, each asked once. Used by one thread only.
 
     Args:
         client: the API.
