@@ -130,10 +130,12 @@ class TapSupermetrics(Tap):
         return self._lookups
 
     def discover_streams(self) -> list[ReportStream]:
-        """One stream for each report, typed by the fields of its data source."""
+        """Return a stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
         streams = [
-            ReportStream(self, report, schemas[report.name]) for report in self.settings.reports
+            ReportStream(self, report, schemas[report.name])
+            for report in self.settings.reports
+            if report.name in schemas
         ]
         if self.input_catalog is not None:
             check_catalog(self.input_catalog, streams)

@@ -52,6 +52,7 @@ class Verdict:
         is_outage: whether the service is away just now, and may be back in some minutes.
         may_have_run: whether the request may have been carried out all the same.
         is_missing: whether what was asked for is not there: it expired, or is too young.
+        max_submissions: how often one query is submitted before it has failed.
     """
 
     fate: Fate
@@ -62,6 +63,7 @@ class Verdict:
     is_outage: bool = False
     may_have_run: bool = False
     is_missing: bool = False
+    max_submissions: int = 3
 
 
 RETRY, RESUBMIT, SPLIT, LOSE, STOP = Fate
@@ -216,7 +218,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         "raise `max_rows`, or ask for fewer dimensions, or for fewer days in a query: one day of "
         "one account cannot be split",
     ),
-    "RESULT_MISMATCH": Verdict(LOSE, QUERY, _BUG),
+    "RESULT_MISMATCH": Verdict(RESUBMIT, QUERY, _BUG, max_submissions=2),
     "TYPE_MISMATCH": Verdict(
         LOSE, QUERY, "set the field's type in `types`, or `on_type_mismatch: null`"
     ),
@@ -363,32 +365,14 @@ class ApiError(TapError):
         return self.verdict.reach
 
 
-NO_BATCHES: Final = frozenset(
-    code
-    for code, verdict in VERDICTS.items()
-    if verdict.reach is Reach.ENDPOINT and verdict.fate is not Fate.RESUBMIT
-)
-"""Errors that mean, where query batches are concerned, that this key has none, or none to use."""
-
-
 def is_outage(error: ApiError) -> bool:
     """Return whether the service is away just now for whatever is asked, and may be back soon."""
     return error.verdict.is_outage
 
 
-def is_too_early(error: ApiError) -> bool:
-    """Return whether an error means that there are no days so far back."""
-    return error.reach is Reach.HISTORY
-
-
 def may_be_split(error: ApiError) -> bool:
     """Return whether an error says that parts of a query may succeed where the whole failed."""
     return error.fate is Fate.SPLIT
-
-
-def is_of_account(error: ApiError) -> bool:
-    """Return whether every query for the same account would meet an error."""
-    return error.reach is Reach.ACCOUNT
 
 
 def may_be_too_large(error: ApiError) -> bool:

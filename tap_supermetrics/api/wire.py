@@ -152,6 +152,7 @@ class Meta(msgspec.Struct, kw_only=True):
     """The part of every answer that says something about itself."""
 
     request_id: str = ""
+    schedule_id: str | None = None
     status_code: str = ""
     progress: Progress | None = None
     query: QueryEcho | None = None

@@ -7,15 +7,16 @@ outcomes       what becomes of a query: delivered, submitted again, split, faile
 backlog        what waits to be submitted: what failed, then the plans in order
 breakers       which queries would meet a known refusal
 history        the first day that the API gives of a report
+totals         whether totals count a header, believed while results agree
 splits         which parts of a failed query are submitted at once, and which wait
 sequence       outcomes in any order, delivered in plan order; how much waits
 held           query batches of an earlier run that the API still holds
 in_flight      how much may be submitted, and what runs
 batches        query batches: submitted, polled, settled
 async_queries  queries one by one: the same
+downloads      the pages of a result, counted and checked, into a spool
 attribution    which entry of a batch's status is which query
 polling        how long to wait between two looks
-downloads      the pages of a result, counted and checked, into a spool
 events         what the scheduler hears and says
 results        what goes to the emitting thread: results, failures, notes for the state
 ```

@@ -46,7 +46,6 @@ OWN_FAILURES_S: Final = 60.0
 class _RunningQuery(Polled):
     query: Query
     schedule_id: str
-    since: float
 
 
 class AsyncQueries:
@@ -162,7 +161,8 @@ class AsyncQueries:
         if self._last_seen > running.failing_since and not is_outage(error):
             self._failing.add(running.query)
         own_s = OWN_FAILURES_S if running.query in self._failing else polling.POLL_FAILURES_S
-        if error.fate is not Fate.RETRY or now >= running.last_seen + own_s:
+        is_ill = error.fate is Fate.RETRY and now < running.last_seen + own_s
+        if not is_ill and not (error.verdict.is_missing and running.is_young(now)):
             yield from self._fail(running, error)
         elif running.failures == 1:
             logger.warning("Status of %s not readable: %s", running.query, error)

@@ -46,7 +46,6 @@ class RunningBatch(Polled):
         size: number of all its queries.
         concurrency: how many of them the API runs at the same time; 0 where that is not known.
         timeout_s: how long the API lets it run, in seconds.
-        since: monotonic time of its start, or of its adoption.
         started: monotonic time at which it was first seen running; None before.
         is_ending: whether it was told that its last queries run.
         rows: of the results so far.
@@ -59,7 +58,6 @@ class RunningBatch(Polled):
     size: int
     timeout_s: float = wire.MAX_TIMEOUT_S
     concurrency: int = 0
-    since: float
     started: float | None = None
     is_ending: bool = False
     rows: int = 0
@@ -186,8 +184,8 @@ class Batches:
     def _poll_failed(self, batch: RunningBatch, error: ApiError) -> Iterator[Event]:
         now = time.monotonic()
         batch.not_seen(now, error)
-        is_hopeful = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
-        if not is_hopeful:
+        is_ill = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
+        if not is_ill and not (error.verdict.is_missing and batch.is_young(now)):
             # Its status is gone, and with it every result: nothing is left to wait for.
             yield from self._end(batch, error)
         elif batch.failures == 1:

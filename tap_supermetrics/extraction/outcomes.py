@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import Fate, Reach, may_be_split
 from tap_supermetrics.extraction.backlog import Backlog, Drawing
 from tap_supermetrics.extraction.breakers import Breakers
+from tap_supermetrics.extraction.downloads import incomplete
 from tap_supermetrics.extraction.events import CancelBatches, Deliver
-from tap_supermetrics.extraction.results import Failed, FirstDay, Left
+from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left
 from tap_supermetrics.extraction.sequence import Sequencer
 from tap_supermetrics.extraction.splits import Splits
+from tap_supermetrics.extraction.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.planning.plan import ReportPlan
 
 logger = logging.getLogger(__name__)
-
-MAX_SUBMISSIONS: Final = 3
-"""How often one query is submitted before it has failed."""
 
 
 class Outcomes:
@@ -56,6 +55,7 @@ class Outcomes:
         self._plans = plans
         self._limits = limits
         self._splits = Splits()
+        self._totals = Totals()
         self._submissions = Counter(served)
         self._actions: list[Action] = []
         self.breakers = Breakers(plans)
@@ -101,10 +101,26 @@ class Outcomes:
         self._again(self._splits.succeeded(query))
 
     def fetched(self, result: Result) -> None:
-        """Deliver a result in its turn."""
+        """Deliver a result in its turn, unless it lacks a row."""
         if self.breakers.answered(result.query):
             self.drawing.look_again(result.query.report)
-        self.deliver(*self.sequence.settle(result))
+        judgement = self._totals.judge(self._plans[result.query.report].report.ds_id, result)
+        for each in judgement.accepted:
+            self.deliver(*self.sequence.settle(each))
+        for each in judgement.refused:
+            each.spool.close()
+            self.failed(each.query, incomplete(each.row_count + each.missing, each.row_count))
+        self.deliver(*(Doubted(query=query) for query in judgement.doubted))
+
+    def release(self) -> None:
+        """Deliver the results that wait for others, of which none will come."""
+        for each in self._totals.release():
+            self.deliver(*self.sequence.settle(each))
+
+    def close(self) -> None:
+        """Give back the results that were not delivered."""
+        self._totals.close()
+        self.sequence.close()
 
     def emitted(self, query: Query, rows: int, size: int, error: ApiError | None) -> None:
         """Learn that an outcome was emitted, and whether its rows fit the report's records."""
@@ -205,7 +221,7 @@ class Outcomes:
 
     def _may_be_resubmitted(self, query: Query, error: ApiError) -> bool:
         may_help = error.fate in {Fate.RETRY, Fate.RESUBMIT}
-        return may_help and self._submissions[query] < MAX_SUBMISSIONS
+        return may_help and self._submissions[query] < error.verdict.max_submissions
 
     def _again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
         if self.stopped_by:

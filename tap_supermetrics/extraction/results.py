@@ -60,6 +60,7 @@ class Result:
         fetched_at: when its last page came, with offset.
         fields: how the API placed the fields.
         row_count: number of rows, header not included.
+        missing: 1 when the API told one more, which may be a header that it counts.
         spool: the rows, some at a time, as JSON arrays of arrays.
     """
 
@@ -69,6 +70,7 @@ class Result:
     fetched_at: datetime
     fields: tuple[FieldEcho, ...]
     row_count: int
+    missing: int = 0
     spool: Spool = field(repr=False)
 
 
@@ -136,6 +138,13 @@ class Replaced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """A result that was delivered as whole may lack a row, by what later results show."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FirstDay:
     """The first day that the API gives of a report is known better than before."""
 
@@ -152,7 +161,7 @@ class ReportDone:
 
 Outcome = Result | Failed | Left
 """What becomes of queries."""
-Note = BatchTaken | QueryTaken | Replaced | FirstDay
+Note = BatchTaken | QueryTaken | Replaced | Doubted | FirstDay
 """What the state has to know, in the order in which it happened."""
 Delivery = Outcome | Note | ReportDone
 """What goes to the emitting thread, first in, first out."""

@@ -86,12 +86,14 @@ class Scheduler:
         actions: list[Action] = [*self._in_flight.next_fetches()]
         if not self._in_flight.is_submitting and not self._outcomes.stopped_by:
             actions += self._submissions()
+        if not actions and self._in_flight.is_empty:
+            self._outcomes.release()
         self._finish_reports()
         return self._outcomes.take_actions() + actions
 
     def close(self) -> None:
         """Give back the results that were not delivered."""
-        self._outcomes.sequence.close()
+        self._outcomes.close()
 
     def _finish_reports(self) -> None:
         outcomes = self._outcomes

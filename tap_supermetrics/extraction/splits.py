@@ -102,9 +102,10 @@ class Splits:
         group = self._leave(query)
         if group is None or group.ahead:
             return (), ()
-        newest = max(group.waiting, key=_last_day, default=query)
-        if _last_day(newest) <= _last_day(query):
+        newest, account = max(group.waiting, key=_last_day, default=query), query.report_account
+        if _last_day(newest) <= _last_day(query) or self._in_vain[account] > MAX_IN_VAIN:
             return group.release(), ()
+        self._in_vain[account] += 1
         group.waiting.remove(newest)
         self._join(group, (newest,))
         return (), (newest,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -236,15 +237,15 @@ def _have_common(some: set[str], others: set[str]) -> bool:
 
 
 def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSchema]:
-    """Return the schema of every report, by name.
+    """Return the schema of every report whose data source the API serves, by name.
 
     Raises:
-        ApiError: the fields of a data source cannot be had.
+        ApiError: the fields of a data source cannot be had, or the API serves none of them.
     """
     schemas: dict[str, RecordSchema] = {}
     for report, schema, _ in _discover(lookups, reports):
         schemas[report.name] = schema
-        _warn_of_unlisted(report, schema)
+        _warn_of_unlisted(report, schema, lookups.fields_of(report))
     return schemas
 
 
@@ -284,14 +285,19 @@ def _discover(
     lookups: Lookups, reports: Sequence[Report]
 ) -> Iterator[tuple[Report, RecordSchema, bool]]:
     lookups.ask_for_fields(report.ds_id for report in reports)
+    refusals = [error for report in reports if (error := lookups.refusal_of(report))]
+    if refusals and len(refusals) == len(reports):
+        raise refusals[0]
     for report in reports:
+        if lookups.refusal_of(report):
+            continue
         listed = lookups.fields_of(report)
         schema = record_schema(report, listed)
         _check_schema(report, schema, listed)
         yield report, schema, is_dated(report, listed)
 
 
-def _warn_of_unlisted(report: Report, schema: RecordSchema) -> None:
+def _warn_of_unlisted(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
     unlisted = [
         each.name for each in schema.fields if not each.is_listed and each.name not in report.types
     ]
@@ -300,8 +306,14 @@ def _warn_of_unlisted(report: Report, schema: RecordSchema) -> None:
             "%s: %s does not list %s; loaded as text, unless `types` says otherwise",
             report.path,
             report.ds_id,
-            ", ".join(unlisted),
+            ", ".join(f"{name}{_did_you_mean(name, listed)}" for name in unlisted),
         )
+
+
+def _did_you_mean(name: str, listed: Sequence[FieldInfo]) -> str:
+    known = {each.field_id.casefold(): each.field_id for each in listed}
+    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.8)
+    return f" (did you mean {known[close[0]]}?)" if close else ""
 
 
 def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:

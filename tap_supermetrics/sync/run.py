@@ -21,7 +21,7 @@ from tap_supermetrics.extraction.downloads import Downloader
 from tap_supermetrics.extraction.engine import Engine, Ways
 from tap_supermetrics.extraction.held import HeldResults, find_held
 from tap_supermetrics.extraction.in_flight import Limits
-from tap_supermetrics.extraction.results import Failed, FirstDay, Left, Result
+from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left, Result
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.records.convert import rows_of
@@ -117,12 +117,20 @@ class Run:
             held = find_held(self._client, batches, utc_now())
         for name, known in self._known.items():
             self._plan(known, held, ignores_coverage=name in full_table, is_test=is_test)
+        self._tell_refused()
         self._to_emit = {*self._known}
         plans = self._plans_within_budget({*held.queries})
         count = sum(map(len, plans.values()))
         logger.info("Plan: %d queries of %d reports", count, len(self._known))
         self._engine = self._engine_for(plans, held, is_test=is_test)
         self._engine.start()
+
+    def _tell_refused(self) -> None:
+        """Tell of the reports whose data source the API does not serve; the others go on."""
+        for report in self._settings.reports:
+            if error := self._lookups.refusal_of(report):
+                logger.error("%s: %s", report.name, error)
+                self.summary.report_lost(report.name, str(error))
 
     def _plan(
         self, known: KnownReport, held: HeldResults, *, ignores_coverage: bool, is_test: bool
@@ -292,8 +300,17 @@ class Run:
             self._known[note.report].state.not_before = note.day
             self.summary.first_days[note.report] = note.day
             return
+        if isinstance(note, Doubted):
+            self._doubt(note.query)
         self._checkpoints.submitted(note, is_news=self._submitted.note(note))
         self._save_when_due()
+
+    def _doubt(self, query: Query) -> None:
+        text = "the result lacks a row, if its total is right as later ones are: it is read again"
+        failed = Failed(query=query, error=ApiError("RESULT_INCOMPLETE", text))
+        self._planned[query.report].fail(failed)
+        self.summary.lost(failed)
+        logger.error("%s: %s", query, failed.error)
 
     def _save_when_due(self) -> None:
         if self._checkpoints.is_due or not self.writes_state:

@@ -12,8 +12,6 @@ from tap_supermetrics.api.errors import (
     Fate,
     Reach,
     first_day_given,
-    is_of_account,
-    is_too_early,
     may_be_split,
     may_be_too_large,
     verdict_on,
@@ -218,8 +216,8 @@ def test_the_text_decides_where_the_code_does_not_tell(
 ) -> None:
     error = ApiError(code, text, status=500)
     assert (error.fate, error.reach) == (fate, reach)
-    assert is_too_early(error) == may_be_split(error) == (reach is Reach.HISTORY)
-    assert is_of_account(error) == (reach is Reach.ACCOUNT)
+    assert may_be_split(error) == (reach is Reach.HISTORY)
+    assert error.reach is reach
 
 
 @pytest.mark.parametrize(
