@@ -201,9 +201,22 @@ class TapSupermetrics(Tap):
                     for stream in selected
                     if stream.forced_replication_method == "FULL_TABLE"
                 ],
+                refused=self._refused(),
                 is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in selected),
             )
         return self._run
+
+    def _refused(self) -> list[str]:
+        """Return the reports that have no stream, but for those that a catalog leaves out."""
+        names = [each.name for each in self.settings.reports if each.name not in self.streams]
+        catalog = self.input_catalog
+        if catalog is None:
+            return names
+        return [
+            name
+            for name in names
+            if not (entry := catalog.get_stream(name)) or entry.metadata.resolve_selection()[()]
+        ]
 
     def _write_state(self) -> None:
         if not self.is_test:

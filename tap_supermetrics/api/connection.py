@@ -43,6 +43,7 @@ LARGE_BYTES: Final = 16 * 1024 * 1024
 MAX_RETRY_AFTER_S: Final = 3600.0
 """Longest wait that a server can ask for: results are not kept for longer ("Result expiry")."""
 CHUNK_BYTES: Final = 64 * 1024
+PLAIN_CHUNK_BYTES: Final = 256 * 1024
 
 _ONE_LARGE: Final = threading.Lock()
 _INTERIM: Final = range(102, 200)
@@ -216,8 +217,10 @@ class _Adapter(HTTPAdapter):
 def _body(response: requests.Response, reading: ExitStack) -> bytearray:
     """Return what an answer unpacks to; a large one has to wait for its turn."""
     body, is_large = bytearray(), False
+    # What is packed may unpack to a thousand times as much at once.
+    size = CHUNK_BYTES if "Content-Encoding" in response.headers else PLAIN_CHUNK_BYTES
     # Whatever has come, not whole chunks: of a body that trickles, none is ever whole.
-    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+    while chunk := response.raw.read1(size, decode_content=True):
         if len(body) + len(chunk) > MAX_ANSWER_BYTES:
             raise _endless()
         body += chunk

@@ -10,7 +10,7 @@ from tap_supermetrics.planning.packing import Packer, batch_of, halved, pack
 from tap_supermetrics.planning.plan import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.breakers import Breakers
@@ -30,7 +30,6 @@ class Drawing:
         plans: what each report asks for, by its name, in the order of emission.
         breakers: what is known to be refused.
         served: queries that need not be submitted, because the API holds them.
-
     """
 
     def __init__(
@@ -172,7 +171,6 @@ class Backlog:
     Args:
         drawing: draws the plans.
         plans: what each report asks for, by its name.
-        breakers: what is known to be refused.
         limits: how queries may be submitted.
     """
 
@@ -180,12 +178,10 @@ class Backlog:
         self,
         drawing: Drawing,
         plans: Mapping[str, ReportPlan],
-        breakers: Breakers,
         limits: Limits,
     ) -> None:
         self._drawing = drawing
         self._plans = plans
-        self._breakers = breakers
         self._side_by_side = limits.max_running_batches
         counts: Counter[BatchPolicy] = Counter()
         for plan in plans.values():
@@ -204,19 +200,16 @@ class Backlog:
         else:
             self._singles.extendleft(reversed(queries))
 
-    def refused(self, request: BatchRequest, *, is_too_large: bool) -> bool:
-        """Submit the halves of a batch that was refused; return whether it has halves."""
+    def refused(self, request: BatchRequest, *, is_too_large: bool) -> None:
+        """Submit the halves of a batch of several queries that was refused."""
         halves = halved(request)
-        if halves is None:
-            return False
-        if not self.is_by_batch:
+        if not self.is_by_batch or halves is None:
             self.again(request.queries)
-            return True
+            return
         if is_too_large:
             self._max_queries = max(len(each) for each in halves)
             self._packer.limit(self._max_queries)
         self._requests.extendleft(reversed(halves))
-        return True
 
     def leave_batches(self, queries: Sequence[Query] = ()) -> None:
         """Submit one by one from now on, these queries first."""
@@ -253,13 +246,13 @@ class Backlog:
         self._singles.clear()
         return left
 
-    def _drained(self) -> Iterator[Query]:
+    def _drained(self) -> list[Query]:
         queries = [*self._drawing.take_probes(), *self._again]
         queries += [query for request in self._requests for query in request.queries]
         queries += self._packer.drain()
         self._again = []
         self._requests.clear()
-        return iter(queries)
+        return queries
 
     def _take_probes(self) -> None:
         self.again(self._drawing.take_probes())

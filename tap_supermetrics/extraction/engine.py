@@ -103,6 +103,7 @@ class Engine:
         self._aside: dict[str, deque[Outcome | ReportDone]] = defaultdict(deque)
         self._taken = 0
         self._closed = threading.Event()
+        self._closing = threading.Lock()
         self._next_telling = time.monotonic() + TELL_EVERY_S
         work = [self._decide, self._submit, *[self._fetch] * MAX_FETCHES]
         self._threads = [
@@ -139,16 +140,19 @@ class Engine:
         while not self._outbox.empty():
             yield from self._notes(self._outbox.get())
 
-    def emitted(self, outcome: Result | Failed, rows: int, error: ApiError | None = None) -> None:
+    def emitted(self, outcome: Result | Failed, became: Result | Failed) -> None:
         """Tell that an outcome was dealt with.
 
         Args:
-            outcome: the outcome.
-            rows: number of rows written.
-            error: why its rows fit no record.
+            outcome: the outcome, as it was delivered.
+            became: what became of it: a result whose rows fit no record failed.
         """
-        size = len(outcome.spool) if isinstance(outcome, Result) else 0
-        self._inbox.put(Emitted(query=outcome.query, error=error, rows=rows, size=size))
+        size, rows, misfit = 0, 0, None
+        if isinstance(outcome, Result):
+            size = len(outcome.spool)
+            rows = became.row_count if isinstance(became, Result) else 0
+            misfit = became.error if isinstance(became, Failed) else None
+        self._inbox.put(Emitted(query=outcome.query, error=misfit, rows=rows, size=size))
 
     def _next(self) -> Delivery | BaseException:
         if self._outbox.empty():
@@ -169,9 +173,10 @@ class Engine:
 
     # The end
 
-    def halt(self) -> None:
-        """Submit nothing more, so that what `notes` says stays true."""
-        self._closed.set()
+    def halt(self) -> list[Note]:
+        """Submit nothing more; return the last notes for the state."""
+        with self._closing:
+            self._closed.set()
         self._to_submit.put(None)
         for _ in range(MAX_FETCHES):
             self._to_fetch.put(None)
@@ -185,6 +190,14 @@ class Engine:
         while not deciding.is_alive() and not self._inbox.empty():
             if event := self._inbox.get():
                 self._act(self._scheduler.handle(event))
+        return [*self._last_notes()]
+
+    def _last_notes(self) -> Iterator[Note]:
+        """Return the notes that nobody took; a crash that comes with them is not the first."""
+        while not self._outbox.empty():
+            delivery = self._outbox.get()
+            if not isinstance(delivery, BaseException):
+                yield from self._notes(delivery)
 
     def close(self) -> None:
         """Cancel what still runs and give memory and disk back."""
@@ -192,23 +205,11 @@ class Engine:
         if not self._scheduler.is_done:
             last = replace(self._ways.client, retry=LAST_RETRY)
             cancel_batches(last, self._ways.batches.running_ids)
-        self._discard()
+        self._scheduler.close()
         for aside in self._aside.values():
             for each in aside:
                 if isinstance(each, Result):
                     each.spool.close()
-        while not self._outbox.empty():
-            left = self._outbox.get()
-            if isinstance(left, Result):
-                left.spool.close()
-
-    def _discard(self) -> None:
-        """Give back what was fetched and nobody waits for."""
-        while not self._inbox.empty():
-            event = self._inbox.get()
-            if isinstance(event, Fetched):
-                event.result.spool.close()
-        self._scheduler.close()
 
     # The other threads
 
@@ -289,6 +290,12 @@ class Engine:
             except ApiError as error:
                 self._inbox.put(QueryFailed(query=fetch.query, error=error, was_fetched=True))
             else:
+                self._give(result)
+
+    def _give(self, result: Result) -> None:
+        """Hand a result over, unless nobody hears any more."""
+        with self._closing:
+            if self._closed.is_set():
+                result.spool.close()
+            else:
                 self._inbox.put(Fetched(result=result))
-                if self._closed.is_set():
-                    self._discard()

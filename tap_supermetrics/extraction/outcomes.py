@@ -61,7 +61,7 @@ class Outcomes:
         self._actions: list[Action] = []
         self.breakers = Breakers(plans)
         self.drawing = Drawing(plans, self.breakers, served)
-        self.backlog = Backlog(self.drawing, plans, self.breakers, limits)
+        self.backlog = Backlog(self.drawing, plans, limits)
         self.sequence = Sequencer(plans)
         self.submitted = 0
         self.delivered = 0
@@ -128,6 +128,7 @@ class Outcomes:
     def emitted(self, query: Query, rows: int, size: int, error: ApiError | None) -> None:
         """Learn that an outcome was emitted, and whether its rows fit the report's records."""
         self.sequence.emitted(size)
+        del self._submissions[query]
         if error and self.breakers.did_not_fit(query, error):
             self.drawing.look_again(query.report)
         elif rows:
@@ -214,6 +215,7 @@ class Outcomes:
     def _split(self, query: Query, parts: Sequence[Query], error: ApiError) -> None:
         logger.warning("%s is split into halves: %s", query, error)
         self.drawing.settled(query)
+        del self._submissions[query]
         self.deliver(*self.sequence.replace(query, parts))
         self._again(self._splits.split(query, parts, error))
 

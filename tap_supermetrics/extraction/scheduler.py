@@ -258,6 +258,7 @@ class Scheduler:
 
     @_handle.register
     def _emitted(self, event: happened.Emitted) -> None:
+        del self._attempts[event.query]
         self._outcomes.emitted(event.query, event.rows, event.size, event.error)
 
     @_handle.register

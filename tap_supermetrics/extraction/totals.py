@@ -41,7 +41,7 @@ class _Source:
 
 
 class Totals:
-    """Whether `total_rows` counts the header row, by data source.
+    """The belief that `total_rows` counts the header row, by data source.
 
     It has been seen to count the header; whether it does so when headers are off is not known. A
     result with one row less than its total lacks a row, or nothing: it waits until another result

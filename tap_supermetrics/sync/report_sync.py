@@ -243,6 +243,10 @@ def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSch
         ApiError: the fields of a data source cannot be had, or the API serves none of them.
     """
     schemas: dict[str, RecordSchema] = {}
+    lookups.ask_for_fields(report.ds_id for report in reports)
+    for report in reports:
+        if error := lookups.refusal_of(report):
+            logger.error("%s: %s", report.name, error)
     for report, schema, _ in _discover(lookups, reports):
         schemas[report.name] = schema
         _warn_of_unlisted(report, schema, lookups.fields_of(report))

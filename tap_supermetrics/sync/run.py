@@ -84,6 +84,7 @@ class Run:
         self._engine: Engine | None = None
         self._async_run: AsyncRun | None = None
         self._stopped_by: ApiError | None = None
+        self._doubted: dict[Query, ApiError] = {}
         self._checkpoints = Checkpoints()
         self._to_emit: set[str] = set()
         self.summary = Summary()
@@ -95,13 +96,20 @@ class Run:
         return self._engine is not None
 
     def start(
-        self, selected: Sequence[str], full_table: Collection[str] = (), *, is_test: bool = False
+        self,
+        selected: Sequence[str],
+        full_table: Collection[str] = (),
+        refused: Collection[str] = (),
+        *,
+        is_test: bool = False,
     ) -> None:
         """Plan the selected reports and begin to submit.
 
         Args:
             selected: names of reports, in the order in which their records will be asked for.
             full_table: those of them that are to be read whole, whatever was read before.
+            refused: names of reports that cannot be read, because the API does not serve their
+                data source; the others go on.
             is_test: ask only the newest day of a few accounts.
 
         Raises:
@@ -117,20 +125,15 @@ class Run:
             held = find_held(self._client, batches, utc_now())
         for name, known in self._known.items():
             self._plan(known, held, ignores_coverage=name in full_table, is_test=is_test)
-        self._tell_refused()
+        for report in self._settings.reports:
+            if report.name in refused:
+                self.summary.report_lost(report.name, str(self._lookups.refusal_of(report)))
         self._to_emit = {*self._known}
         plans = self._plans_within_budget({*held.queries})
         count = sum(map(len, plans.values()))
         logger.info("Plan: %d queries of %d reports", count, len(self._known))
         self._engine = self._engine_for(plans, held, is_test=is_test)
         self._engine.start()
-
-    def _tell_refused(self) -> None:
-        """Tell of the reports whose data source the API does not serve; the others go on."""
-        for report in self._settings.reports:
-            if error := self._lookups.refusal_of(report):
-                logger.error("%s: %s", report.name, error)
-                self.summary.report_lost(report.name, str(error))
 
     def _plan(
         self, known: KnownReport, held: HeldResults, *, ignores_coverage: bool, is_test: bool
@@ -252,6 +255,7 @@ class Run:
             failed = yield from self._write(engine, planned, outcome, convert)
         if isinstance(failed, Failed):
             self._failed(engine, planned, failed)
+        engine.emitted(outcome, failed)
         if not _may_be_had_later(failed):
             self._submitted.emitted(outcome.query)
         self._checkpoints.progressed()
@@ -268,13 +272,13 @@ class Run:
                 for note in engine.notes():
                     self._take_note(note)
         except ApiError as error:
-            engine.emitted(result, 0, error)
             return Failed(query=result.query, error=error)
         finally:
             result.spool.close()
         planned.commit(result)
+        if result.query in self._doubted:
+            planned.fail(Failed(query=result.query, error=self._doubted[result.query]))
         self.summary.done(result, result.row_count)
-        engine.emitted(result, result.row_count)
         return result
 
     def _failed(self, engine: Engine, planned: PlannedReport, failed: Failed) -> None:
@@ -296,18 +300,23 @@ class Run:
     # State
 
     def _take_note(self, note: Note) -> None:
+        self._learn(note)
+        self._save_when_due()
+
+    def _learn(self, note: Note) -> None:
         if isinstance(note, FirstDay):
             self._known[note.report].state.not_before = note.day
             self.summary.first_days[note.report] = note.day
-            return
-        if isinstance(note, Doubted):
+        elif isinstance(note, Doubted):
             self._doubt(note.query)
-        self._checkpoints.submitted(note, is_news=self._submitted.note(note))
-        self._save_when_due()
+        else:
+            self._checkpoints.submitted(note, is_news=self._submitted.note(note))
 
     def _doubt(self, query: Query) -> None:
+        """Have the days of a result read again; it may be emitted already, or not yet."""
         text = "the result lacks a row, if its total is right as later ones are: it is read again"
         failed = Failed(query=query, error=ApiError("RESULT_INCOMPLETE", text))
+        self._doubted[query] = failed.error
         self._planned[query.report].fail(failed)
         self.summary.lost(failed)
         logger.error("%s: %s", query, failed.error)
@@ -357,9 +366,8 @@ class Run:
     def halt(self) -> None:
         """Submit nothing more; the state can then say for good what the API holds."""
         if self._engine:
-            self._engine.halt()
-            for note in self._engine.notes():
-                self._submitted.note(note)
+            for note in self._engine.halt():
+                self._learn(note)
 
     def close(self) -> None:
         """Cancel what still runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -17,14 +18,14 @@ from tap_supermetrics.sync.report_sync import discover
 from tests.attack.driver import (
     ADS,
     FACEBOOK,
-    attempt,
-    keeps_its_promise,
     options,
     settings_for,
 )
+from tests.tap import Target, discovered, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -33,13 +34,34 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-def test_a_data_source_that_does_not_exist_costs_its_own_report_only(emulator: Emulator) -> None:
+def test_a_data_source_that_does_not_exist_costs_its_own_report_only(
+    emulator: Emulator, tmp_path: Path
+) -> None:
     bad = {**FACEBOOK, "name": "mistaken", "ds_id": "FACEBOOK"}
-    done = attempt(settings_for(emulator, ADS, bad))
+    target = Target()
+    done = sync(settings_for(emulator, ADS, bad), tmp_path, target)
 
-    assert done.code == 3
-    assert any("mistaken" in line for line in done.log)
-    keeps_its_promise(done, emulator, ADS)
+    assert done.code == 3, done.stderr
+    assert "mistaken: " in done.stderr
+    assert target.tables.keys() == {"google_ads"}
+    assert target.written["google_ads"] > 0
+
+
+def test_a_report_that_a_catalog_leaves_out_is_not_missed(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """Its data source may be gone; nobody asks for it."""
+    bad = {**FACEBOOK, "name": "mistaken"}
+    catalog = discovered(settings_for(emulator, ADS, bad), tmp_path)
+    for stream in catalog["streams"]:
+        for each in stream["metadata"]:
+            if not each["breadcrumb"]:
+                each["metadata"]["selected"] = stream["tap_stream_id"] != "mistaken"
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    config = settings_for(emulator, ADS, {**bad, "ds_id": "FACEBOOK"})
+    done = sync(config, tmp_path, None, "--catalog", str(tmp_path / "catalog.json"))
+
+    assert done.code == 0, done.stderr
 
 
 def test_a_field_that_is_nearly_one_is_named_with_it_before_anything_is_paid(

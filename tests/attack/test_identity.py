@@ -1,0 +1,152 @@
+"""What an answer says of itself is held against the question, and a belief against what follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from tap_supermetrics.api.client import Client
+from tap_supermetrics.api.wire import QueryEcho
+from tap_supermetrics.emulator import Emulator, Fault
+from tap_supermetrics.extraction.engine import Engine
+from tap_supermetrics.extraction.results import Doubted, Failed, Result
+from tests.attack.driver import (
+    ACCOUNTS,
+    ADS,
+    FIRST,
+    attempt,
+    everything,
+    keeps_its_promise,
+    options,
+    settings_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_supermetrics.api.wire import Meta
+    from tap_supermetrics.extraction.results import Note, Outcome
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(options=options()) as running:
+        yield running
+
+
+def lie(monkeypatch: pytest.MonkeyPatch, **says: Any) -> None:  # noqa: ANN401 - of each attribute's type
+    """Have every page of a result say something else of itself; `query` changes what is there."""
+    results = Client.results
+
+    def lying(client: Client, address: str, page: dict[str, int] | None) -> Any:  # noqa: ANN401 - as it is
+        answer = results(client, address, page)
+        meta: Meta = msgspec.structs.replace(answer.meta)
+        for name, value in says.items():
+            if name == "query":
+                value = msgspec.structs.replace(meta.query or QueryEcho(), **value)  # noqa: PLW2901 - what is sent
+            setattr(meta, name, value)
+        return replace(answer, meta=meta)
+
+    monkeypatch.setattr(Client, "results", lying)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"schedule_id": "qrb_0a1b2c3d4e5f_query_9_acc_1"},
+        {"query": {"ds_accounts": ["55555"]}},
+        {"query": {"ds_accounts": "act_55555"}},
+        {"query": {"start_date": "2020-01-01"}},
+    ],
+)
+def test_the_result_of_another_query_is_submitted_once_more_and_then_failed(
+    says: dict[str, Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lie(monkeypatch, **says)
+    done = attempt(settings_for(emulator, ADS))
+
+    assert done.code == 3
+    assert "RESULT_MISMATCH" in "\n".join(done.log)
+    assert done.days("google_ads") == set()
+    assert len(emulator.queries) == 2 * len(everything(ADS))
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"schedule_id": "5f" * 32},
+        {"schedule_id": None},
+        {"query": {"ds_accounts": None}},
+    ],
+)
+def test_what_says_nothing_of_the_question_is_no_reason_to_refuse(
+    says: dict[str, Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API makes ids of 64 hex digits itself (observed)."""
+    lie(monkeypatch, **says)
+    done = attempt(settings_for(emulator, ADS))
+
+    assert done.code == 0
+    keeps_its_promise(done, emulator, ADS)
+
+
+def test_an_account_may_be_named_with_or_without_its_prefix(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {**ADS, "ds_accounts": [ACCOUNTS[0]]}
+    lie(monkeypatch, query={"ds_accounts": [f"act_{ACCOUNTS[0]}"]})
+    done = attempt(settings_for(emulator, one))
+
+    assert done.code == 0
+    assert done.days("google_ads")
+
+
+def test_a_result_that_is_doubted_before_it_was_emitted_is_read_again(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note comes first in the queue; the result waits for its turn."""
+    deliveries = Engine.deliveries
+
+    def doubting(engine: Engine, report: str) -> Iterator[Outcome | Note]:
+        for delivery in deliveries(engine, report):
+            query = delivery.query if isinstance(delivery, Result) else None
+            if query and query.day == FIRST and query.accounts == (ACCOUNTS[0],):
+                yield Doubted(query=query)
+            yield delivery
+
+    monkeypatch.setattr(Engine, "deliveries", doubting)
+    done = attempt(settings_for(emulator, ADS))
+    monkeypatch.undo()
+
+    assert done.code == 3
+    partitions = done.bookmarks["google_ads"]["partitions"]
+    (stale,) = [each["stale"] for each in partitions if "stale" in each]
+    assert stale == [[str(FIRST), str(FIRST)]]
+    before = len(emulator.queries)
+    again = attempt(settings_for(emulator, ADS, lookback_days=0), done.bookmarks)
+    assert again.code == 0
+    assert len(emulator.queries) == before + 1
+
+
+def test_every_outcome_is_posted_back_once_it_was_dealt_with(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else failures would count as waiting for ever, and hold the run back."""
+    told: list[object] = []
+    emitted = Engine.emitted
+
+    def noting(engine: Engine, outcome: Result | Failed, became: Result | Failed) -> None:
+        told.append(outcome.query)
+        emitted(engine, outcome, became)
+
+    monkeypatch.setattr(Engine, "emitted", noting)
+    emulator.inject(
+        Fault(effect="fail_query", account=ACCOUNTS[0], code="BAD_REQUEST", status=400, times=None)
+    )
+    done = attempt(settings_for(emulator, ADS))
+
+    keeps_its_promise(done, emulator, ADS)
+    assert len(told) == len({*told}) == len(everything(ADS))
