@@ -62,7 +62,12 @@ class InFlight:
     @property
     def is_empty(self) -> bool:
         """Return whether no outcome is to be expected."""
-        return not (self.batches or self.singles or self.to_fetch or self.fetching)
+        return not (self.batches or self.singles or self.results)
+
+    @property
+    def results(self) -> int:
+        """Number of results that wait to be fetched, or are on their way."""
+        return len(self.to_fetch) + self.fetching
 
     @property
     def may_submit_batch(self) -> bool:

@@ -118,7 +118,7 @@ class Scheduler:
 
     @property
     def _has_room(self) -> bool:
-        """Return whether little enough waits to be emitted.
+        """Return whether little enough waits to be fetched and emitted.
 
         What is waited for may not have been submitted yet, so that with nothing in flight there is
         always room; else a slow query would let all others pile up behind it.
@@ -126,7 +126,7 @@ class Scheduler:
         # An older wait has ended: what was delivered since is being written.
         is_awaited = self._awaited_after == self._outcomes.delivered
         is_stalled = is_awaited and self._in_flight.is_empty
-        return self._outcomes.sequence.has_room or is_stalled
+        return self._outcomes.sequence.has_room(self._in_flight.results) or is_stalled
 
     def _submit_query(self) -> SubmitQuery | None:
         if not self._in_flight.may_submit_query:

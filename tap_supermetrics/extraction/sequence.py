@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Query
 
 MAX_WAITING: Final = 300
-"""With so many outcomes not yet emitted, nothing more is submitted."""
+"""With so many results not yet fetched or emitted, nothing more is submitted."""
 MAX_WAITING_BYTES: Final = 512 * 1024 * 1024
 """With so many bytes not yet emitted, nothing more is submitted."""
 
@@ -42,10 +42,9 @@ class Sequencer:
         self.ended = 0
         self.expected = 0
 
-    @property
-    def has_room(self) -> bool:
-        """Return whether little enough waits to be emitted."""
-        return self._waiting < MAX_WAITING and self._waiting_bytes < MAX_WAITING_BYTES
+    def has_room(self, coming: int) -> bool:
+        """Return whether little enough waits to be emitted, with so many results on their way."""
+        return self._waiting + coming < MAX_WAITING and self._waiting_bytes < MAX_WAITING_BYTES
 
     def expects(self, report: str) -> bool:
         """Say that outcomes of a report are still to be delivered."""

@@ -50,6 +50,7 @@ from tap_supermetrics.extraction.results import (
     Spool,
 )
 from tap_supermetrics.extraction.scheduler import Scheduler
+from tap_supermetrics.extraction.sequence import MAX_WAITING
 from tap_supermetrics.model import SubmittedBatch
 from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.planning.coverage import Coverage
@@ -259,6 +260,11 @@ class Life:
         assert len(self.batches) <= max(most, self.held_count)
         assert len(self.singles) <= self.limits.max_running_queries
         assert len(self.submitting) <= 1
+        in_batches = sum(len(batch.queries) for batch in self.batches.values())
+        waiting = len(self.unemitted) + len(self.outbox) + len(self.fetches)
+        # What was submitted while there was room may still come.
+        most = MAX_WAITING + (self.limits.max_running_batches + 1) * 100 + 100
+        assert in_batches + waiting <= most
 
     # What happens next
 
