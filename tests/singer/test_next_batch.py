@@ -47,6 +47,6 @@ def test_the_next_batch_waits_already_when_one_stops(tmp_path: Path, running: in
         open_then = sum(each.ended is None or each.ended > batch.arrived for each in others)
         assert open_then <= (running + 1 if running == 2 else running)
     if running == 2:
-        # In seconds of the emulator's clock: they were there before their place was.
-        gaps = [(batch.started or 0.0) - batch.arrived for batch in batches[2:]]
-        assert all(gap > options.batch_start_seconds for gap in gaps)
+        # The third was there before its place was. (The fourth may find both places free at once.)
+        gap = (batches[2].started or 0.0) - batches[2].arrived
+        assert gap > options.batch_start_seconds
