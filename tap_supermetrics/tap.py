@@ -23,7 +23,7 @@ from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.settings.declarations import config_schema
+from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.inputs import (
     changed_key,
     from_environment,

@@ -10,10 +10,10 @@ import pytest
 
 from tap_supermetrics.dates import Day, parse_date
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.model import Accounts, Report, SplitAccounts, SplitDates
+from tap_supermetrics.model import Accounts, Report, SplitAccounts, SplitDates, compile_filter
 from tap_supermetrics.settings import Mode, Settings
-from tap_supermetrics.settings.declarations import ONLY_IN_REPORT, OVERRIDABLE, TOP_LEVEL
-from tap_supermetrics.settings.kinds import compile_filter
+from tap_supermetrics.settings.config import TOP_LEVEL
+from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
 from tests.core.reports import API_KEY, entry, policy, report, settings_of
 
 BASE = "https://api.supermetrics.com/enterprise/v2/query/data/json"
@@ -46,7 +46,6 @@ def test_a_small_configuration_has_the_defaults() -> None:
             ds_id="AW",
             fields=("Date", "Clicks"),
             accounts=Accounts(),
-            parameters={},
             date_range_type=None,
             key_properties=(),
             replication_key=None,
@@ -64,9 +63,9 @@ def test_a_small_configuration_has_the_defaults() -> None:
             page_size=10_000,
             on_type_mismatch="fail",
             metadata_columns=True,
-            policy=policy(),
         ),
     )
+    assert (settings.reports[0].parameters, settings.reports[0].policy) == ({}, policy())
 
 
 # Values that differ from the defaults: what is written, where it ends up, what it becomes there.

@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from tap_supermetrics.dates import Day
-from tap_supermetrics.model import Accounts
+from tap_supermetrics.model.accounts import Accounts, compile_filter
 from tap_supermetrics.redaction import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
+W = TypeVar("W", bound=str)
+E = TypeVar("E", bound=Enum)
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _TEXTS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
@@ -90,19 +93,34 @@ def address() -> Kind[str]:
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
         url = plain.convert(raw)
         parts = urlsplit(url)
-        return url if parts.hostname and parts.port != 0 else _reject()
+        return url.rstrip("/") if parts.hostname and parts.port != 0 else _reject()
 
     return replace(plain, convert=convert)
 
 
-def choice(*words: str) -> Kind[str]:
+def choice(*words: W) -> Kind[W]:
     """One of a few words."""
+    return _words({word: word for word in words})
+
+
+def one_of(words: type[E]) -> Kind[E]:
+    """One of the words of an enumeration, in its order."""
+    return _words({str(each.value): each for each in words})
+
+
+def either(*, true: str, false: str) -> Kind[bool]:
+    """One of two words, of which one is true."""
+    return _words({false: False, true: True})
+
+
+def _words(meanings: Mapping[str, T]) -> Kind[T]:
+    """Words, each with what it means."""
     return Kind(
-        expected=f"one of {', '.join(words)}",
-        schema={**_TEXT, "enum": list(words)},
+        expected=f"one of {', '.join(meanings)}",
+        schema={**_TEXT, "enum": [*meanings]},
         meltano="options",
-        convert=lambda raw: words[words.index(raw)],
-        options=words,
+        convert=lambda raw: meanings[raw],
+        options=tuple(meanings),
     )
 
 
@@ -271,23 +289,6 @@ def _as_account_filter(raw: dict[str, Any]) -> Accounts:
             return Accounts(filter_name=pattern)
         case _:
             return _reject()
-
-
-def compile_filter(pattern: str) -> re.Pattern[str]:
-    """A vendor's account filter as a Python pattern: `^act_45` or, delimited, `/shop$/i`.
-
-    Source: Supermetrics docs, "Accounts": PCRE, delimiters optional.
-
-    Raises:
-        ValueError: it is no regular expression.
-        TypeError: it is no text.
-    """
-    delimited = re.fullmatch(r"([/#~@])(.*)\1([imsx]*)", pattern, re.DOTALL)
-    body, flags = (delimited[2], delimited[3]) if delimited else (pattern, "")
-    try:
-        return re.compile(f"(?{flags}){body}" if flags else body)
-    except re.error as error:
-        raise ValueError(str(error)) from None
 
 
 def _reject() -> NoReturn:

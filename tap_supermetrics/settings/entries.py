@@ -1,0 +1,108 @@
+"""The entries of `queries`: each is read into a report, and held against itself and the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_supermetrics.model import Report
+from tap_supermetrics.model.declared import declared
+from tap_supermetrics.model.report import Overridable
+from tap_supermetrics.settings.contradictions import contradictions
+from tap_supermetrics.settings.query_url import NOT_SUPPORTED, report_from
+from tap_supermetrics.settings.reading import hint, read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_supermetrics.settings.reading import Mistakes
+
+OVERRIDABLE: Final = declared(Overridable)
+"""Settings that may stand at the top level and be overridden in an entry of `queries`."""
+ONLY_IN_REPORT: Final = declared(Report)[len(OVERRIDABLE) :]
+"""Settings of one report, in an entry of `queries`."""
+ENTRY_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {each.name: each.schema for each in ONLY_IN_REPORT}
+    # An override has no default of its own: it falls back to the top level.
+    | {each.name: each.kind.schema for each in OVERRIDABLE},
+    "required": ["name"],
+    "anyOf": [{"required": ["ds_id", "fields"]}, {"required": ["url"]}],
+    "additionalProperties": False,
+}
+_NAMES: Final = [each.name for each in (*ONLY_IN_REPORT, *OVERRIDABLE)]
+
+
+def read_report(
+    entry: object, place: int, of_all: Mapping[str, Any], mistakes: Mistakes
+) -> Report | None:
+    """Return the report of an entry; None where it, or what it takes from all, has mistakes.
+
+    Args:
+        entry: what a person wrote.
+        place: of the entry in `queries`, from 0.
+        of_all: values that hold for all reports, by attribute.
+        mistakes: gets those of the entry.
+    """
+    path, before = f"queries[{place}]", len(mistakes)
+    if not isinstance(entry, dict):
+        mistakes.append(f"{path}: expected an object with name, ds_id and fields")
+        return None
+    given = _with_url(entry, path, mistakes)
+    check_unknown(given, _NAMES, f"{path}.", mistakes)
+    own = read(given, ONLY_IN_REPORT, f"{path}.", mistakes)
+    overridden = [each for each in OVERRIDABLE if each.name in given]
+    own = {**of_all, **own, **read(given, overridden, f"{path}.", mistakes)}
+    report = Report(path=path, **own) if _is_whole(own) and len(mistakes) == before else None
+    if report:
+        mistakes += contradictions(report, given)
+    if own["name"]:
+        _name_report(own["name"], path, before, mistakes)
+    return report
+
+
+def _is_whole(values: Mapping[str, Any]) -> bool:
+    """Whether no setting of all reports, which each of them needs, is without a value."""
+    return all(
+        values[each.attribute] is not None for each in OVERRIDABLE if each.default is not None
+    )
+
+
+def _name_report(name: str, path: str, before: int, mistakes: Mistakes) -> None:
+    # A number is hard to find in a list of forty.
+    mistakes[before:] = [
+        f"{each} (report {name})" if each.startswith(path) else each for each in mistakes[before:]
+    ]
+
+
+def _with_url(entry: dict[str, Any], path: str, mistakes: Mistakes) -> dict[str, Any]:
+    """Return what an entry gives, and what the address in it gives beside."""
+    given = {key: value for key, value in entry.items() if value is not None}
+    if isinstance(given.get("url"), str):
+        try:
+            return report_from(given["url"], given)
+        except ValueError as error:
+            mistakes.append(f"{path}.url: {error}")
+    return given
+
+
+def check_unknown(
+    given: Mapping[str, Any], known: Sequence[str], prefix: str, mistakes: Mistakes
+) -> None:
+    """Tell of the keys that are no setting's name, with what was meant, or why it cannot be."""
+    mistakes += [
+        f"{prefix}{key}: {NOT_SUPPORTED.get(str(key)) or f'unknown setting{hint(str(key), known)}'}"
+        for key in given
+        if key not in known
+    ]
+
+
+def check_names(reports: Sequence[Report], mistakes: Mistakes) -> None:
+    """Tell of reports that share a name."""
+    first: dict[str, str] = {}
+    for report in reports:
+        other = first.setdefault(report.name.casefold(), report.path)
+        if other != report.path:
+            mistakes.append(
+                f"{report.path}.name: {report.name} is the name of {other} already; "
+                "every report needs a name of its own (case does not count)"
+            )

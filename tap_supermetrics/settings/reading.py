@@ -1,0 +1,65 @@
+"""Reads declared settings from what a person wrote, and keeps account of the mistakes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tap_supermetrics.model.declared import Setting
+
+_NOT_REPLACED: Final = re.compile(r"\$\w+|\$\{\w+\}")
+
+
+class Mistakes(list[str]):
+    """What is wrong, one line each.
+
+    Attributes:
+        key: the API key as it was given, which no line may show.
+    """
+
+    def __init__(self, key: object) -> None:
+        super().__init__()
+        is_key = isinstance(key, str) and not _NOT_REPLACED.fullmatch(key)
+        self.key = str(key).strip() if is_key else ""
+
+
+def read(
+    raw: Mapping[str, Any], declared: Iterable[Setting], prefix: str, mistakes: Mistakes
+) -> dict[str, Any]:
+    """Return the value of each declared setting, by its attribute.
+
+    A setting without a value, because it is required or cannot be read, is None.
+    """
+    return {each.attribute: _read_one(raw, each, prefix, mistakes) for each in declared}
+
+
+def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: Mistakes) -> Any:  # noqa: ANN401 - of the setting's kind
+    path, given = f"{prefix}{setting.name}", raw.get(setting.name)
+    if given is None and setting.is_required:
+        mistakes.append(f"{path}: required, expected {setting.kind.expected}")
+        return None
+    if given is None and setting.default is None:
+        return setting.unset
+    given = setting.default if given is None else given
+    if isinstance(given, str) and _NOT_REPLACED.fullmatch(given):
+        mistakes.append(
+            f"{path}: the environment variable {given} was not replaced; "
+            "set it, or check its spelling"
+        )
+        return None
+    try:
+        return setting.kind.read(given, mistakes.key)
+    except ValueError as error:
+        mistakes.append(f"{path}: {error}")
+        return None
+
+
+def hint(word: str, known: Sequence[str]) -> str:
+    """Return `, did you mean ...?` with the known word that is most like one, or nothing."""
+    folded = {each.casefold(): each for each in reversed(known)}
+    close = difflib.get_close_matches(word[:100].casefold(), folded, n=1)
+    return f", did you mean {folded[close[0]]}?" if close else ""
