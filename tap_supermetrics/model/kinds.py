@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from unicodedata import category
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -27,6 +29,16 @@ E = TypeVar("E", bound=Enum)
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _TEXTS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
+_MIDNIGHT = r"(?i)^(\d{4}-\d\d-\d\d)[t ]00:00(:00(\.0+)?)?(z|[+-]00:?00)?$"
+_HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+_QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201c\u201d\u201e"
+_BESIDE_A_KEY: Mapping[str, str] = {
+    f"^[{_QUOTES}].*[{_QUOTES}]$": "begins and ends with a quotation mark; leave them out",
+    f"^[{_QUOTES}]|[{_QUOTES}]$": "begins or ends with a quotation mark; leave it out",
+    r"^bearer\b": "begins with the word Bearer; leave it out",
+    r"^\w*api_?key\w*\s*[=:]": "begins with the name of the setting; leave it out",
+    r"^<.*>$": "stands in angle brackets, as an example does; put your own key there",
+}
 _OBJECT: Mapping[str, Any] = {"type": "object", "additionalProperties": True}
 
 
@@ -62,6 +74,8 @@ class Kind(Generic[T]):
         """
         try:
             return self.convert(raw)
+        except SpoiltKeyError as error:
+            raise ValueError(f"expected {self.expected}; {error}") from None
         except json.JSONDecodeError as error:
             got = f"a text that is no JSON ({error}): {_shown(raw, key)}"
             raise ValueError(f"expected {self.expected}, got {got}") from None
@@ -74,7 +88,7 @@ def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
     """A text that matches `pattern` as a whole, blanks around it dropped."""
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
-        stripped = raw.strip() if isinstance(raw, str) else _reject()
+        stripped = _visible(raw).strip() if isinstance(raw, str) else _reject()
         return stripped if re.fullmatch(pattern, stripped, re.DOTALL) else _reject()
 
     return Kind(expected=expected, schema=_TEXT, meltano="string", convert=convert)
@@ -84,6 +98,24 @@ def secret(expected: str, pattern: str) -> Kind[str]:
     """A text that no message may repeat."""
     schema = {**_TEXT, "secret": True, "writeOnly": True}
     return replace(text(expected, pattern), schema=schema, is_secret=True)
+
+
+class SpoiltKeyError(ValueError):
+    """A key is given together with something that is no part of it, which is named."""
+
+
+def key() -> Kind[str]:
+    """An API key, as it is copied; what is often copied with it is named, never the key."""
+    plain = secret("a key of letters, digits and signs, without blanks", r"[!-~]+")
+
+    def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
+        given = _visible(raw).strip() if isinstance(raw, str) else ""
+        for pattern, what in _BESIDE_A_KEY.items():
+            if re.search(pattern, given, re.IGNORECASE):
+                raise SpoiltKeyError(f"the key {what}")
+        return plain.convert(raw)
+
+    return replace(plain, convert=convert)
 
 
 def address() -> Kind[str]:
@@ -119,7 +151,7 @@ def _words(meanings: Mapping[str, T]) -> Kind[T]:
         expected=f"one of {', '.join(meanings)}",
         schema={**_TEXT, "enum": [*meanings]},
         meltano="options",
-        convert=lambda raw: meanings[raw],
+        convert=lambda raw: meanings[raw.strip().lower()],
         options=tuple(meanings),
     )
 
@@ -158,12 +190,13 @@ def number(above: float, maximum: float) -> Kind[float]:
 
 def flag() -> Kind[bool]:
     """True or false."""
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    words = dict.fromkeys(("true", "1", "yes", "on"), True)
+    words |= dict.fromkeys(("false", "0", "no", "off"), False)
     return Kind(
         expected="true or false",
         schema={"type": "boolean"},
         meltano="boolean",
-        convert=lambda raw: raw if isinstance(raw, bool) else words[str(raw).lower()],
+        convert=lambda raw: raw if isinstance(raw, bool) else words[str(raw).strip().lower()],
     )
 
 
@@ -173,8 +206,14 @@ def day() -> Kind[Day]:
         expected="YYYY-MM-DD, `today`, `yesterday` or `N days ago`",
         schema=_TEXT,
         meltano="string",
-        convert=lambda raw: Day.parse(raw) if isinstance(raw, str) else _reject(),
+        convert=_as_day,
     )
+
+
+def _as_day(raw: Any) -> Day:  # noqa: ANN401 - whatever a person wrote
+    """Read a day; midnight, as other taps want a start to be written, is the day too."""
+    written = str(raw) if isinstance(raw, (str, date)) else _reject()
+    return Day.parse(re.sub(_MIDNIGHT, r"\1", written.strip()))
 
 
 def timezone() -> Kind[ZoneInfo]:
@@ -238,8 +277,13 @@ def mapping(expected: str = "an object") -> Kind[Mapping[str, Any]]:
         expected=expected,
         schema=_OBJECT,
         meltano="object",
-        convert=lambda raw: dict(raw) if isinstance(raw, dict) else _reject(),
+        convert=_as_object,
     )
+
+
+def _as_object(raw: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a person wrote
+    value = json.loads(raw) if isinstance(raw, str) else raw
+    return dict(value) if isinstance(value, dict) else _reject()
 
 
 def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
@@ -258,11 +302,24 @@ def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
 
 
 def _as_texts(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a person wrote
-    parts = raw.split(",") if isinstance(raw, str) else raw
+    parts = _parted(raw) if isinstance(raw, str) else raw
     if not isinstance(parts, list) or not all(_is_id(part) for part in parts):
         _reject()
-    stripped = tuple(str(part).strip() for part in parts)
+    stripped = tuple(_visible(str(part)).strip() for part in parts)
     return stripped if stripped and all(stripped) else _reject()
+
+
+def _parted(written: str) -> list[Any]:
+    """Return the parts of a text: of a list in JSON, or between commas, semicolons and lines."""
+    if written.lstrip().startswith("["):
+        parts: list[Any] = json.loads(written)
+        return parts
+    return re.split(r"\s*[,;]\s*|\s*[\r\n]\s*", written.strip())
+
+
+def _visible(written: str) -> str:
+    """Return a text without the characters that nobody sees, which come with what is copied."""
+    return "".join(each for each in written if category(each) != "Cf")
 
 
 def _is_id(raw: object) -> bool:
@@ -271,12 +328,24 @@ def _is_id(raw: object) -> bool:
 
 
 def _as_accounts(raw: Any) -> Accounts:  # noqa: ANN401 - whatever a person wrote
+    if isinstance(raw, str) and raw.lstrip().startswith("{"):
+        raw = json.loads(raw)
     if isinstance(raw, dict):
         return _as_account_filter(raw)
-    ids = tuple(dict.fromkeys(_as_texts(raw if isinstance(raw, (str, list)) else [raw])))
+    texts = _as_texts(raw if isinstance(raw, (str, list)) else [raw])
+    ids = tuple(dict.fromkeys(each for text in texts for each in _account_ids(text)))
     if len(ids) == 1 and ids[0].startswith("list."):
         return Accounts(list_name=ids[0].removeprefix("list.") or _reject())
     return Accounts(ids=ids) if not any(each.startswith("list.") for each in ids) else _reject()
+
+
+def _account_ids(written: str) -> tuple[str, ...]:
+    """Return the ids in one entry of a list, where a person may have written several."""
+    ids = [each.translate(_HYPHENS).strip("\"'`") for each in _parted(written)]
+    words = [word for each in ids for word in each.split()]
+    # An id may hold a blank, as a name does; a number does not.
+    is_numbers = all(re.search(r"\d", word) for word in words)
+    return tuple(words if is_numbers else ids) if ids and all(ids) else _reject()
 
 
 def _as_account_filter(raw: dict[str, Any]) -> Accounts:

@@ -18,7 +18,7 @@ from tap_supermetrics.settings.entries import (
     check_unknown,
     read_report,
 )
-from tap_supermetrics.settings.reading import Mistakes, read
+from tap_supermetrics.settings.reading import Mistakes, check_nulls, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class Settings:
     """The whole configuration, checked; the settings of reports are in these."""
 
     api_key: str = setting(
-        kinds.secret("a key of letters, digits and signs, without blanks", "[!-~]+"),
+        kinds.key(),
         "API key of Supermetrics. Sent only in the Authorization header, to `api_url`.",
         required=True,
     )
@@ -112,7 +112,9 @@ class Settings:
             SettingsError: with every mistake, each by its path.
         """
         mistakes = Mistakes(config.get("api_key"))
-        check_unknown(config, [*(each.name for each in TOP_LEVEL), *also_allowed], "", mistakes)
+        known = [*(each.name for each in TOP_LEVEL), *also_allowed]
+        check_unknown(config, known, "", mistakes)
+        check_nulls(config, TOP_LEVEL, "", mistakes)
         values = read(config, TOP_LEVEL, "", mistakes)
         _check_api_url(values["api_url"], mistakes)
         of_all = {each.attribute: values.pop(each.attribute) for each in OVERRIDABLE}
@@ -122,7 +124,8 @@ class Settings:
         reports = tuple(filter(None, read_reports))
         check_names(reports, mistakes)
         if mistakes:
-            raise SettingsError([without_key(each, mistakes.key) for each in mistakes])
+            told = dict.fromkeys(without_key(each, mistakes.key) for each in mistakes)
+            raise SettingsError([*told])
         return cls(**values | {"reports": reports})
 
 

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.model import SplitAccounts, SplitDates
+from tap_supermetrics.settings.reading import hint
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -31,7 +32,8 @@ def contradictions(report: Report, given: Container[str]) -> list[str]:
         report: each setting read.
         given: names of the settings that stand in the report's own entry.
     """
-    found = [*_in_fields(report), *_in_types(report), *_in_keys(report), *_in_policies(report)]
+    checks = (_in_accounts, _in_fields, _in_keys, _in_types, _in_policies)
+    found = [each for check in checks for each in check(report)]
     return [
         f"{report.path}.{setting}: {text}" if setting in given else f"{setting}: {text}"
         for setting, text in (*found, *_in_dates(report, given))
@@ -40,6 +42,21 @@ def contradictions(report: Report, given: Container[str]) -> list[str]:
 
 Found = tuple[str, str]
 """Name of a setting, and what is wrong with it."""
+
+
+def _in_accounts(report: Report) -> Iterator[Found]:
+    first: dict[str, str] = {}
+    for each in report.accounts.ids:
+        other = first.setdefault(_number(each) or each, each)
+        if other != each:
+            one = f"{other} and {each} are one account, spelt in two ways"
+            yield "ds_accounts", f"{one}; keep the one that the API lists"
+
+
+def _number(account: str) -> str:
+    """Return the number of an account, such as `act_123` or `123-456-7890`; else nothing."""
+    number = re.sub(r"^[A-Za-z]+[_/]|[-\s]", "", account)
+    return number if number.isdigit() else ""
 
 
 def _in_fields(report: Report) -> Iterator[Found]:
@@ -55,7 +72,7 @@ def _in_fields(report: Report) -> Iterator[Found]:
 def _in_types(report: Report) -> Iterator[Found]:
     for name, value in report.types.items():
         if name not in report.fields:
-            yield "types", f"{name} is no field of the report"
+            yield "types", f"{name} is no field of the report{hint(name, report.fields)}"
         if not re.match(r"(int|float|string|bool)\b", str(value)):
             expected = f"expected a data type such as int.number.value for {name}"
             yield "types", f"{expected}, got {value!r}"
@@ -65,12 +82,14 @@ def _in_keys(report: Report) -> Iterator[Found]:
     for each in report.key_properties:
         if each not in (*report.fields, *_METADATA_COLUMNS):
             columns = f"a field of the report or a {METADATA_PREFIX} column"
-            yield "key_properties", f"{each} is not {columns}"
+            meant = hint(each, [*report.fields, *_METADATA_COLUMNS])
+            yield "key_properties", f"{each} is not {columns}{meant}"
     key = report.replication_key
     if key is None:
         return
     if key not in (*report.fields, _DAY_COLUMN):
-        yield "replication_key", f"{key} is neither a field of the report nor {_DAY_COLUMN}"
+        meant = hint(key, [*report.fields, _DAY_COLUMN])
+        yield "replication_key", f"{key} is neither a field of the report nor {_DAY_COLUMN}{meant}"
     if key == _DAY_COLUMN and report.split_dates_policy is not SplitDates.DAY:
         yield "replication_key", f"{_DAY_COLUMN} needs split_dates_policy: day"
     if report.date_range_type:

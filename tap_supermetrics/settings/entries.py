@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.model import Report
@@ -9,7 +10,7 @@ from tap_supermetrics.model.declared import declared
 from tap_supermetrics.model.report import Overridable
 from tap_supermetrics.settings.contradictions import contradictions
 from tap_supermetrics.settings.query_url import NOT_SUPPORTED, report_from
-from tap_supermetrics.settings.reading import hint, read
+from tap_supermetrics.settings.reading import check_nulls, hint, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ ENTRY_SCHEMA: Final[Mapping[str, Any]] = {
     "anyOf": [{"required": ["ds_id", "fields"]}, {"required": ["url"]}],
     "additionalProperties": False,
 }
+_LONGEST_NAME: Final = 63
 _NAMES: Final = [each.name for each in (*ONLY_IN_REPORT, *OVERRIDABLE)]
 
 
@@ -47,6 +49,7 @@ def read_report(
     if not isinstance(entry, dict):
         mistakes.append(f"{path}: expected an object with name, ds_id and fields")
         return None
+    check_nulls(entry, OVERRIDABLE, f"{path}.", mistakes)
     given = _with_url(entry, path, mistakes)
     check_unknown(given, _NAMES, f"{path}.", mistakes)
     own = read(given, ONLY_IN_REPORT, f"{path}.", mistakes)
@@ -89,20 +92,45 @@ def check_unknown(
     given: Mapping[str, Any], known: Sequence[str], prefix: str, mistakes: Mistakes
 ) -> None:
     """Tell of the keys that are no setting's name, with what was meant, or why it cannot be."""
-    mistakes += [
-        f"{prefix}{key}: {NOT_SUPPORTED.get(str(key)) or f'unknown setting{hint(str(key), known)}'}"
-        for key in given
-        if key not in known
-    ]
+    for key in map(str, given):
+        if key not in known:
+            reason = NOT_SUPPORTED.get(key) or f"unknown setting{_meant(key, known, prefix)}"
+            # A key is a person's text too: it may hold a line break.
+            mistakes.append(f"{prefix}{key if key.isprintable() else repr(key)}: {reason}")
+
+
+def _meant(key: str, known: Sequence[str], prefix: str) -> str:
+    if prefix:
+        return hint(key, known)
+    return ", it belongs in an entry of `queries`" if key in _NAMES else hint(key, known)
 
 
 def check_names(reports: Sequence[Report], mistakes: Mistakes) -> None:
-    """Tell of reports that share a name."""
-    first: dict[str, str] = {}
+    """Tell of reports that share a name, or the table that loaders make of it."""
+    names, tables = dict[str, Report](), dict[str, Report]()
     for report in reports:
-        other = first.setdefault(report.name.casefold(), report.path)
-        if other != report.path:
+        first = names.setdefault(report.name.casefold(), report)
+        owners = {each: tables.setdefault(each, report) for each in _tables(report.name)}
+        shared = [each for each, owner in owners.items() if owner is not report]
+        if first is not report:
             mistakes.append(
-                f"{report.path}.name: {report.name} is the name of {other} already; "
+                f"{report.path}.name: {report.name} is the name of {first.path} already; "
                 "every report needs a name of its own (case does not count)"
             )
+        elif shared:
+            other = owners[shared[0]]
+            mistakes.append(
+                f"{report.path}.name: loaders put {report.name} and {other.name} ({other.path}) "
+                f"into one table, {shared[0]}; write `_` instead of `-`, and let the names differ "
+                "within their first 63 letters and digits"
+            )
+
+
+def _tables(name: str) -> tuple[str, str]:
+    """Return the tables that loaders make of a name: of its last part, and of the whole.
+
+    Source: singer-sdk, `SQLSink.table_name` and `conform_name`, which take what stands before a
+    hyphen for a schema; PostgreSQL cuts names at 63 bytes.
+    """
+    plain = re.sub(r"[^a-z0-9_-]", "", name.lower())
+    return plain.rpartition("-")[2][:_LONGEST_NAME], plain.replace("-", "_")[:_LONGEST_NAME]

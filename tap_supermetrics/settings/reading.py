@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.model.declared import Setting
 
-_NOT_REPLACED: Final = re.compile(r"\$\w+|\$\{\w+\}")
+_NOT_REPLACED: Final = re.compile(r"\$\w+|\$\{\w+\}|\$\(\w+\)|%\w+%|\{\{[^{}]*\}\}")
+_IN_A_TEXT: Final = re.compile(r"\$\{[A-Za-z_]\w*\}")
+"""Filters and patterns may hold `$`; nothing else than a variable is written so."""
 
 
 class Mistakes(list[str]):
@@ -24,7 +26,7 @@ class Mistakes(list[str]):
     def __init__(self, key: object) -> None:
         super().__init__()
         is_key = isinstance(key, str) and not _NOT_REPLACED.fullmatch(key)
-        self.key = str(key).strip() if is_key else ""
+        self.key = str(key).strip().strip("\"'") if is_key else ""
 
 
 def read(
@@ -45,9 +47,9 @@ def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: M
     if given is None and setting.default is None:
         return setting.unset
     given = setting.default if given is None else given
-    if isinstance(given, str) and _NOT_REPLACED.fullmatch(given):
+    if setting.name != "queries" and (variable := _left_in(given)):
         mistakes.append(
-            f"{path}: the environment variable {given} was not replaced; "
+            f"{path}: the environment variable {variable} was not replaced; "
             "set it, or check its spelling"
         )
         return None
@@ -56,6 +58,26 @@ def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: M
     except ValueError as error:
         mistakes.append(f"{path}: {error}")
         return None
+
+
+def _left_in(given: object) -> str:
+    """Return the first variable that was not replaced in a value, at any depth, or nothing."""
+    if isinstance(given, str):
+        found = _NOT_REPLACED.fullmatch(given.strip()) or _IN_A_TEXT.search(given)
+        return found[0] if found else ""
+    inner = [*given.values()] if isinstance(given, dict) else given
+    return next(filter(None, map(_left_in, inner)), "") if isinstance(inner, list) else ""
+
+
+def check_nulls(
+    raw: Mapping[str, Any], declared: Iterable[Setting], prefix: str, mistakes: Mistakes
+) -> None:
+    """Tell of a null that was meant as the word, which YAML and JSON want in quotes."""
+    mistakes += [
+        f'{prefix}{each.name}: nothing is given; write the word null in quotes, "null"'
+        for each in declared
+        if "null" in each.kind.options and raw.get(each.name, "") is None
+    ]
 
 
 def hint(word: str, known: Sequence[str]) -> str:
