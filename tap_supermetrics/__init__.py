@@ -9,7 +9,7 @@ extraction/  runs a plan: query batches, downloads, spool                   thre
 records/     rows -> typed, checked, encoded records                        pure
 planning/    what to query: coverage, plan, packing                         pure
 settings/    what the user configures, declared once                        pure
-api/         the API; `wire` has all its spellings, `transport` the network I/O
+api/         the API; `wire` has all its spellings, `connection` the network I/O
 model/       reports, queries, query batches: what all layers speak of      pure
 dates        days and date ranges                                           pure
 redaction    the key, kept out of what people read                          pure
@@ -19,7 +19,7 @@ emulator/    the API on localhost; imports nothing of the above, nor they of it
 ```
 
 `sync.run` leads a record through four hops: `extraction.downloads` (pages into a spool),
-`extraction.board` (plan order), `records.encode` (typed, encoded, after a look by
+`extraction.sequence` (plan order), `records.encode` (typed, encoded, after a look by
 `records.checks`), `singer.writer` (stdout). Where the SDK is to do something with each record,
 `records.convert` gives it one by one. Each package has a map of its own, in its `__init__.py`.
 """

@@ -1,4 +1,4 @@
-"""What can end a run or lose a query, and the exit code that says which.
+"""Errors that end a run or fail a query, and the exit code that says which.
 
 ```
 TapError

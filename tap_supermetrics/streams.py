@@ -69,6 +69,11 @@ class ReportStream(Stream):
         self._supermetrics.started_run().writes_state = False
         return super().get_batches(batch_config, context)
 
+    def _write_state_message(self) -> None:
+        """Leave it to the run, which knows what a STATE message costs, but where files are made."""
+        if not self._supermetrics.started_run().writes_state:
+            super()._write_state_message()
+
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
@@ -106,14 +111,14 @@ class ReportStream(Stream):
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anything of it is to be written: it is selected, and not mapped to nothing."""
+        """True when anything of it is to be written: it is selected, and not mapped to nothing."""
         return self.selected and not all(
             isinstance(each, RemoveRecordTransform) for each in self.stream_maps
         )
 
     @property
     def _can_write_lines(self) -> bool:
-        """Whether nothing has to be done for each record."""
+        """Return whether nothing has to be done for each record."""
         stream_map, *more_maps = self.stream_maps
         return (
             self.selected
@@ -127,7 +132,7 @@ class ReportStream(Stream):
         )
 
     def _sync_lines(self) -> None:
-        """What the SDK's `_sync_records` does, with many records at a time."""
+        """Do what the SDK's `_sync_records` does, with many records at a time."""
         run, writer = self._supermetrics.started_run(), self._supermetrics.message_writer
         line_format = LineFormat(
             stream=self.stream_maps[0].stream_alias,
@@ -144,13 +149,12 @@ class ReportStream(Stream):
                 self.state_manager.is_flushed = False
                 counter.increment(lines.count)
         self._finalize_state(self.stream_state)
-        self._write_state_message()
 
     def _is_selected(self, column: str) -> bool:
         return self.mask["properties", column]
 
     def mistakes_in(self, entry: CatalogEntry) -> list[str]:
-        """What of this stream's entry in a catalog would lose rows or break the target's table."""
+        """Find what of its entry in a catalog would lose rows or break the target's table."""
         mask = entry.metadata.resolve_selection()
         if not mask.get((), True):
             return []

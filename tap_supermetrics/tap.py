@@ -97,7 +97,7 @@ class TapSupermetrics(Tap):
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - it belongs to the class
-        """What the environment sets: our own settings as texts, which `settings.kinds` reads.
+        """Return our own settings from the environment, as texts, which `model.kinds` reads.
 
         Raises:
             SettingsError: a setting of the SDK cannot be read.
@@ -124,16 +124,18 @@ class TapSupermetrics(Tap):
 
     @property
     def lookups(self) -> Lookups:
-        """What the API lists, asked once in the whole process."""
+        """Return what the API lists, asked once in the whole process."""
         if self._lookups is None:
             self._lookups = Lookups(self.client, utc_now())
         return self._lookups
 
     def discover_streams(self) -> list[ReportStream]:
-        """One stream for each report, typed by the fields of its data source."""
+        """Return a stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
         streams = [
-            ReportStream(self, report, schemas[report.name]) for report in self.settings.reports
+            ReportStream(self, report, schemas[report.name])
+            for report in self.settings.reports
+            if report.name in schemas
         ]
         if self.input_catalog is not None:
             check_catalog(self.input_catalog, streams)

@@ -1,11 +1,13 @@
 """The API of the vendor; knows no Singer. Each module imports only what is below it.
 
 ```
-client     a function for each endpoint
-transport  requests: authorised, paced, retried, bounded; the only module on the network
-retry      how long a request is repeated, and a service that is away waited for
-lenient    answers that say what is documented in a slightly other way
-wire       every spelling: paths, parameters, answers, limits
-errors     every error code and its fate
+client      a function for each endpoint
+transport   requests: to one origin, paced, retried, translated
+connection  answers bounded in time and memory; the only module on the network
+retry       limits of repeating a request, and of waiting for a service that is away
+answers     what an answer gives or refuses, or how it is damaged
+lenient     answers that say what is documented in a slightly other way
+wire        every spelling: paths, parameters, answers, limits
+errors      every error code with its fate, its reach and what to do
 ```
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -14,7 +14,9 @@ from tap_supermetrics.api.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_supermetrics.api.transport import Answer
+    from tap_supermetrics.api.answers import Answer
+
+T = TypeVar("T")
 
 MAX_STATUS_ENTRIES: Final = 10_000
 """More than any batch can hold: its status has no end."""
@@ -22,7 +24,7 @@ MAX_STATUS_ENTRIES: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStatus:
-    """Where a query batch and all its queries stand, in creation order."""
+    """The state of a query batch and of all its queries, these in creation order."""
 
     is_stopped: bool
     is_queued: bool
@@ -32,55 +34,73 @@ class BatchStatus:
 
 @dataclass(slots=True, kw_only=True)
 class Client(Transport):
-    """The API as functions. Safe to use from several threads."""
+    """The API as functions, which raise `ApiError`. Safe to use from several threads."""
+
+    # Accounts, fields, segments
 
     def fields(
         self, ds_id: str, accounts: Sequence[str] = (), logins: Sequence[str] = ()
     ) -> tuple[wire.FieldInfo, ...]:
-        """All fields of a data source, and custom ones of accounts ("Get fields")."""
+        """Return all fields of a data source, and custom ones of accounts ("Get fields")."""
         parameters = wire.fields_parameters(ds_id, accounts, logins)
-        answer = self.request("GET", wire.FIELDS_PATH, list[wire.FieldInfo], parameters)
-        return tuple(answer.data)
+        return tuple(self._get(wire.FIELDS_PATH, list[wire.FieldInfo], parameters).data)
 
     def accounts(self, ds_id: str, ds_users: object = None) -> tuple[wire.AccountInfo, ...]:
-        """All accounts of a data source, each once, in the API's order ("Get accounts")."""
+        """Return all accounts of a data source, each once, in their order ("Get accounts")."""
         listed = self._login_accounts(ds_id, ds_users)
-        unique = {each.id: each for login in listed for each in login.accounts}
-        return tuple(unique.values())
+        return tuple({each.id: each for login in listed for each in login.accounts}.values())
 
     def logins(self, ds_id: str) -> dict[str, str]:
-        """All logins of a data source, and what a person knows each by ("Get accounts")."""
-        listed = self._login_accounts(ds_id)
-        return {str(each.ds_user): each.shown for each in listed}
+        """Return all logins of a data source, and what people know each by ("Get accounts")."""
+        return {str(each.ds_user): each.shown for each in self._login_accounts(ds_id)}
 
     def _login_accounts(self, ds_id: str, ds_users: object = None) -> list[wire.LoginAccounts]:
         parameters = wire.logins_parameters(ds_id, ds_users)
-        return self.request("GET", wire.ACCOUNTS_PATH, list[wire.LoginAccounts], parameters).data
+        return self._get(wire.ACCOUNTS_PATH, list[wire.LoginAccounts], parameters).data
 
     def segments(self, ds_id: str, ds_users: object = None) -> frozenset[str]:
-        """Ids of all segments of a data source ("Get segments")."""
+        """Return the ids of all segments of a data source ("Get segments")."""
         parameters = wire.logins_parameters(ds_id, ds_users)
-        answer = self.request("GET", wire.SEGMENTS_PATH, list[wire.LoginSegments], parameters)
-        return frozenset(str(each.segment_id) for login in answer.data for each in login.segments)
+        listed = self._get(wire.SEGMENTS_PATH, list[wire.LoginSegments], parameters).data
+        return frozenset(str(each.segment_id) for login in listed for each in login.segments)
+
+    # Query batches
 
     def start_batch(self, body: Mapping[str, Any]) -> wire.Batch:
         """Start a query batch ("Start batch run").
 
-        There is no way to find a batch whose answer was lost, and none to start it at most once.
-        So it is started again a few times, which is logged and counted in `lost_starts`; but not
-        where a whole answer tells no id, as each start would run, and be paid for, unseen.
+        A batch whose answer was lost cannot be found, nor started at most once. So it is started
+        again a few times, which is logged and counted in `lost_starts`; but not where the answer
+        comes and tells no id, as each start would run, and be paid for, unseen.
+
+        Raises:
+            ApiError: START_UNREADABLE when the answer tells no id.
         """
-        answer = self.request("POST", wire.BATCH_PATH, msgspec.Raw, body=body)
+        try:
+            answer = self.request("POST", wire.BATCH_PATH, msgspec.Raw, body=body)
+        except ApiError as error:
+            if error.code != "ANSWER_UNREADABLE":
+                raise
+            raise self._unreadable_start(error.message, error.request_id) from None
         try:
             return lenient.decoded(answer.data, wire.Batch)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self.service.lost_starts += 1
-            message = f"a query batch runs unseen: the answer to its start tells no id ({error})"
-            unreadable = wire.Error(code="START_UNREADABLE", message=message)
-            raise self.refusal(unreadable, 0, answer.meta.request_id) from None
+            raise self._unreadable_start(str(error), answer.meta.request_id) from None
+
+    def batch_information(self, batch_id: str) -> wire.BatchInformation:
+        """Return what is kept of a query batch ("Get batch information").
+
+        It is there as soon as the batch is, and for long after its status expired: it tells a
+        status that is not there yet from one that is not there any more.
+
+        Raises:
+            ApiError: BATCH_NOT_FOUND when there is no such batch.
+        """
+        return self._get(wire.batch_path(batch_id), wire.BatchInformation).data
 
     def batch_status(self, batch_id: str) -> BatchStatus:
-        """Where a query batch and its queries stand, all pages of it ("Get batch status")."""
+        """Return the state of a query batch and its queries, all pages ("Get batch status")."""
         first = answer = self._status_page(batch_id, 0)
         queries = list(first.data)
         while answer.data and answer.meta.paginate and len(queries) < answer.meta.paginate.total:
@@ -99,11 +119,13 @@ class Client(Transport):
 
     def _status_page(self, batch_id: str, offset: int) -> Answer[list[wire.BatchQuery]]:
         page = wire.page_of(offset, wire.MAX_QUERIES_PER_BATCH)
-        return self.request("GET", wire.status_path(batch_id), list[wire.BatchQuery], page)
+        return self._get(wire.status_path(batch_id), list[wire.BatchQuery], page)
 
     def cancel_batch(self, batch_id: str) -> None:
         """Stop a query batch; what it collected stays readable ("Cancel batch run")."""
         self.request("DELETE", wire.batch_path(batch_id), wire.Batch)
+
+    # Single queries, and the results of both
 
     def start_query(self, body: Mapping[str, Any]) -> wire.Meta:
         """Start a query under a schedule id, without waiting for it ("Async queries").
@@ -113,18 +135,17 @@ class Client(Transport):
         return self.request("POST", wire.DATA_PATH, msgspec.Raw, body=body).meta
 
     def query_status(self, schedule_id: str) -> wire.Meta:
-        """Where a query stands ("Poll for query status").
+        """Return the state of a query ("Poll for query status").
 
         Raises:
             ApiError: the request failed, or the query did.
         """
-        parameters = wire.status_parameters(schedule_id)
-        return self.request("GET", wire.STATUS_PATH, msgspec.Raw, parameters).meta
+        return self._get(wire.STATUS_PATH, msgspec.Raw, wire.status_parameters(schedule_id)).meta
 
     def results(
         self, address: str, page: Mapping[str, int] | None = None
     ) -> Answer[list[msgspec.Raw]]:
-        """One page of results, its rows as JSON not yet looked at ("Get results").
+        """Return one page of results, its rows as JSON not yet looked at ("Get results").
 
         Args:
             address: a `results_url`, or an address of a following page.
@@ -133,15 +154,23 @@ class Client(Transport):
         Raises:
             ApiError: the request failed, or the query is not done: no rows are not an empty result.
         """
-        answer = self.request("GET", address, list[msgspec.Raw], page)
+        answer = self._get(address, list[msgspec.Raw], page)
         word = answer.meta.status_code
         if word and not answer.data and wire.QueryStatus.of(word) is not wire.QueryStatus.SUCCESS:
-            unfinished = wire.Error(
-                code="QUERY_RESULTS_UNAVAILABLE", message=f"no results, the query is {word}"
-            )
+            message = f"no results, the query is {word}"
+            unfinished = wire.Error(code="QUERY_RESULTS_UNAVAILABLE", message=message)
             raise self.refusal(unfinished, 0, answer.meta.request_id)
         return answer
 
     def query_error(self, error: wire.Error) -> ApiError:
-        """The error of one query, as the status of its batch tells it."""
+        """Return the error of one query, as the status of its batch tells it."""
         return self.refusal(error, error.status, is_of_query=True)
+
+    def _get(
+        self, address: str, to: type[T], parameters: Mapping[str, Any] | None = None
+    ) -> Answer[T]:
+        return self.request("GET", address, to, parameters)
+
+    def _unreadable_start(self, cause: str, request_id: str) -> ApiError:
+        message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"
+        return self.refusal(wire.Error(code="START_UNREADABLE", message=message), 0, request_id)

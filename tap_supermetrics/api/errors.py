@@ -1,24 +1,25 @@
-"""What the API refuses, and what becomes of it: one table by error code.
+"""The errors of the API, and what becomes of them: one table by error code.
 
 The HTTP status alone says little: permanent failures come as 500, hard quotas as 429, and errors
-inside a 200 (Supermetrics docs, "Errors"; observed in public clients). So the code decides, and
-the status only where there is no known code.
+inside a 200 (Supermetrics docs, "Errors"; observed in public clients). So the code decides, the
+text where it alone tells, and the status only where there is no known code.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import date, timedelta
 from enum import Enum
 from typing import Final
 
 from tap_supermetrics.dates import parse_date
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
+from tap_supermetrics.redaction import readable
 
 
 class Fate(Enum):
-    """What to do next."""
+    """The next step after an error."""
 
     RETRY = "repeat the request: the server is ill or busy"
     RESUBMIT = "send the query again: its results are gone or were never made"
@@ -27,14 +28,46 @@ class Fate(Enum):
     STOP = "stop everything: a person has to act"
 
 
+class Reach(Enum):
+    """The queries that would meet an error too, beside the one that met it."""
+
+    QUERY = "this query only"
+    HISTORY = "days of this account up to a first day that the API gives"
+    ACCOUNT = "every query of the same report and account"
+    REPORT = "every query of the same report, whatever its account"
+    SOURCE = "every report of the same data source"
+    ENDPOINT = "what is sent to this endpoint: with RESUBMIT this query only, else everything"
+    SERVICE = "whatever is sent now"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The fate of an error and what a person can do about it."""
+    """A row of the error table.
+
+    Attributes:
+        fate: what to do next.
+        reach: which other queries would meet the error.
+        advice: what a person can do about it.
+        has_reason: whether the API tells why; where it does not, a smaller query may succeed.
+        is_outage: whether the service is away just now, and may be back in some minutes.
+        may_have_run: whether the request may have been carried out all the same.
+        is_missing: whether what was asked for is not there: it expired, or is too young.
+        max_submissions: how often one query is submitted before it has failed.
+    """
 
     fate: Fate
-    advice: str = ""
+    reach: Reach
+    advice: str
+    _: KW_ONLY
+    has_reason: bool = True
+    is_outage: bool = False
+    may_have_run: bool = False
+    is_missing: bool = False
+    max_submissions: int = 3
 
 
+RETRY, RESUBMIT, SPLIT, LOSE, STOP = Fate
+QUERY, HISTORY, ACCOUNT, REPORT, SOURCE, ENDPOINT, SERVICE = Reach
 _CHECK_KEY: Final = "check `api_key`"
 _NEW_KEY: Final = "make a new key at the vendor's Hub and set `api_key`"
 _BUG: Final = "please report it to the project"
@@ -43,174 +76,241 @@ _CHECK_REPORT: Final = (
     "check what the report asks for: `ds_id`, `fields`, `filter`, `settings`; if all is right, ask "
     "the vendor's support with the request id"
 )
+_TOO_EARLY: Final = Verdict(
+    SPLIT, HISTORY, "set `start_date` to the first day that the source and license give"
+)
+_NO_ACCOUNT: Final = Verdict(
+    LOSE, ACCOUNT, "prioritise the account at the vendor's Hub, or remove it from `ds_accounts`"
+)
+_NO_SOURCE: Final = Verdict(
+    LOSE, SOURCE, "check the report's `ds_id` against the vendor's list of data sources"
+)
+_NOT_THERE: Final = Verdict(RESUBMIT, QUERY, _LATER, is_missing=True)
+_NO_REPORT: Final = Verdict(LOSE, REPORT, _CHECK_REPORT)
 
 VERDICTS: Final[dict[str, Verdict]] = {
     # The key.
-    "ACCESS_TOKEN_INVALID": Verdict(Fate.STOP, _NEW_KEY),
-    "API_KEY_INVALID": Verdict(Fate.STOP, _CHECK_KEY),
-    "API_KEY_REQUIRED": Verdict(Fate.STOP, _CHECK_KEY),
-    "API_KEY_DISABLED": Verdict(Fate.STOP, "enable the key at the vendor's Hub"),
-    "UNAUTHORIZED": Verdict(Fate.STOP, _CHECK_KEY),
-    "ACCESS_DENIED_IP": Verdict(Fate.STOP, "add this machine's address to the key's list"),
-    "ACCESS_DENIED_PERMISSIONS": Verdict(Fate.STOP, "give the key the scope to run queries"),
-    "FORBIDDEN": Verdict(Fate.STOP, "give the key the scope to run queries"),
-    "PERMISSION_ERROR": Verdict(Fate.STOP, "give the key the scope to run queries"),
+    "ACCESS_TOKEN_INVALID": Verdict(STOP, SERVICE, _NEW_KEY),
+    "API_KEY_INVALID": Verdict(STOP, SERVICE, _CHECK_KEY),
+    "API_KEY_REQUIRED": Verdict(STOP, SERVICE, _CHECK_KEY),
+    "API_KEY_DISABLED": Verdict(STOP, SERVICE, "enable the key at the vendor's Hub"),
+    "UNAUTHORIZED": Verdict(STOP, SERVICE, _CHECK_KEY),
+    "ACCESS_DENIED_IP": Verdict(STOP, SERVICE, "add this machine's address to the key's list"),
+    "ACCESS_DENIED_PERMISSIONS": Verdict(STOP, ENDPOINT, "give the key the scope to run queries"),
+    "FORBIDDEN": Verdict(STOP, ENDPOINT, "give the key the scope to run queries"),
+    "PERMISSION_ERROR": Verdict(STOP, ENDPOINT, "give the key the scope to run queries"),
     # The license and its quota. Repeating is useless and may cost.
     "API_ROW_QUOTA_EXCEEDED": Verdict(
-        Fate.STOP, "the month's rows are used up: wait for the next period, or raise the quota"
+        STOP, SERVICE, "the month's rows are used up: wait for the next period, or raise the quota"
     ),
     "LICENSE_ACCESS_DATA_SOURCE": Verdict(
-        Fate.STOP, "license the data source, or remove the report from `queries`"
+        LOSE, SOURCE, "license the data source, or remove its reports from `queries`"
     ),
     "LICENSE_ACCOUNT_LIMIT_EXCEEDED": Verdict(
-        Fate.STOP, "license more accounts, or name fewer in `ds_accounts`"
+        STOP, SERVICE, "license more accounts, or name fewer in `ds_accounts`"
     ),
     "LICENSE_DAILY_QUERY_LIMIT_EXCEEDED": Verdict(
-        Fate.STOP, "the day's queries are used up: run again tomorrow, it goes on from here"
+        STOP, SERVICE, "the day's queries are used up: run again tomorrow, it goes on from here"
     ),
-    "LICENSE_EXPIRED": Verdict(Fate.STOP, "renew the license"),
-    "LICENSE_NOT_FOUND": Verdict(Fate.STOP, "check that the key's team has a license"),
-    "LICENSE_QUERIES_SUSPENDED": Verdict(Fate.STOP, "ask the vendor why queries are suspended"),
-    "LICENSE_ROW_LIMIT_EXCEEDED": Verdict(Fate.STOP, "lower `max_rows` to what the license allows"),
-    "LICENSE_HISTORICAL_RANGE_EXCEEDED": Verdict(
-        Fate.SPLIT, "set `start_date` to the first day that the license allows"
+    "LICENSE_EXPIRED": Verdict(STOP, SERVICE, "renew the license"),
+    "LICENSE_NOT_FOUND": Verdict(STOP, SERVICE, "check that the key's team has a license"),
+    "LICENSE_QUERIES_SUSPENDED": Verdict(STOP, SERVICE, "ask the vendor why queries are suspended"),
+    "LICENSE_ROW_LIMIT_EXCEEDED": Verdict(
+        STOP, SERVICE, "lower `max_rows` to what the license allows"
     ),
-    "START_DATE_HISTORICAL": Verdict(
-        Fate.SPLIT, "set `start_date` to the first day that the data source has"
-    ),
+    "LICENSE_HISTORICAL_RANGE_EXCEEDED": _TOO_EARLY,
+    "START_DATE_HISTORICAL": _TOO_EARLY,
     # One query or its account.
     "QUERY_AUTH_UNAVAILABLE": Verdict(
-        Fate.LOSE, "log in to the data source again at the vendor's Hub, or change `ds_user`"
+        LOSE, ACCOUNT, "log in to the data source again at the vendor's Hub, or change `ds_user`"
     ),
     "QUERY_ACCOUNT_UNAVAILABLE": Verdict(
-        Fate.LOSE,
+        LOSE,
+        ACCOUNT,
         "remove the account from `ds_accounts`, connect it again, "
         "or set `add_exclude_account_errors`",
     ),
     "QUERY_ERROR": Verdict(
-        Fate.LOSE, "the data source failed or does not license the account: see the description"
+        LOSE, QUERY, "the data source failed: see the description", has_reason=False
     ),
-    "ACCOUNT_FILTER_INVALID": Verdict(Fate.LOSE, "check the filter in `ds_accounts`"),
-    "ACCOUNT_FILTER_PATTERN_INVALID": Verdict(Fate.LOSE, "check the filter in `ds_accounts`"),
-    "ACCOUNT_ID_INVALID": Verdict(Fate.LOSE, "check the ids in `ds_accounts`"),
-    "ACCOUNT_REQUIRED": Verdict(Fate.LOSE, "set `ds_accounts`"),
-    "ACCOUNTS_INVALID": Verdict(Fate.LOSE, "check `ds_accounts`"),
-    "LIST_NOT_FOUND": Verdict(Fate.LOSE, "check the list named in `ds_accounts`"),
-    "LOGIN_NOT_FOUND": Verdict(Fate.LOSE, "check `ds_user`"),
+    "ACCOUNT_FILTER_INVALID": Verdict(LOSE, REPORT, "check the filter in `ds_accounts`"),
+    "ACCOUNT_FILTER_PATTERN_INVALID": Verdict(LOSE, REPORT, "check the filter in `ds_accounts`"),
+    "ACCOUNT_ID_INVALID": Verdict(LOSE, ACCOUNT, "check the ids in `ds_accounts`"),
+    "ACCOUNT_REQUIRED": Verdict(LOSE, REPORT, "set `ds_accounts`"),
+    "ACCOUNTS_INVALID": Verdict(LOSE, ACCOUNT, "check `ds_accounts`"),
+    "LIST_NOT_FOUND": Verdict(LOSE, REPORT, "check the list named in `ds_accounts`"),
+    "LOGIN_NOT_FOUND": Verdict(LOSE, REPORT, "check `ds_user`"),
     "SETTING_KEY_INVALID": Verdict(
-        Fate.LOSE, "the data source does not know this key: remove it from the report's `settings`"
+        LOSE,
+        REPORT,
+        "the data source does not know this key: remove it from the report's `settings`",
     ),
-    "BAD_REQUEST": Verdict(Fate.LOSE, "check the report's fields, filter and dates"),
-    "UNPROCESSABLE_ENTITY": Verdict(Fate.LOSE, "check the report's fields, filter and dates"),
-    "UNPROCESSABLE_CONTENT": Verdict(Fate.LOSE, "check the report's fields, filter and dates"),
-    # Results that are not there (any more).
-    "QUERY_RESULTS_UNAVAILABLE": Verdict(Fate.RESUBMIT, _LATER),
-    "STATUS_NOT_FOUND": Verdict(Fate.RESUBMIT, _LATER),
-    "BATCH_NOT_FOUND": Verdict(Fate.RESUBMIT, _LATER),
-    "BATCH_STATUS_NOT_FOUND": Verdict(Fate.RESUBMIT, _LATER),
+    "FIELD_INVALID": Verdict(LOSE, REPORT, "check the report's `fields`"),
+    "DATA_SOURCE_INVALID": _NO_SOURCE,
+    "BAD_REQUEST": Verdict(LOSE, QUERY, "check the report's fields, filter and dates"),
+    "UNPROCESSABLE_ENTITY": Verdict(LOSE, QUERY, "check the report's fields, filter and dates"),
+    "UNPROCESSABLE_CONTENT": Verdict(LOSE, QUERY, "check the report's fields, filter and dates"),
+    # Results that are not there: any more, or yet.
+    "QUERY_RESULTS_UNAVAILABLE": _NOT_THERE,
+    "STATUS_NOT_FOUND": _NOT_THERE,
+    "BATCH_NOT_FOUND": _NOT_THERE,
+    "BATCH_STATUS_NOT_FOUND": _NOT_THERE,
     # The query batch as a whole.
-    "BATCH_QUERIES_LIMIT_EXCEEDED": Verdict(Fate.SPLIT, "name fewer accounts in `ds_accounts`"),
-    "BATCH_QUERY_CONCURRENCY_LIMIT_EXCEEDED": Verdict(Fate.STOP, "lower `query_concurrency`"),
-    "BATCH_TIMEOUT_MINUTES_LIMIT_EXCEEDED": Verdict(Fate.STOP, "lower `timeout_minutes`"),
-    "BATCH_QUERY_OUTPUT_FORMAT_INVALID": Verdict(Fate.STOP, _BUG),
-    "BATCH_QUERY_ITEM_SPLIT_FAILED": Verdict(Fate.LOSE, "check the report's dates and accounts"),
-    "BATCH_QUERY_ITEM_TYPE_INVALID": Verdict(Fate.LOSE, _BUG),
-    "BATCH_QUERY_ITEM_VALUE_INVALID": Verdict(Fate.LOSE, "check the report's settings"),
-    "BATCH_CANCEL_FAILED": Verdict(Fate.RETRY, _LATER),
-    "BATCH_CREATE_FAILED": Verdict(Fate.RETRY, _LATER),
-    "BATCH_SEARCH_FAILED": Verdict(Fate.RETRY, _LATER),
-    "BATCH_SPLIT_FAILED": Verdict(Fate.RETRY, _LATER),
-    "BATCH_UPDATE_FAILED": Verdict(Fate.RETRY, _LATER),
+    "BATCH_QUERIES_LIMIT_EXCEEDED": Verdict(SPLIT, QUERY, "name fewer accounts in `ds_accounts`"),
+    "BATCH_QUERY_CONCURRENCY_LIMIT_EXCEEDED": Verdict(STOP, SERVICE, "lower `query_concurrency`"),
+    "BATCH_TIMEOUT_MINUTES_LIMIT_EXCEEDED": Verdict(STOP, SERVICE, "lower `timeout_minutes`"),
+    "BATCH_QUERY_OUTPUT_FORMAT_INVALID": Verdict(STOP, SERVICE, _BUG),
+    "BATCH_QUERY_ITEM_SPLIT_FAILED": Verdict(LOSE, QUERY, "check the report's dates and accounts"),
+    "BATCH_QUERY_ITEM_TYPE_INVALID": Verdict(LOSE, QUERY, _BUG),
+    "BATCH_QUERY_ITEM_VALUE_INVALID": Verdict(LOSE, QUERY, "check the report's settings"),
+    "BATCH_CANCEL_FAILED": Verdict(RETRY, QUERY, _LATER),
+    "BATCH_CREATE_FAILED": Verdict(RETRY, QUERY, _LATER),
+    "BATCH_SEARCH_FAILED": Verdict(RETRY, QUERY, _LATER),
+    "BATCH_SPLIT_FAILED": Verdict(RETRY, QUERY, _LATER),
+    "BATCH_UPDATE_FAILED": Verdict(RETRY, QUERY, _LATER),
     # The service.
-    "ENDPOINT_NOT_FOUND": Verdict(Fate.STOP, "check `api_url`"),
-    "NOT_FOUND": Verdict(Fate.STOP, "check `api_url`"),
-    "TOO_MANY_REQUESTS": Verdict(Fate.RETRY, "lower `requests_per_second`"),
-    "INTERNAL_SERVER_ERROR": Verdict(Fate.RETRY, _LATER),
-    "SERVICE_UNAVAILABLE": Verdict(Fate.RETRY, _LATER),
-    "CONFLICT_ERROR": Verdict(Fate.RETRY, _LATER),
-    "DUPLICATION_FAILED": Verdict(Fate.RETRY, _LATER),
+    "ENDPOINT_NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`"),
+    "NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`"),
+    "TOO_MANY_REQUESTS": Verdict(RETRY, SERVICE, "lower `requests_per_second`", is_outage=True),
+    "INTERNAL_SERVER_ERROR": Verdict(RETRY, QUERY, _LATER, has_reason=False),
+    "SERVICE_UNAVAILABLE": Verdict(RETRY, SERVICE, _LATER, is_outage=True),
+    "CONFLICT_ERROR": Verdict(RETRY, QUERY, _LATER),
+    "DUPLICATION_FAILED": Verdict(RETRY, QUERY, _LATER),
     # What the tap itself finds; no codes of the API's.
-    "CONNECTION_FAILED": Verdict(Fate.RETRY, "check the network, the proxy and `api_url`"),
+    "CONNECTION_FAILED": Verdict(
+        RETRY, SERVICE, "check the network, the proxy and `api_url`", is_outage=True
+    ),
     "CERTIFICATE_INVALID": Verdict(
-        Fate.STOP,
+        STOP,
+        SERVICE,
         "check `api_url`; where a proxy of your own stands between, name its certificates in the "
         "environment variable REQUESTS_CA_BUNDLE",
     ),
-    "ANSWER_INVALID": Verdict(Fate.RETRY, "check `api_url`; " + _LATER),
-    "ADDRESS_REFUSED": Verdict(Fate.STOP, "set `api_url` to the host that serves your account"),
+    "ANSWER_INVALID": Verdict(RETRY, SERVICE, "check `api_url`; " + _LATER, may_have_run=True),
+    "ANSWER_UNREADABLE": Verdict(
+        LOSE,
+        QUERY,
+        "lower `page_size` where the answer is too large; else send this to the vendor's support",
+        may_have_run=True,
+    ),
+    "SYSTEM_LIMIT": Verdict(
+        RETRY, SERVICE, "raise what the system allows: open files (`ulimit -n`), memory, ports"
+    ),
+    "REQUEST_INVALID": Verdict(
+        STOP,
+        SERVICE,
+        "check `api_url`, `api_key`, and the proxy that the environment names (HTTPS_PROXY)",
+    ),
+    "ADDRESS_REFUSED": Verdict(STOP, SERVICE, "set `api_url` to the host that serves your account"),
     "QUERY_UNFINISHED": Verdict(
-        Fate.RESUBMIT, "raise `timeout_minutes`, or ask for fewer days in a query"
+        RESUBMIT, ENDPOINT, "raise `timeout_minutes`, or ask for fewer days in a query"
     ),
     "QUERY_MISSING": Verdict(
-        Fate.RESUBMIT,
+        RESUBMIT,
+        ENDPOINT,
         "check `end_date` and `timezone`: the API may not have this day yet; else report it to the "
         "project",
     ),
-    "RESULT_INCOMPLETE": Verdict(Fate.RESUBMIT, _LATER),
+    "RESULT_INCOMPLETE": Verdict(RESUBMIT, QUERY, _LATER),
     "RESULT_CUT_OFF": Verdict(
-        Fate.SPLIT,
+        SPLIT,
+        QUERY,
         "raise `max_rows`, or ask for fewer dimensions, or for fewer days in a query: one day of "
         "one account cannot be split",
     ),
-    "RESULT_MISMATCH": Verdict(Fate.LOSE, _BUG),
+    "RESULT_MISMATCH": Verdict(RESUBMIT, QUERY, _BUG, max_submissions=2),
     "TYPE_MISMATCH": Verdict(
-        Fate.LOSE, "set the field's type in `types`, or `on_type_mismatch: null`"
+        LOSE, QUERY, "set the field's type in `types`, or `on_type_mismatch: null`"
     ),
     "FIELD_NOT_LISTED": Verdict(
-        Fate.LOSE, "ask for the field by its listed id, or set its type in `types`"
+        LOSE, REPORT, "ask for the field by its listed id, or set its type in `types`"
     ),
-    "QUERY_STUCK": Verdict(Fate.LOSE, _LATER),
+    "QUERY_STUCK": Verdict(LOSE, QUERY, _LATER),
     "KEY_NOT_UNIQUE": Verdict(
-        Fate.LOSE, "add the dimensions that tell rows apart to `key_properties`, or leave it out"
+        LOSE, QUERY, "add the dimensions that tell rows apart to `key_properties`, or leave it out"
     ),
     "ACCOUNT_EXCLUDED": Verdict(
-        Fate.LOSE, "connect the account again, or remove it from `ds_accounts`"
+        LOSE, ACCOUNT, "connect the account again, or remove it from `ds_accounts`"
     ),
-    "RUN_BUDGET_USED": Verdict(Fate.LOSE, "run again: it goes on from here"),
-    "START_UNREADABLE": Verdict(Fate.STOP, "set `mode: async`, and please tell the project"),
-    "STATUS_UNREADABLE": Verdict(Fate.LOSE, "set `mode: async`, and please tell the project"),
-    "BATCH_STUCK": Verdict(Fate.LOSE, _LATER),
+    "RUN_BUDGET_USED": Verdict(LOSE, SERVICE, "run again: it goes on from here"),
+    "START_UNREADABLE": Verdict(STOP, ENDPOINT, "set `mode: async`, and please tell the project"),
+    "STATUS_UNREADABLE": Verdict(LOSE, ENDPOINT, "set `mode: async`, and please tell the project"),
+    "BATCH_STUCK": Verdict(LOSE, QUERY, _LATER),
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""
-
-NO_BATCHES: Final = frozenset(
-    {
-        "ENDPOINT_NOT_FOUND",
-        "NOT_FOUND",
-        "ACCESS_DENIED_PERMISSIONS",
-        "PERMISSION_ERROR",
-        "FORBIDDEN",
-        "START_UNREADABLE",
-        "STATUS_UNREADABLE",
-    }
+_BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
+    # Where a batch splits by days, a day that is too early comes under the code of the split.
+    ("BATCH_QUERY_ITEM_SPLIT_FAILED", "histor", _TOO_EARLY),
+    ("", "historical start date", _TOO_EARLY),
+    # An account that the license does not cover comes as a bare QUERY_ERROR (observed).
+    ("", "prioriti[sz]ed account", _NO_ACCOUNT),
 )
-"""Errors that mean, where query batches are concerned, that this key has none, or none to use."""
-_UNKNOWN_LICENSE: Final = Verdict(Fate.STOP, "see the vendor's page about the license")
-_ILL_SERVER: Final = Verdict(Fate.RETRY, _LATER)
-_REFUSED: Final = Verdict(Fate.LOSE, _CHECK_REPORT)
-_KEY_REFUSED: Final = Verdict(Fate.STOP, _CHECK_KEY)
+"""By code, where one is named, and by what the text says, in any case; but STOP stays STOP."""
+_BY_FAMILY: Final[dict[str, Verdict]] = {
+    "LICENSE_": Verdict(STOP, SERVICE, "see the vendor's page about the license"),
+    "API_KEY_": Verdict(STOP, SERVICE, _CHECK_KEY),
+    "ACCESS_DENIED_": Verdict(STOP, SERVICE, _CHECK_KEY),
+}
+"""By how an unknown code begins."""
+_BY_FAMILY_REFUSED: Final[dict[str, Verdict]] = {
+    "DATA_SOURCE_": _NO_SOURCE,
+    **dict.fromkeys(("FIELD", "FILTER_", "SETTING_", "ORDER_", "COMPARE_"), _NO_REPORT),
+}
+"""By how an unknown code begins, unless its status says that the server is ill."""
+_KEY_REFUSED: Final = Verdict(STOP, SERVICE, _CHECK_KEY)
+_REFUSED: Final = Verdict(LOSE, QUERY, _CHECK_REPORT)
+_ILL_SERVER: Final = Verdict(RETRY, QUERY, _LATER)
+_ILL_GATEWAY: Final = Verdict(RETRY, SERVICE, _LATER, may_have_run=True)
+_AWAY: Final = Verdict(RETRY, SERVICE, _LATER, is_outage=True)
+_CUT_OFF: Final = Verdict(RETRY, SERVICE, _LATER, is_outage=True, may_have_run=True)
+_BY_STATUS: Final[dict[int, Verdict]] = {
+    403: _KEY_REFUSED,
+    # These say that the service was not reached, or took nothing.
+    **dict.fromkeys((429, 503, 521, 522, 523, 530), _AWAY),
+    **dict.fromkeys((502, 504, 520, 524), _CUT_OFF),
+}
+"""By HTTP status where no code is told. Above 519: Cloudflare, which serves the vendor's hosts."""
 _UNAUTHORIZED: Final = 401
-_FORBIDDEN: Final = 403
 _TOO_MANY: Final = 429
 _SERVER: Final = 500
 
 
-def verdict_on(code: str, status: int, *, is_of_query: bool = False) -> Verdict:
-    """The fate of an error, known or not.
+def verdict_on(code: str, status: int, text: str = "", *, is_of_query: bool = False) -> Verdict:
+    """Return the row for an error, known or not.
 
     Args:
         code: the API's error code; empty when the answer had none.
         status: the HTTP status, or the one that the error itself names.
+        text: what the error says.
         is_of_query: whether it is of one query, whose status says nothing of the API key.
     """
-    if code in VERDICTS:
-        return VERDICTS[code]
-    if code.startswith(("LICENSE_", "API_KEY_", "ACCESS_DENIED_")):
-        return _UNKNOWN_LICENSE
-    is_refused = status == _UNAUTHORIZED or (not code and status == _FORBIDDEN)
-    if is_refused and not is_of_query:
+    by_code = VERDICTS.get(code) or _by_family(code, status)
+    verdict = by_code or _by_status(code, status, is_of_query=is_of_query)
+    return verdict if verdict.fate is Fate.STOP else _by_text(code, text) or verdict
+
+
+def _by_text(code: str, text: str) -> Verdict | None:
+    for of_code, pattern, verdict in _BY_TEXT:
+        if of_code in {"", code} and re.search(pattern, text, re.IGNORECASE):
+            return verdict
+    return None
+
+
+def _by_family(code: str, status: int) -> Verdict | None:
+    families = _BY_FAMILY if _is_ill(status) else _BY_FAMILY | _BY_FAMILY_REFUSED
+    return next((row for start, row in families.items() if code.startswith(start)), None)
+
+
+def _by_status(code: str, status: int, *, is_of_query: bool) -> Verdict:
+    if status == _UNAUTHORIZED and not is_of_query:
         return _KEY_REFUSED
-    return _ILL_SERVER if status >= _SERVER or status == _TOO_MANY else _REFUSED
+    if code or is_of_query:
+        return _ILL_SERVER if _is_ill(status) else _REFUSED
+    return _BY_STATUS.get(status, _ILL_GATEWAY if status >= _SERVER else _REFUSED)
+
+
+def _is_ill(status: int) -> bool:
+    return status >= _SERVER or status == _TOO_MANY
 
 
 class ApiError(TapError):
@@ -218,11 +318,12 @@ class ApiError(TapError):
 
     Attributes:
         code: the API's error code, or one of the tap's own; empty when there was none.
+        message: what happened, without what to do.
         status: the HTTP status; 0 when no answer came.
         request_id: the API's id of the request, for its support; empty when unknown.
-        fate: what to do next.
+        verdict: its row of the error table.
         retry_after_s: how long the server asks to wait, in seconds; 0 when it does not.
-        is_answer_lost: whether the request may have been carried out although no answer came.
+        may_have_run: whether the request may have been carried out although no good answer came.
     """
 
     def __init__(  # noqa: PLR0913 - an error carries what is known of it
@@ -233,78 +334,57 @@ class ApiError(TapError):
         status: int = 0,
         request_id: str = "",
         retry_after_s: float = 0.0,
-        is_answer_lost: bool = False,
+        may_have_run: bool = False,
         is_of_query: bool = False,
     ) -> None:
-        verdict = verdict_on(code, status, is_of_query=is_of_query)
+        code, request_id = readable(code), readable(request_id)
+        verdict = verdict_on(code, status, message, is_of_query=is_of_query)
         known = [f"HTTP {status}"] if status else []
-        known += [f"request {_one_line(request_id)}"] if request_id else []
+        known += [f"request {request_id}"] if request_id else []
         details = f" ({', '.join(known)})" if known else ""
-        advice = f" What to do: {verdict.advice}." if verdict.advice else ""
-        named = " ".join(code.split()) or "no error code"
-        super().__init__(f"{named}: {_one_line(message)}{details}.{advice}")
+        said = readable(message).rstrip(".")
+        named = code or "no error code"
+        super().__init__(f"{named}: {said}{details}. What to do: {verdict.advice}.")
         self.code = code
+        self.message = said
         self.status = status
         self.request_id = request_id
-        self.fate = verdict.fate
+        self.verdict = verdict
         self.retry_after_s = retry_after_s
-        self.is_answer_lost = is_answer_lost
+        self.may_have_run = may_have_run or verdict.may_have_run
         self.exit_code = EXIT_REFUSED if verdict.fate is Fate.STOP else EXIT_FAILED
 
+    @property
+    def fate(self) -> Fate:
+        """The next step."""
+        return self.verdict.fate
 
-_OUTAGES: Final = frozenset({"CONNECTION_FAILED", "SERVICE_UNAVAILABLE", "TOO_MANY_REQUESTS"})
-_OF_GATEWAYS: Final = frozenset({429, 502, 503, 504, *range(520, 525), 530})
-"""Statuses of proxies; above 519, those of Cloudflare, to which the vendor's addresses belong."""
+    @property
+    def reach(self) -> Reach:
+        """The queries that would meet this error too."""
+        return self.verdict.reach
 
 
 def is_outage(error: ApiError) -> bool:
-    """Whether the service is not there just now for whatever is asked, and may be in a while."""
-    return error.code in _OUTAGES or (not error.code and error.status in _OF_GATEWAYS)
-
-
-_TOO_EARLY: Final = frozenset({"START_DATE_HISTORICAL", "LICENSE_HISTORICAL_RANGE_EXCEEDED"})
-_OF_ACCOUNT: Final = frozenset(
-    {"ACCOUNT_EXCLUDED", "QUERY_ACCOUNT_UNAVAILABLE", "QUERY_AUTH_UNAVAILABLE"}
-)
-"""Errors that every query for the same account would meet."""
-
-
-def is_too_early(error: ApiError) -> bool:
-    """Whether an error means that there are no days so far back.
-
-    Where a batch splits by days, the same words have come under another code.
-    """
-    said = str(error).casefold()
-    is_of_split = error.code == "BATCH_QUERY_ITEM_SPLIT_FAILED" and "histor" in said
-    return error.code in _TOO_EARLY or is_of_split or "historical start date" in said
+    """Return whether the service is away just now for whatever is asked, and may be back soon."""
+    return error.verdict.is_outage
 
 
 def may_be_split(error: ApiError) -> bool:
-    """Whether an error says that parts of a query may succeed where the whole failed."""
-    return error.fate is Fate.SPLIT or is_too_early(error)
-
-
-def is_of_account(error: ApiError) -> bool:
-    """Whether every query for the same account would meet an error.
-
-    An account that the license does not cover is told by the text only: it is not one of the
-    "prioritised accounts" (observed).
-    """
-    is_barred = re.search("prioriti[sz]ed account", str(error), re.IGNORECASE)
-    return error.code in _OF_ACCOUNT or is_barred is not None
+    """Return whether an error says that parts of a query may succeed where the whole failed."""
+    return error.fate is Fate.SPLIT
 
 
 def may_be_too_large(error: ApiError) -> bool:
-    """Whether an error gives no reason, so that parts of a long query may succeed.
+    """Return whether an error gives no reason, so that parts of a long query may succeed.
 
     A query for two years failed with a plain 500 where pieces of 90 days worked (observed).
     """
-    may_be = error.code in {"QUERY_ERROR", "INTERNAL_SERVER_ERROR"}
-    return may_be and not is_of_account(error)
+    return not error.verdict.has_reason
 
 
 def first_day_given(error: ApiError, refused: date, last: date = date.max) -> date:
-    """The first day that the API may give, after it refused one day as too far back.
+    """Return the first day that the API may give, after it refused one day as too far back.
 
     Args:
         error: the refusal; its text has been seen to name the earliest day, and may name others.
@@ -321,7 +401,3 @@ def _day(word: str) -> date | None:
         return parse_date(word)
     except ValueError:
         return None
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split()).rstrip(".")

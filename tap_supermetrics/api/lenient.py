@@ -1,19 +1,22 @@
 """Reads answers that say what is documented in a slightly other way.
 
 Nobody could look at the live service, and one odd value must not cost a night: a status that cannot
-be read makes the tap ask all its queries again. So where the strict reading fails, these pass too:
+be read makes the tap submit all its queries again. So where the strict reading fails, these pass:
 
 - null, and the empty list that PHP writes for an empty object, for what may be left out;
 - numbers, and true and false, as texts;
-- half of a pair of surrogates, as cut texts end;
+- half of a pair of surrogates, as cut texts end; a byte that is no UTF-8; control characters;
+- a byte order mark before the answer; blanks and NULs around it;
+- NaN and Infinity: as the texts "NaN" and "Infinity", which fit no number;
 - errors in the form of RFC 9457 (an older crawl of the vendor's docs), or several of them.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -24,9 +27,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ESCAPES: Final = re.compile(
-    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
+MAX_MENDED_BYTES: Final = 16 * 1024 * 1024
+"""Largest answer that is mended, which takes about a second for each 10 MiB."""
+MAX_VALUE_BYTES: Final = 1024 * 1024
+"""Largest value that is read as whatever it is: as Python objects, it may take 30 times that."""
+
+_STEP: Final = 1024 * 1024
+_BLANKS: Final = b"\0 \t\r\n"
+_PIECES: Final = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)"
+    rb'|"|(?P<control>[\x00-\x1f])|(?<![\w.])(?P<word>[-+]?(?:nan|inf(?:inity)?))(?!\w)',
+    re.DOTALL | re.IGNORECASE,
 )
+"""Pieces of JSON that open or close a text, or may need mending."""
 _NO_OBJECT: Final = (
     msgspec.DecodeError,
     UnicodeDecodeError,
@@ -37,17 +50,58 @@ _NO_OBJECT: Final = (
 )
 
 # msgspec finds out about a type when it first meets it, which threads must not do together.
-for _type in (wire.Envelope, wire.Batch):
+for _type in (wire.Meta, wire.Error | None, wire.Batch, wire.BatchInformation):
     msgspec.json.Decoder(_type)
 
 
-def mended(body: bytes | bytearray) -> bytes:
-    """An answer whose texts are whole: halves of characters become U+FFFD."""
-    return _ESCAPES.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
+def is_whole(body: bytes | bytearray) -> bool:
+    """Return whether all of an answer is UTF-8; msgspec does not look into what it leaves raw."""
+    if body.isascii():
+        return True
+    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(body)
+    try:
+        # By steps, as a text takes up to four times the memory of its bytes.
+        for first in range(0, len(body), _STEP):
+            decoder.decode(view[first : first + _STEP])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def mended(body: bytes | bytearray) -> bytes | bytearray:
+    """Return an answer without the damage that does not change what it says.
+
+    Raises:
+        msgspec.DecodeError: it has a bad byte, and is too large to be mended.
+    """
+    if len(body) > MAX_MENDED_BYTES:
+        if not is_whole(body):
+            raise msgspec.DecodeError("a byte is no UTF-8, which is mended in smaller answers only")
+        return body
+    text = body if is_whole(body) else body.decode(errors="replace").encode()
+    text = text.strip(_BLANKS).removeprefix(codecs.BOM_UTF8).strip(_BLANKS)
+    out, end, is_inside = bytearray(), 0, False
+    for found in _PIECES.finditer(text):
+        if found[0] == b'"':
+            is_inside = not is_inside
+        elif (piece := _mended(found, is_inside=is_inside)) is not None:
+            out += text[end : found.start()] + piece
+            end = found.end()
+    return out + text[end:]
+
+
+def _mended(found: re.Match[bytes], *, is_inside: bool) -> bytes | None:
+    """Return what replaces a piece; None to leave it."""
+    if found["half"]:
+        return rb"\ufffd"
+    if found["control"] and is_inside:
+        return b"\\u%04x" % found[0][0]
+    return b'"%b"' % found[0] if found["word"] and not is_inside else None
 
 
 def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
-    """A part of an answer, read strictly at first.
+    """Return a part of an answer, read strictly at first.
 
     Raises:
         msgspec.DecodeError: it means something else, however it is read.
@@ -55,6 +109,12 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
     try:
         return msgspec.json.decode(part, type=to, strict=False)
     except msgspec.ValidationError:
+        if get_origin(to) is list:  # One by one, as all at once may take much memory.
+            (item,) = get_args(to)
+            rows = msgspec.json.decode(part, type=list[msgspec.Raw])
+            return [decoded(each, item) for each in rows]  # type: ignore[return-value] # as `to` says
+        if len(bytes(part)) > MAX_VALUE_BYTES:
+            raise
         said = msgspec.json.decode(part)
         for is_nothing in (_is_null, _is_null_or_empty_list):
             with suppress(msgspec.ValidationError):
@@ -63,9 +123,9 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
 
 
 def error_of(body: bytes | bytearray) -> wire.Error | None:
-    """The error of an answer that is wrong elsewhere: whatever else it says, its code counts."""
+    """Return the error of an answer that is wrong elsewhere: whatever else it says, it counts."""
     try:
-        error = msgspec.json.decode(body)["error"]
+        error = _members(body)["error"]
         code, message = error["code"], error.get("message")
     except _NO_OBJECT:
         return None
@@ -73,10 +133,11 @@ def error_of(body: bytes | bytearray) -> wire.Error | None:
 
 
 def problem_of(body: bytes | bytearray) -> wire.Error | None:
-    """The error of an answer that tells it in another form: as a problem, or a list of them."""
+    """Return the error of an answer that tells it as a problem, or as a list of them."""
     try:
-        said = msgspec.json.decode(body)
-        problem = said["errors"][0] if said.get("errors") else said
+        said = _members(body)
+        errors = said.get("errors")
+        problem = errors[0] if isinstance(errors, list) and errors else errors or said
         if problem is said and "data" in said:
             return None
         if isinstance(problem, str):
@@ -84,6 +145,17 @@ def problem_of(body: bytes | bytearray) -> wire.Error | None:
         return _of_problem(problem)
     except _NO_OBJECT:
         return None
+
+
+def _members(body: bytes | bytearray) -> dict[str, Any]:
+    """Return the members of an answer, but for its data; a large one is a word."""
+    raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return {
+        name: "too long to be shown"
+        if name == "data" or len(bytes(value)) > MAX_VALUE_BYTES
+        else msgspec.json.decode(value)
+        for name, value in raw.items()
+    }
 
 
 def _of_problem(problem: dict[str, Any]) -> wire.Error | None:
@@ -104,7 +176,7 @@ def _is_null_or_empty_list(value: object) -> bool:
 
 
 def _without(value: Any, is_nothing: Callable[[object], bool]) -> Any:  # noqa: ANN401 - any JSON
-    """JSON whose objects lack the values that say nothing."""
+    """Return JSON whose objects lack the values that say nothing."""
     if isinstance(value, list):
         return [_without(each, is_nothing) for each in value]
     if isinstance(value, dict):

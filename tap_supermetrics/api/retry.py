@@ -1,4 +1,4 @@
-"""How long a request is repeated, how long a service that is away is waited for, and the pace."""
+"""Limits of repeating a request and of waiting for a service that is away, and the pace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import ApiError, Fate, is_outage
+from tap_supermetrics.api.errors import ApiError, Fate
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_TRIES: Final = 6
+MAX_TRIES_UNREACHED: Final = 3
+"""Tries of a request that reaches nobody, where nobody ever answered."""
 MAX_RETRY_S: Final = 600.0
 """No retry begins later than this after the first try, in seconds."""
 OUTAGE_S: Final = 900.0
@@ -28,14 +30,10 @@ LONGEST_WAIT_S: Final = 60.0
 MAX_STARTS_UNKNOWN: Final = 2
 """How often a batch is started again when the answer to its start was lost."""
 
-_SERVER_ERRORS: Final = 500
-_NEVER_REACHED: Final = frozenset({503, 521, 522, 523, 530})
-"""Statuses by which a proxy says that it did not reach the service, or that this takes nothing."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How long to wait between tries. Waits are drawn between zero and a doubling bound.
+    """Limits of repeating. Waits are drawn between zero and a doubling bound.
 
     Attributes:
         max_tries: tries in all.
@@ -54,7 +52,7 @@ class RetryPolicy:
     longest_wait_s: float = LONGEST_WAIT_S
 
     def waits(self) -> Generator[float, ApiError, None]:
-        """Seconds to wait after each error sent in."""
+        """Yield the seconds to wait after each error sent in."""
         error = yield 0.0
         bound = self.first_wait_s
         while True:
@@ -65,7 +63,7 @@ class RetryPolicy:
 
 @dataclass(slots=True, kw_only=True)
 class Service:
-    """What answers have shown of the service; shared by all threads.
+    """Knowledge of the service, as its answers have shown it; shared by all threads.
 
     Attributes:
         is_there: whether it has answered at all.
@@ -79,13 +77,13 @@ class Service:
     lost_starts: int = 0
 
     def answered(self, kind: object) -> None:
-        """A good answer of this kind came."""
+        """Note that a good answer of this kind came."""
         self.is_there = True
         self.gone.discard(kind)
 
 
 class RateLimit:
-    """Spreads the requests of all threads evenly, so that no second sees too many."""
+    """A pace that spreads the requests of all threads evenly: no second sees too many."""
 
     def __init__(self, per_second: float) -> None:
         self._interval_s = 1 / per_second
@@ -102,8 +100,8 @@ class RateLimit:
             time.sleep(turn - now)
 
 
-class Patience:
-    """Decides when one request has been tried enough.
+class RetryState:
+    """Counts the tries of one request, and decides when there were enough.
 
     Args:
         policy: how much is enough.
@@ -124,24 +122,34 @@ class Patience:
         self._lost = 0
 
     def is_over(self, error: Exception) -> bool:
-        """Whether to give up after this error."""
-        if not isinstance(error, ApiError) or error.fate is not Fate.RETRY:
+        """Count a try that failed; return whether it was the last."""
+        if not isinstance(error, ApiError):
             return True
         self._tries += 1
-        if self._is_start and _may_have_started(error):
+        if self._is_start and error.may_have_run:
             self._note_lost_start(error)
-        return self._lost > MAX_STARTS_UNKNOWN or self._is_used_up(error)
+        is_worth_it = error.fate is Fate.RETRY and self._lost <= MAX_STARTS_UNKNOWN
+        return not is_worth_it or self._is_used_up(error)
 
     def _is_used_up(self, error: ApiError) -> bool:
         policy, service = self._policy, self._service
         waited_s = time.monotonic() - self._started + error.retry_after_s
-        may_come_back = is_outage(error) and service.is_there and self._kind not in service.gone
+        may_come_back = (
+            error.verdict.is_outage and service.is_there and self._kind not in service.gone
+        )
         if may_come_back and waited_s <= policy.outage_s:
             return False
-        is_used_up = self._tries >= policy.max_tries or waited_s > policy.max_time_s
+        is_used_up = self._tries >= self._max_tries(error) or waited_s > policy.max_time_s
         if is_used_up and may_come_back and policy.outage_s:
             service.gone.add(self._kind)
         return is_used_up
+
+    def _max_tries(self, error: ApiError) -> int:
+        # Where nobody ever answered, `api_url` is likely wrong: no use to wait for a minute.
+        is_sent = error.status or error.may_have_run or self._service.is_there
+        return (
+            self._policy.max_tries if is_sent else min(self._policy.max_tries, MAX_TRIES_UNREACHED)
+        )
 
     def _note_lost_start(self, error: ApiError) -> None:
         self._lost += 1
@@ -151,15 +159,8 @@ class Patience:
         )
 
 
-def _may_have_started(error: ApiError) -> bool:
-    """Whether a start may have been carried out although no answer said so."""
-    is_of_proxy = not error.code and error.status >= _SERVER_ERRORS
-    is_unknown = is_of_proxy and error.status not in _NEVER_REACHED
-    return error.is_answer_lost or is_unknown or error.code == "ANSWER_INVALID"
-
-
 def log_retry(details: Details) -> None:
-    """Say that a request is repeated, when, and why."""
+    """Log that a request is repeated, when, and why."""
     logger.warning(
         "Request failed, try %d follows in %.1f s: %s",
         details["tries"] + 1,

@@ -1,78 +1,43 @@
-"""Requests to the API: authorised, paced, retried, bounded, translated into values or `ApiError`.
+"""Requests to the API: authorised, paced, retried, translated into values or `ApiError`.
 
-This is the only module that touches the network. The key goes into the Authorization header of
-requests to the configured origin and nowhere else.
+Requests go to the configured origin and nowhere else, with no key in their address.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import backoff
-import msgspec
-import requests
-import urllib3
-from requests.auth import AuthBase
 
-from tap_supermetrics.api import lenient, wire
+from tap_supermetrics.api import wire
+from tap_supermetrics.api.answers import Answer, DamagedAnswer, RefusedAnswer, read_answer
+from tap_supermetrics.api.connection import Connections, Reply, Request
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.retry import Patience, RateLimit, RetryPolicy, Service, log_retry
-from tap_supermetrics.redaction import without_key
+from tap_supermetrics.api.retry import RateLimit, RetryPolicy, RetryState, Service, log_retry
+from tap_supermetrics.redaction import address_without_key, readable, shows_key, without_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 T = TypeVar("T")
 
-logger = logging.getLogger(__name__)
-
-CONNECT_TIMEOUT_S: Final = 10.0
-SILENCE_TIMEOUT_S: Final = 120.0
-"""Longest wait for the next byte of an answer."""
-ANSWER_TIMEOUT_S: Final = 900.0
-"""Longest time that one whole answer may take."""
-MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
-"""Largest answer, unpacked: 25 kB for each row of a page of the default size."""
-CHUNK_BYTES: Final = 256 * 1024
-
-_FINDING_OUT: Final = threading.Lock()
-_DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
-_PARTS: Final = msgspec.json.Decoder(wire.Parts)
 _REDIRECTS: Final = range(300, 400)
 _ERRORS: Final = 400
-_NOT_TRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
-"""What OpenSSL says of a certificate that nobody vouches for: trying again would not help."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer(Generic[T]):
-    """A good answer: what it says about itself, and its data."""
-
-    meta: wire.Meta
-    data: T
-
-
-class _Bearer(AuthBase):
-    """Sets the header itself, so that no `.netrc` can replace it."""
-
-    def __init__(self, api_key: str) -> None:
-        self._header = f"Bearer {api_key}"
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._header
-        return request
+_SHOWN: Final = 60
+_START: Final = 4096
+_START_OF_JSON: Final = b"{"
+_BEFORE_JSON: Final = b"\xef\xbb\xbf\0 \t\r\n"
+_NO_REPLY: Final = Reply(status=0, body=bytearray(_START_OF_JSON))
+"""Stands for an answer that does not end or unpack."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Transport:
-    """Sends requests of one key to one origin. Safe to use from several threads.
+    """Requests of one key to one origin. Safe to use from several threads.
 
     Attributes:
         api_url: base address, without a slash at the end.
@@ -109,119 +74,94 @@ class Transport:
             ApiError: it was refused, or failed for good.
         """
         url = self.checked_url(address)
-        patience = Patience(self.retry, self.service, to, is_start=address == wire.BATCH_PATH)
+        request = Request(method=method, url=url, parameters=parameters, body=body)
+        state = RetryState(self.retry, self.service, to, is_start=address == wire.BATCH_PATH)
+        damages: set[tuple[int, str]] = set()
         retrying = backoff.on_exception(
             self.retry.waits,
             ApiError,
             jitter=None,
-            giveup=patience.is_over,
+            giveup=state.is_over,
             on_backoff=log_retry,
             logger=None,
         )
-        answer: Answer[T] = retrying(self._send)(method, url, to, parameters, body)
+        answer: Answer[T] = retrying(self._send)(request, to, damages)
         return answer
 
     def checked_url(self, address: str) -> str:
-        """The whole address, which must be of the configured origin: the key goes nowhere else.
+        """Return the whole address, of the configured origin and without the key.
 
         Raises:
             ApiError: ADDRESS_REFUSED.
         """
         try:
-            url = urljoin(f"{self.api_url}/", address)
+            url = urljoin(f"{self.api_url}/", address_without_key(address, self.api_key))
             ours, theirs = _origin(self.api_url), _origin(url)
+            is_clean = address.isprintable() and not shows_key(url, self.api_key)
         except ValueError:
-            shown = self._without_key(address)[:60]
-            raise ApiError("ADDRESS_REFUSED", f"the API named {shown!r} as an address") from None
+            is_clean = False
+        if not is_clean:
+            shown = readable(self._without_key(address))[:_SHOWN]
+            raise ApiError("ADDRESS_REFUSED", f"the API named {shown!r} as an address")
         if ours != theirs:
             raise ApiError(
                 "ADDRESS_REFUSED",
-                f"the API named an address at {self._without_key(theirs)}, expected {ours}; "
-                "the key is not sent there",
+                f"the API named an address at {theirs}, expected {ours}; the key is not sent there",
             )
         return url
 
-    def _send(
-        self,
-        method: str,
-        url: str,
-        to: type[T],
-        parameters: Mapping[str, Any] | None,
-        body: Mapping[str, Any] | None,
-    ) -> Answer[T]:
+    def _send(self, request: Request, to: type[T], damages: set[tuple[int, str]]) -> Answer[T]:
         self.rate_limit.wait()
         try:
-            with self._session().request(
-                method,
-                url,
-                params=parameters,
-                data=None if body is None else msgspec.json.encode(body),
-                headers={"Content-Type": "application/json"} if body is not None else None,
-                timeout=(CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return self._answer(response, _bounded_body(response), to)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise self._connection_error(error) from None
+            return self._exchange(request, to, damages)
+        except ApiError as error:
+            # Its frames would hold the whole answer for as long as somebody keeps it.
+            error.__context__ = None
+            raise error.with_traceback(None) from None
 
-    def _session(self) -> requests.Session:
-        """A session for each thread: they share no connections and no cookies."""
-        if not hasattr(self._threads, "session"):
-            self._threads.session = requests.Session()
-            self._threads.session.auth = _Bearer(self.api_key)
-        session: requests.Session = self._threads.session
-        return session
+    def _exchange(self, request: Request, to: type[T], damages: set[tuple[int, str]]) -> Answer[T]:
+        reply = _NO_REPLY
+        with ExitStack() as reading:
+            try:
+                reply = self._connections().send(request, reading)
+                return self._answer(reply, to)
+            except DamagedAnswer as damaged:
+                raise self._damage(damaged, reply, damages) from None
 
-    def _answer(self, response: requests.Response, body: bytearray, to: type[T]) -> Answer[T]:
-        status, retry_after_s = response.status_code, _retry_after_s(response)
-        if status in _REDIRECTS:
-            raise ApiError(
-                "ADDRESS_REFUSED",
-                "the API redirects to another address, which is not followed",
-                status=status,
-            )
-        if status < _ERRORS:
-            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                good = _decoder(to).decode(body)
-                self.service.answered(to)
-                return Answer(meta=good.meta, data=good.data)
-        mended = lenient.mended(body)
-        envelope = self._envelope(mended, status, retry_after_s)
-        request_id = envelope.meta.request_id
-        error = envelope.error or lenient.problem_of(mended)
-        if error is not None or status >= _ERRORS:
-            raise self.refusal(error or wire.Error(), status, request_id, retry_after_s)
+    def _connections(self) -> Connections:
+        if not hasattr(self._threads, "connections"):
+            self._threads.connections = Connections(self.api_key)
+        connections: Connections = self._threads.connections
+        return connections
+
+    def _answer(self, reply: Reply, to: type[T]) -> Answer[T]:
+        if reply.status in _REDIRECTS:
+            message = "the API redirects to another address, which is not followed"
+            raise ApiError("ADDRESS_REFUSED", message, status=reply.status)
         try:
-            data = lenient.decoded(envelope.data, to)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            message = f"expected data as documented, got other ({error})"
-            raise ApiError(
-                "ANSWER_INVALID", message, status=status, request_id=request_id
-            ) from None
+            answer = read_answer(reply.body, to, is_error=reply.status >= _ERRORS)
+        except RefusedAnswer as refused:
+            error, request_id = refused.error, refused.request_id
+            raise self.refusal(error, reply.status, request_id, reply.retry_after_s) from None
         self.service.answered(to)
-        return Answer(meta=envelope.meta, data=data)
+        return answer
 
-    def _envelope(self, body: bytes, status: int, retry_after_s: float) -> wire.Envelope:
-        try:
-            parts = _PARTS.decode(body)
-            return wire.Envelope(
-                meta=lenient.decoded(parts.meta, wire.Meta),
-                error=lenient.decoded(parts.error, wire.Error | None),  # type: ignore[arg-type]  # a union is no type to mypy
-                data=parts.data,
-            )
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if salvaged := lenient.error_of(body):
-                return wire.Envelope(error=salvaged)
-            # Cut after the key was taken out: half a key is still a secret.
-            start = self._without_key(body[:4096].decode(errors="replace"))[:60]
-            raise ApiError(
-                # A proxy's page says more by its status than by its text.
-                "ANSWER_INVALID" if status < _ERRORS else "",
-                f"expected JSON as documented, got {start!r} ({error})",
-                status=status,
-                retry_after_s=retry_after_s,
-            ) from None
+    def _damage(
+        self, damaged: DamagedAnswer, reply: Reply, damages: set[tuple[int, str]]
+    ) -> ApiError:
+        damage = len(reply.body), damaged.cause
+        code = _code_of_damage(reply, is_again=damage in damages)
+        damages.add(damage)
+        # Cut after the key was taken out: half a key is still a secret.
+        start = self._without_key(reply.body[:_START].decode(errors="replace"))[:_SHOWN]
+        got = f"got {start!r} ({damaged.cause})" if reply.status else f"but {damaged.cause}"
+        return ApiError(
+            code,
+            self._without_key(f"expected JSON as documented, {got}"),
+            status=reply.status,
+            request_id=self._without_key(damaged.request_id),
+            retry_after_s=reply.retry_after_s,
+        )
 
     def refusal(
         self,
@@ -232,7 +172,7 @@ class Transport:
         *,
         is_of_query: bool = False,
     ) -> ApiError:
-        """An error that the API told, without the key wherever it stands."""
+        """Return an error that the API told, without the key wherever it stands."""
         said = [part for part in (error.message, error.description) if part and part != error.code]
         return ApiError(
             self._without_key(error.code).upper(),
@@ -243,31 +183,12 @@ class Transport:
             is_of_query=is_of_query,
         )
 
-    def _connection_error(self, error: Exception) -> ApiError:
-        return ApiError(
-            "CERTIFICATE_INVALID" if _NOT_TRUSTED in str(error) else "CONNECTION_FAILED",
-            self._without_key(f"{type(error).__name__}: {error}"),
-            is_answer_lost=not _was_never_sent(error),
-        )
-
     def _without_key(self, text: str) -> str:
         return without_key(text, self.api_key)
 
 
-def _decoder(to: type[T]) -> msgspec.json.Decoder[wire.GoodEnvelope[T]]:
-    """Reads good answers with data of a type.
-
-    msgspec finds out about a type when it first meets it, and a second thread that meets it
-    meanwhile crashes the process. So one thread at a time finds out.
-    """
-    with _FINDING_OUT:
-        if to not in _DECODERS:
-            _DECODERS[to] = msgspec.json.Decoder(wire.GoodEnvelope[to])  # type: ignore[valid-type] # made at run time
-        return _DECODERS[to]
-
-
 def _origin(url: str) -> str:
-    """Scheme, host and port as they compare; a user's name makes another origin.
+    """Return scheme, host and port as they compare; a user's name makes another origin.
 
     Raises:
         ValueError: it is no address.
@@ -277,46 +198,13 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(own_port)}"
 
 
-def _was_never_sent(error: Exception) -> bool:
-    """Whether a request failed before any of it could reach the API."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError) or (
-        isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ProxyError)
-    )
+def _code_of_damage(reply: Reply, *, is_again: bool) -> str:
+    """Return the code of a damaged answer.
 
-
-def _bounded_body(response: requests.Response) -> bytearray:
-    """The unpacked body; neither endless nor a bomb.
-
-    Raises:
-        ApiError: ANSWER_INVALID when it is larger, or takes longer, than any good answer.
+    A proxy's page says more by its status than by its text, and may go away; but what begins as
+    JSON, or has no end, is the API's own, and what came twice will come a third time.
     """
-    deadline, body = time.monotonic() + ANSWER_TIMEOUT_S, bytearray()
-    # Whatever has come, not whole chunks: of a body that trickles, none is ever whole.
-    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
-            raise ApiError(
-                "ANSWER_INVALID",
-                f"an answer did not end within {MAX_ANSWER_BYTES >> 20} MiB "
-                f"and {ANSWER_TIMEOUT_S:.0f} s; lower `page_size`",
-                status=response.status_code,
-            )
-    return body
-
-
-def _retry_after_s(response: requests.Response) -> float:
-    """What the server asks to wait, in seconds; 0 when it does not say.
-
-    A date is counted from the server's own, so that no clock but its counts (RFC 9110).
-    """
-    value = response.headers.get("Retry-After", "")
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        until, since = (
-            parsedate_to_datetime(text) for text in (value, response.headers.get("Date", ""))
-        )
-        return max((until - since).total_seconds(), 0.0)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
+    if reply.status >= _ERRORS:
+        return ""
+    is_own = reply.body[:_START].lstrip(_BEFORE_JSON).startswith(_START_OF_JSON)
+    return "ANSWER_UNREADABLE" if is_own and is_again else "ANSWER_INVALID"

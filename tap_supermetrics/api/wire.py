@@ -54,7 +54,7 @@ Row = list[Cell]
 
 
 class QueryStatus(str, Enum):
-    """Where a query stands; an unknown word is taken for RUNNING, which every limit bounds."""
+    """The state of a query; an unknown word is taken for RUNNING, which every limit bounds."""
 
     SCHEDULED = "SCHEDULED"
     QUEUED = "QUEUED"
@@ -66,7 +66,7 @@ class QueryStatus(str, Enum):
 
     @classmethod
     def of(cls, word: str) -> QueryStatus:
-        """The status by the API's word, in whatever case."""
+        """Return the status by the API's word, in whatever case."""
         try:
             return cls(word.upper())
         except ValueError:
@@ -74,7 +74,7 @@ class QueryStatus(str, Enum):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the query stopped without results."""
+        """An end without results."""
         return self in {self.FAILURE, self.STOPPED, self.PROCESS_EXITED}
 
 
@@ -98,14 +98,14 @@ NO_REASON: Final = Error(code="QUERY_ERROR", message="the API gives no reason")
 
 
 class Paginate(msgspec.Struct, kw_only=True):
-    """What follows a page: results give its address, status gives the number of all entries."""
+    """The way to the next page: results give its address, status the number of all entries."""
 
     next: str | None = None
     total: int = 0
 
 
 class FieldEcho(msgspec.Struct, kw_only=True):
-    """How the API understood a requested field.
+    """A requested field, as the API understood it.
 
     Attributes:
         id: as requested.
@@ -121,7 +121,7 @@ class FieldEcho(msgspec.Struct, kw_only=True):
 
 
 class QueryEcho(msgspec.Struct, kw_only=True):
-    """How the API understood a query. Dates are null for sources without them."""
+    """A query, as the API understood it. Dates are null for sources without them."""
 
     start_date: str | None = None
     end_date: str | None = None
@@ -131,7 +131,7 @@ class QueryEcho(msgspec.Struct, kw_only=True):
 
     @property
     def has_no_headers(self) -> bool:
-        """Whether the API says that it left the header row out."""
+        """A result without header row, as the API says itself."""
         return isinstance(self.settings, dict) and self.settings.get("no_headers") is True
 
 
@@ -143,15 +143,16 @@ class ResultFacts(msgspec.Struct, kw_only=True):
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """How many queries of a batch have not begun."""
+    """The number of queries of a batch that have not begun."""
 
     queued: int = 0
 
 
 class Meta(msgspec.Struct, kw_only=True):
-    """What every answer says about itself."""
+    """The part of every answer that says something about itself."""
 
     request_id: str = ""
+    schedule_id: str | None = None
     status_code: str = ""
     progress: Progress | None = None
     query: QueryEcho | None = None
@@ -176,24 +177,27 @@ class Parts(msgspec.Struct, kw_only=True):
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Envelope(msgspec.Struct, kw_only=True):
-    """Any answer, its data not yet looked at."""
-
-    meta: Meta = msgspec.field(default_factory=Meta)
-    error: Error | None = None
-    data: msgspec.Raw = msgspec.Raw(b"null")
-
-
 class Batch(msgspec.Struct, kw_only=True):
     """A query batch ("query_batch")."""
 
     batch_id: str
 
 
-class SplitInfo(msgspec.Struct, kw_only=True):
-    """What the API split off for a query; nulls and empty lists where it did not split."""
+class BatchInformation(Batch, kw_only=True):
+    """A query batch, kept for long after its status ("Get batch information")."""
 
-    ds_accounts: list[str | int] | None = None
+    status_code: str = ""
+
+    @property
+    def is_stopped(self) -> bool:
+        """An end, of whatever kind."""
+        return self.status_code.upper() == BATCH_STOPPED
+
+
+class SplitInfo(msgspec.Struct, kw_only=True):
+    """The accounts and days that the API split off; null or empty where it did not split."""
+
+    ds_accounts: list[str | int] | str | int | None = None
     start_date: str | None = None
     end_date: str | None = None
 
@@ -215,7 +219,10 @@ class BatchQuery(msgspec.Struct, kw_only=True):
     @property
     def accounts(self) -> tuple[str, ...]:
         """The accounts that the query was split off for; none where it was not split by them."""
-        return tuple(map(str, (self.split_info and self.split_info.ds_accounts) or ()))
+        told = (self.split_info and self.split_info.ds_accounts) or ()
+        # They may come as one text, as a query may name them.
+        ids = told if isinstance(told, list | tuple) else str(told).split(",")
+        return tuple(str(each).strip() for each in ids)
 
 
 class FieldInfo(msgspec.Struct, kw_only=True):
@@ -238,7 +245,7 @@ class AccountInfo(msgspec.Struct, kw_only=True):
     @property
     def id(self) -> str:
         """The id as text; ids of digits only have been seen as numbers elsewhere."""
-        return str(self.account_id)
+        return str(self.account_id).strip()
 
 
 class LoginAccounts(msgspec.Struct, kw_only=True):
@@ -268,35 +275,35 @@ class LoginSegments(msgspec.Struct, kw_only=True):
 
 
 def batch_path(batch_id: str) -> str:
-    """Path of one query batch."""
+    """Return the path of one query batch."""
     return f"{BATCH_PATH}/{quote(batch_id, safe='')}"
 
 
 def status_path(batch_id: str) -> str:
-    """Path of the status of one query batch."""
+    """Return the path of the status of one query batch."""
     return f"{batch_path(batch_id)}/status"
 
 
 def fields_parameters(
     ds_id: str, accounts: Sequence[str] = (), logins: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Parameters of "Get fields"; it lists custom fields of accounts only with their logins."""
+    """Return parameters of "Get fields", which lists custom fields only with their logins."""
     custom = {"ds_accounts": _accounts(accounts), "ds_users": list(logins)}
     return as_json_parameter({"ds_id": ds_id} | (custom if accounts and logins else {}))
 
 
 def logins_parameters(ds_id: str, ds_users: object) -> dict[str, str]:
-    """Parameters of "Get accounts" and "Get segments"; `ds_users` may be empty."""
+    """Return parameters of "Get accounts" and "Get segments"; `ds_users` may be empty."""
     return as_json_parameter({"ds_id": ds_id} | ({"ds_users": ds_users} if ds_users else {}))
 
 
 def page_of(offset: int, limit: int) -> dict[str, int]:
-    """Paging of "Get results" and "Get batch status"."""
+    """Return paging of "Get results" and "Get batch status"."""
     return {"offset": offset, "limit": limit}
 
 
 def without_paging(address: str) -> str:
-    """An address of results whose own paging parameters, if any, give way to ours."""
+    """Return an address of results whose own paging parameters give way to ours."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -306,12 +313,12 @@ def without_paging(address: str) -> str:
 
 
 def as_json_parameter(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters of a GET as the one `json` parameter that the docs favour."""
+    """Return parameters of a GET as the one `json` parameter that the docs favour."""
     return {"json": json.dumps(parameters, separators=(",", ":"))}
 
 
 def batch_body(request: BatchRequest, reports: Mapping[str, Report]) -> dict[str, Any]:
-    """Body of "Start batch run"."""
+    """Return the body of "Start batch run"."""
     policy = request.policy
     body: dict[str, Any] = {
         "queries": [item_parameters(item, reports[item.report]) for item in request.items],
@@ -327,7 +334,7 @@ def batch_body(request: BatchRequest, reports: Mapping[str, Report]) -> dict[str
 
 
 def item_parameters(item: BatchItem, report: Report) -> dict[str, Any]:
-    """Parameters of "Get data" for one item: what both batches and single queries send.
+    """Return parameters of "Get data" for one item, as batches and single queries send them.
 
     Rows come without the header row, and `max_rows` is always sent: left out, the API cuts a
     result off at 1,000 rows without a word (observed).
@@ -352,23 +359,19 @@ def item_parameters(item: BatchItem, report: Report) -> dict[str, Any]:
 
 
 def request_hash(report: Report) -> str:
-    """Eight hex digits that change with anything that is asked beside accounts and days.
+    """Return eight hex digits that change with anything that is asked beside accounts and days.
 
     Results that the API still holds of an earlier run are of use only where it asked the same.
     """
     item = BatchItem(report=report.name, accounts=(), dates=None)
     policy = report.policy
-    asked = [
-        item_parameters(item, report),
-        policy.add_exclude_account_errors,
-        policy.add_clean_data_types,
-    ]
-    text = json.dumps(asked, sort_keys=True, default=str)
+    added = policy.add_exclude_account_errors, policy.add_clean_data_types
+    text = json.dumps([item_parameters(item, report), *added], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def query_parameters(item: BatchItem, report: Report, policy: BatchPolicy) -> dict[str, Any]:
-    """Parameters of "Get data" for a query asked by itself.
+    """Return parameters of "Get data" for a query submitted by itself.
 
     What a batch adds to its queries is added here as far as it is known: which settings clean
     data types is not documented, and the tap converts values itself.
@@ -380,36 +383,34 @@ def query_parameters(item: BatchItem, report: Report, policy: BatchPolicy) -> di
 
 
 def async_body(parameters: Mapping[str, Any], schedule_id: str) -> dict[str, Any]:
-    """Body of "Get data" that does not wait for the query ("How to run an async query")."""
+    """Return a body of "Get data" that does not wait ("How to run an async query")."""
     return {**parameters, "sync_timeout": 0, "schedule_id": schedule_id}
 
 
 def status_parameters(schedule_id: str) -> dict[str, Any]:
-    """Parameters of "Get status"; of finished queries, it answers with rows: one is enough."""
+    """Return parameters of "Get status"; it answers with rows at the end: one is enough."""
     return {"schedule_id": schedule_id, "offset_start": 0, "offset_end": 0}
 
 
 def finished_query(schedule_id: str, facts: ResultFacts | None) -> BatchQuery:
-    """A query that was asked by itself and succeeded, as if a batch listed it.
+    """Return a query that was submitted by itself and succeeded, as a batch would list it.
 
     The number of rows may be that of the one row of `status_parameters` and a header; nobody knows.
     """
-    total_rows = facts.total_rows if facts else None
-    if total_rows is not None and total_rows <= _ROW_AND_HEADER:
-        total_rows = None
+    told = (facts and facts.total_rows) or 0
     return BatchQuery(
         schedule_id=schedule_id,
         status_code=QueryStatus.SUCCESS.value,
-        result_info=ResultFacts(total_rows=total_rows),
+        result_info=ResultFacts(total_rows=told if told > _ROW_AND_HEADER else None),
     )
 
 
 def results_address(schedule_id: str) -> str:
-    """Address of the results of a query, for one that comes without its `results_url`."""
+    """Return the address of results that come without their `results_url`."""
     return f"{RESULTS_PATH}?{urlencode({'schedule_id': schedule_id})}"
 
 
 def _accounts(accounts: Sequence[str]) -> list[str] | str:
-    """A team list is named by itself, not within a list of ids."""
+    """Return accounts as the API takes them: a team list by itself, not in a list of ids."""
     is_list = len(accounts) == 1 and accounts[0].startswith("list.")
     return accounts[0] if is_list else list(accounts)

@@ -1,4 +1,4 @@
-"""What the API says about queries, batches, accounts and fields: the content of its envelopes."""
+"""The content of the API's envelopes: queries, batches, accounts and fields as it tells them."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ MIN_CONCURRENCY, MAX_CONCURRENCY, DEFAULT_CONCURRENCY = 1, 50, 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What reading a query depends on beside its parameters."""
+    """The things that reading a query depends on beside its parameters."""
 
     world: World
     options: Options
@@ -203,7 +203,7 @@ def _check_amount(amount: int, highest: int) -> None:
 
 
 def _with_settings(item: Params, shown: Mapping[str, object]) -> Params:
-    """What a batch adds to each query. Which settings the real API adds is not known."""
+    """Return what a batch adds to each query. Which settings the real API adds is not known."""
     settings = item.get("settings") or {}
     if shown["add_exclude_account_errors"] and isinstance(settings, Mapping):
         item = {**item, "settings": {**settings, "exclude_invalid_accounts": True}}

@@ -97,7 +97,7 @@ def _axes_of(source: Source, fields: tuple[Field, ...]) -> tuple[Axis, ...]:
 
 
 def is_told_apart(source: Source, fields: Sequence[Field]) -> bool:
-    """Whether the fields tell all rows of one account and day apart."""
+    """Return whether the fields tell all rows of one account and day apart."""
     keyed = {field.axis for field in fields if field.is_key}
     by_child = False
     for axis in reversed(axes_of(source, fields)):
@@ -108,7 +108,7 @@ def is_told_apart(source: Source, fields: Sequence[Field]) -> bool:
 
 
 def has_rows(seed: int, account: Account, day: date | None) -> bool:
-    """Whether an account has any row on a day."""
+    """Return whether an account has any row on a day."""
     if not account.level or (day and (day < account.since or day.weekday() in account.rests)):
         return False
     return not (
@@ -119,7 +119,7 @@ def has_rows(seed: int, account: Account, day: date | None) -> bool:
 
 
 def block_size(axes: Sequence[Axis], account: Account, day: date | None) -> int:
-    """How many rows the block of an account and day has."""
+    """Return how many rows the block of an account and day has."""
     return prod(axis.children or len(_active(axis, account, day)) for axis in axes)
 
 

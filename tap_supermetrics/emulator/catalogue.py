@@ -1,4 +1,4 @@
-"""What a data source is made of: accounts, fields, axes and measures.
+"""The parts of a data source: accounts, fields, axes and measures.
 
 A *measure* is a whole number per account and day that can be summed (clicks, cents, seconds). An
 *axis* divides measures among its *members* (campaigns, devices), exactly: the parts add up to

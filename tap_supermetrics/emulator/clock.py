@@ -56,7 +56,7 @@ class Clock:
         self._listeners.append(listener)
 
     def real_seconds(self, emulated: float) -> float | None:
-        """How long so many emulated seconds take; None when time stands still."""
+        """Return how long so many emulated seconds take; None when time stands still."""
         return emulated / self._factor if self._factor else None
 
     def _seconds(self) -> float:

@@ -248,7 +248,7 @@ class Emulator:
             return _after(fault, self._service.failure(raised)), raised
 
     def _before(self, fault: Fault, request: Incoming, params: Params) -> Outgoing | None:
-        """What a fault does before the request is processed, or instead."""
+        """Return what a fault does before the request is processed, or instead."""
         match fault.effect:
             case "error":
                 raise RefusalError(

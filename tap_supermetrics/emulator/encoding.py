@@ -53,7 +53,7 @@ def header_of(query: EmulatedQuery) -> Row | None:
 
 
 def size_of(query: EmulatedQuery, options: Options) -> int:
-    """How many rows the answer has in all, the header and "No data found" included."""
+    """Return how many rows the answer has in all, the header and "No data found" included."""
     total = query.table.total if query.table else 0
     if not total:
         return 1 if options.empty_result == "no_data_found" else 0
@@ -84,7 +84,7 @@ def chunks(
 
 
 def _dresser(query: EmulatedQuery, options: Options) -> Callable[[Sequence[Row]], Sequence[Row]]:
-    """What turns blanks and numbers into what the options and settings say."""
+    """Return what turns blanks and numbers into what the options and settings say."""
     asked = query.question
     if asked is None:
         return lambda rows: rows

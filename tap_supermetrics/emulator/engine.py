@@ -133,7 +133,7 @@ class Engine:
             return batch if batch and now - batch.arrived < kept else None
 
     def keeps_status(self, batch: EmulatedBatch) -> bool:
-        """Whether the status of a batch is still kept."""
+        """Return whether the status of a batch is still kept."""
         kept = self.options.batch_status_retention_seconds
         recent = batch.ended is None or self._clock.seconds() - batch.ended < kept
         return recent and not batch.is_gone

@@ -90,12 +90,12 @@ class Fault:
 
     @property
     def is_of_query(self) -> bool:
-        """Whether it happens to a query as it runs, not to a request."""
+        """Return whether it happens to a query as it runs, not to a request."""
         return self.effect in QUERY_EFFECTS
 
     @property
     def names_a_query(self) -> bool:
-        """Whether it is chosen by attributes of a query."""
+        """Return whether it is chosen by attributes of a query."""
         return bool(self.ds_id or self.account or self.day or self.schedule_id)
 
 
@@ -111,7 +111,7 @@ class Target:
 
 
 def hits_query(fault: Fault, target: Target) -> bool:
-    """Whether the query is one that the fault is for."""
+    """Return whether the query is one that the fault is for."""
     if fault.ds_id and fault.ds_id != target.ds_id:
         return False
     if fault.account and fault.account not in target.accounts:
@@ -124,7 +124,7 @@ def hits_query(fault: Fault, target: Target) -> bool:
 
 
 def hits_request(fault: Fault, method: str, path: str, target: Target | None) -> bool:
-    """Whether the request is one that the fault is for."""
+    """Return whether the request is one that the fault is for."""
     if fault.method and not re.fullmatch(fault.method, method, re.IGNORECASE):
         return False
     if not re.search(fault.path, path):

@@ -27,7 +27,7 @@ class Condition:
     value: str
 
     def holds(self, cell: Cell) -> bool:
-        """Whether a cell of the field fulfils it."""
+        """Return whether a cell of the field fulfils it."""
         text = "" if cell is None else str(cell)
         match self.sign:
             case "=@" | "!@":
@@ -53,11 +53,11 @@ class Filter:
 
     @property
     def is_of_dimensions(self) -> bool:
-        """Whether it can be applied before rows are summed."""
+        """Return whether it can be applied before rows are summed."""
         return all(field.axis for field in self.fields)
 
     def holds(self, cells: Mapping[str, Cell]) -> bool:
-        """Whether a row, given as field id -> cell, passes."""
+        """Return whether a row, given as field id -> cell, passes."""
         return any(all(c.holds(cells[c.field.id]) for c in group) for group in self.groups)
 
 

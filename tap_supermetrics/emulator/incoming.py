@@ -144,7 +144,7 @@ def _object(text: str) -> dict[str, object]:
 
 
 def key_of(request: Incoming, params: Mapping[str, object]) -> tuple[Auth, str]:
-    """How a request is authenticated, and the key.
+    """Return how a request is authenticated, and the key.
 
     Source: Supermetrics docs, "Authentication".
     """

@@ -1,4 +1,4 @@
-"""What an emulator is told at its start: sizes, limits, and what nobody knows of the real API."""
+"""The options of an emulator: sizes, limits, and what nobody knows of the real API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parameters of a query mean: checked, resolved, ready to run.
+"""The parameters of a query, checked, resolved, ready to run.
 
 Sources: Supermetrics docs, "Get data", "Accounts", "Settings", "Date strings"; what public clients
 send is accepted too (field objects with an `id`, unknown top-level parameters).
@@ -95,7 +95,7 @@ class Question:
         }
 
     def is_set(self, key: str) -> bool:
-        """Whether a yes-or-no setting is on."""
+        """Return whether a yes-or-no setting is on."""
         return is_true(self.settings.get(key))
 
 

@@ -29,7 +29,7 @@ class Status(str, enum.Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing follows."""
+        """Return whether nothing follows."""
         return self not in {Status.QUEUED, Status.RUNNING}
 
 
@@ -86,7 +86,7 @@ class EmulatedQuery:
 
     @property
     def is_over(self) -> bool:
-        """Whether it stopped, or its batch no longer waits for it."""
+        """Return whether it stopped, or its batch no longer waits for it."""
         return self.status.is_final or (self.batch is not None and self.batch.status.is_final)
 
 
@@ -128,7 +128,7 @@ class EmulatedBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryRecord:
-    """What became of a query, for tests and the control plane.
+    """The fate of a query, for tests and the control plane.
 
     Attributes:
         schedule_id: Its id.
@@ -186,7 +186,7 @@ class QueryRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
-    """What became of a batch, for tests and the control plane.
+    """The fate of a batch, for tests and the control plane.
 
     Attributes:
         batch_id: Its id.

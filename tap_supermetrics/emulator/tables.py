@@ -24,7 +24,7 @@ CHUNK_ROWS = 10_000
 
 
 class Cache(Generic[T]):
-    """What was used last, up to a total weight (the very last in any case); for any thread."""
+    """The things used last, up to a total weight (the very last in any case); for any thread."""
 
     def __init__(self, limit: int, weight: Callable[[T], int]) -> None:
         self._limit = limit

@@ -36,7 +36,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What is asked of the world: accounts, days, fields, filter and order.
+    """A question to the world: accounts, days, fields, filter and order.
 
     Attributes:
         source: The data source.
@@ -68,7 +68,7 @@ class Ask:
 
     @property
     def is_direct(self) -> bool:
-        """Whether rows come straight from accounts and days, without summing or sorting."""
+        """Return whether rows come straight from accounts and days, without summing or sorting."""
         if self.filter or self.order:
             return False
         many = [ACCOUNT] * (len(self.accounts) > 1) + [DAY] * (self.first != self.last)
@@ -106,12 +106,12 @@ class World:
         return self.lists.get((ds_id, slug)) or self.sources[ds_id].lists.get(slug)
 
     def is_gone(self, ds_id: str, account_id: str) -> bool:
-        """Whether an account is no longer (or never was) available."""
+        """Return whether an account is no longer (or never was) available."""
         account = self.sources[ds_id].account(account_id)
         return account is None or account.gone or (ds_id, account_id) in self.gone
 
     def is_unlicensed(self, ds_id: str, account_id: str) -> bool:
-        """Whether an account is listed but may not be queried."""
+        """Return whether an account is listed but may not be queried."""
         account = self.sources[ds_id].account(account_id)
         return (account is not None and account.unlicensed) or (
             ds_id,
@@ -179,7 +179,7 @@ class World:
         return list(zip(*(part.cells(field) for field in ask.fields), strict=True))
 
     def direct_size(self, ask: Ask, account: Account, day: date | None) -> int:
-        """How many rows `direct_rows` gives."""
+        """Return how many rows `direct_rows` gives."""
         return block_size(axes_of(ask.source, ask.fields), account, day)
 
     def summed_rows(self, ask: Ask) -> list[tuple[Cell, ...]]:

@@ -1,18 +1,23 @@
-"""Runs a plan, in threads of its own. The map, top to bottom; each imports only what is below it.
+"""Runs a plan: decisions as values, threads around them. Each imports only what is below it.
 
 ```
-extraction     a running plan as `run` sees it, with what the API still holds of an earlier run
-runner         decides: what is asked, asked again, split or lost
-batches        one way of asking: query batches, started, polled, settled
-async_queries  the other way: query by query
-channel        what both ways have in common, and whom they tell
+engine         the only threads: one decides, one submits and polls, a few fetch
+scheduler      what to submit, fetch and deliver next: events in, actions out
+outcomes       what becomes of a query: delivered, submitted again, split, failed
+backlog        what waits to be submitted: what failed, then the plans in order
+breakers       which queries would meet a known refusal
+history        the first day that the API gives of a report
+totals         whether totals count a header, believed while results agree
+splits         which parts of a failed query are submitted at once, and which wait
+sequence       outcomes in any order, delivered in plan order; how much waits
+held           query batches of an earlier run that the API still holds
+in_flight      how much may be submitted, and what runs
+batches        query batches: submitted, polled, settled
+async_queries  queries one by one: the same
+downloads      the pages of a result, counted and checked, into a spool
 attribution    which entry of a batch's status is which query
 polling        how long to wait between two looks
-refusals       what lost queries say about others
-parts          which parts of a failed query are asked at once, and which wait
-downloads      the pages of a result, counted and checked, into a spool
-board          where threads meet: outcomes come in any order, and are taken in plan order
-results        a result with its spool, a loss, a split
-registry       which query batches hold results that were not emitted yet
+events         what the scheduler hears and says
+results        what goes to the emitting thread: results, failures, notes for the state
 ```
 """

@@ -121,9 +121,10 @@ def _key(item: BatchItem, query: Query) -> _Key:
 
 def _folded(item: BatchItem, accounts: Sequence[str]) -> tuple[str, ...]:
     """Ids as they compare: `12-34` and `1234` are one account, unless the item has both."""
-    is_clear = len({_fold(each) for each in item.accounts}) == len(item.accounts)
-    return tuple(sorted(_fold(each) if is_clear else each for each in accounts))
+    is_clear = len({folded(each) for each in item.accounts}) == len(item.accounts)
+    return tuple(sorted(folded(each) if is_clear else each for each in accounts))
 
 
-def _fold(account: str) -> str:
+def folded(account: str) -> str:
+    """Return an account id without punctuation and case: `12-34` and `1234` are one account."""
     return re.sub(r"[^\w]|_", "", account.casefold())

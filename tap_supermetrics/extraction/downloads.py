@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -13,48 +12,28 @@ import msgspec
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange, parse_date
+from tap_supermetrics.extraction.attribution import folded
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from tap_supermetrics.api.answers import Answer
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.api.transport import Answer
     from tap_supermetrics.model import Query, Report
 
 
 logger = logging.getLogger(__name__)
 
-SECOND_LOOK_S: Final = 2.0
-"""How long after the status results may come, in seconds: asking the query again is dearer."""
+LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0)
+"""Waits for results that come later than the status said: submitting the query again is dearer."""
 MAX_VAIN_LOOKS: Final = 3
 """After so many second looks that found nothing, there are no more."""
+OVERLAP_ROWS: Final = 100
+"""So many rows at the end of a page must not begin the next one."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
-_NOT_THERE: Final = "QUERY_RESULTS_UNAVAILABLE"
-
-
-class HeaderCount:
-    """Learns whether the API counts a header row that it does not send.
-
-    `total_rows` has been seen to count the header; whether it does so when headers are off is not
-    known. Learned once for each data source, the count is exact from then on.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._extra: dict[str, int] = {}
-
-    def get(self, ds_id: str) -> int | None:
-        """1 when the header is counted, 0 when not, None while unknown."""
-        with self._lock:
-            return self._extra.get(ds_id)
-
-    def learn(self, ds_id: str, extra: int) -> None:
-        """The first finding stays."""
-        with self._lock:
-            self._extra.setdefault(ds_id, extra)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,19 +43,19 @@ class Downloader:
     Attributes:
         client: the API.
         now: the wall clock, with offset.
-        header_count: what is known of counted headers.
+        looked: data sources where a look for one more row found none.
         vain_looks: how many second looks found nothing.
         has_told: whether the user knows that addresses of another origin are named.
     """
 
     client: Client
     now: Callable[[], datetime]
-    header_count: HeaderCount = field(default_factory=HeaderCount)
+    looked: set[str] = field(default_factory=set)
     vain_looks: int = 0
     has_told: bool = False
 
     def is_usable(self, address: str) -> bool:
-        """Whether an address that the API names may be asked.
+        """Return whether an address that the API names may be asked.
 
         One of another origin gets no key. The API has more hosts than the documented one, some of a
         cluster each (observed), so the same results are asked for at `api_url` instead.
@@ -98,16 +77,17 @@ class Downloader:
                 many; RESULT_CUT_OFF when the result is as long as `max_rows`; RESULT_MISMATCH when
                 it belongs to other days.
         """
+        for wait_s in LOOK_AGAIN_S:
+            try:
+                return self._fetch(query, report, entry)
+            except ApiError as error:
+                if not error.verdict.is_missing or self.vain_looks >= MAX_VAIN_LOOKS:
+                    raise
+            time.sleep(wait_s)
         try:
             return self._fetch(query, report, entry)
         except ApiError as error:
-            if error.code != _NOT_THERE or self.vain_looks >= MAX_VAIN_LOOKS:
-                raise
-        time.sleep(SECOND_LOOK_S)
-        try:
-            return self._fetch(query, report, entry)
-        except ApiError as error:
-            self.vain_looks += error.code == _NOT_THERE
+            self.vain_looks += error.verdict.is_missing
             raise
 
     def _fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
@@ -117,7 +97,8 @@ class Downloader:
             address = wire.results_address(entry.schedule_id)
             if facts.results_url and self.is_usable(facts.results_url):
                 address = facts.results_url
-            pages = _Pages(self, report, facts, address)
+            question = _Question(query=query, report=report, schedule_id=entry.schedule_id)
+            pages = _Pages(self, question, facts, address)
             for block in pages:
                 spool.add(block)
             _check_account(query, report, pages.echo)
@@ -128,6 +109,7 @@ class Downloader:
                 fetched_at=self.now(),
                 fields=tuple(pages.echo.fields),
                 row_count=pages.row_count,
+                missing=pages.missing,
                 spool=spool,
             )
         except BaseException:
@@ -135,30 +117,69 @@ class Downloader:
             raise
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """A query as it was asked, held against what each page says of itself."""
+
+    query: Query
+    report: Report
+    schedule_id: str
+
+    def check(self, meta: wire.Meta) -> None:
+        """Refuse a page of another query.
+
+        Raises:
+            ApiError: RESULT_MISMATCH when it is of another schedule id, account or day.
+        """
+        if meta.schedule_id and meta.schedule_id != self.schedule_id:
+            asked, got = self.schedule_id, meta.schedule_id
+            raise ApiError("RESULT_MISMATCH", f"asked for {asked}, the result is of {got}")
+        if meta.query:
+            self._check_accounts(meta.query.ds_accounts)
+            _answered_dates(self.query, meta.query)
+
+    def _check_accounts(self, answered: list[str | int] | str | None) -> None:
+        """Let accounts be left out, as settings ask for, but none be added."""
+        asked = self.query.accounts
+        if not asked or not answered or any(each.startswith("list.") for each in asked):
+            return
+        listed = answered.split(",") if isinstance(answered, str) else map(str, answered)
+        others = {folded(each) for each in listed} - {folded(each) for each in asked}
+        if others:
+            raise ApiError(
+                "RESULT_MISMATCH",
+                f"asked for account {self.query.account_id}, the result is of {answered}",
+            )
+
+
 class _Pages:
     """The pages of one result as JSON arrays of some rows, never of none, and without header.
 
     Attributes:
         row_count: rows given so far.
+        missing: 1 when the total is one more: it counts a header, or a row is missing.
         echo: how the API understood the query.
     """
 
     def __init__(
-        self, downloader: Downloader, report: Report, facts: wire.ResultFacts, address: str
+        self, downloader: Downloader, question: _Question, facts: wire.ResultFacts, address: str
     ) -> None:
         self._client = downloader.client
         self._is_usable = downloader.is_usable
-        self._header_count = downloader.header_count
-        self._report = report
+        self._looked = downloader.looked
+        self._question = question
+        self._report = question.report
         self._address = address
         self._total = facts.total_rows
         self._is_whole_total = facts.total_rows is not None
         self._has_header = False
         self._has_marker = False
         self._asked: set[str] = set()
-        self._seen: set[int] = set()
+        self._starts: set[bytes] = set()
+        self._last_rows: set[bytes] = set()
         self._saw_end = False
         self.row_count = 0
+        self.missing = 0
         self.echo = wire.QueryEcho()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -183,21 +204,25 @@ class _Pages:
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
         """A page in blocks, which must not be the same as those of a page before."""
-        seen = 0
+        if len(rows) > 1:
+            start = bytes(rows[0])
+            if start in self._starts or start in self._last_rows:
+                text = f"a page of {len(rows)} rows repeats rows of a page before"
+                raise ApiError("RESULT_INCOMPLETE", text)
+            self._starts.add(start)
+            self._last_rows = {bytes(row) for row in rows[-OVERLAP_ROWS:]}
         for first in range(0, len(rows), ROWS_PER_BLOCK):
-            block = msgspec.json.encode(rows[first : first + ROWS_PER_BLOCK])
-            seen = hash((seen, block))
-            yield block
-        if len(rows) > 1 and seen in self._seen:
-            raise ApiError("RESULT_INCOMPLETE", f"a page of {len(rows)} rows came twice")
-        self._seen.add(seen)
+            yield msgspec.json.encode(rows[first : first + ROWS_PER_BLOCK])
 
     def _ask(self, address: str, page: dict[str, int] | None) -> Answer[list[msgspec.Raw]]:
         asked = f"{address} {page}"
         if asked in self._asked:
             raise ApiError("RESULT_INCOMPLETE", "the pages of the result run in a circle")
         self._asked.add(asked)
-        return self._client.results(address if page is None else wire.without_paging(address), page)
+        asked_at = address if page is None else wire.without_paging(address)
+        answer = self._client.results(asked_at, page)
+        self._question.check(answer.meta)
+        return answer
 
     def _rows(self, answer: Answer[list[msgspec.Raw]]) -> list[msgspec.Raw]:
         rows = answer.data
@@ -209,7 +234,7 @@ class _Pages:
         return [] if self._has_marker else rows
 
     def _is_header(self, row: msgspec.Raw) -> bool:
-        """Whether a row is the header that was asked to be left out."""
+        """Return whether a row is the header that was asked to be left out."""
         if self.echo.has_no_headers:
             return False
         labels = [each.field_name for each in self.echo.fields]
@@ -226,7 +251,7 @@ class _Pages:
     def _following(
         self, answer: Answer[list[msgspec.Raw]], rows: Sequence[msgspec.Raw]
     ) -> tuple[str, dict[str, int] | None] | None:
-        """Where the next page is; None after the last."""
+        """Return where the next page is; None after the last."""
         paginate = answer.meta.paginate
         own = self._address, wire.page_of(self.row_count, self._report.page_size)
         if paginate and paginate.next and rows:
@@ -239,13 +264,11 @@ class _Pages:
 
     @property
     def _has_more(self) -> bool:
-        """Whether rows are missing for sure: the API may give shorter pages than asked for.
+        """Return whether rows are missing for sure: the API may give shorter pages than asked for.
 
         Not where a header came, as nobody knows whether it counts in the offset.
         """
-        uncounted = self._header_count.get(self._report.ds_id)
-        missing = (self._total or 0) - self.row_count
-        return not self._has_header and missing > (1 if uncounted is None else uncounted)
+        return not self._has_header and (self._total or 0) - self.row_count > 1
 
     def _may_be_short(self) -> bool:
         """One row less than told: a counted header, or a lost row. The first time, look."""
@@ -253,26 +276,28 @@ class _Pages:
             self._total == self.row_count + 1
             and self.row_count > 0
             and not self._saw_end
-            and self._header_count.get(self._report.ds_id) is None
+            and self._report.ds_id not in self._looked
         )
 
     def _check_total(self) -> None:
+        """Compare rows and total: one row may be missing, which a header may be counted for."""
         if self._total is None or (not self._total and not self.row_count):
             return
         if not self._is_whole_total and self.row_count > self._total:
             return  # What a page tells may be of this page only.
-        extra, ds_id = self._total - self.row_count, self._report.ds_id
-        if self.row_count and extra in {0, 1}:
-            self._header_count.learn(ds_id, extra)
-        if self.row_count:
-            allowed = {self._header_count.get(ds_id) or 0}
-        else:
-            # Without rows, no header is counted (observed), unless it came.
-            allowed = {0, int(self._has_header or self._has_marker)}
-        if extra not in allowed:
-            raise ApiError(
-                "RESULT_INCOMPLETE", f"expected {self._total} rows, got {self.row_count}"
-            )
+        extra = self._total - self.row_count
+        # Without rows, no header is counted (observed), unless it came.
+        may_lack = 1 if self.row_count else int(self._has_header or self._has_marker)
+        if not 0 <= extra <= may_lack:
+            raise incomplete(self._total, self.row_count)
+        self.missing = extra
+        if extra and self._saw_end:
+            self._looked.add(self._report.ds_id)
+
+
+def incomplete(total: int, rows: int) -> ApiError:
+    """Return the error of a result that has other rows than it says."""
+    return ApiError("RESULT_INCOMPLETE", f"expected {total} rows, got {rows}")
 
 
 def _cells(row: msgspec.Raw) -> list[Any]:

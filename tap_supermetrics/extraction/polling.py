@@ -1,4 +1,4 @@
-"""How long to wait between two looks at what the API runs, and when to look no more."""
+"""Waits between two looks at what the API runs, and the end of looking."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ POLL_FAILURES_S: Final = 900.0
 """What could not be looked at for so long is given up, in seconds."""
 LONGEST_FAILURE_WAIT_S: Final = 60.0
 """Longest wait after a look that failed, in seconds; what the server asks for stands above it."""
+YOUNG_S: Final = 120.0
+"""What was submitted so short a time ago and is not found is not gone, but not there yet."""
 GRACE_S: Final = 600.0
 """How long something may outlive the API's own limit before it counts as stuck, in seconds."""
 ONE_TRY: Final = RetryPolicy(max_tries=1, outage_s=0.0)
@@ -60,6 +62,7 @@ class Polled:
     """Something that the API runs, looked at until it ends. All times are monotonic.
 
     Attributes:
+        since: time of its submission, or of its adoption.
         last_seen: time of the last good look.
         next_poll: time of the next look.
         wait: how long to wait until then.
@@ -67,11 +70,16 @@ class Polled:
         failing_since: time of the first of them.
     """
 
+    since: float
     last_seen: float
     next_poll: float
     wait: PollWait = field(default_factory=PollWait)
     failures: int = 0
     failing_since: float = 0.0
+
+    def is_young(self, now: float) -> bool:
+        """Return whether it may not be found yet, because it was submitted just now."""
+        return now < self.since + YOUNG_S
 
     def seen(self, now: float) -> None:
         """A look went well."""

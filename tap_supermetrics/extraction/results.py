@@ -1,4 +1,4 @@
-"""What becomes of a planned query: a result, or a failure that says why."""
+"""Deliveries to the emitting thread: results, failures, and notes for the state."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Iterator, Mapping
+    from datetime import date, datetime
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.api.wire import FieldEcho
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.model import Query
+    from tap_supermetrics.model import Query, SubmittedBatch
 
 MEMORY_PER_RESULT: Final = 64 * 1024
 """Bytes of a result that stay in memory; the rest of a larger one waits on disk."""
@@ -60,6 +60,7 @@ class Result:
         fetched_at: when its last page came, with offset.
         fields: how the API placed the fields.
         row_count: number of rows, header not included.
+        missing: 1 when the API told one more, which may be a header that it counts.
         spool: the rows, some at a time, as JSON arrays of arrays.
     """
 
@@ -69,31 +70,98 @@ class Result:
     fetched_at: datetime
     fields: tuple[FieldEcho, ...]
     row_count: int
+    missing: int = 0
     spool: Spool = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
-    """A query that failed for good in this run.
+class Failed:
+    """A query without a result in this run; its days stay to be queried.
 
     Attributes:
         query: what was asked.
         error: why.
-        was_asked: False when the run was stopped before the query was sent; True for one that was
-            not sent because it would have met the refusal of another.
+        was_submitted: False when the run was stopped before; True also for a query that was spared
+            because it would have met the refusal of another.
     """
 
     query: Query
     error: ApiError
-    was_asked: bool = True
+    was_submitted: bool = True
+
+    @property
+    def is_excluded(self) -> bool:
+        """Return whether the API was asked to leave accounts out that cannot be read, and did."""
+        return self.error.code == "ACCOUNT_EXCLUDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """A query that was replaced by smaller ones, which follow in its place."""
+class Left:
+    """The queries of a report that a stopped run never came to.
+
+    Attributes:
+        report: name of the report.
+        days: how many they are, by account id; queries where these have no days.
+        error: what stopped the run.
+    """
+
+    report: str
+    days: Mapping[str, int]
+    error: ApiError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTaken:
+    """The API has taken a query batch, or holds one of an earlier run.
+
+    Attributes:
+        batch: what was sent.
+        queries: those of its queries that this run waits for.
+    """
+
+    batch: SubmittedBatch
+    queries: tuple[Query, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryTaken:
+    """The API has taken a query that was submitted by itself."""
 
     query: Query
-    parts: tuple[Query, ...]
 
 
-Outcome = Result | Lost
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """A query was split, so that nobody waits for it any more."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """A result that was delivered as whole may lack a row, by what later results show."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstDay:
+    """The first day that the API gives of a report is known better than before."""
+
+    report: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDone:
+    """Every query of a report has been delivered."""
+
+    report: str
+
+
+Outcome = Result | Failed | Left
+"""What becomes of queries."""
+Note = BatchTaken | QueryTaken | Replaced | Doubted | FirstDay
+"""What the state has to know, in the order in which it happened."""
+Delivery = Outcome | Note | ReportDone
+"""What goes to the emitting thread, first in, first out."""

@@ -1,4 +1,4 @@
-"""Which accounts a report reads."""
+"""Accounts as a report names them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
-    """Which accounts a report reads; at most one attribute is set, none for "no accounts".
+    """The accounts that a report reads; at most one attribute is set, none for "no accounts".
 
     Attributes:
         ids: account ids, in the order given, without repetition.
@@ -30,7 +30,7 @@ class Accounts:
 
 
 def compile_filter(pattern: str) -> re.Pattern[str]:
-    """A vendor's account filter as a Python pattern: `^act_45` or, delimited, `/shop$/i`.
+    """Return a vendor's account filter as a Python pattern: `^act_45` or, delimited, `/shop$/i`.
 
     Source: Supermetrics docs, "Accounts": PCRE, delimiters optional.
 

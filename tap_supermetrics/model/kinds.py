@@ -63,7 +63,7 @@ class Kind(Generic[T]):
     is_secret: bool = False
 
     def read(self, raw: object, key: str = "") -> T:
-        """The checked value of what a person wrote.
+        """Return the checked value of what a person wrote.
 
         Args:
             raw: what came.
@@ -323,7 +323,7 @@ def _visible(written: str) -> str:
 
 
 def _is_id(raw: object) -> bool:
-    """Ids of digits only are easily written as numbers in YAML."""
+    # Ids of digits only are easily written as numbers in YAML.
     return isinstance(raw, str) or (isinstance(raw, int) and not isinstance(raw, bool))
 
 
@@ -365,7 +365,7 @@ def _reject() -> NoReturn:
 
 
 def _shown(raw: object, key: str) -> str:
-    """A value, cut to fit a line, after all that may be secret in it is gone."""
+    """Return a value, cut to fit a line, after all that may be secret in it is gone."""
     shown = "nothing" if raw is None or raw == "" else json.dumps(raw, default=str)
     shown = without_key(shown, key)
     # Addresses may hold another key, or a password.

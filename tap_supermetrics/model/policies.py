@@ -1,4 +1,4 @@
-"""How the API splits the items of a query batch, and runs the queries."""
+"""The ways in which the API splits and runs the items of a query batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SplitDates(str, Enum):
-    """How the API splits the days of a batch item (`split_dates_policy`, in its words)."""
+    """The API's way to split the days of a batch item (`split_dates_policy`, in its words)."""
 
     DAY = "day"
     NONE = "none"
@@ -24,7 +24,7 @@ class SplitDates(str, Enum):
 
 
 class SplitAccounts(str, Enum):
-    """How the API splits the accounts of a batch item (`split_accounts_policy`, in its words)."""
+    """The API's way to split the accounts of a batch item (`split_accounts_policy`)."""
 
     ALL = "all"
     NONE = "none"
@@ -38,20 +38,20 @@ class SplitAccounts(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitPolicy:
-    """How the API splits each item of a query batch into queries."""
+    """The API's way to split each item of a query batch into queries."""
 
     dates: SplitDates
     accounts: SplitAccounts
 
     @property
     def is_whole(self) -> bool:
-        """Whether items stay as they are."""
+        """Return whether items stay as they are."""
         return self.dates is SplitDates.NONE and self.accounts is SplitAccounts.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPolicy:
-    """What the API is told for a query batch as a whole; queries of one policy share batches."""
+    """The settings of a query batch as a whole; queries of one policy share batches."""
 
     split: SplitPolicy
     query_concurrency: int

@@ -40,6 +40,11 @@ class Query:
         return account_id_of(self.accounts)
 
     @property
+    def days(self) -> int:
+        """The number of days asked for; one where the API determines them, or there are none."""
+        return self.dates.days if self.dates else 1
+
+    @property
     def report_account(self) -> ReportAccount:
         """Report and account: what answers, or is refused, as one."""
         return self.report, self.account_id

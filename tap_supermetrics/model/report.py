@@ -231,7 +231,7 @@ class Report(Overridable):
 
     @property
     def policy(self) -> BatchPolicy:
-        """What the API is told for query batches of its queries."""
+        """The settings of query batches of its queries."""
         return BatchPolicy(
             split=SplitPolicy(dates=self.split_dates_policy, accounts=self.split_accounts_policy),
             query_concurrency=self.query_concurrency,
@@ -243,7 +243,7 @@ class Report(Overridable):
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What is passed on to the API as it is, by its name in the settings."""
+        """Settings that are passed on to the API as it is, by its name in the settings."""
         given = {name: getattr(self, name) for name in _PASSED_ON}
         return {name: value for name, value in given.items() if value is not None}
 

@@ -1,8 +1,11 @@
-"""What to ask. Pure: no clock, no I/O. Each module imports only what is below it.
+"""Decides what to query. No clock, no I/O. Each module imports only what is below it.
 
 ```
 packing   queries -> query batches
-plan      reports, accounts and coverage -> queries, in the order of their emission
+budget    the queries that a run may still pay for
+plan      scope and coverage -> ranges -> queries, in the order of their emission
+account   what is queried of one account
+scope     accounts, days and policy of a report
 coverage  the days of an account that are in the target
 ```
 """

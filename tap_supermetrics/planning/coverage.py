@@ -1,4 +1,4 @@
-"""What has been fully emitted for one report and account, and so what need not be asked again.
+"""The days fully emitted for one report and account, which need not be queried again.
 
 Coverage is a value: whole days only, changed by making a new one. A killed run can therefore
 never leave half a change behind.

@@ -7,17 +7,101 @@ small, and no batch has more queries after splitting than the API allows.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.dates import DateRange, merge
 from tap_supermetrics.model import BatchItem, BatchRequest, Query, SplitAccounts, SplitDates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tap_supermetrics.model import BatchPolicy
+
+LOOK_AHEAD: Final = 20
+"""So many batches of one policy are looked through to fill one of another, and no more."""
+
+
+class Packer:
+    """Packs queries that come one at a time, in plan order; policies are never mixed.
+
+    As few batches as can be, all of one size, and as many as can run side by side at any time: a
+    small last batch would leave the other places empty while the large ones before it still run.
+
+    Args:
+        counts: how many queries of each policy are to come; more or fewer may.
+        max_queries: most queries of one batch after splitting.
+        side_by_side: how many batches run at the same time.
+    """
+
+    def __init__(
+        self, counts: Mapping[BatchPolicy, int], max_queries: int, side_by_side: int
+    ) -> None:
+        self._max_queries = max_queries
+        self._to_come: Counter[BatchPolicy] = Counter(counts)
+        self._batches = {
+            policy: _batches(number, policy, max_queries, side_by_side)
+            for policy, number in counts.items()
+        }
+        self._open: dict[BatchPolicy, list[tuple[int, Query]]] = {}
+        self._places = count()
+
+    def __len__(self) -> int:
+        """Return the number of queries that are in no batch yet."""
+        return sum(map(len, self._open.values()))
+
+    def add(self, query: Query, policy: BatchPolicy) -> None:
+        """Put a query into the batch of its policy that is being filled."""
+        self._open.setdefault(policy, []).append((next(self._places), query))
+
+    def take(self, *, is_last: bool = False) -> BatchRequest | None:
+        """Return the batch whose first query came first, once it is full.
+
+        Args:
+            is_last: whether no query comes after those that are here.
+        """
+        policy = min(self._open, key=self._place, default=None)
+        if policy is None:
+            return None
+        size = self._size(policy)
+        is_full = len(self._open[policy]) >= size or len(self) >= LOOK_AHEAD * self._max_queries
+        return self._close(policy, size) if is_full or is_last else None
+
+    def limit(self, max_queries: int) -> None:
+        """Fill batches with fewer queries from now on."""
+        self._max_queries = max_queries
+
+    def drain(self) -> list[Query]:
+        """Give back the queries that are in no batch yet."""
+        left = sorted(each for queries in self._open.values() for each in queries)
+        self._open.clear()
+        return [query for _, query in left]
+
+    def _place(self, policy: BatchPolicy) -> int:
+        return self._open[policy][0][0]
+
+    def _size(self, policy: BatchPolicy) -> int:
+        to_come, batches = self._to_come[policy], max(self._batches.get(policy, 1), 1)
+        return min(max(-(-to_come // batches), 1), self._max_queries)
+
+    def _close(self, policy: BatchPolicy, size: int) -> BatchRequest:
+        queries = self._open.pop(policy)
+        batch, rest = [query for _, query in queries[:size]], queries[size:]
+        if rest:
+            self._open[policy] = rest
+        self._to_come[policy] = max(self._to_come[policy] - len(batch), len(rest))
+        left = -(-self._to_come[policy] // self._max_queries)
+        self._batches[policy] = max(self._batches.get(policy, 1) - 1, left)
+        return batch_of(batch, policy)
+
+
+def _batches(queries: int, policy: BatchPolicy, max_queries: int, side_by_side: int) -> int:
+    """Return how many batches are needed; queries that can all run at once stay together."""
+    needed = -(-queries // max_queries)
+    if queries > policy.query_concurrency:
+        needed = -(-needed // side_by_side) * side_by_side
+    return needed
 
 
 def pack(
@@ -26,13 +110,10 @@ def pack(
     max_queries: int,
     side_by_side: int = 1,
 ) -> tuple[BatchRequest, ...]:
-    """Every query in exactly one batch, in plan order, policies never mixed.
-
-    As few batches as can be, all of one size, and as many as can run side by side at any time: a
-    small last batch would leave the other places empty while the large ones before it still run.
+    """Pack every query into exactly one batch, as `Packer` does.
 
     Args:
-        queries: the plan.
+        queries: in plan order.
         policy_of: the batch policy of a query.
         max_queries: most queries of one batch after splitting.
         side_by_side: how many batches run at the same time.
@@ -40,29 +121,10 @@ def pack(
     Returns:
         Batches in the order of their first query.
     """
-    places: dict[BatchPolicy, list[int]] = defaultdict(list)
-    for place, query in enumerate(queries):
-        places[policy_of(query)].append(place)
-    policies = list(places)
-    slices = sorted(
-        (part, number)
-        for number, policy in enumerate(policies)
-        for part in _parts(places[policy], policy, max_queries, side_by_side)
-    )
-    return tuple(
-        batch_of([queries[place] for place in part], policies[number]) for part, number in slices
-    )
-
-
-def _parts(
-    places: Sequence[int], policy: BatchPolicy, max_queries: int, side_by_side: int
-) -> Iterable[list[int]]:
-    """Parts as equal as can be; a few queries that can all run at once stay together."""
-    needed = -(-len(places) // max_queries)
-    if len(places) > policy.query_concurrency:
-        needed = -(-needed // side_by_side) * side_by_side
-    ends = [len(places) * number // needed for number in range(needed + 1)]
-    return (list(places[first:last]) for first, last in pairwise(ends))
+    packer = Packer(Counter(map(policy_of, queries)), max_queries, side_by_side)
+    for query in queries:
+        packer.add(query, policy_of(query))
+    return tuple(iter(lambda: packer.take(is_last=True), None))
 
 
 def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:

@@ -1,7 +1,14 @@
-"""From reports, accounts and coverage to the queries of a run, in the order of their emission."""
+"""From reports, accounts and coverage to the queries of a run: ranges first, queries one at a time.
+
+A report's plan holds a few date ranges per account. Its queries are made in the order of their
+emission as they are needed, so that memory and time before the first one grow with accounts, not
+with days; how many there are is arithmetic.
+"""
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import chain
@@ -9,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange, intersect, subtract
 from tap_supermetrics.model import Query, SplitDates
+from tap_supermetrics.planning.account import NEW, AccountPlan, Stretch
 from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.planning.scope import Scope, recent_days
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_supermetrics.model import BatchPolicy, Report
 
@@ -21,97 +29,139 @@ TEST_ACCOUNTS = 3
 """A connection test asks the newest day of so many accounts, and no more."""
 
 
+Order = tuple[int, bool, int]
+"""What sorts the queries of a report: rank, whether they are history, day."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """What a report wants, before coverage says what is there already.
+class ReportPlan:
+    """The plan of one report.
 
     Attributes:
-        accounts: every account of the report.
-        wanted: first to last day; None where the API determines them, or there are none.
-        is_incremental: whether coverage counts; else every run reads the report whole, and its
-            queries must not be split: the sums of two halves are not the sum of the whole.
-        is_dated_by_rows: whether rows tell their day, so that a query may span several.
-        policy: the report's batch policy, as far as it can be applied.
-        fresh_since: days of the lookback that were read later are left alone.
-        is_over: whether the report has dates, but none of its days is to be asked.
-        last_complete: yesterday; a day that still goes on is read, but not covered.
+        report: the report.
+        scope: what it wants.
+        accounts: what is queried of each account.
+        is_by_rank: whether days never loaded come before days to be read again.
     """
 
-    accounts: tuple[str, ...]
-    wanted: DateRange | None
-    is_incremental: bool
-    is_dated_by_rows: bool
-    policy: BatchPolicy
-    fresh_since: datetime | None = None
-    is_over: bool = False
-    last_complete: date | None = None
+    report: Report
+    scope: Scope
+    accounts: tuple[AccountPlan, ...] = ()
+    is_by_rank: bool = False
 
-    def complete(self, dates: DateRange | None) -> DateRange | None:
-        """The days that are over, of those answered; None when there are none."""
-        if dates is None or self.last_complete is None or dates.first > self.last_complete:
-            return None
-        return replace(dates, last=min(dates.last, self.last_complete))
+    def __len__(self) -> int:
+        """Return the number of queries."""
+        return sum(map(len, self.accounts))
 
-    def policy_of(self, query: Query) -> BatchPolicy:
-        """The batch policy of a query: one for several days must not be split into days."""
-        is_long = query.dates is not None and query.dates.days > 1
-        return _by_no_day(self.policy) if is_long else self.policy
+    def queries(self) -> Iterator[Query]:
+        """Make the queries in the order of their emission, from the start each time."""
+        cursor = Cursor(self)
+        return iter(cursor.draw, None)
 
-    @property
-    def last_wanted(self) -> date:
-        """The last day that is wanted; the last of the calendar where the API determines them."""
-        return self.wanted.last if self.wanted else date.max
+    def order(self, query: Query, account: AccountPlan) -> Order:
+        """Return what sorts the queries of the report; accounts of one day stay as they are."""
+        rank = account.rank(query) if self.is_by_rank else NEW
+        day = query.dates.first.toordinal() if query.dates else 0
+        if not self.report.newest_first or self.scope.wanted is None or query.dates is None:
+            return rank, False, day
+        is_history = query.dates.last < recent_days(self.report, self.scope.wanted).first
+        return rank, is_history, -day if is_history else day
 
-    @property
-    def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The accounts as they are asked together."""
-        return self.policy.split.accounts.groups(self.accounts)
+    def singled_out(self) -> Iterator[Query]:
+        """Return the queries that were planned as they are, such as those the API holds."""
+        parts = (part for account in self.accounts for part in account.parts)
+        return (part for part in parts if isinstance(part, Query))
+
+    def counts(self) -> Counter[BatchPolicy]:
+        """Return how many queries each batch policy has, as they are packed."""
+        counts: Counter[BatchPolicy] = Counter()
+        for account in self.accounts:
+            for part in account.parts:
+                if isinstance(part, Query):
+                    counts[self.scope.policy_of(part)] += 1
+                else:
+                    counts += self._counts_of(account.whole, part)
+        return counts
+
+    def _counts_of(self, whole: Query, stretch: Stretch) -> Counter[BatchPolicy]:
+        """Count the full pieces, and the rest, which may be of one day."""
+        full, rest = divmod(stretch.dates.days, stretch.step)
+        first = stretch.dates.first
+        counts: Counter[BatchPolicy] = Counter()
+        for days, count in ((stretch.step, full), (rest, 1)):
+            if days and count:
+                dates = DateRange(first=first, last=first + timedelta(days=days - 1))
+                counts[self.scope.policy_of(replace(whole, dates=dates))] += count
+        return counts
 
 
-def _by_no_day(policy: BatchPolicy) -> BatchPolicy:
-    return replace(policy, split=replace(policy.split, dates=SplitDates.NONE))
+_Head = tuple[Order, int, Query, "Iterator[Query]"]
 
 
-def scope_of(  # noqa: PLR0913 - all that decides what is wanted
-    report: Report,
-    accounts: tuple[str, ...],
-    now: datetime,
-    *,
-    replication_key: str,
-    is_dated: bool,
-    not_before: date | None = None,
-) -> Scope:
-    """What a report wants.
+class Cursor:
+    """Goes through the queries of a report once, in order.
+
+    Accounts whose next query is not wanted yet are passed over, and come back with `wake`.
 
     Args:
-        report: the report.
-        accounts: its accounts, resolved.
-        now: the time of the run, with offset; today is what it is in the report's time zone.
-        replication_key: the report's; empty for one that is read whole.
-        is_dated: whether the data source knows dates at all.
-        not_before: first day that the API is known to give; None when it gave all so far.
+        plan: the report's plan.
     """
-    today = now.astimezone(report.timezone).date()
-    wanted, is_over = None, False
-    if is_dated and report.start_date and not report.date_range_type:
-        # Days to come have no data: asked for now, they would be asked for again every day.
-        first, last = report.start_date.on(today), min(report.end_date.on(today), today)
-        first = max(first, not_before or first)
-        is_over = first > last
-        wanted = None if is_over else DateRange(first=first, last=last)
-    is_incremental = bool(replication_key)
-    policy = report.policy if is_incremental else _by_no_day(report.policy)
-    hours = report.refresh_after_hours
-    return Scope(
-        accounts=accounts,
-        wanted=wanted,
-        is_incremental=is_incremental,
-        is_dated_by_rows=replication_key in report.fields,
-        policy=policy,
-        fresh_since=now - timedelta(hours=hours) if hours else None,
-        is_over=is_over,
-        last_complete=today - timedelta(days=1),
-    )
+
+    def __init__(self, plan: ReportPlan) -> None:
+        self._plan = plan
+        self._heads: list[_Head] = []
+        self._parked: list[_Head] = []
+        for number, account in enumerate(plan.accounts):
+            self._push(number, account.queries(by_rank=plan.is_by_rank))
+
+    def draw(self, is_held: Callable[[Query], bool] | None = None) -> Query | None:
+        """Return the next query; None when there is none, or none that is not held back."""
+        found = self.draw_ordered(is_held)
+        return found and found[1]
+
+    def draw_ordered(
+        self, is_held: Callable[[Query], bool] | None = None
+    ) -> tuple[Order, Query] | None:
+        """Return the next query with what sorts it."""
+        while self._heads:
+            head = heapq.heappop(self._heads)
+            order, number, query, queries = head
+            if is_held and is_held(query):
+                self._parked.append(head)
+                continue
+            self._push(number, queries)
+            return order, query
+        return None
+
+    def wake(self) -> None:
+        """Take all accounts up again that were passed over."""
+        for head in self._parked:
+            heapq.heappush(self._heads, head)
+        self._parked.clear()
+
+    def heads(self) -> Iterator[tuple[AccountPlan, Query]]:
+        """Return all accounts that are not done, each with its next query."""
+        heads = chain(self._heads, self._parked)
+        return ((self._plan.accounts[number], query) for _, number, query, _ in heads)
+
+    def days_left(self) -> Counter[str]:
+        """Return how many days were not drawn, by account id; queries where these have no days."""
+        days: Counter[str] = Counter()
+        for _, number, head, queries in chain(self._heads, self._parked):
+            account = self._plan.accounts[number]
+            if self._plan.is_by_rank:
+                days[head.account_id] += sum(query.days for query in chain((head,), queries))
+            else:
+                days[head.account_id] += sum(map(_days_of, account.left(head)))
+        return days
+
+    def _push(self, number: int, queries: Iterator[Query]) -> None:
+        query = next(queries, None)
+        if query is not None:
+            heapq.heappush(
+                self._heads,
+                (self._plan.order(query, self._plan.accounts[number]), number, query, queries),
+            )
 
 
 def plan_report(
@@ -119,8 +169,8 @@ def plan_report(
     scope: Scope,
     coverage: Mapping[str, Coverage],
     held: Sequence[Query] = (),
-) -> tuple[Query, ...]:
-    """The queries of one report: every day that is wanted and needed, each exactly once.
+) -> ReportPlan:
+    """Plan one report: every day that is wanted and needed, each exactly once.
 
     Args:
         report: the report.
@@ -130,38 +180,19 @@ def plan_report(
             they are, so that their results can be used.
 
     Returns:
-        In order of first day, then of accounts.
+        Queries in order of first day, then of accounts.
     """
-    queries = [
-        query
-        for accounts in scope.groups
-        for query in _plan_accounts(report, scope, accounts, coverage, held)
-    ]
-    return tuple(sorted(queries, key=lambda query: emission_order(query, report, scope)))
+    accounts = [_plan_accounts(report, scope, each, coverage, held) for each in scope.groups]
+    planned = tuple(account for account in accounts if account.parts)
+    return ReportPlan(report=report, scope=scope, accounts=planned)
 
 
-def emission_order(query: Query, report: Report, scope: Scope) -> tuple[bool, int]:
-    """What sorts queries into the order in which they are asked and emitted."""
-    day = query.dates.first.toordinal() if query.dates else 0
-    if not report.newest_first or scope.wanted is None or query.dates is None:
-        return False, day
-    is_history = query.dates.last < recent_days(report, scope.wanted).first
-    return is_history, -day if is_history else day
-
-
-def plan_test(report: Report, scope: Scope) -> tuple[Query, ...]:
-    """The few queries of a connection test: the newest day of a few accounts."""
-    if scope.wanted is None:
-        return plan_report(report, replace(scope, accounts=scope.accounts[:TEST_ACCOUNTS]), {})
-    newest = DateRange(first=scope.wanted.last, last=scope.wanted.last)
-    narrow = replace(scope, accounts=scope.accounts[:TEST_ACCOUNTS], wanted=newest)
+def plan_test(report: Report, scope: Scope) -> ReportPlan:
+    """Plan the few queries of a connection test: the newest day of a few accounts."""
+    narrow = replace(scope, accounts=scope.accounts[:TEST_ACCOUNTS])
+    if scope.wanted is not None:
+        narrow = replace(narrow, wanted=replace(scope.wanted, first=scope.wanted.last))
     return plan_report(report, narrow, {})
-
-
-def recent_days(report: Report, wanted: DateRange) -> DateRange:
-    """The newest days: the last one, and as many before it as the lookback has."""
-    first = wanted.last - timedelta(days=report.lookback_days)
-    return DateRange(first=max(first, wanted.first), last=wanted.last)
 
 
 def _plan_accounts(
@@ -170,48 +201,83 @@ def _plan_accounts(
     accounts: tuple[str, ...],
     coverage: Mapping[str, Coverage],
     held: Sequence[Query],
-) -> Iterator[Query]:
+) -> AccountPlan:
     whole = Query(report=report.name, accounts=accounts, dates=scope.wanted)
     if not scope.is_incremental:
-        if not scope.is_over:
-            yield whole
-        return
+        return AccountPlan(whole=whole, parts=() if scope.is_over else (whole,), is_read_whole=True)
     if scope.wanted is None:
-        return
+        return AccountPlan(whole=whole, parts=())
     known = coverage.get(whole.account_id, Coverage())
+    parts: list[Stretch | Query] = []
     for needed in known.needed(scope.wanted, report.lookback_days, scope.fresh_since):
         usable = _disjoint(query for query in held if _fits(query, accounts, needed))
-        yield from usable
-        asked = tuple(query.dates for query in usable if query.dates)
-        for gap in subtract(needed, tuple(sorted(asked))):
-            yield from (_dated(whole, piece, report) for piece in _pieces(gap, report, scope))
+        asked = tuple(sorted(query.dates for query in usable if query.dates))
+        parts += usable
+        for gap in subtract(needed, asked):
+            parts += _stretches(gap, report, scope, scope.wanted)
+    return AccountPlan(
+        whole=whole,
+        parts=tuple(_in_order(parts, report, scope.wanted)),
+        covered=known.covered,
+        fresh_from=_fresh_from(report, scope.wanted),
+    )
 
 
-def _pieces(gap: DateRange, report: Report, scope: Scope) -> Iterator[DateRange]:
-    """A gap as the date ranges of its queries: history in long ones, the newest days as usual."""
+def _stretches(
+    gap: DateRange, report: Report, scope: Scope, wanted: DateRange
+) -> Iterator[Stretch]:
+    """Cut a gap: history into long queries, the newest days as usual."""
     usual = 1 if scope.policy.split.dates is SplitDates.DAY else report.max_days_per_query
     long = report.backfill_days_per_query if scope.is_dated_by_rows else 1
-    if long <= usual or scope.wanted is None:
-        return gap.pieces(usual)
-    recent = recent_days(report, scope.wanted)
-    history = (piece for part in subtract(gap, (recent,)) for piece in part.pieces(long))
-    newest = (piece for part in intersect(gap, (recent,)) for piece in part.pieces(usual))
-    return chain(history, newest)
+    recent = recent_days(report, wanted)
+    if long > usual:
+        yield from (Stretch(dates=part, step=long) for part in subtract(gap, (recent,)))
+        yield from (Stretch(dates=part, step=usual) for part in intersect(gap, (recent,)))
+        return
+    # A piece that reaches into the newest days is one of them.
+    days_before = (recent.first - gap.first).days // usual * usual
+    if not report.newest_first or not 0 < days_before < gap.days:
+        yield Stretch(dates=gap, step=usual)
+        return
+    middle = gap.first + timedelta(days=days_before)
+    yield Stretch(dates=replace(gap, last=middle - timedelta(days=1)), step=usual)
+    yield Stretch(dates=replace(gap, first=middle), step=usual)
 
 
-def _dated(whole: Query, dates: DateRange, report: Report) -> Query:
-    """A query for some of the days; fresh when any of the newest days is among them."""
-    fresh = report.require_fresh_days
-    is_fresh = bool(fresh and whole.dates and (whole.dates.last - dates.last).days < fresh)
-    return replace(whole, dates=dates, is_fresh=is_fresh)
+def _in_order(
+    parts: Iterable[Stretch | Query], report: Report, wanted: DateRange
+) -> list[Stretch | Query]:
+    """Sort the parts as their queries are emitted."""
+    by_day = sorted(parts, key=_first_day)
+    if not report.newest_first:
+        return by_day
+    first = recent_days(report, wanted).first
+    recent = [part for part in by_day if _last_day(part) >= first]
+    history = [part for part in reversed(by_day) if _last_day(part) < first]
+    return recent + [
+        replace(part, is_backwards=True) if isinstance(part, Stretch) else part for part in history
+    ]
 
 
-def _days_of(query: Query) -> int:
-    return query.dates.days if query.dates else 0
+def _fresh_from(report: Report, wanted: DateRange) -> date | None:
+    days = min(report.require_fresh_days, wanted.last.toordinal())
+    return wanted.last - timedelta(days=days - 1) if days else None
+
+
+def _first_day(part: Stretch | Query) -> date:
+    return part.dates.first if part.dates else date.min
+
+
+def _last_day(part: Stretch | Query) -> date:
+    return part.dates.last if part.dates else date.max
+
+
+def _days_of(part: Stretch | Query) -> int:
+    return part.dates.days if part.dates else 1
 
 
 def _disjoint(queries: Iterable[Query]) -> list[Query]:
-    """Of queries for the same days, the shortest, and the newest of these: no day comes twice."""
+    """Keep, of queries for the same days, the shortest, and the newest of these."""
     chosen: list[Query] = []
     # Of a query that was split, its parts came later, and are of fewer days.
     newest_first = [*queries][::-1]

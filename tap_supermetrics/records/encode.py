@@ -266,7 +266,7 @@ def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., ms
 
 
 def _joined(shared: Mapping[str, str | None]) -> bytes:
-    """What all records share, as the JSON of the first value and of all members after it."""
+    """Return what all records share, as the JSON of the first value and of all members after it."""
     if not shared:
         return b""
     name = _ENCODER.encode(next(iter(shared)))

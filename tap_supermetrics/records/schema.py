@@ -1,4 +1,4 @@
-"""What records look like: from the API's data types to JSON Schema, key and replication key."""
+"""The schema of records: from the API's data types to JSON Schema, key and replication key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _DAY_FIELDS: Final = frozenset({"date", "day"})
 
 
 class ValueKind(Enum):
-    """What a value becomes: JSON type and format."""
+    """The JSON type and format of a value."""
 
     BOOLEAN = ("boolean", None)
     INTEGER = ("integer", None)
@@ -75,7 +75,7 @@ _FAMILY_KINDS: Final = {
 
 
 def kind_of(data_type: str) -> ValueKind:
-    """What values of an API data type become; undocumented types stay text.
+    """Return what values of an API data type become; undocumented types stay text.
 
     Source: Supermetrics docs, "Field data types" (`type.group.class.format`), and the mapping of
     the vendor's own Power BI connector. Weeks and months such as `2023|48` have no JSON type and
@@ -108,13 +108,13 @@ class Field:
 
     @property
     def kind(self) -> ValueKind:
-        """What its values become."""
+        """Return what its values become."""
         return kind_of(self.data_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordSchema:
-    """What the records of one report look like.
+    """The schema, key and replication key of one report's records.
 
     Attributes:
         fields: in the order requested.
@@ -160,7 +160,7 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
 
 
 def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
-    """Whether a report's data source knows dates at all: then it lists a field of dates.
+    """Return whether a report's data source knows dates at all: then it lists a field of dates.
 
     What the user says of a field's type counts too.
     """

@@ -1,4 +1,4 @@
-"""What the user configures. Each module imports only what is below it.
+"""The user's configuration. Each module imports only what is below it.
 
 A setting of the tap is declared in `config.Settings`, one of a report in `model.report`.
 

@@ -30,7 +30,7 @@ _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class Mode(str, Enum):
-    """How queries are asked."""
+    """The ways to submit queries."""
 
     AUTO = "auto"
     BATCH = "batch"

@@ -1,4 +1,4 @@
-"""What each setting of a report alone allows, but not all of them together."""
+"""Finds what each setting of a report alone allows, but not all of them together."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _in_dates(report: Report, given: Container[str]) -> Iterator[Found]:
 
 
 def _is_backwards(start: Day, end: Day) -> bool:
-    """Whether the first day is sure to be after the last, whatever day it is today."""
+    """Return whether the first day is sure to be after the last, whatever day it is today."""
     if start.fixed and end.fixed:
         return start.fixed > end.fixed
     return not start.fixed and not end.fixed and start.days_ago < end.days_ago

@@ -64,7 +64,7 @@ def read_report(
 
 
 def _is_whole(values: Mapping[str, Any]) -> bool:
-    """Whether no setting of all reports, which each of them needs, is without a value."""
+    """Return whether no setting of all reports, which each of them needs, is without a value."""
     return all(
         values[each.attribute] is not None for each in OVERRIDABLE if each.default is not None
     )

@@ -62,7 +62,7 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_idle(key: str, asked: Mapping[str, Any]) -> bool:
-    """Whether a parameter of an address says nothing beside the others."""
+    """Return whether a parameter of an address says nothing beside the others."""
     if key == "date_range_type":
         return asked[key] == "custom" or "start_date" in asked
     is_compared = (asked.get("compare_type") or "none") != "none"

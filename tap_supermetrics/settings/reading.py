@@ -17,7 +17,7 @@ _IN_A_TEXT: Final = re.compile(r"\$\{[A-Za-z_]\w*\}")
 
 
 class Mistakes(list[str]):
-    """What is wrong, one line each.
+    """The mistakes found, one line each.
 
     Attributes:
         key: the API key as it was given, which no line may show.

@@ -1,4 +1,4 @@
-"""What the SDK is given by a user: settings of its own, state, catalog, stream maps; all checked.
+"""Input that a user gives to the SDK: its own settings, state, catalog, stream maps; checked.
 
 The SDK takes much of it as it is, and loses rows or ends in a traceback where it is wrong.
 """
@@ -153,7 +153,7 @@ def changed_key(definition: object, key: Sequence[str]) -> list[str]:
 
 
 def in_one_line(error: Exception) -> str:
-    """What the SDK or an expression says of itself."""
+    """Return what the SDK or an expression says of itself."""
     told = str(error).rstrip(".")
     if isinstance(error, MappingError):
         return " ".join(f"{told} ({error.__cause__})".split() if error.__cause__ else told.split())

@@ -4,6 +4,8 @@
 run          one sync of all selected reports
 report_sync  a report on its way through a run: resolved, planned, emitted
 lookups      what the API lists for reports: fields, accounts, team lists, segments
+checkpoints  when the state is worth writing
+submitted    what the API holds and was not emitted yet
 summary      what a run did, told to a person
 state        the bookmarks of a report, read and written
 ```

@@ -1,4 +1,4 @@
-"""What the API lists for reports, asked once a run: fields, accounts, lists, logins, segments."""
+"""Lists of the API that reports need, asked once a run: fields, accounts, logins, segments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import NO_BATCHES, ApiError, Fate
+from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.batches import cancel_batches
@@ -36,7 +36,7 @@ THREADS: Final = 4
 
 
 class Lookups:
-    """What the API lists. Used by one thread only.
+    """The lists of the API, each asked once. Used by one thread only.
 
     Args:
         client: the API.
@@ -47,6 +47,7 @@ class Lookups:
         self._client = client
         self._now = now
         self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
+        self._refused: dict[str, ApiError] = {}
         self._custom: dict[str, tuple[wire.FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[str, tuple[wire.AccountInfo, ...]] = {}
@@ -56,12 +57,31 @@ class Lookups:
     def ask_for_fields(self, sources: Iterable[str]) -> None:
         """Ask for the fields of several data sources side by side.
 
+        A data source that the API refuses is remembered for `refusal_of`.
+
         Raises:
-            ApiError: the fields of a data source cannot be had.
+            ApiError: the fields cannot be had, for another reason than the data source.
         """
-        unasked = [each for each in dict.fromkeys(sources) if each not in self._fields]
+        asked = self._fields.keys() | self._refused.keys()
+        unasked = [each for each in dict.fromkeys(sources) if each not in asked]
         with ThreadPoolExecutor(THREADS) as pool:
-            self._fields |= dict(zip(unasked, pool.map(self._client.fields, unasked), strict=True))
+            for ds_id, answer in zip(unasked, pool.map(self._ask_fields, unasked), strict=True):
+                if isinstance(answer, ApiError):
+                    self._refused[ds_id] = answer
+                else:
+                    self._fields[ds_id] = answer
+
+    def _ask_fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...] | ApiError:
+        try:
+            return self._client.fields(ds_id)
+        except ApiError as error:
+            if error.reach is Reach.SOURCE and error.fate is not Fate.STOP:
+                return error
+            raise
+
+    def refusal_of(self, report: Report) -> ApiError | None:
+        """Return why the API refuses a report's data source; None where it does not."""
+        return self._refused.get(report.ds_id)
 
     def fields_of(self, report: Report) -> tuple[wire.FieldInfo, ...]:
         """The fields of a report's data source, which were asked for before.
@@ -157,7 +177,7 @@ class Lookups:
         try:
             return self._split_by(request, report)
         except ApiError as error:
-            if error.fate is Fate.STOP and error.code not in NO_BATCHES:
+            if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
                 raise
             raise TapError(
                 f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} could not "
@@ -230,7 +250,7 @@ class Lookups:
 
 def _check_reason(error: ApiError) -> None:
     """Let pass that a list is not to be had: a key that may not ask for it may run queries."""
-    if error.fate is Fate.STOP and error.code not in NO_BATCHES:
+    if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
         raise error
 
 

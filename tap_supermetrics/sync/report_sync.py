@@ -1,7 +1,8 @@
-"""Reports on their way through a run: discovered, resolved, planned, with their state."""
+"""Reports on their way through a run: known, planned, emitted, committed to the state."""
 
 from __future__ import annotations
 
+import difflib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,57 +10,59 @@ from typing import TYPE_CHECKING, Any
 from tap_supermetrics.api import wire
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.model import SplitAccounts, account_id_of
-from tap_supermetrics.planning.plan import plan_report, plan_test, scope_of
-from tap_supermetrics.records.convert import Mismatches
-from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, ValueKind, is_dated, record_schema
+from tap_supermetrics.planning.plan import ReportPlan, plan_report, plan_test
+from tap_supermetrics.planning.scope import scope_of
+from tap_supermetrics.records.checks import with_own_days, with_unique_keys
+from tap_supermetrics.records.convert import Mismatches, RecordReader
+from tap_supermetrics.records.schema import (
+    ACCOUNT_ID,
+    DATE,
+    FETCHED_AT,
+    SCHEDULE_ID,
+    ValueKind,
+    is_dated,
+    record_schema,
+)
 from tap_supermetrics.sync.state import report_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import date, datetime
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from typing import TypeVar
 
     from tap_supermetrics.api.wire import FieldInfo
-    from tap_supermetrics.extraction.extraction import HeldResults
-    from tap_supermetrics.model import Query, Report
-    from tap_supermetrics.planning.plan import Scope
+    from tap_supermetrics.extraction.held import HeldResults
+    from tap_supermetrics.extraction.results import Failed, Result
+    from tap_supermetrics.model import Report
+    from tap_supermetrics.planning.scope import Scope
     from tap_supermetrics.records.schema import RecordSchema
     from tap_supermetrics.sync.lookups import Lookups
     from tap_supermetrics.sync.state import ReportState
 
+    T = TypeVar("T")
+    # What makes records, in whatever form, of the blocks of rows of one result.
+    Converter = Callable[[RecordReader, Iterator[bytes]], Iterator[T]]
+
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, kw_only=True)
-class Course:
-    """One report on its way through a run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownReport:
+    """One report as the API describes it, before it is planned.
 
     Attributes:
         report: the entry of `queries`.
         schema: what its records look like.
         is_dated: whether its data source knows dates at all.
         state: what is known of it; changes while the run goes.
-        scope: what it wants; None until it is planned.
-        is_planned: whether that could be planned.
-        queries: its part of the plan.
-        mismatches: values that became null.
-        first_given: the earliest day that the API gave in this run; None while it gave none.
-        has_rows: whether any row of it was written.
-        misfits: how many results did not fit what its records should be.
     """
 
     report: Report
     schema: RecordSchema
     is_dated: bool
     state: ReportState
-    scope: Scope | None = None
-    is_planned: bool = False
-    queries: tuple[Query, ...] = ()
-    mismatches: Mismatches = field(default_factory=Mismatches)
-    first_given: date | None = None
-    has_rows: bool = False
-    misfits: int = 0
 
-    def resolve(self, lookups: Lookups, now: datetime) -> Scope:
+    def scope(self, lookups: Lookups, now: datetime) -> Scope:
         """Find out what the report wants.
 
         Raises:
@@ -68,7 +71,7 @@ class Course:
             TapError: the API does not tell its accounts.
         """
         lookups.check_names(self.report)
-        self.scope = scope_of(
+        scope = scope_of(
             self.report,
             lookups.accounts_of(self.report, is_dated=self.is_dated),
             now,
@@ -76,30 +79,31 @@ class Course:
             is_dated=self.is_dated,
             not_before=self.state.not_before,
         )
-        _check_accounts(self.report, self.scope)
-        if self.scope.is_over:
+        _check_accounts(self.report, scope)
+        if scope.is_over:
             logger.warning(
                 "%s: no day to ask for, its first is after its last; see `start_date`, `end_date`",
                 self.report.name,
             )
-        if len(self.scope.groups) > 1 and ACCOUNT_ID not in self.schema.key_properties:
+        if len(scope.groups) > 1 and ACCOUNT_ID not in self.schema.key_properties:
             logger.warning(
                 "%s.key_properties: without %s, rows of several accounts may replace each other",
                 self.report.path,
                 ACCOUNT_ID,
             )
-        return self.scope
+        return scope
 
-    def plan(self, scope: Scope, held: HeldResults, *, ignores_coverage: bool) -> str:
-        """Make the report's part of the plan.
+    def test_plan(self, scope: Scope) -> PlannedReport:
+        """Plan the few queries of a connection test."""
+        return PlannedReport(known=self, plan=plan_test(self.report, scope))
+
+    def plan(self, scope: Scope, held: HeldResults, *, ignores_coverage: bool) -> PlannedReport:
+        """Plan the report.
 
         Args:
             scope: what it wants.
             held: what the API still holds; forgets what was asked otherwise.
             ignores_coverage: whether to read all again.
-
-        Returns:
-            A note for the user when the report asks for something else than it did; else empty.
 
         Raises:
             TapError: rows are there under another id or another key, and would be doubled.
@@ -116,17 +120,9 @@ class Course:
         state.begin([account_id_of(group) for group in scope.groups])
         coverage = {} if ignores_coverage else state.coverage
         mine = [each for each in held.queries if each.report == self.report.name]
-        self.queries = plan_report(self.report, scope, coverage, mine)
-        for query in self.queries:
-            # Days that are read again count as stale until they were.
-            state.mark_lost(query.account_id, query.dates)
-        self.is_planned = True
-        return note
-
-    def plan_test(self, scope: Scope) -> None:
-        """Plan the few queries of a connection test."""
-        self.queries = plan_test(self.report, scope)
-        self.is_planned = True
+        return PlannedReport(
+            known=self, plan=plan_report(self.report, scope, coverage, mine), note=note
+        )
 
     def _check_key(self) -> None:
         """Refuse another key than that of the rows in the target."""
@@ -167,36 +163,104 @@ class Course:
         )
 
 
+@dataclass(slots=True, kw_only=True)
+class PlannedReport:
+    """One report on its way through a run.
+
+    Attributes:
+        known: what the API says of it, and its state.
+        plan: what is queried.
+        note: for the user, when the report asks for something else than it did; else empty.
+        mismatches: values that became null.
+    """
+
+    known: KnownReport
+    plan: ReportPlan
+    note: str = ""
+    mismatches: Mismatches = field(default_factory=Mismatches)
+
+    def begin(self) -> None:
+        """Count days that are read again as stale until they were."""
+        for account in self.plan.accounts:
+            for part in account.parts:
+                self.known.state.mark_lost(account.whole.account_id, part.dates)
+
+    def emit(self, result: Result, convert: Converter[T]) -> Iterator[T]:
+        """Make the records of a result.
+
+        Raises:
+            ApiError: the rows fit no record; what was made of them before is right.
+        """
+        report, schema = self.known.report, self.known.schema
+        reader, blocks = self._reader(result), result.spool.blocks()
+        if key := report.key_properties:
+            blocks = with_unique_keys(blocks, reader, key)
+        day, dates = schema.replication_key, result.query.dates
+        if day in report.fields and dates:
+            blocks = with_own_days(blocks, reader, day, dates)
+        return convert(reader, blocks)
+
+    def commit(self, result: Result) -> None:
+        """Count the days of a result as read, now that every record of it was written."""
+        report, state = self.known.report, self.known.state
+        state.mark_done(
+            result.query.account_id,
+            self.plan.scope.complete(result.dates),
+            result.fetched_at,
+            report.lookback_days if report.refresh_after_hours else 0,
+        )
+        state.key_properties = self.known.schema.key_properties
+
+    def fail(self, failed: Failed) -> None:
+        """Count the days of a query as to be read again."""
+        self.known.state.mark_lost(failed.query.account_id, failed.query.dates)
+
+    def _reader(self, result: Result) -> RecordReader:
+        dates = result.query.dates
+        day = str(dates.first) if dates and dates.days == 1 else None
+        return RecordReader(
+            self.known.schema,
+            result.fields,
+            {
+                ACCOUNT_ID: result.query.account_id,
+                DATE: day,
+                FETCHED_AT: result.fetched_at.isoformat(timespec="milliseconds"),
+                SCHEDULE_ID: result.schedule_id,
+            },
+            self.mismatches if self.known.report.on_type_mismatch == "null" else None,
+        )
+
+
 def _have_common(some: set[str], others: set[str]) -> bool:
-    """Whether two groups of accounts share one, as far as is known: who knows a team list?"""
+    """Say that two groups of accounts share one, as far as is known: who knows a team list?"""
     return bool(some & others) or any(each.startswith("list.") for each in some | others)
 
 
 def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSchema]:
-    """The shape of every report, by name.
+    """Return the schema of every report whose data source the API serves, by name.
 
     Raises:
-        ApiError: the fields of a data source cannot be had.
+        ApiError: the fields of a data source cannot be had, or the API serves none of them.
     """
     schemas: dict[str, RecordSchema] = {}
     for report, schema, _ in _discover(lookups, reports):
         schemas[report.name] = schema
-        _warn_of_unlisted(report, schema)
+        _warn_of_unlisted(report, schema, lookups.fields_of(report))
     return schemas
 
 
-def courses_of(
+def known_reports(
     lookups: Lookups, reports: Sequence[Report], bookmarks: Mapping[str, Any], now: datetime
-) -> dict[str, Course]:
-    """Reports with their shape and state, by name.
+) -> dict[str, KnownReport]:
+    """Return reports with their schema and state, by name.
 
     Raises:
         SettingsError: a state cannot be understood.
         ApiError: the fields of a data source cannot be had.
     """
     mistakes: list[str] = []
-    courses = {
-        report.name: Course(
+    known = {
+        report.name: KnownReport(
             report=report,
             schema=schema,
             is_dated=dated,
@@ -206,7 +270,7 @@ def courses_of(
     }
     if mistakes:
         raise SettingsError(mistakes)
-    return courses
+    return known
 
 
 def _state(
@@ -221,14 +285,19 @@ def _discover(
     lookups: Lookups, reports: Sequence[Report]
 ) -> Iterator[tuple[Report, RecordSchema, bool]]:
     lookups.ask_for_fields(report.ds_id for report in reports)
+    refusals = [error for report in reports if (error := lookups.refusal_of(report))]
+    if refusals and len(refusals) == len(reports):
+        raise refusals[0]
     for report in reports:
+        if lookups.refusal_of(report):
+            continue
         listed = lookups.fields_of(report)
         schema = record_schema(report, listed)
         _check_schema(report, schema, listed)
         yield report, schema, is_dated(report, listed)
 
 
-def _warn_of_unlisted(report: Report, schema: RecordSchema) -> None:
+def _warn_of_unlisted(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
     unlisted = [
         each.name for each in schema.fields if not each.is_listed and each.name not in report.types
     ]
@@ -237,8 +306,14 @@ def _warn_of_unlisted(report: Report, schema: RecordSchema) -> None:
             "%s: %s does not list %s; loaded as text, unless `types` says otherwise",
             report.path,
             report.ds_id,
-            ", ".join(unlisted),
+            ", ".join(f"{name}{_did_you_mean(name, listed)}" for name in unlisted),
         )
+
+
+def _did_you_mean(name: str, listed: Sequence[FieldInfo]) -> str:
+    known = {each.field_id.casefold(): each.field_id for each in listed}
+    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.8)
+    return f" (did you mean {known[close[0]]}?)" if close else ""
 
 
 def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:

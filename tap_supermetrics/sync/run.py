@@ -7,52 +7,49 @@ records of a report, and it says when the state is worth writing.
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timezone
 from sys import maxsize
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from tap_supermetrics.api.errors import ApiError, Fate, first_day_given, is_too_early
-from tap_supermetrics.dates import intersect
+from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.errors import QueriesLostError, TapError
-from tap_supermetrics.extraction.channel import ExtractionOptions
-from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find_held
-from tap_supermetrics.extraction.refusals import DOUBTFUL_AFTER
-from tap_supermetrics.extraction.results import Lost
-from tap_supermetrics.planning.plan import emission_order, recent_days
-from tap_supermetrics.records.checks import with_own_days, with_unique_keys
-from tap_supermetrics.records.convert import RecordReader, rows_of
-from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
-from tap_supermetrics.sync.report_sync import courses_of
+from tap_supermetrics.extraction.async_queries import AsyncQueries
+from tap_supermetrics.extraction.batches import Batches
+from tap_supermetrics.extraction.downloads import Downloader
+from tap_supermetrics.extraction.engine import Engine, Ways
+from tap_supermetrics.extraction.held import HeldResults, find_held
+from tap_supermetrics.extraction.in_flight import Limits
+from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left, Result
+from tap_supermetrics.extraction.scheduler import Scheduler
+from tap_supermetrics.planning.budget import within_budget
+from tap_supermetrics.records.convert import rows_of
+from tap_supermetrics.settings import Mode
+from tap_supermetrics.sync.checkpoints import Checkpoints
+from tap_supermetrics.sync.report_sync import known_reports
 from tap_supermetrics.sync.state import AsyncRun
+from tap_supermetrics.sync.submitted import Submitted
 from tap_supermetrics.sync.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-    from typing import TypeVar
+    from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.extraction.results import Outcome, Result
+    from tap_supermetrics.extraction.results import Note, Outcome
     from tap_supermetrics.model import Query
+    from tap_supermetrics.planning.plan import ReportPlan
+    from tap_supermetrics.records.convert import RecordReader
     from tap_supermetrics.records.encode import LineFormat, Lines
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
-    from tap_supermetrics.sync.report_sync import Course
-
-    T = TypeVar("T")
-    # What makes records, in whatever form, of the blocks of rows of one result.
-    Converter = Callable[[RecordReader, Iterator[bytes]], Iterator[T]]
+    from tap_supermetrics.sync.report_sync import Converter, KnownReport, PlannedReport, T
 
 logger = logging.getLogger(__name__)
 
-STATE_BYTES_PER_QUERY: Final = 2048
-"""The state is written so seldom that it costs at most this much of stdout for each query."""
-PARTITION_BYTES: Final = 160
-"""About the size of one account in the state."""
-
 
 def utc_now() -> datetime:
-    """The wall clock, in UTC."""
+    """Return the wall clock, in UTC."""
     return datetime.now(tz=timezone.utc)
 
 
@@ -81,23 +78,26 @@ class Run:
         self._write_state = write_state
         self._started_at = utc_now()
         self._lookups = lookups
-        self._courses: dict[str, Course] = {}
-        self._extraction: Extraction | None = None
+        self._known: dict[str, KnownReport] = {}
+        self._planned: dict[str, PlannedReport] = {}
+        self._submitted = Submitted()
+        self._engine: Engine | None = None
         self._async_run: AsyncRun | None = None
         self._stopped_by: ApiError | None = None
-        self._queries_since_state = 0
+        self._checkpoints = Checkpoints()
+        self._to_emit: set[str] = set()
         self.summary = Summary()
         self.writes_state = True
 
     @property
     def has_started(self) -> bool:
-        """Whether the plan is on its way."""
-        return self._extraction is not None
+        """Return whether the plan is on its way."""
+        return self._engine is not None
 
     def start(
         self, selected: Sequence[str], full_table: Collection[str] = (), *, is_test: bool = False
     ) -> None:
-        """Plan the selected reports and begin to ask.
+        """Plan the selected reports and begin to submit.
 
         Args:
             selected: names of reports, in the order in which their records will be asked for.
@@ -110,107 +110,112 @@ class Run:
         """
         by_name = {report.name: report for report in self._settings.reports}
         reports = [by_name[name] for name in selected]
-        self._courses = courses_of(self._lookups, reports, self._bookmarks, self._started_at)
+        self._known = known_reports(self._lookups, reports, self._bookmarks, self._started_at)
         held = HeldResults()
         if not is_test:
-            batches = (batch for course in self._courses.values() for batch in course.state.batches)
+            batches = (batch for known in self._known.values() for batch in known.state.batches)
             held = find_held(self._client, batches, utc_now())
-        for name, course in self._courses.items():
-            self._plan(course, held, ignores_coverage=name in full_table, is_test=is_test)
-        queries = self._within_budget(set(held.queries))
-        logger.info("Plan: %d queries of %d reports", len(queries), len(self._courses))
-        self._extraction = Extraction(
-            client=self._client,
-            reports={name: course.report for name, course in self._courses.items()},
-            scopes={n: course.scope for n, course in self._courses.items() if course.scope},
-            queries=queries,
-            held=held,
-            options=self._options(is_test=is_test),
-            now=utc_now,
-            on_news=self.checkpoint,
-        )
-        self._extraction.start()
+        for name, known in self._known.items():
+            self._plan(known, held, ignores_coverage=name in full_table, is_test=is_test)
+        self._tell_refused()
+        self._to_emit = {*self._known}
+        plans = self._plans_within_budget({*held.queries})
+        count = sum(map(len, plans.values()))
+        logger.info("Plan: %d queries of %d reports", count, len(self._known))
+        self._engine = self._engine_for(plans, held, is_test=is_test)
+        self._engine.start()
 
-    def _within_budget(self, held: set[Query]) -> list[Query]:
-        """The plan; of one with more queries than a run may ask, those that come first.
-
-        What the API still holds costs nothing.
-        """
-        limit = self._settings.max_queries_per_run
-        has_row_limit = self._settings.max_rows_per_run is not None
-        queries = [
-            query
-            for course in self._courses.values()
-            for query in (
-                sorted(course.queries, key=self._rank) if has_row_limit else course.queries
-            )
-        ]
-        if limit is None or len(set(queries) - held) <= limit:
-            return queries
-        costly = sorted((each for each in queries if each not in held), key=self._place)
-        chosen = {*costly[:limit]} | held
-        self.summary.notes.append(
-            f"{len(costly) - limit:,} queries were not asked, as `max_queries_per_run` says; "
-            "days that were never loaded come first, then reports that are read whole, then days "
-            "to be read again"
-        )
-        return [query for query in queries if query in chosen]
-
-    def _place(self, query: Query) -> tuple[int, bool, int]:
-        course = self._courses[query.report]
-        if course.scope is None:
-            raise RuntimeError("a query has no scope")
-        return self._rank(query), *emission_order(query, course.report, course.scope)
-
-    def _rank(self, query: Query) -> int:
-        """What comes first where not all can be asked: else the same days would come each time."""
-        course = self._courses[query.report]
-        if query.dates is None or course.scope is None or not course.scope.is_incremental:
-            return 1
-        coverage = course.state.coverage.get(query.account_id)
-        return 2 if coverage and intersect(query.dates, coverage.covered) else 0
-
-    def _options(self, *, is_test: bool) -> ExtractionOptions:
-        """How to ask; a run that was killed goes on under its own id, so as to find its queries."""
-        started = [course.state.async_run for course in self._courses.values()]
-        youngest = max((each for each in started if each), key=_started_at, default=None)
-        is_resumed = youngest is not None and not is_test
-        if youngest is None or not is_resumed:
-            youngest = AsyncRun(run_id=uuid4().hex, started_at=utc_now())
-        self._async_run = youngest
-        return ExtractionOptions(
-            mode=self._settings.mode,
-            max_running_batches=self._settings.max_running_batches,
-            max_running_queries=self._settings.max_running_queries,
-            run_id=youngest.run_id,
-            is_resumed=is_resumed,
-            max_rows=self._settings.max_rows_per_run or maxsize,
-            max_queries=self._settings.max_queries_per_run or maxsize,
-        )
+    def _tell_refused(self) -> None:
+        """Tell of the reports whose data source the API does not serve; the others go on."""
+        for report in self._settings.reports:
+            if error := self._lookups.refusal_of(report):
+                logger.error("%s: %s", report.name, error)
+                self.summary.report_lost(report.name, str(error))
 
     def _plan(
-        self, course: Course, held: HeldResults, *, ignores_coverage: bool, is_test: bool
+        self, known: KnownReport, held: HeldResults, *, ignores_coverage: bool, is_test: bool
     ) -> None:
         """Plan a report; one that cannot be planned does not hold back the others."""
-        name = course.report.name
+        name = known.report.name
         try:
-            scope = course.resolve(self._lookups, self._started_at)
+            scope = known.scope(self._lookups, self._started_at)
             if is_test:
-                course.plan_test(scope)
-            elif note := course.plan(scope, held, ignores_coverage=ignores_coverage):
-                logger.warning("%s", note)
-                self.summary.notes.append(note)
+                self._planned[name] = known.test_plan(scope)
+                return
+            planned = known.plan(scope, held, ignores_coverage=ignores_coverage)
         except TapError as error:
             if isinstance(error, ApiError) and error.fate is Fate.STOP:
                 raise
             held.leave(name)
             logger.error("%s: %s", name, error)  # noqa: TRY400 - its text says all
             self.summary.report_lost(name, str(error))
+            return
+        self._planned[name] = planned
+        planned.begin()
+        if planned.note:
+            logger.warning("%s", planned.note)
+            self.summary.notes.append(planned.note)
+
+    def _plans_within_budget(self, held: set[Query]) -> dict[str, ReportPlan]:
+        """Return the plans; of those with more queries than a run may pay for, what comes first.
+
+        What the API still holds costs nothing.
+        """
+        limit = self._settings.max_queries_per_run
+        by_rank = self._settings.max_rows_per_run is not None
+        plans = [replace(each.plan, is_by_rank=by_rank) for each in self._planned.values()]
+        free = {query for plan in plans for query in plan.singled_out() if query in held}
+        costly = sum(map(len, plans)) - len(free)
+        if limit is not None and costly > limit:
+            plans = [*within_budget(plans, limit, free)]
+            self.summary.notes.append(
+                f"{costly - limit:,} queries were not asked, as `max_queries_per_run` says; "
+                "days that were never loaded come first, then reports that are read whole, then "
+                "days to be read again"
+            )
+        return {plan.report.name: plan for plan in plans}
+
+    def _engine_for(
+        self, plans: dict[str, ReportPlan], held: HeldResults, *, is_test: bool
+    ) -> Engine:
+        settings, client = self._settings, self._client
+        limits = Limits(
+            by_batch=settings.mode is not Mode.ASYNC,
+            one_by_one=settings.mode is not Mode.BATCH,
+            max_running_batches=settings.max_running_batches,
+            max_running_queries=settings.max_running_queries,
+            max_rows=settings.max_rows_per_run or maxsize,
+            max_queries=settings.max_queries_per_run or maxsize,
+        )
+        planned = {query for plan in plans.values() for query in plan.singled_out()}
+        adopted = held.adopt(planned)
+        reports = {name: plan.report for name, plan in plans.items()}
+        run, is_resumed = self._run_of_queries(is_test=is_test)
+        ways = Ways(
+            client=client,
+            batches=Batches(client, reports, utc_now, held.running),
+            queries=AsyncQueries(client, plans, run.run_id, is_resumed=is_resumed),
+            downloader=Downloader(client=client, now=utc_now),
+        )
+        return Engine(Scheduler(plans, limits, adopted), ways, reports, held.unneeded)
+
+    def _run_of_queries(self, *, is_test: bool) -> tuple[AsyncRun, bool]:
+        """Return the id under which queries are asked one by one, and whether it is an old one.
+
+        A run that was killed goes on under its own id, so as to find its queries.
+        """
+        started = [known.state.async_run for known in self._known.values()]
+        youngest = max((each for each in started if each), key=_started_at, default=None)
+        is_resumed = youngest is not None and not is_test
+        if youngest is None or not is_resumed:
+            youngest = AsyncRun(run_id=uuid4().hex, started_at=utc_now())
+        self._async_run = youngest
+        return youngest, is_resumed
 
     # Emission
 
     def records(self, name: str) -> Iterator[dict[str, Any]]:
-        """The records of a report, query by query in plan order.
+        """Make the records of a report, query by query in plan order.
 
         A day counts as done when the next record is asked for after its last one: the one who
         writes records asks again only after writing.
@@ -218,127 +223,108 @@ class Run:
         return self._emission(name, _records)
 
     def lines(self, name: str, line_format: LineFormat) -> Iterator[Lines]:
-        """The same records as RECORD messages, many at a time; the same holds for these."""
+        """Make the same records as RECORD messages, many at a time; the same holds for these."""
         return self._emission(name, line_format.lines)
 
     def _emission(self, name: str, convert: Converter[T]) -> Iterator[T]:
-        if self._extraction is None:
+        if self._engine is None:
             raise RuntimeError("start() comes first")
-        course = self._courses[name]
-        for outcome in self._extraction.outcomes(name):
-            yield from self._emit(course, outcome, convert)
-            if not _may_be_had_later(outcome):
-                self._extraction.emitted(outcome.query)
-            self._queries_since_state += 1
-            self._save_when_due()
-        self.summary.mismatches(name, course.mismatches)
-        self.checkpoint()
+        planned = self._planned.get(name)
+        if planned is not None:
+            for delivery in self._engine.deliveries(name):
+                if isinstance(delivery, (Result, Failed, Left)):
+                    yield from self._emit(self._engine, planned, delivery, convert)
+                else:
+                    self._take_note(delivery)
+            self.summary.mismatches(name, planned.mismatches)
+        self._to_emit.discard(name)
+        if self._checkpoints.is_affordable or not self._to_emit:
+            self.checkpoint()
 
-    def _emit(self, course: Course, outcome: Outcome, convert: Converter[T]) -> Iterator[T]:
-        if isinstance(outcome, Lost):
-            self._lost(course, outcome)
+    def _emit(
+        self, engine: Engine, planned: PlannedReport, outcome: Outcome, convert: Converter[T]
+    ) -> Iterator[T]:
+        if isinstance(outcome, Left):
+            self._left(outcome)
             return
+        failed = outcome
+        if isinstance(outcome, Result):
+            failed = yield from self._write(engine, planned, outcome, convert)
+        if isinstance(failed, Failed):
+            self._failed(engine, planned, failed)
+        if not _may_be_had_later(failed):
+            self._submitted.emitted(outcome.query)
+        self._checkpoints.progressed()
+        self._save_when_due()
+
+    def _write(
+        self, engine: Engine, planned: PlannedReport, result: Result, convert: Converter[T]
+    ) -> Generator[T, None, Result | Failed]:
+        """Give the records of a result; return what became of it."""
         try:
-            reader, blocks = self._reader(course, outcome), outcome.spool.blocks()
-            if key := course.report.key_properties:
-                blocks = with_unique_keys(blocks, reader, key)
-            day, dates = course.schema.replication_key, outcome.query.dates
-            if day in course.report.fields and dates:
-                blocks = with_own_days(blocks, reader, day, dates)
-            for each in convert(reader, blocks):
+            for each in planned.emit(result, convert):
                 yield each
-                self._save_news()
+                # A query batch that is taken within a large result is known before its next record.
+                for note in engine.notes():
+                    self._take_note(note)
         except ApiError as error:
-            self._lost(course, Lost(query=outcome.query, error=error))
-            self._misfit(course, error)
-            return
+            engine.emitted(result, 0, error)
+            return Failed(query=result.query, error=error)
         finally:
-            outcome.spool.close()
-        course.state.mark_done(
-            outcome.query.account_id,
-            course.scope.complete(outcome.dates) if course.scope else None,
-            outcome.fetched_at,
-            course.report.lookback_days if course.report.refresh_after_hours else 0,
-        )
-        if outcome.dates:
-            self._learn_given(course, outcome.dates.first)
-        course.state.key_properties = course.schema.key_properties
-        course.has_rows = course.has_rows or outcome.row_count > 0
-        self.summary.done(outcome, outcome.row_count)
+            result.spool.close()
+        planned.commit(result)
+        self.summary.done(result, result.row_count)
+        engine.emitted(result, result.row_count)
+        return result
 
-    def _reader(self, course: Course, result: Result) -> RecordReader:
-        dates = result.query.dates
-        day = str(dates.first) if dates and dates.days == 1 else None
-        return RecordReader(
-            course.schema,
-            result.fields,
-            {
-                ACCOUNT_ID: result.query.account_id,
-                DATE: day,
-                FETCHED_AT: result.fetched_at.isoformat(timespec="milliseconds"),
-                SCHEDULE_ID: result.schedule_id,
-            },
-            course.mismatches if course.report.on_type_mismatch == "null" else None,
-        )
+    def _failed(self, engine: Engine, planned: PlannedReport, failed: Failed) -> None:
+        planned.fail(failed)
+        error = failed.error
+        if self.summary.lost(failed):
+            logger.error("%s is lost: %s", failed.query, error)
+        if error.fate is Fate.STOP:
+            self._stopped_by = self._stopped_by or error
+        is_failure = failed.was_submitted and not failed.is_excluded
+        if is_failure and self._settings.on_failure == "stop":
+            engine.stop(error)
 
-    def _lost(self, course: Course, lost: Lost) -> None:
-        course.state.mark_lost(lost.query.account_id, lost.query.dates)
-        is_failure = lost.was_asked and lost.error.code != "ACCOUNT_EXCLUDED"
-        is_by_day = course.scope is not None and course.scope.is_incremental
-        if is_too_early(lost.error) and lost.query.day and lost.was_asked and is_by_day:
-            last = course.scope.last_wanted if course.scope else date.max
-            self._learn_first_day(course, first_day_given(lost.error, lost.query.day, last))
-        if self.summary.lost(lost):
-            logger.error("%s is lost: %s", lost.query, lost.error)
-        if lost.error.fate is Fate.STOP:
-            self._stopped_by = self._stopped_by or lost.error
-        if is_failure and self._settings.on_failure == "stop" and self._extraction:
-            self._extraction.stop(lost.error)
-
-    def _misfit(self, course: Course, error: ApiError) -> None:
-        """A mistake in a report, by which no result fits, must not cost its whole history."""
-        course.misfits += 1
-        wanted = course.scope.wanted if course.scope and course.scope.is_incremental else None
-        is_hopeless = course.misfits == DOUBTFUL_AFTER and not course.has_rows
-        if is_hopeless and wanted and self._extraction:
-            name, first_day = course.report.name, recent_days(course.report, wanted).first
-            text = "%s: none of %d results fitted, so days before %s are not asked now"
-            logger.warning(text, name, course.misfits, first_day)
-            self._extraction.give_up_history(name, first_day, error)
-
-    def _learn_first_day(self, course: Course, first_day: date) -> None:
-        known = max(first_day, course.state.not_before or first_day)
-        course.state.not_before = min(known, course.first_given or known)
-        self.summary.first_days[course.report.name] = course.state.not_before
-
-    def _learn_given(self, course: Course, first_day: date) -> None:
-        """What the API gives is not too early, whatever a refusal was taken to say."""
-        course.first_given = min(first_day, course.first_given or first_day)
-        if course.state.not_before and course.first_given < course.state.not_before:
-            self._learn_first_day(course, course.first_given)
+    def _left(self, left: Left) -> None:
+        self.summary.left(left)
+        if left.error.fate is Fate.STOP:
+            self._stopped_by = self._stopped_by or left.error
 
     # State
 
-    def _save_when_due(self) -> None:
-        partitions = sum(len(course.state.coverage) for course in self._courses.values())
-        paid = self._queries_since_state * STATE_BYTES_PER_QUERY
-        if paid >= partitions * PARTITION_BYTES or not self.writes_state:
-            self.checkpoint()
+    def _take_note(self, note: Note) -> None:
+        if isinstance(note, FirstDay):
+            self._known[note.report].state.not_before = note.day
+            self.summary.first_days[note.report] = note.day
+            return
+        if isinstance(note, Doubted):
+            self._doubt(note.query)
+        self._checkpoints.submitted(note, is_news=self._submitted.note(note))
+        self._save_when_due()
 
-    def _save_news(self) -> None:
-        """A query batch that starts within a large result is known before its next record."""
-        if self._extraction and self._extraction.take_news():
+    def _doubt(self, query: Query) -> None:
+        text = "the result lacks a row, if its total is right as later ones are: it is read again"
+        failed = Failed(query=query, error=ApiError("RESULT_INCOMPLETE", text))
+        self._planned[query.report].fail(failed)
+        self.summary.lost(failed)
+        logger.error("%s: %s", query, failed.error)
+
+    def _save_when_due(self) -> None:
+        if self._checkpoints.is_due or not self.writes_state:
             self.checkpoint()
 
     def checkpoint(self) -> None:
         """Bring the bookmarks up to date, and write them unless somebody else does."""
-        for name, course in self._courses.items():
-            if self._extraction and course.is_planned:
-                course.state.batches = self._extraction.held_for(name)
-                has_async = self._extraction.has_async(name)
-                course.state.async_run = self._async_run if has_async else None
-            self._bookmarks[name] = course.state.to_json()
-        self._queries_since_state = 0
+        for name, known in self._known.items():
+            if name in self._planned:
+                known.state.batches = self._submitted.batches_of(name)
+                has_queries = self._submitted.has_one_by_one(name)
+                known.state.async_run = self._async_run if has_queries else None
+            self._bookmarks[name] = known.state.to_json()
+        self._checkpoints.written(self._bookmarks)
         if self.writes_state:
             self._write_state()
 
@@ -369,19 +355,21 @@ class Run:
             )
 
     def halt(self) -> None:
-        """Ask nothing more; the state can then say for good which query batches the API holds."""
-        if self._extraction:
-            self._extraction.halt()
+        """Submit nothing more; the state can then say for good what the API holds."""
+        if self._engine:
+            self._engine.halt()
+            for note in self._engine.notes():
+                self._submitted.note(note)
 
     def close(self) -> None:
         """Cancel what still runs."""
-        if self._extraction:
-            self._extraction.close()
+        if self._engine:
+            self._engine.close()
 
 
 def _may_be_had_later(outcome: Outcome) -> bool:
-    """Whether the API may still hold results, which it refuses until a person has acted."""
-    return isinstance(outcome, Lost) and outcome.error.fate is Fate.STOP
+    """Say that the API may still hold results, which it refuses until a person has acted."""
+    return isinstance(outcome, Failed) and outcome.error.fate is Fate.STOP
 
 
 def _records(reader: RecordReader, blocks: Iterator[bytes]) -> Iterator[dict[str, Any]]:

@@ -48,7 +48,7 @@ class AsyncRun:
 
 @dataclass(slots=True, kw_only=True)
 class ReportState:
-    """What is known of one report: the one thing about a run that changes while it goes.
+    """The state of one report: the one thing about a run that changes while it goes.
 
     Attributes:
         replication_key: the field that the bookmark belongs to; empty for a report read whole.

@@ -1,4 +1,4 @@
-"""What a run did, told to a person at its end."""
+"""The summary of a run, told to a person at its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.extraction.results import Lost, Result
+    from tap_supermetrics.extraction.results import Failed, Left, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.records.convert import Mismatches
 
@@ -24,7 +24,7 @@ MAX_FAILURES = 50
 class _Tally:
     """Counts of one report and account, in days; in queries where these have no days."""
 
-    units: tuple[str, str]
+    units: tuple[str, str] = ("day", "days")
     done: int = 0
     empty: int = 0
     failed: int = 0
@@ -45,7 +45,7 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     first_days: dict[str, date] = field(default_factory=dict)
     _tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
-    _lost: dict[tuple[str, str, str], list[Lost]] = field(default_factory=dict)
+    _lost: dict[tuple[str, str, str], list[Failed]] = field(default_factory=dict)
     _lost_reports: dict[str, str] = field(default_factory=dict)
 
     def done(self, result: Result, rows: int) -> None:
@@ -55,14 +55,14 @@ class Summary:
         tally.empty += 0 if rows else _days(result.dates)
         tally.rows += rows
 
-    def lost(self, lost: Lost) -> bool:
+    def lost(self, lost: Failed) -> bool:
         """A query failed, or was not asked because the run was stopped.
 
         Returns:
             Whether it is the first of its report, account and reason.
         """
         tally = self._tally(lost.query)
-        if not lost.was_asked:
+        if not lost.was_submitted:
             tally.not_asked += _days(lost.query.dates)
             return False
         if lost.error.code == "ACCOUNT_EXCLUDED":
@@ -72,6 +72,11 @@ class Summary:
         alike = (lost.query.report, lost.query.account_id, lost.error.code)
         self._lost.setdefault(alike, []).append(lost)
         return len(self._lost[alike]) == 1
+
+    def left(self, left: Left) -> None:
+        """A stopped run never came to these queries."""
+        for account_id, days in left.days.items():
+            self._tallies.setdefault((left.report, account_id), _Tally()).not_asked += days
 
     def report_lost(self, report: str, reason: str) -> None:
         """Nothing of a report could be asked."""
@@ -87,17 +92,17 @@ class Summary:
 
     @property
     def has_lost(self) -> bool:
-        """Whether anything was lost."""
+        """Return whether anything was lost."""
         return bool(self._lost or self._lost_reports)
 
     @property
     def lost_queries(self) -> int:
-        """How many queries were lost."""
+        """Return how many queries were lost."""
         return sum(len(alike) for alike in self._lost.values())
 
     @property
     def lost_in_words(self) -> str:
-        """How much was lost, as the beginning of a sentence."""
+        """Return how much was lost, as the beginning of a sentence."""
         not_asked = sum(tally.not_asked for tally in self._tallies.values())
         return _counted_all(
             (self.lost_queries, "query was lost", "queries were lost"),
@@ -107,7 +112,7 @@ class Summary:
 
     @property
     def arrived_in_words(self) -> str:
-        """Whether anything arrived beside what was lost, as the end of a sentence."""
+        """Return whether anything arrived beside what was lost, as the end of a sentence."""
         is_any_done = any(tally.done for tally in self._tallies.values())
         return "all else arrived" if is_any_done else "nothing arrived"
 
@@ -125,7 +130,7 @@ class Summary:
         return self._tallies.setdefault((query.report, query.account_id), _Tally(units=units))
 
     def counts(self) -> Iterator[str]:
-        """What was done, a line for each report and account."""
+        """Return what was done, a line for each report and account."""
         if self._tallies:
             rows = sum(tally.rows for tally in self._tallies.values())
             of = f"{len(self._tallies)} reports and accounts"
@@ -146,7 +151,7 @@ class Summary:
             )
 
     def failures(self) -> Iterator[str]:
-        """What was lost, why, and what to do; nothing when all arrived."""
+        """Return what was lost, why, and what to do; nothing when all arrived."""
         lines = list(self._failures())
         if lines:
             lost = _counted_all(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import msgspec
 import pytest
 import requests
 
@@ -89,6 +90,34 @@ def test_a_batch_is_started_watched_read_and_cancelled(client: Client, emulator:
     client.cancel_batch(running.batch_id)
     emulator.clock.advance(300)
     assert client.batch_status(running.batch_id).is_stopped
+
+
+def test_a_batch_is_known_before_its_status_and_after_it(
+    client: Client, emulator: Emulator
+) -> None:
+    batch_id = client.start_batch(body()).batch_id
+    young = client.batch_information(batch_id)
+    assert (young.batch_id, young.is_stopped) == (batch_id, False)
+    emulator.clock.advance(wire.MAX_TIMEOUT_S + wire.RETENTION_S + 60)
+    error = failure_of(lambda: client.batch_status(batch_id))
+    assert (error.code, error.verdict.is_missing) == ("BATCH_STATUS_NOT_FOUND", True)
+    assert client.batch_information(batch_id).is_stopped
+    unknown = failure_of(lambda: client.batch_information("qrb_000000000000"))
+    assert (unknown.code, unknown.verdict.is_missing) == ("BATCH_NOT_FOUND", True)
+
+
+@pytest.mark.parametrize("missing", [None, [], "", {"@type": "split_info"}])
+def test_a_query_that_was_not_split_has_no_accounts(missing: object) -> None:
+    entry = {"schedule_id": "a", "status_code": "RUNNING"}
+    info = missing if isinstance(missing, dict) else {"ds_accounts": missing}
+    query = msgspec.convert({**entry, "split_info": info}, wire.BatchQuery)
+    assert query.accounts == ()
+
+
+@pytest.mark.parametrize("told", [["1", 2], ["1", " 2 "], "1,2", "1, 2"])
+def test_the_accounts_of_a_split_are_read_however_they_are_spelt(told: object) -> None:
+    entry = {"schedule_id": "a", "status_code": "RUNNING", "split_info": {"ds_accounts": told}}
+    assert msgspec.convert(entry, wire.BatchQuery).accounts == ("1", "2")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.api.errors import VERDICTS, ApiError, Fate, first_day_given, verdict_on
+from tap_supermetrics.api.errors import (
+    VERDICTS,
+    ApiError,
+    Fate,
+    Reach,
+    first_day_given,
+    may_be_split,
+    may_be_too_large,
+    verdict_on,
+)
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED
 
 DOCUMENTED: list[tuple[str, int, Fate]] = [
@@ -18,8 +27,8 @@ DOCUMENTED: list[tuple[str, int, Fate]] = [
     ("ACCESS_DENIED_PERMISSIONS", 403, Fate.STOP),
     ("API_KEY_DISABLED", 403, Fate.STOP),
     # The license: two of them come as 500 or 429, which repeating does not heal.
-    ("LICENSE_ACCESS_DATA_SOURCE", 500, Fate.STOP),
-    ("LICENSE_ACCESS_DATA_SOURCE", 403, Fate.STOP),
+    ("LICENSE_ACCESS_DATA_SOURCE", 500, Fate.LOSE),
+    ("LICENSE_ACCESS_DATA_SOURCE", 403, Fate.LOSE),
     ("LICENSE_ACCOUNT_LIMIT_EXCEEDED", 403, Fate.STOP),
     ("LICENSE_DAILY_QUERY_LIMIT_EXCEEDED", 429, Fate.STOP),
     ("LICENSE_EXPIRED", 403, Fate.STOP),
@@ -124,6 +133,114 @@ def test_an_unknown_error_has_a_fate_by_its_family_or_status(
 @pytest.mark.parametrize("code", {code for code, _, _ in DOCUMENTED} & set(VERDICTS))
 def test_the_status_does_not_change_the_fate_of_a_known_code(code: str) -> None:
     assert len({verdict_on(code, status).fate for status in (0, 200, 400, 403, 429, 500)}) == 1
+
+
+REACHES: list[tuple[str, Reach]] = [
+    ("QUERY_ERROR", Reach.QUERY),
+    ("BAD_REQUEST", Reach.QUERY),
+    ("UNPROCESSABLE_ENTITY", Reach.QUERY),
+    ("INTERNAL_SERVER_ERROR", Reach.QUERY),
+    ("KEY_NOT_UNIQUE", Reach.QUERY),
+    ("START_DATE_HISTORICAL", Reach.HISTORY),
+    ("LICENSE_HISTORICAL_RANGE_EXCEEDED", Reach.HISTORY),
+    ("ACCOUNT_EXCLUDED", Reach.ACCOUNT),
+    ("ACCOUNT_ID_INVALID", Reach.ACCOUNT),
+    ("QUERY_ACCOUNT_UNAVAILABLE", Reach.ACCOUNT),
+    ("QUERY_AUTH_UNAVAILABLE", Reach.ACCOUNT),
+    ("ACCOUNT_FILTER_INVALID", Reach.REPORT),
+    ("COMPARE_END_DATE_INVALID", Reach.REPORT),
+    ("FIELD_INVALID", Reach.REPORT),
+    ("FIELDS_REQUIRED", Reach.REPORT),
+    ("FILTER_INVALID", Reach.REPORT),
+    ("LIST_NOT_FOUND", Reach.REPORT),
+    ("LOGIN_NOT_FOUND", Reach.REPORT),
+    ("ORDER_ROWS_INVALID", Reach.REPORT),
+    ("SETTING_KEY_INVALID", Reach.REPORT),
+    ("SETTING_VALUE_INVALID", Reach.REPORT),
+    ("DATA_SOURCE_INVALID", Reach.SOURCE),
+    ("DATA_SOURCE_REQUIRED", Reach.SOURCE),
+    ("LICENSE_ACCESS_DATA_SOURCE", Reach.SOURCE),
+    ("ACCESS_DENIED_PERMISSIONS", Reach.ENDPOINT),
+    ("ENDPOINT_NOT_FOUND", Reach.ENDPOINT),
+    ("FORBIDDEN", Reach.ENDPOINT),
+    ("NOT_FOUND", Reach.ENDPOINT),
+    ("PERMISSION_ERROR", Reach.ENDPOINT),
+    ("QUERY_MISSING", Reach.ENDPOINT),
+    ("QUERY_UNFINISHED", Reach.ENDPOINT),
+    ("START_UNREADABLE", Reach.ENDPOINT),
+    ("STATUS_UNREADABLE", Reach.ENDPOINT),
+    ("ANSWER_INVALID", Reach.SERVICE),
+    ("API_KEY_INVALID", Reach.SERVICE),
+    ("API_ROW_QUOTA_EXCEEDED", Reach.SERVICE),
+    ("CONNECTION_FAILED", Reach.SERVICE),
+    ("LICENSE_EXPIRED", Reach.SERVICE),
+    ("LICENSE_SOMETHING_NEW", Reach.SERVICE),
+    ("SERVICE_UNAVAILABLE", Reach.SERVICE),
+    ("TOO_MANY_REQUESTS", Reach.SERVICE),
+]
+
+
+@pytest.mark.parametrize(("code", "reach"), REACHES)
+def test_an_error_reaches_as_far_as_its_cause(code: str, reach: Reach) -> None:
+    assert ApiError(code, "no", status=400).reach is reach
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("code", ["FIELD_LOOKUP_FAILED", "DATA_SOURCE_BUSY", "FILTER_TIMEOUT"])
+def test_an_unknown_error_of_an_ill_server_is_of_one_query(code: str, status: int) -> None:
+    error = ApiError(code, "no", status=status)
+    assert (error.fate, error.reach) == (Fate.RETRY, Reach.QUERY)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 500])
+def test_an_unknown_error_of_a_query_is_of_that_query(status: int) -> None:
+    for code in ("", "SOMETHING_NEW"):
+        assert ApiError(code, "no", status=status, is_of_query=True).reach is Reach.QUERY
+
+
+BY_TEXT: list[tuple[str, str, Fate, Reach]] = [
+    ("QUERY_ERROR", "Historical start date is 2020-01-01", Fate.SPLIT, Reach.HISTORY),
+    ("SOMETHING_NEW", "no historical start date", Fate.SPLIT, Reach.HISTORY),
+    ("BATCH_QUERY_ITEM_SPLIT_FAILED", "START_DATE_HISTORICAL", Fate.SPLIT, Reach.HISTORY),
+    ("BATCH_QUERY_ITEM_SPLIT_FAILED", "no such account", Fate.LOSE, Reach.QUERY),
+    ("QUERY_ERROR", "a historical mistake", Fate.LOSE, Reach.QUERY),
+    ("QUERY_ERROR", "not listed as prioritised accounts", Fate.LOSE, Reach.ACCOUNT),
+    ("QUERY_ERROR", "not a Prioritized Account", Fate.LOSE, Reach.ACCOUNT),
+    ("API_KEY_INVALID", "historical start date", Fate.STOP, Reach.SERVICE),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "fate", "reach"), BY_TEXT)
+def test_the_text_decides_where_the_code_does_not_tell(
+    code: str, text: str, fate: Fate, reach: Reach
+) -> None:
+    error = ApiError(code, text, status=500)
+    assert (error.fate, error.reach) == (fate, reach)
+    assert may_be_split(error) == (reach is Reach.HISTORY)
+    assert error.reach is reach
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "may_be"),
+    [
+        ("QUERY_ERROR", "failed", True),
+        ("INTERNAL_SERVER_ERROR", "failed", True),
+        ("QUERY_ERROR", "not a prioritised account", False),
+        ("SERVICE_UNAVAILABLE", "failed", False),
+        ("FIELD_INVALID", "failed", False),
+    ],
+)
+def test_what_fails_without_a_reason_may_be_too_large(code: str, text: str, may_be: bool) -> None:  # noqa: FBT001 - a column of the table above
+    assert may_be_too_large(ApiError(code, text, status=500)) is may_be
+
+
+@pytest.mark.parametrize("code", sorted(VERDICTS))
+def test_what_any_request_would_meet_is_told_by_its_reach(code: str) -> None:
+    verdict = VERDICTS[code]
+    if verdict.is_outage:
+        assert (verdict.fate, verdict.reach) == (Fate.RETRY, Reach.SERVICE)
+    if verdict.fate is Fate.STOP:
+        assert verdict.reach in {Reach.SERVICE, Reach.ENDPOINT}
 
 
 @pytest.mark.parametrize("code", sorted(VERDICTS))

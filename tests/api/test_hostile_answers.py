@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_supermetrics.api import transport as transport_module
-from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api import connection as connection_module
+from tap_supermetrics.api.errors import ApiError, Fate
 from tests.api.server import Handler, serving
 
 if TYPE_CHECKING:
@@ -200,14 +200,22 @@ def test_a_broken_connection_to_an_address_with_the_key_does_not_show_it(
 # Answers that are no answers
 
 
+@pytest.mark.parametrize("body", ["", "null", "[]", "7", '"text"', "[" * 100_000, b"\xff\xfe\x00"])
+def test_an_answer_that_is_not_of_the_api_is_tried_again_then_given_up(
+    make_client: Callable[..., Client], body: str | bytes
+) -> None:
+    with serving(lambda handler: handler.reply(body)) as server:
+        client = make_client(server.url, api_key=KEY)
+        error = failure_of(lambda: client.fields("AW"))
+        assert len(server.requests) == 3
+    assert (error.code, error.status) == ("ANSWER_INVALID", 200)
+    assert len(str(error).splitlines()) == 1
+    assert len(str(error)) < 500
+
+
 @pytest.mark.parametrize(
     "body",
     [
-        "",
-        "null",
-        "[]",
-        "7",
-        '"text"',
         "{}",
         '{"data": null}',
         '{"data": {}}',
@@ -219,22 +227,29 @@ def test_a_broken_connection_to_an_address_with_the_key_does_not_show_it(
         '{"data": [',
         '{"data": []} more',
         '{"error": "text"}',
-        "[" * 100_000,
         '{"data": ' + "[" * 100_000,
-        b"\xff\xfe\x00",
-        b'{"data": [{"field_id": "\xff"}]}',
+        b'\xef\xbb\xbf{"data": [{"field_id": [NaN]}]}\0',
     ],
 )
-def test_an_answer_of_another_shape_is_tried_again_then_given_up(
+def test_an_answer_of_the_api_that_is_damaged_twice_is_given_up(
     make_client: Callable[..., Client], body: str | bytes
 ) -> None:
     with serving(lambda handler: handler.reply(body)) as server:
         client = make_client(server.url, api_key=KEY)
         error = failure_of(lambda: client.fields("AW"))
-        assert len(server.requests) == 3
-    assert (error.code, error.status) == ("ANSWER_INVALID", 200)
+        assert len(server.requests) == 2
+    assert (error.code, error.fate, error.status) == ("ANSWER_UNREADABLE", Fate.LOSE, 200)
     assert len(str(error).splitlines()) == 1
     assert len(str(error)) < 500
+
+
+def test_an_answer_that_is_damaged_in_another_way_each_time_is_tried_again(
+    make_client: Callable[..., Client],
+) -> None:
+    cuts = iter((GOOD[:20], GOOD[:30], GOOD))
+    with serving(lambda handler: handler.reply(next(cuts))) as server:
+        assert make_client(server.url, api_key=KEY).fields("AW") == ()
+        assert len(server.requests) == 3
 
 
 def test_what_the_docs_do_not_mention_is_no_trouble(make_client: Callable[..., Client]) -> None:
@@ -291,7 +306,7 @@ def test_a_status_without_paging_is_read_once(
 def test_a_small_packet_that_unpacks_without_measure_is_not_unpacked_whole(
     make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport_module, "MAX_ANSWER_BYTES", 1024 * 1024)
+    monkeypatch.setattr(connection_module, "MAX_ANSWER_BYTES", 1024 * 1024)
     bomb = gzip.compress(b" " * (64 * 1024 * 1024), 9)
     with serving(lambda handler: handler.reply(bomb, 200, {"Content-Encoding": "gzip"})) as server:
         client = make_client(server.url)
@@ -303,7 +318,7 @@ def test_a_small_packet_that_unpacks_without_measure_is_not_unpacked_whole(
 def test_a_body_without_end_is_hung_up_on(
     make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport_module, "MAX_ANSWER_BYTES", 1024 * 1024)
+    monkeypatch.setattr(connection_module, "MAX_ANSWER_BYTES", 1024 * 1024)
     was_hung_up = threading.Event()
 
     def endless(handler: Handler) -> None:
@@ -327,7 +342,7 @@ def test_a_body_without_end_is_hung_up_on(
 def test_a_body_that_drips_is_hung_up_on(
     make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, *, is_chunked: bool
 ) -> None:
-    monkeypatch.setattr(transport_module, "ANSWER_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(connection_module, "ANSWER_TIMEOUT_S", 0.1)
     pause, was_hung_up = threading.Event(), threading.Event()
 
     def drip(handler: Handler) -> None:

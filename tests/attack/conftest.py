@@ -14,7 +14,8 @@ def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "LONGEST_WAIT_S", 0.05)
     init = polling.PollWait.__init__
     monkeypatch.setattr(init, "__defaults__", (0.01, *(init.__defaults__ or ())[1:]))
-    monkeypatch.setattr(downloads, "SECOND_LOOK_S", 0.05)
+    monkeypatch.setattr(downloads, "LOOK_AGAIN_S", (0.05,))
+    monkeypatch.setattr(polling, "YOUNG_S", 0.3)
     monkeypatch.setattr(polling, "POLL_FAILURES_S", 0.1)
     monkeypatch.setattr(polling, "LONGEST_FAILURE_WAIT_S", 0.05)
     monkeypatch.setattr(async_queries, "OWN_FAILURES_S", 0.1)

@@ -20,9 +20,9 @@ import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore] 
 
 with atheris.instrument_imports(include=["tap_supermetrics"]):
     import msgspec
-    import requests
 
     from tap_supermetrics.api import wire
+    from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.api.retry import RateLimit
@@ -74,11 +74,10 @@ METADATA = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
 
 def one_input(data: bytes) -> None:
     """Read the same bytes as every answer, and as a block of rows."""
-    response = requests.Response()
-    response.status_code = 500 if data[:1] == b"\xff" else 200
+    is_error = data[:1] == b"\xff"
     for kind in KINDS:
-        with suppress(ApiError):
-            CLIENT._answer(response, bytearray(data), kind)  # noqa: SLF001 - where bytes come in
+        with suppress(DamagedAnswer, RefusedAnswer):
+            read_answer(bytearray(data), kind, is_error=is_error)
     line_format = LineFormat(
         stream="ads",
         version=None,

@@ -16,7 +16,7 @@ import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.emulator.clock import instant
-from tap_supermetrics.extraction import extraction, refusals
+from tap_supermetrics.extraction import breakers, engine
 from tests.attack import driver
 from tests.attack.driver import ADS, DAY, Killed, attempt, options, some
 from tests.tap import config_for, truth
@@ -73,7 +73,7 @@ def emulator(shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     for module in ("tap_supermetrics.sync.run", "tests.attack.driver"):
         monkeypatch.setattr(f"{module}.utc_now", shared.clock.now)
     # Else nothing is ever given up, with so few days.
-    monkeypatch.setattr(refusals, "DOUBTFUL_AFTER", 2)
+    monkeypatch.setattr(breakers, "DOUBTFUL_AFTER", 2)
     return shared
 
 
@@ -199,7 +199,7 @@ class Nights:
         config = config_for(self.emulator, [self.report], requests_per_second=1000, **top)
         with pytest.MonkeyPatch.context() as patch:
             if kill:
-                patch.setattr(extraction, "cancel_batches", lambda *_: None)
+                patch.setattr(engine, "cancel_batches", lambda *_: None)
             done = attempt(config, self.bookmarks, keep=self.keep(kill))
         self.bookmarks = done.bookmarks
         return done

@@ -238,7 +238,7 @@ def test_no_option_shows_the_key(arguments: list[str], liar: Liar, tmp_path: Pat
 
 
 CRASHES: Final[dict[str, str]] = {
-    "in a thread": "tap_supermetrics.extraction.runner:Runner._ask",
+    "in a thread": "tap_supermetrics.extraction.engine:Engine._act",
     "in a download": "tap_supermetrics.extraction.downloads:Downloader.fetch",
     "in the plan": "tap_supermetrics.sync.run:Run.start",
     "in the client": "tap_supermetrics.api.transport:Transport._answer",

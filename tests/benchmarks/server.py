@@ -114,8 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         batch_id = f"qrb_{len(self.batches)}"
         self.batches[batch_id] = [
-            self._query(batch_id, number, day)
+            self._query(batch_id, number, account, day)
             for number, item in enumerate(body["queries"], 1)
+            for account in item["ds_accounts"]
             for day in _days(item["start_date"], item["end_date"])
         ]
         amount = len(self.batches[batch_id])
@@ -124,13 +125,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._answer({}, {"batch_id": "", "status_code": "STOPPED"})
 
-    def _query(self, batch_id: str, number: int, day: str) -> dict[str, Any]:
-        schedule_id = f"{batch_id}_query_{number}_acc_1_{day}"
+    def _query(self, batch_id: str, number: int, account: str, day: str) -> dict[str, Any]:
+        schedule_id = f"{batch_id}_query_{number}_acc_{account}_{day}"
         address = f"http://{self.headers['Host']}/v2/query/results?schedule_id={schedule_id}"
         return {
             "schedule_id": schedule_id,
             "status_code": "SUCCESS",
-            "split_info": {"ds_accounts": [ACCOUNT], "start_date": day, "end_date": day},
+            "split_info": {"ds_accounts": [account], "start_date": day, "end_date": day},
             "result_info": {"total_rows": self.rows, "results_url": address},
         }
 

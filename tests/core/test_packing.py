@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.model import BatchItem, BatchRequest, Query
 from tap_supermetrics.planning.packing import batch_of, halved, pack
-from tap_supermetrics.planning.plan import Scope, plan_report
+from tap_supermetrics.planning.plan import plan_report
+from tap_supermetrics.planning.scope import Scope
 from tests.core.reports import policy, report, split
 from tests.core.strategies import coverages, date_range, date_ranges
 
@@ -65,7 +66,8 @@ def plans(draw: st.DrawFn) -> Plan:
         groups = st.sampled_from(scope.groups)
         held = st.builds(Query, report=st.just(name), accounts=groups, dates=date_ranges())
         planned[name] = scope
-        queries += plan_report(asked, scope, known, draw(st.lists(held, max_size=1)))
+        planned_report = plan_report(asked, scope, known, draw(st.lists(held, max_size=1)))
+        queries += planned_report.queries()
     return Plan(queries=tuple(queries), scopes=planned)
 
 

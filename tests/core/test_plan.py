@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.model import Query, SplitDates, account_id_of
 from tap_supermetrics.planning.coverage import Coverage
-from tap_supermetrics.planning.plan import TEST_ACCOUNTS, Scope, plan_report, plan_test, scope_of
+from tap_supermetrics.planning.plan import TEST_ACCOUNTS, plan_report, plan_test
+from tap_supermetrics.planning.scope import Scope, scope_of
 from tests.core.reports import policy, report
 from tests.core.strategies import coverages, date_range, date_ranges, day, days_of, moments
 
@@ -62,7 +63,7 @@ class Situation:
         }
 
     def plan(self) -> tuple[Query, ...]:
-        return plan_report(self.report, self.scope, self.coverage, self.held)
+        return tuple(plan_report(self.report, self.scope, self.coverage, self.held).queries())
 
 
 @st.composite
@@ -183,7 +184,7 @@ def scope_over(wanted: DateRange, **changes: object) -> Scope:
 def test_a_held_query_that_is_needed_is_planned_as_it_is() -> None:
     scope = scope_over(date_range(0, 9), split_dates=False)
     held = Query(report="ads", accounts=("1",), dates=date_range(3, 5))
-    plan = plan_report(replace(REPORT, max_days_per_query=31), scope, {}, [held])
+    plan = tuple(plan_report(replace(REPORT, max_days_per_query=31), scope, {}, [held]).queries())
     assert [query.dates for query in plan] == [
         date_range(0, 2),
         date_range(3, 5),
@@ -197,7 +198,9 @@ def test_a_held_query_at_an_end_of_what_is_needed_is_planned_as_it_is(
 ) -> None:
     scope = scope_over(date_range(0, 9), split_dates=False)
     held = Query(report="ads", accounts=("1",), dates=date_range(first, last))
-    assert held in plan_report(replace(REPORT, max_days_per_query=4), scope, {}, [held])
+    assert held in tuple(
+        plan_report(replace(REPORT, max_days_per_query=4), scope, {}, [held]).queries()
+    )
 
 
 def test_a_day_that_still_goes_on_is_not_complete() -> None:
@@ -214,14 +217,14 @@ def test_of_held_queries_that_overlap_one_is_planned() -> None:
         Query(report="ads", accounts=("1",), dates=dates)
         for dates in (date_range(0, 5), date_range(3, 8))
     ]
-    assert set(planned_days(plan_report(REPORT, scope, {}, held)).values()) == {1}
+    assert set(planned_days(tuple(plan_report(REPORT, scope, {}, held).queries())).values()) == {1}
 
 
 def test_a_query_of_several_days_is_not_split_into_days_by_its_batch() -> None:
     scope = scope_over(date_range(0, 9))
     held = Query(report="ads", accounts=("1",), dates=date_range(3, 5))
     single = replace(held, dates=date_range(3, 3))
-    assert held in plan_report(REPORT, scope, {}, [held])
+    assert held in tuple(plan_report(REPORT, scope, {}, [held]).queries())
     assert scope.policy_of(held) == policy(split_dates=False)
     assert scope.policy_of(single) == policy()
 
@@ -241,14 +244,14 @@ def test_a_report_that_is_read_whole_has_one_query_for_each_group_of_accounts(
         policy=policy(split_accounts=split_accounts),
     )
     covered = {each: Coverage(covered=(date_range(0, 20),)) for each in ids_of(scope)}
-    plan = plan_report(REPORT, scope, covered)
+    plan = tuple(plan_report(REPORT, scope, covered).queries())
     assert [query.accounts for query in plan] == list(scope.groups)
     assert {query.dates for query in plan} == {wanted}
 
 
 @given(scopes())
 def test_a_connection_test_asks_the_newest_day_of_a_few_accounts(scope: Scope) -> None:
-    plan = plan_test(REPORT, scope)
+    plan = tuple(plan_test(REPORT, scope).queries())
     assert scope.wanted
     assert 1 <= len(plan) <= TEST_ACCOUNTS
     newest = DateRange(first=scope.wanted.last, last=scope.wanted.last)
@@ -260,7 +263,7 @@ def test_a_connection_test_of_a_report_without_dates_asks_a_few_accounts() -> No
     scope = replace(
         scope_over(date_range(0, 0)), accounts=accounts, wanted=None, is_incremental=False
     )
-    assert len(plan_test(REPORT, scope)) == TEST_ACCOUNTS
+    assert len(tuple(plan_test(REPORT, scope).queries())) == TEST_ACCOUNTS
 
 
 @given(date_ranges(), st.sampled_from([(), ("1",), ("2", "1")]))
@@ -353,4 +356,4 @@ def test_days_read_some_hours_ago_are_fresh() -> None:
 @pytest.mark.parametrize("key", ["Date", ""])
 def test_a_report_whose_first_day_is_still_to_come_asks_nothing(key: str) -> None:
     scope = wanted_by(start_date="2024-03-02", key=key)
-    assert plan_report(REPORT, scope, {}) == ()
+    assert tuple(plan_report(REPORT, scope, {}).queries()) == ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.extraction.results import Lost, Result, Spool
+from tap_supermetrics.extraction.results import Failed, Result, Spool
 from tap_supermetrics.model import Query
 from tap_supermetrics.records.convert import Mismatches
 from tap_supermetrics.sync import summary as summary_module
@@ -55,8 +55,8 @@ def test_days_done_empty_failed_and_not_asked_are_told_for_each_account(spool: S
     summary = Summary()
     summary.done(result(query("1", date_range(0, 9)), date_range(0, 9), spool), rows=1_234)
     summary.done(result(query("1", date_range(10, 11)), date_range(10, 11), spool), rows=0)
-    summary.lost(Lost(query=query("1", date_range(12, 14)), error=ERROR))
-    summary.lost(Lost(query=query("2", date_range(0, 3)), error=ERROR, was_asked=False))
+    summary.lost(Failed(query=query("1", date_range(12, 14)), error=ERROR))
+    summary.lost(Failed(query=query("2", date_range(0, 3)), error=ERROR, was_submitted=False))
     assert list(summary.counts()) == [
         "Summary: 1,234 rows of 2 reports and accounts",
         "  ads, account 1: 12 days done (2 empty), 3 failed, 1,234 rows",
@@ -66,7 +66,7 @@ def test_days_done_empty_failed_and_not_asked_are_told_for_each_account(spool: S
 
 def test_a_failure_names_its_query_and_says_what_to_do() -> None:
     summary = Summary()
-    summary.lost(Lost(query=query("1", date_range(0, 1)), error=ERROR))
+    summary.lost(Failed(query=query("1", date_range(0, 1)), error=ERROR))
     assert summary.has_lost
     _, failure = summary.failures()
     assert failure.startswith(
@@ -78,7 +78,7 @@ def test_a_failure_names_its_query_and_says_what_to_do() -> None:
 def test_days_lost_for_the_same_reason_are_told_together() -> None:
     summary = Summary()
     firsts = [
-        summary.lost(Lost(query=query("1", date_range(number, number)), error=ERROR))
+        summary.lost(Failed(query=query("1", date_range(number, number)), error=ERROR))
         for number in (0, 1, 2, 5)
     ]
     assert firsts == [True, False, False, False]
@@ -92,13 +92,13 @@ def test_days_lost_for_other_reasons_or_accounts_are_told_apart() -> None:
     summary = Summary()
     other = ApiError("QUERY_ERROR", "no")
     asked = [(query("1"), ERROR), (query("1"), other), (query("2"), ERROR)]
-    assert [summary.lost(Lost(query=each, error=error)) for each, error in asked] == [True] * 3
+    assert [summary.lost(Failed(query=each, error=error)) for each, error in asked] == [True] * 3
     assert len(list(summary.failures())) == 4
 
 
 def test_what_was_not_asked_is_no_failure_of_its_own() -> None:
     summary = Summary()
-    assert not summary.lost(Lost(query=query(), error=ERROR, was_asked=False))
+    assert not summary.lost(Failed(query=query(), error=ERROR, was_submitted=False))
     assert list(summary.failures()) == []
 
 
@@ -138,10 +138,10 @@ def test_values_that_became_null_are_noted_with_an_example() -> None:
 def test_how_much_was_lost_is_told_in_words() -> None:
     summary = Summary()
     assert summary.lost_in_words == ""
-    summary.lost(Lost(query=query("2", date_range(0, 3)), error=ERROR, was_asked=False))
+    summary.lost(Failed(query=query("2", date_range(0, 3)), error=ERROR, was_submitted=False))
     assert summary.lost_in_words == "4 days were not asked"
     for number in range(2):
-        summary.lost(Lost(query=query("1", date_range(number, number)), error=ERROR))
+        summary.lost(Failed(query=query("1", date_range(number, number)), error=ERROR))
         summary.report_lost(f"report_{number}", "no such list")
     assert summary.lost_in_words == (
         "2 queries were lost and 2 reports could not be asked and 4 days were not asked"
@@ -151,7 +151,7 @@ def test_how_much_was_lost_is_told_in_words() -> None:
 def test_of_very_many_failures_only_the_first_are_told() -> None:
     summary = Summary()
     for number in range(summary_module.MAX_FAILURES + 7):
-        summary.lost(Lost(query=query(str(number), date_range(0, 0)), error=ERROR))
+        summary.lost(Failed(query=query(str(number), date_range(0, 0)), error=ERROR))
         lines = list(summary.failures())
         is_all = number < summary_module.MAX_FAILURES
         assert len(lines) == (2 + number if is_all else summary_module.MAX_FAILURES + 2)
@@ -162,5 +162,5 @@ def test_of_very_many_failures_only_the_first_are_told() -> None:
 def test_every_line_is_one_line() -> None:
     summary = Summary()
     error = ApiError("QUERY_ERROR", "first\nsecond\r\nthird", status=500)
-    summary.lost(Lost(query=query("1", date_range(0, 0)), error=error))
+    summary.lost(Failed(query=query("1", date_range(0, 0)), error=error))
     assert all(len(line.splitlines()) == 1 for line in (*summary.counts(), *summary.failures()))

@@ -10,7 +10,7 @@ import pytest
 
 from tap_supermetrics.api import retry, wire
 from tap_supermetrics.api.errors import VERDICTS
-from tap_supermetrics.extraction import polling, runner
+from tap_supermetrics.extraction import polling
 from tap_supermetrics.settings.config import TOP_LEVEL
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT
 from tests.house.generate import PROJECT
@@ -178,7 +178,10 @@ def test_the_table_counts_as_the_code_does() -> None:
 
     assert f"the request is repeated up to {numbers[retry.MAX_TRIES]} times" in text
     assert f"for {retry.OUTAGE_S / 60:.0f} minutes where" in text
-    assert f"the query is asked up to {numbers[runner.MAX_SUBMISSIONS]} times" in text
+    assert (
+        f"the query is asked up to {numbers[VERDICTS['RESULT_INCOMPLETE'].max_submissions]} times"
+        in text
+    )
     assert f"asked for {polling.POLL_FAILURES_S / 60:.0f} minutes" in text
     assert SETTINGS["split_accounts_policy"].default == "all"
     assert SETTINGS["split_dates_policy"].default == "day"

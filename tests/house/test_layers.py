@@ -37,11 +37,11 @@ OUTSIDE: Final = {
     # Who may import what of others.
     "singer_sdk": SINGER,
     "click": {"tap"},
-    "requests": {"api.transport"},
+    "requests": {"api.connection"},
     "backoff": {"api.retry", "api.transport"},
-    "urllib3": {"api.transport"},
-    "http": set[str](),
-    "socket": set[str](),
+    "urllib3": {"api.connection"},
+    "http": {"api.connection"},
+    "socket": {"api.connection"},
 }
 IMPURE: Final = {
     "asyncio",

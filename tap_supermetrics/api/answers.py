@@ -1,0 +1,153 @@
+"""Reads the body of an answer: what it gives, what it refuses, or how it is damaged.
+
+It is read strictly at first, which is fast, and leniently where that fails. What is made of a body
+is bounded before it is made: a few bytes of JSON can be a hundred as values of Python.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from tap_supermetrics.api import lenient, wire
+
+T = TypeVar("T")
+
+MAX_VALUES: Final = 1_000_000
+"""Most values of an answer, or most rows of a page: about 100 MiB of Python objects."""
+MAX_META_BYTES: Final = 1024 * 1024
+"""Most that a large page may hold beside its rows."""
+MAX_ROW_BYTES: Final = 1024 * 1024
+"""Longest row of a large page."""
+
+_FINDING_OUT: Final = threading.Lock()
+_DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
+_PARTS: Final = msgspec.json.Decoder(wire.Parts)
+_NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _AnyRow(msgspec.Struct, array_like=True, gc=False):
+    """Any row: an array, nothing in it looked at."""
+
+
+_ROWS: Final = msgspec.json.Decoder(list[_AnyRow])
+_RAW_ROWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[T]):
+    """A good answer: what it says about itself, and its data."""
+
+    meta: wire.Meta
+    data: T
+
+
+class RefusedAnswer(Exception):  # noqa: N818 - an answer, which the transport makes an error of
+    """An answer that tells an error."""
+
+    def __init__(self, error: wire.Error, request_id: str) -> None:
+        super().__init__(error.code)
+        self.error = error
+        self.request_id = request_id
+
+
+class DamagedAnswer(Exception):  # noqa: N818 - same
+    """An answer that means nothing documented, however it is read.
+
+    Attributes:
+        cause: what is wrong with it.
+        request_id: empty where that cannot be read either.
+    """
+
+    def __init__(self, cause: object, request_id: str = "") -> None:
+        super().__init__(str(cause))
+        self.cause = str(cause)
+        self.request_id = request_id
+
+
+def read_answer(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answer[T]:
+    """Return what an answer gives.
+
+    Args:
+        body: the answer, unpacked.
+        to: the type of its data.
+        is_error: whether its status says that it is an error, whatever the body says.
+
+    Raises:
+        RefusedAnswer: it tells an error.
+        DamagedAnswer: it cannot be read.
+    """
+    try:
+        _check_measure(body, to)
+        if not is_error and lenient.is_whole(body):
+            with suppress(*_NO_JSON):
+                return _strictly(body, to)
+        return _leniently(lenient.mended(body), to, is_error=is_error)
+    except _NO_JSON as error:
+        raise DamagedAnswer(error) from None
+
+
+def _check_measure(body: bytes | bytearray, to: type[T]) -> None:
+    """Refuse what would take too much memory; each value but the first has a comma before it."""
+    if body.count(b",") <= MAX_VALUES:
+        return
+    # Rows are kept as JSON: of a page, only rows count, where all of them are rows.
+    if to == list[msgspec.Raw] and body.count(b"[") <= MAX_VALUES:
+        rows = _PARTS.decode(body).data
+        if len(body) - _size(rows) <= MAX_META_BYTES:
+            _ROWS.decode(rows)
+            if all(_size(row) <= MAX_ROW_BYTES for row in _RAW_ROWS.decode(rows)):
+                return
+    raise DamagedAnswer(
+        f"it has more than {MAX_VALUES} values or rows, or an endless row; lower `page_size`"
+    )
+
+
+def _size(part: msgspec.Raw) -> int:
+    return memoryview(part).nbytes
+
+
+def _strictly(body: bytes | bytearray, to: type[T]) -> Answer[T]:
+    good = _decoder(to).decode(body)
+    return Answer(meta=good.meta, data=good.data)
+
+
+def _leniently(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answer[T]:
+    parts = _PARTS.decode(body)
+    meta, error = _meta_and_error(parts, body)
+    error = error or lenient.problem_of(body)
+    if error is not None or is_error:
+        raise RefusedAnswer(error or wire.Error(), meta.request_id)
+    try:
+        return Answer(meta=meta, data=lenient.decoded(parts.data, to))
+    except _NO_JSON as cause:
+        raise DamagedAnswer(cause, meta.request_id) from None
+
+
+def _meta_and_error(
+    parts: wire.Parts, body: bytes | bytearray
+) -> tuple[wire.Meta, wire.Error | None]:
+    try:
+        meta = lenient.decoded(parts.meta, wire.Meta)
+        return meta, lenient.decoded(parts.error, wire.Error | None)  # type: ignore[arg-type]  # a union is no type to mypy
+    except _NO_JSON:
+        # Whatever else is wrong with it, its error counts.
+        if salvaged := lenient.error_of(body):
+            return wire.Meta(), salvaged
+        raise
+
+
+def _decoder(to: type[T]) -> msgspec.json.Decoder[wire.GoodEnvelope[T]]:
+    """Return what reads good answers with data of a type.
+
+    msgspec finds out about a type when it first meets it, and a second thread that meets it
+    meanwhile crashes the process. So one thread at a time finds out.
+    """
+    with _FINDING_OUT:
+        if to not in _DECODERS:
+            _DECODERS[to] = msgspec.json.Decoder(wire.GoodEnvelope[to])  # type: ignore[valid-type] # made at run time
+        return _DECODERS[to]

@@ -1,0 +1,180 @@
+"""Events that the deciding thread hears, and actions that it asks for, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tap_supermetrics.api import wire
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.results import Delivery, Result
+    from tap_supermetrics.model import BatchRequest, Query, SubmittedBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSubmitted:
+    """The API has taken a query batch."""
+
+    request: BatchRequest
+    batch: SubmittedBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuerySubmitted:
+    """The API has taken a query that was submitted by itself."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchNotSubmitted:
+    """The API did not take a query batch, however often the request was repeated."""
+
+    request: BatchRequest
+    error: ApiError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryNotSubmitted:
+    """The API did not take a query, however often the request was repeated."""
+
+    query: Query
+    error: ApiError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEnding:
+    """None of the queries of a batch waits for another any more: its place is nearly free."""
+
+    batch_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEnded:
+    """A batch stopped, or is given up.
+
+    Attributes:
+        batch_id: the API's id.
+        unsettled: queries that it did not settle.
+        error: why they failed; None when there are none.
+    """
+
+    batch_id: str
+    unsettled: tuple[Query, ...] = ()
+    error: ApiError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The results of a query wait to be fetched."""
+
+    query: Query
+    entry: wire.BatchQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryFailed:
+    """A query failed, or its results could not be fetched.
+
+    Attributes:
+        was_fetched: whether it was the results.
+    """
+
+    query: Query
+    error: ApiError
+    was_fetched: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The results of a query are here."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emitted:
+    """The emitting thread is done with an outcome.
+
+    Attributes:
+        query: the query; None for several at once.
+        error: why its rows fit no record; None when they did.
+        rows: number of rows written.
+        size: bytes that the result held.
+    """
+
+    query: Query
+    error: ApiError | None = None
+    rows: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """The emitting thread has nothing to do until something of its report is delivered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested:
+    """The run is to end; queries not finished fail with this error."""
+
+    error: ApiError
+
+
+Event = (
+    BatchSubmitted
+    | QuerySubmitted
+    | BatchNotSubmitted
+    | QueryNotSubmitted
+    | BatchEnding
+    | BatchEnded
+    | Succeeded
+    | QueryFailed
+    | Fetched
+    | Emitted
+    | Awaited
+    | StopRequested
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitBatch:
+    """Submit a query batch."""
+
+    request: BatchRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitQuery:
+    """Submit a query by itself.
+
+    Attributes:
+        attempt: how often it was submitted so before.
+    """
+
+    query: Query
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """Fetch the results of a query."""
+
+    query: Query
+    entry: wire.BatchQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelBatches:
+    """Cancel all query batches that still run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliver:
+    """Hand something to the emitting thread."""
+
+    delivery: Delivery
+
+
+Action = SubmitBatch | SubmitQuery | Fetch | CancelBatches | Deliver

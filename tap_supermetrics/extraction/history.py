@@ -1,0 +1,132 @@
+"""The first day that the API gives: told by refusals, or searched by halves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api.errors import Reach, first_day_given
+
+if TYPE_CHECKING:
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.model import Query
+
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(slots=True, kw_only=True)
+class Limit:
+    """The first day, as far as it is known, of one account or of a whole report.
+
+    A refusal may name that day. Where it does not, the day lies after the refused one and not after
+    the first that was given, and is searched by halves.
+
+    Attributes:
+        first_day: no query that ends before it is submitted; None while all days may be given.
+        error: the refusal that says so.
+        given: the first day that was given in this run.
+        is_named: whether the first day is known for sure.
+        probe: the query that finds out; None while none is on its way.
+    """
+
+    first_day: date | None = None
+    error: ApiError | None = None
+    given: date | None = None
+    is_named: bool = True
+    probe: Query | None = None
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Return whether a day was given that is before the first."""
+        return None not in {self.first_day, self.given} and self._given < self._first_day
+
+    def error_for(self, query: Query) -> ApiError | None:
+        """Return the refusal that a query would meet; None where it may be given."""
+        is_before = query.dates is not None and query.dates.last < self._first_day
+        return self.error if is_before else None
+
+    def is_doubtful(self, query: Query) -> bool:
+        """Say that a query lies between the days refused and those given."""
+        return not self.is_named and query.dates is not None and query.dates.first < self._given
+
+    def middle(self, last_wanted: date) -> date | None:
+        """Return the day to query next, half way between those refused and those given.
+
+        None when no search is needed.
+        """
+        last = min(self._given - ONE_DAY, last_wanted)
+        if self.is_named or self._first_day > last:
+            return None
+        return self._first_day + (last - self._first_day) // 2
+
+    def refused(self, day: date, first_day: date, error: ApiError) -> bool:
+        """Learn that a day was refused, and which is said to be the first."""
+        if first_day <= self._first_day:
+            return False
+        self.first_day, self.error = first_day, error
+        self.is_named = first_day > day + ONE_DAY
+        return True
+
+    @property
+    def _first_day(self) -> date:
+        return self.first_day or date.min
+
+    @property
+    def _given(self) -> date:
+        return self.given or date.max
+
+
+class HistoryLimit:
+    """The first day that the API gives of one report, as this run learns it.
+
+    Licenses and data sources limit all accounts alike, so what one account is refused counts for
+    all; until another is given an earlier day. From then on each account has its own first day.
+    """
+
+    def __init__(self) -> None:
+        self._shared = Limit()
+        self._own: dict[str, Limit] = {}
+
+    @property
+    def first_day(self) -> date | None:
+        """The first day that is known to be given of any account; None while all may be."""
+        shared = self._shared
+        return shared.given if shared.is_contradicted else shared.first_day
+
+    def limit_of(self, query: Query) -> Limit:
+        """Return the limit that counts for the account of a query."""
+        return self._own_of(query) if self._shared.is_contradicted else self._shared
+
+    def refused(self, query: Query, error: ApiError, last_wanted: date) -> bool:
+        """Learn from a refusal; return whether it taught anything.
+
+        Args:
+            query: what was refused; of several days, nothing is learned.
+            error: the refusal.
+            last_wanted: a later day that it names is another, such as the end of a license.
+        """
+        if error.reach is not Reach.HISTORY or query.day is None:
+            return False
+        first_day = first_day_given(error, query.day, last_wanted)
+        limits = (self._own_of(query), self._shared)
+        learned = [limit.refused(query.day, first_day, error) for limit in limits]
+        return any(learned)
+
+    def given(self, query: Query) -> bool:
+        """Learn that the days of a query are given; return whether that taught anything."""
+        if query.dates is None:
+            return False
+        for limit in (self._own_of(query), self._shared):
+            limit.given = min(query.dates.first, limit.given or query.dates.first)
+        return self._shared.first_day is not None
+
+    def settled(self, query: Query) -> bool:
+        """Learn that a query has an outcome; return whether it was to find out."""
+        limits = [limit for limit in (*self._own.values(), self._shared) if limit.probe == query]
+        for limit in limits:
+            limit.probe = None
+        return bool(limits)
+
+    def _own_of(self, query: Query) -> Limit:
+        return self._own.setdefault(query.account_id, Limit())

@@ -1,0 +1,97 @@
+"""Limits of submission, and what the API runs for this extraction."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api import wire
+
+if TYPE_CHECKING:
+    from tap_supermetrics.extraction.events import Fetch
+    from tap_supermetrics.model import Query, SubmittedBatch
+
+MAX_FETCHES: Final = 4
+"""Results fetched at the same time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits within which queries are submitted.
+
+    Attributes:
+        by_batch: whether by query batches.
+        one_by_one: whether one by one.
+        max_running_batches: query batches at the same time.
+        max_running_queries: queries at the same time where they are submitted one by one.
+        max_rows: with so many rows fetched, nothing more is submitted.
+        max_queries: with so many queries submitted, nothing more is.
+        max_queries_per_batch: queries of one batch after splitting.
+    """
+
+    by_batch: bool
+    one_by_one: bool
+    max_running_batches: int
+    max_running_queries: int
+    max_rows: int
+    max_queries: int
+    max_queries_per_batch: int = wire.MAX_QUERIES_PER_BATCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A query batch of an earlier run, and the planned queries that it serves."""
+
+    batch: SubmittedBatch
+    queries: tuple[Query, ...]
+
+
+class InFlight:
+    """The work that the API has for this extraction, and the results on their way."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.batches: set[str] = set()
+        self.ending: set[str] = set()
+        self.singles: set[Query] = set()
+        self.to_fetch: deque[Fetch] = deque()
+        self.fetching = 0
+        self.is_submitting = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no outcome is to be expected."""
+        return not (self.batches or self.singles or self.to_fetch or self.fetching)
+
+    @property
+    def may_submit_batch(self) -> bool:
+        """Return whether the API has a place for another batch, or soon will.
+
+        It keeps what is too much in a queue (Supermetrics docs, "Batch queries (Preview)",
+        "Restrictions"). So the next batch is submitted while the last queries of one still run, and
+        no time is lost between them.
+        """
+        running, most = len(self.batches), self._limits.max_running_batches
+        if most >= wire.MAX_RUNNING_BATCHES and running == most and self.ending:
+            running -= 1
+        return running < most
+
+    @property
+    def may_submit_query(self) -> bool:
+        """Return whether fewer queries run by themselves than may."""
+        return len(self.singles) < self._limits.max_running_queries
+
+    def fetch_nothing(self) -> list[Query]:
+        """Forget the results that wait to be fetched; return their queries."""
+        waiting = [fetch.query for fetch in self.to_fetch]
+        self.to_fetch.clear()
+        return waiting
+
+    def next_fetches(self) -> list[Fetch]:
+        """Return the results to fetch now."""
+        fetches = []
+        while self.to_fetch and self.fetching < MAX_FETCHES:
+            fetches.append(self.to_fetch.popleft())
+            self.fetching += 1
+        return fetches

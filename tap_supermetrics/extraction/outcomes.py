@@ -1,0 +1,242 @@
+"""Decides what becomes of a query: delivered, submitted again, split, or failed for this run.
+
+Whatever is decided about a failure is decided here, by the fate and the reach of the error.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api.errors import Fate, Reach, may_be_split
+from tap_supermetrics.extraction.backlog import Backlog, Drawing
+from tap_supermetrics.extraction.breakers import Breakers
+from tap_supermetrics.extraction.downloads import incomplete
+from tap_supermetrics.extraction.events import CancelBatches, Deliver
+from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left
+from tap_supermetrics.extraction.sequence import Sequencer
+from tap_supermetrics.extraction.splits import Splits
+from tap_supermetrics.extraction.totals import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.events import Action
+    from tap_supermetrics.extraction.in_flight import Limits
+    from tap_supermetrics.extraction.results import Delivery, Result
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.planning.plan import ReportPlan
+
+logger = logging.getLogger(__name__)
+
+
+class Outcomes:
+    """Gives every planned query exactly one outcome.
+
+    Args:
+        plans: what each report asks for, by its name, in the order of emission.
+        limits: how queries may be submitted.
+        served: queries that query batches of an earlier run serve.
+
+    Attributes:
+        drawing: draws the queries of the plans.
+        backlog: what waits to be submitted.
+        sequence: what waits to be delivered and emitted.
+        breakers: what is known to be refused.
+        submitted: how many queries the API has taken in this run.
+        stopped_by: why nothing more is submitted; None while it is.
+    """
+
+    def __init__(
+        self, plans: Mapping[str, ReportPlan], limits: Limits, served: Sequence[Query]
+    ) -> None:
+        self._plans = plans
+        self._limits = limits
+        self._splits = Splits()
+        self._totals = Totals()
+        self._submissions = Counter(served)
+        self._actions: list[Action] = []
+        self.breakers = Breakers(plans)
+        self.drawing = Drawing(plans, self.breakers, served)
+        self.backlog = Backlog(self.drawing, plans, self.breakers, limits)
+        self.sequence = Sequencer(plans)
+        self.submitted = 0
+        self.stopped_by: ApiError | None = None
+        for query in served:
+            self.sequence.expect(query)
+
+    def take_actions(self) -> list[Action]:
+        """Return what follows from all that was decided, in order."""
+        self.see_drawn()
+        actions, self._actions = self._actions, []
+        return actions
+
+    def deliver(self, *deliveries: Delivery) -> None:
+        """Hand something to the emitting thread."""
+        self._actions += [Deliver(delivery=each) for each in deliveries]
+
+    def see_drawn(self) -> None:
+        """Give every query that was drawn its place, and those that were spared their failure."""
+        while self.drawing.has_news:
+            for query in self.drawing.take_new():
+                self.sequence.expect(query)
+            for query, error in self.drawing.take_spared():
+                self._settle(query, error, was_submitted=True)
+
+    # What becomes of queries
+
+    def taken(self, queries: Sequence[Query]) -> None:
+        """Count queries that the API has taken."""
+        self._submissions.update(queries)
+        self.submitted += len(queries)
+
+    def succeeded(self, query: Query) -> None:
+        """Learn that the API ran a query; submit what waited for that."""
+        if self.breakers.given(query):
+            self._tell_first_day(query.report)
+            self.drawing.look_again(query.report)
+        self.drawing.settled(query)
+        self._again(self._splits.succeeded(query))
+
+    def fetched(self, result: Result) -> None:
+        """Deliver a result in its turn, unless it lacks a row."""
+        if self.breakers.answered(result.query):
+            self.drawing.look_again(result.query.report)
+        judgement = self._totals.judge(self._plans[result.query.report].report.ds_id, result)
+        for each in judgement.accepted:
+            self.deliver(*self.sequence.settle(each))
+        for each in judgement.refused:
+            each.spool.close()
+            self.failed(each.query, incomplete(each.row_count + each.missing, each.row_count))
+        self.deliver(*(Doubted(query=query) for query in judgement.doubted))
+
+    def release(self) -> None:
+        """Deliver the results that wait for others, of which none will come."""
+        for each in self._totals.release():
+            self.deliver(*self.sequence.settle(each))
+
+    def close(self) -> None:
+        """Give back the results that were not delivered."""
+        self._totals.close()
+        self.sequence.close()
+
+    def emitted(self, query: Query, rows: int, size: int, error: ApiError | None) -> None:
+        """Learn that an outcome was emitted, and whether its rows fit the report's records."""
+        self.sequence.emitted(size)
+        if error and self.breakers.did_not_fit(query, error):
+            self.drawing.look_again(query.report)
+        elif rows:
+            self.breakers.fitted(query)
+
+    def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
+        """Leave query batches where the error says that there are none; return whether it does."""
+        may_leave = self._limits.by_batch and self._limits.one_by_one and not self.stopped_by
+        if error.reach is not Reach.ENDPOINT or not may_leave:
+            return False
+        if self.backlog.is_by_batch:
+            logger.warning("Query batches are not available, asking query by query: %s", error)
+        self.backlog.leave_batches(queries)
+        return True
+
+    def failed(self, query: Query, error: ApiError) -> None:
+        """Decide what becomes of a query that failed."""
+        if not self.sequence.is_open(query):
+            return
+        if self.stopped_by:
+            is_own = error.fate in {Fate.LOSE, Fate.STOP, Fate.SPLIT}
+            self.fail([query], error if is_own else self.stopped_by, was_submitted=is_own)
+        elif error.fate is Fate.STOP:
+            self.stop(error)
+            self.fail([query], error)
+        elif self.submitted >= self._limits.max_queries:
+            self.fail([query], error)
+        else:
+            self._try_again(query, error)
+
+    def _try_again(self, query: Query, error: ApiError) -> None:
+        parts = self._parts_of(query)
+        if parts and may_be_split(error):
+            self._split(query, parts, error)
+        elif self._may_be_resubmitted(query, error):
+            logger.warning("%s is asked again: %s", query, error)
+            # Another batch would likely repeat what lies in batches: too slow, or not told apart.
+            self._again([query], by_batch=error.reach is not Reach.ENDPOINT)
+        elif parts and self._splits.may_help(query, error):
+            self._split(query, parts, error)
+        else:
+            self.fail([query], error)
+
+    def fail(
+        self, queries: Iterable[Query], error: ApiError, *, was_submitted: bool = True
+    ) -> None:
+        """Give queries up for this run, with those that waited for them."""
+        for query in queries:
+            if was_submitted and self.breakers.failed(query, error):
+                self._tell_first_day(query.report)
+                for report in self._concerned(query, error):
+                    self.drawing.look_again(report)
+            self._settle(query, error, was_submitted=was_submitted)
+
+    def stop(self, error: ApiError, *, cancel: bool = True) -> None:
+        """Submit nothing more. What running batches collected is still fetched.
+
+        Args:
+            error: why; queries that were not submitted fail with it.
+            cancel: whether running batches are of no use any more.
+        """
+        if self.stopped_by:
+            return
+        self.stopped_by = error
+        self.see_drawn()
+        left = {report: self.drawing.give_up(report) for report in self._plans}
+        self.fail(self.backlog.drain(), error, was_submitted=False)
+        for report, days in left.items():
+            if days:
+                self.deliver(Left(report=report, days=days, error=error))
+        if cancel:
+            self._actions.append(CancelBatches())
+
+    # How
+
+    def _settle(self, query: Query, error: ApiError, *, was_submitted: bool) -> None:
+        self.drawing.settled(query)
+        waited, next_one = self._splits.failed(query)
+        for each in (query, *waited):
+            failed = Failed(query=each, error=error, was_submitted=was_submitted)
+            self.deliver(*self.sequence.settle(failed))
+        self._again(next_one)
+
+    def _split(self, query: Query, parts: Sequence[Query], error: ApiError) -> None:
+        logger.warning("%s is split into halves: %s", query, error)
+        self.drawing.settled(query)
+        self.deliver(*self.sequence.replace(query, parts))
+        self._again(self._splits.split(query, parts, error))
+
+    def _parts_of(self, query: Query) -> Sequence[Query]:
+        """Return the query as smaller ones; none where it cannot or must not be split."""
+        is_by_day = self._plans[query.report].scope.is_incremental
+        return (query.split() or ()) if is_by_day else ()
+
+    def _may_be_resubmitted(self, query: Query, error: ApiError) -> bool:
+        may_help = error.fate in {Fate.RETRY, Fate.RESUBMIT}
+        return may_help and self._submissions[query] < error.verdict.max_submissions
+
+    def _again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
+        if self.stopped_by:
+            self.fail(queries, self.stopped_by, was_submitted=False)
+        else:
+            self.backlog.again(queries, by_batch=by_batch or not self._limits.one_by_one)
+
+    def _concerned(self, query: Query, error: ApiError) -> list[str]:
+        """Return the reports that an error reaches."""
+        ds_id = self._plans[query.report].report.ds_id
+        if error.reach is not Reach.SOURCE:
+            return [query.report]
+        return [name for name, plan in self._plans.items() if plan.report.ds_id == ds_id]
+
+    def _tell_first_day(self, report: str) -> None:
+        day = self.breakers.history[report].first_day
+        if day is not None:
+            self.deliver(FirstDay(report=report, day=day))

@@ -1,0 +1,83 @@
+"""The belief that totals of a data source count a header row, held only while results agree."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_supermetrics.extraction.results import Result
+    from tap_supermetrics.model import Query
+
+CONFIRMED_BY: Final = 2
+"""So many results that lack one row each make it a header: as many losses alike are unlikely."""
+SURE_AFTER: Final = 1_000
+"""After so many results under a belief, it is no longer remembered which they were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What follows from one more result.
+
+    Attributes:
+        accepted: results that are whole, as far as is known.
+        refused: results that lack a row.
+        doubted: queries whose results were accepted under a belief that proved wrong.
+    """
+
+    accepted: Sequence[Result] = ()
+    refused: Sequence[Result] = ()
+    doubted: Sequence[Query] = ()
+
+
+@dataclass(slots=True)
+class _Source:
+    is_counted: bool | None = None
+    held: list[Result] = field(default_factory=list)
+    under: list[Query] = field(default_factory=list)
+
+
+class Totals:
+    """Whether `total_rows` counts the header row, by data source.
+
+    It has been seen to count the header; whether it does so when headers are off is not known. A
+    result with one row less than its total lacks a row, or nothing: it waits until another result
+    of the source tells, and a result that has all its rows refutes what was believed before.
+    """
+
+    def __init__(self) -> None:
+        self._sources: dict[str, _Source] = defaultdict(_Source)
+
+    def judge(self, ds_id: str, result: Result) -> Judgement:
+        """Judge a result, and those that waited for it."""
+        source = self._sources[ds_id]
+        if not result.row_count:
+            return Judgement(accepted=(result,))
+        if not result.missing:
+            refused, doubted = source.held, source.under
+            self._sources[ds_id] = _Source(is_counted=False)
+            return Judgement(accepted=(result,), refused=refused, doubted=doubted)
+        if source.is_counted is False:
+            return Judgement(refused=(result,))
+        source.held.append(result)
+        if len(source.held) >= CONFIRMED_BY:
+            source.is_counted = True
+        return Judgement(accepted=self._released(source)) if source.is_counted else Judgement()
+
+    def release(self) -> list[Result]:
+        """Return the results that wait for others, of which none will come."""
+        return [result for source in self._sources.values() for result in self._released(source)]
+
+    def _released(self, source: _Source) -> list[Result]:
+        released, source.held = source.held, []
+        if len(source.under) < SURE_AFTER:
+            source.under += [result.query for result in released]
+        return released
+
+    def close(self) -> None:
+        """Give back the results that wait."""
+        for result in self.release():
+            result.spool.close()

@@ -1,0 +1,144 @@
+"""The plan of one account: ranges of days, of which queries are made one at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.dates import DateRange, intersect
+from tap_supermetrics.model import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NEW, WHOLE, AGAIN = 0, 1, 2
+"""Ranks: days never loaded come first where not all can be queried, then reports read whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Days without a gap, queried some at a time.
+
+    Attributes:
+        dates: all the days.
+        step: days of one query; the last one may have fewer.
+        is_backwards: whether the newest query comes first.
+    """
+
+    dates: DateRange
+    step: int
+    is_backwards: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of queries."""
+        return (self.dates.days + self.step - 1) // self.step
+
+    def pieces(self) -> Iterator[DateRange]:
+        """Make the date ranges of the queries, in their order."""
+        numbers = range(len(self))
+        return map(self._piece, reversed(numbers) if self.is_backwards else numbers)
+
+    def piece_at(self, day: date) -> DateRange:
+        """Return the date range that holds a day, or the one nearest to it."""
+        inside = min(max(day, self.dates.first), self.dates.last)
+        return self._piece((inside - self.dates.first).days // self.step)
+
+    def after(self, dates: DateRange) -> Stretch:
+        """Return what is left from one of the pieces on, in the order of the queries."""
+        if self.is_backwards:
+            return replace(self, dates=replace(self.dates, last=dates.last))
+        return replace(self, dates=replace(self.dates, first=dates.first))
+
+    def _piece(self, number: int) -> DateRange:
+        first = self.dates.first + timedelta(days=number * self.step)
+        last = first + timedelta(days=self.step - 1)
+        return DateRange(first=first, last=min(last, self.dates.last))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPlan:
+    """The plan of one account, or of accounts that are queried together.
+
+    Attributes:
+        whole: a query of these accounts, for all the days wanted.
+        parts: stretches of days, and single queries as they are, in the order of emission.
+        covered: days that are in the target.
+        fresh_from: first day that the API's cache must not serve; None for none.
+        is_read_whole: whether each run reads all of it, whatever is there.
+    """
+
+    whole: Query
+    parts: tuple[Stretch | Query, ...]
+    covered: tuple[DateRange, ...] = ()
+    fresh_from: date | None = None
+    is_read_whole: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of queries."""
+        return sum(1 if isinstance(part, Query) else len(part) for part in self.parts)
+
+    def queries(self, *, by_rank: bool = False) -> Iterator[Query]:
+        """Make the queries in order; by rank, those of one rank after those of another."""
+        if not by_rank:
+            return chain.from_iterable(map(self._queries_of, self.parts))
+        return (
+            query
+            for rank in (NEW, WHOLE, AGAIN)
+            for part in self.parts
+            if self._may_hold(part, rank)
+            for query in self._queries_of(part)
+            if self.rank(query) == rank
+        )
+
+    def rank(self, query: Query) -> int:
+        """Return what comes first where not all can be queried: the lowest."""
+        if self.is_read_whole:
+            return WHOLE
+        return AGAIN if query.dates and intersect(query.dates, self.covered) else NEW
+
+    def left(self, head: Query) -> Iterator[Stretch | Query]:
+        """Return the parts from a query of this plan on, itself included."""
+        holds_head = False
+        for part in self.parts:
+            if holds_head:
+                yield part
+            elif part == head:
+                holds_head = True
+                yield part
+            elif isinstance(part, Stretch) and head.dates and _holds(part.dates, head.dates):
+                holds_head = True
+                yield part.after(head.dates)
+
+    def nearest(self, head: Query, day: date) -> Query:
+        """Return the query for a day, or for the nearest one, among those from `head` on."""
+        found = [
+            part if isinstance(part, Query) else self._query(part.piece_at(day))
+            for part in self.left(head)
+        ]
+        return min(found, key=lambda query: _distance(query, day), default=head)
+
+    def _queries_of(self, part: Stretch | Query) -> Iterator[Query]:
+        return iter((part,)) if isinstance(part, Query) else map(self._query, part.pieces())
+
+    def _query(self, dates: DateRange) -> Query:
+        is_fresh = self.fresh_from is not None and dates.last >= self.fresh_from
+        return replace(self.whole, dates=dates, is_fresh=is_fresh)
+
+    def _may_hold(self, part: Stretch | Query, rank: int) -> bool:
+        """Spare the walk through a long stretch that has no query of the rank."""
+        if isinstance(part, Query):
+            return True
+        known = intersect(part.dates, self.covered)
+        return bool(known) if rank == AGAIN else known != (part.dates,)
+
+
+def _holds(outer: DateRange, inner: DateRange) -> bool:
+    return outer.first <= inner.first and inner.last <= outer.last
+
+
+def _distance(query: Query, day: date) -> int:
+    if query.dates is None:
+        return 0
+    return max((query.dates.first - day).days, (day - query.dates.last).days, 0)

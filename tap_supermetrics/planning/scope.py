@@ -1,0 +1,108 @@
+"""The scope of a report: accounts, days and policy, before coverage says what is there already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from tap_supermetrics.dates import DateRange
+from tap_supermetrics.model import BatchPolicy, Query, Report, SplitDates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The accounts and days that a report wants, before coverage says what is there already.
+
+    Attributes:
+        accounts: every account of the report.
+        wanted: first to last day; None where the API determines them, or there are none.
+        is_incremental: whether coverage counts; else every run reads the report whole, and its
+            queries must not be split: the sums of two halves are not the sum of the whole.
+        is_dated_by_rows: whether rows tell their day, so that a query may span several.
+        policy: the report's batch policy, as far as it can be applied.
+        fresh_since: days of the lookback that were read later are left alone.
+        is_over: whether the report has dates, but none of its days is to be asked.
+        last_complete: yesterday; a day that still goes on is read, but not covered.
+    """
+
+    accounts: tuple[str, ...]
+    wanted: DateRange | None
+    is_incremental: bool
+    is_dated_by_rows: bool
+    policy: BatchPolicy
+    fresh_since: datetime | None = None
+    is_over: bool = False
+    last_complete: date | None = None
+
+    def complete(self, dates: DateRange | None) -> DateRange | None:
+        """The days that are over, of those answered; None when there are none."""
+        if dates is None or self.last_complete is None or dates.first > self.last_complete:
+            return None
+        return replace(dates, last=min(dates.last, self.last_complete))
+
+    def policy_of(self, query: Query) -> BatchPolicy:
+        """The batch policy of a query: one for several days must not be split into days."""
+        is_long = query.dates is not None and query.dates.days > 1
+        return _by_no_day(self.policy) if is_long else self.policy
+
+    @property
+    def last_wanted(self) -> date:
+        """The last day that is wanted; the last of the calendar where the API determines them."""
+        return self.wanted.last if self.wanted else date.max
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The accounts as they are asked together."""
+        return self.policy.split.accounts.groups(self.accounts)
+
+
+def _by_no_day(policy: BatchPolicy) -> BatchPolicy:
+    return replace(policy, split=replace(policy.split, dates=SplitDates.NONE))
+
+
+def scope_of(  # noqa: PLR0913 - all that decides what is wanted
+    report: Report,
+    accounts: tuple[str, ...],
+    now: datetime,
+    *,
+    replication_key: str,
+    is_dated: bool,
+    not_before: date | None = None,
+) -> Scope:
+    """Return what a report wants.
+
+    Args:
+        report: the report.
+        accounts: its accounts, resolved.
+        now: the time of the run, with offset; today is what it is in the report's time zone.
+        replication_key: the report's; empty for one that is read whole.
+        is_dated: whether the data source knows dates at all.
+        not_before: first day that the API is known to give; None when it gave all so far.
+    """
+    today = now.astimezone(report.timezone).date()
+    wanted, is_over = None, False
+    if is_dated and report.start_date and not report.date_range_type:
+        # Days to come have no data: asked for now, they would be asked for again every day.
+        first, last = report.start_date.on(today), min(report.end_date.on(today), today)
+        first = max(first, not_before or first)
+        is_over = first > last
+        wanted = None if is_over else DateRange(first=first, last=last)
+    is_incremental = bool(replication_key)
+    policy = report.policy if is_incremental else _by_no_day(report.policy)
+    hours = report.refresh_after_hours
+    return Scope(
+        accounts=accounts,
+        wanted=wanted,
+        is_incremental=is_incremental,
+        is_dated_by_rows=replication_key in report.fields,
+        policy=policy,
+        fresh_since=now - timedelta(hours=hours) if hours else None,
+        is_over=is_over,
+        last_complete=today - timedelta(days=1),
+    )
+
+
+def recent_days(report: Report, wanted: DateRange) -> DateRange:
+    """Return the newest days: the last one, and as many before it as the lookback has."""
+    first = wanted.last - timedelta(days=report.lookback_days)
+    return DateRange(first=max(first, wanted.first), last=wanted.last)
