@@ -96,6 +96,7 @@ def setting(  # noqa: PLR0913 - a declaration is read by its words
     metadata = {_METADATA: declared}
     if required:
         return field(repr=not kind.is_secret, metadata=metadata)
+    # Read once, when the class is made: a default that is of another kind ends every start.
     value = unset if default is None else kind.read(default)
     return field(repr=not kind.is_secret, default_factory=lambda: value, metadata=metadata)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class Overridable:
     """The settings of a report that may stand at the top level too, for all reports."""
 
+    # Days
     start_date: Day | None = setting(
         kinds.day(),
         "First day to load, included: `YYYY-MM-DD`, `today`, `yesterday` or `N days ago`. Needed by"
@@ -44,6 +45,7 @@ class Overridable:
         "them.",
         default=3,
     )
+    # Queries
     split_dates_policy: SplitDates = setting(
         kinds.one_of(SplitDates),
         "`day`: the API runs one query for each day. `none`: one query for each range of up to "
@@ -85,6 +87,7 @@ class Overridable:
         "A day of the lookback is not read again when it was read less than so many hours ago.",
         default=0,
     )
+    # Query batches
     query_concurrency: int = setting(
         kinds.whole(1, 50),
         "How many queries of a query batch the API runs at the same time.",
@@ -106,6 +109,7 @@ class Overridable:
         "not covered, and the summary counts them; the run does not fail.",
         default=False,
     )
+    # Results and records
     max_rows: int = setting(
         kinds.whole(1, 1_000_000),
         "Most rows of one query. A result of this length is treated as cut off and not loaded.",
@@ -146,11 +150,13 @@ class Report(Overridable):
         "Name of the stream.",
         required=True,
     )
+    # What an address holds is put in its place: it may hold a key.
     url: str | None = setting(
         kinds.secret("the address of a version 2 query", r"https?://\S+"),
         "The address of a query, as the vendor's pages show it, instead of the settings that it "
         "holds; those given beside it win. A key in it is not used.",
     )
+    # What is asked
     ds_id: str = setting(
         kinds.text("an id of a data source such as AW", r"[\w-]{1,50}"),
         "Id of the data source: `AW` for Google Ads, `FA` for Facebook Ads, `GAWA`.",
@@ -211,6 +217,7 @@ class Report(Overridable):
         "A range of the API's, such as `last_30_days` or `this_month_inc`, instead of `start_date` "
         "and `end_date`. The report is then read whole by every run.",
     )
+    # Records
     key_properties: tuple[str, ...] = setting(
         kinds.texts("a list of fields"),
         "The key of the stream; left out: `_sm_account_id` and the report's dimensions. Rows that "

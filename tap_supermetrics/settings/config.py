@@ -143,6 +143,7 @@ def _check_api_url(url: str | None, mistakes: Mistakes) -> None:
 OF_THE_TAP: Final = declared(Settings)
 """Settings that stand at the top level only."""
 
+# A reader looks for these three first, then for what holds for reports.
 _NEEDED_FIRST: Final = ("api_key", "api_url", "queries")
 TOP_LEVEL: Final = (
     *(each for each in OF_THE_TAP if each.name in _NEEDED_FIRST),

@@ -47,6 +47,7 @@ Found = tuple[str, str]
 def _in_accounts(report: Report) -> Iterator[Found]:
     first: dict[str, str] = {}
     for each in report.accounts.ids:
+        # Read under both spellings, each row would be there twice.
         other = first.setdefault(_number(each) or each, each)
         if other != each:
             one = f"{other} and {each} are one account, spelt in two ways"

@@ -53,6 +53,7 @@ def read_report(
     given = _with_url(entry, path, mistakes)
     check_unknown(given, _NAMES, f"{path}.", mistakes)
     own = read(given, ONLY_IN_REPORT, f"{path}.", mistakes)
+    # What is not given here holds as it was read for all: a mistake there is told once.
     overridden = [each for each in OVERRIDABLE if each.name in given]
     own = {**of_all, **own, **read(given, overridden, f"{path}.", mistakes)}
     report = Report(path=path, **own) if _is_whole(own) and len(mistakes) == before else None

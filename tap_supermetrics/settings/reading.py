@@ -47,6 +47,7 @@ def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: M
     if given is None and setting.default is None:
         return setting.unset
     given = setting.default if given is None else given
+    # Each entry tells of its own, by its path.
     if setting.name != "queries" and (variable := _left_in(given)):
         mistakes.append(
             f"{path}: the environment variable {variable} was not replaced; "
@@ -82,6 +83,7 @@ def check_nulls(
 
 def hint(word: str, known: Sequence[str]) -> str:
     """Return `, did you mean ...?` with the known word that is most like one, or nothing."""
+    # The search takes its time with the square of the length.
     folded = {each.casefold(): each for each in reversed(known)}
     close = difflib.get_close_matches(word[:100].casefold(), folded, n=1)
     return f", did you mean {folded[close[0]]}?" if close else ""
