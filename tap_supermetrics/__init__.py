@@ -10,7 +10,7 @@ records/     rows -> typed, checked, encoded records                        pure
 planning/    what to query: coverage, plan, packing                         pure
 settings/    what the user configures, declared once                        pure
 api/         the API; `wire` has all its spellings, `connection` the network I/O
-model        reports, queries, query batches: what all layers speak of      pure
+model/       reports, queries, query batches: what all layers speak of      pure
 dates        days and date ranges                                           pure
 redaction    the key, kept out of what people read                          pure
 errors       what can end a run, and its exit code                          pure

@@ -23,7 +23,7 @@ from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.settings.declarations import config_schema
+from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.inputs import (
     changed_key,
     from_environment,
@@ -97,7 +97,7 @@ class TapSupermetrics(Tap):
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - it belongs to the class
-        """Return our own settings from the environment, as texts, which `settings.kinds` reads.
+        """Return our own settings from the environment, as texts, which `model.kinds` reads.
 
         Raises:
             SettingsError: a setting of the SDK cannot be read.

@@ -57,7 +57,8 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
         ) from None
     asked = {**parameters, **beside}
     named = {key: value for key, value in parameters.items() if not _is_idle(key, asked)}
-    return {key: value for key, value in named.items() if key not in _OURS} | {**beside}
+    merged = {key: value for key, value in named.items() if key not in _OURS} | {**beside}
+    return {key: value for key, value in merged.items() if key != "url"}
 
 
 def _is_idle(key: str, asked: Mapping[str, Any]) -> bool:

@@ -13,8 +13,14 @@ from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.batches import cancel_batches
-from tap_supermetrics.model import Accounts, BatchItem, BatchRequest, SplitAccounts, SplitDates
-from tap_supermetrics.settings.kinds import compile_filter
+from tap_supermetrics.model import (
+    Accounts,
+    BatchItem,
+    BatchRequest,
+    SplitAccounts,
+    SplitDates,
+    compile_filter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

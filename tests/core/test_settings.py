@@ -7,13 +7,15 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tap_supermetrics.dates import Day, parse_date
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.model import Accounts, Report, SplitAccounts, SplitDates
+from tap_supermetrics.model import Accounts, Report, SplitAccounts, SplitDates, compile_filter
 from tap_supermetrics.settings import Mode, Settings
-from tap_supermetrics.settings.declarations import ONLY_IN_REPORT, OVERRIDABLE, TOP_LEVEL
-from tap_supermetrics.settings.kinds import compile_filter
+from tap_supermetrics.settings.config import TOP_LEVEL
+from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
 from tests.core.reports import API_KEY, entry, policy, report, settings_of
 
 BASE = "https://api.supermetrics.com/enterprise/v2/query/data/json"
@@ -46,7 +48,6 @@ def test_a_small_configuration_has_the_defaults() -> None:
             ds_id="AW",
             fields=("Date", "Clicks"),
             accounts=Accounts(),
-            parameters={},
             date_range_type=None,
             key_properties=(),
             replication_key=None,
@@ -64,9 +65,9 @@ def test_a_small_configuration_has_the_defaults() -> None:
             page_size=10_000,
             on_type_mismatch="fail",
             metadata_columns=True,
-            policy=policy(),
         ),
     )
+    assert (settings.reports[0].parameters, settings.reports[0].policy) == ({}, policy())
 
 
 # Values that differ from the defaults: what is written, where it ends up, what it becomes there.
@@ -184,6 +185,11 @@ def test_a_null_in_a_report_means_the_setting_of_all_reports() -> None:
         ("metadata_columns", "0", False),
         ("metadata_columns", "true", True),
         ("metadata_columns", "yes", True),
+        ("metadata_columns", " off ", False),
+        ("on_type_mismatch", "NULL", "null"),
+        ("end_date", "2024-03-01T00:00:00Z", Day(fixed=date(2024, 3, 1))),
+        ("end_date", "2024-03-01 00:00", Day(fixed=date(2024, 3, 1))),
+        ("end_date", date(2024, 3, 1), Day(fixed=date(2024, 3, 1))),
     ],
 )
 def test_a_value_from_the_environment_is_understood(name: str, written: str, meant: object) -> None:
@@ -202,7 +208,16 @@ def test_queries_from_the_environment_are_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["Date,Clicks", " Date , Clicks ", ["Date", "Clicks"], [{"id": "Date"}, "Clicks"]]
+    "written",
+    [
+        "Date,Clicks",
+        " Date , Clicks ",
+        "Date;Clicks",
+        "Date\nClicks\n",
+        '["Date", "Clicks"]',
+        ["Date", "Clicks"],
+        [{"id": "Date"}, "Clicks"],
+    ],
 )
 def test_fields_are_a_text_or_a_list_of_ids(written: object) -> None:
     assert report(fields=written).fields == ("Date", "Clicks")
@@ -217,6 +232,16 @@ def test_fields_are_a_text_or_a_list_of_ids(written: object) -> None:
         (["act_1"], Accounts(ids=("act_1",))),
         ("list.all_accounts", Accounts(list_name="all_accounts")),
         (["list.shops"], Accounts(list_name="shops")),
+        ("1001;1002", Accounts(ids=("1001", "1002"))),
+        ("1001 1002\t1003", Accounts(ids=("1001", "1002", "1003"))),
+        ("1001,\n1002\r\n 1003 \n", Accounts(ids=("1001", "1002", "1003"))),
+        ('["1001", 1002]', Accounts(ids=("1001", "1002"))),
+        (["1001; 1002", "1003"], Accounts(ids=("1001", "1002", "1003"))),
+        (["'1001'", "\ufeff1001\u200b"], Accounts(ids=("1001",))),
+        ("123\u2011456\u20117890", Accounts(ids=("123-456-7890",))),
+        ("My Shop, Shop 2", Accounts(ids=("My Shop", "Shop 2"))),
+        (["act_1\xa0act_2"], Accounts(ids=("act_1", "act_2"))),
+        ('{"filter_id": "^act_45$"}', Accounts(filter_id="^act_45$")),
         ({"filter_id": "^act_45.*"}, Accounts(filter_id="^act_45.*")),
         ({"filter_name": "/shop$/i"}, Accounts(filter_name="/shop$/i")),
     ],
@@ -338,6 +363,53 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
     "description": ({"batch_description": 5}, {}, "batch_description", "expected a text"),
     "top start": ({"start_date": "soon"}, {}, "start_date", "YYYY-MM-DD"),
     "top end null day": ({"end_date": "2024-02-30"}, {}, "end_date", "YYYY-MM-DD"),
+    "key in quotes": ({"api_key": f'"{API_KEY}"'}, {}, "api_key", "begins and ends with a quot"),
+    "key in typed quotes": ({"api_key": f"\u201c{API_KEY}\u201d"}, {}, "api_key", "a quotation m"),
+    "key in half quotes": ({"api_key": f"{API_KEY}'"}, {}, "api_key", "begins or ends with a quot"),
+    "key of a header": ({"api_key": f"Bearer {API_KEY}"}, {}, "api_key", "the word Bearer"),
+    "key of a line": ({"api_key": f"API_KEY={API_KEY}"}, {}, "api_key", "the name of the setting"),
+    "key of an example": ({"api_key": "<your key>"}, {}, "api_key", "angle brackets"),
+    "key unexpanded elsewhere": ({"api_key": "%SM_KEY%"}, {}, "api_key", "%SM_KEY% was not repl"),
+    "key of a template": ({"api_key": "{{ KEY }}"}, {}, "api_key", "{{ KEY }} was not replaced"),
+    "address with a variable": (
+        {"api_url": "https://${HOST}/v2"},
+        {},
+        "api_url",
+        "the environment variable ${HOST} was not replaced",
+    ),
+    "end with an hour": ({"end_date": "2024-03-01T05:00:00Z"}, {}, "end_date", "YYYY-MM-DD"),
+    "own in top": ({"ds_id": "AW"}, {}, "ds_id", "belongs in an entry of `queries`"),
+    "unknown in other letters": ({"Start_Date": "today"}, {}, "Start_Date", "mean start_date?"),
+    "unknown with a line": ({"x\ny": 1}, {}, r"'x\ny'", "unknown setting"),
+    "null of all": ({"on_type_mismatch": None}, {}, "on_type_mismatch", "null in quotes"),
+    "null": ({}, {"on_type_mismatch": None}, "queries[0].on_type_mismatch", "null in quotes"),
+    "account unexpanded": ({}, {"ds_accounts": ["$ME"]}, "queries[0].ds_accounts", "$ME was not"),
+    "setting unexpanded": (
+        {},
+        {"settings": {"a": [{"b": "${B}"}]}},
+        "queries[0].settings",
+        "${B} was not replaced",
+    ),
+    "account in two ways": (
+        {},
+        {"ds_accounts": ["123-456-7890", "1234567890"]},
+        "queries[0].ds_accounts",
+        "123-456-7890 and 1234567890 are one account",
+    ),
+    "account with prefix": (
+        {},
+        {"ds_accounts": "1,act_1"},
+        "queries[0].ds_accounts",
+        "1 and act_1 are one account",
+    ),
+    "key in other letters": (
+        {},
+        {"replication_key": "date"},
+        "queries[0].replication_key",
+        "did you mean Date?",
+    ),
+    "types misspelt": ({}, {"types": {"Click": "int"}}, "queries[0].types", "did you mean Clicks?"),
+    "settings no json": ({}, {"settings": "{"}, "queries[0].settings", "a text that is no JSON"),
     "start unexpanded": ({"start_date": "$START"}, {}, "start_date", "$START was not replaced"),
     "name missing": ({}, {"name": None}, "queries[0].name", "required"),
     "name with blank": ({}, {"name": "my ads"}, "queries[0].name", "letters, digits"),
@@ -452,6 +524,56 @@ def test_a_mistake_is_told_by_its_path_with_what_was_expected(
 def test_two_reports_of_one_name_are_a_mistake() -> None:
     (mistake,) = mistakes_of(entry(), entry(name="other"), entry(name="ADS"))
     assert mistake.startswith("queries[2].name: ADS is the name of queries[0] already")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("eu-ads", "us-ads"),
+        ("ads", "my-ads"),
+        ("eu-ads", "eu_ads"),
+        ("b\u00e4r", "br"),
+        ("a" * 63 + "b", "a" * 63 + "c"),
+    ],
+)
+def test_names_that_loaders_cannot_keep_apart_are_a_mistake(first: str, second: str) -> None:
+    (mistake,) = mistakes_of(entry(name=first), entry(name=second))
+    assert mistake.startswith(f"queries[1].name: loaders put {second} and {first} (queries[0])")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("eu-ads", "us-shops"), ("eu_ads", "us_ads"), ("a" * 62, "a" * 63)]
+)
+def test_names_that_loaders_keep_apart_are_none(first: str, second: str) -> None:
+    assert len(settings_of(entry(name=first), entry(name=second)).reports) == 2
+
+
+def test_a_name_is_told_by_the_place_that_the_report_has() -> None:
+    assert mistakes_of(None, entry(), entry())[1].startswith("queries[2].name: ads is the name of")
+
+
+def test_a_contradiction_is_told_by_the_path_of_what_can_be_changed() -> None:
+    days = {"start_date": "2024-03-02", "end_date": "2024-03-01"}
+    assert mistakes_of(entry(), entry(name="b"), **days) == ("start_date: it is after end_date",)
+    (mistake,) = mistakes_of(entry(end_date="2024-03-01"), start_date="2024-03-02")
+    assert mistake == "queries[0].end_date: it is before start_date (report ads)"
+
+
+@given(
+    ids=st.lists(st.from_regex(r"[a-z]{0,3}[0-9]{4,10}", fullmatch=True), min_size=1, unique=True),
+    between=st.sampled_from([",", ";", " ", "\n", "\r\n", "\t", " , ", ";\n", ",\n"]),
+    around=st.sampled_from(["", " ", "\n", "\ufeff", "\u200b"]),
+    as_list=st.booleans(),
+)
+def test_ids_are_parted_however_they_are_written(
+    ids: list[str],
+    between: str,
+    around: str,
+    as_list: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    written = f"{around}{between.join(ids)}{around}"
+    found = report(ds_accounts=[written] if as_list else written).accounts.ids
+    assert found == tuple(ids)
 
 
 def test_many_mistakes_are_told_at_once_each_by_its_path() -> None:

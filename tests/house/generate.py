@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from tap_supermetrics.settings.declarations import ONLY_IN_REPORT, OVERRIDABLE, TOP_LEVEL
+from tap_supermetrics.settings.config import OF_THE_TAP, TOP_LEVEL
+from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tap_supermetrics.settings.declarations import Setting
+    from tap_supermetrics.model.declared import Setting
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 RENEW: Final = "./dev settings"
-ONLY_AT_THE_TOP: Final = tuple(each for each in TOP_LEVEL if each not in OVERRIDABLE)
+
 _BLOCK: Final = re.compile(
     r"^(?P<indent> *)(?:#|<!--) settings: begin.*\n"
     r"(?P<content>(?:.*\n)*?)"
@@ -37,7 +38,7 @@ _ABBREVIATIONS: Final = {"api": "API", "url": "URL"}
 def readme_tables() -> str:
     """The settings as tables, in Markdown."""
     parts = {
-        "At the top level only:": ONLY_AT_THE_TOP,
+        "At the top level only:": OF_THE_TAP,
         "At the top level, and in an entry of `queries` to override it there:": OVERRIDABLE,
         "In an entry of `queries` only:": ONLY_IN_REPORT,
     }
@@ -57,7 +58,7 @@ def _row(setting: Setting) -> tuple[str, str, str, str]:
 
 
 def _default(setting: Setting) -> str:
-    if setting.required:
+    if setting.is_required:
         return "required"
     if setting.default is None:
         return ""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from tap_supermetrics.api import retry, wire
 from tap_supermetrics.api.errors import VERDICTS
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.settings.declarations import ONLY_IN_REPORT, TOP_LEVEL, Setting
+from tap_supermetrics.settings.config import TOP_LEVEL
+from tap_supermetrics.settings.entries import ONLY_IN_REPORT
 from tests.house.generate import PROJECT
+
+if TYPE_CHECKING:
+    from tap_supermetrics.model.declared import Setting
 
 SETTINGS: Final[dict[str, Setting]] = {each.name: each for each in (*ONLY_IN_REPORT, *TOP_LEVEL)}
 SPELLINGS: Final = {"no_headers", "results_url"}

@@ -10,7 +10,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tap_supermetrics.settings.declarations import ONLY_IN_REPORT, OVERRIDABLE, TOP_LEVEL
+from tap_supermetrics.settings.config import TOP_LEVEL
+from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
 from tests.house import generate
 from tests.tap import command
 
@@ -102,7 +103,7 @@ def test_the_schema_of_the_tap_has_the_declared_settings(about: dict[str, Any]) 
 
     for declared, told in ((TOP_LEVEL, schema), (ONLY_IN_REPORT, entry)):
         assert {each.name for each in declared} <= set(told["properties"])
-        required = [each.name for each in declared if each.required]
+        required = [each.name for each in declared if each.is_required]
         if told is entry:  # an address says what else is required
             assert told["anyOf"] == [{"required": required[1:]}, {"required": ["url"]}]
             required = required[:1]

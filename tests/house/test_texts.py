@@ -35,10 +35,13 @@ BANNED: Final = {
 WIRE: Final = "api.wire"
 SPELLED_ELSEWHERE: Final = {
     # Names of the API's that are names of settings too.
-    "model",
+    "model.accounts",
+    "model.kinds",
+    "model.policies",
+    "model.report",
     "settings.config",
-    "settings.declarations",
-    "settings.kinds",
+    "settings.contradictions",
+    "settings.entries",
     "settings.query_url",
 }
 STRAY_SPELLINGS: Final = {

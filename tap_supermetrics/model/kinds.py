@@ -9,21 +9,37 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from datetime import date
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from unicodedata import category
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from tap_supermetrics.dates import Day
-from tap_supermetrics.model import Accounts
+from tap_supermetrics.model.accounts import Accounts, compile_filter
 from tap_supermetrics.redaction import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
+W = TypeVar("W", bound=str)
+E = TypeVar("E", bound=Enum)
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _TEXTS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
+_MIDNIGHT = r"(?i)^(\d{4}-\d\d-\d\d)[t ]00:00(:00(\.0+)?)?(z|[+-]00:?00)?$"
+# Pages show numbers with these, so that they do not break.
+_HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+_QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201c\u201d\u201e"
+_BESIDE_A_KEY: Mapping[str, str] = {
+    f"^[{_QUOTES}].*[{_QUOTES}]$": "begins and ends with a quotation mark; leave them out",
+    f"^[{_QUOTES}]|[{_QUOTES}]$": "begins or ends with a quotation mark; leave it out",
+    r"^bearer\b": "begins with the word Bearer; leave it out",
+    r"^\w*api_?key\w*\s*[=:]": "begins with the name of the setting; leave it out",
+    r"^<.*>$": "stands in angle brackets, as an example does; put your own key there",
+}
 _OBJECT: Mapping[str, Any] = {"type": "object", "additionalProperties": True}
 
 
@@ -48,7 +64,7 @@ class Kind(Generic[T]):
     is_secret: bool = False
 
     def read(self, raw: object, key: str = "") -> T:
-        """The checked value of what a person wrote.
+        """Return the checked value of what a person wrote.
 
         Args:
             raw: what came.
@@ -59,6 +75,8 @@ class Kind(Generic[T]):
         """
         try:
             return self.convert(raw)
+        except SpoiltKeyError as error:
+            raise ValueError(f"expected {self.expected}; {error}") from None
         except json.JSONDecodeError as error:
             got = f"a text that is no JSON ({error}): {_shown(raw, key)}"
             raise ValueError(f"expected {self.expected}, got {got}") from None
@@ -71,7 +89,7 @@ def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
     """A text that matches `pattern` as a whole, blanks around it dropped."""
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
-        stripped = raw.strip() if isinstance(raw, str) else _reject()
+        stripped = _visible(raw).strip() if isinstance(raw, str) else _reject()
         return stripped if re.fullmatch(pattern, stripped, re.DOTALL) else _reject()
 
     return Kind(expected=expected, schema=_TEXT, meltano="string", convert=convert)
@@ -83,6 +101,24 @@ def secret(expected: str, pattern: str) -> Kind[str]:
     return replace(text(expected, pattern), schema=schema, is_secret=True)
 
 
+class SpoiltKeyError(ValueError):
+    """A key is given together with something that is no part of it, which is named."""
+
+
+def key() -> Kind[str]:
+    """An API key, as it is copied; what is often copied with it is named, never the key."""
+    plain = secret("a key of letters, digits and signs, without blanks", r"[!-~]+")
+
+    def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
+        given = _visible(raw).strip() if isinstance(raw, str) else ""
+        for pattern, what in _BESIDE_A_KEY.items():
+            if re.search(pattern, given, re.IGNORECASE):
+                raise SpoiltKeyError(f"the key {what}")
+        return plain.convert(raw)
+
+    return replace(plain, convert=convert)
+
+
 def address() -> Kind[str]:
     """The base address of an API: scheme, host, path."""
     plain = text("an https address (http for localhost only)", r"https?://[^\s?#]+")
@@ -90,19 +126,34 @@ def address() -> Kind[str]:
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
         url = plain.convert(raw)
         parts = urlsplit(url)
-        return url if parts.hostname and parts.port != 0 else _reject()
+        return url.rstrip("/") if parts.hostname and parts.port != 0 else _reject()
 
     return replace(plain, convert=convert)
 
 
-def choice(*words: str) -> Kind[str]:
+def choice(*words: W) -> Kind[W]:
     """One of a few words."""
+    return _words({word: word for word in words})
+
+
+def one_of(words: type[E]) -> Kind[E]:
+    """One of the words of an enumeration, in its order."""
+    return _words({str(each.value): each for each in words})
+
+
+def either(*, true: str, false: str) -> Kind[bool]:
+    """One of two words, of which one is true."""
+    return _words({false: False, true: True})
+
+
+def _words(meanings: Mapping[str, T]) -> Kind[T]:
+    """Words, each with what it means."""
     return Kind(
-        expected=f"one of {', '.join(words)}",
-        schema={**_TEXT, "enum": list(words)},
+        expected=f"one of {', '.join(meanings)}",
+        schema={**_TEXT, "enum": [*meanings]},
         meltano="options",
-        convert=lambda raw: words[words.index(raw)],
-        options=words,
+        convert=lambda raw: meanings[raw.strip().lower()],
+        options=tuple(meanings),
     )
 
 
@@ -140,12 +191,13 @@ def number(above: float, maximum: float) -> Kind[float]:
 
 def flag() -> Kind[bool]:
     """True or false."""
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    words = dict.fromkeys(("true", "1", "yes", "on"), True)
+    words |= dict.fromkeys(("false", "0", "no", "off"), False)
     return Kind(
         expected="true or false",
         schema={"type": "boolean"},
         meltano="boolean",
-        convert=lambda raw: raw if isinstance(raw, bool) else words[str(raw).lower()],
+        convert=lambda raw: raw if isinstance(raw, bool) else words[str(raw).strip().lower()],
     )
 
 
@@ -155,8 +207,14 @@ def day() -> Kind[Day]:
         expected="YYYY-MM-DD, `today`, `yesterday` or `N days ago`",
         schema=_TEXT,
         meltano="string",
-        convert=lambda raw: Day.parse(raw) if isinstance(raw, str) else _reject(),
+        convert=_as_day,
     )
+
+
+def _as_day(raw: Any) -> Day:  # noqa: ANN401 - whatever a person wrote
+    """Read a day; midnight, as other taps want a start to be written, is the day too."""
+    written = str(raw) if isinstance(raw, (str, date)) else _reject()
+    return Day.parse(re.sub(_MIDNIGHT, r"\1", written.strip()))
 
 
 def timezone() -> Kind[ZoneInfo]:
@@ -220,8 +278,13 @@ def mapping(expected: str = "an object") -> Kind[Mapping[str, Any]]:
         expected=expected,
         schema=_OBJECT,
         meltano="object",
-        convert=lambda raw: dict(raw) if isinstance(raw, dict) else _reject(),
+        convert=_as_object,
     )
+
+
+def _as_object(raw: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a person wrote
+    value = json.loads(raw) if isinstance(raw, str) else raw
+    return dict(value) if isinstance(value, dict) else _reject()
 
 
 def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
@@ -240,25 +303,50 @@ def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
 
 
 def _as_texts(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a person wrote
-    parts = raw.split(",") if isinstance(raw, str) else raw
+    parts = _parted(raw) if isinstance(raw, str) else raw
     if not isinstance(parts, list) or not all(_is_id(part) for part in parts):
         _reject()
-    stripped = tuple(str(part).strip() for part in parts)
+    stripped = tuple(_visible(str(part)).strip() for part in parts)
     return stripped if stripped and all(stripped) else _reject()
 
 
+def _parted(written: str) -> list[Any]:
+    """Return the parts of a text: of a list in JSON, or between commas, semicolons and lines."""
+    if written.lstrip().startswith("["):
+        parts: list[Any] = json.loads(written)
+        return parts
+    return re.split(r"\s*[,;]\s*|\s*[\r\n]\s*", written.strip())
+
+
+def _visible(written: str) -> str:
+    """Return a text without the characters that nobody sees, which come with what is copied."""
+    return "".join(each for each in written if category(each) != "Cf")
+
+
 def _is_id(raw: object) -> bool:
-    """Ids of digits only are easily written as numbers in YAML."""
+    # Ids of digits only are easily written as numbers in YAML.
     return isinstance(raw, str) or (isinstance(raw, int) and not isinstance(raw, bool))
 
 
 def _as_accounts(raw: Any) -> Accounts:  # noqa: ANN401 - whatever a person wrote
+    if isinstance(raw, str) and raw.lstrip().startswith("{"):
+        raw = json.loads(raw)
     if isinstance(raw, dict):
         return _as_account_filter(raw)
-    ids = tuple(dict.fromkeys(_as_texts(raw if isinstance(raw, (str, list)) else [raw])))
+    texts = _as_texts(raw if isinstance(raw, (str, list)) else [raw])
+    ids = tuple(dict.fromkeys(each for text in texts for each in _account_ids(text)))
     if len(ids) == 1 and ids[0].startswith("list."):
         return Accounts(list_name=ids[0].removeprefix("list.") or _reject())
     return Accounts(ids=ids) if not any(each.startswith("list.") for each in ids) else _reject()
+
+
+def _account_ids(written: str) -> tuple[str, ...]:
+    """Return the ids in one entry of a list, where a person may have written several."""
+    ids = [each.translate(_HYPHENS).strip("\"'`") for each in _parted(written)]
+    words = [word for each in ids for word in each.split()]
+    # An id may hold a blank, as a name does; a number does not.
+    is_numbers = all(re.search(r"\d", word) for word in words)
+    return tuple(words if is_numbers else ids) if ids and all(ids) else _reject()
 
 
 def _as_account_filter(raw: dict[str, Any]) -> Accounts:
@@ -273,29 +361,12 @@ def _as_account_filter(raw: dict[str, Any]) -> Accounts:
             return _reject()
 
 
-def compile_filter(pattern: str) -> re.Pattern[str]:
-    """A vendor's account filter as a Python pattern: `^act_45` or, delimited, `/shop$/i`.
-
-    Source: Supermetrics docs, "Accounts": PCRE, delimiters optional.
-
-    Raises:
-        ValueError: it is no regular expression.
-        TypeError: it is no text.
-    """
-    delimited = re.fullmatch(r"([/#~@])(.*)\1([imsx]*)", pattern, re.DOTALL)
-    body, flags = (delimited[2], delimited[3]) if delimited else (pattern, "")
-    try:
-        return re.compile(f"(?{flags}){body}" if flags else body)
-    except re.error as error:
-        raise ValueError(str(error)) from None
-
-
 def _reject() -> NoReturn:
     raise ValueError
 
 
 def _shown(raw: object, key: str) -> str:
-    """A value, cut to fit a line, after all that may be secret in it is gone."""
+    """Return a value, cut to fit a line, after all that may be secret in it is gone."""
     shown = "nothing" if raw is None or raw == "" else json.dumps(raw, default=str)
     shown = without_key(shown, key)
     # Addresses may hold another key, or a password.

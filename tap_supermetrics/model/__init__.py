@@ -1,0 +1,39 @@
+"""Values that all layers speak of. Each module imports only what is below it.
+
+```
+queries   queries, query batches
+report    a report with its settings, declared
+declared  how a setting is declared, once
+kinds     what the value of a setting may be
+accounts  which accounts a report reads
+policies  how the API splits and runs
+```
+"""
+
+from tap_supermetrics.model.accounts import Accounts, compile_filter
+from tap_supermetrics.model.policies import BatchPolicy, SplitAccounts, SplitDates, SplitPolicy
+from tap_supermetrics.model.queries import (
+    BatchItem,
+    BatchRequest,
+    Query,
+    ReportAccount,
+    SubmittedBatch,
+    account_id_of,
+)
+from tap_supermetrics.model.report import Report
+
+__all__ = [
+    "Accounts",
+    "BatchItem",
+    "BatchPolicy",
+    "BatchRequest",
+    "Query",
+    "Report",
+    "ReportAccount",
+    "SplitAccounts",
+    "SplitDates",
+    "SplitPolicy",
+    "SubmittedBatch",
+    "account_id_of",
+    "compile_filter",
+]

@@ -1,0 +1,110 @@
+"""Settings declared once: as the attributes of the dataclass that holds their values.
+
+```python
+page_size: int = setting(kinds.whole(1, 100_000), "Rows fetched by one request.", default=10_000)
+```
+
+Name, kind, default and description stand there and nowhere else. The configuration is read by
+them, and JSON Schema, `meltano.yml` and the tables of the README are made from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
+
+if TYPE_CHECKING:
+    from tap_supermetrics.model.kinds import Kind
+
+T = TypeVar("T")
+
+_METADATA: Final = "setting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One declared setting.
+
+    Attributes:
+        name: its key in the configuration; empty where that is the name of the attribute.
+        attribute: where its value is.
+        kind: what its value must be.
+        description: one or two sentences for people.
+        default: what is read when it is not given, as a person would write it; None for nothing.
+        unset: the value when it is not given and has no default.
+        is_required: whether it must be given.
+        is_passed_on: whether the API is sent its value as it is, by its name.
+    """
+
+    name: str
+    attribute: str
+    kind: Kind[Any]
+    description: str
+    default: Any
+    unset: Any
+    is_required: bool
+    is_passed_on: bool
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the setting, with its description and default."""
+        described = {**self.kind.schema, "description": self.description}
+        return described if self.default is None else {**described, "default": self.default}
+
+
+@overload
+def setting(
+    kind: Kind[T], description: str, *, required: Literal[True], name: str = ..., unset: None = ...
+) -> T: ...
+@overload
+def setting(kind: Kind[T], description: str, *, default: object, name: str = ...) -> T: ...
+@overload
+def setting(kind: Kind[T], description: str, *, unset: T, name: str = ...) -> T: ...
+@overload
+def setting(kind: Kind[T], description: str, *, passed_on: bool = ...) -> T | None: ...
+def setting(  # noqa: PLR0913 - a declaration is read by its words
+    kind: Kind[Any],
+    description: str,
+    *,
+    default: object = None,
+    unset: object = None,
+    required: bool = False,
+    passed_on: bool = False,
+    name: str = "",
+) -> Any:
+    """Declare an attribute of a dataclass as a setting.
+
+    Args:
+        kind: what a value must be, and which type it then has.
+        description: one or two sentences for people.
+        default: what is read when it is not given, as a person would write it.
+        unset: the value when it is not given, for a setting without a default to be told.
+        required: whether it must be given.
+        passed_on: whether the API is sent the value as it is, by its name.
+        name: its key in the configuration, where the attribute has another name.
+    """
+    declared = Setting(
+        name=name,
+        attribute="",
+        kind=kind,
+        description=description,
+        default=default,
+        unset=unset,
+        is_required=required,
+        is_passed_on=passed_on,
+    )
+    metadata = {_METADATA: declared}
+    if required:
+        return field(repr=not kind.is_secret, metadata=metadata)
+    # Read once, when the class is made: a default that is of another kind ends every start.
+    value = unset if default is None else kind.read(default)
+    return field(repr=not kind.is_secret, default_factory=lambda: value, metadata=metadata)
+
+
+def declared(cls: type) -> tuple[Setting, ...]:
+    """Return the settings that are declared in a dataclass and its bases, in order."""
+    return tuple(
+        replace(each, name=each.name or attribute.name, attribute=attribute.name)
+        for attribute in fields(cls)
+        if (each := attribute.metadata.get(_METADATA))
+    )

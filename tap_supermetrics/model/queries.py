@@ -1,0 +1,138 @@
+"""Queries and query batches, before and after they are submitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import date, datetime
+
+    from tap_supermetrics.dates import DateRange
+    from tap_supermetrics.model.policies import BatchPolicy, SplitPolicy
+
+ReportAccount = tuple[str, str]
+"""Names of a report and of the account(s) of a query."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One question to the API: report x account(s) x date range.
+
+    Attributes:
+        report: name of the report.
+        accounts: ids of the accounts; several where accounts are not split, none where the data
+            source has none.
+        dates: the days asked for; None where the API determines them, or there are none.
+        is_fresh: whether the API's cache must not serve it.
+    """
+
+    report: str
+    accounts: tuple[str, ...]
+    dates: DateRange | None
+    is_fresh: bool = False
+
+    @property
+    def account_id(self) -> str:
+        """The accounts as one value: `123`, or `123,456` sorted where they are not split."""
+        return account_id_of(self.accounts)
+
+    @property
+    def days(self) -> int:
+        """The number of days asked for; one where the API determines them, or there are none."""
+        return self.dates.days if self.dates else 1
+
+    @property
+    def report_account(self) -> ReportAccount:
+        """Report and account: what answers, or is refused, as one."""
+        return self.report, self.account_id
+
+    @property
+    def day(self) -> date | None:
+        """The day asked for, of a query for one day."""
+        return self.dates.first if self.dates and self.dates.days == 1 else None
+
+    def __str__(self) -> str:
+        """`google_ads, account 123, 2024-03-05`, as people see it in messages."""
+        parts = [self.report]
+        if self.accounts:
+            parts.append(f"account {self.account_id}")
+        if self.dates:
+            parts.append(str(self.dates))
+        return ", ".join(parts)
+
+    def split(self) -> tuple[Query, Query] | None:
+        """Two queries for the halves of the days; None when there is one day or none."""
+        if self.dates is None or self.dates.days == 1:
+            return None
+        earlier, later = self.dates.halves()
+        return replace(self, dates=earlier), replace(self, dates=later)
+
+
+def account_id_of(accounts: Iterable[str]) -> str:
+    """The accounts of one query as one value: sorted, joined by commas."""
+    return ",".join(sorted(accounts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchItem:
+    """One entry of a query batch, as it is sent.
+
+    Attributes:
+        report: name of the report.
+        accounts: ids of all its accounts.
+        dates: all its days.
+        is_fresh: whether the API's cache must not serve it.
+    """
+
+    report: str
+    accounts: tuple[str, ...]
+    dates: DateRange | None
+    is_fresh: bool = False
+
+    def queries(self, split: SplitPolicy) -> tuple[Query, ...]:
+        """Return the queries that the API makes of this item, by account, then by day."""
+        return tuple(
+            Query(report=self.report, accounts=group, dates=dates, is_fresh=self.is_fresh)
+            for group, dates in product(
+                split.accounts.groups(self.accounts), split.dates.pieces(self.dates)
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """A query batch to be started."""
+
+    policy: BatchPolicy
+    queries: tuple[Query, ...]
+    items: tuple[BatchItem, ...]
+
+    def __len__(self) -> int:
+        """Number of queries after splitting."""
+        return len(self.queries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmittedBatch:
+    """A query batch that the API has taken, or the part of it that one report knows of.
+
+    Attributes:
+        batch_id: the API's id.
+        submitted_at: when it was submitted, with offset.
+        split: how its items are split.
+        items: what was sent, by place in the batch (from 0); some may be missing.
+        size: how many items were sent.
+    """
+
+    batch_id: str
+    submitted_at: datetime
+    split: SplitPolicy
+    items: Mapping[int, BatchItem]
+    size: int
+
+    def queries(self) -> set[Query]:
+        """Return the queries that the API makes of the items."""
+        return {query for item in self.items.values() for query in item.queries(self.split)}

@@ -1,0 +1,124 @@
+"""Finds what each setting of a report alone allows, but not all of them together."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.model import SplitAccounts, SplitDates
+from tap_supermetrics.settings.reading import hint
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from tap_supermetrics.dates import Day
+    from tap_supermetrics.model import Report
+
+METADATA_PREFIX: Final = "_sm_"
+_DAY_COLUMN: Final = f"{METADATA_PREFIX}date"
+_METADATA_COLUMNS: Final = tuple(
+    f"{METADATA_PREFIX}{name}" for name in ("account_id", "date", "fetched_at", "schedule_id")
+)
+_FIRST_DAY: Final = date(1990, 1, 1)
+"""No data source is older; every day asked for in vain would be a query."""
+_MAX_DAYS_AGO: Final = 13_000
+
+
+def contradictions(report: Report, given: Container[str]) -> list[str]:
+    """Return the mistakes in a report, each by the path of a setting that can mend it.
+
+    Args:
+        report: each setting read.
+        given: names of the settings that stand in the report's own entry.
+    """
+    checks = (_in_accounts, _in_fields, _in_keys, _in_types, _in_policies)
+    found = [each for check in checks for each in check(report)]
+    return [
+        f"{report.path}.{setting}: {text}" if setting in given else f"{setting}: {text}"
+        for setting, text in (*found, *_in_dates(report, given))
+    ]
+
+
+Found = tuple[str, str]
+"""Name of a setting, and what is wrong with it."""
+
+
+def _in_accounts(report: Report) -> Iterator[Found]:
+    first: dict[str, str] = {}
+    for each in report.accounts.ids:
+        # Read under both spellings, each row would be there twice.
+        other = first.setdefault(_number(each) or each, each)
+        if other != each:
+            one = f"{other} and {each} are one account, spelt in two ways"
+            yield "ds_accounts", f"{one}; keep the one that the API lists"
+
+
+def _number(account: str) -> str:
+    """Return the number of an account, such as `act_123` or `123-456-7890`; else nothing."""
+    number = re.sub(r"^[A-Za-z]+[_/]|[-\s]", "", account)
+    return number if number.isdigit() else ""
+
+
+def _in_fields(report: Report) -> Iterator[Found]:
+    seen = set[str]()
+    for each in report.fields:
+        if each.casefold() in seen:
+            yield "fields", f"{each} is listed twice (case does not count)"
+        if each.startswith(METADATA_PREFIX):
+            yield "fields", f"{each} begins with {METADATA_PREFIX}, which is reserved"
+        seen.add(each.casefold())
+
+
+def _in_types(report: Report) -> Iterator[Found]:
+    for name, value in report.types.items():
+        if name not in report.fields:
+            yield "types", f"{name} is no field of the report{hint(name, report.fields)}"
+        if not re.match(r"(int|float|string|bool)\b", str(value)):
+            expected = f"expected a data type such as int.number.value for {name}"
+            yield "types", f"{expected}, got {value!r}"
+
+
+def _in_keys(report: Report) -> Iterator[Found]:
+    for each in report.key_properties:
+        if each not in (*report.fields, *_METADATA_COLUMNS):
+            columns = f"a field of the report or a {METADATA_PREFIX} column"
+            meant = hint(each, [*report.fields, *_METADATA_COLUMNS])
+            yield "key_properties", f"{each} is not {columns}{meant}"
+    key = report.replication_key
+    if key is None:
+        return
+    if key not in (*report.fields, _DAY_COLUMN):
+        meant = hint(key, [*report.fields, _DAY_COLUMN])
+        yield "replication_key", f"{key} is neither a field of the report nor {_DAY_COLUMN}{meant}"
+    if key == _DAY_COLUMN and report.split_dates_policy is not SplitDates.DAY:
+        yield "replication_key", f"{_DAY_COLUMN} needs split_dates_policy: day"
+    if report.date_range_type:
+        yield "replication_key", "leave it out, date_range_type reads the report whole"
+
+
+def _in_policies(report: Report) -> Iterator[Found]:
+    if "no_headers" in (report.settings or {}):
+        yield "settings", "no_headers is set by the tap; leave it out"
+    if report.add_exclude_account_errors and report.split_accounts_policy is SplitAccounts.NONE:
+        why = "else an account that is left out could not be told from one without rows"
+        yield "add_exclude_account_errors", f"needs split_accounts_policy: all; {why}"
+
+
+def _in_dates(report: Report, given: Container[str]) -> Iterator[Found]:
+    start, end = report.start_date, report.end_date
+    if start is None:
+        return
+    if (start.fixed or _FIRST_DAY) < _FIRST_DAY or start.days_ago > _MAX_DAYS_AGO:
+        yield "start_date", f"expected {_FIRST_DAY} or later, there are no data before"
+    elif _is_backwards(start, end) and "end_date" in given and "start_date" not in given:
+        yield "end_date", "it is before start_date"
+    elif _is_backwards(start, end):
+        yield "start_date", "it is after end_date"
+
+
+def _is_backwards(start: Day, end: Day) -> bool:
+    """Return whether the first day is sure to be after the last, whatever day it is today."""
+    if start.fixed and end.fixed:
+        return start.fixed > end.fixed
+    return not start.fixed and not end.fixed and start.days_ago < end.days_ago

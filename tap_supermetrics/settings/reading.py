@@ -1,0 +1,89 @@
+"""Reads declared settings from what a person wrote, and keeps account of the mistakes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tap_supermetrics.model.declared import Setting
+
+_NOT_REPLACED: Final = re.compile(r"\$\w+|\$\{\w+\}|\$\(\w+\)|%\w+%|\{\{[^{}]*\}\}")
+_IN_A_TEXT: Final = re.compile(r"\$\{[A-Za-z_]\w*\}")
+"""Filters and patterns may hold `$`; nothing else than a variable is written so."""
+
+
+class Mistakes(list[str]):
+    """The mistakes found, one line each.
+
+    Attributes:
+        key: the API key as it was given, which no line may show.
+    """
+
+    def __init__(self, key: object) -> None:
+        super().__init__()
+        is_key = isinstance(key, str) and not _NOT_REPLACED.fullmatch(key)
+        self.key = str(key).strip().strip("\"'") if is_key else ""
+
+
+def read(
+    raw: Mapping[str, Any], declared: Iterable[Setting], prefix: str, mistakes: Mistakes
+) -> dict[str, Any]:
+    """Return the value of each declared setting, by its attribute.
+
+    A setting without a value, because it is required or cannot be read, is None.
+    """
+    return {each.attribute: _read_one(raw, each, prefix, mistakes) for each in declared}
+
+
+def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: Mistakes) -> Any:  # noqa: ANN401 - of the setting's kind
+    path, given = f"{prefix}{setting.name}", raw.get(setting.name)
+    if given is None and setting.is_required:
+        mistakes.append(f"{path}: required, expected {setting.kind.expected}")
+        return None
+    if given is None and setting.default is None:
+        return setting.unset
+    given = setting.default if given is None else given
+    # Each entry tells of its own, by its path.
+    if setting.name != "queries" and (variable := _left_in(given)):
+        mistakes.append(
+            f"{path}: the environment variable {variable} was not replaced; "
+            "set it, or check its spelling"
+        )
+        return None
+    try:
+        return setting.kind.read(given, mistakes.key)
+    except ValueError as error:
+        mistakes.append(f"{path}: {error}")
+        return None
+
+
+def _left_in(given: object) -> str:
+    """Return the first variable that was not replaced in a value, at any depth, or nothing."""
+    if isinstance(given, str):
+        found = _NOT_REPLACED.fullmatch(given.strip()) or _IN_A_TEXT.search(given)
+        return found[0] if found else ""
+    inner = [*given.values()] if isinstance(given, dict) else given
+    return next(filter(None, map(_left_in, inner)), "") if isinstance(inner, list) else ""
+
+
+def check_nulls(
+    raw: Mapping[str, Any], declared: Iterable[Setting], prefix: str, mistakes: Mistakes
+) -> None:
+    """Tell of a null that was meant as the word, which YAML and JSON want in quotes."""
+    mistakes += [
+        f'{prefix}{each.name}: nothing is given; write the word null in quotes, "null"'
+        for each in declared
+        if "null" in each.kind.options and raw.get(each.name, "") is None
+    ]
+
+
+def hint(word: str, known: Sequence[str]) -> str:
+    """Return `, did you mean ...?` with the known word that is most like one, or nothing."""
+    # The search takes its time with the square of the length.
+    folded = {each.casefold(): each for each in reversed(known)}
+    close = difflib.get_close_matches(word[:100].casefold(), folded, n=1)
+    return f", did you mean {folded[close[0]]}?" if close else ""
