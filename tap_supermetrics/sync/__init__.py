@@ -8,5 +8,6 @@ checkpoints  when the state is worth writing
 submitted    what the API holds and was not emitted yet
 summary      what a run did, told to a person
 state        the bookmarks of a report, read and written
+notation     values as the state and the journal write them down
 ```
 """

@@ -183,7 +183,7 @@ class PlannedReport:
         """Count days that are read again as stale until they were."""
         for account in self.plan.accounts:
             for part in account.parts:
-                self.known.state.mark_lost(account.whole.account_id, part.dates)
+                self.known.state.mark_stale(account.whole.account_id, part.dates)
 
     def emit(self, result: Result, convert: Converter[T]) -> Iterator[T]:
         """Make the records of a result.
@@ -213,7 +213,7 @@ class PlannedReport:
 
     def fail(self, failed: Failed) -> None:
         """Count the days of a query as to be read again."""
-        self.known.state.mark_lost(failed.query.account_id, failed.query.dates)
+        self.known.state.mark_stale(failed.query.account_id, failed.query.dates)
 
     def _reader(self, result: Result) -> RecordReader:
         dates = result.query.dates
