@@ -101,6 +101,7 @@ class Engine:
         self._to_fetch: queue.SimpleQueue[Fetch | None] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Delivery | BaseException] = queue.SimpleQueue()
         self._aside: dict[str, deque[Outcome | ReportDone]] = defaultdict(deque)
+        self._taken = 0
         self._closed = threading.Event()
         self._next_telling = time.monotonic() + TELL_EVERY_S
         work = [self._decide, self._submit, *[self._fetch] * MAX_FETCHES]
@@ -151,11 +152,12 @@ class Engine:
 
     def _next(self) -> Delivery | BaseException:
         if self._outbox.empty():
-            self._inbox.put(Awaited())
+            self._inbox.put(Awaited(taken=self._taken))
         return self._outbox.get()
 
     def _notes(self, delivery: Delivery | BaseException) -> Iterator[Note]:
         """Put outcomes aside until their report is emitted."""
+        self._taken += 1
         if isinstance(delivery, BaseException):
             raise delivery
         if isinstance(delivery, (Result, Failed)):

@@ -112,7 +112,13 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Awaited:
-    """The emitting thread has nothing to do until something of its report is delivered."""
+    """The emitting thread has nothing to do until something of its report is delivered.
+
+    Attributes:
+        taken: how many deliveries it has taken; more may be on their way to it.
+    """
+
+    taken: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

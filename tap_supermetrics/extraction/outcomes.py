@@ -46,6 +46,7 @@ class Outcomes:
         sequence: what waits to be delivered and emitted.
         breakers: what is known to be refused.
         submitted: how many queries the API has taken in this run.
+        delivered: how many deliveries went to the emitting thread.
         stopped_by: why nothing more is submitted; None while it is.
     """
 
@@ -63,6 +64,7 @@ class Outcomes:
         self.backlog = Backlog(self.drawing, plans, self.breakers, limits)
         self.sequence = Sequencer(plans)
         self.submitted = 0
+        self.delivered = 0
         self.stopped_by: ApiError | None = None
         for query in served:
             self.sequence.expect(query)
@@ -76,6 +78,7 @@ class Outcomes:
     def deliver(self, *deliveries: Delivery) -> None:
         """Hand something to the emitting thread."""
         self._actions += [Deliver(delivery=each) for each in deliveries]
+        self.delivered += len(deliveries)
 
     def see_drawn(self) -> None:
         """Give every query that was drawn its place, and those that were spared their failure."""

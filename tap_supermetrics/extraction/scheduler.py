@@ -56,7 +56,7 @@ class Scheduler:
         self._rows = 0
         self._failed_starts = 0
         self._results_refused: ApiError | None = None
-        self._is_awaited = False
+        self._awaited_after = -1
         self._open_reports = dict.fromkeys(plans)
         if not limits.by_batch:
             self._outcomes.backlog.leave_batches()
@@ -123,7 +123,9 @@ class Scheduler:
         What is waited for may not have been submitted yet, so that with nothing in flight there is
         always room; else a slow query would let all others pile up behind it.
         """
-        is_stalled = self._is_awaited and self._in_flight.is_empty
+        # An older wait has ended: what was delivered since is being written.
+        is_awaited = self._awaited_after == self._outcomes.delivered
+        is_stalled = is_awaited and self._in_flight.is_empty
         return self._outcomes.sequence.has_room or is_stalled
 
     def _submit_query(self) -> SubmitQuery | None:
@@ -256,12 +258,11 @@ class Scheduler:
 
     @_handle.register
     def _emitted(self, event: happened.Emitted) -> None:
-        self._is_awaited = False
         self._outcomes.emitted(event.query, event.rows, event.size, event.error)
 
     @_handle.register
-    def _awaited(self, _: happened.Awaited) -> None:
-        self._is_awaited = True
+    def _awaited(self, event: happened.Awaited) -> None:
+        self._awaited_after = event.taken
 
     @_handle.register
     def _stop_requested(self, event: happened.StopRequested) -> None:

@@ -85,7 +85,14 @@ def write(folder: Path, name: str, value: object) -> str:
     return str(path)
 
 
-GONE: Final = object()
+class _Gone:
+    """Stands for a value that is not there, by one name in every process."""
+
+    def __repr__(self) -> str:
+        return "gone"
+
+
+GONE: Final = _Gone()
 TOP: Final[list[tuple[str, Any]]] = [
     ("api_key", GONE),
     ("api_key", None),

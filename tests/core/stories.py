@@ -224,6 +224,7 @@ class Life:
         self.unemitted: list[Result | Failed] = []
         self.open = dict.fromkeys(plans)
         self.is_stopped = False
+        self.taken = 0
 
     def run(self, kill_after: int) -> bool:
         """Play until the end; return whether it came before so many steps."""
@@ -271,7 +272,7 @@ class Life:
         ways += [self.settle_batch] * bool(self.batches)
         ways += [self.emit] if self.outbox or self.unemitted else []
         if not ways:
-            return Awaited()
+            return Awaited(taken=self.taken)
         return self.rng.choice(ways)()
 
     def submit(self) -> Event:
@@ -341,7 +342,7 @@ class Life:
         while self.outbox:
             self.take(self.outbox.pop(0))
         if not self.unemitted:
-            return Awaited()
+            return Awaited(taken=self.taken)
         outcome = self.unemitted.pop(0)
         if isinstance(outcome, Failed):
             return Emitted(query=outcome.query)
@@ -350,6 +351,7 @@ class Life:
         return Emitted(query=outcome.query, rows=1)
 
     def take(self, delivery: object) -> None:
+        self.taken += 1
         if isinstance(delivery, BatchTaken):
             self.seen.known.update(delivery.queries)
         elif isinstance(delivery, QueryTaken):
