@@ -253,8 +253,10 @@ class _Reader:
         other = raw.get("replication_key")
         remove = f"remove {self._path.removeprefix('state.')} from the state"
         if replication_key and other and other != replication_key and "query_hash" not in raw:
-            expected = f"{replication_key} (this is not the state of this report: {remove})"
-            self.refuse(".replication_key", expected, other)
+            self._mistakes.append(
+                f"{self._path}.replication_key: expected {replication_key}, got {other}: this is "
+                f"not the state of this report; {remove}"
+            )
         if raw and not raw.keys() & _KEYS:
             self.refuse("", f'keys as in README, "State" (or {remove})', raw)
 
