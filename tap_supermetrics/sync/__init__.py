@@ -7,6 +7,7 @@ lookups      what the API lists for reports: fields, accounts, team lists, segme
 checkpoints  when the state is worth writing
 submitted    what the API holds and was not emitted yet
 summary      what a run did, told to a person
+journal      what was submitted, on the disk, for the run after a killed one
 state        the bookmarks of a report, read and written
 notation     values as the state and the journal write them down
 ```

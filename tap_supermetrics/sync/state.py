@@ -151,7 +151,7 @@ class ReportState:
             "request_hash": self.request_hash,
             "key_properties": list(self.key_properties),
             "query_batches": [batch_to_json(batch) for batch in self.batches],
-            "async_run": _async_run_to_json(self.async_run),
+            "async_run": async_run_to_json(self.async_run),
             "not_before": self.not_before.isoformat() if self.not_before else None,
             "covered_from": first.isoformat() if first else None,
             "partitions": [self._partition(name, each, first) for name, each in known.items()],
@@ -232,7 +232,7 @@ def report_state(
         coverage=dict(reader.each(raw, "partitions", partition, _PARTITION)),
         batches=tuple(reader.each(raw, "query_batches", batch, _BATCH)),
         not_before=reader.read(raw, "not_before", parse_date, "YYYY-MM-DD", None),
-        async_run=reader.read(raw, "async_run", _async_run, _ASYNC_RUN, None),
+        async_run=reader.read(raw, "async_run", async_run_of, _ASYNC_RUN, None),
         everywhere=reader.everywhere(raw, start),
         had_everywhere="replication_key_value" in raw,
     )
@@ -366,11 +366,13 @@ def _fetch_to_json(fetch: Fetch) -> list[str]:
     return [*ranges_to_json((fetch.dates,))[0], fetch.at.isoformat(timespec="seconds")]
 
 
-def _async_run(raw: Any) -> AsyncRun:  # noqa: ANN401 - whatever the state holds
+def async_run_of(raw: Any) -> AsyncRun:  # noqa: ANN401 - whatever the state holds
+    """Return a run of queries submitted by themselves, as the state and the journal hold it."""
     # An object in states of before.
     run_id, started_at = (raw["run_id"], raw["started_at"]) if isinstance(raw, dict) else raw
     return AsyncRun(run_id=id_of(run_id), started_at=moment_of(started_at))
 
 
-def _async_run_to_json(run: AsyncRun | None) -> list[str] | None:
+def async_run_to_json(run: AsyncRun | None) -> list[str] | None:
+    """Return a run of queries submitted by themselves, as the state and the journal hold it."""
     return [run.run_id, run.started_at.isoformat()] if run else None
