@@ -23,6 +23,7 @@ from tap_supermetrics.records.schema import (
     is_dated,
     record_schema,
 )
+from tap_supermetrics.sync.name_checks import check_names
 from tap_supermetrics.sync.state import report_state
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class KnownReport:
             ApiError: the API refuses everything.
             TapError: the API does not tell its accounts.
         """
-        lookups.check_names(self.report)
+        loaded = {each for ids in self.state.coverage for each in ids.split(",")}
+        check_names(lookups, self.report, loaded)
         scope = scope_of(
             self.report,
             lookups.accounts_of(self.report, is_dated=self.is_dated),
