@@ -125,6 +125,15 @@ def sync(
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def days_covered(bookmark: Mapping[str, Any]) -> dict[str, list[list[str]]]:
+    """The covered days by account, as README explains a bookmark."""
+    return {
+        each["context"]["account_id"]: each.get("covered")
+        or [[bookmark["covered_from"], each["replication_key_value"]]]
+        for each in bookmark.get("partitions", [])
+    }
+
+
 def config_for(emulator: Emulator, queries: Sequence[Mapping[str, Any]], **top: Any) -> Values:  # noqa: ANN401 - any setting
     """A configuration that reads from an emulator."""
     return {

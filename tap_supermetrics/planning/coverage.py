@@ -63,9 +63,9 @@ class Coverage:
         kept = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
         return replace(self, fetched=tuple(kept))
 
-    def with_lost(self, lost: DateRange) -> Coverage:
+    def with_stale(self, dates: DateRange) -> Coverage:
         """After a query for the days `lost` failed: those already covered are stale now."""
-        return replace(self, stale=merge((*self.stale, *intersect(lost, self.covered))))
+        return replace(self, stale=merge((*self.stale, *intersect(dates, self.covered))))
 
     def needed(
         self, wanted: DateRange, lookback_days: int, fresh_since: datetime | None = None

@@ -3,10 +3,14 @@
 ```
 run          one sync of all selected reports
 report_sync  a report on its way through a run: resolved, planned, emitted
+name_checks  names of accounts, logins and segments, held against the lists
 lookups      what the API lists for reports: fields, accounts, team lists, segments
+team_lists   accounts that only query batches show
 checkpoints  when the state is worth writing
 submitted    what the API holds and was not emitted yet
 summary      what a run did, told to a person
+journal      what was submitted, on the disk, for the run after a killed one
 state        the bookmarks of a report, read and written
+notation     values as the state and the journal write them down
 ```
 """

@@ -23,6 +23,7 @@ from tap_supermetrics.records.schema import (
     is_dated,
     record_schema,
 )
+from tap_supermetrics.sync.name_checks import check_names
 from tap_supermetrics.sync.state import report_state
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class KnownReport:
             ApiError: the API refuses everything.
             TapError: the API does not tell its accounts.
         """
-        lookups.check_names(self.report)
+        loaded = {each for ids in self.state.coverage for each in ids.split(",")}
+        check_names(lookups, self.report, loaded)
         scope = scope_of(
             self.report,
             lookups.accounts_of(self.report, is_dated=self.is_dated),
@@ -183,7 +185,7 @@ class PlannedReport:
         """Count days that are read again as stale until they were."""
         for account in self.plan.accounts:
             for part in account.parts:
-                self.known.state.mark_lost(account.whole.account_id, part.dates)
+                self.known.state.mark_stale(account.whole.account_id, part.dates)
 
     def emit(self, result: Result, convert: Converter[T]) -> Iterator[T]:
         """Make the records of a result.
@@ -213,7 +215,7 @@ class PlannedReport:
 
     def fail(self, failed: Failed) -> None:
         """Count the days of a query as to be read again."""
-        self.known.state.mark_lost(failed.query.account_id, failed.query.dates)
+        self.known.state.mark_stale(failed.query.account_id, failed.query.dates)
 
     def _reader(self, result: Result) -> RecordReader:
         dates = result.query.dates

@@ -2,40 +2,76 @@
 
 ```json
 {"query_hash": "9f1c2a7e", "request_hash": "04d2e1f7", "key_properties": ["_sm_account_id", "Date"],
- "query_batches": [], "async_run": null,
- "not_before": null, "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
-                 "replication_key_value": "2024-03-05", "covered": [["2024-01-01", "2024-03-05"]]}]}
+ "query_batches": [], "async_run": null, "not_before": null, "covered_from": "2024-01-01",
+ "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
+                 "replication_key_value": "2024-03-05"}]}
 ```
 
-A person may edit it: `replication_key_value` alone means "all up to that day". `query_batches` and
-`async_run` are written even when empty, because Meltano merges the states of failed runs key by
-key, and a missing key would let an old value live on. For the same reason no key holds an object
-at one time and null at another: Meltano fails to lay the one over the other.
+A partition without `covered` covers all from `covered_from` to its bookmark. A person may edit it.
+Every key is written even when empty, because Meltano merges the states of failed runs key by key,
+and a missing key would let an old value live on. For the same reason no key holds an object at one
+time and null at another: Meltano fails to lay the one over the other.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from tap_supermetrics.dates import DateRange, merge, parse_date
+from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.model import BatchItem, SplitAccounts, SplitDates, SplitPolicy, SubmittedBatch
 from tap_supermetrics.planning.coverage import Coverage, Fetch
+from tap_supermetrics.sync.notation import (
+    MALFORMED,
+    batch_from_json,
+    batch_to_json,
+    id_of,
+    moment_of,
+    ranges_of,
+    ranges_to_json,
+    texts_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import date
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date, datetime
 
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
-_MAX_DAYS = 3660
-_PARTITION = "a context with account_id, days as YYYY-MM-DD and ranges as [[first, last], ...]"
+    from tap_supermetrics.model import SubmittedBatch
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+_MAX_SHOWN: Final = 120
+_PARTITION: Final = "a context with account_id, days as YYYY-MM-DD and ranges as [[first, last]]"
+_BATCH: Final = "a query batch as the tap writes it (remove it to go on without it)"
+_ASYNC_RUN: Final = "[run id, start with offset] (remove it to go on without it)"
+_KEYS: Final = frozenset(
+    {
+        "query_hash",
+        "request_hash",
+        "key_properties",
+        "query_batches",
+        "async_run",
+        "not_before",
+        "covered_from",
+        "partitions",
+        "replication_key",
+        "replication_key_value",
+        # The SDK's own.
+        "starting_replication_value",
+        "replication_key_signpost",
+        "progress_markers",
+    }
+)
+"""Keys of a bookmark; one with none of them is another tool's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsyncRun:
-    """A run that asked queries by themselves: its id tells their schedule ids.
+    """A run that submitted queries by themselves.
 
     Attributes:
         run_id: what makes the schedule ids of the run its own.
@@ -48,18 +84,18 @@ class AsyncRun:
 
 @dataclass(slots=True, kw_only=True)
 class ReportState:
-    """The state of one report: the one thing about a run that changes while it goes.
+    """What is known of one report: it changes while a run goes.
 
     Attributes:
         replication_key: the field that the bookmark belongs to; empty for a report read whole.
         start: first day of the report, from which bookmarks count.
         query_hash: what the coverage was loaded with; empty when nothing was loaded yet.
-        request_hash: what `batches` were asked with; empty when nothing was asked yet.
+        request_hash: what `batches` were submitted with; empty when nothing was submitted yet.
         key_properties: the key of the rows that were loaded; empty when that is not known.
         coverage: by account id.
-        batches: still held by the API.
-        not_before: first day that the API is known to give; earlier ones are not asked again.
-        async_run: the run whose queries, asked by themselves, the API may still hold.
+        batches: submitted, and not emitted yet.
+        not_before: first day that the API is known to give; earlier ones are not queried again.
+        async_run: the run whose queries, submitted by themselves, the API may still hold.
         everywhere: what a hand-written bookmark of the whole stream says of every account.
         had_everywhere: whether there ever was one, as far as is known.
     """
@@ -85,7 +121,7 @@ class ReportState:
     def mark_done(
         self, account_id: str, dates: DateRange | None, fetched_at: datetime, lookback_days: int
     ) -> None:
-        """Every record of these days has been written.
+        """Cover days of which every record has been written.
 
         Args:
             account_id: the account, or the accounts joined.
@@ -100,30 +136,29 @@ class ReportState:
             done = before.with_done(dates, first_day).with_fetch(fetch, lookback_days)
             self.coverage[account_id] = done
 
-    def mark_lost(self, account_id: str, dates: DateRange | None) -> None:
-        """The query for these days failed."""
+    def mark_stale(self, account_id: str, dates: DateRange | None) -> None:
+        """Have days read again: they are queried now, or their query failed."""
         if self.replication_key and dates:
             before = self.coverage.get(account_id, Coverage())
-            self.coverage[account_id] = before.with_lost(dates)
+            self.coverage[account_id] = before.with_stale(dates)
 
     def to_json(self) -> dict[str, Any]:
-        """The bookmark of the stream."""
+        """Return the bookmark of the stream."""
+        known = {name: each for name, each in self.coverage.items() if each.covered}
+        first = _common_first(known.values())
         return self._everywhere_to_json() | {
             "query_hash": self.query_hash,
             "request_hash": self.request_hash,
             "key_properties": list(self.key_properties),
-            "query_batches": [_batch_to_json(batch) for batch in self.batches],
-            "async_run": _async_run_to_json(self.async_run),
+            "query_batches": [batch_to_json(batch) for batch in self.batches],
+            "async_run": async_run_to_json(self.async_run),
             "not_before": self.not_before.isoformat() if self.not_before else None,
-            "partitions": [
-                self._partition(account_id, coverage)
-                for account_id, coverage in self.coverage.items()
-                if coverage.covered
-            ],
+            "covered_from": first.isoformat() if first else None,
+            "partitions": [self._partition(name, each, first) for name, each in known.items()],
         }
 
     def _everywhere_to_json(self) -> dict[str, Any]:
-        """A bookmark of the whole stream, until its accounts are known.
+        """Return a bookmark of the whole stream, until its accounts are known.
 
         From then on it is taken back aloud: left out, it would live on where states are merged,
         and hold for accounts that are added later.
@@ -133,17 +168,37 @@ class ReportState:
         day = self.everywhere.bookmark.isoformat()
         return {"replication_key": self.replication_key, "replication_key_value": day}
 
-    def _partition(self, account_id: str, coverage: Coverage) -> dict[str, Any]:
+    def _partition(
+        self, account_id: str, coverage: Coverage, covered_from: date | None
+    ) -> dict[str, Any]:
         partition: dict[str, Any] = {"context": {"account_id": account_id}}
         if coverage.bookmark:
             partition["replication_key"] = self.replication_key
             partition["replication_key_value"] = coverage.bookmark.isoformat()
-        partition["covered"] = _ranges_to_json(coverage.covered)
+        # Said by the bookmark already, for nearly every account: half of the bytes of a partition.
+        if coverage.covered != _up_to(coverage.bookmark, covered_from):
+            partition["covered"] = ranges_to_json(coverage.covered)
         if coverage.stale:
-            partition["stale"] = _ranges_to_json(coverage.stale)
+            partition["stale"] = ranges_to_json(coverage.stale)
         if coverage.fetched:
             partition["fetched"] = [_fetch_to_json(each) for each in coverage.fetched]
         return partition
+
+
+def _common_first(coverages: Iterable[Coverage]) -> date | None:
+    """Return the day from which most accounts are covered without a gap up to their bookmark."""
+    plain = (
+        each.covered[0].first
+        for each in coverages
+        if len(each.covered) == 1 and each.covered[0].last == each.bookmark
+    )
+    return next((day for day, _ in Counter(plain).most_common(1)), None)
+
+
+def _up_to(bookmark: date | None, first: date | None) -> tuple[DateRange, ...]:
+    if first is None or bookmark is None or bookmark < first:
+        return ()
+    return (DateRange(first=first, last=bookmark),)
 
 
 def report_state(
@@ -158,44 +213,89 @@ def report_state(
         start: first day of the report.
         mistakes: gets one line for everything that cannot be understood.
     """
-    state = ReportState(replication_key=replication_key, start=start)
-    path = f"state.bookmarks.{report}"
     if raw is None:
-        return state
+        return ReportState(replication_key=replication_key, start=start)
+    reader = _Reader(f"state.bookmarks.{report}", mistakes)
     if not isinstance(raw, dict):
-        mistakes.append(f"{path}: expected an object")
-        return state
-    others = raw.get("replication_key")
-    if replication_key and others and others != replication_key and "query_hash" not in raw:
-        mistakes.append(
-            f"{path}.replication_key: expected {replication_key}, got {others}: this is not the "
-            f"state of this report; remove bookmarks.{report} from it"
-        )
-    state.query_hash = str(raw.get("query_hash") or "")
-    state.request_hash = str(raw.get("request_hash") or "")
-    state.key_properties = _key(raw.get("key_properties"), f"{path}.key_properties", mistakes)
-    for number, entry in enumerate(_list(raw, "partitions", path, mistakes)):
-        place = f"{path}.partitions[{number}]"
-        try:
-            state.coverage[_account_id(entry)] = _coverage(entry, start)
-        except _MALFORMED as error:
-            mistakes.append(f"{place}: expected {_PARTITION} ({_said(error)})")
-    state.had_everywhere = "replication_key_value" in raw
-    try:
-        state.everywhere = _coverage(raw, start) if raw.get("replication_key_value") else None
-    except _MALFORMED as error:
-        mistakes.append(f"{path}: expected {_PARTITION} ({_said(error)})")
-    state.batches = tuple(
-        batch
-        for number, entry in enumerate(_list(raw, "query_batches", path, mistakes))
-        if (batch := _batch(entry, report, f"{path}.query_batches[{number}]", mistakes))
+        reader.refuse("", "an object", raw)
+        return ReportState(replication_key=replication_key, start=start)
+    reader.check_origin(raw, replication_key)
+    covered_from = reader.read(raw, "covered_from", parse_date, "YYYY-MM-DD", None)
+    partition = partial(_partition, covered_from=covered_from or start)
+    batch = partial(batch_from_json, report=report)
+    return ReportState(
+        replication_key=replication_key,
+        start=start,
+        query_hash=str(raw.get("query_hash") or ""),
+        request_hash=str(raw.get("request_hash") or ""),
+        key_properties=reader.read(raw, "key_properties", texts_of, "a list of columns", ()),
+        coverage=dict(reader.each(raw, "partitions", partition, _PARTITION)),
+        batches=tuple(reader.each(raw, "query_batches", batch, _BATCH)),
+        not_before=reader.read(raw, "not_before", parse_date, "YYYY-MM-DD", None),
+        async_run=reader.read(raw, "async_run", async_run_of, _ASYNC_RUN, None),
+        everywhere=reader.everywhere(raw, start),
+        had_everywhere="replication_key_value" in raw,
     )
-    try:
-        state.not_before = parse_date(raw["not_before"]) if raw.get("not_before") else None
-    except _MALFORMED as error:
-        mistakes.append(f"{path}.not_before: expected YYYY-MM-DD ({_said(error)})")
-    state.async_run = _async_run(raw.get("async_run"), f"{path}.async_run", mistakes)
-    return state
+
+
+class _Reader:
+    """Reads parts of one bookmark, and collects what cannot be understood."""
+
+    def __init__(self, path: str, mistakes: list[str]) -> None:
+        self._path = path
+        self._mistakes = mistakes
+
+    def refuse(self, place: str, expected: str, raw: object) -> None:
+        self._mistakes.append(f"{self._path}{place}: expected {expected}, got {_shown(raw)}")
+
+    def check_origin(self, raw: Mapping[str, Any], replication_key: str) -> None:
+        """Find the state of another report, or of another tool."""
+        other = raw.get("replication_key")
+        remove = f"remove {self._path.removeprefix('state.')} from the state"
+        if replication_key and other and other != replication_key and "query_hash" not in raw:
+            self._mistakes.append(
+                f"{self._path}.replication_key: expected {replication_key}, got {other}: this is "
+                f"not the state of this report; {remove}"
+            )
+        if raw and not raw.keys() & _KEYS:
+            self.refuse("", f'keys as in README, "State" (or {remove})', raw)
+
+    def read(
+        self, raw: Mapping[str, Any], key: str, parse: Callable[[Any], T], expected: str, default: D
+    ) -> T | D:
+        """Read one value, which may be left out."""
+        value = raw.get(key)
+        if value is None:
+            return default
+        return self._parsed(f".{key}", parse, value, expected, default)
+
+    def each(
+        self, raw: Mapping[str, Any], key: str, parse: Callable[[Any], T], expected: str
+    ) -> Iterator[T]:
+        """Read the entries of a list that can be understood."""
+        entries = raw.get(key)
+        if not isinstance(entries, list | None):
+            self.refuse(f".{key}", "a list", entries)
+            return
+        for number, entry in enumerate(entries or []):
+            parsed = self._parsed(f".{key}[{number}]", parse, entry, expected, None)
+            if parsed is not None:
+                yield parsed
+
+    def everywhere(self, raw: Mapping[str, Any], start: date | None) -> Coverage | None:
+        """Read a bookmark of the whole stream."""
+        if not raw.get("replication_key_value"):
+            return None
+        return self._parsed("", lambda value: _coverage(value, start), raw, _PARTITION, None)
+
+    def _parsed(
+        self, place: str, parse: Callable[[Any], T], value: object, expected: str, default: D
+    ) -> T | D:
+        try:
+            return parse(value)
+        except MALFORMED:
+            self.refuse(place, expected, value)
+            return default
 
 
 def check_state(state: Mapping[str, Any], reports: Sequence[str], last_day: date) -> None:
@@ -227,7 +327,7 @@ def check_state(state: Mapping[str, Any], reports: Sequence[str], last_day: date
 
 
 def _to_come(state: ReportState, path: str, last_day: date) -> Iterator[str]:
-    """Days that cannot have been loaded yet, which would never be asked."""
+    """Find days that cannot have been loaded yet, which would never be queried."""
     for account_id, coverage in [*state.coverage.items(), ("", state.everywhere)]:
         days = [each.last for each in coverage.covered] if coverage else []
         bookmark = coverage.bookmark if coverage else None
@@ -237,153 +337,42 @@ def _to_come(state: ReportState, path: str, last_day: date) -> Iterator[str]:
             yield f"{path}: expected days up to today, got {late}{of_account}"
 
 
-def _list(raw: Mapping[str, Any], key: str, path: str, mistakes: list[str]) -> Sequence[Any]:
-    value = raw.get(key)
-    if value is None or isinstance(value, list):
-        return value or []
-    mistakes.append(f"{path}.{key}: expected a list")
-    return []
+def _shown(raw: object) -> str:
+    """Return the JSON of a value on one short line."""
+    text = json.dumps(raw)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
-def _key(raw: Any, path: str, mistakes: list[str]) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state holds
-    try:
-        return _texts(raw or [])
-    except _MALFORMED as error:
-        mistakes.append(f"{path}: expected a list of columns ({_said(error)})")
-        return ()
+def _partition(raw: Any, covered_from: date | None) -> tuple[str, Coverage]:  # noqa: ANN401 - whatever the state holds
+    return id_of(raw["context"]["account_id"]), _coverage(raw, covered_from)
 
 
-def _account_id(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
-    return _id(raw["context"]["account_id"])
-
-
-def _id(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
-    if isinstance(raw, bool) or not isinstance(raw, str | int):
-        raise TypeError(f"{raw!r} is no id")
-    return str(raw)
-
-
-def _coverage(raw: Any, start: date | None) -> Coverage:  # noqa: ANN401 - whatever the state holds
+def _coverage(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 - whatever the state holds
     value = raw.get("replication_key_value")
     bookmark = parse_date(value[:10]) if value else None
-    covered = _ranges_from_json(raw.get("covered", []))
-    if "covered" not in raw and bookmark and start and start <= bookmark:
-        covered = (DateRange(first=start, last=bookmark),)
-    stale = _ranges_from_json(raw.get("stale", []))
+    covered = ranges_of(raw["covered"]) if "covered" in raw else _up_to(bookmark, covered_from)
     fetched = tuple(_fetch(each) for each in raw.get("fetched", []))
-    return Coverage(covered=covered, stale=stale, bookmark=bookmark, fetched=fetched)
+    return Coverage(
+        covered=covered, stale=ranges_of(raw.get("stale", [])), bookmark=bookmark, fetched=fetched
+    )
 
 
 def _fetch(raw: Sequence[str]) -> Fetch:
     first, last, at = raw
-    dates = DateRange(first=parse_date(first), last=parse_date(last))
-    return Fetch(dates=dates, at=_aware(datetime.fromisoformat(at)))
+    return Fetch(dates=DateRange(first=parse_date(first), last=parse_date(last)), at=moment_of(at))
 
 
 def _fetch_to_json(fetch: Fetch) -> list[str]:
-    dates = fetch.dates
-    return [dates.first.isoformat(), dates.last.isoformat(), fetch.at.isoformat(timespec="seconds")]
+    return [*ranges_to_json((fetch.dates,))[0], fetch.at.isoformat(timespec="seconds")]
 
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def async_run_of(raw: Any) -> AsyncRun:  # noqa: ANN401 - whatever the state holds
+    """Return a run of queries submitted by themselves, as the state and the journal hold it."""
+    # An object in states of before.
+    run_id, started_at = (raw["run_id"], raw["started_at"]) if isinstance(raw, dict) else raw
+    return AsyncRun(run_id=id_of(run_id), started_at=moment_of(started_at))
 
 
-def _ranges_to_json(ranges: Sequence[DateRange]) -> list[list[str]]:
-    return [[each.first.isoformat(), each.last.isoformat()] for each in ranges]
-
-
-def _ranges_from_json(raw: Any) -> tuple[DateRange, ...]:  # noqa: ANN401 - whatever the state holds
-    return merge(
-        tuple(DateRange(first=parse_date(first), last=parse_date(last)) for first, last in raw)
-    )
-
-
-def _async_run_to_json(run: AsyncRun | None) -> list[str] | None:
+def async_run_to_json(run: AsyncRun | None) -> list[str] | None:
+    """Return a run of queries submitted by themselves, as the state and the journal hold it."""
     return [run.run_id, run.started_at.isoformat()] if run else None
-
-
-def _async_run(raw: Any, path: str, mistakes: list[str]) -> AsyncRun | None:  # noqa: ANN401 - whatever the state holds
-    if raw is None:
-        return None
-    try:
-        # An object in states of before.
-        run_id, text = (raw["run_id"], raw["started_at"]) if isinstance(raw, dict) else raw
-        started_at = datetime.fromisoformat(text)
-        return AsyncRun(run_id=_id(run_id), started_at=_aware(started_at))
-    except _MALFORMED as error:
-        mistakes.append(
-            f"{path}: expected [run id, start with offset] ({_said(error)}); "
-            "remove it to go on without it"
-        )
-        return None
-
-
-def _aware(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment} has no offset")
-    return moment
-
-
-def _batch_to_json(batch: SubmittedBatch) -> dict[str, Any]:
-    return {
-        "batch_id": batch.batch_id,
-        "submitted_at": batch.submitted_at.isoformat(),
-        "split_dates_policy": batch.split.dates.value,
-        "split_accounts_policy": batch.split.accounts.value,
-        "size": batch.size,
-        "items": [_item_to_json(place, item) for place, item in batch.items.items()],
-    }
-
-
-def _item_to_json(place: int, item: BatchItem) -> dict[str, Any]:
-    dates = _ranges_to_json((item.dates,))[0] if item.dates else None
-    fresh = {"is_fresh": True} if item.is_fresh else {}
-    return {"place": place, "accounts": list(item.accounts), "dates": dates} | fresh
-
-
-def _batch(raw: Any, report: str, path: str, mistakes: list[str]) -> SubmittedBatch | None:  # noqa: ANN401 - whatever the state holds
-    try:
-        return SubmittedBatch(
-            batch_id=_id(raw["batch_id"]),
-            submitted_at=_aware(datetime.fromisoformat(raw["submitted_at"])),
-            split=_split(raw),
-            items=(items := {int(each["place"]): _item(each, report) for each in raw["items"]}),
-            size=int(raw.get("size", max(items, default=0) + 1)),
-        )
-    except _MALFORMED as error:
-        mistakes.append(
-            f"{path}: expected a query batch as the tap writes it ({_said(error)}); "
-            "remove the entry to go on without it"
-        )
-        return None
-
-
-def _split(raw: Mapping[str, Any]) -> SplitPolicy:
-    """Return how a batch is split; until 0.1.0 the state had flags instead of the API's words."""
-    if "split_dates_policy" not in raw:
-        dates = SplitDates.DAY if raw["split_dates"] else SplitDates.NONE
-        accounts = SplitAccounts.ALL if raw["split_accounts"] else SplitAccounts.NONE
-        return SplitPolicy(dates=dates, accounts=accounts)
-    return SplitPolicy(
-        dates=SplitDates(raw["split_dates_policy"]),
-        accounts=SplitAccounts(raw["split_accounts_policy"]),
-    )
-
-
-def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
-    dates = _ranges_from_json([raw["dates"]])[0] if raw["dates"] else None
-    if dates and dates.days > _MAX_DAYS:
-        raise ValueError(f"{dates} are more days than a query batch can hold")
-    return BatchItem(
-        report=report,
-        accounts=_texts(raw["accounts"]),
-        dates=dates,
-        is_fresh=bool(raw.get("is_fresh")),
-    )
-
-
-def _texts(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state holds
-    if not isinstance(raw, list) or not all(isinstance(each, str) for each in raw):
-        raise TypeError(f"expected a list of texts, got {raw!r}")
-    return tuple(raw)

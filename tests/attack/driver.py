@@ -20,7 +20,7 @@ from tap_supermetrics.errors import TapError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import Run, utc_now
-from tests.tap import METADATA, config_for, truth
+from tests.tap import METADATA, config_for, days_covered, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,11 +92,10 @@ class Attempt:
 
     def days(self, report: str) -> set[tuple[str, date]]:
         """What the state says is done, as accounts and days."""
-        partitions = self.bookmarks.get(report, {}).get("partitions", [])
         return {
-            (partition["context"]["account_id"], day)
-            for partition in partitions
-            for first, last in partition["covered"]
+            (account, day)
+            for account, ranges in days_covered(self.bookmarks.get(report, {})).items()
+            for first, last in ranges
             for day in _days(first, last)
         }
 

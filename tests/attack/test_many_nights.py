@@ -19,7 +19,7 @@ from tap_supermetrics.emulator.clock import instant
 from tap_supermetrics.extraction import breakers, engine
 from tests.attack import driver
 from tests.attack.driver import ADS, DAY, Killed, attempt, options, some
-from tests.tap import config_for, truth
+from tests.tap import config_for, days_covered, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -119,10 +119,15 @@ class Nights:
 
     def partition(self, key: str) -> set[Day]:
         """Accounts and days that the state keeps as `covered` or `stale`."""
+        bookmark = self.bookmarks.get(NAME, {})
+        ranges = {
+            each["context"]["account_id"]: each.get(key, [])
+            for each in bookmark.get("partitions", [])
+        }
         return {
-            (partition["context"]["account_id"], day)
-            for partition in self.bookmarks.get(NAME, {}).get("partitions", [])
-            for first, last in partition.get(key, [])
+            (account, day)
+            for account, each in (days_covered(bookmark) if key == "covered" else ranges).items()
+            for first, last in each
             for day in _to(date.fromisoformat(first), date.fromisoformat(last))
         }
 

@@ -16,7 +16,7 @@ import pytest
 
 from tap_supermetrics.emulator import Emulator
 from tests.attack.driver import ADS, LAST, options, some
-from tests.tap import Target, command, config_for, truth
+from tests.tap import Target, command, config_for, days_covered, truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,9 +184,9 @@ def test_a_slow_target_that_is_asked_to_end_gets_whole_lines_and_the_state(
     # Each day that the state calls done came whole; one that was begun is not among them.
     rows = truth(emulator, ADS, FIRST, LAST)
     done = {
-        (partition["context"]["account_id"], first + timedelta(days=number))
-        for partition in target.state["bookmarks"]["google_ads"]["partitions"]
-        for first, last in [map(date.fromisoformat, each) for each in partition["covered"]]
+        (account, first + timedelta(days=number))
+        for account, ranges in days_covered(target.state["bookmarks"]["google_ads"]).items()
+        for first, last in [map(date.fromisoformat, each) for each in ranges]
         for number in range((last - first).days + 1)
     }
     got = target.tables["google_ads"]

@@ -55,5 +55,5 @@ def coverages(draw: st.DrawFn) -> Coverage:
             fetch = Fetch(dates=dates, at=draw(moments))
             coverage = coverage.with_done(dates, day(0)).with_fetch(fetch, lookback_days)
         else:
-            coverage = coverage.with_lost(dates)
+            coverage = coverage.with_stale(dates)
     return coverage

@@ -92,19 +92,19 @@ def test_done_days_are_covered_and_fresh_and_nothing_else_changes(
 
 
 @given(coverages(), date_ranges())
-def test_lost_days_make_only_covered_days_stale(coverage: Coverage, lost: DateRange) -> None:
-    after = coverage.with_lost(lost)
+def test_failed_days_make_only_covered_days_stale(coverage: Coverage, failed: DateRange) -> None:
+    after = coverage.with_stale(failed)
     assert after.covered == coverage.covered
     assert after.bookmark == coverage.bookmark
-    gone = days_of(lost) & days_of(*coverage.covered)
+    gone = days_of(failed) & days_of(*coverage.covered)
     assert days_of(*after.stale) == days_of(*coverage.stale) | gone
 
 
 @given(coverages(), date_ranges(), st.integers(0, 10))
-def test_what_was_lost_is_needed_again(
-    coverage: Coverage, lost: DateRange, lookback_days: int
+def test_what_failed_is_needed_again(
+    coverage: Coverage, failed: DateRange, lookback_days: int
 ) -> None:
-    assert coverage.with_lost(lost).needed(lost, lookback_days) == (lost,)
+    assert coverage.with_stale(failed).needed(failed, lookback_days) == (failed,)
 
 
 def test_an_empty_start_gives_no_bookmark() -> None:

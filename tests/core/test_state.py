@@ -113,7 +113,7 @@ def test_a_state_that_is_written_twice_stays_the_same(
         if is_done:
             state.mark_done("1", dates, NOW, 3)
         else:
-            state.mark_lost("1", dates)
+            state.mark_stale("1", dates)
     once = written(state)
     assert written(read(once)[0]) == once
 
@@ -133,15 +133,69 @@ def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
         "query_batches": [],
         "async_run": None,
         "not_before": None,
+        "covered_from": "2024-02-20",
         "partitions": [
             {
                 "context": {"account_id": "123"},
                 "replication_key": "Date",
                 "replication_key_value": "2024-02-23",
-                "covered": [["2024-02-20", "2024-02-23"]],
             }
         ],
     }
+
+
+@given(
+    st.dictionaries(account_ids, coverages().filter(lambda each: bool(each.covered)), max_size=4),
+    st.none() | st.dates(),
+)
+def test_coverage_does_not_depend_on_a_start_that_is_moved_later(
+    coverage: dict[str, Coverage], start: date | None
+) -> None:
+    before = ReportState(replication_key="Date", start=START, coverage=coverage)
+    after, mistakes = read(written(before), start=start)
+    assert mistakes == []
+    assert after.coverage == coverage
+
+
+def test_an_account_that_lags_behind_says_what_it_covers() -> None:
+    state = ReportState(replication_key="Date", start=START)
+    for account_id, dates in (("1", (0, 9)), ("2", (0, 5)), ("3", (2, 9)), ("4", (0, 3))):
+        state.mark_done(account_id, date_range(*dates), NOW, 0)
+    state.mark_done("4", date_range(7, 9), NOW, 0)
+    partitions = {each["context"]["account_id"]: each for each in written(state)["partitions"]}
+    assert {name for name, each in partitions.items() if "covered" in each} == {"3", "4"}
+
+
+def test_a_partition_costs_about_a_hundred_bytes() -> None:
+    state = ReportState(replication_key="Date", start=START)
+    accounts = 3_000
+    for number in range(accounts):
+        state.mark_done(str(1_000_000_000 + number), date_range(0, 40), NOW, 0)
+    assert len(json.dumps(written(state), separators=(",", ":"))) < 105 * accounts
+
+
+def test_accounts_that_all_items_of_a_query_batch_share_are_written_once() -> None:
+    accounts = tuple(str(number) for number in range(1_000_000_000, 1_000_000_300))
+    items = {
+        place: BatchItem(report="ads", accounts=accounts, dates=date_range(place, place))
+        for place in range(100)
+    }
+    policy = split(dates=False, accounts=False)
+    batch = SubmittedBatch(
+        batch_id="qrb_0a1b2c3d4e5f", submitted_at=NOW, split=policy, items=items, size=100
+    )
+    before = ReportState(replication_key="Date", start=START, batches=(batch,))
+    assert read(written(before))[0] == before
+    assert len(json.dumps(written(before))) < 100 * len(items) + 20 * len(accounts)
+
+
+def test_the_state_of_another_tool_is_told() -> None:
+    _, mistakes = read({"Date": "2024-01-05"})
+    (mistake,) = mistakes
+    assert mistake.startswith("state.bookmarks.ads: expected keys as in README")
+    assert "remove bookmarks.ads from the state" in mistake
+    assert mistake.endswith('got {"Date": "2024-01-05"}')
+    assert read({})[1] == []
 
 
 def test_coverage_after_a_gap_has_no_bookmark() -> None:
@@ -162,7 +216,7 @@ def test_when_the_days_of_the_lookback_were_read_is_kept() -> None:
 def test_a_report_that_is_read_whole_keeps_no_coverage() -> None:
     state = ReportState(replication_key="", start=None)
     state.mark_done("123", None, NOW, 0)
-    state.mark_lost("123", date_range(0, 1))
+    state.mark_stale("123", date_range(0, 1))
     assert written(state)["partitions"] == []
 
 
@@ -373,6 +427,9 @@ def test_a_malformed_state_is_a_mistake_at_its_path(raw: object, place: str) -> 
     _, mistakes = read(raw)
     (mistake,) = mistakes
     assert mistake.startswith(f"state.bookmarks.ads{place}: expected ")
+    assert ", got " in mistake
+    assert "Error" not in mistake
+    assert len(mistake) < 300
     assert "\n" not in mistake
 
 

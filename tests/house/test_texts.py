@@ -45,8 +45,8 @@ SPELLED_ELSEWHERE: Final = {
     "settings.query_url",
 }
 STRAY_SPELLINGS: Final = {
-    ("sync.state", "split_accounts_policy"),
-    ("sync.state", "split_dates_policy"),
+    ("sync.notation", "split_accounts_policy"),
+    ("sync.notation", "split_dates_policy"),
 }
 """Words of the API that the state uses too: it must not change with them."""
 

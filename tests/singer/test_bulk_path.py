@@ -24,7 +24,7 @@ from tap_supermetrics.singer.writer import MessageWriter
 from tap_supermetrics.streams import ReportStream
 from tap_supermetrics.tap import TapSupermetrics
 from tests.benchmarks.server import serving
-from tests.tap import command, config_for
+from tests.tap import command, config_for, days_covered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -286,11 +286,11 @@ def _days() -> list[date]:
 
 
 def _covered(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for partition in state["bookmarks"].get("google_ads", {}).get("partitions", []):
-        for first, last in partition["covered"]:
+    for account, ranges in days_covered(state["bookmarks"].get("google_ads", {})).items():
+        for first, last in ranges:
             for day in _days():
                 if first <= str(day) <= last:
-                    yield partition["context"]["account_id"], str(day)
+                    yield account, str(day)
 
 
 def test_nothing_waits_in_a_buffer_while_the_tap_does(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
-from tests.tap import Ended, config_for, sync
+from tests.tap import Ended, config_for, days_covered, sync
 
 GOLDEN: Final = Path(__file__).with_name("golden") / "two_reports.jsonl"
 RENEW: Final = "RENEW_GOLDEN"
@@ -127,9 +127,9 @@ def test_an_empty_day_is_covered_and_a_failed_day_is_not(messages: list[dict[str
     records = [message["record"] for message in of_type(messages, "RECORD")]
     days = {(each["_sm_account_id"], date.fromisoformat(each["Date"])) for each in records}
     covered = {
-        partition["context"]["account_id"]: partition["covered"]
+        account: ranges
         for report in messages[-1]["value"]["bookmarks"].values()
-        for partition in report["partitions"]
+        for account, ranges in days_covered(report).items()
     }
     assert not {EMPTY, FAILED} & days
     assert covered == {
@@ -153,10 +153,10 @@ def test_a_day_is_done_only_after_its_last_record(messages: list[dict[str, Any]]
 
 def covered_days(state: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [
-        (stream, partition["context"]["account_id"], day)
+        (stream, account, day)
         for stream, report in state["bookmarks"].items()
-        for partition in report["partitions"]
-        for first, last in partition["covered"]
+        for account, ranges in days_covered(report).items()
+        for first, last in ranges
         for day in ("2024-06-07", "2024-06-08", "2024-06-09")
         if first <= day <= last
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault
-from tests.tap import Target, command, config_for, sync, truth
+from tests.tap import Target, command, config_for, days_covered, sync, truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +35,7 @@ def config(emulator: Emulator, *reports: dict[str, Any], **top: Any) -> dict[str
 
 
 def covered(target: Target, name: str = "ads") -> dict[str, list[list[str]]]:
-    partitions = target.state["bookmarks"][name]["partitions"]
-    return {each["context"]["account_id"]: each["covered"] for each in partitions}
+    return days_covered(target.state["bookmarks"][name])
 
 
 def kill_with_results(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Options
-from tests.tap import Target, config_for, sync, truth
+from tests.tap import Target, config_for, days_covered, sync, truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +26,7 @@ DATES = {"start_date": str(FIRST), "end_date": str(LAST)}
 
 
 def covered(target: Target) -> dict[str, Any]:
-    partitions = target.state["bookmarks"]["google_ads"]["partitions"]
-    return {each["context"]["account_id"]: each["covered"] for each in partitions}
+    return days_covered(target.state["bookmarks"]["google_ads"])
 
 
 def test_history_is_asked_in_long_queries_and_the_newest_days_one_by_one(

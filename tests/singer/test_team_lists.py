@@ -154,7 +154,25 @@ def test_logins_that_are_not_listed_are_named_by_one_request_for_each_source(
     )
     assert said in ended.stderr
     assert "QUERY_AUTH_UNAVAILABLE" in ended.stderr
-    assert sum("query/accounts" in each.path for each in emulator.requests) == 1
+    asked = [each.path for each in emulator.requests if "query/accounts" in each.path]
+    assert len(asked) == 2  # once for the logins, once for the spelling of account ids
+
+
+@pytest.mark.parametrize("wrong", [f"{NEW[:3]}-{NEW[3:6]}-{NEW[6:]}", f"act_{NEW}", f"{NEW}/"])
+def test_an_account_that_is_spelt_otherwise_costs_nothing_and_is_named(
+    wrong: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    given = config(emulator, ds_accounts=[wrong])
+    given["queries"].append({**given["queries"][0], "name": "other", "ds_accounts": [NEW]})
+    target = Target()
+    ended = sync(given, tmp_path, target)
+
+    assert ended.code == 3, ended.stderr
+    assert f"queries[0].ds_accounts: AW does not list {wrong}; did you mean {NEW}?" in (
+        ended.stderr
+    )
+    assert target.tables.keys() == {"other"}
+    assert {account for each in emulator.queries for account in each.accounts} == {NEW}
 
 
 @pytest.mark.parametrize("code", ["ACCESS_DENIED_PERMISSIONS", "ENDPOINT_NOT_FOUND"])

@@ -1,0 +1,95 @@
+"""Names that a report gives, held against those that the API lists, before anything is paid."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.errors import TapError
+from tap_supermetrics.sync.lookups import check_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from tap_supermetrics.model import Report
+    from tap_supermetrics.sync.lookups import Lookups
+
+logger = logging.getLogger(__name__)
+
+MAX_NAMED: Final = 20
+"""So many names stand in one line; of more, only how many."""
+MIN_DIGITS: Final = 6
+"""So many digits tell an account from others, whatever stands around them."""
+
+
+def check_names(lookups: Lookups, report: Report, loaded: Collection[str]) -> None:
+    """Hold logins, segments and accounts against the lists of the API, which may lag behind.
+
+    Args:
+        lookups: the lists.
+        report: the report.
+        loaded: accounts that were loaded before, which need no check.
+
+    Raises:
+        ApiError: the API refuses everything.
+        TapError: an account is one that the API lists, spelt otherwise.
+    """
+    if report.login_names:
+        _warn_of_unlisted(report, report.login_setting, report.login_names, lookups.logins_of)
+    if report.segments:
+        _warn_of_unlisted(report, "ds_segments", report.segments, lookups.segments_of)
+    if unknown := [each for each in report.accounts.ids if each not in loaded]:
+        _check_spelling(report, unknown, lookups)
+
+
+def _warn_of_unlisted(
+    report: Report,
+    setting: str,
+    wanted: Sequence[str],
+    look_up: Callable[[Report], Mapping[str, str]],
+) -> None:
+    path = f"{report.path}.{setting}"
+    try:
+        listed = look_up(report)
+    except ApiError as error:
+        check_reason(error)
+        logger.warning("%s: not checked: %s", path, error)
+        return
+    if unknown := [each for each in wanted if each.casefold() not in listed]:
+        known = _named(sorted(listed.values())) or "none"
+        text = "%s: %s does not list %s; it lists %s"
+        logger.warning(text, path, report.ds_id, _named(unknown), known)
+
+
+def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> None:
+    """Refuse `123-456-7890`, as people see it, where the API has `1234567890`.
+
+    The API takes an id that it does not know, and then fails each of its queries, paid for. An id
+    that resembles none may be one that only another login sees.
+    """
+    try:
+        listed = lookups.account_ids_of(report)
+    except ApiError as error:
+        check_reason(error)
+        return
+    by_core = {_core(each): each for each in listed.values()}
+    unlisted = [each for each in wanted if each.casefold() not in listed]
+    meant = {each: known for each in unlisted if (known := by_core.get(_core(each)))}
+    if meant:
+        raise TapError(
+            f"{report.path}.ds_accounts: {report.ds_id} does not list {_named([*meant])}; did you "
+            f"mean {_named([*meant.values()])}?"
+        )
+
+
+def _core(account_id: str) -> str:
+    """Return what tells an id from others: its digits, where these are many."""
+    digits = "".join(filter(str.isdecimal, account_id))
+    return digits if len(digits) >= MIN_DIGITS else re.sub(r"[\W_]", "", account_id).casefold()
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

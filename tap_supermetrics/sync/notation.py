@@ -1,0 +1,121 @@
+"""Values as the state and the journal write them down, and as people edit them there.
+
+What cannot be understood raises one of `MALFORMED`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_supermetrics.dates import DateRange, merge, parse_date
+from tap_supermetrics.model import BatchItem, SplitAccounts, SplitDates, SplitPolicy, SubmittedBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+_MAX_DAYS: Final = 3660
+
+
+def id_of(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
+    """Return an id, which may have been written as a number."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int):
+        raise TypeError(f"{raw!r} is no id")
+    return str(raw)
+
+
+def texts_of(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state holds
+    """Return a list of texts."""
+    if not isinstance(raw, list) or not all(isinstance(each, str) for each in raw):
+        raise TypeError(f"{raw!r} is no list of texts")
+    return tuple(raw)
+
+
+def moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
+    """Return a moment, which must have an offset."""
+    moment = datetime.fromisoformat(raw)
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no offset")
+    return moment
+
+
+def ranges_of(raw: Any) -> tuple[DateRange, ...]:  # noqa: ANN401 - whatever the state holds
+    """Return date ranges, merged: people write them in any order."""
+    return merge(
+        tuple(DateRange(first=parse_date(first), last=parse_date(last)) for first, last in raw)
+    )
+
+
+def ranges_to_json(ranges: Iterable[DateRange]) -> list[list[str]]:
+    """Return date ranges as `[[first, last], ...]`."""
+    return [[each.first.isoformat(), each.last.isoformat()] for each in ranges]
+
+
+def batch_to_json(batch: SubmittedBatch) -> dict[str, Any]:
+    """Return what a report has in a query batch, as the state and the journal hold it."""
+    shared = _shared_accounts(batch)
+    return {
+        "batch_id": batch.batch_id,
+        "submitted_at": batch.submitted_at.isoformat(),
+        "split_dates_policy": batch.split.dates.value,
+        "split_accounts_policy": batch.split.accounts.value,
+        "size": batch.size,
+        **({"accounts": list(shared)} if shared else {}),
+        "items": [_item_to_json(place, item, shared) for place, item in batch.items.items()],
+    }
+
+
+def _shared_accounts(batch: SubmittedBatch) -> tuple[str, ...]:
+    """Return the accounts that all items have: said once, where each item may have hundreds."""
+    accounts = {item.accounts for item in batch.items.values()}
+    return next(iter(accounts)) if len(accounts) == 1 and len(batch.items) > 1 else ()
+
+
+def _item_to_json(place: int, item: BatchItem, shared: tuple[str, ...]) -> dict[str, Any]:
+    accounts = {} if shared else {"accounts": list(item.accounts)}
+    dates = ranges_to_json((item.dates,))[0] if item.dates else None
+    return {"place": place, **accounts, "dates": dates} | (
+        {"is_fresh": True} if item.is_fresh else {}
+    )
+
+
+def batch_from_json(raw: Any, report: str) -> SubmittedBatch:  # noqa: ANN401 - whatever the state holds
+    """Return what a report has in a query batch, as the state and the journal hold it.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError, OverflowError: it is no such thing.
+    """
+    shared = {"accounts": raw["accounts"]} if "accounts" in raw else {}
+    items = {int(each["place"]): _item(shared | each, report) for each in raw["items"]}
+    return SubmittedBatch(
+        batch_id=id_of(raw["batch_id"]),
+        submitted_at=moment_of(raw["submitted_at"]),
+        split=_split(raw),
+        items=items,
+        size=int(raw.get("size", max(items, default=0) + 1)),
+    )
+
+
+def _split(raw: Mapping[str, Any]) -> SplitPolicy:
+    """Return how a batch is split; until 0.1.0 the state had flags instead of the API's words."""
+    if "split_dates_policy" not in raw:
+        dates = SplitDates.DAY if raw["split_dates"] else SplitDates.NONE
+        accounts = SplitAccounts.ALL if raw["split_accounts"] else SplitAccounts.NONE
+        return SplitPolicy(dates=dates, accounts=accounts)
+    return SplitPolicy(
+        dates=SplitDates(raw["split_dates_policy"]),
+        accounts=SplitAccounts(raw["split_accounts_policy"]),
+    )
+
+
+def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
+    dates = ranges_of([raw["dates"]])[0] if raw["dates"] else None
+    if dates and dates.days > _MAX_DAYS:
+        raise ValueError(f"{dates} are more days than a query batch can hold")
+    return BatchItem(
+        report=report,
+        accounts=texts_of(raw["accounts"]),
+        dates=dates,
+        is_fresh=bool(raw.get("is_fresh")),
+    )
