@@ -104,6 +104,7 @@ class Report:
         date_range_type: set for a report that the API dates itself.
         key_properties: empty where the default key is to be used.
         types: data types that override the API's, by field.
+        blank_key_value: stands for a blank text in the key.
     """
 
     path: str
@@ -129,6 +130,7 @@ class Report:
     page_size: int
     on_type_mismatch: Literal["fail", "null"]
     metadata_columns: bool
+    blank_key_value: str
     policy: BatchPolicy
 
     @property

@@ -22,21 +22,25 @@ import msgspec
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Cell
-from tap_supermetrics.records.convert import Column, RecordReader, rows_of
-from tap_supermetrics.records.schema import DATE, ValueKind
+from tap_supermetrics.records.checks import in_key
+from tap_supermetrics.records.convert import Column, RecordReader, joined, rows_of
+from tap_supermetrics.records.schema import DATE, DIMENSIONS, ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from tap_supermetrics.records.checks import RecordChecks
+
 _Values = Sequence[Any]
 _AT_PLACE: Final = re.compile(r"\$\[\d+\]\[(\d+)\]$")
 """Where msgspec says that a value does not fit: row, then place in the row."""
 _ENCODER: Final = msgspec.json.Encoder()
+_INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _EXACT_TYPES: Final[Mapping[ValueKind, Any]] = {
     ValueKind.BOOLEAN: bool,
-    ValueKind.INTEGER: int,
-    ValueKind.NUMBER: int | float,
+    ValueKind.INTEGER: _INT64,
+    ValueKind.NUMBER: _INT64 | float,
     ValueKind.TEXT: Annotated[str, msgspec.Meta(min_length=1)],
     # As strict as `YYYY-MM-DD` and the calendar, and encoded as it came.
     ValueKind.DATE: date,
@@ -44,6 +48,8 @@ _EXACT_TYPES: Final[Mapping[ValueKind, Any]] = {
 """What a value is decoded as, by kind, when it is to be passed on as it is; never blank."""
 _SLOT: Final = b"\0"
 """Stands for what all records of a result share: a byte that JSON never has."""
+_NUL: Final = b"\\u0000"
+"""A NUL as JSON has it, which a text loses."""
 _BLANK: Final = Literal[""]
 
 
@@ -81,17 +87,25 @@ def _null_for_blank(cells: _Values) -> _Values:
     return [None if cell == "" else cell for cell in cells]
 
 
-def _blank_for_null(cells: _Values) -> _Values:
-    return [cell or "" for cell in cells]
+def _each_once(strict: Callable[[Any], Any], cells: _Values) -> _Values:
+    """Convert days, of which a block has few; the same cells where they are right already."""
+    values = {cell: strict(cell) for cell in {*cells}}
+    is_right = all(cell == value for cell, value in values.items())
+    return cells if is_right else [values[cell] for cell in cells]
 
 
 def _readings(column: Column) -> tuple[_Reading, ...]:
-    """The ways to read a column, from the fastest to the one that takes all that can be taken."""
+    """Return the ways to read a column, from the fastest to the one that takes all it can."""
     kind, strict = column.field.kind, column.strict()
     last = _Reading(Cell, lambda cells: [strict(cell) for cell in cells])
-    if kind is ValueKind.TEXT and column.is_key:
-        return _Reading(str, _as_they_are), _Reading(str | None, _blank_for_null), last
     exact = _EXACT_TYPES.get(kind)
+    if kind is ValueKind.TEXT and column.is_key:
+        blank = column.blank
+        mended = _Reading(str | None, lambda cells: [cell or blank for cell in cells])
+        return _Reading(exact if blank else str, _as_they_are), mended, last
+    if kind is ValueKind.DATE and column.is_key:
+        # As texts, which keys are compared by.
+        return _Reading(str, partial(_each_once, strict)), last
     if exact is None:
         return (last,)
     if column.is_key:
@@ -103,7 +117,7 @@ def _readings(column: Column) -> tuple[_Reading, ...]:
 
 
 def _or_blank(exact: Any) -> Any:  # noqa: ANN401 - a type
-    """The type, or null, or an empty text; a union has room for one type of text."""
+    """Return the type, or null, or an empty text; a union has room for one type of text."""
     return str | None if exact is _EXACT_TYPES[ValueKind.TEXT] else exact | None | _BLANK
 
 
@@ -126,12 +140,20 @@ class _BlockReader:
             if places.count(place) > 1:
                 self._readings[number] = self._readings[number][-1:]
         self._dated_by = reader.dated_by
+        self._dimensions = reader.dimensions
+        self._blank = reader.blank
         names = [column.name for column in reader.columns]
-        own = [DATE, *names] if reader.dated_by else names
-        self._own = [name for name in own if is_selected(name)]
-        self._is_whole = self._own == names and places == list(range(self._width))
+        added = [DATE] * bool(reader.dated_by) + [DIMENSIONS] * bool(reader.dimensions)
+        self._own = [name for name in (*added, *names) if is_selected(name)]
+        key = {*reader.checks.key}
+        self._is_whole = (
+            self._own == names and places == list(range(self._width)) and key <= {*names}
+        )
+        self._checked = key | {reader.checks.day}
         shared = [name for name in reader.shared if is_selected(name)]
         self._record = _record_maker(shared, self._own)
+        kinds = {column.name: column.field.kind for column in reader.columns}
+        self._in_key = {name: in_key(kinds.get(name, ValueKind.TEXT)) for name in reader.checks.key}
         self._decode = self._decoder()
 
     def _decoder(self) -> Callable[[bytes], list[tuple[Any, ...]]]:
@@ -141,31 +163,67 @@ class _BlockReader:
         rows: Any = list[tuple[tuple(cell_types)]]  # type: ignore[misc] # made at run time
         return msgspec.json.Decoder(rows).decode
 
-    def records(self, block: bytes) -> list[msgspec.Struct] | None:
-        """A record for each row of a block; None where a value or a row does not fit."""
-        if not self._own:
+    def records(self, block: bytes, checks: RecordChecks) -> list[msgspec.Struct] | None:
+        """Make and check a record for each row of a block.
+
+        Returns:
+            The records; None where a value, a row or a check needs a look at each row.
+        """
+        if not self._own or _NUL in block:
             return None
         try:
             rows = self._rows(block)
-            if self._is_whole and all(each[0].mend is _as_they_are for each in self._readings):
+            values = self._as_they_came(rows)
+            if values is not None:
+                self._check(values, checks, len(rows))
                 return list(starmap(self._record, rows))
             values = self._values(rows)
-        except _Unreadable:
+            self._check(values, checks, len(rows))
+        except (_Unreadable, ApiError):
             return None
         return list(map(self._record, *(values[name] for name in self._own)))
 
+    def _as_they_came(self, rows: list[tuple[Any, ...]]) -> dict[str, _Values] | None:
+        """Return the checked columns of rows that are records as they are; None for others."""
+        if not self._is_whole:
+            return None
+        checked: dict[str, _Values] = {}
+        for column, readings in zip(self._columns, self._readings, strict=True):
+            mend = readings[0].mend
+            if column.name in self._checked:
+                cells = [row[column.place] for row in rows]
+                checked[column.name] = mend(cells)
+                if checked[column.name] is not cells:
+                    return None
+            elif mend is not _as_they_are:
+                return None
+        return checked
+
     def _values(self, rows: list[tuple[Any, ...]]) -> dict[str, _Values]:
-        by_place = list(zip(*rows, strict=True))
-        try:
-            values = {
-                column.name: readings[0].mend(by_place[column.place])
-                for column, readings in zip(self._columns, self._readings, strict=True)
-            }
-        except ApiError:
-            raise _Unreadable from None
+        by_place = list(zip(*rows, strict=True)) or [()] * self._width
+        values = {
+            column.name: readings[0].mend(by_place[column.place])
+            for column, readings in zip(self._columns, self._readings, strict=True)
+        }
         if self._dated_by:
             values[DATE] = values[self._dated_by]
+        if self._dimensions:
+            pairs = [
+                zip(values[each.name], by_place[each.place], strict=True)
+                for each in self._dimensions
+            ]
+            values[DIMENSIONS] = [joined(each, self._blank) for each in zip(*pairs, strict=True)]
         return values
+
+    def _check(self, values: Mapping[str, _Values], checks: RecordChecks, count: int) -> None:
+        if checks.day:
+            checks.check_days({*values[checks.day]})
+        columns = [
+            list(map(make, values[name])) if make else values[name]
+            for name, make in self._in_key.items()
+        ]
+        keys = list(zip(*columns, strict=True)) if columns else [()] * count
+        checks.check_keys(columns[0] if len(columns) == 1 else keys)
 
     def _rows(self, block: bytes) -> list[tuple[Any, ...]]:
         try:
@@ -177,7 +235,7 @@ class _BlockReader:
         return self._rows(block)
 
     def _loosen(self, error: msgspec.ValidationError) -> None:
-        """Read the column that has a value that does not fit in the next, looser way."""
+        """Read a column that has a value that does not fit in the next, looser way."""
         match = _AT_PLACE.search(str(error))
         numbers = [
             number
@@ -209,27 +267,28 @@ class LineFormat:
     _readers: dict[Any, _BlockReader] = field(default_factory=dict)
 
     def lines(self, reader: RecordReader, blocks: Iterable[bytes]) -> Iterator[Lines]:
-        """The records of one result.
+        """Make and check the records of one result.
 
         Args:
             reader: reads its rows.
             blocks: its rows, some at a time, as JSON arrays of arrays.
 
         Raises:
-            ApiError: as `RecordReader.records`, after all lines that come before the bad row.
+            ApiError: as `RecordReader.all_records`, after the lines before the bad row.
         """
         block_reader = self._block_reader(reader)
         shared = _joined({n: value for n, value in reader.shared.items() if self.is_selected(n)})
         for block in blocks:
-            records = block_reader.records(block)
+            records = block_reader.records(block, reader.checks)
             if records is None:
                 yield from self._row_by_row(reader, block)
-            else:
+            elif records:
                 yield self._framed(records, shared)
+        reader.checks.finish()
 
     def _block_reader(self, reader: RecordReader) -> _BlockReader:
         places = (column.place for column in reader.columns)
-        layout = (reader.dated_by, reader.sent_width, *places)
+        layout = (reader.dated_by, reader.checks.key, reader.sent_width, *places)
         if layout not in self._readers:
             self._readers[layout] = _BlockReader(reader, self.is_selected)
         return self._readers[layout]
@@ -248,7 +307,7 @@ class LineFormat:
             raise refused
 
     def _framed(self, records: Sequence[Any], shared: bytes = b"") -> Lines:
-        """Each record in its message. JSON has no line breaks but those between lines."""
+        """Put each record into its message. JSON has no line breaks but those between lines."""
         begin = b'{"type":"RECORD","stream":%b,"record":' % _ENCODER.encode(self.stream)
         version = b"" if self.version is None else b',"version":%d' % self.version
         end = b'%b,"time_extracted":%b}\n' % (version, _ENCODER.encode(self.clock()))
@@ -258,7 +317,7 @@ class LineFormat:
 
 
 def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., msgspec.Struct]:
-    """Makes a record of its own values; before them is a slot for those that all share."""
+    """Return what makes a record; before its own values is a slot for those that all share."""
     names = [*shared[:1], *own]
     members = [(f"_{n}", Any, msgspec.field(name=name)) for n, name in enumerate(names)]
     record: Any = msgspec.defstruct("Record", members, gc=False)
@@ -266,7 +325,7 @@ def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., ms
 
 
 def _joined(shared: Mapping[str, str | None]) -> bytes:
-    """What all records share, as the JSON of the first value and of all members after it."""
+    """Return what all records share, as the JSON of the first value and all members after it."""
     if not shared:
         return b""
     name = _ENCODER.encode(next(iter(shared)))

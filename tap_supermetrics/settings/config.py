@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 METADATA_PREFIX: Final = "_sm_"
 _METADATA_COLUMNS: Final = tuple(
-    f"{METADATA_PREFIX}{name}" for name in ("account_id", "date", "fetched_at", "schedule_id")
+    f"{METADATA_PREFIX}{name}"
+    for name in ("account_id", "date", "fetched_at", "schedule_id", "dimensions")
 )
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 _UNSET: Final = object()
@@ -316,6 +317,7 @@ def _report(path: str, own: Mapping[str, Any], description: str | None) -> Repor
         page_size=own["page_size"],
         on_type_mismatch=own["on_type_mismatch"],
         metadata_columns=own["metadata_columns"],
+        blank_key_value=own["blank_key_value"],
         policy=BatchPolicy(
             split=SplitPolicy(
                 dates=SplitDates(own["split_dates_policy"]),

@@ -183,6 +183,15 @@ OVERRIDABLE: Final[tuple[Setting, ...]] = (
         ),
     ),
     Setting(
+        name="blank_key_value",
+        kind=kinds.text("a text, which may be empty", r".*"),
+        default="",
+        description=(
+            "What stands for a blank text in the key, such as `(none)` for targets that refuse "
+            "an empty text there."
+        ),
+    ),
+    Setting(
         name="metadata_columns",
         kind=kinds.flag(),
         default=True,
@@ -279,8 +288,9 @@ ONLY_IN_REPORT: Final[tuple[Setting, ...]] = (
         name="key_properties",
         kind=kinds.texts("a list of fields"),
         description=(
-            "The key of the stream; left out: `_sm_account_id` and the report's dimensions. Rows "
-            "that share a key lose their query: a target would drop all but one."
+            "The key of the stream; left out: `_sm_account_id`, the day, the report's text "
+            "dimensions, and the others as `_sm_dimensions`. Rows that share a key lose their "
+            "query: a target would drop all but one."
         ),
     ),
     Setting(
@@ -288,8 +298,8 @@ ONLY_IN_REPORT: Final[tuple[Setting, ...]] = (
         kind=kinds.text(),
         description=(
             "The date field by which the report is loaded incrementally, or `_sm_date` for a "
-            "report that has none but is to be loaded day by day. Left out: the report's first "
-            "date field."
+            "report that has none but is to be loaded day by day. Left out: the data source's own "
+            "day, such as `Date`; another date does not date its row."
         ),
     ),
     Setting(

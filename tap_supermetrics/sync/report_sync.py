@@ -200,6 +200,7 @@ def courses_of(
             report=report,
             schema=schema,
             is_dated=dated,
+            mismatches=Mismatches(are_refused=report.on_type_mismatch == "fail"),
             state=_state(report, schema, bookmarks.get(report.name), now, mistakes),
         )
         for report, schema, dated in _discover(lookups, reports)

@@ -20,8 +20,7 @@ from tap_supermetrics.extraction.extraction import Extraction, HeldResults, find
 from tap_supermetrics.extraction.refusals import DOUBTFUL_AFTER
 from tap_supermetrics.extraction.results import Lost
 from tap_supermetrics.planning.plan import emission_order, recent_days
-from tap_supermetrics.records.checks import with_own_days, with_unique_keys
-from tap_supermetrics.records.convert import RecordReader, rows_of
+from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.sync.report_sync import courses_of
 from tap_supermetrics.sync.state import AsyncRun
@@ -215,7 +214,7 @@ class Run:
         A day counts as done when the next record is asked for after its last one: the one who
         writes records asks again only after writing.
         """
-        return self._emission(name, _records)
+        return self._emission(name, RecordReader.all_records)
 
     def lines(self, name: str, line_format: LineFormat) -> Iterator[Lines]:
         """The same records as RECORD messages, many at a time; the same holds for these."""
@@ -239,13 +238,7 @@ class Run:
             self._lost(course, outcome)
             return
         try:
-            reader, blocks = self._reader(course, outcome), outcome.spool.blocks()
-            if key := course.report.key_properties:
-                blocks = with_unique_keys(blocks, reader, key)
-            day, dates = course.schema.replication_key, outcome.query.dates
-            if day in course.report.fields and dates:
-                blocks = with_own_days(blocks, reader, day, dates)
-            for each in convert(reader, blocks):
+            for each in convert(self._reader(course, outcome), outcome.spool.blocks()):
                 yield each
                 self._save_news()
         except ApiError as error:
@@ -278,7 +271,8 @@ class Run:
                 FETCHED_AT: result.fetched_at.isoformat(timespec="milliseconds"),
                 SCHEDULE_ID: result.schedule_id,
             },
-            course.mismatches if course.report.on_type_mismatch == "null" else None,
+            course.mismatches,
+            dates,
         )
 
     def _lost(self, course: Course, lost: Lost) -> None:
@@ -382,10 +376,6 @@ class Run:
 def _may_be_had_later(outcome: Outcome) -> bool:
     """Whether the API may still hold results, which it refuses until a person has acted."""
     return isinstance(outcome, Lost) and outcome.error.fate is Fate.STOP
-
-
-def _records(reader: RecordReader, blocks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    return (record for block in blocks for record in reader.records(rows_of(block)))
 
 
 def _started_at(run: AsyncRun) -> datetime:

@@ -243,7 +243,8 @@ def test_a_block_that_is_no_rows_loses_the_query(block: bytes) -> None:
 def test_records_before_a_value_that_does_not_fit_are_given_first() -> None:
     bad = [*GOOD[:5], "many", *GOOD[6:]]
     reader = RecordReader(schema(), echo(), metadata(None), None)
-    found, error = by_lines(line_format(), reader, blocks([GOOD, GOOD, bad, GOOD], 4))
+    another = ["2024-03-01", "Sale", *GOOD[2:]]
+    found, error = by_lines(line_format(), reader, blocks([GOOD, another, bad, GOOD], 4))
     assert len(found) == 2
     assert "TYPE_MISMATCH: field Clicks" in error
 

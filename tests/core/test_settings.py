@@ -64,6 +64,7 @@ def test_a_small_configuration_has_the_defaults() -> None:
             page_size=10_000,
             on_type_mismatch="fail",
             metadata_columns=True,
+            blank_key_value="",
             policy=policy(),
         ),
     )
