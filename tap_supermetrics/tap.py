@@ -133,7 +133,8 @@ class TapSupermetrics(Tap):
         """One stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
         streams = [
-            ReportStream(self, report, schemas[report.name]) for report in self.settings.reports
+            ReportStream(self, self, report, schemas[report.name])
+            for report in self.settings.reports
         ]
         if self.input_catalog is not None:
             check_catalog(self.input_catalog, streams)

@@ -61,6 +61,11 @@ class RecordChecks:
     _hashes: set[int] = field(default_factory=set)
     _older: list[array[int]] = field(default_factory=list)
 
+    @property
+    def held(self) -> int:
+        """Number of keys that are held as a set."""
+        return len(self._hashes)
+
     def check_days(self, days: Iterable[str]) -> None:
         """Hold days of rows against the days that were asked for.
 

@@ -275,26 +275,26 @@ class RecordReader:
                 raise ApiError(
                     "RESULT_MISMATCH", f"expected rows of {self._width} values, got {len(row)}"
                 )
-            record: dict[str, Any] = self.shared.copy()
-            if self.dated_by:
-                record[DATE] = None
-            if self.dimensions:
-                record[DIMENSIONS] = None
+            record = self._begun()
             for name, place, convert in columns:
                 record[name] = convert(row[place])
-            if self.dated_by:
-                record[DATE] = record[self.dated_by]
-            if self.dimensions:
-                record[DIMENSIONS] = self._joined(record, row)
+            self._derive(record, row)
             if self.checks.day:
                 self.checks.check_days((record[self.checks.day],))
             self.checks.check_key(key_of(record))
             yield record
 
-    def _joined(self, record: Mapping[str, Any], row: Row) -> str:
-        return joined(
-            [(record[each.name], row[each.place]) for each in self.dimensions], self.blank
-        )
+    def _begun(self) -> dict[str, Any]:
+        """Return a record with places for the tap's own columns, which come first."""
+        derived = [DATE] * bool(self.dated_by) + [DIMENSIONS] * bool(self.dimensions)
+        return self.shared | dict.fromkeys(derived)
+
+    def _derive(self, record: dict[str, Any], row: Row) -> None:
+        if self.dated_by:
+            record[DATE] = record[self.dated_by]
+        if self.dimensions:
+            pairs = [(record[each.name], row[each.place]) for each in self.dimensions]
+            record[DIMENSIONS] = joined(pairs, self.blank)
 
     def _key_maker(self) -> Callable[[Mapping[str, Any]], Any]:
         kinds = {each.name: each.field.kind for each in self.columns}

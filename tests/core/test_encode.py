@@ -264,6 +264,7 @@ def test_rows_that_need_no_mending_give_the_same_records(
         for each in reader.records(rows)
     ]
     made = line_format(selected.__contains__)
+    reader = RecordReader(found, placed, metadata(day), None)
     assert by_lines(made, reader, blocks(rows, 2)) == (expected, "")
 
 
@@ -283,6 +284,7 @@ def test_only_selected_columns_are_written(selected: set[str]) -> None:
         expected = [exact({n: v for n, v in each.items() if n in selected}) for each in whole]
         made = line_format(selected.__contains__)
         for rows in (GOOD, [*GOOD[:5], "5", *GOOD[6:]], [*GOOD, None]):
+            reader = RecordReader(schema(), echo(), metadata(day), None)
             assert by_lines(made, reader, blocks([rows], 1)) == (expected, "")
 
 

@@ -90,6 +90,7 @@ _OVERRIDES: dict[str, tuple[object, str, object]] = {
     "max_rows": (5_000, "max_rows", 5_000),
     "page_size": (100, "page_size", 100),
     "on_type_mismatch": ("null", "on_type_mismatch", "null"),
+    "blank_key_value": ("(none)", "blank_key_value", "(none)"),
     "metadata_columns": (False, "metadata_columns", False),
 }
 _OWN: dict[str, tuple[object, str, object]] = {
