@@ -2,9 +2,9 @@
 
 What is changed of the SDK's streams is all in here, checked against singer-sdk 0.54 and 0.55:
 
-- The tap keeps its own state (`tap_supermetrics.sync.state`): the SDK's knows one bookmark per stream
-  or partition, moves it with every record, and has no lookback. So what the SDK does to bookmarks
-  is switched off.
+- The tap keeps its own state (`tap_supermetrics.sync.state`): the SDK's knows one bookmark per
+  stream or partition, moves it with every record, and has no lookback. So what the SDK does to
+  bookmarks is switched off.
 - Records are written as whole lines, many at a time (`_sync_records`), unless something is asked
   for that the SDK does record by record: stream maps, flattening, BATCH files, a limit.
 - Of a catalog and of stream maps, what would lose rows is refused or warned of.
@@ -13,6 +13,7 @@ What is changed of the SDK's streams is all in here, checked against singer-sdk 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from singer_sdk import Stream
@@ -21,6 +22,7 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.encode import LineFormat
+from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types
 from tap_supermetrics.singer.inputs import in_one_line
 from tap_supermetrics.sync.run import utc_now
 
@@ -69,6 +71,8 @@ class ReportStream(Stream):
     ) -> None:
         super().__init__(tap, schema=dict(schema.json_schema), name=report.name)
         self._invocation = invocation
+        self.report = report
+        self._fixed = frozenset(each.name for each in schema.other_dimensions)
         self.primary_keys = schema.key_properties
         self.replication_key = schema.replication_key or None
         for doubt in schema.doubts():
@@ -203,6 +207,25 @@ class ReportStream(Stream):
             )
         return mistakes
 
+    def follow(self, entry: CatalogEntry) -> list[str]:
+        """Give columns the types of a catalog where that loses nothing.
+
+        Returns:
+            A line for each type that values cannot follow.
+        """
+        mask = entry.metadata.resolve_selection()
+        own = {n: each for n, each in self.schema["properties"].items() if mask["properties", n]}
+        types = CatalogTypes()
+        if mask.get((), True):
+            given = entry.schema.to_dict().get("properties") or {}
+            types = catalog_types(given, own, self._fixed, f"--catalog: {self.name}")
+        if types.as_text:
+            pinned = {**self.report.types, **dict.fromkeys(types.as_text, TEXT)}
+            # A default key must stay what it is, whatever becomes a text.
+            key = tuple(self.primary_keys)
+            self.report = replace(self.report, types=pinned, key_properties=key)
+        return list(types.mistakes)
+
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
         """None: all accounts are read by one pass, whatever the state lists."""
@@ -226,7 +249,7 @@ def check_catalog(catalog: Catalog, streams: Sequence[ReportStream]) -> None:
     mistakes = []
     for stream in streams:
         if entry := catalog.get_stream(stream.name):
-            mistakes += stream.mistakes_in(entry)
+            mistakes += [*stream.mistakes_in(entry), *stream.follow(entry)]
         else:
             logger.warning(
                 "--catalog: %s is a report in the settings, but not in the catalog: it is not "

@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -138,6 +139,7 @@ class TapSupermetrics(Tap):
         ]
         if self.input_catalog is not None:
             check_catalog(self.input_catalog, streams)
+            self.settings = replace(self.settings, reports=tuple(s.report for s in streams))
         return streams
 
     def setup_mapper(self) -> None:
