@@ -18,7 +18,7 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.records.schema import DATE, ValueKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from tap_supermetrics.dates import DateRange
 
@@ -95,15 +95,15 @@ class RecordChecks:
         if len(self._hashes) >= MAX_HASHES:
             self._put_away()
 
-    def check_keys(self, keys: Sequence[Any]) -> None:
+    def check_keys(self, keys: Iterable[Any], count: int) -> None:
         """Look for keys among each other and among those before them.
 
         Raises:
             ApiError: KEY_NOT_UNIQUE when two records share a key; none of these keys is then held.
         """
         hashes = {*map(hash, keys)}
-        if len(hashes) != len(keys) or not self._hashes.isdisjoint(hashes):
-            raise self._not_unique(_first_again(keys, self._hashes))
+        if len(hashes) != count or not self._hashes.isdisjoint(hashes):
+            raise self._not_unique(None)
         self._hashes |= hashes
         if len(self._hashes) >= MAX_HASHES:
             self._put_away()
@@ -131,12 +131,3 @@ class RecordChecks:
             f"rows share the key {', '.join(self.whole_key)}{told}; a target would keep one of "
             "them",
         )
-
-
-def _first_again(keys: Sequence[Any], hashes: set[int]) -> Any:  # noqa: ANN401 - as the keys
-    seen = set(hashes)
-    for key in keys:
-        if hash(key) in seen:
-            return key
-        seen.add(hash(key))
-    return None

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import starmap
+from operator import itemgetter, ne
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
@@ -73,10 +74,12 @@ class _Reading:
     Attributes:
         cell_type: what its cells are decoded as; others are refused.
         mend: makes the values of the cells of a block.
+        is_days: whether the cells are texts of days, which mostly need no mending.
     """
 
     cell_type: Any
     mend: Callable[[_Values], _Values]
+    is_days: bool = False
 
 
 def _as_they_are(cells: _Values) -> _Values:
@@ -87,11 +90,14 @@ def _null_for_blank(cells: _Values) -> _Values:
     return [None if cell == "" else cell for cell in cells]
 
 
+def _no_key(_: object) -> tuple[()]:
+    return ()
+
+
 def _each_once(strict: Callable[[Any], Any], cells: _Values) -> _Values:
-    """Convert days, of which a block has few; the same cells where they are right already."""
+    """Convert days, of which a block has few."""
     values = {cell: strict(cell) for cell in {*cells}}
-    is_right = all(cell == value for cell, value in values.items())
-    return cells if is_right else [values[cell] for cell in cells]
+    return [values[cell] for cell in cells]
 
 
 def _readings(column: Column) -> tuple[_Reading, ...]:
@@ -105,7 +111,7 @@ def _readings(column: Column) -> tuple[_Reading, ...]:
         return _Reading(exact if blank else str, _as_they_are), mended, last
     if kind is ValueKind.DATE and column.is_key:
         # As texts, which keys are compared by.
-        return _Reading(str, partial(_each_once, strict)), last
+        return _Reading(str, partial(_each_once, strict), is_days=True), last
     if exact is None:
         return (last,)
     if column.is_key:
@@ -145,15 +151,18 @@ class _BlockReader:
         names = [column.name for column in reader.columns]
         added = [DATE] * bool(reader.dated_by) + [DIMENSIONS] * bool(reader.dimensions)
         self._own = [name for name in (*added, *names) if is_selected(name)]
-        key = {*reader.checks.key}
-        self._is_whole = (
-            self._own == names and places == list(range(self._width)) and key <= {*names}
-        )
-        self._checked = key | {reader.checks.day}
-        shared = [name for name in reader.shared if is_selected(name)]
-        self._record = _record_maker(shared, self._own)
         kinds = {column.name: column.field.kind for column in reader.columns}
         self._in_key = {name: in_key(kinds.get(name, ValueKind.TEXT)) for name in reader.checks.key}
+        self._is_whole = (
+            self._own == names
+            and places == list(range(self._width))
+            and self._in_key.keys() <= {*names}
+            and not any(self._in_key.values())
+        )
+        key_places = [names.index(name) for name in self._in_key if name in names]
+        self._key_of: Callable[[Any], Any] = itemgetter(*key_places) if key_places else _no_key
+        shared = [name for name in reader.shared if is_selected(name)]
+        self._record = _record_maker(shared, self._own)
         self._decode = self._decoder()
 
     def _decoder(self) -> Callable[[bytes], list[tuple[Any, ...]]]:
@@ -173,9 +182,7 @@ class _BlockReader:
             return None
         try:
             rows = self._rows(block)
-            values = self._as_they_came(rows)
-            if values is not None:
-                self._check(values, checks, len(rows))
+            if self._check_as_they_came(rows, checks):
                 return list(starmap(self._record, rows))
             values = self._values(rows)
             self._check(values, checks, len(rows))
@@ -183,21 +190,21 @@ class _BlockReader:
             return None
         return list(map(self._record, *(values[name] for name in self._own)))
 
-    def _as_they_came(self, rows: list[tuple[Any, ...]]) -> dict[str, _Values] | None:
-        """Return the checked columns of rows that are records as they are; None for others."""
+    def _check_as_they_came(self, rows: list[tuple[Any, ...]], checks: RecordChecks) -> bool:
+        """Check rows that are records as they are; return False for others, unchecked."""
         if not self._is_whole:
-            return None
-        checked: dict[str, _Values] = {}
-        for column, readings in zip(self._columns, self._readings, strict=True):
-            mend = readings[0].mend
-            if column.name in self._checked:
-                cells = [row[column.place] for row in rows]
-                checked[column.name] = mend(cells)
-                if checked[column.name] is not cells:
-                    return None
-            elif mend is not _as_they_are:
-                return None
-        return checked
+            return False
+        for column, (first, *_) in zip(self._columns, self._readings, strict=True):
+            if first.mend is _as_they_are:
+                continue
+            # Of days there are few, and as texts they can be right already.
+            values = {*map(itemgetter(column.place), rows)}
+            if not first.is_days or any(map(ne, values, first.mend([*values]))):
+                return False
+            if column.name == checks.day:
+                checks.check_days(values)
+        checks.check_keys(map(self._key_of, rows), len(rows))
+        return True
 
     def _values(self, rows: list[tuple[Any, ...]]) -> dict[str, _Values]:
         by_place = list(zip(*rows, strict=True)) or [()] * self._width
@@ -222,8 +229,8 @@ class _BlockReader:
             list(map(make, values[name])) if make else values[name]
             for name, make in self._in_key.items()
         ]
-        keys = list(zip(*columns, strict=True)) if columns else [()] * count
-        checks.check_keys(columns[0] if len(columns) == 1 else keys)
+        keys: Iterable[Any] = zip(*columns, strict=True) if columns else [()] * count
+        checks.check_keys(columns[0] if len(columns) == 1 else keys, count)
 
     def _rows(self, block: bytes) -> list[tuple[Any, ...]]:
         try:
