@@ -2,9 +2,9 @@
 
 What is changed of the SDK's streams is all in here, checked against singer-sdk 0.54 and 0.55:
 
-- The tap keeps its own state (`tap_supermetrics.state`): the SDK's knows one bookmark per stream
-  or partition, moves it with every record, and has no lookback. So what the SDK does to bookmarks
-  is switched off.
+- The tap keeps its own state (`tap_supermetrics.sync.state`): the SDK's knows one bookmark per
+  stream or partition, moves it with every record, and has no lookback. So what the SDK does to
+  bookmarks is switched off.
 - Records are written as whole lines, many at a time (`_sync_records`), unless something is asked
   for that the SDK does record by record: stream maps, flattening, BATCH files, a limit.
 - Of a catalog and of stream maps, what would lose rows is refused or warned of.
@@ -13,7 +13,8 @@ What is changed of the SDK's streams is all in here, checked against singer-sdk 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -21,30 +22,43 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.encode import LineFormat
+from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types
 from tap_supermetrics.singer.inputs import in_one_line
 from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-    from singer_sdk import singerlib
+    from singer_sdk import Tap, singerlib
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
     from tap_supermetrics.model import Report
     from tap_supermetrics.records.schema import RecordSchema
-    from tap_supermetrics.tap import TapSupermetrics
+    from tap_supermetrics.singer.writer import MessageWriter
+    from tap_supermetrics.sync.run import Run
 
 
 logger = logging.getLogger(__name__)
+
+
+class Invocation(Protocol):
+    """One invocation of the tap, as its streams see it."""
+
+    message_writer: MessageWriter
+    is_test: bool
+
+    def started_run(self) -> Run:
+        """Return the run, which the first call starts for all selected streams."""
 
 
 class ReportStream(Stream):
     """The records of one report.
 
     Args:
-        tap: the tap.
+        tap: the tap, for the SDK.
+        invocation: the same, as this module sees it.
         report: the entry of `queries`.
         schema: what its records look like.
     """
@@ -52,33 +66,39 @@ class ReportStream(Stream):
     # Values are converted by their API types already.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(self, tap: TapSupermetrics, report: Report, schema: RecordSchema) -> None:
+    def __init__(
+        self, tap: Tap, invocation: Invocation, report: Report, schema: RecordSchema
+    ) -> None:
         super().__init__(tap, schema=dict(schema.json_schema), name=report.name)
-        self._supermetrics = tap
+        self._invocation = invocation
+        self.report = report
+        self._fixed = frozenset(each.name for each in schema.other_dimensions)
         self.primary_keys = schema.key_properties
         self.replication_key = schema.replication_key or None
+        for doubt in schema.doubts():
+            logger.warning("%s.%s", report.path, doubt)
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
-        """Every record of the report; the run begins with the first stream that is asked."""
-        return self._supermetrics.started_run().records(self.name) if self.is_wanted else ()
+        """Give every record; the run begins with the first stream that is asked."""
+        return self._invocation.started_run().records(self.name) if self.is_wanted else ()
 
     def get_batches(
         self, batch_config: BatchConfig, context: Context | None = None
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
-        """Records as files; the SDK then writes the state, after each of its messages."""
-        self._supermetrics.started_run().writes_state = False
+        """Write records to files; the SDK then writes the state, after each of its messages."""
+        self._invocation.started_run().writes_state = False
         return super().get_batches(batch_config, context)
 
     def _write_state_message(self) -> None:
         """Leave it to the run, which knows what a STATE message costs, but where files are made."""
-        if not self._supermetrics.started_run().writes_state:
+        if not self._invocation.started_run().writes_state:
             super()._write_state_message()
 
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
         """Write all records: by lines where that is the same, else as the SDK does."""
-        if self._supermetrics.is_test:
+        if self._invocation.is_test:
             yield from self._sync_first(write_messages=write_messages)
         elif context is None and write_messages and self._can_write_lines:
             self._sync_lines()
@@ -96,7 +116,7 @@ class ReportStream(Stream):
     def _generate_record_messages(
         self, record: Record
     ) -> Generator[singerlib.RecordMessage, None, None]:
-        """The messages of a record.
+        """Make the messages of a record.
 
         Raises:
             SettingsError: a stream map cannot be applied to it.
@@ -133,7 +153,7 @@ class ReportStream(Stream):
 
     def _sync_lines(self) -> None:
         """Do what the SDK's `_sync_records` does, with many records at a time."""
-        run, writer = self._supermetrics.started_run(), self._supermetrics.message_writer
+        run, writer = self._invocation.started_run(), self._invocation.message_writer
         line_format = LineFormat(
             stream=self.stream_maps[0].stream_alias,
             version=self._stream_version,
@@ -191,6 +211,25 @@ class ReportStream(Stream):
             )
         return mistakes
 
+    def follow(self, entry: CatalogEntry) -> list[str]:
+        """Give columns the types of a catalog where that loses nothing.
+
+        Returns:
+            A line for each type that values cannot follow.
+        """
+        mask = entry.metadata.resolve_selection()
+        own = {n: each for n, each in self.schema["properties"].items() if mask["properties", n]}
+        types = CatalogTypes()
+        if mask.get((), True):
+            given = entry.schema.to_dict().get("properties") or {}
+            types = catalog_types(given, own, self._fixed, f"--catalog: {self.name}")
+        if types.as_text:
+            pinned = {**self.report.types, **dict.fromkeys(types.as_text, TEXT)}
+            # A default key must stay what it is, whatever becomes a text.
+            key = tuple(self.primary_keys)
+            self.report = replace(self.report, types=pinned, key_properties=key)
+        return list(types.mistakes)
+
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
         """None: all accounts are read by one pass, whatever the state lists."""
@@ -214,7 +253,7 @@ def check_catalog(catalog: Catalog, streams: Sequence[ReportStream]) -> None:
     mistakes = []
     for stream in streams:
         if entry := catalog.get_stream(stream.name):
-            mistakes += stream.mistakes_in(entry)
+            mistakes += [*stream.mistakes_in(entry), *stream.follow(entry)]
         else:
             logger.warning(
                 "--catalog: %s is a report in the settings, but not in the catalog: it is not "

@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -133,12 +134,15 @@ class TapSupermetrics(Tap):
         """Return a stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
         streams = [
-            ReportStream(self, report, schemas[report.name])
+            ReportStream(self, self, report, schemas[report.name])
             for report in self.settings.reports
             if report.name in schemas
         ]
         if self.input_catalog is not None:
             check_catalog(self.input_catalog, streams)
+            typed = {stream.report.name: stream.report for stream in streams}
+            reports = tuple(typed.get(each.name, each) for each in self.settings.reports)
+            self.settings = replace(self.settings, reports=reports)
         return streams
 
     def setup_mapper(self) -> None:

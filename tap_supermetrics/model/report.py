@@ -126,6 +126,12 @@ class Overridable:
         " loads null and counts it.",
         default="fail",
     )
+    blank_key_value: str = setting(
+        kinds.text("a text, which may be empty", r".*"),
+        "What stands for a blank text in the key, such as `(none)` for targets that refuse an empty"
+        " text there.",
+        default="",
+    )
     metadata_columns: bool = setting(
         kinds.flag(),
         "Add `_sm_account_id`, `_sm_date`, `_sm_fetched_at` and `_sm_schedule_id` to every record. "
@@ -220,14 +226,16 @@ class Report(Overridable):
     # Records
     key_properties: tuple[str, ...] = setting(
         kinds.texts("a list of fields"),
-        "The key of the stream; left out: `_sm_account_id` and the report's dimensions. Rows that "
-        "share a key lose their query: a target would drop all but one.",
+        "The key of the stream; left out: `_sm_account_id`, the day, the report's text dimensions, "
+        "and the others as `_sm_dimensions`. Rows that share a key lose their query: a target would"
+        " drop all but one.",
         unset=(),
     )
     replication_key: str | None = setting(
         kinds.text(),
         "The date field by which the report is loaded incrementally, or `_sm_date` for a report "
-        "that has none but is to be loaded day by day. Left out: the report's first date field.",
+        "that has none but is to be loaded day by day. Left out: the data source's own day, such "
+        "as `Date`; another date does not date its row.",
     )
     types: Mapping[str, Any] = setting(
         kinds.mapping("an object of field id and data type"),

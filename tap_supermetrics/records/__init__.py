@@ -2,8 +2,9 @@
 
 ```
 encode   rows -> RECORD messages, many at a time
-checks   that a key tells rows apart, and that their day is theirs
 convert  rows -> records, one at a time
+checks   that keys tell records apart, and that their days were asked for
 schema   API data types -> JSON Schema, key, replication key
+names    names of columns as targets see them
 ```
 """

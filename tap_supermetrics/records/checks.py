@@ -1,90 +1,133 @@
-"""Checks of rows: that a key which the user chose tells them apart, and that their day is theirs.
+"""Checks of what is written: that a key tells records apart, and that their day was asked for.
 
-The default key has every dimension, by which the API groups. A shorter one may be shared by rows,
-and a target that knows the key would keep one of them and drop the others without a word. And a
+A target that knows the key keeps one of the records that share it and drops the others without a
+word. So keys are compared as they are written: two different cells may become one value. And a
 date that is not the row's day, such as the start of a campaign, is the same on many days.
+
+Two queries of a plan cannot write the same key: they differ in account or day, both are in the
+default key, and the day of every row is held against its query.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.records.convert import rows_of
-from tap_supermetrics.records.schema import DATE
+from tap_supermetrics.records.schema import DATE, ValueKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
 
-    from tap_supermetrics.api.wire import Cell
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.records.convert import Column, RecordReader
 
-MAX_ROWS: Final = 10_000
-"""So many rows of a result are looked at: a key that is too short shows early."""
+MAX_HASHES: Final = 200_000
+"""So many keys are held as a set of hashes, 100 bytes each; older ones take 8 bytes each."""
+_EXACT: Final = frozenset({ValueKind.TEXT, ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
+"""Kinds whose values are texts, whose hashes of 64 bits differ where the texts do."""
 
 
-def with_unique_keys(
-    blocks: Iterable[bytes], reader: RecordReader, key_properties: tuple[str, ...]
-) -> Iterator[bytes]:
-    """The same blocks, each after a look at the keys of its rows.
+def in_key(kind: ValueKind) -> Callable[[Any], Any] | None:
+    """Return what makes a value of a kind comparable in a key; None where it is already.
 
-    Args:
-        blocks: rows, some at a time, as JSON arrays of arrays.
-        reader: knows where the fields are.
-        key_properties: the key; the tap's own columns in it are the same for all rows of a day.
-
-    Raises:
-        ApiError: KEY_NOT_UNIQUE when two rows share a key.
+    Hashes of numbers repeat: -1 and -2 share one.
     """
-    names = {*key_properties} | ({reader.dated_by} if DATE in key_properties else set())
-    places = [column.place for column in reader.columns if column.name in names]
-    seen: set[tuple[Cell, ...]] = set()
-    for block in blocks:
-        if len(seen) < MAX_ROWS:
-            for row in rows_of(block):
-                key = tuple(row[place] for place in places if place < len(row))
-                if key in seen:
-                    raise ApiError(
-                        "KEY_NOT_UNIQUE",
-                        f"rows share the key {', '.join(key_properties)}, for example {key}; "
-                        "a target would keep one of them",
-                    )
-                seen.add(key)
-        yield block
+    if kind in _EXACT:
+        return None
+    return _number_in_key if kind is ValueKind.NUMBER else str
 
 
-def with_own_days(
-    blocks: Iterable[bytes], reader: RecordReader, replication_key: str, dates: DateRange
-) -> Iterator[bytes]:
-    """The same blocks, after a look at the days of the rows of the first.
+def _number_in_key(value: float) -> str:
+    # As a target holds it: 1 and 1.0 are one number.
+    return repr(float(value))
 
-    Args:
-        blocks: rows, some at a time, as JSON arrays of arrays.
-        reader: knows where the fields are.
-        replication_key: the field that should hold the day of a row.
-        dates: the days that were asked for.
 
-    Raises:
-        ApiError: RESULT_MISMATCH when a row is of another day.
+@dataclass(slots=True, kw_only=True)
+class RecordChecks:
+    """Checks of the records of one result.
+
+    Attributes:
+        key: columns of the key whose values differ within a result.
+        whole_key: all columns of the key, as messages name them.
+        day: the field that holds the day of a row; empty where none does.
+        dates: the days that were asked for; None where the API determines them.
     """
-    column = next(each for each in reader.columns if each.name == replication_key)
-    is_first = True
-    for block in blocks:
-        for row in rows_of(block) if is_first else ():
-            _check_day(column, row, dates)
-        is_first = False
-        yield block
 
+    key: tuple[str, ...]
+    whole_key: tuple[str, ...]
+    day: str
+    dates: DateRange | None
+    _hashes: set[int] = field(default_factory=set)
+    _older: list[array[int]] = field(default_factory=list)
 
-def _check_day(column: Column, row: Sequence[Cell], dates: DateRange) -> None:
-    try:
-        day = str(column.convert(row[column.place]))
-    except (ApiError, LookupError):
-        return  # which is told when the row is read
-    if not str(dates.first) <= day <= str(dates.last):
-        raise ApiError(
-            "RESULT_MISMATCH",
-            f"{column.name} is {day} in a result for {dates}, so it is not the day of the row; set "
-            f"`replication_key` to the field that is, or to {DATE}",
+    @property
+    def held(self) -> int:
+        """Number of keys that are held as a set."""
+        return len(self._hashes)
+
+    def check_days(self, days: Iterable[str]) -> None:
+        """Hold days of rows against the days that were asked for.
+
+        Raises:
+            ApiError: RESULT_MISMATCH when a row is of another day.
+        """
+        if self.dates is None:
+            return
+        first, last = str(self.dates.first), str(self.dates.last)
+        for day in days:
+            if not first <= day <= last:
+                raise ApiError(
+                    "RESULT_MISMATCH",
+                    f"{self.day} is {day} in a result for {self.dates}, so it is not the day of "
+                    f"the row; set `replication_key` to the field that is, or to {DATE}",
+                )
+
+    def check_key(self, key: Any) -> None:  # noqa: ANN401 - a value, or a tuple of values
+        """Look for a key among those before it.
+
+        Raises:
+            ApiError: KEY_NOT_UNIQUE when a record before has it.
+        """
+        if hash(key) in self._hashes:
+            raise self._not_unique(key)
+        self._hashes.add(hash(key))
+        if len(self._hashes) >= MAX_HASHES:
+            self._put_away()
+
+    def check_keys(self, keys: Iterable[Any], count: int) -> None:
+        """Look for keys among each other and among those before them.
+
+        Raises:
+            ApiError: KEY_NOT_UNIQUE when two records share a key; none of these keys is then held.
+        """
+        hashes = {*map(hash, keys)}
+        if len(hashes) != count or not self._hashes.isdisjoint(hashes):
+            raise self._not_unique(None)
+        self._hashes |= hashes
+        if len(self._hashes) >= MAX_HASHES:
+            self._put_away()
+
+    def finish(self) -> None:
+        """Look for keys that are far apart in a long result.
+
+        Raises:
+            ApiError: KEY_NOT_UNIQUE when two records share a key.
+        """
+        if self._older:
+            self._put_away()
+
+    def _put_away(self) -> None:
+        # Set against array costs less than a search for each key.
+        if not all(map(self._hashes.isdisjoint, self._older)):
+            raise self._not_unique(None)
+        self._older.append(array("q", self._hashes))
+        self._hashes = set()
+
+    def _not_unique(self, example: Any) -> ApiError:  # noqa: ANN401 - a value, or a tuple of values
+        told = "" if example is None else f", for example {repr(example)[:200]}"
+        return ApiError(
+            "KEY_NOT_UNIQUE",
+            f"rows share the key {', '.join(self.whole_key)}{told}; a target would keep one of "
+            "them",
         )

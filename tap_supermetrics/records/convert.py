@@ -18,16 +18,24 @@ import msgspec
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Row
 from tap_supermetrics.dates import parse_date
-from tap_supermetrics.records.schema import DATE, Field, RecordSchema, ValueKind
+from tap_supermetrics.records.checks import RecordChecks, in_key
+from tap_supermetrics.records.schema import DATE, DIMENSIONS, Field, RecordSchema, ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_supermetrics.api.wire import Cell, FieldEcho
+    from tap_supermetrics.dates import DateRange
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _TIME_OF_DAY: Final = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?"
 _DATETIME: Final = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})[ T]({_TIME_OF_DAY})")
+_MIDNIGHT: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[ T]00:00(?::00(?:\.0+)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?", re.ASCII
+)
+"""A day as the start of it; a source's own zone is the zone of its days."""
+_INT64: Final = range(-(2**63), 2**63)
+"""Integers that targets can hold."""
 
 
 def _to_boolean(cell: Cell) -> bool:
@@ -37,6 +45,13 @@ def _to_boolean(cell: Cell) -> bool:
 
 
 def _to_integer(cell: Cell) -> int:
+    number = _to_whole(cell)
+    if number not in _INT64:
+        raise ValueError(cell)
+    return number
+
+
+def _to_whole(cell: Cell) -> int:
     if isinstance(cell, bool):
         raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
     if isinstance(cell, int):
@@ -44,7 +59,7 @@ def _to_integer(cell: Cell) -> int:
     if isinstance(cell, str):
         # Text first as it is: a float would round ids and micros beyond 2**53.
         whole = re.fullmatch(r"([+-]?\d+)(\.0*)?", cell)
-        return int(whole[1]) if whole else _to_integer(float(cell))
+        return int(whole[1]) if whole else _to_whole(float(cell))
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
     raise ValueError(cell)
@@ -54,6 +69,7 @@ def _to_number(cell: Cell) -> float:
     if isinstance(cell, bool):
         raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
     if isinstance(cell, int):
+        float(cell)  # an OverflowError where no double holds it
         return cell
     if isinstance(cell, str) and not _NUMBER.fullmatch(cell):
         raise ValueError(cell)
@@ -65,7 +81,8 @@ def _to_number(cell: Cell) -> float:
 
 def _to_text(cell: Cell) -> str:
     if isinstance(cell, str):
-        return cell
+        # PostgreSQL and others refuse a NUL in a text.
+        return cell.replace("\0", "") if "\0" in cell else cell
     if isinstance(cell, bool):
         return "true" if cell else "false"
     is_whole = isinstance(cell, float) and cell.is_integer()
@@ -76,7 +93,8 @@ def _to_date(cell: Cell) -> str:
     text = str(cell)
     if re.fullmatch(r"\d{8}", text, re.ASCII):
         text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
-    return parse_date(text).isoformat()
+    midnight = _MIDNIGHT.fullmatch(text)
+    return parse_date(midnight[1] if midnight else text).isoformat()
 
 
 def _to_datetime(cell: Cell) -> str:
@@ -109,13 +127,22 @@ _FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TI
 
 @dataclass(slots=True, kw_only=True)
 class Mismatches:
-    """Values that did not fit their type and became null, counted per field of one report."""
+    """Values of one report that were changed to fit their type, counted per field.
 
+    Attributes:
+        are_refused: whether a metric that does not fit fails its query; a dimension never does.
+        counts: values that became null.
+        examples: the first of them.
+        nuls: texts that lost a NUL.
+    """
+
+    are_refused: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    nuls: Counter[str] = field(default_factory=Counter)
 
     def note(self, name: str, cell: Cell) -> None:
-        """One more value of the field `name`."""
+        """Count one more value of the field `name` that became null."""
         self.counts[name] += 1
         self.examples.setdefault(name, repr(cell)[:60])
 
@@ -124,7 +151,7 @@ _ROWS: Final = msgspec.json.Decoder(list[Row])
 
 
 def rows_of(block: bytes) -> list[Row]:
-    """The rows of a block of a result, a JSON array of arrays.
+    """Return the rows of a block of a result, a JSON array of arrays.
 
     Raises:
         ApiError: RESULT_MISMATCH when a row is no array of plain values.
@@ -141,12 +168,14 @@ class Column:
     """A field's place in the rows of one result, and what makes its values.
 
     Attributes:
-        is_key: its values must never be null.
+        is_key: whether its values are never null.
+        blank: stands for a blank; None where null does.
     """
 
     field: Field
     place: int
     is_key: bool
+    blank: str | None
     convert: Callable[[Cell], Any]
 
     @property
@@ -155,28 +184,32 @@ class Column:
         return self.field.name
 
     def strict(self) -> Callable[[Cell], Any]:
-        """Converts a cell, and never lets a value pass that does not fit.
+        """Return what converts a cell, and lets no value pass that does not fit.
 
         Raises:
             ApiError: TYPE_MISMATCH, by what is returned.
         """
-        return _converter(self.field, None, is_key=self.is_key)
+        return _converter(self.field, self.blank, None, is_key=self.is_key)
 
 
 class RecordReader:
-    """Makes records of the rows of one result.
+    """Makes records of the rows of one result, and checks them.
 
     Args:
         schema: what records look like.
         echo: how the API placed the fields in this result.
         metadata: values of the tap's own columns; `_sm_date` is None where rows say it.
         mismatches: where values that do not fit are counted; None to fail on the first.
+        dates: the days that were asked for; None where the API determines them.
 
     Attributes:
         columns: the fields, in the order requested.
         shared: values of the tap's own columns that all records of the result have.
         dated_by: the field that gives `_sm_date`; empty where all records share it.
+        dimensions: columns that `_sm_dimensions` joins.
+        blank: what stands for a blank in it.
         sent_width: how many cells a row has, as far as the API says.
+        checks: of the records of this result.
 
     Raises:
         ApiError: RESULT_MISMATCH when a requested field is not in the result; FIELD_NOT_LISTED
@@ -189,52 +222,104 @@ class RecordReader:
         echo: Sequence[FieldEcho],
         metadata: Mapping[str, str | None],
         mismatches: Mismatches | None,
+        dates: DateRange | None = None,
     ) -> None:
         _check_assumed(schema.fields, echo)
         places = _places(echo)
-        never_null = {*schema.key_properties, schema.replication_key}
+        noted = mismatches or Mismatches(are_refused=True)
+        never_null = {*schema.key_properties, schema.replication_key, schema.day}
+        self.blank = schema.blank
         self.columns = tuple(
-            Column(
-                field=each,
-                place=_place(each, places),
-                is_key=each.name in never_null,
-                convert=_converter(each, mismatches, is_key=each.name in never_null),
-            )
+            _column(each, _place(each, places), schema.blank, noted, is_key=each.name in never_null)
             for each in schema.fields
         )
         self.shared = {name: metadata[name] for name in schema.metadata_columns}
         is_dated_by_rows = self.shared.get(DATE, "") is None and schema.replication_key != DATE
-        self.dated_by = schema.replication_key if is_dated_by_rows else ""
+        self.dated_by = schema.day if is_dated_by_rows else ""
         if self.dated_by:
             del self.shared[DATE]
+        others = schema.other_dimensions
+        self.dimensions = tuple(each for each in self.columns if each.field in others)
         self.sent_width = 1 + max(places.values())
         self._width = 1 + max(column.place for column in self.columns)
+        self.checks = self._checks(schema, dates)
 
-    def records(self, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-        """One record for each row, in order.
+    def _checks(self, schema: RecordSchema, dates: DateRange | None) -> RecordChecks:
+        constant = {*self.shared}
+        if dates and dates.days == 1:
+            constant.add(schema.day)
+        key = tuple(name for name in schema.key_properties if name not in constant)
+        return RecordChecks(key=key, whole_key=schema.key_properties, day=schema.day, dates=dates)
+
+    def all_records(self, blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+        """Make and check the records of a whole result, one by one.
 
         Raises:
-            ApiError: RESULT_MISMATCH for a row that is too short, TYPE_MISMATCH for a value that
-                does not fit its type.
+            ApiError: as `records`; KEY_NOT_UNIQUE at the end too.
+        """
+        for block in blocks:
+            yield from self.records(rows_of(block))
+        self.checks.finish()
+
+    def records(self, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+        """Make and check one record for each row, in order.
+
+        Raises:
+            ApiError: RESULT_MISMATCH for a row that is too short or of another day, TYPE_MISMATCH
+                for a value that does not fit its type, KEY_NOT_UNIQUE for a key that was there.
         """
         columns = [(each.name, each.place, each.convert) for each in self.columns]
+        key_of = self._key_maker()
         for row in rows:
             if len(row) < self._width:
                 raise ApiError(
                     "RESULT_MISMATCH", f"expected rows of {self._width} values, got {len(row)}"
                 )
-            record: dict[str, Any] = self.shared.copy()
-            if self.dated_by:
-                record[DATE] = None
+            record = self._begun()
             for name, place, convert in columns:
                 record[name] = convert(row[place])
-            if self.dated_by:
-                record[DATE] = record[self.dated_by]
+            self._derive(record, row)
+            if self.checks.day:
+                self.checks.check_days((record[self.checks.day],))
+            self.checks.check_key(key_of(record))
             yield record
+
+    def _begun(self) -> dict[str, Any]:
+        """Return a record with places for the tap's own columns, which come first."""
+        derived = [DATE] * bool(self.dated_by) + [DIMENSIONS] * bool(self.dimensions)
+        return self.shared | dict.fromkeys(derived)
+
+    def _derive(self, record: dict[str, Any], row: Row) -> None:
+        if self.dated_by:
+            record[DATE] = record[self.dated_by]
+        if self.dimensions:
+            pairs = [(record[each.name], row[each.place]) for each in self.dimensions]
+            record[DIMENSIONS] = joined(pairs, self.blank)
+
+    def _key_maker(self) -> Callable[[Mapping[str, Any]], Any]:
+        kinds = {each.name: each.field.kind for each in self.columns}
+        makers = [(name, in_key(kinds.get(name, ValueKind.TEXT))) for name in self.checks.key]
+
+        def key_of(record: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a value, or a tuple
+            key = tuple(make(record[name]) if make else record[name] for name, make in makers)
+            return key[0] if len(key) == 1 else key
+
+        return key_of
+
+
+def joined(values: Iterable[tuple[Any, Cell]], blank: str) -> str:
+    """Return the values of dimensions as one text of a key.
+
+    Args:
+        values: each as it is written, and as it came, which counts where it became null.
+        blank: stands for an empty text.
+    """
+    kept = ("" if cell is None else cell if value is None else value for value, cell in values)
+    return "|".join(map(_to_text, kept)) or blank
 
 
 def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
-    """A metric in the key would make a new row of every restated value.
+    """Refuse a metric in the key, which would make a new row of every restated value.
 
     The API understands more ids than it lists, `cost` for `spend` among them (observed).
     """
@@ -255,7 +340,7 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
 
 
 def _places(echo: Sequence[FieldEcho]) -> dict[str, int]:
-    """Place by field id, in any case; as requested counts more than as the API calls it."""
+    """Return places by field id, in any case; as requested counts more than as the API calls it."""
     placed = [(each, each.data_column) for each in echo if each.data_column is not None]
     by_field_id = {each.field_id.casefold(): place for each, place in placed}
     by_requested_id = {each.id.casefold(): place for each, place in placed}
@@ -273,11 +358,20 @@ def _place(each: Field, places: Mapping[str, int]) -> int:
     return place
 
 
+def _column(each: Field, place: int, blank: str, mismatches: Mismatches, *, is_key: bool) -> Column:
+    own_blank = blank if is_key and each.kind is ValueKind.TEXT else None
+    # A dimension that does not fit is told, but a day is not lost for it.
+    refuses = is_key or (mismatches.are_refused and not each.is_dimension)
+    convert = _converter(each, own_blank, None if refuses else mismatches, is_key=is_key)
+    if each.kind is ValueKind.TEXT:
+        convert = _counting_nuls(convert, each.name, mismatches)
+    return Column(field=each, place=place, is_key=is_key, blank=own_blank, convert=convert)
+
+
 def _converter(
-    each: Field, mismatches: Mismatches | None, *, is_key: bool
+    each: Field, blank: str | None, mismatches: Mismatches | None, *, is_key: bool
 ) -> Callable[[Cell], Any]:
     plain, kind = _CONVERTERS[each.kind], each.kind
-    blank: Any = "" if is_key and kind is ValueKind.TEXT else None
     known: dict[Cell, Any] = {}
 
     def convert(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind
@@ -285,12 +379,13 @@ def _converter(
             return blank
         try:
             if kind not in _FEW_VALUES:
-                return plain(cell)
+                value = plain(cell)
+                return blank if value == "" else value
             if cell not in known:
                 known[cell] = plain(cell)
             return known[cell]
         except _MISFITS:
-            if mismatches is None or is_key:
+            if mismatches is None:
                 raise _misfit(each, cell, is_key=is_key) from None
             mismatches.note(each.name, cell)
             return None
@@ -298,9 +393,27 @@ def _converter(
     return convert
 
 
+def _counting_nuls(
+    convert: Callable[[Cell], Any], name: str, mismatches: Mismatches
+) -> Callable[[Cell], Any]:
+    def counting(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind
+        if isinstance(cell, str) and "\0" in cell:
+            mismatches.nuls[name] += 1
+        return convert(cell)
+
+    return counting
+
+
 def _misfit(each: Field, cell: Cell, *, is_key: bool) -> ApiError:
-    role = " of the key" if is_key else ""
+    role, remedy = "", ""
+    if is_key:
+        role = " of the key"
+        as_text = f"`types: {{{each.name}: string.text.value}}`"
+        remedy = (
+            f"; a key cannot hold it: make it a text by {as_text}, or leave it out of "
+            "`key_properties`"
+        )
     return ApiError(
         "TYPE_MISMATCH",
-        f"field {each.name}{role} is {each.data_type}, got {repr(cell)[:60]}",
+        f"field {each.name}{role} is {each.data_type}, got {repr(cell)[:60]}{remedy}",
     )

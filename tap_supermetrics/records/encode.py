@@ -16,27 +16,32 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import starmap
+from operator import itemgetter, ne
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Cell
-from tap_supermetrics.records.convert import Column, RecordReader, rows_of
-from tap_supermetrics.records.schema import DATE, ValueKind
+from tap_supermetrics.records.checks import in_key
+from tap_supermetrics.records.convert import Column, RecordReader, joined, rows_of
+from tap_supermetrics.records.schema import DATE, DIMENSIONS, ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from tap_supermetrics.records.checks import RecordChecks
+
 _Values = Sequence[Any]
 _AT_PLACE: Final = re.compile(r"\$\[\d+\]\[(\d+)\]$")
 """Where msgspec says that a value does not fit: row, then place in the row."""
 _ENCODER: Final = msgspec.json.Encoder()
+_INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _EXACT_TYPES: Final[Mapping[ValueKind, Any]] = {
     ValueKind.BOOLEAN: bool,
-    ValueKind.INTEGER: int,
-    ValueKind.NUMBER: int | float,
+    ValueKind.INTEGER: _INT64,
+    ValueKind.NUMBER: _INT64 | float,
     ValueKind.TEXT: Annotated[str, msgspec.Meta(min_length=1)],
     # As strict as `YYYY-MM-DD` and the calendar, and encoded as it came.
     ValueKind.DATE: date,
@@ -44,6 +49,8 @@ _EXACT_TYPES: Final[Mapping[ValueKind, Any]] = {
 """What a value is decoded as, by kind, when it is to be passed on as it is; never blank."""
 _SLOT: Final = b"\0"
 """Stands for what all records of a result share: a byte that JSON never has."""
+_NUL: Final = b"\\u0000"
+"""A NUL as JSON has it, which a text loses."""
 _BLANK: Final = Literal[""]
 
 
@@ -67,10 +74,12 @@ class _Reading:
     Attributes:
         cell_type: what its cells are decoded as; others are refused.
         mend: makes the values of the cells of a block.
+        is_days: whether the cells are texts of days, which mostly need no mending.
     """
 
     cell_type: Any
     mend: Callable[[_Values], _Values]
+    is_days: bool = False
 
 
 def _as_they_are(cells: _Values) -> _Values:
@@ -81,17 +90,28 @@ def _null_for_blank(cells: _Values) -> _Values:
     return [None if cell == "" else cell for cell in cells]
 
 
-def _blank_for_null(cells: _Values) -> _Values:
-    return [cell or "" for cell in cells]
+def _no_key(_: object) -> tuple[()]:
+    return ()
+
+
+def _each_once(strict: Callable[[Any], Any], cells: _Values) -> _Values:
+    """Convert days, of which a block has few."""
+    values = {cell: strict(cell) for cell in {*cells}}
+    return [values[cell] for cell in cells]
 
 
 def _readings(column: Column) -> tuple[_Reading, ...]:
-    """The ways to read a column, from the fastest to the one that takes all that can be taken."""
+    """Return the ways to read a column, from the fastest to the one that takes all it can."""
     kind, strict = column.field.kind, column.strict()
     last = _Reading(Cell, lambda cells: [strict(cell) for cell in cells])
-    if kind is ValueKind.TEXT and column.is_key:
-        return _Reading(str, _as_they_are), _Reading(str | None, _blank_for_null), last
     exact = _EXACT_TYPES.get(kind)
+    if kind is ValueKind.TEXT and column.is_key:
+        blank = column.blank
+        mended = _Reading(str | None, lambda cells: [cell or blank for cell in cells])
+        return _Reading(exact if blank else str, _as_they_are), mended, last
+    if kind is ValueKind.DATE and column.is_key:
+        # As texts, which keys are compared by.
+        return _Reading(str, partial(_each_once, strict), is_days=True), last
     if exact is None:
         return (last,)
     if column.is_key:
@@ -103,7 +123,7 @@ def _readings(column: Column) -> tuple[_Reading, ...]:
 
 
 def _or_blank(exact: Any) -> Any:  # noqa: ANN401 - a type
-    """The type, or null, or an empty text; a union has room for one type of text."""
+    """Return the type, or null, or an empty text; a union has room for one type of text."""
     return str | None if exact is _EXACT_TYPES[ValueKind.TEXT] else exact | None | _BLANK
 
 
@@ -126,10 +146,21 @@ class _BlockReader:
             if places.count(place) > 1:
                 self._readings[number] = self._readings[number][-1:]
         self._dated_by = reader.dated_by
+        self._dimensions = reader.dimensions
+        self._blank = reader.blank
         names = [column.name for column in reader.columns]
-        own = [DATE, *names] if reader.dated_by else names
-        self._own = [name for name in own if is_selected(name)]
-        self._is_whole = self._own == names and places == list(range(self._width))
+        added = [DATE] * bool(reader.dated_by) + [DIMENSIONS] * bool(reader.dimensions)
+        self._own = [name for name in (*added, *names) if is_selected(name)]
+        kinds = {column.name: column.field.kind for column in reader.columns}
+        self._in_key = {name: in_key(kinds.get(name, ValueKind.TEXT)) for name in reader.checks.key}
+        self._is_whole = (
+            self._own == names
+            and places == list(range(self._width))
+            and self._in_key.keys() <= {*names}
+            and not any(self._in_key.values())
+        )
+        key_places = [names.index(name) for name in self._in_key if name in names]
+        self._key_of: Callable[[Any], Any] = itemgetter(*key_places) if key_places else _no_key
         shared = [name for name in reader.shared if is_selected(name)]
         self._record = _record_maker(shared, self._own)
         self._decode = self._decoder()
@@ -141,31 +172,65 @@ class _BlockReader:
         rows: Any = list[tuple[tuple(cell_types)]]  # type: ignore[misc] # made at run time
         return msgspec.json.Decoder(rows).decode
 
-    def records(self, block: bytes) -> list[msgspec.Struct] | None:
-        """A record for each row of a block; None where a value or a row does not fit."""
-        if not self._own:
+    def records(self, block: bytes, checks: RecordChecks) -> list[msgspec.Struct] | None:
+        """Make and check a record for each row of a block.
+
+        Returns:
+            The records; None where a value, a row or a check needs a look at each row.
+        """
+        if not self._own or _NUL in block:
             return None
         try:
             rows = self._rows(block)
-            if self._is_whole and all(each[0].mend is _as_they_are for each in self._readings):
+            if self._check_as_they_came(rows, checks):
                 return list(starmap(self._record, rows))
             values = self._values(rows)
-        except _Unreadable:
+            self._check(values, checks, len(rows))
+        except (_Unreadable, ApiError):
             return None
         return list(map(self._record, *(values[name] for name in self._own)))
 
+    def _check_as_they_came(self, rows: list[tuple[Any, ...]], checks: RecordChecks) -> bool:
+        """Check rows that are records as they are; return False for others, unchecked."""
+        if not self._is_whole:
+            return False
+        for column, (first, *_) in zip(self._columns, self._readings, strict=True):
+            if first.mend is _as_they_are:
+                continue
+            # Of days there are few, and as texts they can be right already.
+            values = {*map(itemgetter(column.place), rows)}
+            if not first.is_days or any(map(ne, values, first.mend([*values]))):
+                return False
+            if column.name == checks.day:
+                checks.check_days(values)
+        checks.check_keys(map(self._key_of, rows), len(rows))
+        return True
+
     def _values(self, rows: list[tuple[Any, ...]]) -> dict[str, _Values]:
-        by_place = list(zip(*rows, strict=True))
-        try:
-            values = {
-                column.name: readings[0].mend(by_place[column.place])
-                for column, readings in zip(self._columns, self._readings, strict=True)
-            }
-        except ApiError:
-            raise _Unreadable from None
+        by_place = list(zip(*rows, strict=True)) or [()] * self._width
+        values = {
+            column.name: readings[0].mend(by_place[column.place])
+            for column, readings in zip(self._columns, self._readings, strict=True)
+        }
         if self._dated_by:
             values[DATE] = values[self._dated_by]
+        if self._dimensions:
+            pairs = [
+                zip(values[each.name], by_place[each.place], strict=True)
+                for each in self._dimensions
+            ]
+            values[DIMENSIONS] = [joined(each, self._blank) for each in zip(*pairs, strict=True)]
         return values
+
+    def _check(self, values: Mapping[str, _Values], checks: RecordChecks, count: int) -> None:
+        if checks.day:
+            checks.check_days({*values[checks.day]})
+        columns = [
+            list(map(make, values[name])) if make else values[name]
+            for name, make in self._in_key.items()
+        ]
+        keys: Iterable[Any] = zip(*columns, strict=True) if columns else [()] * count
+        checks.check_keys(columns[0] if len(columns) == 1 else keys, count)
 
     def _rows(self, block: bytes) -> list[tuple[Any, ...]]:
         try:
@@ -177,7 +242,7 @@ class _BlockReader:
         return self._rows(block)
 
     def _loosen(self, error: msgspec.ValidationError) -> None:
-        """Read the column that has a value that does not fit in the next, looser way."""
+        """Read a column that has a value that does not fit in the next, looser way."""
         match = _AT_PLACE.search(str(error))
         numbers = [
             number
@@ -209,27 +274,28 @@ class LineFormat:
     _readers: dict[Any, _BlockReader] = field(default_factory=dict)
 
     def lines(self, reader: RecordReader, blocks: Iterable[bytes]) -> Iterator[Lines]:
-        """The records of one result.
+        """Make and check the records of one result.
 
         Args:
             reader: reads its rows.
             blocks: its rows, some at a time, as JSON arrays of arrays.
 
         Raises:
-            ApiError: as `RecordReader.records`, after all lines that come before the bad row.
+            ApiError: as `RecordReader.all_records`, after the lines before the bad row.
         """
         block_reader = self._block_reader(reader)
         shared = _joined({n: value for n, value in reader.shared.items() if self.is_selected(n)})
         for block in blocks:
-            records = block_reader.records(block)
+            records = block_reader.records(block, reader.checks)
             if records is None:
                 yield from self._row_by_row(reader, block)
-            else:
+            elif records:
                 yield self._framed(records, shared)
+        reader.checks.finish()
 
     def _block_reader(self, reader: RecordReader) -> _BlockReader:
         places = (column.place for column in reader.columns)
-        layout = (reader.dated_by, reader.sent_width, *places)
+        layout = (reader.dated_by, reader.checks.key, reader.sent_width, *places)
         if layout not in self._readers:
             self._readers[layout] = _BlockReader(reader, self.is_selected)
         return self._readers[layout]
@@ -248,7 +314,7 @@ class LineFormat:
             raise refused
 
     def _framed(self, records: Sequence[Any], shared: bytes = b"") -> Lines:
-        """Each record in its message. JSON has no line breaks but those between lines."""
+        """Put each record into its message. JSON has no line breaks but those between lines."""
         begin = b'{"type":"RECORD","stream":%b,"record":' % _ENCODER.encode(self.stream)
         version = b"" if self.version is None else b',"version":%d' % self.version
         end = b'%b,"time_extracted":%b}\n' % (version, _ENCODER.encode(self.clock()))
@@ -258,7 +324,7 @@ class LineFormat:
 
 
 def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., msgspec.Struct]:
-    """Makes a record of its own values; before them is a slot for those that all share."""
+    """Return what makes a record; before its own values is a slot for those that all share."""
     names = [*shared[:1], *own]
     members = [(f"_{n}", Any, msgspec.field(name=name)) for n, name in enumerate(names)]
     record: Any = msgspec.defstruct("Record", members, gc=False)

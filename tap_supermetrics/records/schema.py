@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.records.names import clashes
 from tap_supermetrics.settings import METADATA_PREFIX
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ ACCOUNT_ID: Final = f"{METADATA_PREFIX}account_id"
 DATE: Final = f"{METADATA_PREFIX}date"
 FETCHED_AT: Final = f"{METADATA_PREFIX}fetched_at"
 SCHEDULE_ID: Final = f"{METADATA_PREFIX}schedule_id"
+DIMENSIONS: Final = f"{METADATA_PREFIX}dimensions"
 _METADATA_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     ACCOUNT_ID: {
         "type": ["string"],
@@ -38,9 +40,16 @@ _METADATA_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
         "description": "The API's id of the query that gave the record.",
     },
 }
+_DIMENSIONS_SCHEMA: Final[dict[str, Any]] = {
+    "type": ["string"],
+    "description": (
+        "Dimensions that are neither text nor the day, as text, joined by |: part of the key."
+    ),
+}
 _UNLISTED_TYPE: Final = "string.text.value"
-_DAY_FIELDS: Final = frozenset({"date", "day"})
-"""What data sources call the day of a row."""
+_DAY_FIELDS: Final = frozenset({"date", "day", "reportdate", "statdate", "segmentsdate", "gadate"})
+"""Names of the field that holds the day of a row, as data sources write them, letters only."""
+_LONG_TEXT: Final = "string.text.url"
 
 
 class ValueKind(Enum):
@@ -55,7 +64,7 @@ class ValueKind(Enum):
     TIME = ("string", "time")
 
     def schema(self, *, nullable: bool) -> dict[str, Any]:
-        """JSON Schema of the value."""
+        """Return the JSON Schema of the value."""
         json_type, json_format = self.value
         types = [json_type, "null"] if nullable else [json_type]
         return {"type": types} | ({"format": json_format} if json_format else {})
@@ -111,6 +120,12 @@ class Field:
         """Return what its values become."""
         return kind_of(self.data_type)
 
+    @property
+    def may_be_day(self) -> bool:
+        """Whether it is called as data sources call the day, and holds dates."""
+        letters = "".join(filter(str.isalpha, self.name.casefold()))
+        return self.is_dimension and self.kind is ValueKind.DATE and letters in _DAY_FIELDS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordSchema:
@@ -120,22 +135,65 @@ class RecordSchema:
         fields: in the order requested.
         key_properties: the key; its values are never null.
         replication_key: empty for a report that is read whole.
+        day: the field that holds the day of a row; empty where none does.
+        blank: what stands for a blank text in the key.
         json_schema: JSON Schema of a record.
     """
 
     fields: tuple[Field, ...]
     key_properties: tuple[str, ...]
     replication_key: str
+    day: str
+    blank: str
     json_schema: Mapping[str, Any]
 
     @property
     def metadata_columns(self) -> tuple[str, ...]:
-        """The tap's own columns that records carry."""
+        """Own columns of the tap that all records of a day share."""
         return tuple(name for name in _METADATA_SCHEMAS if name in self.json_schema["properties"])
+
+    @property
+    def other_dimensions(self) -> tuple[Field, ...]:
+        """Fields that `_sm_dimensions` joins; none where the key has no such column."""
+        if DIMENSIONS not in self.key_properties:
+            return ()
+        return tuple(each for each in self.fields if _is_other(each, self.day))
+
+    def doubts(self) -> list[str]:
+        """Name what is likely to go wrong with these records, and the setting that mends it."""
+        return [*self._doubts_of_day(), *self._doubts_of_names(), *self._doubts_of_key()]
+
+    def _doubts_of_day(self) -> list[str]:
+        if self.replication_key or self.day:
+            return []
+        return [
+            f"replication_key: {each.name} is a date, but not known to be the day of its row, so "
+            f"it is an ordinary dimension and the report is read whole; set `replication_key` to "
+            f"{each.name} if it is the day, or to {DATE} to load day by day"
+            for each in self.fields
+            if each.is_dimension and each.kind is ValueKind.DATE
+        ]
+
+    def _doubts_of_names(self) -> list[str]:
+        return [
+            f"fields: {first} and {second} are one column to some targets, which compare names "
+            "in small letters, signs as `_`, cut off at 63 bytes; leave one out, or rename it by "
+            "`stream_maps`"
+            for first, second in clashes(self.json_schema["properties"])
+        ]
+
+    def _doubts_of_key(self) -> list[str]:
+        return [
+            f"key_properties: {each.name} is an address and part of the key; some targets refuse "
+            "a key of more than 2,704 bytes; set `key_properties` without it if others tell "
+            "rows apart"
+            for each in self.fields
+            if each.name in self.key_properties and each.data_type.casefold() == _LONG_TEXT
+        ]
 
 
 def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
-    """The shape of a report's records.
+    """Return the schema of a report's records.
 
     Args:
         report: the report.
@@ -149,12 +207,16 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
         _field(name, by_id.get(name) or by_id.get(name.casefold()), report)
         for name in report.fields
     )
-    replication_key = _replication_key(report, fields)
-    key = report.key_properties or _default_key(fields, replication_key)
+    day = _day(report, fields)
+    # The API dates a report with a `date_range_type`: then rows have a day, but no bookmark.
+    replication_key = "" if report.date_range_type else report.replication_key or day
+    key = report.key_properties or _default_key(fields, day, replication_key)
     return RecordSchema(
         fields=fields,
         key_properties=key,
         replication_key=replication_key,
+        day=day,
+        blank=report.blank_key_value,
         json_schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
     )
 
@@ -192,19 +254,26 @@ def _description(info: FieldInfo | None, data_type: str) -> str:
     return " ".join(parts)
 
 
-def _replication_key(report: Report, fields: Sequence[Field]) -> str:
-    if report.date_range_type:
-        return ""
-    dates = [each.name for each in fields if each.kind is ValueKind.DATE and each.is_dimension]
-    # Other dates, such as the start of a campaign, are not the day of the row.
-    likely = sorted(dates, key=lambda name: name.casefold() not in _DAY_FIELDS)
-    return report.replication_key or next(iter(likely), "")
+def _day(report: Report, fields: Sequence[Field]) -> str:
+    """Return the field that holds the day: the user's, else the one called so.
+
+    Other dates, such as the start of a campaign or of a week, are not the day of the row.
+    """
+    if report.replication_key:
+        return "" if report.replication_key == DATE else report.replication_key
+    return next((each.name for each in fields if each.may_be_day), "")
 
 
-def _default_key(fields: Sequence[Field], replication_key: str) -> tuple[str, ...]:
-    dimensions = tuple(each.name for each in fields if each.is_dimension)
+def _default_key(fields: Sequence[Field], day: str, replication_key: str) -> tuple[str, ...]:
+    """Return account, day and text dimensions; others could be blank, which no key holds."""
     by_day = (DATE,) if replication_key == DATE else ()
-    return (ACCOUNT_ID, *by_day, *dimensions)
+    in_key = tuple(each.name for each in fields if each.is_dimension and not _is_other(each, day))
+    others = (DIMENSIONS,) if any(_is_other(each, day) for each in fields) else ()
+    return (ACCOUNT_ID, *by_day, *in_key, *others)
+
+
+def _is_other(each: Field, day: str) -> bool:
+    return each.is_dimension and each.kind is not ValueKind.TEXT and each.name != day
 
 
 def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> dict[str, Any]:
@@ -213,6 +282,8 @@ def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> di
         for name, schema in _METADATA_SCHEMAS.items()
         if keeps_all or name in needed
     }
+    if DIMENSIONS in needed:
+        properties[DIMENSIONS] = _DIMENSIONS_SCHEMA
     for each in fields:
         schema = each.kind.schema(nullable=each.name not in needed)
         properties[each.name] = schema | {"description": each.description}

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 METADATA_PREFIX: Final = "_sm_"
 _DAY_COLUMN: Final = f"{METADATA_PREFIX}date"
 _METADATA_COLUMNS: Final = tuple(
-    f"{METADATA_PREFIX}{name}" for name in ("account_id", "date", "fetched_at", "schedule_id")
+    f"{METADATA_PREFIX}{name}"
+    for name in ("account_id", "date", "fetched_at", "schedule_id", "dimensions")
 )
 _FIRST_DAY: Final = date(1990, 1, 1)
 """No data source is older; every day asked for in vain would be a query."""

@@ -12,7 +12,6 @@ from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.model import SplitAccounts, account_id_of
 from tap_supermetrics.planning.plan import ReportPlan, plan_report, plan_test
 from tap_supermetrics.planning.scope import scope_of
-from tap_supermetrics.records.checks import with_own_days, with_unique_keys
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.schema import (
     ACCOUNT_ID,
@@ -173,13 +172,17 @@ class PlannedReport:
         known: what the API says of it, and its state.
         plan: what is queried.
         note: for the user, when the report asks for something else than it did; else empty.
-        mismatches: values that became null.
+        mismatches: values that were changed to fit.
     """
 
     known: KnownReport
     plan: ReportPlan
     note: str = ""
-    mismatches: Mismatches = field(default_factory=Mismatches)
+    mismatches: Mismatches = field(init=False)
+
+    def __post_init__(self) -> None:
+        are_refused = self.known.report.on_type_mismatch == "fail"
+        self.mismatches = Mismatches(are_refused=are_refused)
 
     def begin(self) -> None:
         """Count days that are read again as stale until they were."""
@@ -193,14 +196,7 @@ class PlannedReport:
         Raises:
             ApiError: the rows fit no record; what was made of them before is right.
         """
-        report, schema = self.known.report, self.known.schema
-        reader, blocks = self._reader(result), result.spool.blocks()
-        if key := report.key_properties:
-            blocks = with_unique_keys(blocks, reader, key)
-        day, dates = schema.replication_key, result.query.dates
-        if day in report.fields and dates:
-            blocks = with_own_days(blocks, reader, day, dates)
-        return convert(reader, blocks)
+        return convert(self._reader(result), result.spool.blocks())
 
     def commit(self, result: Result) -> None:
         """Count the days of a result as read, now that every record of it was written."""
@@ -229,7 +225,8 @@ class PlannedReport:
                 FETCHED_AT: result.fetched_at.isoformat(timespec="milliseconds"),
                 SCHEDULE_ID: result.schedule_id,
             },
-            self.mismatches if self.known.report.on_type_mismatch == "null" else None,
+            self.mismatches,
+            dates,
         )
 
 

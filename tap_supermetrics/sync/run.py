@@ -223,7 +223,7 @@ class Run:
         A day counts as done when the next record is asked for after its last one: the one who
         writes records asks again only after writing.
         """
-        return self._emission(name, _records)
+        return self._emission(name, RecordReader.all_records)
 
     def lines(self, name: str, line_format: LineFormat) -> Iterator[Lines]:
         """Make the same records as RECORD messages, many at a time; the same holds for these."""
@@ -378,10 +378,6 @@ class Run:
 def _may_be_had_later(outcome: Outcome) -> bool:
     """Say that the API may still hold results, which it refuses until a person has acted."""
     return isinstance(outcome, Failed) and outcome.error.fate is Fate.STOP
-
-
-def _records(reader: RecordReader, blocks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    return (record for block in blocks for record in reader.records(rows_of(block)))
 
 
 def _started_at(run: AsyncRun) -> datetime:

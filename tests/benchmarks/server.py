@@ -51,7 +51,7 @@ _TYPES: Final = {
 }
 
 
-def row(draw: random.Random) -> list[str | int | float]:
+def row(draw: random.Random, number: int) -> list[str | int | float]:
     """One row of 20 columns: a date, 6 texts, 13 numbers."""
     return [
         str(FIRST_DAY),
@@ -60,7 +60,7 @@ def row(draw: random.Random) -> list[str | int | float]:
         draw.choice(["Computers", "Mobile phones", "Tablets"]),
         draw.choice(["Search", "Display", "YouTube"]),
         draw.choice(["Finland", "Côte d'Ivoire", "United States", "Germany"]),
-        f"buy shoes {draw.randrange(100_000)}",
+        f"buy shoes {number}",
         *(draw.randrange(100_000) for _ in WHOLE),
         *(round(draw.random() * 1000, 2) for _ in FRACTIONS),
     ]
@@ -69,22 +69,23 @@ def row(draw: random.Random) -> list[str | int | float]:
 @cache
 def _rows(count: int) -> bytes:
     draw = random.Random(count)  # noqa: S311 - reproducible, guards nothing
-    rows = [row(draw) for _ in range(count)]
+    rows = [row(draw, number) for number in range(count)]
     return json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()[1:]
 
 
 @lru_cache(maxsize=20)
-def _rows_of_day(day: str, count: int) -> bytes:
-    return _rows(count).replace(b'"%b"' % str(FIRST_DAY).encode(), b'"%b"' % day.encode())
+def _rows_of_page(day: str, offset: int, count: int) -> bytes:
+    dated = _rows(count).replace(b'"%b"' % str(FIRST_DAY).encode(), b'"%b"' % day.encode())
+    return dated.replace(b"buy shoes", b"buy %d" % offset)
 
 
 def page_at(day: str, offset: int, count: int) -> list[bytes]:
-    """A page as a JSON array, in pieces. All pages of a day are alike but for their first row."""
+    """A page as a JSON array, in pieces. All pages of a day are alike but for their keywords."""
     if not count:
         return [b"[]"]
-    first = [day, *row(random.Random(offset))[1:-1], offset]  # noqa: S311 - same
+    first = [day, *row(random.Random(offset), offset)[1:-1], offset]  # noqa: S311 - same
     start = json.dumps(first, separators=(",", ":"), ensure_ascii=False).encode()
-    rest = _rows_of_day(day, count - 1) if count > 1 else b"]"
+    rest = _rows_of_page(day, offset, count - 1) if count > 1 else b"]"
     return [b"[" + start, b"," if count > 1 else b"", rest]
 
 

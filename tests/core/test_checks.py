@@ -1,82 +1,211 @@
 from __future__ import annotations
 
-from datetime import date
-from typing import TYPE_CHECKING
+import json
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.wire import FieldEcho, FieldInfo
+from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.records.checks import MAX_ROWS, with_own_days, with_unique_keys
-from tap_supermetrics.records.convert import RecordReader
+from tap_supermetrics.records import checks
+from tap_supermetrics.records.convert import Mismatches, RecordReader
+from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, record_schema
 from tests.core.reports import report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TYPES = {"Day": "string.time.date", "Name": "string.text.value", "Clicks": "int.number.value"}
+TYPES = {
+    "Day": "string.time.date",
+    "Name": "string.text.value",
+    "Clicks": "int.number.value",
+    "Rate": "float.number.ratio",
+    "Ends": "string.time.date",
+}
+DIMENSIONS = {"Day", "Name", "Ends"}
 LISTED = [
-    FieldInfo(field_id=name, field_type="met" if name == "Clicks" else "dim", data_type=data_type)
+    FieldInfo(field_id=name, field_type="dim" if name in DIMENSIONS else "met", data_type=data_type)
     for name, data_type in TYPES.items()
 ]
-ECHO = [
-    FieldEcho(id=name, field_id=name, data_type=data_type, data_column=place)
-    for place, (name, data_type) in enumerate(TYPES.items())
+MARCH = DateRange(first=date(2024, 3, 1), last=date(2024, 3, 31))
+Rows = list[list[Cell]]
+ROWS: Rows = [
+    ["2024-03-01", "a", 1, 0.5],
+    ["2024-03-01", "b", 2, 0.5],
+    ["2024-03-02", "a", 1, 0.5],
 ]
-BLOCKS = [b'[["2024-03-01","a",1],["2024-03-01","b",2]]', b'[["2024-03-02","a",1]]']
 
 
-def blocks_checked(*key: str, blocks: Sequence[bytes] = BLOCKS) -> list[bytes]:
-    asked = report(fields=list(TYPES), key_properties=list(key))
+def reader_of(
+    *key: str,
+    fields: Sequence[str] = tuple(TYPES)[:4],
+    dates: DateRange | None = MARCH,
+    **own: object,
+) -> RecordReader:
+    chosen = {"key_properties": list(key)} if key else {}
+    asked = report(fields=list(fields), **chosen, **own)
+    placed = [FieldEcho(id=name, data_column=place) for place, name in enumerate(fields)]
     metadata = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
-    reader = RecordReader(record_schema(asked, LISTED), ECHO, metadata, None)
-    return list(with_unique_keys(blocks, reader, asked.key_properties))
+    return RecordReader(record_schema(asked, LISTED), placed, metadata, Mismatches(), dates)
 
 
-@pytest.mark.parametrize(
-    "key", [("Day", "Name"), (DATE, "Name"), ("_sm_account_id", "Name", "Day")]
-)
-def test_a_key_that_tells_rows_apart_changes_nothing(key: tuple[str, ...]) -> None:
-    assert blocks_checked(*key) == BLOCKS
+def one_by_one(reader: RecordReader, blocks: Sequence[bytes]) -> list[dict[str, Any]]:
+    return list(reader.all_records(blocks))
 
 
-@pytest.mark.parametrize("key", [("Day",), (DATE,), ("Name",), ("Clicks",), ("_sm_account_id",)])
-def test_a_key_that_rows_share_is_refused(key: tuple[str, ...]) -> None:
-    with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
-        blocks_checked(*key)
-
-
-def test_a_row_that_is_too_short_is_left_to_the_reader() -> None:
-    assert blocks_checked("Clicks", blocks=[b'[["2024-03-01","a"]]']) == [b'[["2024-03-01","a"]]']
-
-
-def test_of_a_long_result_only_the_first_rows_are_looked_at() -> None:
-    numbers = [*range(MAX_ROWS), 0]
-    first, last = (
-        msgspec.json.encode([["2024-03-01", "a", each] for each in part])
-        for part in (numbers[:MAX_ROWS], numbers[MAX_ROWS:])
+def by_lines(reader: RecordReader, blocks: Sequence[bytes]) -> list[dict[str, Any]]:
+    made = LineFormat(
+        stream="ads",
+        version=None,
+        is_selected=lambda _: True,
+        clock=lambda: datetime(2024, 3, 2, tzinfo=timezone.utc),
     )
-    assert blocks_checked("Clicks", blocks=[first, last]) == [first, last]
+    lines = b"".join(each.data for each in made.lines(reader, blocks)).splitlines()
+    return [json.loads(line)["record"] for line in lines]
+
+
+WAYS = pytest.mark.parametrize("way", [one_by_one, by_lines])
+
+
+def blocks_of(rows: Rows, size: int = 2) -> list[bytes]:
+    return [msgspec.json.encode(rows[at : at + size]) for at in range(0, len(rows), size)]
+
+
+@WAYS
+@pytest.mark.parametrize("key", [(), ("Day", "Name"), (DATE, "Name"), (ACCOUNT_ID, "Name", "Day")])
+def test_a_key_that_tells_rows_apart_changes_nothing(way: Any, key: tuple[str, ...]) -> None:  # noqa: ANN401 - a function
+    assert len(way(reader_of(*key), blocks_of(ROWS))) == 3
+
+
+@WAYS
+@pytest.mark.parametrize("key", [("Day",), (DATE,), ("Name",), ("Clicks",), ("Rate",)])
+def test_a_key_that_rows_share_is_refused(way: Any, key: tuple[str, ...]) -> None:  # noqa: ANN401 - a function
+    with pytest.raises(ApiError, match=f"KEY_NOT_UNIQUE: rows share the key {key[0]}, for"):
+        way(reader_of(*key), blocks_of(ROWS))
+
+
+@WAYS
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_the_default_key_is_checked_too(way: Any, size: int) -> None:  # noqa: ANN401 - a function
     with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
-        blocks_checked("Clicks", blocks=[msgspec.json.encode(msgspec.json.decode(first)[1:] * 2)])
+        way(reader_of(), blocks_of([*ROWS, ["2024-03-01", "a", 5, 0.1]], size))
 
 
-def blocks_dated(first: int, last: int) -> list[bytes]:
-    asked = report(fields=list(TYPES))
-    metadata = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
-    reader = RecordReader(record_schema(asked, LISTED), ECHO, metadata, None)
-    dates = DateRange(first=date(2024, 3, first), last=date(2024, 3, last))
-    return list(with_own_days(BLOCKS, reader, "Day", dates))
+@WAYS
+@pytest.mark.parametrize(
+    ("key", "some", "other"),
+    [
+        ("Name", None, ""),
+        ("Name", "", "\0"),
+        ("Name", 5, "5"),
+        ("Name", 5.0, "5"),
+        ("Name", "", "(none)"),
+        ("Clicks", 5, "5.0"),
+        ("Rate", 1, 1.0),
+        ("Day", "2024-03-01", "2024-03-01T00:00:00"),
+        ("Day", "20240301", "2024-03-01"),
+    ],
+)
+def test_two_cells_that_are_written_as_one_value_share_a_key(
+    way: Any,  # noqa: ANN401 - a function
+    key: str,
+    some: Cell,
+    other: Cell,
+) -> None:
+    place = list(TYPES).index(key)
+    rows = [[*ROWS[0][:place], cell, *ROWS[0][place + 1 :]] for cell in (some, other)]
+    with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
+        way(reader_of(key, blank_key_value="(none)"), blocks_of(rows))
 
 
-def test_rows_of_the_days_that_were_asked_for_pass() -> None:
-    assert blocks_dated(1, 2) == BLOCKS
+@WAYS
+@pytest.mark.parametrize(
+    ("key", "some", "other"), [("Clicks", -1, -2), ("Clicks", 0, 2**61 - 1), ("Rate", 1, 1.5)]
+)
+def test_numbers_of_one_hash_are_two_keys(way: Any, key: str, some: Cell, other: Cell) -> None:  # noqa: ANN401 - a function
+    place = list(TYPES).index(key)
+    rows = [[*ROWS[0][:place], cell, *ROWS[0][place + 1 :]] for cell in (some, other)]
+    assert len(way(reader_of(key), blocks_of(rows))) == 2
 
 
-@pytest.mark.parametrize(("first", "last"), [(2, 2), (2, 9)])
-def test_a_date_that_is_not_the_day_of_its_row_is_refused(first: int, last: int) -> None:
-    with pytest.raises(ApiError, match=r"Day is 2024-03-01 .* `replication_key`"):
-        blocks_dated(first, last)
+@WAYS
+def test_keys_that_are_far_apart_are_compared_in_bounded_memory(
+    way: Any,  # noqa: ANN401 - a function
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checks, "MAX_HASHES", 50)
+    rows: Rows = [["2024-03-01", str(number), 1, 0.5] for number in range(300)]
+    reader = reader_of()
+    assert len(way(reader, blocks_of(rows, 20))) == 300
+    assert reader.checks.held < 50 + 20
+    with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
+        way(reader_of(), blocks_of([*rows, rows[0]], 20))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), max_size=8), st.integers(1, 4)
+)
+def test_both_ways_find_each_shared_key(keys: list[tuple[str, int]], size: int) -> None:
+    rows: Rows = [["2024-03-01", name, clicks, 0.5] for name, clicks in keys]
+    is_shared = len({*keys}) < len(keys)
+    for way in (one_by_one, by_lines):
+        if is_shared:
+            with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
+                way(reader_of("Day", "Name", "Clicks"), blocks_of(rows, size))
+        else:
+            assert len(way(reader_of("Day", "Name", "Clicks"), blocks_of(rows, size))) == len(rows)
+
+
+@WAYS
+@pytest.mark.parametrize("at", [0, 1, 299, 600])
+def test_the_day_of_every_row_is_held_against_the_question(way: Any, at: int) -> None:  # noqa: ANN401 - a function
+    rows: Rows = [["2024-03-01", str(number), 1, 0.5] for number in range(601)]
+    rows[at][0] = "2024-04-01"
+    with pytest.raises(ApiError, match=r"Day is 2024-04-01 .* `replication_key`"):
+        way(reader_of(), blocks_of(rows, 100))
+
+
+@WAYS
+def test_the_day_of_a_result_whose_days_the_api_determines_is_not_held(way: Any) -> None:  # noqa: ANN401 - a function
+    assert len(way(reader_of(dates=None), blocks_of(ROWS))) == 3
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("cell", "value", "text"),
+    [
+        (None, None, ""),
+        ("", None, ""),
+        ("2024-05-01", "2024-05-01", "2024-05-01"),
+        ("(not set)", None, "(not set)"),
+    ],
+)
+def test_no_value_of_another_dimension_costs_a_day(
+    way: Any,  # noqa: ANN401 - a function
+    cell: Cell,
+    value: str | None,
+    text: str,
+) -> None:
+    reader = reader_of(fields=list(TYPES))
+    (record,) = way(reader, blocks_of([[*ROWS[0], cell]]))
+    assert (record["Ends"], record["_sm_dimensions"]) == (value, text)
+
+
+@WAYS
+def test_rows_that_differ_in_another_dimension_only_are_kept(way: Any) -> None:  # noqa: ANN401 - a function
+    reader = reader_of(fields=list(TYPES))
+    rows: Rows = [[*ROWS[0], cell] for cell in ("2024-05-01", "2024-06-01", None, "--")]
+    assert len(way(reader, blocks_of(rows))) == 4
+
+
+@WAYS
+def test_a_blank_in_the_key_is_what_the_setting_names(way: Any) -> None:  # noqa: ANN401 - a function
+    reader = reader_of(blank_key_value="(none)")
+    rows: Rows = [["2024-03-01", "", 1, 1], ["2024-03-02", None, 1, 1], ["2024-03-03", "\0", 1, 1]]
+    assert [each["Name"] for each in way(reader, blocks_of(rows))] == ["(none)"] * 3

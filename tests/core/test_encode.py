@@ -243,7 +243,8 @@ def test_a_block_that_is_no_rows_loses_the_query(block: bytes) -> None:
 def test_records_before_a_value_that_does_not_fit_are_given_first() -> None:
     bad = [*GOOD[:5], "many", *GOOD[6:]]
     reader = RecordReader(schema(), echo(), metadata(None), None)
-    found, error = by_lines(line_format(), reader, blocks([GOOD, GOOD, bad, GOOD], 4))
+    another = ["2024-03-01", "Sale", *GOOD[2:]]
+    found, error = by_lines(line_format(), reader, blocks([GOOD, another, bad, GOOD], 4))
     assert len(found) == 2
     assert "TYPE_MISMATCH: field Clicks" in error
 
@@ -263,6 +264,7 @@ def test_rows_that_need_no_mending_give_the_same_records(
         for each in reader.records(rows)
     ]
     made = line_format(selected.__contains__)
+    reader = RecordReader(found, placed, metadata(day), None)
     assert by_lines(made, reader, blocks(rows, 2)) == (expected, "")
 
 
@@ -282,6 +284,7 @@ def test_only_selected_columns_are_written(selected: set[str]) -> None:
         expected = [exact({n: v for n, v in each.items() if n in selected}) for each in whole]
         made = line_format(selected.__contains__)
         for rows in (GOOD, [*GOOD[:5], "5", *GOOD[6:]], [*GOOD, None]):
+            reader = RecordReader(schema(), echo(), metadata(day), None)
             assert by_lines(made, reader, blocks([rows], 1)) == (expected, "")
 
 

@@ -14,6 +14,7 @@ from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.schema import (
     ACCOUNT_ID,
     DATE,
+    DIMENSIONS,
     FETCHED_AT,
     SCHEDULE_ID,
     RecordSchema,
@@ -162,7 +163,9 @@ CONVERSIONS: list[tuple[str, Cell, object]] = [
     ("int.number.value", "9007199254740993", 9_007_199_254_740_993),
     ("int.number.value", "9007199254740993.0", 9_007_199_254_740_993),
     ("int.number.value", "-9007199254740993.", -9_007_199_254_740_993),
-    ("int.number.value", 2**70, 2**70),
+    ("int.number.value", 2**63 - 1, 2**63 - 1),
+    ("int.number.value", -(2**63), -(2**63)),
+    ("float.number.value", 2**70, 2**70),
     ("int.number.value", "-12", -12),
     ("int.number.value", 12.0, 12),
     ("int.number.value", "12.0", 12),
@@ -179,6 +182,13 @@ CONVERSIONS: list[tuple[str, Cell, object]] = [
     ("string.time.year", 2023, "2023"),
     ("string.time.date", "20231129", "2023-11-29"),
     ("string.time.date", 20231129, "2023-11-29"),
+    ("string.time.date", "2023-11-29T00:00:00", "2023-11-29"),
+    ("string.time.date", "2023-11-29 00:00:00", "2023-11-29"),
+    ("string.time.date", "2023-11-29 00:00", "2023-11-29"),
+    ("string.time.date", "2023-11-29T00:00:00Z", "2023-11-29"),
+    ("string.time.date", "2023-11-29T00:00:00.000+02:00", "2023-11-29"),
+    ("string.time.date", "2023-11-29 00:00:00 UTC", "2023-11-29"),
+    ("string.text.value", "a\0b", "ab"),
     ("string.time.datetime", "2023-11-29T19:21:17Z", "2023-11-29T19:21:17Z"),
     ("string.time.datetime", "2023-11-29 19:21:17+02:00", "2023-11-29T19:21:17+02:00"),
     ("bool", "true", True),
@@ -210,6 +220,10 @@ MISFITS: list[tuple[str, Cell]] = [
     ("int.number.value", "inf"),
     ("int.number.value", True),
     ("int.number.value", "9" * 5_000),
+    ("int.number.value", 2**63),
+    ("int.number.value", "-9223372036854775809"),
+    ("int.number.value", 1e30),
+    ("float.number.value", 10**400),
     ("float.number.value", "n/a"),
     ("float.number.value", "12,5"),
     ("float.number.value", "nan"),
@@ -219,6 +233,10 @@ MISFITS: list[tuple[str, Cell]] = [
     ("float.number.value", "5%"),
     ("string.time.date", "29.11.2023"),
     ("string.time.date", "2023-02-30"),
+    ("string.time.date", "3/1/2024"),
+    ("string.time.date", "2023-11-29T00:00:01"),
+    ("string.time.date", "2023-11-29T12:00:00Z"),
+    ("string.time.date", "2023-02-30T00:00:00"),
     ("string.time.date", "2023|11"),
     ("string.time.date", 5),
     ("string.time.datetime", "yesterday"),
@@ -250,8 +268,8 @@ def test_a_value_that_does_not_fit_becomes_null_and_is_counted(data_type: str, c
 
 def test_misfits_are_counted_for_each_field_with_the_first_as_example() -> None:
     mismatches = Mismatches()
-    rows: list[list[Cell]] = [["a", 1], ["b", "x"], [3, ""]]
-    read(schema("Clicks", "Cost"), *rows, mismatches=mismatches)
+    rows: list[list[Cell]] = [["i", "a", 1], ["j", "b", "x"], ["k", 3, ""]]
+    read(schema("Campaign", "Clicks", "Cost"), *rows, mismatches=mismatches)
     assert mismatches.counts == {"Clicks": 2, "Cost": 1}
     assert mismatches.examples == {"Clicks": "'a'", "Cost": "'x'"}
 
@@ -338,7 +356,12 @@ def test_descriptions_say_what_must_not_be_summed() -> None:
     [
         (["Campaign", "Date", "Clicks"], {}, "Date"),
         (["Started", "Date"], {"types": {"Started": "string.time.date"}}, "Date"),
-        (["Started", "Clicks"], {"types": {"Started": "string.time.date"}}, "Started"),
+        (["Started", "Clicks"], {"types": {"Started": "string.time.date"}}, ""),
+        (
+            ["Started", "Clicks"],
+            {"types": {"Started": "string.time.date"}, "replication_key": "Started"},
+            "Started",
+        ),
         (["Campaign", "Clicks"], {}, ""),
         (["Campaign", "Clicks"], {"replication_key": "_sm_date"}, "_sm_date"),
         (["Date", "Clicks"], {"replication_key": "_sm_date"}, "_sm_date"),
@@ -393,7 +416,7 @@ def test_the_day_of_a_report_read_whole_is_null() -> None:
     [
         ({}, {ACCOUNT_ID}),
         ({"key_properties": ["Date", "Campaign"]}, set()),
-        ({"replication_key": "_sm_date"}, {ACCOUNT_ID, DATE}),
+        ({"replication_key": "_sm_date"}, {ACCOUNT_ID, DATE, DIMENSIONS}),
         ({"key_properties": ["_sm_schedule_id", "Date"]}, {SCHEDULE_ID}),
     ],
 )
@@ -518,8 +541,8 @@ def test_text_keeps_every_value(cell: Cell) -> None:
         assert found == str(cell)
 
 
-@given(st.integers())
-def test_whole_numbers_of_any_size_keep_every_digit(number: int) -> None:
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_whole_numbers_that_targets_can_hold_keep_every_digit(number: int) -> None:
     assert read_one("int.number.value", number) == number
     assert read_one("int.number.value", str(number)) == number
 
@@ -527,3 +550,58 @@ def test_whole_numbers_of_any_size_keep_every_digit(number: int) -> None:
 def test_every_kind_of_value_has_a_schema_that_is_valid() -> None:
     for kind in ValueKind:
         jsonschema.Draft202012Validator.check_schema(kind.schema(nullable=False))
+
+
+# What is likely to go wrong
+
+
+@pytest.mark.parametrize("name", ["CampaignStartDate", "WeekStart", "Started"])
+def test_a_date_that_is_not_the_day_is_a_dimension_and_told(name: str) -> None:
+    info = FieldInfo(field_id=name, field_type="dim", data_type="string.time.date")
+    listed = record_schema(report(fields=[name, "Clicks"]), [info, *LISTED])
+    assert listed.replication_key == ""
+    assert listed.key_properties == (ACCOUNT_ID, DIMENSIONS)
+    (doubt,) = [each for each in listed.doubts() if each.startswith("replication_key")]
+    assert f"set `replication_key` to {name} " in doubt
+
+
+@pytest.mark.parametrize(
+    ("some", "other"),
+    [
+        ("costPerClick", "cost_per_click"),
+        ("a-b", "a_b"),
+        ("goal:1", "goal_1"),
+        ("x" * 63 + "1", "x" * 63 + "2"),
+        ("Clicks", "clicks_"),
+    ],
+)
+def test_names_that_targets_cannot_keep_apart_are_told(some: str, other: str) -> None:
+    (doubt,) = schema("Date", some, other).doubts()
+    assert doubt.startswith(f"fields: {some} and {other} are one column")
+
+
+@given(st.lists(st.sampled_from(["Date", "Campaign", "Clicks", "Cost"]), min_size=1, unique=True))
+def test_of_common_fields_nothing_is_told(fields: list[str]) -> None:
+    assert schema(*fields).doubts() == []
+
+
+def test_an_address_in_the_key_is_told() -> None:
+    info = FieldInfo(field_id="Landing", field_type="dim", data_type="string.text.url")
+    (doubt,) = record_schema(report(fields=["Landing"]), [info]).doubts()
+    assert doubt.startswith("key_properties: Landing is an address")
+
+
+def test_texts_that_lose_a_nul_are_counted() -> None:
+    mismatches = Mismatches()
+    read(schema(), ["2024-03-01", "a\0", 5], ["2024-03-01", "b", 5], mismatches=mismatches)
+    assert mismatches.nuls == {"Campaign": 1}
+
+
+@pytest.mark.parametrize("cell", [None, "", "x"])
+def test_the_remedy_for_a_value_that_a_chosen_key_cannot_hold_helps(cell: Cell) -> None:
+    own: dict[str, object] = {"key_properties": ["Date", "Clicks"]}
+    with pytest.raises(ApiError, match=r"by `types: {Clicks: string.text.value}`"):
+        read(schema(**own), ["2024-03-01", "a", cell])
+    mended = schema(**own, types={"Clicks": "string.text.value"})
+    (record,) = read(mended, ["2024-03-01", "a", cell])
+    assert record["Clicks"] == (cell or "")

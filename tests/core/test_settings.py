@@ -65,6 +65,7 @@ def test_a_small_configuration_has_the_defaults() -> None:
             page_size=10_000,
             on_type_mismatch="fail",
             metadata_columns=True,
+            blank_key_value="",
         ),
     )
     assert (settings.reports[0].parameters, settings.reports[0].policy) == ({}, policy())
@@ -90,6 +91,7 @@ _OVERRIDES: dict[str, tuple[object, str, object]] = {
     "max_rows": (5_000, "max_rows", 5_000),
     "page_size": (100, "page_size", 100),
     "on_type_mismatch": ("null", "on_type_mismatch", "null"),
+    "blank_key_value": ("(none)", "blank_key_value", "(none)"),
     "metadata_columns": (False, "metadata_columns", False),
 }
 _OWN: dict[str, tuple[object, str, object]] = {

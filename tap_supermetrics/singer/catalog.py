@@ -1,0 +1,78 @@
+"""Types that a catalog gives to columns, as Meltano's extra `schema` does.
+
+One rule: values follow the catalog's type where that loses nothing; else it is refused, because
+SCHEMA would say something else than the records hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TEXT: Final = "string.text.value"
+"""The API's data type whose values are texts, whatever the API sends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogTypes:
+    """Types that a catalog gives to the columns of one stream.
+
+    Attributes:
+        as_text: columns whose values become texts.
+        mistakes: a line for each type that values cannot follow.
+    """
+
+    as_text: tuple[str, ...] = field(default=())
+    mistakes: tuple[str, ...] = field(default=())
+
+
+def catalog_types(
+    given: Mapping[str, Any], own: Mapping[str, Any], fixed: frozenset[str], where: str
+) -> CatalogTypes:
+    """Hold the columns of a catalog against those of a stream.
+
+    Args:
+        given: JSON Schema by column, as the catalog has it.
+        own: JSON Schema by column, as records are made.
+        fixed: columns whose values cannot be made texts, as the key depends on them.
+        where: begins each mistake.
+    """
+    as_text, mistakes = [], []
+    for name, schema in own.items():
+        wanted = given.get(name)
+        if wanted is None or _fits(schema, wanted):
+            continue
+        if name not in fixed and _fits(schema | {"type": _as_text(schema), "format": None}, wanted):
+            as_text.append(name)
+        else:
+            mistakes.append(
+                f"{where}: {name}: the catalog says {_told(wanted)}, but records hold "
+                f"{_told(schema)}; set its type in `types` of the report and run --discover again"
+            )
+    return CatalogTypes(as_text=tuple(as_text), mistakes=tuple(mistakes))
+
+
+def _as_text(schema: Mapping[str, Any]) -> list[str]:
+    return ["string", *_types(schema) & {"null"}]
+
+
+def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell that every value of `schema` is one of `wanted`, which may have no type at all."""
+    types = _types(wanted)
+    if "number" in types:
+        types |= {"integer"}
+    same_format = wanted.get("format") in {None, schema.get("format")}
+    return not types or (_types(schema) <= types and same_format)
+
+
+def _types(schema: Mapping[str, Any]) -> set[str]:
+    types = schema.get("type") or ()
+    return {types} if isinstance(types, str) else {*types}
+
+
+def _told(schema: Mapping[str, Any]) -> str:
+    told = " or ".join(sorted(_types(schema)))
+    return f"{told} ({schema['format']})" if schema.get("format") else told
