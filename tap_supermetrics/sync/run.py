@@ -24,7 +24,7 @@ from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left, Result
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.planning.budget import within_budget
-from tap_supermetrics.records.convert import rows_of
+from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.checkpoints import Checkpoints
 from tap_supermetrics.sync.report_sync import known_reports
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.results import Note, Outcome
     from tap_supermetrics.model import Query
     from tap_supermetrics.planning.plan import ReportPlan
-    from tap_supermetrics.records.convert import RecordReader
     from tap_supermetrics.records.encode import LineFormat, Lines
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
