@@ -281,14 +281,14 @@ class LineFormat:
             blocks: its rows, some at a time, as JSON arrays of arrays.
 
         Raises:
-            ApiError: as `RecordReader.all_records`, after the lines before the bad row.
+            ApiError: as `RecordReader.all_records`; of the block with the bad row nothing is made.
         """
         block_reader = self._block_reader(reader)
         shared = _joined({n: value for n, value in reader.shared.items() if self.is_selected(n)})
         for block in blocks:
             records = block_reader.records(block, reader.checks)
             if records is None:
-                yield from self._row_by_row(reader, block)
+                yield self._row_by_row(reader, block)
             elif records:
                 yield self._framed(records, shared)
         reader.checks.finish()
@@ -300,18 +300,13 @@ class LineFormat:
             self._readers[layout] = _BlockReader(reader, self.is_selected)
         return self._readers[layout]
 
-    def _row_by_row(self, reader: RecordReader, block: bytes) -> Iterator[Lines]:
-        records: list[dict[str, Any]] = []
-        refused: ApiError | None = None
-        try:
-            for record in reader.records(rows_of(block)):
-                records.append({n: value for n, value in record.items() if self.is_selected(n)})  # noqa: PERF401 - those before a bad row count
-        except ApiError as error:
-            refused = error
-        if records:
-            yield self._framed(records)
-        if refused:
-            raise refused
+    def _row_by_row(self, reader: RecordReader, block: bytes) -> Lines:
+        return self._framed(
+            [
+                {name: value for name, value in record.items() if self.is_selected(name)}
+                for record in reader.records(rows_of(block))
+            ]
+        )
 
     def _framed(self, records: Sequence[Any], shared: bytes = b"") -> Lines:
         """Put each record into its message. JSON has no line breaks but those between lines."""
