@@ -6,6 +6,7 @@ from collections import Counter, deque
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.api.errors import Reach
 from tap_supermetrics.planning.packing import Packer, batch_of, halved, pack
 from tap_supermetrics.planning.plan import Cursor
 
@@ -116,9 +117,7 @@ class Drawing:
         if cursor is None:
             return
         heads = [*cursor.heads()]
-        for account, head in heads:
-            if self._breakers.wants_probe(head) and not self._breakers.error_for(head):
-                self._probe(self._nearest(account, head, date.max))
+        self._probe(heads)
         self._search(heads, report)
         self._end_searches(heads, report)
         cursor.wake()
@@ -130,11 +129,23 @@ class Drawing:
         self._left[query.report] -= 1
         self._new.append(query)
 
-    def _probe(self, query: Query) -> None:
-        if query in self._ahead:  # It is on its way already.
-            return
-        self._breakers.probing(query)
-        self._draw_ahead(query)
+    def _probe(self, heads: Sequence[tuple[AccountPlan, Query]]) -> None:
+        """Draw the newest queries of accounts, reports and data sources that are in doubt."""
+        open_heads = [each for each in heads if not self._breakers.error_for(each[1])]
+        for reach in (Reach.SOURCE, Reach.REPORT):
+            wanted = self._breakers.probes_wanted(open_heads[0][1], reach) if open_heads else 0
+            # Spread over all accounts, as those that are next to each other may share a fault.
+            for each in open_heads[:: max(len(open_heads) // wanted, 1)][:wanted] if wanted else ():
+                self._probe_with(*each)
+        for each in open_heads:
+            if self._breakers.probes_wanted(each[1], Reach.ACCOUNT):
+                self._probe_with(*each)
+
+    def _probe_with(self, account: AccountPlan, head: Query) -> None:
+        query = self._nearest(account, head, date.max)
+        if query not in self._ahead:  # Else it is on its way already.
+            self._breakers.probing(query)
+            self._draw_ahead(query)
 
     def _nearest(self, account: AccountPlan, head: Query, day: date) -> Query:
         is_in_order = not self._plans[head.report].is_by_rank

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -16,35 +16,108 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.model import Query, ReportAccount
+    from tap_supermetrics.model import Query
     from tap_supermetrics.planning.plan import ReportPlan
 
 logger = logging.getLogger(__name__)
 
-DOUBTFUL_AFTER: Final = 20
-"""After so many failed queries, and none answered, the newest one is submitted by itself."""
+MISFITS: Final = 20
+"""After so many results of a report that fit no record, its history is not submitted."""
+ALL_MISFITS: Final = 60
+"""After so many, nothing of the report is."""
+
+Key = tuple[Reach, str, str]
+"""How far a breaker reaches, and of what: a data source, a report, an account of a report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """The price of finding out that nothing comes.
+
+    Attributes:
+        failures: paid for, and none answered, until there is doubt.
+        probes: queries that then find out, at the same time.
+    """
+
+    failures: int
+    probes: int
+
+
+PATIENCE: Final = {
+    Reach.ACCOUNT: Patience(failures=20, probes=1),
+    # Some accounts of a report may be dead, and its first ones at that: so several are tried.
+    Reach.REPORT: Patience(failures=60, probes=5),
+    Reach.SOURCE: Patience(failures=120, probes=5),
+}
+_IN_WORDS: Final = {
+    Reach.ACCOUNT: "the account",
+    Reach.REPORT: "the report",
+    Reach.SOURCE: "the data source",
+}
 
 
 @dataclass(slots=True, kw_only=True)
-class _Account:
-    """The breaker of one report and account.
+class Breaker:
+    """What is known of a data source, a report, or an account of a report.
 
     Closed while it has an answer or few failures; doubtful, when only failures came; probing, while
-    `probe` is on its way; open, when `error` says what every query would meet.
+    `probes` are on their way; open, when `error` says what every query would meet.
     """
 
     failures: int = 0
     is_answered: bool = False
-    probe: Query | None = None
+    probes: set[Query] = field(default_factory=set)
     error: ApiError | None = None
+
+    def is_doubtful(self, patience: Patience) -> bool:
+        """Return whether nothing but failures came, and too many of them."""
+        return self.failures >= patience.failures and not self.is_answered and self.error is None
+
+
+class Misfits:
+    """Results that fit no record, of reports of which none fits.
+
+    A mistake in a report, by which no result fits, must not cost its whole history.
+
+    Attributes:
+        fitting: reports with rows that became records.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._given_up: dict[str, tuple[date, ApiError]] = {}
+        self.fitting: set[str] = set()
+
+    def count(self, report: str) -> int:
+        """Count one more result; return how many came, 0 for a report with rows that fit."""
+        self._counts[report] += 1
+        count = 0 if report in self.fitting else self._counts[report]
+        if count in {MISFITS, ALL_MISFITS}:
+            text = "%s: none of %d results fitted its types and its key: less is submitted now"
+            logger.warning(text, report, count)
+        return count
+
+    def give_up_history(self, plan: ReportPlan, error: ApiError) -> bool:
+        """Submit only the newest days of a report; return whether it has others."""
+        if plan.scope.wanted is None or not plan.scope.is_incremental:
+            return False
+        first_day = recent_days(plan.report, plan.scope.wanted).first
+        self._given_up[plan.report.name] = first_day, error
+        return True
+
+    def error_for(self, query: Query) -> ApiError | None:
+        """Return why a query is not submitted; None where it may be."""
+        first_day, error = self._given_up.get(query.report, (date.min, None))
+        return error if query.dates and query.dates.last < first_day else None
 
 
 class Breakers:
     """The refusals that are known: of an account, of a report, of a data source, of a time.
 
-    Some errors say how far they reach. Others may be of one day or of all: so an account of which
-    nothing but failures came is tried with its newest query, because history is what fails most;
-    when that fails too, the account is given up for this run.
+    Some errors say how far they reach. Others may be of one day or of all. So an account of which
+    nothing but failures came, each paid for, is tried with its newest query, because history is
+    what fails most; when that fails too, it is given up for this run. The same holds for a report
+    and for a data source, which are tried with several accounts.
 
     Args:
         plans: what each report asks for, by its name.
@@ -52,112 +125,154 @@ class Breakers:
 
     def __init__(self, plans: Mapping[str, ReportPlan]) -> None:
         self._plans = plans
-        self._sources: dict[str, ApiError] = {}
-        self._reports: dict[str, ApiError] = {}
-        self._accounts: dict[ReportAccount, _Account] = {}
-        self._given_up: dict[str, tuple[date, ApiError]] = {}
-        self._misfits: Counter[str] = Counter()
-        self._fitting: set[str] = set()
+        self._breakers: defaultdict[Key, Breaker] = defaultdict(Breaker)
+        self._misfits = Misfits()
         self.history = {name: HistoryLimit() for name in plans}
 
     def error_for(self, query: Query) -> ApiError | None:
         """Return the refusal that a query would meet; None where it may be answered."""
-        plan = self._plans[query.report]
+        known = (self._breakers[key].error for key in self._keys(query))
         return (
-            self._sources.get(plan.report.ds_id)
-            or self._reports.get(query.report)
-            or self._account(query).error
+            next(filter(None, known), None)
             or self.history[query.report].limit_of(query).error_for(query)
-            or self._too_old(query)
+            or self._misfits.error_for(query)
         )
 
     def is_held(self, query: Query) -> bool:
-        """Say that a query waits for what a probe finds out."""
-        account = self._account(query)
-        is_probing = account.probe is not None and account.error is None
+        """Say that a query waits for what probes find out."""
+        is_probing = any(
+            each.probes and each.error is None
+            for each in (self._breakers[key] for key in self._keys(query))
+        )
         return is_probing or self.history[query.report].limit_of(query).is_doubtful(query)
 
+    def is_in_doubt(self, query: Query) -> bool:
+        """Say that a query that failed is not to be submitted again now, unless it is a probe."""
+        doubts = self._doubts(query)
+        return bool(doubts) and not any(
+            _lies_in(query, probe) for key in doubts for probe in self._breakers[key].probes
+        )
+
     def wants_probe(self, query: Query) -> bool:
-        """Say that the account of a query is doubtful, and nothing finds out yet."""
-        account = self._account(query)
-        is_doubtful = account.failures >= DOUBTFUL_AFTER and not account.is_answered
-        return is_doubtful and account.probe is None and account.error is None
+        """Say that nothing finds out yet about a doubt that a query is in."""
+        return any(not self._breakers[key].probes for key in self._doubts(query))
+
+    def probes_wanted(self, query: Query, reach: Reach) -> int:
+        """Return how many probes would find out about the account, report or source of a query."""
+        keys = [key for key in self._doubts(query) if key[0] is reach]
+        return PATIENCE[reach].probes if keys and not self._breakers[keys[0]].probes else 0
 
     def probing(self, probe: Query) -> None:
-        """Let one query find out for the others of its account."""
-        self._account(probe).probe = probe
+        """Let a query find out for the others, wherever there is doubt about what it belongs to."""
+        for key in self._doubts(probe):
+            breaker = self._breakers[key]
+            if len(breaker.probes) < PATIENCE[key[0]].probes:
+                breaker.probes.add(probe)
 
     def answered(self, query: Query) -> bool:
         """Learn that the API gave the results of a query; return whether others may go on."""
-        account = self._account(query)
-        was_held = account.probe is not None
-        account.is_answered, account.probe = True, None
+        was_held = False
+        for key in self._keys(query):
+            breaker = self._breakers[key]
+            was_held = was_held or bool(breaker.probes) or bool(self._doubts(query))
+            breaker.is_answered = True
+            breaker.probes.clear()
         return was_held
 
     def given(self, query: Query) -> bool:
         """Learn that the API ran a query; return whether that taught anything of history."""
         return self.history[query.report].given(query)
 
-    def failed(self, query: Query, error: ApiError) -> bool:
-        """Learn from a query that failed for good; return whether others are concerned."""
-        plan, account = self._plans[query.report], self._account(query)
-        was_probe = _is_part_of(query, account.probe)
-        if error.reach is Reach.SOURCE:
-            self._sources[plan.report.ds_id] = error
-        elif error.reach is Reach.REPORT:
-            self._reports[query.report] = error
-        elif error.reach is Reach.ACCOUNT:
-            account.error = error
-        elif error.reach is Reach.SERVICE:
-            account.probe = None if was_probe else account.probe
-            return was_probe
-        elif error.reach is Reach.HISTORY and plan.scope.is_incremental:
-            account.probe = None if was_probe else account.probe
-            return self._learn_history(query, error) or was_probe
-        elif was_probe:
-            text = "%s failed, as all %d queries of the account before: no more are submitted now"
-            logger.warning(text, query, account.failures)
-            account.error = error
-        else:
-            account.failures += 1
-            return account.failures == DOUBTFUL_AFTER
-        return True
+    def paid_for_nothing(self, query: Query, error: ApiError) -> bool:
+        """Count a query that failed, whatever becomes of it; return whether doubt has begun."""
+        if self._is_of_history(query, error):
+            return False
+        has_begun = False
+        for key in self._keys(query):
+            breaker = self._breakers[key]
+            breaker.failures += 1
+            is_last = breaker.failures == PATIENCE[key[0]].failures
+            has_begun = has_begun or (is_last and not breaker.is_answered)
+        return has_begun
 
-    def _learn_history(self, query: Query, error: ApiError) -> bool:
-        last_wanted = self._plans[query.report].scope.last_wanted
-        return self.history[query.report].refused(query, error, last_wanted)
+    def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> bool:
+        """Learn from a query that failed for good; return whether others are concerned."""
+        finished = self._forget_probe(query)
+        if error.reach in PATIENCE:
+            self._breakers[self._key(query, error.reach)].error = error
+            return True
+        if self._is_of_history(query, error):
+            last_wanted = self._plans[query.report].scope.last_wanted
+            return self.history[query.report].refused(query, error, last_wanted) or bool(finished)
+        # The service did not even take it: that says nothing of what it asks for.
+        for key in finished if was_paid else ():
+            text = "%s failed, as all %d queries of %s before: no more are submitted now"
+            logger.warning(text, query, self._breakers[key].failures, _IN_WORDS[key[0]])
+            self._breakers[key].error = error
+        return bool(finished)
+
+    def given_up(self, query: Query) -> bool:
+        """Learn that a query finds out nothing; return whether another has to."""
+        return bool(self._forget_probe(query))
+
+    def _forget_probe(self, query: Query) -> list[Key]:
+        """Take a query from the probes; return the keys of those that it was the last one of."""
+        last_of = []
+        for key in self._keys(query):
+            breaker = self._breakers[key]
+            others = {probe for probe in breaker.probes if not _is_part_of(query, probe)}
+            if breaker.probes and not others:
+                last_of.append(key)
+            breaker.probes = others
+        return last_of
 
     def fitted(self, query: Query) -> None:
         """Learn that rows of a report became records."""
-        self._fitting.add(query.report)
+        self._misfits.fitting.add(query.report)
 
     def did_not_fit(self, query: Query, error: ApiError) -> bool:
-        """Learn that a result fits no record; return whether others are concerned.
+        """Learn that a result fits no record; return whether others are concerned."""
+        count = self._misfits.count(query.report)
+        if count == ALL_MISFITS:
+            self._breakers[self._key(query, Reach.REPORT)].error = error
+        return count == ALL_MISFITS or (
+            count == MISFITS and self._misfits.give_up_history(self._plans[query.report], error)
+        )
 
-        A mistake in a report, by which no result fits, must not cost its whole history.
-        """
-        report, plan = query.report, self._plans[query.report]
-        self._misfits[report] += 1
-        wanted = plan.scope.wanted if plan.scope.is_incremental else None
-        is_hopeless = self._misfits[report] == DOUBTFUL_AFTER and report not in self._fitting
-        if not is_hopeless or wanted is None:
-            return False
-        first_day = recent_days(plan.report, wanted).first
-        text = "%s: none of %d results fitted, so days before %s are not submitted now"
-        logger.warning(text, report, self._misfits[report], first_day)
-        self._given_up[report] = first_day, error
-        return True
+    def _is_of_history(self, query: Query, error: ApiError) -> bool:
+        is_incremental = self._plans[query.report].scope.is_incremental
+        return error.reach is Reach.HISTORY and is_incremental
 
-    def _too_old(self, query: Query) -> ApiError | None:
-        first_day, error = self._given_up.get(query.report, (date.min, None))
-        return error if query.dates and query.dates.last < first_day else None
+    def _doubts(self, query: Query) -> list[Key]:
+        keys = self._keys(query)
+        return [key for key in keys if self._breakers[key].is_doubtful(PATIENCE[key[0]])]
 
-    def _account(self, query: Query) -> _Account:
-        return self._accounts.setdefault(query.report_account, _Account())
+    def _keys(self, query: Query) -> tuple[Key, Key, Key]:
+        return (
+            self._key(query, Reach.SOURCE),
+            self._key(query, Reach.REPORT),
+            self._key(query, Reach.ACCOUNT),
+        )
+
+    def _key(self, query: Query, reach: Reach) -> Key:
+        if reach is Reach.SOURCE:
+            return reach, self._plans[query.report].report.ds_id, ""
+        return reach, query.report, query.account_id if reach is Reach.ACCOUNT else ""
 
 
-def _is_part_of(query: Query, probe: Query | None) -> bool:
-    """Say that a query reaches to the last day of a probe, which may have been split."""
-    if probe is None or probe.dates is None or query.dates is None:
+def _is_part_of(query: Query, probe: Query) -> bool:
+    """Say that a query is a probe, or reaches to its last day, as it may have been split."""
+    if query.report_account != probe.report_account:
+        return False
+    if probe.dates is None or query.dates is None:
         return query == probe
     return query.dates.last >= probe.dates.last
+
+
+def _lies_in(query: Query, probe: Query) -> bool:
+    """Say that a query is a probe, or any part of one."""
+    if query.report_account != probe.report_account:
+        return False
+    if probe.dates is None or query.dates is None:
+        return query == probe
+    return probe.dates.first <= query.dates.first and query.dates.last <= probe.dates.last

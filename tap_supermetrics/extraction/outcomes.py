@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import Fate, Reach, may_be_split
 from tap_supermetrics.extraction.backlog import Backlog, Drawing
-from tap_supermetrics.extraction.breakers import Breakers
+from tap_supermetrics.extraction.breakers import PATIENCE, Breakers
 from tap_supermetrics.extraction.downloads import incomplete
 from tap_supermetrics.extraction.events import CancelBatches, Deliver
 from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left
@@ -58,6 +58,7 @@ class Outcomes:
         self._splits = Splits()
         self._totals = Totals()
         self._submissions = Counter(served)
+        self._parked: dict[Query, ApiError] = {}
         self._actions: list[Action] = []
         self.breakers = Breakers(plans)
         self.drawing = Drawing(plans, self.breakers, served)
@@ -87,6 +88,8 @@ class Outcomes:
                 self.sequence.expect(query)
             for query, error in self.drawing.take_spared():
                 self._settle(query, error, was_submitted=True)
+                if self.breakers.given_up(query):
+                    self._look_again(query)
 
     # What becomes of queries
 
@@ -99,14 +102,14 @@ class Outcomes:
         """Learn that the API ran a query; submit what waited for that."""
         if self.breakers.given(query):
             self._tell_first_day(query.report)
-            self.drawing.look_again(query.report)
+            self._look_again(query)
         self.drawing.settled(query)
         self._again(self._splits.succeeded(query))
 
     def fetched(self, result: Result) -> None:
         """Deliver a result in its turn, unless it lacks a row."""
         if self.breakers.answered(result.query):
-            self.drawing.look_again(result.query.report)
+            self._look_again(result.query)
         judgement = self._totals.judge(self._plans[result.query.report].report.ds_id, result)
         for each in judgement.accepted:
             self.deliver(*self.sequence.settle(each))
@@ -130,7 +133,7 @@ class Outcomes:
         self.sequence.emitted(size)
         del self._submissions[query]
         if error and self.breakers.did_not_fit(query, error):
-            self.drawing.look_again(query.report)
+            self._look_again(query)
         elif rows:
             self.breakers.fitted(query)
 
@@ -157,11 +160,18 @@ class Outcomes:
         elif self.submitted >= self._limits.max_queries:
             self.fail([query], error)
         else:
+            has_doubt_begun = self.breakers.paid_for_nothing(query, error)
             self._try_again(query, error)
+            if has_doubt_begun or self.breakers.wants_probe(query):
+                self._look_again(query)
 
     def _try_again(self, query: Query, error: ApiError) -> None:
         parts = self._parts_of(query)
-        if parts and may_be_split(error):
+        if error.reach in PATIENCE or self.breakers.error_for(query):
+            self.fail([query], error)
+        elif self.breakers.is_in_doubt(query) and not self._splits.is_waited_for(query):
+            self._parked[query] = error
+        elif parts and may_be_split(error):
             self._split(query, parts, error)
         elif self._may_be_resubmitted(query, error):
             logger.warning("%s is asked again: %s", query, error)
@@ -173,15 +183,30 @@ class Outcomes:
             self.fail([query], error)
 
     def fail(
-        self, queries: Iterable[Query], error: ApiError, *, was_submitted: bool = True
+        self,
+        queries: Iterable[Query],
+        error: ApiError,
+        *,
+        was_submitted: bool = True,
+        was_paid: bool = True,
     ) -> None:
-        """Give queries up for this run, with those that waited for them."""
+        """Give queries up for this run, with those that waited for them.
+
+        Args:
+            queries: the queries.
+            error: why.
+            was_submitted: whether the API was asked to run them.
+            was_paid: whether it took them.
+        """
         for query in queries:
-            if was_submitted and self.breakers.failed(query, error):
+            settled = self._settle(query, error, was_submitted=was_submitted)
+            news = [
+                self.breakers.failed(each, error, was_paid=was_paid)
+                for each in (settled if was_submitted else ())
+            ]
+            if any(news):
                 self._tell_first_day(query.report)
-                for report in self._concerned(query, error):
-                    self.drawing.look_again(report)
-            self._settle(query, error, was_submitted=was_submitted)
+                self._look_again(query)
 
     def stop(self, error: ApiError, *, cancel: bool = True) -> None:
         """Submit nothing more. What running batches collected is still fetched.
@@ -195,6 +220,7 @@ class Outcomes:
         self.stopped_by = error
         self.see_drawn()
         left = {report: self.drawing.give_up(report) for report in self._plans}
+        self._fail_parked()
         self.fail(self.backlog.drain(), error, was_submitted=False)
         for report, days in left.items():
             if days:
@@ -204,13 +230,16 @@ class Outcomes:
 
     # How
 
-    def _settle(self, query: Query, error: ApiError, *, was_submitted: bool) -> None:
+    def _settle(self, query: Query, error: ApiError, *, was_submitted: bool) -> Sequence[Query]:
+        """Deliver the failure of a query, and of those that waited for it; return all of them."""
         self.drawing.settled(query)
         waited, next_one = self._splits.failed(query)
-        for each in (query, *waited):
+        settled = (query, *waited)
+        for each in settled:
             failed = Failed(query=each, error=error, was_submitted=was_submitted)
             self.deliver(*self.sequence.settle(failed))
         self._again(next_one)
+        return settled
 
     def _split(self, query: Query, parts: Sequence[Query], error: ApiError) -> None:
         logger.warning("%s is split into halves: %s", query, error)
@@ -234,14 +263,43 @@ class Outcomes:
         else:
             self.backlog.again(queries, by_batch=by_batch or not self._limits.one_by_one)
 
-    def _concerned(self, query: Query, error: ApiError) -> list[str]:
-        """Return the reports that an error reaches."""
+    def _look_again(self, query: Query) -> None:
+        """Take up what was held back, after a breaker changed; find what to probe."""
+        if self.stopped_by:
+            return
+        for report in self._neighbours(query):
+            self.drawing.look_again(report)
+        self._unpark()
+
+    def _neighbours(self, query: Query) -> list[str]:
+        """Return the reports of the data source of a query, its own first."""
         ds_id = self._plans[query.report].report.ds_id
-        if error.reach is not Reach.SOURCE:
-            return [query.report]
-        return [name for name, plan in self._plans.items() if plan.report.ds_id == ds_id]
+        others = (name for name, plan in self._plans.items() if plan.report.ds_id == ds_id)
+        return [*dict.fromkeys((query.report, *others))]
+
+    def _unpark(self) -> None:
+        """Decide about the failed queries that waited for probes, newest first."""
+        parked, self._parked = self._parked, {}
+        for query in sorted(parked, key=_newest_first):
+            error = parked[query]
+            if self.breakers.error_for(query):
+                self.fail([query], error)
+                continue
+            if self.breakers.wants_probe(query):
+                # All others of its account or report were submitted.
+                self.breakers.probing(query)
+            self._try_again(query, error)
+
+    def _fail_parked(self) -> None:
+        parked, self._parked = self._parked, {}
+        for query, error in parked.items():
+            self.fail([query], error)
 
     def _tell_first_day(self, report: str) -> None:
         day = self.breakers.history[report].first_day
         if day is not None:
             self.deliver(FirstDay(report=report, day=day))
+
+
+def _newest_first(query: Query) -> int:
+    return -query.dates.last.toordinal() if query.dates else 0

@@ -209,7 +209,7 @@ class Scheduler:
             for query in queries:
                 self._outcomes.failed(query, error)
             return
-        self._outcomes.fail(queries, error)
+        self._outcomes.fail(queries, error, was_paid=False)
         self._failed_starts += error.reach is Reach.SERVICE
         if self._failed_starts >= MAX_FAILED_STARTS:
             self._outcomes.stop(error)

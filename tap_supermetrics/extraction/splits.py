@@ -50,6 +50,10 @@ class Splits:
         """Return the number of parts that wait for others."""
         return sum(len(group.waiting) for group in {*self._groups.values()})
 
+    def is_waited_for(self, query: Query) -> bool:
+        """Say that a query finds out for others."""
+        return query in self._groups
+
     def may_help(self, query: Query, error: ApiError) -> bool:
         """Say that parts of a query may succeed, which failed for no clear reason."""
         is_worth_it = self._in_vain[query.report_account] < MAX_IN_VAIN or bool(

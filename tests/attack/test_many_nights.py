@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tap_supermetrics.api.errors import Reach
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.emulator.clock import instant
 from tap_supermetrics.extraction import breakers, engine
@@ -73,7 +74,7 @@ def emulator(shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     for module in ("tap_supermetrics.sync.run", "tests.attack.driver"):
         monkeypatch.setattr(f"{module}.utc_now", shared.clock.now)
     # Else nothing is ever given up, with so few days.
-    monkeypatch.setattr(breakers, "DOUBTFUL_AFTER", 2)
+    monkeypatch.setitem(breakers.PATIENCE, Reach.ACCOUNT, breakers.Patience(failures=2, probes=1))
     return shared
 
 

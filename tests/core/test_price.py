@@ -1,0 +1,182 @@
+"""What gives nothing costs a bounded number of paid queries, whatever is said of why."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.dates import DateRange
+from tap_supermetrics.extraction.events import Emitted
+from tap_supermetrics.extraction.in_flight import Limits
+from tap_supermetrics.extraction.results import Result
+from tap_supermetrics.planning.plan import plan_report
+from tap_supermetrics.planning.scope import Scope
+from tests.core.reports import policy, report
+from tests.core.stories import FIRST_DAY, MAX_STEPS, Life, Seen, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_supermetrics.extraction.events import Event
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.planning.plan import ReportPlan
+
+CODES = [
+    ("SOMETHING_NEW", 400),
+    ("SOMETHING_NEW", 403),
+    ("SOMETHING_NEW", 500),
+    ("SOMETHING_NEW", 200),
+    ("QUERY_ERROR", 500),
+    ("INTERNAL_SERVER_ERROR", 500),
+    ("QUERY_TIMEOUT", 504),
+    ("RESULT_MISMATCH", 200),
+    ("RESULT_INCOMPLETE", 200),
+    ("STATUS_NOT_FOUND", 404),
+]
+IN_FLIGHT = 300
+"""Two query batches run and one waits before the first failure is known."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet() -> Iterator[None]:
+    logging.disable(logging.ERROR)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@dataclass(kw_only=True)
+class Broken(World):
+    """An API that fails the queries of which `is_broken` says so."""
+
+    is_broken: Callable[[Query], bool]
+    code: tuple[str, int]
+    fits: bool = True
+
+    def answer(self, query: Query) -> ApiError | None:
+        code, status = self.code
+        is_broken = self.is_broken(query) and self.fits
+        return ApiError(code, "no reason given", status=status) if is_broken else None
+
+
+class UnfitLife(Life):
+    """A life in which the results of what is broken fit no record."""
+
+    def emit(self) -> Event:
+        while self.outbox:
+            self.take(self.outbox.pop(0))
+        outcome = self.unemitted[0] if self.unemitted else None
+        if isinstance(outcome, Result) and self.world.is_broken(outcome.query):  # type: ignore[attr-defined] # a Broken
+            self.unemitted.pop(0)
+            return Emitted(query=outcome.query, error=ApiError("TYPE_MISMATCH", "not a number"))
+        return super().emit()
+
+
+def plans_of(accounts: int, days: int, names: str) -> dict[str, ReportPlan]:
+    scope = Scope(
+        accounts=tuple(str(each) for each in range(accounts)),
+        wanted=DateRange(first=FIRST_DAY, last=FIRST_DAY + timedelta(days=days - 1)),
+        is_incremental=True,
+        is_dated_by_rows=True,
+        policy=policy(),
+    )
+    return {
+        name: plan_report(replace(report(lookback_days=3), name=name), scope, {}) for name in names
+    }
+
+
+def paid(
+    plans: dict[str, ReportPlan],
+    is_broken: Callable[[Query], bool],
+    code: tuple[str, int],
+    *,
+    by_batch: bool,
+    life: type[Life] = Life,
+) -> tuple[int, Seen]:
+    """Return how many submissions of what is broken were paid for."""
+    limits = Limits(
+        by_batch=by_batch,
+        one_by_one=not by_batch,
+        max_running_batches=2,
+        max_running_queries=4,
+        max_rows=10**9,
+        max_queries=10**9,
+    )
+    rng = random.Random(1)  # noqa: S311 - no secret
+    world = Broken(
+        rng=rng, is_calm=False, is_broken=is_broken, code=code, fits=life is not UnfitLife
+    )
+    seen = Seen()
+    assert life(world, plans, limits, seen, []).run(MAX_STEPS)
+    return sum(count for query, count in seen.submitted.items() if is_broken(query)), seen
+
+
+BOTH = pytest.mark.parametrize("by_batch", [True, False])
+
+
+@BOTH
+@pytest.mark.parametrize("code", CODES)
+def test_an_account_that_gives_nothing_has_a_price(code: tuple[str, int], by_batch: bool) -> None:  # noqa: FBT001 - a parameter
+    count, seen = paid(
+        plans_of(3, 400, "a"), lambda q: q.account_id == "1", code, by_batch=by_batch
+    )
+    assert count <= 20 * 3 + 3 + (IN_FLIGHT if by_batch else 4)
+    assert {query.account_id for query in seen.results} == {"0", "2"}
+    assert len(seen.results) == 800
+
+
+@BOTH
+@pytest.mark.parametrize("code", CODES)
+def test_a_report_that_gives_nothing_has_a_price(code: tuple[str, int], by_batch: bool) -> None:  # noqa: FBT001 - a parameter
+    count, seen = paid(plans_of(80, 15, "ab"), lambda q: q.report == "a", code, by_batch=by_batch)
+    assert count <= 60 * 3 + 15 + (IN_FLIGHT if by_batch else 4)
+    assert len(seen.results) == 80 * 15
+
+
+@BOTH
+def test_a_data_source_that_gives_nothing_has_a_price(by_batch: bool) -> None:  # noqa: FBT001 - a parameter
+    plans = plans_of(20, 15, "abcdefgh")
+    count, seen = paid(plans, lambda _: True, ("SOMETHING_NEW", 500), by_batch=by_batch)
+    assert count <= 120 * 3 + 4 * 15 + (IN_FLIGHT if by_batch else 4)
+    assert not seen.results
+
+
+@BOTH
+def test_a_report_whose_results_fit_no_record_has_a_price(by_batch: bool) -> None:  # noqa: FBT001 - a parameter
+    count, _ = paid(
+        plans_of(80, 15, "ab"),
+        lambda q: q.report == "a",
+        ("", 200),
+        by_batch=by_batch,
+        life=UnfitLife,
+    )
+    assert count <= 60 + (600 if by_batch else 300)
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(CODES), st.booleans(), st.sets(st.integers(0, 39), max_size=36), st.data())
+def test_what_is_not_broken_arrives_whatever_else_is(
+    code: tuple[str, int],
+    by_batch: bool,  # noqa: FBT001 - of hypothesis
+    dead: set[int],
+    data: Any,  # noqa: ANN401 - of hypothesis
+) -> None:
+    """Dead accounts, even most of a report's, do not hold back those that live."""
+    spread = data.draw(st.booleans())
+    broken = (
+        {str(each) for each in dead}
+        if spread
+        else {str(each) for each in range(min(len(dead), 30))}
+    )
+    count, seen = paid(
+        plans_of(40, 30, "a"), lambda q: q.account_id in broken, code, by_batch=by_batch
+    )
+    assert len(seen.results) == (40 - len(broken)) * 30
+    assert count <= len(broken) * 63 + IN_FLIGHT
