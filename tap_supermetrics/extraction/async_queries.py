@@ -26,7 +26,7 @@ from tap_supermetrics.extraction.polling import ONE_TRY, Polled, PollWait
 from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from tap_supermetrics.api.client import Client
@@ -56,14 +56,22 @@ class AsyncQueries:
         plans: what each report asks for, by its name.
         run_id: makes the schedule ids of this run its own.
         is_resumed: whether an earlier run of this id may have left queries behind.
+        note: is told the report of each query before it is submitted.
     """
 
     def __init__(
-        self, client: Client, plans: Mapping[str, ReportPlan], run_id: str, *, is_resumed: bool
+        self,
+        client: Client,
+        plans: Mapping[str, ReportPlan],
+        run_id: str,
+        *,
+        is_resumed: bool,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
         self._plans = plans
         self._run_id = run_id
+        self._note = note
         self._chances = MAX_MISSES if is_resumed else 0
         self._running: dict[Query, _RunningQuery] = {}
         self._poller = replace(client, retry=ONE_TRY)
@@ -82,6 +90,8 @@ class AsyncQueries:
             query: the query.
             attempt: how often it was submitted before.
         """
+        if self._note:
+            self._note(query.report)
         parameters = self._parameters(query)
         schedule_id = schedule_id_of(self._asker(query), parameters, attempt)
         try:

@@ -91,6 +91,7 @@ class Batches:
         reports: by name.
         now: the wall clock, with offset.
         running: batches of an earlier run to wait for.
+        note: is told of each batch that the API has taken, before anything depends on it.
     """
 
     def __init__(
@@ -99,10 +100,12 @@ class Batches:
         reports: Mapping[str, Report],
         now: Callable[[], datetime],
         running: Iterable[RunningBatch] = (),
+        note: Callable[[SubmittedBatch], None] | None = None,
     ) -> None:
         self._client = client
         self._reports = reports
         self._now = now
+        self._note = note
         self._running = {each.batch.batch_id: each for each in running}
         self._ids = set(self._running)
         self._poller = replace(client, retry=polling.ONE_TRY)
@@ -132,6 +135,8 @@ class Batches:
             items=dict(enumerate(request.items)),
             size=len(request.items),
         )
+        if self._note:
+            self._note(batch)
         now = time.monotonic()
         self._running[batch_id] = RunningBatch(
             batch=batch,

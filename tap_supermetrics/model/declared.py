@@ -34,6 +34,7 @@ class Setting:
         unset: the value when it is not given and has no default.
         is_required: whether it must be given.
         is_passed_on: whether the API is sent its value as it is, by its name.
+        in_meltano: what Meltano gives where the user gives nothing; empty for the default.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Setting:
     unset: Any
     is_required: bool
     is_passed_on: bool
+    in_meltano: str
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -61,7 +63,9 @@ def setting(kind: Kind[T], description: str, *, default: object, name: str = ...
 @overload
 def setting(kind: Kind[T], description: str, *, unset: T, name: str = ...) -> T: ...
 @overload
-def setting(kind: Kind[T], description: str, *, passed_on: bool = ...) -> T | None: ...
+def setting(
+    kind: Kind[T], description: str, *, passed_on: bool = ..., in_meltano: str = ...
+) -> T | None: ...
 def setting(  # noqa: PLR0913 - a declaration is read by its words
     kind: Kind[Any],
     description: str,
@@ -70,6 +74,7 @@ def setting(  # noqa: PLR0913 - a declaration is read by its words
     unset: object = None,
     required: bool = False,
     passed_on: bool = False,
+    in_meltano: str = "",
     name: str = "",
 ) -> Any:
     """Declare an attribute of a dataclass as a setting.
@@ -81,6 +86,7 @@ def setting(  # noqa: PLR0913 - a declaration is read by its words
         unset: the value when it is not given, for a setting without a default to be told.
         required: whether it must be given.
         passed_on: whether the API is sent the value as it is, by its name.
+        in_meltano: what Meltano gives where the user gives nothing, if that is another default.
         name: its key in the configuration, where the attribute has another name.
     """
     declared = Setting(
@@ -92,6 +98,7 @@ def setting(  # noqa: PLR0913 - a declaration is read by its words
         unset=unset,
         is_required=required,
         is_passed_on=passed_on,
+        in_meltano=in_meltano,
     )
     metadata = {_METADATA: declared}
     if required:

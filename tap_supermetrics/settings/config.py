@@ -93,6 +93,13 @@ class Settings:
         "Most requests to the API in a second, by all of the tap together.",
         default=15,
     )
+    journal_dir: str | None = setting(
+        kinds.text("a folder, or an empty text for none", r".*"),
+        "Folder in which a run notes what it submits, so that after a pipeline was killed, which "
+        "leaves no state, the next run collects what the API still holds and pays for nothing "
+        "twice. Holds no key. Set by the plugin definition for Meltano; empty: no journal.",
+        in_meltano="$MELTANO_PROJECT_ROOT/.meltano/tap-supermetrics-journal",
+    )
     on_failure: Literal["fail_at_end", "continue", "stop"] = setting(
         kinds.choice("fail_at_end", "continue", "stop"),
         "When a query is lost: `fail_at_end` loads all else and exits with 3, `continue` loads all "

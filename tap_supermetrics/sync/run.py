@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from sys import maxsize
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -27,6 +28,7 @@ from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.checkpoints import Checkpoints
+from tap_supermetrics.sync.journalled import Journalled
 from tap_supermetrics.sync.report_sync import known_reports
 from tap_supermetrics.sync.state import AsyncRun
 from tap_supermetrics.sync.submitted import Submitted
@@ -82,6 +84,7 @@ class Run:
         self._submitted = Submitted()
         self._engine: Engine | None = None
         self._async_run: AsyncRun | None = None
+        self._journalled: Journalled | None = None
         self._stopped_by: ApiError | None = None
         self._doubted: dict[Query, ApiError] = {}
         self._checkpoints = Checkpoints()
@@ -120,6 +123,7 @@ class Run:
         self._known = known_reports(self._lookups, reports, self._bookmarks, self._started_at)
         held = HeldResults()
         if not is_test:
+            self._journalled = Journalled(self._settings, self._known.values(), self._started_at)
             batches = (batch for known in self._known.values() for batch in known.state.batches)
             held = find_held(self._client, batches, utc_now())
         for name, known in self._known.items():
@@ -193,10 +197,13 @@ class Run:
         adopted = held.adopt(planned)
         reports = {name: plan.report for name, plan in plans.items()}
         run, is_resumed = self._run_of_queries(is_test=is_test)
+        journalled = self._journalled
+        note_batch = journalled.batch_taken if journalled else None
+        note_query = partial(journalled.queries_begin, run=run) if journalled else None
         ways = Ways(
             client=client,
-            batches=Batches(client, reports, utc_now, held.running),
-            queries=AsyncQueries(client, plans, run.run_id, is_resumed=is_resumed),
+            batches=Batches(client, reports, utc_now, held.running, note_batch),
+            queries=AsyncQueries(client, plans, run.run_id, is_resumed=is_resumed, note=note_query),
             downloader=Downloader(client=client, now=utc_now),
         )
         return Engine(Scheduler(plans, limits, adopted), ways, reports, held.unneeded)
@@ -356,6 +363,8 @@ class Run:
             logger.error("%s", line)
         if self._stopped_by:
             raise self._stopped_by
+        if self._journalled:
+            self._journalled.ended()
         if self.summary.has_lost and self._settings.on_failure != "continue":
             raise QueriesLostError(
                 f"{self.summary.lost_in_words}, {self.summary.arrived_in_words}; what was lost is "
@@ -372,6 +381,8 @@ class Run:
         """Cancel what still runs."""
         if self._engine:
             self._engine.close()
+        if self._journalled:
+            self._journalled.close()
 
 
 def _may_be_had_later(outcome: Outcome) -> bool:

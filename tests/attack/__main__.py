@@ -81,6 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     plots = [
         *kill.every_message(messages, asked.every),
         *kill.random_plots(1, asked.random, messages),
+        *kill.pipeline_plots(1, 5 * asked.random, messages),
     ]
     findings = kill.carry_out_all(plots)
     _say(f"A backfill of {asked.soak:,} queries")

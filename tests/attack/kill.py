@@ -44,6 +44,10 @@ MAX_COST: Final = 1.2
 
 Beside them are those of a batch that was killed before its id could reach the target.
 """
+MAX_COST_OF_PIPELINE: Final = 1.05
+"""The same where the journal tells of everything, whatever the target was given."""
+RUNNING: Final = 10
+"""Queries that run at the same time: five of each of two batches."""
 HANG_S: Final = 90.0
 BATCH: Final = re.compile(rb"qrb_[0-9a-f]+")
 """The id of a query batch, with which the schedule ids of its rows begin."""
@@ -74,6 +78,8 @@ class Plot:
     blows: tuple[Blow, ...]
     unbuffered: str = ""
     mode: str = "batch"
+    is_pipeline: bool = False
+    """Whether the target dies too, and with it all that it was given, state and rows."""
 
 
 @dataclass(slots=True)
@@ -130,6 +136,27 @@ def random_plots(seed: int, count: int, messages: int) -> list[Plot]:
     return plots
 
 
+def pipeline_plots(seed: int, count: int, messages: int) -> list[Plot]:
+    """Kills of whole pipelines at any moment, of which nothing but the journal remains."""
+    draw = random.Random(seed)  # noqa: S311 - reproducible, guards nothing
+    plots = []
+    for number in range(count):
+        mode = "async" if number % 2 else "batch"
+        by_message = Blow(after_messages=draw.randint(1, messages))
+        ended_by = signal.SIGTERM if number % 4 > 1 else signal.SIGKILL
+        by_time = Blow(number=ended_by, after_s=draw.uniform(0.0, 1.5))
+        blow = by_time if number % 3 else by_message
+        plots.append(
+            Plot(
+                kind=f"whole pipeline, {blow.number.name}, {mode}",
+                blows=(blow,) * draw.randint(1, 2),
+                mode=mode,
+                is_pipeline=True,
+            )
+        )
+    return plots
+
+
 def carry_out(plot: Plot) -> Finding:
     """Run into every blow of a plot, then to the end, and compare with the truth."""
     finding, target = Finding(plot), Target()
@@ -143,9 +170,13 @@ def carry_out(plot: Plot) -> Finding:
             lookback_days=0,
             requests_per_second=1000,
             mode=plot.mode,
+            **({"journal_dir": str(folder / "journal")} if plot.is_pipeline else {}),
         )
         for blow in plot.blows:
-            finding.blows_dealt += strike(blow, config, target, folder, plot, finding, emulator)
+            hit = strike(blow, config, target, folder, plot, finding, emulator)
+            finding.blows_dealt += hit
+            if hit and plot.is_pipeline:
+                target = Target()
         try:
             ended = sync(config, folder, target, timeout=HANG_S)
         except subprocess.TimeoutExpired:
@@ -155,9 +186,22 @@ def carry_out(plot: Plot) -> Finding:
             finding.faults.append(f"exit {ended.code}: {ended.stderr[-300:]}")
         finding.queries = len(emulator.queries)
         finding.faults += compare(target, emulator)
-        if plot.blows[0].number is signal.SIGKILL and finding.known > MAX_COST * QUERIES:
-            finding.faults.append(f"{finding.queries} queries instead of {QUERIES}")
+        if plot.is_pipeline:
+            # What a signal cancelled before it ran costs nothing.
+            finding.queries = sum(query.started is not None for query in emulator.queries)
+        finding.faults += too_dear(plot, finding)
     return finding
+
+
+def too_dear(plot: Plot, finding: Finding) -> Iterable[str]:
+    """Say that a plot cost more queries than it may."""
+    is_killed = plot.blows[0].number is signal.SIGKILL
+    most, paid = MAX_COST * QUERIES, finding.known
+    if plot.is_pipeline:
+        # A signal cancels what runs just then.
+        most, paid = MAX_COST_OF_PIPELINE * QUERIES + (0 if is_killed else RUNNING), finding.queries
+    if paid > most and (is_killed or plot.is_pipeline):
+        yield f"{finding.queries} queries instead of {QUERIES}"
 
 
 def quick() -> Options:
@@ -178,7 +222,7 @@ def compare(target: Target, emulator: Emulator) -> Iterable[str]:
         yield f"{len(target.doubled)} rows twice in one run"
 
 
-def strike(  # noqa: PLR0913, PLR0917 - all that a blow needs
+def strike(  # noqa: C901, PLR0913, PLR0917 - all that a blow needs
     blow: Blow,
     config: dict[str, Any],
     target: Target,
@@ -229,6 +273,8 @@ def strike(  # noqa: PLR0913, PLR0917 - all that a blow needs
         for message in rest.splitlines():
             target.read(message)
         return 0
+    if blow.number is signal.SIGKILL:
+        return 1
     has_asked = len(emulator.batches) > batches_before
     stderr_text = (folder / "stderr").read_text()
     finding.faults += after_signal(blow, code, rest, stderr_text)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.attack.driver import WHOLE
-from tests.attack.kill import Plot, carry_out, every_message, random_plots
+from tests.attack.kill import Plot, carry_out, every_message, pipeline_plots, random_plots
 
 pytestmark = pytest.mark.timeout(300)
 MESSAGES = 350
 """Somewhat fewer than a run writes: a kill after the last one would hit nothing."""
-SAMPLE = [*every_message(MESSAGES, 160), *random_plots(7, 4, MESSAGES)]
+SAMPLE = [
+    *every_message(MESSAGES, 160),
+    *random_plots(7, 4, MESSAGES),
+    *pipeline_plots(7, 6, MESSAGES),
+]
 
 
 @pytest.mark.skipif(WHOLE, reason="the long part kills after every message by itself")

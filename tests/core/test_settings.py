@@ -123,6 +123,7 @@ _TOP: dict[str, tuple[object, str, object]] = {
     "max_rows_per_run": (1_000_000, "max_rows_per_run", 1_000_000),
     "requests_per_second": (0.5, "requests_per_second", 0.5),
     "on_failure": ("stop", "on_failure", "stop"),
+    "journal_dir": ("~/journal", "journal_dir", "~/journal"),
 }
 
 

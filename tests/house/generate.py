@@ -84,8 +84,9 @@ def _meltano_setting(setting: Setting) -> dict[str, Any]:
     }
     if setting.kind.is_secret:
         written["sensitive"] = True
-    if setting.default is not None:
-        written["value"] = setting.default
+    default = setting.in_meltano or setting.default
+    if default is not None:
+        written["value"] = default
     if setting.kind.options:
         written["options"] = [
             {"label": _label(word), "value": word} for word in setting.kind.options

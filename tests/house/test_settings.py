@@ -79,7 +79,7 @@ def test_meltano_knows_the_settings_that_the_tap_has(name: str, about: dict[str,
     for each in TOP_LEVEL:
         written, schema = settings[each.name], properties[each.name]
         assert written["description"] == schema["description"]
-        assert written.get("value") == schema.get("default")
+        assert written.get("value") == (each.in_meltano or schema.get("default"))
         assert written.get("sensitive", False) == schema.get("secret", False)
         assert [option["value"] for option in written.get("options", ())] == schema.get("enum", [])
 

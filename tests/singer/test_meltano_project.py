@@ -51,6 +51,9 @@ def test_the_plugin_definition_can_be_added_to_another_project(tmp_path: Path) -
     ]
     assert by_name(added) == by_name(ours)
     assert added["capabilities"] == ours["capabilities"]
+    printed = meltano(tmp_path, "config", "print", "tap-supermetrics")
+    folder = tmp_path / ".meltano" / "tap-supermetrics-journal"
+    assert f'"journal_dir": "{folder}"' in printed
 
 
 def test_states_of_any_two_runs_can_be_merged() -> None:
@@ -91,7 +94,7 @@ def by_name(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
     return {setting["name"]: setting for setting in plugin["settings"]}
 
 
-def meltano(project: Path, *arguments: str) -> None:
+def meltano(project: Path, *arguments: str) -> str:
     command = (str(Path(sys.executable).with_name("meltano")), *arguments)
     env = {name: value for name, value in os.environ.items() if not name.startswith("MELTANO_")}
-    processes.run(command, {**env, "MELTANO_PROJECT_ROOT": str(project)}, cwd=project)
+    return processes.run(command, {**env, "MELTANO_PROJECT_ROOT": str(project)}, cwd=project)

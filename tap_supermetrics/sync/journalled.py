@@ -1,0 +1,100 @@
+"""The journal of a run: what dead runs left goes to the reports, what the API takes is noted."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.extraction.batches import QUEUE_S
+from tap_supermetrics.sync.journal import Journal, Owner
+from tap_supermetrics.sync.state import AsyncRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from tap_supermetrics.model import SubmittedBatch
+    from tap_supermetrics.settings import Settings
+    from tap_supermetrics.sync.report_sync import KnownReport
+
+logger = logging.getLogger(__name__)
+
+MAX_AGE: Final = timedelta(seconds=QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S)
+"""The API holds nothing of what was submitted longer ago."""
+
+
+class Journalled:
+    """What a run has submitted, on the disk too where `journal_dir` says so; for all threads.
+
+    Args:
+        settings: the configuration.
+        known: the reports of this run.
+        now: the wall clock, with offset.
+    """
+
+    def __init__(self, settings: Settings, known: Iterable[KnownReport], now: datetime) -> None:
+        self._lock = Lock()
+        self._known = {each.report.name: each for each in known}
+        self._noted: set[str] = set()
+        self._journal: Journal | None = None
+        if settings.journal_dir:
+            parts = urlsplit(settings.api_url)
+            owner = Owner(origin=f"{parts.scheme}://{parts.netloc}", api_key=settings.api_key)
+            directory = Path(settings.journal_dir).expanduser()
+            self._journal = Journal.open(directory, owner, now, MAX_AGE)
+            self._hand_over(self._journal)
+
+    def _hand_over(self, journal: Journal) -> None:
+        """Have the states name what dead runs submitted, as if they had been written in time."""
+        for name, known in self._known.items():
+            request_hash, state = wire.request_hash(known.report), known.state
+            held = journal.held(name, request_hash)
+            if not held:
+                continue
+            if state.request_hash != request_hash:
+                state.batches, state.async_run = (), None
+                state.request_hash = request_hash
+            runs = [each for each in (*held, state.async_run) if isinstance(each, AsyncRun)]
+            state.async_run = max(runs, key=_started_at, default=None)
+            batches = (each for each in held if not isinstance(each, AsyncRun))
+            by_id = {each.batch_id: each for each in (*batches, *state.batches)}
+            state.batches = tuple(by_id.values())
+            text = "%s: what a run submitted that was killed is used, if the API holds it"
+            logger.info(text, name)
+
+    def batch_taken(self, batch: SubmittedBatch) -> None:
+        """Note a query batch that the API has taken."""
+        self._note(batch, {item.report for item in batch.items.values()})
+
+    def queries_begin(self, report: str, run: AsyncRun) -> None:
+        """Note the run under which queries of a report are submitted by themselves."""
+        if report not in self._noted:
+            self._noted.add(report)
+            self._note(run, {report})
+
+    def _note(self, submitted: SubmittedBatch | AsyncRun, reports: Iterable[str]) -> None:
+        if self._journal:
+            hashes = {name: wire.request_hash(self._known[name].report) for name in reports}
+            with self._lock:
+                self._journal.submitted(submitted, hashes)
+
+    def ended(self) -> None:
+        """Forget it all: the run came to its end, and all of it was written."""
+        if self._journal:
+            with self._lock:
+                self._journal.forget(self._known)
+
+    def close(self) -> None:
+        """Leave to the next run what was not forgotten."""
+        if self._journal:
+            with self._lock:
+                self._journal.close()
+
+
+def _started_at(run: AsyncRun) -> datetime:
+    return run.started_at
