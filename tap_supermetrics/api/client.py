@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from tap_supermetrics.api import lenient, wire
+from tap_supermetrics.api import lenient, listings, wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.transport import Transport
 
@@ -45,23 +45,27 @@ class Client(Transport):
         parameters = wire.fields_parameters(ds_id, accounts, logins)
         return tuple(self._get(wire.FIELDS_PATH, list[wire.FieldInfo], parameters).data)
 
-    def accounts(self, ds_id: str, ds_users: object = None) -> tuple[wire.AccountInfo, ...]:
+    def accounts(
+        self, ds_id: str, ds_users: object = None, max_age_minutes: int = listings.MAX_AGE_MINUTES
+    ) -> tuple[listings.AccountInfo, ...]:
         """Return all accounts of a data source, each once, in their order ("Get accounts")."""
-        listed = self._login_accounts(ds_id, ds_users)
+        listed = self._login_accounts(ds_id, ds_users, max_age_minutes)
         return tuple({each.id: each for login in listed for each in login.accounts}.values())
 
     def logins(self, ds_id: str) -> dict[str, str]:
         """Return all logins of a data source, and what people know each by ("Get accounts")."""
         return {str(each.ds_user): each.shown for each in self._login_accounts(ds_id)}
 
-    def _login_accounts(self, ds_id: str, ds_users: object = None) -> list[wire.LoginAccounts]:
-        parameters = wire.logins_parameters(ds_id, ds_users)
-        return self._get(wire.ACCOUNTS_PATH, list[wire.LoginAccounts], parameters).data
+    def _login_accounts(
+        self, ds_id: str, ds_users: object = None, max_age_minutes: int = listings.MAX_AGE_MINUTES
+    ) -> list[listings.LoginAccounts]:
+        parameters = listings.logins_parameters(ds_id, ds_users, max_age_minutes)
+        return self._get(listings.ACCOUNTS_PATH, list[listings.LoginAccounts], parameters).data
 
     def segments(self, ds_id: str, ds_users: object = None) -> frozenset[str]:
         """Return the ids of all segments of a data source ("Get segments")."""
-        parameters = wire.logins_parameters(ds_id, ds_users)
-        listed = self._get(wire.SEGMENTS_PATH, list[wire.LoginSegments], parameters).data
+        parameters = listings.logins_parameters(ds_id, ds_users, listings.MAX_AGE_MINUTES)
+        listed = self._get(listings.SEGMENTS_PATH, list[listings.LoginSegments], parameters).data
         return frozenset(str(each.segment_id) for login in listed for each in login.segments)
 
     # Query batches

@@ -27,6 +27,10 @@ OUTAGE_S: Final = 900.0
 """So long a service is waited for that answered before and now is not there, in seconds."""
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
+SCARCE_PART: Final = 10
+"""Requests are spread when so small a part of them is left."""
+MIN_SCARCE: Final = 4
+"""And when so few are left, as several threads may have one on its way each."""
 MAX_STARTS_UNKNOWN: Final = 2
 """How often a batch is started again when the answer to its start was lost."""
 
@@ -83,12 +87,17 @@ class Service:
 
 
 class RateLimit:
-    """A pace that spreads the requests of all threads evenly: no second sees too many."""
+    """A pace that spreads the requests of all threads evenly: no second sees too many.
+
+    It is slowed down where the API says that few requests are left, before it refuses any.
+    """
 
     def __init__(self, per_second: float) -> None:
         self._interval_s = 1 / per_second
         self._lock = threading.Lock()
         self._next = 0.0
+        self._pause_s = 0.0
+        self._paused_until = 0.0
 
     def wait(self) -> None:
         """Return when the next request may be sent."""
@@ -98,6 +107,32 @@ class RateLimit:
             self._next = turn + self._interval_s
         if turn > now:
             time.sleep(turn - now)
+
+    def allow(self, limit: int, left: int) -> None:
+        """Take note of how many requests are left; the last tenth of them is spread.
+
+        Documents disagree about the time that they are counted in: an hour (the API's schema), or a
+        second ("Usage limits"). So pauses begin short and double, up to what an hour would take.
+
+        Args:
+            limit: as many are allowed in all.
+            left: as many are left.
+        """
+        is_scarce = left <= min(max(limit // SCARCE_PART, MIN_SCARCE), limit // 2)
+        with self._lock:
+            now = time.monotonic()
+            if not is_scarce:
+                self._pause_s = 0.0
+            elif now >= self._paused_until:
+                self._pause(now, limit, left)
+
+    def _pause(self, now: float, limit: int, left: int) -> None:
+        if not self._pause_s:
+            logger.info("The API allows %d of %d requests: they are spread", left, limit)
+        of_hour_s = min(3600.0 / max(limit, 1), LONGEST_WAIT_S)
+        self._pause_s = min(max(self._pause_s * 2, FIRST_WAIT_S), of_hour_s)
+        self._paused_until = now + self._pause_s
+        self._next = max(self._next, self._paused_until)
 
 
 class RetryState:

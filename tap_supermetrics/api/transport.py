@@ -124,6 +124,8 @@ class Transport:
         with ExitStack() as reading:
             try:
                 reply = self._connections().send(request, reading)
+                if reply.allowance:
+                    self.rate_limit.allow(*reply.allowance)
                 return self._answer(reply, to)
             except DamagedAnswer as damaged:
                 raise self._damage(damaged, reply, damages) from None

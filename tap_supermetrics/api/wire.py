@@ -1,4 +1,4 @@
-"""Every spelling of the API, in one place: paths, parameters, answers, limits.
+"""Every spelling of queries and query batches: paths, parameters, answers, limits.
 
 Nobody could check these against the live service, so whatever differs there is mended here.
 Sources: Supermetrics docs, "Batch queries (Preview)" of 2023-08-16 and "Async queries" of
@@ -43,8 +43,6 @@ DATA_PATH: Final = "query/data/json"
 STATUS_PATH: Final = "query/status"
 RESULTS_PATH: Final = "query/results"
 FIELDS_PATH: Final = "query/fields"
-ACCOUNTS_PATH: Final = "query/accounts"
-SEGMENTS_PATH: Final = "query/segments"
 _ROW_AND_HEADER: Final = 2
 EMPTY_ANSWER: Final = [["No data found"]]
 """What some sources answer instead of no rows (observed)."""
@@ -236,44 +234,6 @@ class FieldInfo(msgspec.Struct, kw_only=True):
     is_non_aggregatable: bool = False
 
 
-class AccountInfo(msgspec.Struct, kw_only=True):
-    """An account that a login can read ("Get accounts")."""
-
-    account_id: str | int
-    account_name: str = ""
-
-    @property
-    def id(self) -> str:
-        """The id as text; ids of digits only have been seen as numbers elsewhere."""
-        return str(self.account_id).strip()
-
-
-class LoginAccounts(msgspec.Struct, kw_only=True):
-    """A login and its accounts; an account may stand under several logins."""
-
-    ds_user: str | int = ""
-    display_name: str | None = None
-    accounts: list[AccountInfo] = []
-
-    @property
-    def shown(self) -> str:
-        """The login as people know it."""
-        login, name = str(self.ds_user), self.display_name
-        return f"{login} ({name})" if name and name != login else login
-
-
-class SegmentInfo(msgspec.Struct, kw_only=True):
-    """A segment of a login ("Get segments")."""
-
-    segment_id: str | int
-
-
-class LoginSegments(msgspec.Struct, kw_only=True):
-    """The segments of a login."""
-
-    segments: list[SegmentInfo] = []
-
-
 def batch_path(batch_id: str) -> str:
     """Return the path of one query batch."""
     return f"{BATCH_PATH}/{quote(batch_id, safe='')}"
@@ -290,11 +250,6 @@ def fields_parameters(
     """Return parameters of "Get fields", which lists custom fields only with their logins."""
     custom = {"ds_accounts": _accounts(accounts), "ds_users": list(logins)}
     return as_json_parameter({"ds_id": ds_id} | (custom if accounts and logins else {}))
-
-
-def logins_parameters(ds_id: str, ds_users: object) -> dict[str, str]:
-    """Return parameters of "Get accounts" and "Get segments"; `ds_users` may be empty."""
-    return as_json_parameter({"ds_id": ds_id} | ({"ds_users": ds_users} if ds_users else {}))
 
 
 def page_of(offset: int, limit: int) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -169,30 +170,40 @@ def _field(field: Field, source: Source) -> Answer:
     return shown | ({"is_non_aggregatable": field.is_non_aggregatable} if field.is_metric else {})
 
 
-def accounts_of(
-    source: Source, world: World, users: frozenset[str], cached_at: str | None
-) -> list[Answer]:
-    """The items of `/query/accounts`, one per login (Supermetrics docs, "Get accounts").
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list of accounts, as of some time.
 
-    Args:
-        source: The data source.
+    Attributes:
         world: Tells which accounts are gone.
         users: Logins to show, lower case; all when empty.
-        cached_at: Time of the cached lists.
+        cached: Time of the list, in seconds since 1970-01-01 UTC.
+        is_fresh: True when it was made anew for this request.
     """
+
+    world: World
+    users: frozenset[str]
+    cached: float
+    is_fresh: bool
+
+
+def accounts_of(source: Source, listing: Listing) -> list[Answer]:
+    """The items of `/query/accounts`, one per login (Supermetrics docs, "Get accounts")."""
+    cached_at = None if listing.is_fresh else iso(listing.cached)
     return [
         {
             "ds_user": login.user,
             "display_name": login.display_name,
             "cache_time": cached_at if login.cached else None,
-            "accounts": _accounts(source, number, world),
+            "accounts": _accounts(source, number, listing),
         }
         for number, login in enumerate(source.logins)
-        if not users or login.user.lower() in users
+        if not listing.users or login.user.lower() in listing.users
     ]
 
 
-def _accounts(source: Source, login: int, world: World) -> list[Mapping[str, str]]:
+def _accounts(source: Source, login: int, listing: Listing) -> list[Mapping[str, str]]:
+    world = listing.world
     return [
         {
             "account_id": account.id,
@@ -200,7 +211,9 @@ def _accounts(source: Source, login: int, world: World) -> list[Mapping[str, str
             "group_name": account.group,
         }
         for account in source.accounts
-        if login in account.logins and not world.is_gone(source.id, account.id)
+        if login in account.logins
+        and not world.is_gone(source.id, account.id)
+        and world.came.get((source.id, account.id), 0.0) <= listing.cached
     ]
 
 

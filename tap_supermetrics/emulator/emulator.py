@@ -171,10 +171,13 @@ class Emulator:
         self._engine.world = dataclasses.replace(self.world, unlicensed=unlicensed)
 
     def restore_account(self, ds_id: str, account: str) -> None:
-        """Undo `drop_account` and `unlicense_account`."""
+        """Undo `drop_account` and `unlicense_account`; old lists do not name it yet."""
         key = {(ds_id, account)}
         self._engine.world = dataclasses.replace(
-            self.world, gone=self.world.gone - key, unlicensed=self.world.unlicensed - key
+            self.world,
+            gone=self.world.gone - key,
+            unlicensed=self.world.unlicensed - key,
+            came={**self.world.came, (ds_id, account): self.clock.seconds()},
         )
 
     def restate(self, ds_id: str, account: str, day: date) -> None:

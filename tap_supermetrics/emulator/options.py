@@ -27,6 +27,10 @@ class Options:
         requests_per_second: Requests allowed per **real** second before 429 TOO_MANY_REQUESTS;
             0 for no limit. The real limit depends on license and address ("Usage limits").
         retry_after: Whether a 429 carries `Retry-After`; only the API's schema mentions it.
+        rate_headers: `X-RateLimit-Limit` and `-Remaining` in every answer, as the API's schema
+            says; they count `requests_per_second`, or else 5000 requests a real hour.
+        accounts_age: Minutes since the lists of accounts were fetched; they lack what came since,
+            unless `cache_minutes` asks for younger ones ("Get accounts").
         row_quota: Rows per run of the emulator after which queries fail with
             API_ROW_QUOTA_EXCEEDED; 0 for no quota. The period of the real one is a month.
         daily_query_limit: Queries per data source and day (UTC) after which they fail with
@@ -102,6 +106,8 @@ class Options:
     license_concurrency: int = 10
     requests_per_second: int = 0
     retry_after: bool = True
+    rate_headers: bool = False
+    accounts_age: float = 10.0
     row_quota: int = 0
     daily_query_limit: int = 0
     license_history_days: int = 0

@@ -20,7 +20,6 @@ import msgspec
 from tap_supermetrics.emulator import answers
 from tap_supermetrics.emulator.batch_requests import FORMATS, Surroundings, parsed_batch, target_of
 from tap_supermetrics.emulator.blocks import mixed
-from tap_supermetrics.emulator.clock import Clock, iso
 from tap_supermetrics.emulator.encoding import json_bytes
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.incoming import Incoming, Outgoing
@@ -39,11 +38,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_supermetrics.emulator.answers import Answer
+    from tap_supermetrics.emulator.clock import Clock
     from tap_supermetrics.emulator.engine import Engine
     from tap_supermetrics.emulator.options import Options
 
 PREFIXES = ("/enterprise/v2/", "/v2/")
 """The paths that the API is served under: documented, and used by the official SDK."""
+
+REQUESTS_PER_HOUR = 5000
+"""The requests that are counted where no limit is set: the example of the API's schema."""
 
 MAX_DUPLICATES = 10
 """Requests that may wait for a query that another one runs (Supermetrics docs, "Usage limits")."""
@@ -57,7 +60,7 @@ class Service:
         self._clock = clock
         self._numbers = itertools.count(1)
         self._results_of = Results(self._meta)
-        self._recent: deque[float] = deque()
+        self._recent: deque[float] = deque(maxlen=10_000)
         self._lock = threading.Lock()
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[[Call], Outgoing]], ...] = (
             ("POST", re.compile(r"query/batch"), self._batch_start),
@@ -85,7 +88,7 @@ class Service:
         """
         answer, ids = self._route(request.method, path)
         self._authenticate(key)
-        self._limit_rate()
+        headers = self._limit_rate()
         host = request.headers.get("host", "localhost")
         prefix = request.path.removesuffix(path).rstrip("/")
         base_url = f"http://{host}{prefix}"
@@ -97,7 +100,12 @@ class Service:
             key=key,
             ids=ids,
         )
-        answered = answer(call)
+        try:
+            answered = answer(call)
+        except RefusalError as error:
+            error.headers = {**headers, **error.headers}
+            raise
+        answered.headers = {**headers, **answered.headers}
         if "pretty" in params and isinstance(answered.body, bytes):
             answered.body = msgspec.json.format(answered.body)
         return answered
@@ -122,19 +130,29 @@ class Service:
         if key not in {self.options.api_key, self.options.other_api_key}:
             raise RefusalError("API_KEY_INVALID")
 
-    def _limit_rate(self) -> None:
-        limit = self.options.requests_per_second
+    def _limit_rate(self) -> dict[str, str]:
+        """Count a request; return the headers that tell how many are left."""
+        limit, period_s = self.options.requests_per_second, 1.0
         if not limit:
-            return
+            limit, period_s = REQUESTS_PER_HOUR, 3600.0
         now = time.monotonic()
         with self._lock:
-            while self._recent and now - self._recent[0] >= 1.0:
+            while self._recent and now - self._recent[0] >= period_s:
                 self._recent.popleft()
-            if len(self._recent) < limit:
+            is_over = len(self._recent) >= limit and self.options.requests_per_second > 0
+            if not is_over:
                 self._recent.append(now)
-                return
-        headers = {"Retry-After": "1"} if self.options.retry_after else {}
-        raise RefusalError("TOO_MANY_REQUESTS", headers=headers)
+            headers = self._rate_headers(limit)
+        if is_over:
+            headers |= {"Retry-After": "1"} if self.options.retry_after else {}
+            raise RefusalError("TOO_MANY_REQUESTS", headers=headers)
+        return headers
+
+    def _rate_headers(self, limit: int) -> dict[str, str]:
+        if not self.options.rate_headers:
+            return {}
+        left = max(limit - len(self._recent), 0)
+        return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(left)}
 
     def _id(self, length: int) -> str:
         number = next(self._numbers)
@@ -313,8 +331,13 @@ class Service:
         world = self._engine.world
         source = source_of(call.params, world, self.options)
         minutes = _cache_minutes(call.params)
-        cached_at = iso(self._clock.seconds() - 600)
-        data = answers.accounts_of(source, world, _users(call.params), cached_at)
+        age = self.options.accounts_age
+        is_fresh = minutes is not None and minutes < age
+        cached = self._clock.seconds() - (0 if is_fresh else age * 60)
+        listing = answers.Listing(
+            world=world, users=_users(call.params), cached=cached, is_fresh=is_fresh
+        )
+        data = answers.accounts_of(source, listing)
         return self._json({"query": {"cache_minutes": minutes}}, data)
 
     def _segments(self, call: Call) -> Outgoing:

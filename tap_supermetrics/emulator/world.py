@@ -87,6 +87,7 @@ class World:
         unlicensed: Accounts that are listed but may not be queried.
         restated: (data source, account, day) -> how often its data were changed by hand.
         lists: (data source, slug) -> accounts of a team list that was changed by hand.
+        came: When an account came (back), in seconds since 1970-01-01 UTC.
     """
 
     seed: int
@@ -95,6 +96,7 @@ class World:
     unlicensed: frozenset[Key] = frozenset()
     restated: Mapping[tuple[str, str, date], int] = field(default_factory=dict)
     lists: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    came: Mapping[Key, float] = field(default_factory=dict)
 
     @property
     def sources(self) -> Mapping[str, Source]:

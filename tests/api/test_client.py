@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import pytest
 import requests
 
+from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api import retry as retry_module
-from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Fault
@@ -64,12 +66,73 @@ def test_accounts_come_once_though_several_logins_have_them(
     ids = [each.account_id for each in client.accounts("AW")]
     assert "4713896205" in ids
     assert len(ids) == len(set(ids))
-    assert emulator.requests[0].params == {"ds_id": "AW"}
+    assert emulator.requests[0].params == {"ds_id": "AW", "cache_minutes": listings.MAX_AGE_MINUTES}
 
 
 def test_accounts_can_be_asked_of_some_logins(client: Client, emulator: Emulator) -> None:
     client.accounts("AW", ["nobody@example.com"])
     assert emulator.requests[0].params["ds_users"] == ["nobody@example.com"]
+
+
+def test_a_new_account_is_listed_as_soon_as_a_young_list_is_asked_for(
+    client: Client, emulator: Emulator
+) -> None:
+    emulator.change_options(accounts_age=3000.0)
+    emulator.drop_account("AW", ACCOUNT)
+    emulator.restore_account("AW", ACCOUNT)
+    assert ACCOUNT in {each.id for each in client.accounts("AW")}
+    emulator.change_options(accounts_age=600.0)
+    assert ACCOUNT not in {each.id for each in client.accounts("AW")}
+    assert ACCOUNT in {each.id for each in client.accounts("AW", None, listings.MIN_AGE_MINUTES)}
+
+
+def test_requests_tell_the_vendor_who_sends_them(client: Client, emulator: Emulator) -> None:
+    client.fields("AW")
+    client.start_batch(body())
+    told = {each.headers["user-agent"] for each in emulator.requests}
+    assert told == {f"tap-supermetrics/{version('tap-supermetrics')} (+singer)"}
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_rate_headers_are_honoured_before_the_api_refuses(
+    client: Client, emulator: Emulator, *, headers: bool
+) -> None:
+    emulator.change_options(requests_per_second=20, rate_headers=headers)
+    for _ in range(45):
+        client.segments("AW")
+    refused = [each for each in emulator.requests if each.status == 429]
+    assert bool(refused) is not headers
+
+
+def test_the_last_requests_of_an_hour_are_spread_over_it() -> None:
+    rate = RateLimit(1000)
+    rate.allow(36_000, 3_601)
+    started = time.monotonic()
+    rate.wait()
+    assert time.monotonic() - started < 0.1
+    rate.allow(36_000, 3_600)
+    rate.wait()
+    assert time.monotonic() - started >= 0.1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"X-RateLimit-Limit": "5"},
+        {"X-RateLimit-Remaining": "0"},
+        {"X-RateLimit-Limit": "a lot", "X-RateLimit-Remaining": "0"},
+        {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "-1"},
+    ],
+)
+def test_rate_headers_that_say_nothing_are_ignored(
+    told: dict[str, str], make_client: Callable[..., Client]
+) -> None:
+    answer = '{"meta": {"request_id": "r"}, "data": []}'
+    with serving(lambda handler: handler.reply(answer, headers=told)) as server:
+        client, started = make_client(server.url), time.monotonic()
+        for _ in range(3):
+            client.fields("AW")
+    assert time.monotonic() - started < 1.0
 
 
 def test_a_batch_is_started_watched_read_and_cancelled(client: Client, emulator: Emulator) -> None:

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api import connection as connection_module
-from tap_supermetrics.api import wire
+from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.emulator import Emulator
@@ -457,7 +457,7 @@ TYPES: Final = (
     wire.Batch,
     list[wire.BatchQuery],
     list[wire.FieldInfo],
-    list[wire.LoginAccounts],
+    list[listings.LoginAccounts],
     list[list[object]],
 )
 
