@@ -68,6 +68,14 @@ class Client(Transport):
         listed = self._get(listings.SEGMENTS_PATH, list[listings.LoginSegments], parameters).data
         return frozenset(str(each.segment_id) for login in listed for each in login.segments)
 
+    def team_lists(self) -> tuple[listings.TeamListInfo, ...]:
+        """Return all team lists, without what is in them ("List team lists")."""
+        return tuple(self._get(listings.TEAM_LISTS_PATH, list[listings.TeamListInfo]).data)
+
+    def team_list_accounts(self, list_id: str) -> tuple[str, ...]:
+        """Return the accounts in a team list, of any length ("Get list data for account IDs")."""
+        return listings.team_list_ids(self._get(listings.team_list_path(list_id), str).data)
+
     # Query batches
 
     def start_batch(self, body: Mapping[str, Any]) -> wire.Batch:

@@ -1,18 +1,23 @@
-"""Every spelling of what the API lists beside queries: accounts and segments of a data source.
+"""Every spelling of what the API lists beside queries: accounts, segments and team lists.
 
-Sources: Supermetrics docs, "Get accounts" and "Get segments".
+Sources: Supermetrics docs, "Get accounts", "Get segments", "Manage team lists" and "Get list data
+for account IDs".
 """
 
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
 from tap_supermetrics.api.wire import as_json_parameter
 
 SEGMENTS_PATH: Final = "query/segments"
+TEAM_LISTS_PATH: Final = "team/lists"
 ACCOUNTS_PATH: Final = "query/accounts"
+ACCOUNT_IDS: Final = "account_ids"
+"""The type of a team list of accounts."""
 MAX_AGE_MINUTES: Final = 1440
 """Greatest age of a list of accounts or segments that can be asked for ("Get accounts")."""
 MIN_AGE_MINUTES: Final = 60
@@ -65,3 +70,29 @@ def logins_parameters(ds_id: str, ds_users: object, cache_minutes: int) -> dict[
     """
     asked = {"ds_id": ds_id, "cache_minutes": cache_minutes}
     return as_json_parameter(asked | ({"ds_users": ds_users} if ds_users else {}))
+
+
+class TeamListInfo(msgspec.Struct, kw_only=True):
+    """A team list; without a data source it is of all of them."""
+
+    list_id: str
+    list_slug: str
+    list_type: str = ""
+    ds_id: str | None = None
+
+    def serves(self, ds_id: str, slug: str) -> bool:
+        """Return whether a query of a data source that names this slug may mean this list."""
+        is_of_source = not self.ds_id or self.ds_id.casefold() == ds_id.casefold()
+        has_accounts = self.list_type in {"", ACCOUNT_IDS}
+        return is_of_source and has_accounts and self.list_slug == slug
+
+
+def team_list_path(list_id: str) -> str:
+    """Return the path of the account ids of a team list."""
+    return f"team/list/{quote(list_id, safe='')}/data/{ACCOUNT_IDS}"
+
+
+def team_list_ids(text: str) -> tuple[str, ...]:
+    """Return the ids in a team list, which come as one text, one in a line; each once."""
+    lines = (each.strip() for each in text.splitlines())
+    return tuple(dict.fromkeys(each for each in lines if each))

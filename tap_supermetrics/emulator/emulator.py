@@ -188,7 +188,7 @@ class Emulator:
         self._engine.world = dataclasses.replace(self.world, restated=restated)
 
     def change_list(self, ds_id: str, slug: str, *accounts: str) -> None:
-        """Make a team list have these accounts."""
+        """Make a team list have these accounts; without a data source it is of all of them."""
         lists = {**self.world.lists, (ds_id, slug): accounts}
         self._engine.world = dataclasses.replace(self.world, lists=lists)
 

@@ -1,9 +1,8 @@
 """The endpoints of the API.
 
 Those of the documents "Async queries" and "Batch queries (Preview)", and those that a tap needs
-beside them. Not here: the history of queries, saved queries and their short addresses, logins, team
-lists (they can be named in `ds_accounts`), data sources and their settings, and OAuth. They answer
-ENDPOINT_NOT_FOUND.
+beside them. Not here: the history of queries, saved queries and their short addresses, logins, data
+sources and their settings, and OAuth. They answer ENDPOINT_NOT_FOUND.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from tap_supermetrics.emulator.blocks import mixed
 from tap_supermetrics.emulator.encoding import json_bytes
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.incoming import Incoming, Outgoing
+from tap_supermetrics.emulator.management import Management
 from tap_supermetrics.emulator.parameters import (
     Params,
     account_ids,
@@ -62,6 +62,7 @@ class Service:
         self._results_of = Results(self._meta)
         self._recent: deque[float] = deque(maxlen=10_000)
         self._lock = threading.Lock()
+        management = Management(engine, self._json)
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[[Call], Outgoing]], ...] = (
             ("POST", re.compile(r"query/batch"), self._batch_start),
             ("GET", re.compile(r"query/batch/([^/]+)"), self._batch_information),
@@ -73,6 +74,13 @@ class Service:
             ("GET", re.compile(r"query/fields"), self._fields),
             ("GET", re.compile(r"query/accounts"), self._accounts),
             ("GET", re.compile(r"query/segments"), self._segments),
+            ("GET", re.compile(r"team/lists"), management.team_lists),
+            ("GET", re.compile(r"team/list/([^/]+)"), management.team_list),
+            (
+                "GET",
+                re.compile(r"team/list/([^/]+)/data/account_ids"),
+                management.team_list_accounts,
+            ),
         )
 
     @property

@@ -76,6 +76,16 @@ class Ask:
         return keyed.issuperset(many) and is_told_apart(self.source, self.fields)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamList:
+    """A team list; without a data source it is of all of them."""
+
+    id: str
+    ds_id: str
+    slug: str
+    accounts: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class World:
     """Accounts and their data at one time; a change gives another world.
@@ -105,7 +115,22 @@ class World:
 
     def team_list(self, ds_id: str, slug: str) -> tuple[str, ...] | None:
         """The accounts of a team list; None when there is no such list."""
-        return self.lists.get((ds_id, slug)) or self.sources[ds_id].lists.get(slug)
+        found = {(each.ds_id, each.slug): each.accounts for each in self.team_lists}
+        own = found.get((ds_id, slug))
+        return found.get(("", slug)) if own is None else own
+
+    @property
+    def team_lists(self) -> tuple[TeamList, ...]:
+        """All team lists, in the order in which they were made."""
+        ours = {
+            (each.id, slug): ids
+            for each in self.sources.values()
+            for slug, ids in each.lists.items()
+        }
+        return tuple(
+            TeamList(id=f"tml_{number}", ds_id=ds_id, slug=slug, accounts=accounts)
+            for number, ((ds_id, slug), accounts) in enumerate({**ours, **self.lists}.items(), 1)
+        )
 
     def is_gone(self, ds_id: str, account_id: str) -> bool:
         """Return whether an account is no longer (or never was) available."""

@@ -178,8 +178,8 @@ class Report(Overridable):
         "Accounts to read: a list or comma-separated text of ids, `list.all_accounts`, "
         '`list.<slug>` of a team list, or a filter: `{"filter_id": "^act_45"}`, '
         '`{"filter_name": "/shop$/i"}`. Left out for sources without accounts. Who is in a '
-        "team list only a query batch tells, which is cancelled at once and costs one query "
-        "at most.",
+        "team list is read from the list; with a key that may not read lists, from a query batch, "
+        "which is cancelled at once and costs one query at most.",
         unset=Accounts(),
         name="ds_accounts",
     )
