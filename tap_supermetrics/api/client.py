@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
 
 import msgspec
 
 from tap_supermetrics.api import lenient, listings, wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.starts import Lookup, TracedStart
 from tap_supermetrics.api.transport import Transport
 
 if TYPE_CHECKING:
@@ -18,6 +21,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TOKEN_LENGTH: Final = 12
+"""Letters of the token by which a query batch is found."""
+SEARCH_TRIES: Final = 2
+SEARCH_S: Final = 20.0
+"""How hard a query batch is looked for whose answer was lost: tries of a request, and seconds."""
 MAX_STATUS_ENTRIES: Final = 10_000
 """More than any batch can hold: its status has no end."""
 
@@ -81,24 +89,57 @@ class Client(Transport):
     def start_batch(self, body: Mapping[str, Any]) -> wire.Batch:
         """Start a query batch ("Start batch run").
 
-        A batch whose answer was lost cannot be found, nor started at most once. So it is started
-        again a few times, which is logged and counted in `lost_starts`; but not where the answer
-        comes and tells no id, as each start would run, and be paid for, unseen.
+        A batch whose answer was lost is looked for by a token in its description. Where it is not
+        found, it is started again a few times, which is logged and counted in `lost_starts`; but
+        not where the answer comes and tells no id, as each start would run, paid for and unseen.
 
         Raises:
             ApiError: START_UNREADABLE when the answer tells no id.
         """
+        start = self._traced(body)
         try:
-            answer = self.request("POST", wire.BATCH_PATH, msgspec.Raw, body=body)
+            answer = self.request(
+                "POST", wire.BATCH_PATH, msgspec.Raw, body=start.body, instead=start.answer
+            )
         except ApiError as error:
-            if error.code != "ANSWER_UNREADABLE":
-                raise
-            raise self._unreadable_start(error.message, error.request_id) from None
+            if not error.may_have_run or not (found := start.answer()):
+                raise self._of_start(error) from None
+            answer = found
+        batch = self._started(answer, start)
+        self.service.batches.add(batch.batch_id)
+        self._drop_doubles(start.found)
+        return batch
+
+    def _traced(self, body: Mapping[str, Any]) -> TracedStart:
+        token = uuid4().hex[:TOKEN_LENGTH]
+        limits = {"max_tries": SEARCH_TRIES, "max_time_s": SEARCH_S, "outage_s": 0.0}
+        quick = replace(self, retry=replace(self.retry, **limits))
+        lookup = Lookup(
+            history=quick.history,
+            information=quick.batch_information,
+            known=self.service.batches,
+        )
+        return TracedStart(body=wire.described(body, token), token=token, lookup=lookup)
+
+    def _started(self, answer: Answer[msgspec.Raw], start: TracedStart) -> wire.Batch:
         try:
             return lenient.decoded(answer.data, wire.Batch)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self.service.lost_starts += 1
+            if found := start.answer():
+                return lenient.decoded(found.data, wire.Batch)
             raise self._unreadable_start(str(error), answer.meta.request_id) from None
+
+    def _drop_doubles(self, found: Sequence[str]) -> None:
+        """Cancel further batches that the same start made; none of those found runs unseen."""
+        self.service.lost_starts -= min(len(found), self.service.lost_starts)
+        for batch_id in found[1:]:
+            with suppress(ApiError):
+                self.cancel_batch(batch_id)
+
+    def history(self, parameters: Mapping[str, Any]) -> Answer[list[listings.HistoryEntry]]:
+        """Return a page of what the team asked lately ("Get query history")."""
+        return self._get(listings.HISTORY_PATH, list[listings.HistoryEntry], parameters)
 
     def batch_information(self, batch_id: str) -> wire.BatchInformation:
         """Return what is kept of a query batch ("Get batch information").
@@ -182,6 +223,10 @@ class Client(Transport):
         self, address: str, to: type[T], parameters: Mapping[str, Any] | None = None
     ) -> Answer[T]:
         return self.request("GET", address, to, parameters)
+
+    def _of_start(self, error: ApiError) -> ApiError:
+        is_unreadable = error.code == "ANSWER_UNREADABLE"
+        return self._unreadable_start(error.message, error.request_id) if is_unreadable else error
 
     def _unreadable_start(self, cause: str, request_id: str) -> ApiError:
         message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"

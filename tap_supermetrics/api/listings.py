@@ -1,21 +1,29 @@
-"""Every spelling of what the API lists beside queries: accounts, segments and team lists.
+"""Every spelling of what the API lists beside queries: accounts, segments, team lists, the history.
 
-Sources: Supermetrics docs, "Get accounts", "Get segments", "Manage team lists" and "Get list data
-for account IDs".
+Sources: Supermetrics docs, "Get accounts", "Get segments", "Manage team lists", "Get list data for
+account IDs" and "Get query history".
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
 
 from tap_supermetrics.api.wire import as_json_parameter
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 SEGMENTS_PATH: Final = "query/segments"
 TEAM_LISTS_PATH: Final = "team/lists"
 ACCOUNTS_PATH: Final = "query/accounts"
+HISTORY_PATH: Final = "query/history"
+HISTORY_PAGE: Final = 1000
+"""Most entries of a page of the history."""
+HISTORY_SINCE: Final = "1 hour ago"
+"""How far back the history is looked through, in the words of the API's documents."""
 ACCOUNT_IDS: Final = "account_ids"
 """The type of a team list of accounts."""
 MAX_AGE_MINUTES: Final = 1440
@@ -96,3 +104,16 @@ def team_list_ids(text: str) -> tuple[str, ...]:
     """Return the ids in a team list, which come as one text, one in a line; each once."""
     lines = (each.strip() for each in text.splitlines())
     return tuple(dict.fromkeys(each for each in lines if each))
+
+
+class HistoryEntry(msgspec.Struct, kw_only=True):
+    """A query that was asked lately, by whomever of the team."""
+
+    schedule_id: str
+
+
+def history_parameters(body: Mapping[str, Any], page: int) -> dict[str, Any]:
+    """Return parameters of a page, from 0, of "Get query history" for what a start asks."""
+    sources = dict.fromkeys(str(each["ds_id"]) for each in body.get("queries", ()))
+    paging = {"offset": page * HISTORY_PAGE, "limit": HISTORY_PAGE}
+    return as_json_parameter({"ds_ids": ",".join(sources), "since": HISTORY_SINCE} | paging)

@@ -73,12 +73,14 @@ class Service:
         is_there: whether it has answered at all.
         gone: kinds of answer that were waited for in vain; not again until one comes.
         lost_starts: how many starts of a query batch got no answer; each may have made a batch
-            that nobody can find.
+            that nobody found.
+        batches: ids of the query batches that were started.
     """
 
     is_there: bool = False
     gone: set[object] = field(default_factory=set)
     lost_starts: int = 0
+    batches: set[str] = field(default_factory=set)
 
     def answered(self, kind: object) -> None:
         """Note that a good answer of this kind came."""
@@ -142,7 +144,7 @@ class RetryState:
         policy: how much is enough.
         service: what is known of the service.
         kind: of the answer, by which an outage of a part of the service is known.
-        is_start: whether it starts a query batch, which cannot be found without its answer.
+        is_start: whether it starts a query batch, which may not be found without its answer.
     """
 
     def __init__(
@@ -155,6 +157,11 @@ class RetryState:
         self._started = time.monotonic()
         self._tries = 0
         self._lost = 0
+
+    @property
+    def has_lost(self) -> bool:
+        """Say that a query batch may have been started, and its answer was lost."""
+        return self._lost > 0
 
     def is_over(self, error: Exception) -> bool:
         """Count a try that failed; return whether it was the last."""

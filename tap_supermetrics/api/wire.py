@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -185,11 +186,30 @@ class BatchInformation(Batch, kw_only=True):
     """A query batch, kept for long after its status ("Get batch information")."""
 
     status_code: str = ""
+    description: str | None = None
+    schedule_time: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    cancel_time: str | None = None
+    query_amount: int | None = None
 
     @property
     def is_stopped(self) -> bool:
         """An end, of whatever kind."""
         return self.status_code.upper() == BATCH_STOPPED
+
+    @property
+    def story(self) -> str:
+        """What a person finds it by at the vendor's."""
+        times = (
+            ("scheduled", self.schedule_time),
+            ("started", self.start_time),
+            ("ended", self.end_time),
+            ("cancelled", self.cancel_time),
+        )
+        told = ", ".join(f"{what} {time}" for what, time in times if time)
+        amount = "an unknown number of" if self.query_amount is None else self.query_amount
+        return f"{self.batch_id} ({self.description or 'no description'}): {amount} queries, {told}"
 
 
 class SplitInfo(msgspec.Struct, kw_only=True):
@@ -232,6 +252,18 @@ class FieldInfo(msgspec.Struct, kw_only=True):
     data_type: str = ""
     description: str | None = None
     is_non_aggregatable: bool = False
+
+
+def batch_id_of(schedule_id: str) -> str:
+    """Return the query batch that a schedule id names; empty for that of a single query."""
+    found = re.match(r"(qrb_\w+?)_query_\d", schedule_id)
+    return found[1] if found else ""
+
+
+def described(body: Mapping[str, Any], token: str) -> dict[str, Any]:
+    """Return the body of "Start batch run" with a token in its description."""
+    description = body.get("description") or "tap-supermetrics"
+    return {**body, "description": f"{description} [{token}]"}
 
 
 def batch_path(batch_id: str) -> str:

@@ -1,19 +1,29 @@
-"""Endpoints beside queries: team lists.
+"""Endpoints beside queries: team lists, and the history of queries.
 
-Source: Supermetrics docs, "Manage team lists".
+Sources: Supermetrics docs, "Manage team lists", "Get list data for account IDs" and "Get query
+history". Names of properties that these do not show follow the pattern of the others.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tap_supermetrics.emulator.clock import instant, iso
 from tap_supermetrics.emulator.failures import RefusalError
+from tap_supermetrics.emulator.parameters import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
+    from tap_supermetrics.emulator.clock import Clock
     from tap_supermetrics.emulator.engine import Engine
     from tap_supermetrics.emulator.incoming import Outgoing
+    from tap_supermetrics.emulator.parameters import Params
+    from tap_supermetrics.emulator.queries import EmulatedQuery
     from tap_supermetrics.emulator.results import Call
     from tap_supermetrics.emulator.world import TeamList
 
@@ -23,11 +33,13 @@ class Management:
 
     Args:
         engine: Knows the world.
+        clock: The emulated time.
         json: Makes an answer of `meta` and data.
     """
 
-    def __init__(self, engine: Engine, json: Callable[..., Outgoing]) -> None:
+    def __init__(self, engine: Engine, clock: Clock, json: Callable[..., Outgoing]) -> None:
         self._engine = engine
+        self._clock = clock
         self._json = json
 
     def team_lists(self, _call: Call) -> Outgoing:
@@ -41,6 +53,19 @@ class Management:
     def team_list_accounts(self, call: Call) -> Outgoing:
         """Tell who is in a team list: one text, ids separated by line feeds."""
         return self._json({}, "\n".join(self._list(call).accounts))
+
+    def history(self, call: Call) -> Outgoing:
+        """Tell the queries of the team, by whatever key, the newest first."""
+        asked = _HistoryAsked.of(call.params, self._clock.now())
+        with self._engine.changed:
+            self._engine.advance()
+            found = [each for each in reversed(self._engine.queries) if asked.fits(each)]
+        meta = {
+            "filter": {"since": asked.since.isoformat(), "until": asked.until.isoformat()},
+            "paginate": {"offset": asked.offset, "limit": asked.limit, "total": len(found)},
+        }
+        page = found[asked.offset : asked.offset + asked.limit]
+        return self._json(meta, [_entry(each) for each in page])
 
     def _list(self, call: Call) -> TeamList:
         for each in self._engine.world.team_lists:
@@ -60,3 +85,66 @@ class Management:
             "ds_name": source.name if source else "",
             "show_in_products": ["API"],
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HistoryAsked:
+    """A request for the history: which queries, and which of them to show."""
+
+    sources: frozenset[str]
+    statuses: frozenset[str]
+    since: datetime
+    until: datetime
+    offset: int
+    limit: int
+
+    @classmethod
+    def of(cls, params: Params, now: datetime) -> _HistoryAsked:
+        sources = _words(params, "ds_ids")
+        if not sources:
+            raise RefusalError("DATA_SOURCE_REQUIRED", "Parameter ds_ids is required.")
+        limit = whole_number(params, "limit", 100) or 1
+        return cls(
+            sources=sources,
+            statuses=_words(params, "status_codes"),
+            since=_time(str(params.get("since") or "1 day ago"), now),
+            until=_time(str(params.get("until") or "0 minutes ago"), now),
+            offset=whole_number(params, "offset", 0) or 0,
+            limit=min(limit, 1000),
+        )
+
+    def fits(self, query: EmulatedQuery) -> bool:
+        """Return whether a query is asked for."""
+        is_of_status = not self.statuses or query.code in self.statuses
+        is_of_time = self.since.timestamp() <= query.arrived <= self.until.timestamp()
+        return query.target.ds_id in self.sources and is_of_status and is_of_time
+
+
+def _words(params: Params, name: str) -> frozenset[str]:
+    value = params.get(name) or ""
+    words = value if isinstance(value, list) else str(value).split(",")
+    return frozenset(str(each).strip().upper() for each in words if str(each).strip())
+
+
+def _time(text: str, now: datetime) -> datetime:
+    """A time from ISO 8601, a date, or words ("10 minutes ago")."""
+    found = re.fullmatch(r"(\d{1,6}) (minute|hour|day|week)s? ago", text.strip().lower())
+    try:
+        return now - timedelta(**{f"{found[2]}s": int(found[1])}) if found else instant(text)
+    except (ValueError, OverflowError):
+        raise RefusalError("PARAMETER_INVALID", f'"{text}" is not a time.') from None
+
+
+def _entry(query: EmulatedQuery) -> dict[str, Any]:
+    ended = query.code in {"SUCCESS", "FAILURE"}
+    seconds = round((query.ended or 0.0) - (query.started or 0.0), 3)
+    return {
+        "@type": "query_history",
+        "schedule_time": iso(query.arrived),
+        "schedule_id": query.schedule_id,
+        "status_code": query.code,
+        "app_id": "API",
+        "ds_id": query.target.ds_id,
+        "total_rows": (query.table.total if query.table else 0) if ended else None,
+        "run_seconds": seconds if ended else None,
+    }

@@ -1,7 +1,7 @@
 """The endpoints of the API.
 
 Those of the documents "Async queries" and "Batch queries (Preview)", and those that a tap needs
-beside them. Not here: the history of queries, saved queries and their short addresses, logins, data
+beside them. Not here: saved queries and their short addresses, logins, data
 sources and their settings, and OAuth. They answer ENDPOINT_NOT_FOUND.
 """
 
@@ -62,7 +62,7 @@ class Service:
         self._results_of = Results(self._meta)
         self._recent: deque[float] = deque(maxlen=10_000)
         self._lock = threading.Lock()
-        management = Management(engine, self._json)
+        management = Management(engine, clock, self._json)
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[[Call], Outgoing]], ...] = (
             ("POST", re.compile(r"query/batch"), self._batch_start),
             ("GET", re.compile(r"query/batch/([^/]+)"), self._batch_information),
@@ -74,6 +74,7 @@ class Service:
             ("GET", re.compile(r"query/fields"), self._fields),
             ("GET", re.compile(r"query/accounts"), self._accounts),
             ("GET", re.compile(r"query/segments"), self._segments),
+            ("GET", re.compile(r"query/history"), management.history),
             ("GET", re.compile(r"team/lists"), management.team_lists),
             ("GET", re.compile(r"team/list/([^/]+)"), management.team_list),
             (

@@ -353,7 +353,8 @@ def test_an_outage_that_outlasts_patience_is_waited_for_once(
 def test_a_start_that_a_proxy_never_passed_on_is_no_lost_start(
     client: Client, emulator: Emulator, status: int, lost: int
 ) -> None:
-    emulator.inject(Fault(effect="html", status=status, times=2))
+    keep_history_from(emulator)
+    emulator.inject(Fault(effect="html", method="POST", status=status, times=2))
     assert client.start_batch(body()).batch_id
     assert client.service.lost_starts == lost
 
@@ -490,18 +491,37 @@ def test_a_word_of_a_status_does_not_show_the_key(make_client: Callable[..., Cli
 # Starting a query batch
 
 
+def keep_history_from(emulator: Emulator) -> None:
+    emulator.inject(
+        Fault(effect="error", path="history", times=None, status=404, code="ENDPOINT_NOT_FOUND")
+    )
+
+
+def starts(emulator: Emulator) -> int:
+    return sum(each.method == "POST" for each in emulator.requests)
+
+
+@pytest.mark.parametrize("has_history", [True, False])
 @pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncate"])
 def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
     client: Client,
     emulator: Emulator,
     effect: Any,  # noqa: ANN401 - a word of the emulator's
     caplog: pytest.LogCaptureFixture,
+    *,
+    has_history: bool,
 ) -> None:
     patient = replace(client, retry=replace(client.retry, max_tries=9))
+    if not has_history:
+        keep_history_from(emulator)
     emulator.inject(Fault(effect=effect, method="POST", times=None, size=20))
+    if has_history and effect != "reset_before":
+        assert patient.start_batch(body()).batch_id == emulator.batches[0].batch_id
+        assert (starts(emulator), patient.service.lost_starts) == (1, 0)
+        return
     failure_of(lambda: patient.start_batch(body()))
     sent = 1 + retry_module.MAX_STARTS_UNKNOWN
-    assert len(emulator.requests) == sent
+    assert starts(emulator) == sent
     assert patient.service.lost_starts == sent
     assert sum("may run unseen" in record.getMessage() for record in caplog.records) == sent
 
@@ -509,11 +529,42 @@ def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
 def test_a_start_whose_answer_was_lost_once_succeeds_and_is_counted(
     client: Client, emulator: Emulator
 ) -> None:
+    keep_history_from(emulator)
     emulator.inject(Fault(effect="reset_after", method="POST"))
     batch = client.start_batch(body())
     assert client.service.lost_starts == 1
     assert [each.batch_id for each in emulator.batches][-1] == batch.batch_id
     assert len(emulator.batches) == 2
+
+
+def test_a_start_whose_answer_was_lost_is_found_among_those_of_others(
+    client: Client, emulator: Emulator, make_client: Callable[..., Client]
+) -> None:
+    emulator.change_options(batches_running=1)
+    other = make_client(emulator.url, api_key=emulator.options.other_api_key)
+    theirs = [other.start_batch(body()).batch_id for _ in range(2)]
+    ours = client.start_batch({**body(), "description": "nightly"}).batch_id
+    emulator.inject(Fault(effect="reset_after", method="POST"))
+    found = client.start_batch({**body(), "description": "nightly"}).batch_id
+    assert found not in {ours, *theirs}
+    assert len(emulator.batches) == 4
+    assert client.service.lost_starts == 0
+    told = {each.batch_id: each.description for each in emulator.batches}
+    assert str(told[found]).startswith("nightly [")
+    assert told[found] != told[ours]
+
+
+def test_a_start_that_was_made_twice_before_it_was_found_runs_once(
+    client: Client, emulator: Emulator
+) -> None:
+    emulator.inject(Fault(effect="reset_after", method="POST", times=2))
+    emulator.inject(Fault(effect="error", path="history", status=503))
+    emulator.inject(Fault(effect="error", path="history", status=503))
+    batch_id = client.start_batch(body()).batch_id
+    assert len(emulator.batches) == 2
+    emulator.clock.advance(60)
+    assert [each.batch_id for each in emulator.batches if each.cancelled is None] == [batch_id]
+    assert client.service.lost_starts == 0
 
 
 def test_a_start_that_the_api_refused_is_not_counted_as_lost(
@@ -530,8 +581,8 @@ def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
     patient = replace(client, retry=replace(client.retry, max_tries=9))
     emulator.inject(Fault(effect="html", method="POST", status=200, times=None))
     failure_of(lambda: patient.start_batch(body()))
-    assert len(emulator.requests) == 1 + retry_module.MAX_STARTS_UNKNOWN
-    assert patient.service.lost_starts == len(emulator.requests)
+    assert starts(emulator) == 1 + retry_module.MAX_STARTS_UNKNOWN
+    assert patient.service.lost_starts == starts(emulator)
 
 
 def test_a_start_that_was_never_sent_is_not_counted_as_lost(

@@ -1,10 +1,10 @@
-"""Endpoints beside queries: team lists."""
+"""Endpoints beside queries: team lists, and the history of queries."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.emulator.client import ACCOUNT, SECOND, failure
+from tests.emulator.client import ACCOUNT, SECOND, aw, failure
 
 if TYPE_CHECKING:
     from tests.emulator.client import Client
@@ -32,3 +32,34 @@ def test_a_query_may_name_a_list_of_all_data_sources(api: Client) -> None:
     answer = api.run(ds_accounts="list.everywhere")
 
     assert answer["meta"]["query"]["ds_accounts"] == [SECOND]
+
+
+def test_the_history_lists_queries_of_all_keys_with_the_newest_first(api: Client) -> None:
+    batch_id = api.batch(aw(), aw(), {**aw(), "ds_id": "FA"})
+    api.finish()
+    answer = api.get("query/history", ds_ids="AW, GAWA", since="2 hours ago").json()
+
+    assert [each["schedule_id"] for each in answer["data"]] == [
+        f"{batch_id}_query_2",
+        f"{batch_id}_query_1",
+    ]
+    assert answer["data"][0]["status_code"] == "SUCCESS"
+    assert answer["meta"]["paginate"] == {"offset": 0, "limit": 100, "total": 2}
+
+
+def test_the_history_can_be_narrowed(api: Client) -> None:
+    api.batch(aw(), aw(fields=["nope"]))
+    api.finish()
+
+    def listed(**params: object) -> list[str]:
+        answer = api.get("query/history", ds_ids="AW", **params)
+        return [each["schedule_id"].rpartition("_")[2] for each in answer.json()["data"]]
+
+    assert listed() == ["2", "1"]
+    assert listed(status_codes="failure") == ["2"]
+    assert listed(offset=1, limit=1) == ["1"]
+    assert listed(since="0 minutes ago") == []
+    assert listed(until="2024-05-31T00:00:00Z") == []
+    assert failure(api.get("query/history")) == (400, "DATA_SOURCE_REQUIRED")
+    wrong = api.get("query/history", ds_ids="AW", since="once upon a time")
+    assert failure(wrong) == (400, "PARAMETER_INVALID")
