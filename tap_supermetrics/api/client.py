@@ -112,8 +112,8 @@ class Client(Transport):
 
     def _traced(self, body: Mapping[str, Any]) -> TracedStart:
         token = uuid4().hex[:TOKEN_LENGTH]
-        limits = {"max_tries": SEARCH_TRIES, "max_time_s": SEARCH_S, "outage_s": 0.0}
-        quick = replace(self, retry=replace(self.retry, **limits))
+        retry = replace(self.retry, max_tries=SEARCH_TRIES, max_time_s=SEARCH_S, outage_s=0.0)
+        quick = replace(self, retry=retry)
         lookup = Lookup(
             history=quick.history,
             information=quick.batch_information,

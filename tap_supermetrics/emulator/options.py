@@ -27,6 +27,9 @@ class Options:
         requests_per_second: Requests allowed per **real** second before 429 TOO_MANY_REQUESTS;
             0 for no limit. The real limit depends on license and address ("Usage limits").
         retry_after: Whether a 429 carries `Retry-After`; only the API's schema mentions it.
+        status_ready_after_seconds: The status of a batch or a query is not found for so long after
+            its start. Not known to happen.
+        results_ready_after_seconds: Results are not found for so long after the query stopped.
         rate_headers: `X-RateLimit-Limit` and `-Remaining` in every answer, as the API's schema
             says; they count `requests_per_second`, or else 5000 requests a real hour.
         accounts_age: Minutes since the lists of accounts were fetched; they lack what came since,
@@ -106,6 +109,8 @@ class Options:
     license_concurrency: int = 10
     requests_per_second: int = 0
     retry_after: bool = True
+    status_ready_after_seconds: float = 0.0
+    results_ready_after_seconds: float = 0.0
     rate_headers: bool = False
     accounts_age: float = 10.0
     row_quota: int = 0

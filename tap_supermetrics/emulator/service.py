@@ -197,7 +197,7 @@ class Service:
 
     def _batch_status(self, call: Call) -> Outgoing:
         batch = self._batch(call)
-        if not self._engine.keeps_status(batch):
+        if not self._engine.keeps_status(batch) or not self._has_status(batch):
             raise RefusalError("BATCH_STATUS_NOT_FOUND")
         offset = whole_number(call.params, "offset", 0) or 0
         limit = min(1000, max(1, whole_number(call.params, "limit", 100) or 1))
@@ -212,6 +212,13 @@ class Service:
                 for query in batch.queries[offset : offset + limit]
             ]
         return self._json(meta, data)
+
+    def _has_status(self, one: EmulatedBatch | EmulatedQuery) -> bool:
+        return self._clock.seconds() >= one.arrived + self.options.status_ready_after_seconds
+
+    def _has_results(self, query: EmulatedQuery) -> bool:
+        ready_after = self.options.results_ready_after_seconds
+        return self._clock.seconds() >= (query.ended or 0.0) + ready_after
 
     def _batch(self, call: Call) -> EmulatedBatch:
         batch = self._engine.batch(call.ids[0])
@@ -309,7 +316,7 @@ class Service:
 
     def _status(self, call: Call) -> Outgoing:
         query = self._engine.query(_required_id(call.params), call.key)
-        if query is None:
+        if query is None or not self._has_status(query):
             raise RefusalError("STATUS_NOT_FOUND", status=self.options.status_not_found_status)
         try:
             return self._answer(call, query, self.options.status_unfinished_status, "json")
@@ -318,7 +325,7 @@ class Service:
 
     def _results(self, call: Call) -> Outgoing:
         query = self._engine.query(_required_id(call.params), call.key)
-        if query is None or query.status is not Status.SUCCESS:
+        if query is None or query.status is not Status.SUCCESS or not self._has_results(query):
             raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
         first = whole_number(call.params, "offset", 0) or 0
         limit = whole_number(call.params, "limit", None)

@@ -15,6 +15,7 @@ in_flight      how much may be submitted, and what runs
 batches        query batches: submitted, polled, settled
 async_queries  queries one by one: the same
 downloads      the pages of a result, counted and checked, into a spool
+audit          what is kept of a query batch beside its status
 attribution    which entry of a batch's status is which query
 polling        how long to wait between two looks
 events         what the scheduler hears and says
