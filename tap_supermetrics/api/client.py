@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
-from tap_supermetrics.api import lenient, listings, wire
+from tap_supermetrics.api import items, lenient, listings, wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.starts import Lookup, TracedStart
 from tap_supermetrics.api.transport import Transport
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.answers import Answer
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 TOKEN_LENGTH: Final = 12
 """Letters of the token by which a query batch is found."""
@@ -93,9 +96,27 @@ class Client(Transport):
         found, it is started again a few times, which is logged and counted in `lost_starts`; but
         not where the answer comes and tells no id, as each start would run, paid for and unseen.
 
+        Sources differ in how they take accounts and fields: where the one form is refused, the
+        other is tried, and kept when it is taken.
+
         Raises:
             ApiError: START_UNREADABLE when the answer tells no id.
         """
+        first, *other = self.service.item_forms
+        try:
+            return self._start_as(first, body)
+        except ApiError as error:
+            if error.code not in items.ITEM_REFUSED or not other:
+                raise
+            logger.info("Items of a query batch are refused as %s: %s", first.value, error)
+        return self._start_as(other[0], body)
+
+    def _start_as(self, form: items.ItemForm, body: Mapping[str, Any]) -> wire.Batch:
+        batch = self._start(items.spelt(body, form))
+        self.service.item_forms = (form,)
+        return batch
+
+    def _start(self, body: Mapping[str, Any]) -> wire.Batch:
         start = self._traced(body)
         try:
             answer = self.request(

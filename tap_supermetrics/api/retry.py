@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.items import ItemForm
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -75,12 +76,14 @@ class Service:
         lost_starts: how many starts of a query batch got no answer; each may have made a batch
             that nobody found.
         batches: ids of the query batches that were started.
+        item_forms: in which forms an item of a batch may be taken, the likeliest first.
     """
 
     is_there: bool = False
     gone: set[object] = field(default_factory=set)
     lost_starts: int = 0
     batches: set[str] = field(default_factory=set)
+    item_forms: tuple[ItemForm, ...] = (*ItemForm,)
 
     def answered(self, kind: object) -> None:
         """Note that a good answer of this kind came."""

@@ -63,7 +63,11 @@ def _batch_query(query: EmulatedQuery, base_url: str, options: Options) -> Answe
     result = None
     if query.status is Status.SUCCESS:
         result = {
-            "total_rows": total_rows(query, options),
+            **(
+                {}
+                if options.results_total == "none"
+                else {"total_rows": total_rows(query, options)}
+            ),
             "results_url": f"{base_url}/query/results?schedule_id={quote(query.schedule_id)}",
         }
     return {
@@ -72,10 +76,32 @@ def _batch_query(query: EmulatedQuery, base_url: str, options: Options) -> Answe
         "status_code": query.code,
         "query_start_time": iso(query.started),
         "query_end_time": iso(query.ended),
-        "split_info": query.split,
+        "split_info": _split_info(query, options),
         "error_info": query.error.payload(with_status=True) if query.error else None,
         "result_info": result,
     }
+
+
+def _split_info(query: EmulatedQuery, options: Options) -> object:
+    """Return what a query was split off for, in the form that the options say."""
+    split = query.split
+    match options.split_info_form:
+        case _ if split is None or options.split_info_form == "object":
+            return split
+        case "null":
+            return None
+        case "midnights":
+            days = {name: split[name] for name in ("start_date", "end_date")}
+            return {**split, **{k: v and f"{v}T00:00:00+00:00" for k, v in days.items()}}
+        case "labels":
+            accounts = [f"{each} (Account {each})" for each in _accounts_split_off(split)]
+            return {**split, "ds_accounts": accounts}
+        case _:
+            return {**split, "ds_accounts": ",".join(_accounts_split_off(split))}
+
+
+def _accounts_split_off(split: Mapping[str, Any]) -> list[str]:
+    return [str(each) for each in split["ds_accounts"]]
 
 
 def unfinished(query: EmulatedQuery) -> Answer:

@@ -79,7 +79,8 @@ def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) 
     batch = EmulatedBatch(
         id=batch_id, key=key, shown=shown, concurrency=concurrency, timeout=timeout * 60.0
     )
-    pieces = _pieces([_item(item) for item in _items(params)], shown, around)
+    lists = around.options.batch_item_lists
+    pieces = _pieces([_item(item, lists) for item in _items(params)], shown, around)
     batch.queries = tuple(
         EmulatedQuery(
             schedule_id=batch_id + piece.suffix,
@@ -153,13 +154,18 @@ def _items(params: Params) -> list[object]:
     return items
 
 
-def _item(item: object) -> Params:
+def _item(item: object, lists: str) -> Params:
     if isinstance(item, str):
         item = parsed_url(item)
     if not isinstance(item, Mapping):
         raise RefusalError("BATCH_QUERY_ITEM_TYPE_INVALID", "Expected an object or a URL.")
     if not item.get("ds_id") or not item.get("fields"):
         raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", "A query needs ds_id and fields.")
+    for name in ("ds_accounts", "fields"):
+        is_list = isinstance(item.get(name), list)
+        if name in item and lists != "both" and is_list is (lists == "texts"):
+            wanted = "a string" if lists == "texts" else "an array"
+            raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", f"{name} must be {wanted}.")
     return {key: value for key, value in item.items() if key not in {"api_key", "schedule_id"}}
 
 
@@ -229,7 +235,8 @@ def _split(item: Params, shown: Mapping[str, object], around: Surroundings) -> I
 
 def _accounts_of(item: Params, around: Surroundings) -> tuple[str, ...]:
     source = source_of(item, around.world, around.options)
-    return account_ids(item, source, around.world)
+    is_each = around.options.duplicate_accounts == "each"
+    return account_ids(item, source, around.world, is_each=is_each)
 
 
 def _days_of(item: Params, around: Surroundings) -> tuple[date, ...] | None:

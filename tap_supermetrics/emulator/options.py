@@ -67,7 +67,17 @@ class Options:
         max_rows_counts_header: Whether `max_rows` counts it. Not known.
         header_on_every_page: Whether each page starts with the header, or only the one that
             holds index 0. Clients disagree.
-        page_total_rows: Whether `total_rows` of a page is that of the whole result or of the page.
+        results_total: `total_rows` is that of the whole result or of the page; or it is nowhere,
+            not in the status of a batch either.
+        results_limit_max: Longest page of `query/results`; 0 for any.
+        results_limit_over_maximum: A longer page is clamped, or refused with 400. Not known.
+        results_next: `paginate.next` of `query/results` is given, or always null. Not known.
+        header: A header row comes as asked; or always, though `no_headers` is repeated as set; or
+            alone where a result is empty. Not known.
+        clean_dates: Cells of `string.time.date` are days, or midnights written as ISO 8601, or as
+            day and time. Not known.
+        echo: `meta.query` of `query/results` is whole; or lacks the columns of the fields; or the
+            fields; or is not there at all. Not known.
         results_paging: Whether `query/results` honours `offset` and `limit`, or sends everything.
         paginate_next_after_post: Whether `paginate.next` is filled after a POST; the docs say
             GET only, the n8n client follows it after POST.
@@ -80,6 +90,13 @@ class Options:
         unfinished_in_stopped_batch: What becomes of the queries that a batch had not finished when
             it was cancelled or its time was over: they are left QUEUED and RUNNING, or become
             FAILURE without `error_info`. Not known.
+        split_info_form: Accounts and days of `split_info` come as documented; or it is null though
+            the query was split; or days are midnights; or accounts come as `id (name)`, or as one
+            text. Not known.
+        duplicate_accounts: An account that is named twice makes one query, or two, where a batch
+            is split by accounts. Not known.
+        batch_item_lists: `ds_accounts` and `fields` of a batch's item may be lists or texts, or
+            texts only (as the newest page says), or lists only. Not known.
         split_info_unsplit: `split_info` of a query that was not split. Not known.
         schedule_id_counts: Whether `_query_<n>` counts the queries sent (the docs' examples
             suggest it) or those after splitting.
@@ -135,7 +152,13 @@ class Options:
     total_rows_counts_header: bool = True
     max_rows_counts_header: bool = False
     header_on_every_page: bool = False
-    page_total_rows: Literal["whole", "page"] = "whole"
+    results_total: Literal["whole", "page", "none"] = "whole"
+    results_limit_max: int = 0
+    results_limit_over_maximum: Literal["clamp", "refuse"] = "clamp"
+    results_next: Literal["given", "null"] = "given"
+    header: Literal["as_asked", "always", "of_empty"] = "as_asked"
+    clean_dates: Literal["day", "midnight", "day_and_time"] = "day"
+    echo: Literal["full", "no_columns", "thin", "none"] = "full"
     results_paging: bool = True
     paginate_next_after_post: bool = False
     empty_result: Literal["empty", "no_data_found"] = "empty"
@@ -144,6 +167,9 @@ class Options:
     escaped_slashes: bool = True
     escaped_unicode: bool = True
     unfinished_in_stopped_batch: Literal["left", "failed"] = "left"
+    split_info_form: Literal["object", "null", "midnights", "labels", "text"] = "object"
+    duplicate_accounts: Literal["once", "each"] = "once"
+    batch_item_lists: Literal["both", "texts", "lists"] = "both"
     split_info_unsplit: Literal["null", "object"] = "null"
     schedule_id_counts: Literal["sent", "split"] = "sent"
     schedule_id_date: Literal["number", "date"] = "number"

@@ -328,11 +328,19 @@ class Service:
         if query is None or query.status is not Status.SUCCESS or not self._has_results(query):
             raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
         first = whole_number(call.params, "offset", 0) or 0
-        limit = whole_number(call.params, "limit", None)
+        limit = self._page_limit(call.params)
         page = Page(first=first, last=limit and first + limit, names=("offset", "limit"))
         if not self.options.results_paging or query.output != "json":
             page = Page(names=("offset", "limit"))
         return self._results_of.answer(call, query, page, query.output, self.options)
+
+    def _page_limit(self, params: Params) -> int | None:
+        limit, longest = whole_number(params, "limit", None), self.options.results_limit_max
+        if not longest or limit is None:
+            return limit
+        if limit > longest and self.options.results_limit_over_maximum == "refuse":
+            raise RefusalError("PARAMETER_INVALID", f"limit may be {longest} at most.")
+        return min(limit, longest)
 
     # What can be queried
 

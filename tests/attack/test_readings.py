@@ -5,17 +5,27 @@ The emulator has an option for each reading.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 import pytest
 
 from tap_supermetrics.api.client import Client
-from tap_supermetrics.emulator import Emulator, Fault
+from tap_supermetrics.emulator import Emulator, Fault, Options
 from tap_supermetrics.extraction import polling
-from tests.attack.driver import ADS, FIRST, LAST, attempt, keeps_its_promise, options, settings_for
+from tests.attack.driver import (
+    ADS,
+    FIRST,
+    LAST,
+    attempt,
+    keeps_its_promise,
+    options,
+    settings_for,
+    some,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.attack.driver import Attempt
 
@@ -34,11 +44,149 @@ def load(emulator: Emulator, **changes: Any) -> Attempt:  # noqa: ANN401 - any s
     return attempt(settings_for(emulator, ADS, **changes))
 
 
-def is_right_and_cheap(done: Attempt, emulator: Emulator) -> None:
+def is_right_and_cheap(done: Attempt, emulator: Emulator, needed: int = NEEDED) -> None:
     text = "\n".join(done.log)
     assert done.code == 0, text
     keeps_its_promise(done, emulator, ADS)
-    assert len(emulator.queries) == NEEDED, text
+    assert len(emulator.queries) == needed, text
+
+
+# The options of the emulator, one at a time and in pairs
+
+
+def choices(name: str) -> tuple[Any, ...]:
+    """Return what an option can be."""
+    return get_args(get_type_hints(Options)[name]) or (True, False)
+
+
+PAGED: Final = {"page_size": 4, "split_dates_policy": "none"}
+"""Settings by which a result has several pages."""
+OF_RESULTS: Final[dict[str, tuple[Any, ...]]] = {
+    **{
+        name: choices(name)
+        for name in (
+            "results_total",
+            "results_next",
+            "results_paging",
+            "header",
+            "clean_dates",
+            "echo",
+            "empty_result",
+            "blank_metric",
+            "numbers",
+            "total_rows_counts_header",
+            "header_on_every_page",
+        )
+    },
+    "results_limit_max": (0, 3),
+    "results_limit_over_maximum": choices("results_limit_over_maximum"),
+    "results_ready_after_seconds": (0.0, 5.0),
+}
+"""Options that change what a result looks like."""
+OF_BATCHES: Final[dict[str, tuple[Any, ...]]] = {
+    **{
+        name: choices(name)
+        for name in (
+            "split_info_form",
+            "duplicate_accounts",
+            "batch_item_lists",
+            "split_info_unsplit",
+            "schedule_id_counts",
+            "schedule_id_date",
+            "split_order",
+            "unfinished_in_stopped_batch",
+        )
+    },
+    "status_ready_after_seconds": (0.0, 5.0),
+}
+"""Options that change what a batch looks like."""
+
+
+def singles(options: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return each option with each of its choices but the usual one."""
+    usual = Options()
+    return [
+        {name: choice}
+        for name, values in options.items()
+        for choice in values
+        if choice != getattr(usual, name)
+    ]
+
+
+def pairs(options: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return each two unusual choices of different options."""
+    return [{**a, **b} for a, b in combinations(singles(options), 2) if a.keys() != b.keys()]
+
+
+def named(reading: Mapping[str, Any]) -> str:
+    return ",".join(f"{name}={value}" for name, value in reading.items()) or "paged"
+
+
+@pytest.mark.parametrize("paged", [{}, PAGED], ids=named)
+@pytest.mark.parametrize("reading", singles(OF_RESULTS), ids=named)
+def test_a_reading_of_results(
+    emulator: Emulator, reading: dict[str, Any], paged: dict[str, Any]
+) -> None:
+    emulator.change_options(**reading)
+    is_right_and_cheap(load(emulator, **paged), emulator, 2 if paged else NEEDED)
+
+
+@pytest.mark.parametrize("reading", singles(OF_BATCHES), ids=named)
+def test_a_reading_of_batches(emulator: Emulator, reading: dict[str, Any]) -> None:
+    emulator.change_options(**reading)
+    is_right_and_cheap(load(emulator), emulator)
+
+
+REFUSED_ALOUD: Final[list[tuple[dict[str, Any], str]]] = [
+    ({"header": "always", "echo": "thin"}, "TYPE_MISMATCH: field Date"),
+    ({"header": "always", "echo": "none"}, "TYPE_MISMATCH: field Date"),
+    (
+        {"results_limit_max": 3, "results_limit_over_maximum": "refuse"},
+        "PARAMETER_INVALID: limit may be 3 at most",
+    ),
+]
+"""Readings that cannot be made out, each with its message; they are paid once."""
+
+
+def is_right_or_loud(
+    done: Attempt, emulator: Emulator, reading: dict[str, Any], needed: int = NEEDED
+) -> None:
+    keeps_its_promise(done, emulator, ADS)
+    text = "\n".join(done.log)
+    messages = [message for refused, message in REFUSED_ALOUD if refused == reading]
+    assert done.code == (3 if messages else 0), text
+    assert all(f"is lost: {message}" in text for message in messages)
+    assert len(emulator.queries) == needed, text
+
+
+@pytest.mark.parametrize("reading", some(pairs(OF_RESULTS), 60), ids=named)
+def test_two_readings_of_results_together(emulator: Emulator, reading: dict[str, Any]) -> None:
+    emulator.change_options(**reading)
+    is_right_or_loud(load(emulator, **PAGED), emulator, reading, 2)
+
+
+@pytest.mark.parametrize("reading", [each for each, _ in REFUSED_ALOUD], ids=named)
+def test_a_reading_that_is_refused_is_paid_once(
+    emulator: Emulator, reading: dict[str, Any]
+) -> None:
+    emulator.change_options(**reading)
+    is_right_or_loud(load(emulator, **PAGED), emulator, reading, 2)
+
+
+@pytest.mark.parametrize("reading", some(pairs(OF_BATCHES), 30), ids=named)
+def test_two_readings_of_batches_together(emulator: Emulator, reading: dict[str, Any]) -> None:
+    emulator.change_options(**reading)
+    is_right_or_loud(load(emulator), emulator, reading)
+
+
+def test_a_refused_page_is_halved_and_the_setting_is_named(emulator: Emulator) -> None:
+    emulator.change_options(results_limit_max=1000, results_limit_over_maximum="refuse")
+    done = load(emulator)
+
+    is_right_and_cheap(done, emulator)
+    refused = [each for each in emulator.requests if each.error_code == "PARAMETER_INVALID"]
+    assert len(refused) <= 4 * 4  # four halves, seen by as many as four threads at once
+    assert "625 are asked for; set `page_size` to that" in "\n".join(done.log)
 
 
 # A status that is not found

@@ -118,7 +118,7 @@ def test_an_account_that_is_gone_and_a_day_that_fails_hold_nothing_back(tmp_path
 UNKNOWNS: list[dict[str, Any]] = [
     {"total_rows_counts_header": False},
     {"results_paging": False},
-    {"page_total_rows": "page"},
+    {"results_total": "page"},
     {"header_on_every_page": True},
     {"empty_result": "no_data_found"},
     {"blank_metric": "null"},
