@@ -9,7 +9,7 @@ retry       limits of repeating a request, and of waiting for a service that is 
 answers     what an answer gives or refuses, or how it is damaged
 lenient     answers that say what is documented in a slightly other way
 items       spelling of the items of a query batch
-listings    spelling of accounts, segments, team lists, the history
+listings    spelling of accounts, segments, team lists, the history, addresses
 wire        spelling of queries and batches: paths, parameters, answers, limits
 errors      every error code with its fate, its reach and what to do
 ```

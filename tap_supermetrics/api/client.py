@@ -87,6 +87,12 @@ class Client(Transport):
         """Return the accounts in a team list, of any length ("Get list data for account IDs")."""
         return listings.team_list_ids(self._get(listings.team_list_path(list_id), str).data)
 
+    def convert(self, addresses: Sequence[str]) -> tuple[listings.Converted, ...]:
+        """Return what the API makes of addresses of queries, in their order ("Convert query")."""
+        body = listings.convert_body(addresses)
+        answer = self.request("POST", listings.CONVERT_PATH, list[listings.Converted], body=body)
+        return tuple(answer.data)
+
     # Query batches
 
     def start_batch(self, body: Mapping[str, Any]) -> wire.Batch:

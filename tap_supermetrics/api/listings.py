@@ -1,7 +1,7 @@
 """Every spelling of what the API lists beside queries: accounts, segments, team lists, the history.
 
 Sources: Supermetrics docs, "Get accounts", "Get segments", "Manage team lists", "Get list data for
-account IDs" and "Get query history".
+account IDs", "Get query history" and "Convert query".
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from tap_supermetrics.api.wire import as_json_parameter
+from tap_supermetrics.api.wire import Error, as_json_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SEGMENTS_PATH: Final = "query/segments"
 TEAM_LISTS_PATH: Final = "team/lists"
 ACCOUNTS_PATH: Final = "query/accounts"
+CONVERT_PATH: Final = "query/convert"
 HISTORY_PATH: Final = "query/history"
 HISTORY_PAGE: Final = 1000
 """Most entries of a page of the history."""
@@ -104,6 +105,30 @@ def team_list_ids(text: str) -> tuple[str, ...]:
     """Return the ids in a team list, which come as one text, one in a line; each once."""
     lines = (each.strip() for each in text.splitlines())
     return tuple(dict.fromkeys(each for each in lines if each))
+
+
+class ConvertedQuery(msgspec.Struct, kw_only=True):
+    """Parameters of "Get data" that ask what an address asks."""
+
+    params: dict[str, Any]
+
+
+class Converted(msgspec.Struct, kw_only=True):
+    """An address, as the API reads it, or why it does not."""
+
+    result: ConvertedQuery | None = None
+    error: Error | None = None
+
+    @property
+    def reason(self) -> str:
+        """What the API says against an address."""
+        told = self.error and (self.error.code, self.error.message, self.error.description)
+        return ": ".join(dict.fromkeys(filter(None, told or ()))) or "without a reason"
+
+
+def convert_body(addresses: Sequence[str]) -> dict[str, Any]:
+    """Return the body of "Convert query"."""
+    return {"urls": list(addresses)}
 
 
 class HistoryEntry(msgspec.Struct, kw_only=True):

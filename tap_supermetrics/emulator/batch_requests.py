@@ -175,7 +175,10 @@ def parsed_url(url: str) -> dict[str, object]:
     Raises:
         RefusalError: It is no URL.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", "It is not a URL.") from None
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", f"{url[:100]} is not a URL.")
     sent: dict[str, object] = dict(parse_qsl(parts.query, keep_blank_values=True))

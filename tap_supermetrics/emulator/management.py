@@ -1,22 +1,26 @@
-"""Endpoints beside queries: team lists, and the history of queries.
+"""Endpoints beside queries: team lists, the history of queries, addresses of queries.
 
-Sources: Supermetrics docs, "Manage team lists", "Get list data for account IDs" and "Get query
-history". Names of properties that these do not show follow the pattern of the others.
+Sources: Supermetrics docs, "Manage team lists", "Get list data for account IDs", "Get query
+history" and "Convert query". Names that these do not show follow the pattern of the others.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from tap_supermetrics.emulator.batch_requests import parsed_url
 from tap_supermetrics.emulator.clock import instant, iso
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.parameters import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from tap_supermetrics.emulator.clock import Clock
@@ -66,6 +70,13 @@ class Management:
         }
         page = found[asked.offset : asked.offset + asked.limit]
         return self._json(meta, [_entry(each) for each in page])
+
+    def convert(self, call: Call) -> Outgoing:
+        """Tell what addresses of queries ask for, of version 1 or 2."""
+        urls = call.params.get("urls")
+        if not isinstance(urls, list) or not urls:
+            raise RefusalError("BAD_REQUEST", "Parameter urls must be a list.")
+        return self._json({}, [_converted(str(each)) for each in urls])
 
     def _list(self, call: Call) -> TeamList:
         for each in self._engine.world.team_lists:
@@ -118,6 +129,49 @@ class _HistoryAsked:
         is_of_status = not self.statuses or query.code in self.statuses
         is_of_time = self.since.timestamp() <= query.arrived <= self.until.timestamp()
         return query.target.ds_id in self.sources and is_of_status and is_of_time
+
+
+_VERSION_1: Mapping[str, str] = MappingProxyType(
+    {
+        "dataSource": "ds_id",
+        "dsUser": "ds_user",
+        "filters": "filter",
+        "maxResults": "max_rows",
+        "dateRangeType": "date_range_type",
+        "start-date": "start_date",
+        "end-date": "end_date",
+    }
+)
+"""Names of version 1 that public client code shows, and what they are in version 2."""
+
+
+def _converted(url: str) -> dict[str, Any]:
+    try:
+        params = _read(url)
+    except RefusalError as error:
+        return {"url": url, "error": {**error.payload(), "code": "URL_INCOMPLETE"}}
+    uri = f"/query/data/json?{urlencode({'json': json.dumps(params)})}"
+    return {"url": url, "result": {"uri": uri, "params": params}}
+
+
+def _read(url: str) -> dict[str, Any]:
+    asked = parsed_url(url)
+    sent = dict(parse_qsl(urlsplit(url).query))
+    params = _of_version_1(sent) if "dataSource" in sent else asked
+    if not params.get("ds_id") or not params.get("fields"):
+        raise RefusalError("URL_INCOMPLETE", "The URL has no data source or no fields.")
+    return {name: value for name, value in params.items() if name != "api_key"}
+
+
+def _of_version_1(sent: Mapping[str, str]) -> dict[str, Any]:
+    params: dict[str, Any] = {new: sent[old] for old, new in _VERSION_1.items() if old in sent}
+    try:
+        profiles = json.loads(sent.get("profiles", "[]"))
+        accounts = [str(each["ID"]) for each in profiles]
+    except (ValueError, TypeError, KeyError):
+        raise RefusalError("URL_INCOMPLETE", "profiles is not a list of objects.") from None
+    names = [sent.get(each, "") for each in ("dimensions", "metrics")]
+    return {**params, "ds_accounts": accounts, "fields": ",".join(filter(None, names))}
 
 
 def _words(params: Params, name: str) -> frozenset[str]:

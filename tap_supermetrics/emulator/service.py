@@ -74,6 +74,7 @@ class Service:
             ("GET", re.compile(r"query/fields"), self._fields),
             ("GET", re.compile(r"query/accounts"), self._accounts),
             ("GET", re.compile(r"query/segments"), self._segments),
+            ("POST", re.compile(r"query/convert"), management.convert),
             ("GET", re.compile(r"query/history"), management.history),
             ("GET", re.compile(r"team/lists"), management.team_lists),
             ("GET", re.compile(r"team/list/([^/]+)"), management.team_list),

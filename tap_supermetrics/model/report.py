@@ -158,7 +158,7 @@ class Report(Overridable):
     )
     # What an address holds is put in its place: it may hold a key.
     url: str | None = setting(
-        kinds.secret("the address of a version 2 query", r"https?://\S+"),
+        kinds.secret("the address of a query", r"https?://\S+"),
         "The address of a query, as the vendor's pages show it, instead of the settings that it "
         "holds; those given beside it win. A key in it is not used.",
     )
