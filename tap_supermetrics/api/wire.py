@@ -147,6 +147,13 @@ class Progress(msgspec.Struct, kw_only=True):
     queued: int = 0
 
 
+class Workflow(msgspec.Struct, kw_only=True):
+    """The license's queue, whoever fills it ("Get status")."""
+
+    tasks_scheduled: int = 0
+    tasks_running: int = 0
+
+
 class Meta(msgspec.Struct, kw_only=True):
     """The part of every answer that says something about itself."""
 
@@ -154,6 +161,7 @@ class Meta(msgspec.Struct, kw_only=True):
     schedule_id: str | None = None
     status_code: str = ""
     progress: Progress | None = None
+    workflow: Workflow | None = None
     query: QueryEcho | None = None
     result: ResultFacts | None = None
     paginate: Paginate | None = None

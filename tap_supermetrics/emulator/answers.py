@@ -104,14 +104,19 @@ def _accounts_split_off(split: Mapping[str, Any]) -> list[str]:
     return [str(each) for each in split["ds_accounts"]]
 
 
-def unfinished(query: EmulatedQuery) -> Answer:
-    """`meta` of a query that has no result yet (Supermetrics docs, "Async queries")."""
+def unfinished(query: EmulatedQuery, workload: tuple[int, int]) -> Answer:
+    """`meta` of a query that has no result yet (Supermetrics docs, "Async queries").
+
+    Args:
+        query: The query.
+        workload: Tasks of the license's queue that wait, and those that run.
+    """
     over = query.is_over
     return {
         "schedule_id": query.schedule_id,
         "status_code": (query.ended_as or Status.STOPPED.value) if over else query.code,
         "progress": {"queries_ready": 0, "queries_total": max(1, len(query.target.accounts))},
-        "workflow": {"tasks_scheduled": 0, "tasks_running": 0 if over else 1},
+        "workflow": {"tasks_scheduled": workload[0], "tasks_running": workload[1]},
     }
 
 

@@ -310,7 +310,7 @@ class Service:
                     error.code, error.description, status=error.status, message=error.message
                 )
             if query.status is not Status.SUCCESS:
-                return self._json(answers.unfinished(query), [], unfinished)
+                return self._json(answers.unfinished(query, self._engine.workload), [], unfinished)
         if query.is_gone:
             raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
         return self._results_of.answer(call, query, inclusive(call.params), output, self.options)

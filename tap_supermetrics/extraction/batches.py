@@ -119,6 +119,12 @@ class Batches:
         """Ids of the batches that may still be running."""
         return tuple(self._running)
 
+    @property
+    def delay(self) -> str:
+        """How many batches wait for their place at the API; empty where none does."""
+        count = sum(each.started is None for each in list(self._running.values()))
+        return f"{count} query batches wait to be run" if count else ""
+
     def submit(self, request: BatchRequest) -> Iterator[Event]:
         """Submit a query batch; tell what came of it."""
         try:

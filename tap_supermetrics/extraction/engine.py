@@ -249,7 +249,10 @@ class Engine:
         """Log how far it is, when that was not told for a while."""
         if time.monotonic() >= self._next_telling:
             self._next_telling = time.monotonic() + TELL_EVERY_S
-            logger.info("Progress: %d of %d queries ended, %d rows", *self._scheduler.progress)
+            delays = filter(None, (self._ways.batches.delay, self._ways.queries.delay))
+            told = "; ".join(["", *delays])
+            text = "Progress: %d of %d queries ended, %d rows%s"
+            logger.info(text, *self._scheduler.progress, told)
 
     def _submit(self) -> None:
         """Submit what was decided, and look at what runs when its time has come."""
@@ -277,6 +280,8 @@ class Engine:
         for way in (self._ways.batches, self._ways.queries):
             for event in way.poll_due():
                 self._inbox.put(event)
+        if time.monotonic() >= self._next_telling:
+            self._inbox.put(None)  # Wakes the deciding thread, which may hear nothing for long.
 
     def _until_next_poll(self) -> float | None:
         polls = (self._ways.batches.next_poll, self._ways.queries.next_poll)

@@ -12,7 +12,7 @@ import pytest
 
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.emulator import Emulator, Fault, Options
-from tap_supermetrics.extraction import polling
+from tap_supermetrics.extraction import engine, polling
 from tests.attack.driver import (
     ADS,
     FIRST,
@@ -277,6 +277,22 @@ def test_a_batch_that_somebody_cancelled_is_named_so(
     assert ", cancelled 2024-06-10T0" in text
     ended = [each for each in emulator.queries if each.status == "SUCCESS"]
     assert len(ended) == NEEDED
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [("async", "; the license's queue holds "), ("batch", "; 1 query batches wait to be run")],
+)
+def test_the_progress_line_tells_what_is_waited_for(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, mode: str, told: str
+) -> None:
+    monkeypatch.setattr(engine, "TELL_EVERY_S", 0.02)
+    emulator.change_options(license_concurrency=1, batch_start_seconds=60.0, min_seconds=10.0)
+    done = load(emulator, mode=mode)
+
+    is_right_and_cheap(done, emulator)
+    lines = [each for each in done.log if each.startswith("Progress: ")]
+    assert any(told in each for each in lines), lines
 
 
 # A start whose answer is lost
