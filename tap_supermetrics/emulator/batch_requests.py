@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.world import World
 
 FORMATS = ("json", "keyjson", "ndjson", "csv", "tsv")
-"""The output formats that the emulator writes; the real API has some more."""
+"""The output formats that the emulator writes."""
+OTHER_FORMATS = ("parquet", "powerbi", "qlik", "tableau", "postman")
+"""The formats that the real API has beside ("Output formats")."""
 
 MIN_TIMEOUT, MAX_TIMEOUT, DEFAULT_TIMEOUT = 5, 60, 30
 MIN_CONCURRENCY, MAX_CONCURRENCY, DEFAULT_CONCURRENCY = 1, 50, 5
@@ -130,16 +132,27 @@ def _bounded(params: Params, name: str, bounds: tuple[int, int, int]) -> int:
 
 def _policy(params: Params, name: str, other: str) -> str:
     value = params.get(name) or "none"
-    if value not in {"none", other}:
+    if value not in ("none", other):
         raise RefusalError("BAD_REQUEST", f'Parameter {name} must be "none" or "{other}".')
     return str(value)
 
 
 def _format(params: Params) -> str:
     value = str(params.get("query_output_format") or "json")
+    check_emulated(value)
     if value not in FORMATS:
         raise RefusalError("BATCH_QUERY_OUTPUT_FORMAT_INVALID", f'"{value}" is not supported.')
     return value
+
+
+def check_emulated(output: str) -> None:
+    """Refuse an output format that the real API has, and the emulator has not.
+
+    Raises:
+        RefusalError: FORMAT_NOT_EMULATED, no code of the real API's.
+    """
+    if output in OTHER_FORMATS:
+        raise RefusalError("FORMAT_NOT_EMULATED", f"The emulator does not write {output}.")
 
 
 def _items(params: Params) -> list[object]:

@@ -107,8 +107,8 @@ class Options:
         end_date_clamped: Whether an end date in the future becomes today, as seen for some sources.
         eleventh_duplicate: What meets the 11th request that waits for the same query: an error
             (429 TOO_MANY_REQUESTS) or a place among the waiting. Not known.
-        same_schedule_id: A request that repeats the schedule id of a finished query runs it
-            anew, or is given its result. Not known.
+        same_schedule_id: A request that repeats the schedule id of a finished query is given its
+            result, as official clients that poll or page so expect, or runs it anew.
         schedule_id_conflict: A request that repeats the schedule id of a running query with other
             parameters joins it, or is refused (409 CONFLICT_ERROR). Not known.
     """
@@ -176,7 +176,7 @@ class Options:
     split_order: Literal["account", "date"] = "account"
     end_date_clamped: bool = True
     eleventh_duplicate: Literal["refuse", "wait"] = "refuse"
-    same_schedule_id: Literal["rerun", "return"] = "rerun"
+    same_schedule_id: Literal["return", "rerun"] = "return"
     schedule_id_conflict: Literal["join", "refuse"] = "join"
 
 

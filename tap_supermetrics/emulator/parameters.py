@@ -293,7 +293,7 @@ def whole_number(params: Params, name: str, default: int | None) -> int | None:
     value = params.get(name)
     if value is None or value == "":
         return default
-    if not re.fullmatch(r"\d+", str(value)):
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,15}", str(value)):
         raise RefusalError("PARAMETER_INVALID", f"Parameter {name} must be a whole number.")
     return int(str(value))
 

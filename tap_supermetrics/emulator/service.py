@@ -7,6 +7,7 @@ sources and their settings, and OAuth. They answer ENDPOINT_NOT_FOUND.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 import threading
@@ -17,7 +18,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_supermetrics.emulator import answers
-from tap_supermetrics.emulator.batch_requests import FORMATS, Surroundings, parsed_batch, target_of
+from tap_supermetrics.emulator.batch_requests import (
+    FORMATS,
+    Surroundings,
+    check_emulated,
+    parsed_batch,
+    target_of,
+)
 from tap_supermetrics.emulator.blocks import mixed
 from tap_supermetrics.emulator.encoding import json_bytes
 from tap_supermetrics.emulator.failures import RefusalError
@@ -44,6 +51,9 @@ if TYPE_CHECKING:
 
 PREFIXES = ("/enterprise/v2/", "/v2/")
 """The paths that the API is served under: documented, and used by the official SDK."""
+
+OUTPUTS = {"pbijson": "json"}
+"""What the Power BI connector calls a format."""
 
 REQUESTS_PER_HOUR = 5000
 """The requests that are counted where no limit is set: the example of the API's schema."""
@@ -74,6 +84,7 @@ class Service:
             ("GET", re.compile(r"query/fields"), self._fields),
             ("GET", re.compile(r"query/accounts"), self._accounts),
             ("GET", re.compile(r"query/segments"), self._segments),
+            ("GET", re.compile(r"me"), management.me),
             ("POST", re.compile(r"query/convert"), management.convert),
             ("GET", re.compile(r"query/history"), management.history),
             ("GET", re.compile(r"team/lists"), management.team_lists),
@@ -230,8 +241,11 @@ class Service:
     # Single queries
 
     def _data(self, call: Call) -> Outgoing:
-        if call.ids[0] not in FORMATS:
+        output = OUTPUTS.get(call.ids[0], call.ids[0])
+        check_emulated(output)
+        if output not in FORMATS:
             raise RefusalError("ENDPOINT_NOT_FOUND", f"There is no {call.method} {call.path}.")
+        call = dataclasses.replace(call, ids=(output,))
         try:
             seconds = self._sync_seconds(call.params)
             query = self._submitted(call)
@@ -248,7 +262,8 @@ class Service:
 
     def _sync_seconds(self, params: Params) -> int:
         longest = self.options.max_sync_seconds
-        seconds = whole_number(params, "sync_timeout", longest) or 0
+        name = "sync_timeout" if "sync_timeout" in params else "sync"
+        seconds = whole_number(params, name, longest) or 0
         if seconds > longest and self.options.sync_timeout_over_maximum == "refuse":
             raise RefusalError("PARAMETER_INVALID", f"sync_timeout may be {longest} at most.")
         return min(seconds, longest)
@@ -274,11 +289,11 @@ class Service:
         return query
 
     def _schedule_id(self, params: Params) -> str:
-        """The id of a run; the API's schema allows 50 characters, but generated ids have 64."""
+        """The id of a run; the API's schema allows 50 characters, generated ids have 64."""
         sent = params.get("schedule_id")
         if sent is None or sent == "":
             return generated_schedule_id(params)
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(sent)):
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", str(sent)):
             raise RefusalError("SCHEDULE_ID_INVALID", "Letters, digits, - and _ are allowed.")
         return str(sent)
 
@@ -379,8 +394,8 @@ def _cache_minutes(params: Params) -> int | None:
 
 def _users(params: Params) -> frozenset[str]:
     value = params.get("ds_users") or params.get("ds_user") or []
-    users = value.split(",") if isinstance(value, str) else value
-    return frozenset(str(user).strip().lower() for user in users if str(user).strip())  # type: ignore[attr-defined]  # a list by now
+    users = value if isinstance(value, list) else str(value).split(",")
+    return frozenset(str(user).strip().lower() for user in users if str(user).strip())
 
 
 def _required_id(params: Params) -> str:
