@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
@@ -26,9 +26,6 @@ logger = logging.getLogger(__name__)
 
 TOKEN_LENGTH: Final = 12
 """Letters of the token by which a query batch is found."""
-SEARCH_TRIES: Final = 2
-SEARCH_S: Final = 20.0
-"""How hard a query batch is looked for whose answer was lost: tries of a request, and seconds."""
 MAX_STATUS_ENTRIES: Final = 10_000
 """More than any batch can hold: its status has no end."""
 
@@ -124,38 +121,39 @@ class Client(Transport):
 
     def _start(self, body: Mapping[str, Any]) -> wire.Batch:
         start = self._traced(body)
+        answer, error = self._sent(start)
+        batch = None if answer is None else _batch_in(answer)
+        if answer is not None and batch is None:
+            self.service.lost_starts += 1
+            error = self._unreadable_start("no batch_id", answer.meta.request_id)
+        # Not while an error is handled: it would become part of those of the search.
+        if error and error.may_have_run and (found := start.answer()):
+            batch = _batch_in(found)
+        if batch is None:
+            raise error or self._unreadable_start("no batch_id", "")
+        self.service.batches.add(batch.batch_id)
+        self._drop_doubles(start.found)
+        return batch
+
+    def _sent(self, start: TracedStart) -> tuple[Answer[msgspec.Raw] | None, ApiError | None]:
         try:
             answer = self.request(
                 "POST", wire.BATCH_PATH, msgspec.Raw, body=start.body, instead=start.answer
             )
         except ApiError as error:
-            if not error.may_have_run or not (found := start.answer()):
-                raise self._of_start(error) from None
-            answer = found
-        batch = self._started(answer, start)
-        self.service.batches.add(batch.batch_id)
-        self._drop_doubles(start.found)
-        return batch
+            if error.code == "ANSWER_UNREADABLE":
+                return None, self._unreadable_start(error.message, error.request_id)
+            return None, error
+        return answer, None
 
     def _traced(self, body: Mapping[str, Any]) -> TracedStart:
         token = uuid4().hex[:TOKEN_LENGTH]
-        retry = replace(self.retry, max_tries=SEARCH_TRIES, max_time_s=SEARCH_S, outage_s=0.0)
-        quick = replace(self, retry=retry)
         lookup = Lookup(
-            history=quick.history,
-            information=quick.batch_information,
+            history=self.history,
+            information=self.batch_information,
             known=self.service.batches,
         )
         return TracedStart(body=wire.described(body, token), token=token, lookup=lookup)
-
-    def _started(self, answer: Answer[msgspec.Raw], start: TracedStart) -> wire.Batch:
-        try:
-            return lenient.decoded(answer.data, wire.Batch)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            self.service.lost_starts += 1
-            if found := start.answer():
-                return lenient.decoded(found.data, wire.Batch)
-            raise self._unreadable_start(str(error), answer.meta.request_id) from None
 
     def _drop_doubles(self, found: Sequence[str]) -> None:
         """Cancel further batches that the same start made; none of those found runs unseen."""
@@ -251,10 +249,16 @@ class Client(Transport):
     ) -> Answer[T]:
         return self.request("GET", address, to, parameters)
 
-    def _of_start(self, error: ApiError) -> ApiError:
-        is_unreadable = error.code == "ANSWER_UNREADABLE"
-        return self._unreadable_start(error.message, error.request_id) if is_unreadable else error
-
     def _unreadable_start(self, cause: str, request_id: str) -> ApiError:
         message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"
-        return self.refusal(wire.Error(code="START_UNREADABLE", message=message), 0, request_id)
+        error = self.refusal(wire.Error(code="START_UNREADABLE", message=message), 0, request_id)
+        error.may_have_run = True
+        return error
+
+
+def _batch_in(answer: Answer[msgspec.Raw]) -> wire.Batch | None:
+    """Return the query batch that an answer tells; None where it tells none."""
+    try:
+        return lenient.decoded(answer.data, wire.Batch)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

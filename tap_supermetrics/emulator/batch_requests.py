@@ -122,7 +122,7 @@ def _bounded(params: Params, name: str, bounds: tuple[int, int, int]) -> int:
     value = params.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)):
+    if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]{1,15}", str(value)):
         raise RefusalError("BAD_REQUEST", f"Parameter {name} must be a whole number.")
     if int(str(value)) > highest:
         code = f"BATCH_{name.upper()}_LIMIT_EXCEEDED"

@@ -558,8 +558,7 @@ def test_a_start_that_was_made_twice_before_it_was_found_runs_once(
     client: Client, emulator: Emulator
 ) -> None:
     emulator.inject(Fault(effect="reset_after", method="POST", times=2))
-    emulator.inject(Fault(effect="error", path="history", status=503))
-    emulator.inject(Fault(effect="error", path="history", status=503))
+    emulator.inject(Fault(effect="error", path="history", status=404, code="NOT_FOUND"))
     batch_id = client.start_batch(body()).batch_id
     assert len(emulator.batches) == 2
     emulator.clock.advance(60)
