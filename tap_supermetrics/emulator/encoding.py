@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,10 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 def json_bytes(value: object, options: Options) -> bytes:
     """JSON as PHP writes it: slashes and non-ASCII escaped, unless options say otherwise."""
-    encoded = msgspec.json.encode(value)
+    try:
+        encoded = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        encoded = json.dumps(value).encode()  # It repeats half a surrogate pair that was sent.
     if options.escaped_slashes:
         encoded = encoded.replace(b"/", b"\\/")
     if options.escaped_unicode and not encoded.isascii():
