@@ -9,7 +9,7 @@ extraction/  runs a plan: query batches, downloads, spool                   thre
 records/     rows -> typed, checked, encoded records                        pure
 planning/    what to query: coverage, plan, packing                         pure
 settings/    what the user configures, declared once                        pure
-api/         the API; `wire` has all its spellings, `connection` the network I/O
+api/         the API; `wire` and `listings` have its spellings, `connection` the network
 model/       reports, queries, query batches: what all layers speak of      pure
 dates        days and date ranges                                           pure
 redaction    the key, kept out of what people read                          pure

@@ -36,6 +36,7 @@ from tap_supermetrics.singer.inputs import (
 )
 from tap_supermetrics.singer.writer import MessageWriter
 from tap_supermetrics.streams import ReportStream, check_catalog
+from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.report_sync import discover
 from tap_supermetrics.sync.run import Run, utc_now
@@ -88,6 +89,7 @@ class TapSupermetrics(Tap):
             if self._config.get(name, name) is None:
                 del self._config[name]
         mistakes = mistakes_in_sdk_settings(self._config, of_sdk)
+        self._config = with_converted(self._config, self._client_for_addresses)
         try:
             self.settings = Settings.from_config(self._config, tuple(of_sdk))
         except SettingsError as error:
@@ -95,6 +97,14 @@ class TapSupermetrics(Tap):
         if mistakes:
             raise SettingsError(mistakes)
         return []
+
+    def _client_for_addresses(self) -> Client | None:
+        """Return a client before there are settings; None where they are wrong."""
+        connection = Settings.connection_of(self._config)
+        if connection is None:
+            return None
+        api_url, api_key = connection
+        return Client(api_url=api_url, api_key=api_key, rate_limit=RateLimit(1))
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - it belongs to the class

@@ -2,12 +2,15 @@
 
 ```
 client      a function for each endpoint
+starts      query batches whose start got no answer, found again
 transport   requests: to one origin, paced, retried, translated
 connection  answers bounded in time and memory; the only module on the network
 retry       limits of repeating a request, and of waiting for a service that is away
 answers     what an answer gives or refuses, or how it is damaged
 lenient     answers that say what is documented in a slightly other way
-wire        every spelling: paths, parameters, answers, limits
+items       spelling of the items of a query batch
+listings    spelling of accounts, segments, team lists, the history, addresses
+wire        spelling of queries and batches: paths, parameters, answers, limits
 errors      every error code with its fate, its reach and what to do
 ```
 """

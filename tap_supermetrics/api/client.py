@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
 
 import msgspec
 
-from tap_supermetrics.api import lenient, wire
+from tap_supermetrics.api import items, lenient, listings, wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.starts import Lookup, TracedStart
 from tap_supermetrics.api.transport import Transport
 
 if TYPE_CHECKING:
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
+TOKEN_LENGTH: Final = 12
+"""Letters of the token by which a query batch is found."""
 MAX_STATUS_ENTRIES: Final = 10_000
 """More than any batch can hold: its status has no end."""
 
@@ -45,48 +53,118 @@ class Client(Transport):
         parameters = wire.fields_parameters(ds_id, accounts, logins)
         return tuple(self._get(wire.FIELDS_PATH, list[wire.FieldInfo], parameters).data)
 
-    def accounts(self, ds_id: str, ds_users: object = None) -> tuple[wire.AccountInfo, ...]:
+    def accounts(
+        self, ds_id: str, ds_users: object = None, max_age_minutes: int = listings.MAX_AGE_MINUTES
+    ) -> tuple[listings.AccountInfo, ...]:
         """Return all accounts of a data source, each once, in their order ("Get accounts")."""
-        listed = self._login_accounts(ds_id, ds_users)
+        listed = self._login_accounts(ds_id, ds_users, max_age_minutes)
         return tuple({each.id: each for login in listed for each in login.accounts}.values())
 
     def logins(self, ds_id: str) -> dict[str, str]:
         """Return all logins of a data source, and what people know each by ("Get accounts")."""
         return {str(each.ds_user): each.shown for each in self._login_accounts(ds_id)}
 
-    def _login_accounts(self, ds_id: str, ds_users: object = None) -> list[wire.LoginAccounts]:
-        parameters = wire.logins_parameters(ds_id, ds_users)
-        return self._get(wire.ACCOUNTS_PATH, list[wire.LoginAccounts], parameters).data
+    def _login_accounts(
+        self, ds_id: str, ds_users: object = None, max_age_minutes: int = listings.MAX_AGE_MINUTES
+    ) -> list[listings.LoginAccounts]:
+        parameters = listings.logins_parameters(ds_id, ds_users, max_age_minutes)
+        return self._get(listings.ACCOUNTS_PATH, list[listings.LoginAccounts], parameters).data
 
     def segments(self, ds_id: str, ds_users: object = None) -> frozenset[str]:
         """Return the ids of all segments of a data source ("Get segments")."""
-        parameters = wire.logins_parameters(ds_id, ds_users)
-        listed = self._get(wire.SEGMENTS_PATH, list[wire.LoginSegments], parameters).data
+        parameters = listings.logins_parameters(ds_id, ds_users, listings.MAX_AGE_MINUTES)
+        listed = self._get(listings.SEGMENTS_PATH, list[listings.LoginSegments], parameters).data
         return frozenset(str(each.segment_id) for login in listed for each in login.segments)
+
+    def team_lists(self) -> tuple[listings.TeamListInfo, ...]:
+        """Return all team lists, without what is in them ("List team lists")."""
+        return tuple(self._get(listings.TEAM_LISTS_PATH, list[listings.TeamListInfo]).data)
+
+    def team_list_accounts(self, list_id: str) -> tuple[str, ...]:
+        """Return the accounts in a team list, of any length ("Get list data for account IDs")."""
+        return listings.team_list_ids(self._get(listings.team_list_path(list_id), str).data)
+
+    def convert(self, addresses: Sequence[str]) -> tuple[listings.Converted, ...]:
+        """Return what the API makes of addresses of queries, in their order ("Convert query")."""
+        body = listings.convert_body(addresses)
+        answer = self.request("POST", listings.CONVERT_PATH, list[listings.Converted], body=body)
+        return tuple(answer.data)
 
     # Query batches
 
     def start_batch(self, body: Mapping[str, Any]) -> wire.Batch:
         """Start a query batch ("Start batch run").
 
-        A batch whose answer was lost cannot be found, nor started at most once. So it is started
-        again a few times, which is logged and counted in `lost_starts`; but not where the answer
-        comes and tells no id, as each start would run, and be paid for, unseen.
+        A batch whose answer was lost is looked for by a token in its description. Where it is not
+        found, it is started again a few times, which is logged and counted in `lost_starts`; but
+        not where the answer comes and tells no id, as each start would run, paid for and unseen.
+
+        Sources differ in how they take accounts and fields: where the one form is refused, the
+        other is tried, and kept when it is taken.
 
         Raises:
             ApiError: START_UNREADABLE when the answer tells no id.
         """
+        first, *other = self.service.item_forms
         try:
-            answer = self.request("POST", wire.BATCH_PATH, msgspec.Raw, body=body)
+            return self._start_as(first, body)
         except ApiError as error:
-            if error.code != "ANSWER_UNREADABLE":
+            if error.code not in items.ITEM_REFUSED or not other:
                 raise
-            raise self._unreadable_start(error.message, error.request_id) from None
-        try:
-            return lenient.decoded(answer.data, wire.Batch)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            logger.info("Items of a query batch are refused as %s: %s", first.value, error)
+        return self._start_as(other[0], body)
+
+    def _start_as(self, form: items.ItemForm, body: Mapping[str, Any]) -> wire.Batch:
+        batch = self._start(items.spelt(body, form))
+        self.service.item_forms = (form,)
+        return batch
+
+    def _start(self, body: Mapping[str, Any]) -> wire.Batch:
+        start = self._traced(body)
+        answer, error = self._sent(start)
+        batch = None if answer is None else _batch_in(answer)
+        if answer is not None and batch is None:
             self.service.lost_starts += 1
-            raise self._unreadable_start(str(error), answer.meta.request_id) from None
+            error = self._unreadable_start("no batch_id", answer.meta.request_id)
+        # Not while an error is handled: it would become part of those of the search.
+        if error and error.may_have_run and (found := start.answer()):
+            batch = _batch_in(found)
+        if batch is None:
+            raise error or self._unreadable_start("no batch_id", "")
+        self.service.batches.add(batch.batch_id)
+        self._drop_doubles(start.found)
+        return batch
+
+    def _sent(self, start: TracedStart) -> tuple[Answer[msgspec.Raw] | None, ApiError | None]:
+        try:
+            answer = self.request(
+                "POST", wire.BATCH_PATH, msgspec.Raw, body=start.body, instead=start.answer
+            )
+        except ApiError as error:
+            if error.code == "ANSWER_UNREADABLE":
+                return None, self._unreadable_start(error.message, error.request_id)
+            return None, error
+        return answer, None
+
+    def _traced(self, body: Mapping[str, Any]) -> TracedStart:
+        token = uuid4().hex[:TOKEN_LENGTH]
+        lookup = Lookup(
+            history=self.history,
+            information=self.batch_information,
+            known=self.service.batches,
+        )
+        return TracedStart(body=wire.described(body, token), token=token, lookup=lookup)
+
+    def _drop_doubles(self, found: Sequence[str]) -> None:
+        """Cancel further batches that the same start made; none of those found runs unseen."""
+        self.service.lost_starts -= min(len(found), self.service.lost_starts)
+        for batch_id in found[1:]:
+            with suppress(ApiError):
+                self.cancel_batch(batch_id)
+
+    def history(self, parameters: Mapping[str, Any]) -> Answer[list[listings.HistoryEntry]]:
+        """Return a page of what the team asked lately ("Get query history")."""
+        return self._get(listings.HISTORY_PATH, list[listings.HistoryEntry], parameters)
 
     def batch_information(self, batch_id: str) -> wire.BatchInformation:
         """Return what is kept of a query batch ("Get batch information").
@@ -173,4 +251,14 @@ class Client(Transport):
 
     def _unreadable_start(self, cause: str, request_id: str) -> ApiError:
         message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"
-        return self.refusal(wire.Error(code="START_UNREADABLE", message=message), 0, request_id)
+        error = self.refusal(wire.Error(code="START_UNREADABLE", message=message), 0, request_id)
+        error.may_have_run = True
+        return error
+
+
+def _batch_in(answer: Answer[msgspec.Raw]) -> wire.Batch | None:
+    """Return the query batch that an answer tells; None where it tells none."""
+    try:
+        return lenient.decoded(answer.data, wire.Batch)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

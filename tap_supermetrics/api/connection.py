@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import re
 import threading
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -43,12 +45,15 @@ LARGE_BYTES: Final = 16 * 1024 * 1024
 MAX_RETRY_AFTER_S: Final = 3600.0
 """Longest wait that a server can ask for: results are not kept for longer ("Result expiry")."""
 CHUNK_BYTES: Final = 64 * 1024
+USER_AGENT: Final = f"tap-supermetrics/{version('tap-supermetrics')} (+singer)"
+"""By this, the vendor's support finds our requests."""
 PLAIN_CHUNK_BYTES: Final = 256 * 1024
 
 _ONE_LARGE: Final = threading.Lock()
 _INTERIM: Final = range(102, 200)
 _CONTINUE: Final = 100
 _DEPTH: Final = 10
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
 _NOT_TRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 """What OpenSSL says of a certificate that nobody vouches for: trying again would not help."""
 _NEVER_SENT: Final = (
@@ -81,11 +86,14 @@ class Reply:
 
     Attributes:
         retry_after_s: how long the server asks to wait, in seconds; 0 when it does not.
+        allowance: how many requests are allowed, and how many of them are left; None when the
+            server does not say.
     """
 
     status: int
     body: bytearray
     retry_after_s: float = 0.0
+    allowance: tuple[int, int] | None = None
 
 
 class Connections:
@@ -95,6 +103,7 @@ class Connections:
         self._api_key = api_key
         self._session = requests.Session()
         self._session.auth = _Bearer(api_key)
+        self._session.headers["User-Agent"] = USER_AGENT
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, _Adapter())
 
@@ -115,6 +124,7 @@ class Connections:
                 status=response.status_code,
                 body=_body(response, reading),
                 retry_after_s=_retry_after_s(response),
+                allowance=_allowance(response),
             )
         except urllib3.exceptions.DecodeError as error:
             raise DamagedAnswer(f"it does not unpack: {[*_causes(error)][-1]}") from None
@@ -253,6 +263,15 @@ def _retry_after_s(response: requests.Response) -> float:
     except (ValueError, TypeError, OverflowError, IndexError):
         return 0.0
     return min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
+
+
+def _allowance(response: requests.Response) -> tuple[int, int] | None:
+    """Return what the rate headers say; the API's schema lists them on every endpoint."""
+    told = [response.headers.get(f"X-RateLimit-{name}", "") for name in ("Limit", "Remaining")]
+    if not all(_COUNT.fullmatch(each) for each in told):
+        return None
+    limit, left = map(int, told)
+    return limit, left
 
 
 def _connection_error(error: Exception, key: str) -> ApiError:

@@ -205,6 +205,12 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "QUERY_UNFINISHED": Verdict(
         RESUBMIT, ENDPOINT, "raise `timeout_minutes`, or ask for fewer days in a query"
     ),
+    "QUERY_CANCELLED": Verdict(
+        RESUBMIT,
+        QUERY,
+        "find out who cancels its query batches at the vendor's; run again to go on from here",
+        max_submissions=2,
+    ),
     "QUERY_MISSING": Verdict(
         RESUBMIT,
         ENDPOINT,

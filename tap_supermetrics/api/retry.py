@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.items import ItemForm
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,6 +28,10 @@ OUTAGE_S: Final = 900.0
 """So long a service is waited for that answered before and now is not there, in seconds."""
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
+SCARCE_PART: Final = 10
+"""Requests are spread when so small a part of them is left."""
+MIN_SCARCE: Final = 4
+"""And when so few are left, as several threads may have one on its way each."""
 MAX_STARTS_UNKNOWN: Final = 2
 """How often a batch is started again when the answer to its start was lost."""
 
@@ -69,12 +74,16 @@ class Service:
         is_there: whether it has answered at all.
         gone: kinds of answer that were waited for in vain; not again until one comes.
         lost_starts: how many starts of a query batch got no answer; each may have made a batch
-            that nobody can find.
+            that nobody found.
+        batches: ids of the query batches that were started.
+        item_forms: in which forms an item of a batch may be taken, the likeliest first.
     """
 
     is_there: bool = False
     gone: set[object] = field(default_factory=set)
     lost_starts: int = 0
+    batches: set[str] = field(default_factory=set)
+    item_forms: tuple[ItemForm, ...] = (*ItemForm,)
 
     def answered(self, kind: object) -> None:
         """Note that a good answer of this kind came."""
@@ -83,12 +92,17 @@ class Service:
 
 
 class RateLimit:
-    """A pace that spreads the requests of all threads evenly: no second sees too many."""
+    """A pace that spreads the requests of all threads evenly: no second sees too many.
+
+    It is slowed down where the API says that few requests are left, before it refuses any.
+    """
 
     def __init__(self, per_second: float) -> None:
         self._interval_s = 1 / per_second
         self._lock = threading.Lock()
         self._next = 0.0
+        self._pause_s = 0.0
+        self._paused_until = 0.0
 
     def wait(self) -> None:
         """Return when the next request may be sent."""
@@ -99,6 +113,32 @@ class RateLimit:
         if turn > now:
             time.sleep(turn - now)
 
+    def allow(self, limit: int, left: int) -> None:
+        """Take note of how many requests are left; the last tenth of them is spread.
+
+        Documents disagree about the time that they are counted in: an hour (the API's schema), or a
+        second ("Usage limits"). So pauses begin short and double, up to what an hour would take.
+
+        Args:
+            limit: as many are allowed in all.
+            left: as many are left.
+        """
+        is_scarce = left <= min(max(limit // SCARCE_PART, MIN_SCARCE), limit // 2)
+        with self._lock:
+            now = time.monotonic()
+            if not is_scarce:
+                self._pause_s = 0.0
+            elif now >= self._paused_until:
+                self._pause(now, limit, left)
+
+    def _pause(self, now: float, limit: int, left: int) -> None:
+        if not self._pause_s:
+            logger.info("The API allows %d of %d requests: they are spread", left, limit)
+        of_hour_s = min(3600.0 / max(limit, 1), LONGEST_WAIT_S)
+        self._pause_s = min(max(self._pause_s * 2, FIRST_WAIT_S), of_hour_s)
+        self._paused_until = now + self._pause_s
+        self._next = max(self._next, self._paused_until)
+
 
 class RetryState:
     """Counts the tries of one request, and decides when there were enough.
@@ -107,7 +147,7 @@ class RetryState:
         policy: how much is enough.
         service: what is known of the service.
         kind: of the answer, by which an outage of a part of the service is known.
-        is_start: whether it starts a query batch, which cannot be found without its answer.
+        is_start: whether it starts a query batch, which may not be found without its answer.
     """
 
     def __init__(
@@ -120,6 +160,11 @@ class RetryState:
         self._started = time.monotonic()
         self._tries = 0
         self._lost = 0
+
+    @property
+    def has_lost(self) -> bool:
+        """Say that a query batch may have been started, and its answer was lost."""
+        return self._lost > 0
 
     def is_over(self, error: Exception) -> bool:
         """Count a try that failed; return whether it was the last."""

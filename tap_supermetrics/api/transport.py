@@ -21,7 +21,7 @@ from tap_supermetrics.api.retry import RateLimit, RetryPolicy, RetryState, Servi
 from tap_supermetrics.redaction import address_without_key, readable, shows_key, without_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -33,6 +33,10 @@ _START_OF_JSON: Final = b"{"
 _BEFORE_JSON: Final = b"\xef\xbb\xbf\0 \t\r\n"
 _NO_REPLY: Final = Reply(status=0, body=bytearray(_START_OF_JSON))
 """Stands for an answer that does not end or unpack."""
+
+
+def _nothing() -> None:
+    """Return nothing: there is no other answer than that of a request."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,13 +57,15 @@ class Transport:
     service: Service = field(default_factory=Service)
     _threads: threading.local = field(default_factory=threading.local, repr=False)
 
-    def request(
+    def request(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
         address: str,
         to: type[T],
         parameters: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        *,
+        instead: Callable[[], Answer[T] | None] = _nothing,
     ) -> Answer[T]:
         """Send a request until it succeeds, or its error says that this is useless.
 
@@ -69,6 +75,8 @@ class Transport:
             to: the type of the answer's data.
             parameters: of the address.
             body: sent as JSON.
+            instead: called before what may have been carried out is sent again; gives the answer
+                that was lost, or None.
 
         Raises:
             ApiError: it was refused, or failed for good.
@@ -85,7 +93,11 @@ class Transport:
             on_backoff=log_retry,
             logger=None,
         )
-        answer: Answer[T] = retrying(self._send)(request, to, damages)
+
+        def send() -> Answer[T]:
+            return (state.has_lost and instead()) or self._send(request, to, damages)
+
+        answer: Answer[T] = retrying(send)()
         return answer
 
     def checked_url(self, address: str) -> str:
@@ -124,6 +136,8 @@ class Transport:
         with ExitStack() as reading:
             try:
                 reply = self._connections().send(request, reading)
+                if reply.allowance:
+                    self.rate_limit.allow(*reply.allowance)
                 return self._answer(reply, to)
             except DamagedAnswer as damaged:
                 raise self._damage(damaged, reply, damages) from None

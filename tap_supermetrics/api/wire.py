@@ -1,4 +1,4 @@
-"""Every spelling of the API, in one place: paths, parameters, answers, limits.
+"""Every spelling of queries and query batches: paths, parameters, answers, limits.
 
 Nobody could check these against the live service, so whatever differs there is mended here.
 Sources: Supermetrics docs, "Batch queries (Preview)" of 2023-08-16 and "Async queries" of
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -43,8 +44,6 @@ DATA_PATH: Final = "query/data/json"
 STATUS_PATH: Final = "query/status"
 RESULTS_PATH: Final = "query/results"
 FIELDS_PATH: Final = "query/fields"
-ACCOUNTS_PATH: Final = "query/accounts"
-SEGMENTS_PATH: Final = "query/segments"
 _ROW_AND_HEADER: Final = 2
 EMPTY_ANSWER: Final = [["No data found"]]
 """What some sources answer instead of no rows (observed)."""
@@ -148,6 +147,13 @@ class Progress(msgspec.Struct, kw_only=True):
     queued: int = 0
 
 
+class Workflow(msgspec.Struct, kw_only=True):
+    """The license's queue, whoever fills it ("Get status")."""
+
+    tasks_scheduled: int = 0
+    tasks_running: int = 0
+
+
 class Meta(msgspec.Struct, kw_only=True):
     """The part of every answer that says something about itself."""
 
@@ -155,6 +161,7 @@ class Meta(msgspec.Struct, kw_only=True):
     schedule_id: str | None = None
     status_code: str = ""
     progress: Progress | None = None
+    workflow: Workflow | None = None
     query: QueryEcho | None = None
     result: ResultFacts | None = None
     paginate: Paginate | None = None
@@ -187,11 +194,30 @@ class BatchInformation(Batch, kw_only=True):
     """A query batch, kept for long after its status ("Get batch information")."""
 
     status_code: str = ""
+    description: str | None = None
+    schedule_time: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    cancel_time: str | None = None
+    query_amount: int | None = None
 
     @property
     def is_stopped(self) -> bool:
         """An end, of whatever kind."""
         return self.status_code.upper() == BATCH_STOPPED
+
+    @property
+    def story(self) -> str:
+        """What a person finds it by at the vendor's."""
+        times = (
+            ("scheduled", self.schedule_time),
+            ("started", self.start_time),
+            ("ended", self.end_time),
+            ("cancelled", self.cancel_time),
+        )
+        told = ", ".join(f"{what} {time}" for what, time in times if time)
+        amount = "an unknown number of" if self.query_amount is None else self.query_amount
+        return f"{self.batch_id} ({self.description or 'no description'}): {amount} queries, {told}"
 
 
 class SplitInfo(msgspec.Struct, kw_only=True):
@@ -236,42 +262,16 @@ class FieldInfo(msgspec.Struct, kw_only=True):
     is_non_aggregatable: bool = False
 
 
-class AccountInfo(msgspec.Struct, kw_only=True):
-    """An account that a login can read ("Get accounts")."""
-
-    account_id: str | int
-    account_name: str = ""
-
-    @property
-    def id(self) -> str:
-        """The id as text; ids of digits only have been seen as numbers elsewhere."""
-        return str(self.account_id).strip()
+def batch_id_of(schedule_id: str) -> str:
+    """Return the query batch that a schedule id names; empty for that of a single query."""
+    found = re.match(r"(qrb_\w+?)_query_\d", schedule_id)
+    return found[1] if found else ""
 
 
-class LoginAccounts(msgspec.Struct, kw_only=True):
-    """A login and its accounts; an account may stand under several logins."""
-
-    ds_user: str | int = ""
-    display_name: str | None = None
-    accounts: list[AccountInfo] = []
-
-    @property
-    def shown(self) -> str:
-        """The login as people know it."""
-        login, name = str(self.ds_user), self.display_name
-        return f"{login} ({name})" if name and name != login else login
-
-
-class SegmentInfo(msgspec.Struct, kw_only=True):
-    """A segment of a login ("Get segments")."""
-
-    segment_id: str | int
-
-
-class LoginSegments(msgspec.Struct, kw_only=True):
-    """The segments of a login."""
-
-    segments: list[SegmentInfo] = []
+def described(body: Mapping[str, Any], token: str) -> dict[str, Any]:
+    """Return the body of "Start batch run" with a token in its description."""
+    description = body.get("description") or "tap-supermetrics"
+    return {**body, "description": f"{description} [{token}]"}
 
 
 def batch_path(batch_id: str) -> str:
@@ -290,11 +290,6 @@ def fields_parameters(
     """Return parameters of "Get fields", which lists custom fields only with their logins."""
     custom = {"ds_accounts": _accounts(accounts), "ds_users": list(logins)}
     return as_json_parameter({"ds_id": ds_id} | (custom if accounts and logins else {}))
-
-
-def logins_parameters(ds_id: str, ds_users: object) -> dict[str, str]:
-    """Return parameters of "Get accounts" and "Get segments"; `ds_users` may be empty."""
-    return as_json_parameter({"ds_id": ds_id} | ({"ds_users": ds_users} if ds_users else {}))
 
 
 def page_of(offset: int, limit: int) -> dict[str, int]:

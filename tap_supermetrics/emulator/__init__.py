@@ -22,6 +22,7 @@ of it. From the bottom up:
     answers         the contents of envelopes
     incoming        requests and answers
     results         the rows of a query, whole or by pages
+    management      endpoints beside queries
     service         the endpoints
     server          HTTP/1.1
     control         the control plane under /emulator/

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -62,7 +63,11 @@ def _batch_query(query: EmulatedQuery, base_url: str, options: Options) -> Answe
     result = None
     if query.status is Status.SUCCESS:
         result = {
-            "total_rows": total_rows(query, options),
+            **(
+                {}
+                if options.results_total == "none"
+                else {"total_rows": total_rows(query, options)}
+            ),
             "results_url": f"{base_url}/query/results?schedule_id={quote(query.schedule_id)}",
         }
     return {
@@ -71,20 +76,47 @@ def _batch_query(query: EmulatedQuery, base_url: str, options: Options) -> Answe
         "status_code": query.code,
         "query_start_time": iso(query.started),
         "query_end_time": iso(query.ended),
-        "split_info": query.split,
+        "split_info": _split_info(query, options),
         "error_info": query.error.payload(with_status=True) if query.error else None,
         "result_info": result,
     }
 
 
-def unfinished(query: EmulatedQuery) -> Answer:
-    """`meta` of a query that has no result yet (Supermetrics docs, "Async queries")."""
+def _split_info(query: EmulatedQuery, options: Options) -> object:
+    """Return what a query was split off for, in the form that the options say."""
+    split = query.split
+    match options.split_info_form:
+        case _ if split is None or options.split_info_form == "object":
+            return split
+        case "null":
+            return None
+        case "midnights":
+            days = {name: split[name] for name in ("start_date", "end_date")}
+            return {**split, **{k: v and f"{v}T00:00:00+00:00" for k, v in days.items()}}
+        case "labels":
+            accounts = [f"{each} (Account {each})" for each in _accounts_split_off(split)]
+            return {**split, "ds_accounts": accounts}
+        case _:
+            return {**split, "ds_accounts": ",".join(_accounts_split_off(split))}
+
+
+def _accounts_split_off(split: Mapping[str, Any]) -> list[str]:
+    return [str(each) for each in split["ds_accounts"]]
+
+
+def unfinished(query: EmulatedQuery, workload: tuple[int, int]) -> Answer:
+    """`meta` of a query that has no result yet (Supermetrics docs, "Async queries").
+
+    Args:
+        query: The query.
+        workload: Tasks of the license's queue that wait, and those that run.
+    """
     over = query.is_over
     return {
         "schedule_id": query.schedule_id,
         "status_code": (query.ended_as or Status.STOPPED.value) if over else query.code,
         "progress": {"queries_ready": 0, "queries_total": max(1, len(query.target.accounts))},
-        "workflow": {"tasks_scheduled": 0, "tasks_running": 0 if over else 1},
+        "workflow": {"tasks_scheduled": workload[0], "tasks_running": workload[1]},
     }
 
 
@@ -169,30 +201,40 @@ def _field(field: Field, source: Source) -> Answer:
     return shown | ({"is_non_aggregatable": field.is_non_aggregatable} if field.is_metric else {})
 
 
-def accounts_of(
-    source: Source, world: World, users: frozenset[str], cached_at: str | None
-) -> list[Answer]:
-    """The items of `/query/accounts`, one per login (Supermetrics docs, "Get accounts").
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list of accounts, as of some time.
 
-    Args:
-        source: The data source.
+    Attributes:
         world: Tells which accounts are gone.
         users: Logins to show, lower case; all when empty.
-        cached_at: Time of the cached lists.
+        cached: Time of the list, in seconds since 1970-01-01 UTC.
+        is_fresh: True when it was made anew for this request.
     """
+
+    world: World
+    users: frozenset[str]
+    cached: float
+    is_fresh: bool
+
+
+def accounts_of(source: Source, listing: Listing) -> list[Answer]:
+    """The items of `/query/accounts`, one per login (Supermetrics docs, "Get accounts")."""
+    cached_at = None if listing.is_fresh else iso(listing.cached)
     return [
         {
             "ds_user": login.user,
             "display_name": login.display_name,
             "cache_time": cached_at if login.cached else None,
-            "accounts": _accounts(source, number, world),
+            "accounts": _accounts(source, number, listing),
         }
         for number, login in enumerate(source.logins)
-        if not users or login.user.lower() in users
+        if not listing.users or login.user.lower() in listing.users
     ]
 
 
-def _accounts(source: Source, login: int, world: World) -> list[Mapping[str, str]]:
+def _accounts(source: Source, login: int, listing: Listing) -> list[Mapping[str, str]]:
+    world = listing.world
     return [
         {
             "account_id": account.id,
@@ -200,7 +242,9 @@ def _accounts(source: Source, login: int, world: World) -> list[Mapping[str, str
             "group_name": account.group,
         }
         for account in source.accounts
-        if login in account.logins and not world.is_gone(source.id, account.id)
+        if login in account.logins
+        and not world.is_gone(source.id, account.id)
+        and world.came.get((source.id, account.id), 0.0) <= listing.cached
     ]
 
 

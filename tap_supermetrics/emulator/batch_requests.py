@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.world import World
 
 FORMATS = ("json", "keyjson", "ndjson", "csv", "tsv")
-"""The output formats that the emulator writes; the real API has some more."""
+"""The output formats that the emulator writes."""
+OTHER_FORMATS = ("parquet", "powerbi", "qlik", "tableau", "postman")
+"""The formats that the real API has beside ("Output formats")."""
 
 MIN_TIMEOUT, MAX_TIMEOUT, DEFAULT_TIMEOUT = 5, 60, 30
 MIN_CONCURRENCY, MAX_CONCURRENCY, DEFAULT_CONCURRENCY = 1, 50, 5
@@ -79,7 +81,8 @@ def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) 
     batch = EmulatedBatch(
         id=batch_id, key=key, shown=shown, concurrency=concurrency, timeout=timeout * 60.0
     )
-    pieces = _pieces([_item(item) for item in _items(params)], shown, around)
+    lists = around.options.batch_item_lists
+    pieces = _pieces([_item(item, lists) for item in _items(params)], shown, around)
     batch.queries = tuple(
         EmulatedQuery(
             schedule_id=batch_id + piece.suffix,
@@ -119,7 +122,7 @@ def _bounded(params: Params, name: str, bounds: tuple[int, int, int]) -> int:
     value = params.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)):
+    if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]{1,15}", str(value)):
         raise RefusalError("BAD_REQUEST", f"Parameter {name} must be a whole number.")
     if int(str(value)) > highest:
         code = f"BATCH_{name.upper()}_LIMIT_EXCEEDED"
@@ -129,16 +132,27 @@ def _bounded(params: Params, name: str, bounds: tuple[int, int, int]) -> int:
 
 def _policy(params: Params, name: str, other: str) -> str:
     value = params.get(name) or "none"
-    if value not in {"none", other}:
+    if value not in ("none", other):
         raise RefusalError("BAD_REQUEST", f'Parameter {name} must be "none" or "{other}".')
     return str(value)
 
 
 def _format(params: Params) -> str:
     value = str(params.get("query_output_format") or "json")
+    check_emulated(value)
     if value not in FORMATS:
         raise RefusalError("BATCH_QUERY_OUTPUT_FORMAT_INVALID", f'"{value}" is not supported.')
     return value
+
+
+def check_emulated(output: str) -> None:
+    """Refuse an output format that the real API has, and the emulator has not.
+
+    Raises:
+        RefusalError: FORMAT_NOT_EMULATED, no code of the real API's.
+    """
+    if output in OTHER_FORMATS:
+        raise RefusalError("FORMAT_NOT_EMULATED", f"The emulator does not write {output}.")
 
 
 def _items(params: Params) -> list[object]:
@@ -153,13 +167,18 @@ def _items(params: Params) -> list[object]:
     return items
 
 
-def _item(item: object) -> Params:
+def _item(item: object, lists: str) -> Params:
     if isinstance(item, str):
         item = parsed_url(item)
     if not isinstance(item, Mapping):
         raise RefusalError("BATCH_QUERY_ITEM_TYPE_INVALID", "Expected an object or a URL.")
     if not item.get("ds_id") or not item.get("fields"):
         raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", "A query needs ds_id and fields.")
+    for name in ("ds_accounts", "fields"):
+        is_list = isinstance(item.get(name), list)
+        if name in item and lists != "both" and is_list is (lists == "texts"):
+            wanted = "a string" if lists == "texts" else "an array"
+            raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", f"{name} must be {wanted}.")
     return {key: value for key, value in item.items() if key not in {"api_key", "schedule_id"}}
 
 
@@ -169,7 +188,10 @@ def parsed_url(url: str) -> dict[str, object]:
     Raises:
         RefusalError: It is no URL.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", "It is not a URL.") from None
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise RefusalError("BATCH_QUERY_ITEM_VALUE_INVALID", f"{url[:100]} is not a URL.")
     sent: dict[str, object] = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -229,7 +251,8 @@ def _split(item: Params, shown: Mapping[str, object], around: Surroundings) -> I
 
 def _accounts_of(item: Params, around: Surroundings) -> tuple[str, ...]:
     source = source_of(item, around.world, around.options)
-    return account_ids(item, source, around.world)
+    is_each = around.options.duplicate_accounts == "each"
+    return account_ids(item, source, around.world, is_each=is_each)
 
 
 def _days_of(item: Params, around: Surroundings) -> tuple[date, ...] | None:

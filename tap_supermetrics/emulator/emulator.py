@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
 import time
+import traceback
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 LOGGED = 200_000
 """How many requests the log holds; older ones are forgotten."""
 
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
+"""The names of this machine."""
+
 _HTML = b"<html><head><title>Error</title></head><body><h1>Error</h1></body></html>"
 
 
@@ -44,6 +49,7 @@ class Emulator:
 
     Attributes:
         clock: The emulated time.
+        crashes: Mistakes of the emulator itself, each answered with an error.
     """
 
     def __init__(
@@ -57,6 +63,8 @@ class Emulator:
         self._engine = Engine(options, world, self.clock, self._faults)
         self._service = Service(self._engine, self.clock)
         self._log: deque[Request] = deque(maxlen=LOGGED)
+        self._is_local = host in LOCAL_HOSTS
+        self.crashes: list[str] = []
         self._server = Server(host, port, self.respond)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -171,10 +179,13 @@ class Emulator:
         self._engine.world = dataclasses.replace(self.world, unlicensed=unlicensed)
 
     def restore_account(self, ds_id: str, account: str) -> None:
-        """Undo `drop_account` and `unlicense_account`."""
+        """Undo `drop_account` and `unlicense_account`; old lists do not name it yet."""
         key = {(ds_id, account)}
         self._engine.world = dataclasses.replace(
-            self.world, gone=self.world.gone - key, unlicensed=self.world.unlicensed - key
+            self.world,
+            gone=self.world.gone - key,
+            unlicensed=self.world.unlicensed - key,
+            came={**self.world.came, (ds_id, account): self.clock.seconds()},
         )
 
     def restate(self, ds_id: str, account: str, day: date) -> None:
@@ -185,7 +196,7 @@ class Emulator:
         self._engine.world = dataclasses.replace(self.world, restated=restated)
 
     def change_list(self, ds_id: str, slug: str, *accounts: str) -> None:
-        """Make a team list have these accounts."""
+        """Make a team list have these accounts; without a data source it is of all of them."""
         lists = {**self.world.lists, (ds_id, slug): accounts}
         self._engine.world = dataclasses.replace(self.world, lists=lists)
 
@@ -239,13 +250,26 @@ class Emulator:
         try:
             if fault and (instead := self._before(fault, request, params)):
                 return instead, None
-            if error:
-                raise error
-            _, key = key_of(request, params)
-            answer = self._service.handle(request, _below(request.path), params, key)
-            return _after(fault, answer), None
+            return _after(fault, self._handled(request, params, error)), None
         except RefusalError as raised:
             return _after(fault, self._service.failure(raised)), raised
+        except Exception:  # noqa: BLE001 - whatever was sent, no connection is dropped
+            self.crashes.append(f"{request.method} {request.path}\n{traceback.format_exc()}")
+            failed = RefusalError("INTERNAL_SERVER_ERROR", "A mistake of the emulator.")
+            return self._service.failure(failed), failed
+
+    def _handled(self, request: Incoming, params: Params, error: RefusalError | None) -> Outgoing:
+        if error:
+            raise error
+        self._check_host(request)
+        _, key = key_of(request, params)
+        return self._service.handle(request, _below(request.path), params, key)
+
+    def _check_host(self, request: Incoming) -> None:
+        """Refuse a page of the web whose name was made to mean this machine (DNS rebinding)."""
+        host = re.sub(r":\d*$", "", request.headers.get("host", "localhost"))
+        if self._is_local and host.lower() not in LOCAL_HOSTS:
+            raise RefusalError("FORBIDDEN", "This emulator is asked by names of this machine only.")
 
     def _before(self, fault: Fault, request: Incoming, params: Params) -> Outgoing | None:
         """Return what a fault does before the request is processed, or instead."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.emulator.catalogue import Cell
     from tap_supermetrics.emulator.options import Options
+    from tap_supermetrics.emulator.parameters import Question
     from tap_supermetrics.emulator.queries import EmulatedQuery
     from tap_supermetrics.emulator.tables import Row
 
@@ -31,7 +33,10 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 def json_bytes(value: object, options: Options) -> bytes:
     """JSON as PHP writes it: slashes and non-ASCII escaped, unless options say otherwise."""
-    encoded = msgspec.json.encode(value)
+    try:
+        encoded = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        encoded = json.dumps(value).encode()  # It repeats half a surrogate pair that was sent.
     if options.escaped_slashes:
         encoded = encoded.replace(b"/", b"\\/")
     if options.escaped_unicode and not encoded.isascii():
@@ -44,25 +49,28 @@ def _escaped(match: re.Match[str]) -> str:
     return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4))
 
 
-def header_of(query: EmulatedQuery) -> Row | None:
+def header_of(query: EmulatedQuery, options: Options) -> Row | None:
     """The labels of the columns, or None when the query wants none or found nothing."""
     asked, table = query.question, query.table
-    if asked is None or table is None or not table.total or asked.is_set("no_headers"):
+    if asked is None or table is None:
         return None
-    return tuple(field.name for _, field in asked.fields)
+    is_wanted = options.header == "always" or not asked.is_set("no_headers")
+    has_header = is_wanted if table.total else options.header == "of_empty"
+    return tuple(field.name for _, field in asked.fields) if has_header else None
 
 
 def size_of(query: EmulatedQuery, options: Options) -> int:
     """Return how many rows the answer has in all, the header and "No data found" included."""
     total = query.table.total if query.table else 0
-    if not total:
+    header = 1 if header_of(query, options) else 0
+    if not total and not header:
         return 1 if options.empty_result == "no_data_found" else 0
-    return total + (1 if header_of(query) else 0)
+    return total + header
 
 
 def total_rows(query: EmulatedQuery, options: Options) -> int:
     """`total_rows` of a result."""
-    uncounted = header_of(query) is not None and not options.total_rows_counts_header
+    uncounted = header_of(query, options) is not None and not options.total_rows_counts_header
     return size_of(query, options) - uncounted
 
 
@@ -70,8 +78,8 @@ def chunks(
     query: EmulatedQuery, first: int, last: int, options: Options
 ) -> Iterator[Sequence[Row]]:
     """The rows from index `first` to before `last`, ready to encode; the header has index 0."""
-    table, header = query.table, header_of(query)
-    if table is None or not table.total:
+    table, header = query.table, header_of(query, options)
+    if table is None or not (table.total or header):
         if options.empty_result == "no_data_found" and first == 0 < last:
             yield [(_NO_DATA,)]
         return
@@ -88,20 +96,32 @@ def _dresser(query: EmulatedQuery, options: Options) -> Callable[[Sequence[Row]]
     asked = query.question
     if asked is None:
         return lambda rows: rows
+    days = _days(asked, options)
     blank: Cell = 0 if asked.is_set("blanks_to_zero") else None
     blank = "" if blank is None and not options.blank_metric else blank
     text = options.numbers == "strings" and not query.params.get("add_clean_data_types")
-    digits = int(str(asked.effective_settings["round_metrics_to"]))
+    digits = asked.digits
     metrics = {n for n, (_, field) in enumerate(asked.fields) if field.is_metric}
 
     def dressed(rows: Sequence[Row]) -> Sequence[Row]:
         columns = [
-            _dressed(column, blank, digits, text=text) if n in metrics else column
+            _dressed(column, blank, digits, text=text)
+            if n in metrics
+            else [f"{cell}{days[n]}" if cell else cell for cell in column]
+            if n in days
+            else column
             for n, column in enumerate(zip(*rows, strict=True))
         ]
         return list(zip(*columns, strict=True))
 
-    return dressed if metrics else lambda rows: rows
+    return dressed if metrics or days else lambda rows: rows
+
+
+def _days(asked: Question, options: Options) -> dict[int, str]:
+    """What follows the day in the columns of `string.time.date`."""
+    after = {"day": "", "midnight": "T00:00:00", "day_and_time": " 00:00:00"}[options.clean_dates]
+    fields = (field for _, field in asked.fields)
+    return {n: after for n, f in enumerate(fields) if after and f.data_type == "string.time.date"}
 
 
 def _dressed(column: Sequence[Cell], blank: Cell, digits: int, *, text: bool) -> Sequence[Cell]:
@@ -147,7 +167,7 @@ def _objects(
 ) -> Iterator[bytes]:
     """Objects keyed by the requested ids; these formats have no header by default."""
     ids = [field_id for field_id, _ in query.question.fields] if query.question else []
-    header = header_of(query)
+    header = header_of(query, options)
     before, after = (b"", b"\n") if lines else (b",", b"")
     yield b"" if lines else b"["
     for number, row in enumerate(row for piece in pieces for row in piece if row != header):

@@ -56,6 +56,11 @@ class Engine:
         self.reset()
         clock.on_change(self._notify)
 
+    @property
+    def workload(self) -> tuple[int, int]:
+        """Queries that wait in the license's queue, and those that run."""
+        return len(self._queue), len(self._running)
+
     def reset(self) -> None:
         """Forget all queries and batches."""
         with self.changed:

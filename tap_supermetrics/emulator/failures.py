@@ -90,6 +90,8 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "DATE_RANGE_TYPE_INVALID": _BAD,
         "END_DATE_INVALID": _BAD,
         "FIELDS_REQUIRED": _BAD,
+        "FORBIDDEN": _FORBIDDEN,
+        "FORMAT_NOT_EMULATED": HTTPStatus.NOT_IMPLEMENTED,
         "FIELD_INVALID": _BAD,
         "FILTER_INVALID": _BAD,
         "ORDER_ROWS_INVALID": _BAD,

@@ -102,6 +102,9 @@ def decoded(request: Incoming) -> dict[str, object]:
 
 
 def _of_body(request: Incoming) -> dict[str, object]:
+    if "text/plain" in request.headers.get("content-type", ""):
+        # A page of another origin may send it unasked, and JSON only after a preflight.
+        raise RefusalError("BAD_REQUEST", "Expected Content-Type: application/json.")
     if "form-urlencoded" not in request.headers.get("content-type", ""):
         return _object(request.body.decode(errors="replace"))
     params = _plain(request.body.decode(errors="replace"))
@@ -136,7 +139,7 @@ def _again(before: object, value: str) -> list[object]:
 def _object(text: str) -> dict[str, object]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise RefusalError("BAD_REQUEST", "The parameters are not a JSON object.")

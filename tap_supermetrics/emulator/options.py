@@ -27,6 +27,13 @@ class Options:
         requests_per_second: Requests allowed per **real** second before 429 TOO_MANY_REQUESTS;
             0 for no limit. The real limit depends on license and address ("Usage limits").
         retry_after: Whether a 429 carries `Retry-After`; only the API's schema mentions it.
+        status_ready_after_seconds: The status of a batch or a query is not found for so long after
+            its start. Not known to happen.
+        results_ready_after_seconds: Results are not found for so long after the query stopped.
+        rate_headers: `X-RateLimit-Limit` and `-Remaining` in every answer, as the API's schema
+            says; they count `requests_per_second`, or else 5000 requests a real hour.
+        accounts_age: Minutes since the lists of accounts were fetched; they lack what came since,
+            unless `cache_minutes` asks for younger ones ("Get accounts").
         row_quota: Rows per run of the emulator after which queries fail with
             API_ROW_QUOTA_EXCEEDED; 0 for no quota. The period of the real one is a month.
         daily_query_limit: Queries per data source and day (UTC) after which they fail with
@@ -60,7 +67,17 @@ class Options:
         max_rows_counts_header: Whether `max_rows` counts it. Not known.
         header_on_every_page: Whether each page starts with the header, or only the one that
             holds index 0. Clients disagree.
-        page_total_rows: Whether `total_rows` of a page is that of the whole result or of the page.
+        results_total: `total_rows` is that of the whole result or of the page; or it is nowhere,
+            not in the status of a batch either.
+        results_limit_max: Longest page of `query/results`; 0 for any.
+        results_limit_over_maximum: A longer page is clamped, or refused with 400. Not known.
+        results_next: `paginate.next` of `query/results` is given, or always null. Not known.
+        header: A header row comes as asked; or always, though `no_headers` is repeated as set; or
+            alone where a result is empty. Not known.
+        clean_dates: Cells of `string.time.date` are days, or midnights written as ISO 8601, or as
+            day and time. Not known.
+        echo: `meta.query` of `query/results` is whole; or lacks the columns of the fields; or the
+            fields; or is not there at all. Not known.
         results_paging: Whether `query/results` honours `offset` and `limit`, or sends everything.
         paginate_next_after_post: Whether `paginate.next` is filled after a POST; the docs say
             GET only, the n8n client follows it after POST.
@@ -73,6 +90,13 @@ class Options:
         unfinished_in_stopped_batch: What becomes of the queries that a batch had not finished when
             it was cancelled or its time was over: they are left QUEUED and RUNNING, or become
             FAILURE without `error_info`. Not known.
+        split_info_form: Accounts and days of `split_info` come as documented; or it is null though
+            the query was split; or days are midnights; or accounts come as `id (name)`, or as one
+            text. Not known.
+        duplicate_accounts: An account that is named twice makes one query, or two, where a batch
+            is split by accounts. Not known.
+        batch_item_lists: `ds_accounts` and `fields` of a batch's item may be lists or texts, or
+            texts only (as the newest page says), or lists only. Not known.
         split_info_unsplit: `split_info` of a query that was not split. Not known.
         schedule_id_counts: Whether `_query_<n>` counts the queries sent (the docs' examples
             suggest it) or those after splitting.
@@ -83,8 +107,8 @@ class Options:
         end_date_clamped: Whether an end date in the future becomes today, as seen for some sources.
         eleventh_duplicate: What meets the 11th request that waits for the same query: an error
             (429 TOO_MANY_REQUESTS) or a place among the waiting. Not known.
-        same_schedule_id: A request that repeats the schedule id of a finished query runs it
-            anew, or is given its result. Not known.
+        same_schedule_id: A request that repeats the schedule id of a finished query is given its
+            result, as official clients that poll or page so expect, or runs it anew.
         schedule_id_conflict: A request that repeats the schedule id of a running query with other
             parameters joins it, or is refused (409 CONFLICT_ERROR). Not known.
     """
@@ -102,6 +126,10 @@ class Options:
     license_concurrency: int = 10
     requests_per_second: int = 0
     retry_after: bool = True
+    status_ready_after_seconds: float = 0.0
+    results_ready_after_seconds: float = 0.0
+    rate_headers: bool = False
+    accounts_age: float = 10.0
     row_quota: int = 0
     daily_query_limit: int = 0
     license_history_days: int = 0
@@ -124,7 +152,13 @@ class Options:
     total_rows_counts_header: bool = True
     max_rows_counts_header: bool = False
     header_on_every_page: bool = False
-    page_total_rows: Literal["whole", "page"] = "whole"
+    results_total: Literal["whole", "page", "none"] = "whole"
+    results_limit_max: int = 0
+    results_limit_over_maximum: Literal["clamp", "refuse"] = "clamp"
+    results_next: Literal["given", "null"] = "given"
+    header: Literal["as_asked", "always", "of_empty"] = "as_asked"
+    clean_dates: Literal["day", "midnight", "day_and_time"] = "day"
+    echo: Literal["full", "no_columns", "thin", "none"] = "full"
     results_paging: bool = True
     paginate_next_after_post: bool = False
     empty_result: Literal["empty", "no_data_found"] = "empty"
@@ -133,13 +167,16 @@ class Options:
     escaped_slashes: bool = True
     escaped_unicode: bool = True
     unfinished_in_stopped_batch: Literal["left", "failed"] = "left"
+    split_info_form: Literal["object", "null", "midnights", "labels", "text"] = "object"
+    duplicate_accounts: Literal["once", "each"] = "once"
+    batch_item_lists: Literal["both", "texts", "lists"] = "both"
     split_info_unsplit: Literal["null", "object"] = "null"
     schedule_id_counts: Literal["sent", "split"] = "sent"
     schedule_id_date: Literal["number", "date"] = "number"
     split_order: Literal["account", "date"] = "account"
     end_date_clamped: bool = True
     eleventh_duplicate: Literal["refuse", "wait"] = "refuse"
-    same_schedule_id: Literal["rerun", "return"] = "rerun"
+    same_schedule_id: Literal["return", "rerun"] = "return"
     schedule_id_conflict: Literal["join", "refuse"] = "join"
 
 

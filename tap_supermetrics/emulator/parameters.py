@@ -94,6 +94,11 @@ class Question:
             **{k: v for k, v in DEFAULT_SETTINGS.items() if k not in self.settings},
         }
 
+    @property
+    def digits(self) -> int:
+        """How many decimals metrics are rounded to."""
+        return int(str(self.effective_settings["round_metrics_to"]))
+
     def is_set(self, key: str) -> bool:
         """Return whether a yes-or-no setting is on."""
         return is_true(self.settings.get(key))
@@ -174,6 +179,8 @@ def _settings(params: Params, source: Source) -> dict[str, object]:
             raise RefusalError(
                 "SETTING_KEY_INVALID", f'Setting "{key}" is not supported by this data source.'
             )
+    if not re.fullmatch(r"[0-9]{1,2}", str(sent.get("round_metrics_to", 0))):
+        raise RefusalError("SETTING_VALUE_INVALID", "round_metrics_to must be a whole number.")
     return dict(sent)
 
 
@@ -286,13 +293,15 @@ def whole_number(params: Params, name: str, default: int | None) -> int | None:
     value = params.get(name)
     if value is None or value == "":
         return default
-    if not re.fullmatch(r"\d+", str(value)):
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,15}", str(value)):
         raise RefusalError("PARAMETER_INVALID", f"Parameter {name} must be a whole number.")
     return int(str(value))
 
 
-def account_ids(params: Params, source: Source, world: World) -> tuple[str, ...]:
-    """The accounts of a query, lists and filters expanded.
+def account_ids(
+    params: Params, source: Source, world: World, *, is_each: bool = False
+) -> tuple[str, ...]:
+    """The accounts of a query, lists and filters expanded; each once, or as often as named.
 
     Raises:
         RefusalError: None is named, or a list or a filter is not known.
@@ -304,7 +313,7 @@ def account_ids(params: Params, source: Source, world: World) -> tuple[str, ...]
     found = [account for item in items for account in _expanded(item, source, world)]
     if not any(found):
         raise RefusalError("ACCOUNT_REQUIRED", "Parameter ds_accounts is required.")
-    return tuple(dict.fromkeys(found))
+    return tuple(found) if is_each else tuple(dict.fromkeys(found))
 
 
 def listed_ids(source: Source, world: World) -> list[str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.options import Options
     from tap_supermetrics.emulator.queries import EmulatedQuery
 
+RESULTS = "query/results"
 STREAMED_ROWS = 20_000
 """Larger answers are sent in pieces."""
 
@@ -90,7 +91,7 @@ class Results:
     ) -> Outgoing:
         """A part of the rows of a query that succeeded."""
         size = size_of(query, options)
-        if header_of(query) and options.header_on_every_page:
+        if header_of(query, options) and options.header_on_every_page:
             size -= 1
         last = size if page.last is None or output != "json" else min(page.last, size)
         pieces = encoded(query, chunks(query, page.first, last, options), options, output)
@@ -112,10 +113,25 @@ class Results:
         self, call: Call, query: EmulatedQuery, page: Page, ends: tuple[int, int], options: Options
     ) -> Answer:
         meta = self._meta(**answers.finished(query, options))
-        if options.page_total_rows == "page":
+        if options.results_total == "page":
             meta["result"]["total_rows"] = max(0, ends[0] - page.first)
+        elif options.results_total == "none":
+            del meta["result"]["total_rows"]
+        if call.path == RESULTS:
+            _thin(meta, options)
         meta["paginate"] = _paginate(call, page, ends, options)
         return meta
+
+
+def _thin(meta: Answer, options: Options) -> None:
+    """Take out what an answer may not repeat of its query."""
+    if options.echo == "none":
+        del meta["query"]
+    elif options.echo == "thin":
+        del meta["query"]["fields"]
+    elif options.echo == "no_columns":
+        for each in meta["query"].get("fields", ()):
+            del each["data_column"]
 
 
 def _enveloped(meta: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -131,9 +147,10 @@ def _paginate(
     if page.last is None or not linked:
         return {"prev": None, "next": None}
     length = page.last - page.first
+    has_next = options.results_next == "given" or call.path != RESULTS
     return {
         "prev": _url(call, page, max(0, page.first - length), length) if page.first else None,
-        "next": _url(call, page, page.last, length) if ends[0] < ends[1] else None,
+        "next": _url(call, page, page.last, length) if ends[0] < ends[1] and has_next else None,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
 import socket
 import struct
 import sys
@@ -18,6 +19,7 @@ from tap_supermetrics.emulator.incoming import Incoming, Outgoing
 
 Respond = Callable[[Incoming], Outgoing]
 
+_LENGTH = re.compile(r"[0-9]{1,12}")
 _COMPRESSED_FROM = 1_000
 _LEVEL = 1
 _PIECE = 256 * 1024
@@ -82,7 +84,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer a request of any method."""
         path, _, query = self.path.partition("?")
-        length = int(self.headers.get("content-length") or 0)
+        told = self.headers.get("content-length") or "0"
+        if not _LENGTH.fullmatch(told):
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
+        length = int(told)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Incoming(
             method=self.command,

@@ -1,13 +1,13 @@
 """The endpoints of the API.
 
 Those of the documents "Async queries" and "Batch queries (Preview)", and those that a tap needs
-beside them. Not here: the history of queries, saved queries and their short addresses, logins, team
-lists (they can be named in `ds_accounts`), data sources and their settings, and OAuth. They answer
-ENDPOINT_NOT_FOUND.
+beside them. Not here: saved queries and their short addresses, logins, data
+sources and their settings, and OAuth. They answer ENDPOINT_NOT_FOUND.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 import threading
@@ -18,12 +18,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_supermetrics.emulator import answers
-from tap_supermetrics.emulator.batch_requests import FORMATS, Surroundings, parsed_batch, target_of
+from tap_supermetrics.emulator.batch_requests import (
+    FORMATS,
+    Surroundings,
+    check_emulated,
+    parsed_batch,
+    target_of,
+)
 from tap_supermetrics.emulator.blocks import mixed
-from tap_supermetrics.emulator.clock import Clock, iso
 from tap_supermetrics.emulator.encoding import json_bytes
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.incoming import Incoming, Outgoing
+from tap_supermetrics.emulator.management import Management
 from tap_supermetrics.emulator.parameters import (
     Params,
     account_ids,
@@ -39,11 +45,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_supermetrics.emulator.answers import Answer
+    from tap_supermetrics.emulator.clock import Clock
     from tap_supermetrics.emulator.engine import Engine
     from tap_supermetrics.emulator.options import Options
 
 PREFIXES = ("/enterprise/v2/", "/v2/")
 """The paths that the API is served under: documented, and used by the official SDK."""
+
+OUTPUTS = {"pbijson": "json"}
+"""What the Power BI connector calls a format."""
+
+REQUESTS_PER_HOUR = 5000
+"""The requests that are counted where no limit is set: the example of the API's schema."""
 
 MAX_DUPLICATES = 10
 """Requests that may wait for a query that another one runs (Supermetrics docs, "Usage limits")."""
@@ -57,8 +70,9 @@ class Service:
         self._clock = clock
         self._numbers = itertools.count(1)
         self._results_of = Results(self._meta)
-        self._recent: deque[float] = deque()
+        self._recent: deque[float] = deque(maxlen=10_000)
         self._lock = threading.Lock()
+        management = Management(engine, clock, self._json)
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[[Call], Outgoing]], ...] = (
             ("POST", re.compile(r"query/batch"), self._batch_start),
             ("GET", re.compile(r"query/batch/([^/]+)"), self._batch_information),
@@ -70,6 +84,16 @@ class Service:
             ("GET", re.compile(r"query/fields"), self._fields),
             ("GET", re.compile(r"query/accounts"), self._accounts),
             ("GET", re.compile(r"query/segments"), self._segments),
+            ("GET", re.compile(r"me"), management.me),
+            ("POST", re.compile(r"query/convert"), management.convert),
+            ("GET", re.compile(r"query/history"), management.history),
+            ("GET", re.compile(r"team/lists"), management.team_lists),
+            ("GET", re.compile(r"team/list/([^/]+)"), management.team_list),
+            (
+                "GET",
+                re.compile(r"team/list/([^/]+)/data/account_ids"),
+                management.team_list_accounts,
+            ),
         )
 
     @property
@@ -85,7 +109,7 @@ class Service:
         """
         answer, ids = self._route(request.method, path)
         self._authenticate(key)
-        self._limit_rate()
+        headers = self._limit_rate()
         host = request.headers.get("host", "localhost")
         prefix = request.path.removesuffix(path).rstrip("/")
         base_url = f"http://{host}{prefix}"
@@ -97,7 +121,12 @@ class Service:
             key=key,
             ids=ids,
         )
-        answered = answer(call)
+        try:
+            answered = answer(call)
+        except RefusalError as error:
+            error.headers = {**headers, **error.headers}
+            raise
+        answered.headers = {**headers, **answered.headers}
         if "pretty" in params and isinstance(answered.body, bytes):
             answered.body = msgspec.json.format(answered.body)
         return answered
@@ -122,19 +151,29 @@ class Service:
         if key not in {self.options.api_key, self.options.other_api_key}:
             raise RefusalError("API_KEY_INVALID")
 
-    def _limit_rate(self) -> None:
-        limit = self.options.requests_per_second
+    def _limit_rate(self) -> dict[str, str]:
+        """Count a request; return the headers that tell how many are left."""
+        limit, period_s = self.options.requests_per_second, 1.0
         if not limit:
-            return
+            limit, period_s = REQUESTS_PER_HOUR, 3600.0
         now = time.monotonic()
         with self._lock:
-            while self._recent and now - self._recent[0] >= 1.0:
+            while self._recent and now - self._recent[0] >= period_s:
                 self._recent.popleft()
-            if len(self._recent) < limit:
+            is_over = len(self._recent) >= limit and self.options.requests_per_second > 0
+            if not is_over:
                 self._recent.append(now)
-                return
-        headers = {"Retry-After": "1"} if self.options.retry_after else {}
-        raise RefusalError("TOO_MANY_REQUESTS", headers=headers)
+            headers = self._rate_headers(limit)
+        if is_over:
+            headers |= {"Retry-After": "1"} if self.options.retry_after else {}
+            raise RefusalError("TOO_MANY_REQUESTS", headers=headers)
+        return headers
+
+    def _rate_headers(self, limit: int) -> dict[str, str]:
+        if not self.options.rate_headers:
+            return {}
+        left = max(limit - len(self._recent), 0)
+        return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(left)}
 
     def _id(self, length: int) -> str:
         number = next(self._numbers)
@@ -170,7 +209,7 @@ class Service:
 
     def _batch_status(self, call: Call) -> Outgoing:
         batch = self._batch(call)
-        if not self._engine.keeps_status(batch):
+        if not self._engine.keeps_status(batch) or not self._has_status(batch):
             raise RefusalError("BATCH_STATUS_NOT_FOUND")
         offset = whole_number(call.params, "offset", 0) or 0
         limit = min(1000, max(1, whole_number(call.params, "limit", 100) or 1))
@@ -186,6 +225,13 @@ class Service:
             ]
         return self._json(meta, data)
 
+    def _has_status(self, one: EmulatedBatch | EmulatedQuery) -> bool:
+        return self._clock.seconds() >= one.arrived + self.options.status_ready_after_seconds
+
+    def _has_results(self, query: EmulatedQuery) -> bool:
+        ready_after = self.options.results_ready_after_seconds
+        return self._clock.seconds() >= (query.ended or 0.0) + ready_after
+
     def _batch(self, call: Call) -> EmulatedBatch:
         batch = self._engine.batch(call.ids[0])
         if batch is None or batch.key != call.key:
@@ -195,8 +241,11 @@ class Service:
     # Single queries
 
     def _data(self, call: Call) -> Outgoing:
-        if call.ids[0] not in FORMATS:
+        output = OUTPUTS.get(call.ids[0], call.ids[0])
+        check_emulated(output)
+        if output not in FORMATS:
             raise RefusalError("ENDPOINT_NOT_FOUND", f"There is no {call.method} {call.path}.")
+        call = dataclasses.replace(call, ids=(output,))
         try:
             seconds = self._sync_seconds(call.params)
             query = self._submitted(call)
@@ -213,7 +262,8 @@ class Service:
 
     def _sync_seconds(self, params: Params) -> int:
         longest = self.options.max_sync_seconds
-        seconds = whole_number(params, "sync_timeout", longest) or 0
+        name = "sync_timeout" if "sync_timeout" in params else "sync"
+        seconds = whole_number(params, name, longest) or 0
         if seconds > longest and self.options.sync_timeout_over_maximum == "refuse":
             raise RefusalError("PARAMETER_INVALID", f"sync_timeout may be {longest} at most.")
         return min(seconds, longest)
@@ -239,11 +289,11 @@ class Service:
         return query
 
     def _schedule_id(self, params: Params) -> str:
-        """The id of a run; the API's schema allows 50 characters, but generated ids have 64."""
+        """The id of a run; the API's schema allows 50 characters, generated ids have 64."""
         sent = params.get("schedule_id")
         if sent is None or sent == "":
             return generated_schedule_id(params)
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", str(sent)):
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", str(sent)):
             raise RefusalError("SCHEDULE_ID_INVALID", "Letters, digits, - and _ are allowed.")
         return str(sent)
 
@@ -275,14 +325,14 @@ class Service:
                     error.code, error.description, status=error.status, message=error.message
                 )
             if query.status is not Status.SUCCESS:
-                return self._json(answers.unfinished(query), [], unfinished)
+                return self._json(answers.unfinished(query, self._engine.workload), [], unfinished)
         if query.is_gone:
             raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
         return self._results_of.answer(call, query, inclusive(call.params), output, self.options)
 
     def _status(self, call: Call) -> Outgoing:
         query = self._engine.query(_required_id(call.params), call.key)
-        if query is None:
+        if query is None or not self._has_status(query):
             raise RefusalError("STATUS_NOT_FOUND", status=self.options.status_not_found_status)
         try:
             return self._answer(call, query, self.options.status_unfinished_status, "json")
@@ -291,14 +341,22 @@ class Service:
 
     def _results(self, call: Call) -> Outgoing:
         query = self._engine.query(_required_id(call.params), call.key)
-        if query is None or query.status is not Status.SUCCESS:
+        if query is None or query.status is not Status.SUCCESS or not self._has_results(query):
             raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
         first = whole_number(call.params, "offset", 0) or 0
-        limit = whole_number(call.params, "limit", None)
+        limit = self._page_limit(call.params)
         page = Page(first=first, last=limit and first + limit, names=("offset", "limit"))
         if not self.options.results_paging or query.output != "json":
             page = Page(names=("offset", "limit"))
         return self._results_of.answer(call, query, page, query.output, self.options)
+
+    def _page_limit(self, params: Params) -> int | None:
+        limit, longest = whole_number(params, "limit", None), self.options.results_limit_max
+        if not longest or limit is None:
+            return limit
+        if limit > longest and self.options.results_limit_over_maximum == "refuse":
+            raise RefusalError("PARAMETER_INVALID", f"limit may be {longest} at most.")
+        return min(limit, longest)
 
     # What can be queried
 
@@ -313,8 +371,13 @@ class Service:
         world = self._engine.world
         source = source_of(call.params, world, self.options)
         minutes = _cache_minutes(call.params)
-        cached_at = iso(self._clock.seconds() - 600)
-        data = answers.accounts_of(source, world, _users(call.params), cached_at)
+        age = self.options.accounts_age
+        is_fresh = minutes is not None and minutes < age
+        cached = self._clock.seconds() - (0 if is_fresh else age * 60)
+        listing = answers.Listing(
+            world=world, users=_users(call.params), cached=cached, is_fresh=is_fresh
+        )
+        data = answers.accounts_of(source, listing)
         return self._json({"query": {"cache_minutes": minutes}}, data)
 
     def _segments(self, call: Call) -> Outgoing:
@@ -331,8 +394,8 @@ def _cache_minutes(params: Params) -> int | None:
 
 def _users(params: Params) -> frozenset[str]:
     value = params.get("ds_users") or params.get("ds_user") or []
-    users = value.split(",") if isinstance(value, str) else value
-    return frozenset(str(user).strip().lower() for user in users if str(user).strip())  # type: ignore[attr-defined]  # a list by now
+    users = value if isinstance(value, list) else str(value).split(",")
+    return frozenset(str(user).strip().lower() for user in users if str(user).strip())
 
 
 def _required_id(params: Params) -> str:

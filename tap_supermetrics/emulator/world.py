@@ -76,6 +76,16 @@ class Ask:
         return keyed.issuperset(many) and is_told_apart(self.source, self.fields)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamList:
+    """A team list; without a data source it is of all of them."""
+
+    id: str
+    ds_id: str
+    slug: str
+    accounts: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class World:
     """Accounts and their data at one time; a change gives another world.
@@ -87,6 +97,7 @@ class World:
         unlicensed: Accounts that are listed but may not be queried.
         restated: (data source, account, day) -> how often its data were changed by hand.
         lists: (data source, slug) -> accounts of a team list that was changed by hand.
+        came: When an account came (back), in seconds since 1970-01-01 UTC.
     """
 
     seed: int
@@ -95,6 +106,7 @@ class World:
     unlicensed: frozenset[Key] = frozenset()
     restated: Mapping[tuple[str, str, date], int] = field(default_factory=dict)
     lists: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    came: Mapping[Key, float] = field(default_factory=dict)
 
     @property
     def sources(self) -> Mapping[str, Source]:
@@ -103,7 +115,22 @@ class World:
 
     def team_list(self, ds_id: str, slug: str) -> tuple[str, ...] | None:
         """The accounts of a team list; None when there is no such list."""
-        return self.lists.get((ds_id, slug)) or self.sources[ds_id].lists.get(slug)
+        found = {(each.ds_id, each.slug): each.accounts for each in self.team_lists}
+        own = found.get((ds_id, slug))
+        return found.get(("", slug)) if own is None else own
+
+    @property
+    def team_lists(self) -> tuple[TeamList, ...]:
+        """All team lists, in the order in which they were made."""
+        ours = {
+            (each.id, slug): ids
+            for each in self.sources.values()
+            for slug, ids in each.lists.items()
+        }
+        return tuple(
+            TeamList(id=f"tml_{number}", ds_id=ds_id, slug=slug, accounts=accounts)
+            for number, ((ds_id, slug), accounts) in enumerate({**ours, **self.lists}.items(), 1)
+        )
 
     def is_gone(self, ds_id: str, account_id: str) -> bool:
         """Return whether an account is no longer (or never was) available."""

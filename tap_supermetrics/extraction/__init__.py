@@ -15,7 +15,10 @@ in_flight      how much may be submitted, and what runs
 batches        query batches: submitted, polled, settled
 async_queries  queries one by one: the same
 downloads      the pages of a result, counted and checked, into a spool
+audit          what is kept of a query batch beside its status
+columns        which column of a result is which field
 attribution    which entry of a batch's status is which query
+unsplit        split information that a status leaves out or tells otherwise
 polling        how long to wait between two looks
 events         what the scheduler hears and says
 results        what goes to the emitting thread: results, failures, notes for the state

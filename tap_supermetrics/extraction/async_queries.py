@@ -77,11 +77,20 @@ class AsyncQueries:
         self._poller = replace(client, retry=ONE_TRY)
         self._last_seen = 0.0
         self._failing: set[Query] = set()
+        self._workflow: wire.Workflow | None = None
 
     @property
     def next_poll(self) -> float | None:
         """Monotonic time of the next look at a running query; None when none runs."""
         return min((each.next_poll for each in self._running.values()), default=None)
+
+    @property
+    def delay(self) -> str:
+        """What the license's queue holds, as the API told last; empty where nothing waits."""
+        queue = self._workflow
+        if not self._running or queue is None or not queue.tasks_scheduled:
+            return ""
+        return f"the license's queue holds {queue.tasks_scheduled} tasks, {queue.tasks_running} run"
 
     def submit(self, query: Query, attempt: int) -> Iterator[Event]:
         """Submit a query, unless an earlier run did so already; tell what came of it.
@@ -179,6 +188,7 @@ class AsyncQueries:
 
     def _settle(self, running: _RunningQuery, meta: wire.Meta) -> Iterator[Event]:
         status = wire.QueryStatus.of(meta.status_code)
+        self._workflow = meta.workflow or self._workflow
         now = time.monotonic()
         running.next_poll = now + running.wait.after(progressed=False)
         if status is wire.QueryStatus.SUCCESS:

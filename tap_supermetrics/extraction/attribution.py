@@ -7,7 +7,9 @@ exactly stays unmatched, and its query counts as missing.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.extraction.unsplit import bare_id, restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import BatchItem, Query, SplitPolicy
 
 _ITEM_NUMBER = re.compile(r"_query_(\d+)(?:_|$)")
+DAY_LENGTH: Final = len("2024-05-20")
 _Key = tuple[tuple[str, ...], str, str]
 
 
@@ -47,6 +50,7 @@ def attribute(
     }
     numbers = [_number(entry) for entry in entries]
     start = 0 if 0 in numbers else 1
+    entries = restored(items, entries, _places(numbers, expected, start), split)
     by_number = dict(_by_number(items, expected, entries, start))
     is_prefix = sorted(items) == list(range(size))
     total = sum(len(queries) for queries in expected.values())
@@ -59,6 +63,15 @@ def attribute(
     counts_items = len(set(numbers)) < len(numbers)
     is_unsplit = split.is_whole or (is_prefix and total == len(items))
     return by_number if counts_items or is_unsplit else {}
+
+
+def _places(
+    numbers: Sequence[int], expected: Mapping[int, Mapping[_Key, Query]], start: int
+) -> list[int]:
+    """Return the place of the item that each entry is of: by its number, or by their order."""
+    in_order = [place for place, queries in sorted(expected.items()) for _ in queries]
+    counts_queries = len(set(numbers)) == len(numbers) == len(in_order)
+    return in_order if counts_queries else [number - start for number in numbers]
 
 
 def _if_all(
@@ -110,7 +123,14 @@ def _entry_key(item: BatchItem, entry: BatchQuery) -> _Key:
     split = entry.split_info
     first = (split and split.start_date) or (item.dates and item.dates.first.isoformat()) or ""
     last = (split and split.end_date) or (item.dates and item.dates.last.isoformat()) or ""
-    return _folded(item, entry.accounts or item.accounts), first, last
+    # A day may be told as its midnight.
+    return _folded(item, _accounts(item, entry)), first[:DAY_LENGTH], last[:DAY_LENGTH]
+
+
+def _accounts(item: BatchItem, entry: BatchQuery) -> Sequence[str]:
+    """Return the accounts of an entry, which may be told with their names; else the item's own."""
+    known = {*item.accounts}
+    return [each if each in known else bare_id(each) for each in entry.accounts or item.accounts]
 
 
 def _key(item: BatchItem, query: Query) -> _Key:

@@ -11,6 +11,7 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.attribution import attribute
+from tap_supermetrics.extraction.audit import BatchAudit
 from tap_supermetrics.extraction.events import (
     BatchEnded,
     BatchEnding,
@@ -109,6 +110,7 @@ class Batches:
         self._running = {each.batch.batch_id: each for each in running}
         self._ids = set(self._running)
         self._poller = replace(client, retry=polling.ONE_TRY)
+        self._audit = BatchAudit(client)
 
     @property
     def next_poll(self) -> float | None:
@@ -119,6 +121,12 @@ class Batches:
     def running_ids(self) -> tuple[str, ...]:
         """Ids of the batches that may still be running."""
         return tuple(self._running)
+
+    @property
+    def delay(self) -> str:
+        """How many batches wait for their place at the API; empty where none does."""
+        count = sum(each.started is None for each in list(self._running.values()))
+        return f"{count} query batches wait to be run" if count else ""
 
     def submit(self, request: BatchRequest) -> Iterator[Event]:
         """Submit a query batch; tell what came of it."""
@@ -190,18 +198,34 @@ class Batches:
         now = time.monotonic()
         batch.not_seen(now, error)
         is_ill = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
-        if not is_ill and not (error.verdict.is_missing and batch.is_young(now)):
+        is_to_come = error.verdict.is_missing and self._status_may_come(batch, now)
+        if not is_ill and not is_to_come:
             # Its status is gone, and with it every result: nothing is left to wait for.
             yield from self._end(batch, error)
         elif batch.failures == 1:
             text = "Status of query batch %s not readable: %s"
             logger.warning(text, batch.batch.batch_id, error)
 
+    def _status_may_come(self, batch: RunningBatch, now: float) -> bool:
+        """Say that a status which is not found is not there yet, rather than not any more."""
+        if batch.is_young(now):
+            return True
+        information = self._audit.information(batch.batch.batch_id)
+        if information is None or batch.is_stuck(now):
+            return False
+        if information.is_stopped:
+            # It stopped a moment ago: what was never seen cannot have expired yet.
+            return batch.last_seen <= batch.since and now < batch.since + polling.POLL_FAILURES_S
+        if information.start_time and batch.started is None:
+            batch.started = now
+        return True
+
     def _end(self, batch: RunningBatch, error: ApiError | None = None) -> Iterator[Event]:
         batch_id = batch.batch.batch_id
         if self._running.pop(batch_id, None):
             unsettled, batch.waiting = tuple(batch.waiting), set()
             yield BatchEnded(batch_id=batch_id, unsettled=unsettled, error=error)
+            self._audit.log_end(batch_id)
 
     # Settling
 
@@ -249,16 +273,24 @@ class Batches:
 
         Nobody knows whether the API leaves them as they were, or fails them without a reason.
         """
+        cancelled = batch.waiting and self._cancelled(batch)
         for query in sorted(batch.waiting, key=str):
             batch.failed += 1
             entry = entries.get(query)
             if entry is None:
                 code, what = "QUERY_MISSING", "does not list this query"
+            elif cancelled:
+                code, what = "QUERY_CANCELLED", f"was cancelled at {cancelled}"
             else:
                 code, what = "QUERY_UNFINISHED", f"stopped while the query was {entry.status_code}"
             told = wire.Error(code=code, message=f"{batch.batch.batch_id} {what}")
             yield QueryFailed(query=query, error=self._client.query_error(told))
         batch.waiting = set()
+
+    def _cancelled(self, batch: RunningBatch) -> str:
+        """Return when a batch was cancelled; empty when it was not."""
+        information = self._audit.information(batch.batch.batch_id)
+        return (information and information.cancel_time) or ""
 
     def _unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError:
         first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id

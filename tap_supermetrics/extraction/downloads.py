@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.extraction.attribution import folded
+from tap_supermetrics.extraction.columns import columns_of
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
@@ -31,10 +32,36 @@ LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0)
 """Waits for results that come later than the status said: submitting the query again is dearer."""
 MAX_VAIN_LOOKS: Final = 3
 """After so many second looks that found nothing, there are no more."""
+REFUSED: Final = 400
+"""HTTP status by which the API refuses a page that is too long."""
+SHORTEST_PAGE: Final = 100
+"""A page of so few rows is not refused for its length."""
 OVERLAP_ROWS: Final = 100
 """So many rows at the end of a page must not begin the next one."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
+
+
+@dataclass(slots=True)
+class PageSizes:
+    """The longest pages that the API gives, learned where it refuses longer ones."""
+
+    longest: int | None = None
+
+    def of(self, report: Report) -> int:
+        """Return how many rows to ask for."""
+        return min(report.page_size, self.longest or report.page_size)
+
+    def halve(self, report: Report, size: int, error: ApiError) -> bool:
+        """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
+        is_refused = error.status == REFUSED and error.fate is not Fate.STOP
+        if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
+            return False
+        if self.of(report) == size:
+            self.longest = max(size // 2, SHORTEST_PAGE)
+            text = "A page of %d rows is refused, %d are asked for; set `page_size` to that. %s"
+            logger.warning(text, size, self.longest, error)
+        return True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +74,7 @@ class Downloader:
         looked: data sources where a look for one more row found none.
         vain_looks: how many second looks found nothing.
         has_told: whether the user knows that addresses of another origin are named.
+        sizes: how many rows a page may have.
     """
 
     client: Client
@@ -54,6 +82,7 @@ class Downloader:
     looked: set[str] = field(default_factory=set)
     vain_looks: int = 0
     has_told: bool = False
+    sizes: PageSizes = field(default_factory=PageSizes)
 
     def is_usable(self, address: str) -> bool:
         """Return whether an address that the API names may be asked.
@@ -108,7 +137,7 @@ class Downloader:
                 dates=_answered_dates(query, pages.echo),
                 schedule_id=entry.schedule_id,
                 fetched_at=self.now(),
-                fields=tuple(pages.echo.fields),
+                fields=columns_of(report, pages.echo.fields, pages.width),
                 row_count=pages.row_count,
                 missing=pages.missing,
                 spool=spool,
@@ -171,6 +200,7 @@ class _Pages:
         row_count: rows given so far.
         missing: 1 when the total is one more: it counts a header, or a row is missing.
         echo: how the API understood the query.
+        width: how many columns the first row has; None without rows.
     """
 
     def __init__(
@@ -179,6 +209,7 @@ class _Pages:
         self._client = downloader.client
         self._is_usable = downloader.is_usable
         self._looked = downloader.looked
+        self._sizes = downloader.sizes
         self._question = question
         self._report = question.report
         self._address = address
@@ -186,17 +217,19 @@ class _Pages:
         self._is_whole_total = facts.total_rows is not None
         self._has_header = False
         self._has_marker = False
+        self._shift = 0
         self._asked: set[str] = set()
         self._starts: set[bytes] = set()
         self._last_rows: set[bytes] = set()
         self._saw_end = False
         self.row_count = 0
         self.missing = 0
+        self.width: int | None = None
         self.echo = wire.QueryEcho()
 
     def __iter__(self) -> Iterator[bytes]:
         """Ask for page after page until nothing can be missing."""
-        answer = self._ask(self._address, wire.page_of(0, self._report.page_size))
+        answer = self._ask_own()
         self.echo = answer.meta.query or wire.QueryEcho()
         if self._total is None and answer.meta.result:
             self._total = answer.meta.result.total_rows
@@ -211,7 +244,7 @@ class _Pages:
             if following is None:
                 break
             del answer, rows  # Not to hold two pages.
-            answer = self._ask(*following)
+            answer = self._ask(following, None) if following else self._ask_own()
         self._check_total()
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
@@ -236,21 +269,48 @@ class _Pages:
         self._question.check(answer.meta)
         return answer
 
+    @property
+    def _page_size(self) -> int:
+        return self._sizes.of(self._report)
+
+    def _ask_own(self) -> Answer[list[msgspec.Raw]]:
+        """Ask for the next page by our own numbers; a page that is refused as too long is halved.
+
+        Raises:
+            ApiError: a short page is refused too.
+        """
+        while True:
+            size = self._page_size
+            try:
+                return self._ask(self._address, wire.page_of(self.row_count + self._shift, size))
+            except ApiError as error:
+                if not self._sizes.halve(self._report, size, error):
+                    raise
+
     def _rows(self, answer: Answer[list[msgspec.Raw]]) -> list[msgspec.Raw]:
         rows = answer.data
         if not self.row_count and rows:
             self._has_header = self._is_header(rows[0])
+            # A page that is one row longer than asked has its header beside what was asked for.
+            self._shift = int(self._has_header and len(rows) <= self._page_size)
         if self._has_header and rows and self._is_header(rows[0]):
             rows = rows[1:]
         self._has_marker = self._has_marker or self._is_empty_marker(rows)
-        return [] if self._has_marker else rows
+        if self._has_marker:
+            return []
+        if rows and self.width is None:
+            self.width = len(_cells(rows[0]))
+        return rows
 
     def _is_header(self, row: msgspec.Raw) -> bool:
-        """Return whether a row is the header that was asked to be left out."""
-        if self.echo.has_no_headers:
-            return False
+        """Return whether a row is the header that was asked to be left out.
+
+        An answer that says itself to have none is believed, unless the row holds words for numbers.
+        """
         labels = [each.field_name for each in self.echo.fields]
-        return bool(labels) and _cells(row) == labels
+        has_metrics = any(each.field_type == "met" for each in self.echo.fields)
+        may_be = has_metrics or not self.echo.has_no_headers
+        return may_be and bool(labels) and _cells(row) == labels
 
     def _is_empty_marker(self, rows: Sequence[msgspec.Raw]) -> bool:
         return (
@@ -262,13 +322,14 @@ class _Pages:
 
     def _following(
         self, answer: Answer[list[msgspec.Raw]], rows: Sequence[msgspec.Raw]
-    ) -> tuple[str, dict[str, int] | None] | None:
-        """Return where the next page is; None after the last."""
-        paginate = answer.meta.paginate
-        own = self._address, wire.page_of(self.row_count, self._report.page_size)
+    ) -> str | None:
+        """Return the address of the next page; empty to ask by our own numbers, None at the end."""
+        paginate, own = answer.meta.paginate, ""
         if paginate and paginate.next and rows:
-            return (paginate.next, None) if self._is_usable(paginate.next) else own
-        is_full = len(rows) == self._report.page_size
+            return paginate.next if self._is_usable(paginate.next) else own
+        if len(answer.data) > self._page_size + 1:
+            return None  # It does not page: this is all.
+        is_full = bool(rows) and len(answer.data) >= self._page_size
         is_cut = is_full and not (self._is_whole_total and self.row_count == self._total)
         if is_cut or self._may_be_short() or (rows and self._has_more):
             return own
@@ -276,11 +337,8 @@ class _Pages:
 
     @property
     def _has_more(self) -> bool:
-        """Return whether rows are missing for sure: the API may give shorter pages than asked for.
-
-        Not where a header came, as nobody knows whether it counts in the offset.
-        """
-        return not self._has_header and (self._total or 0) - self.row_count > 1
+        """Return whether rows are missing for sure: the API may give shorter pages than asked."""
+        return (self._total or 0) - self.row_count > 1
 
     def _may_be_short(self) -> bool:
         """One row less than told: a counted header, or a lost row. The first time, look."""
@@ -288,6 +346,7 @@ class _Pages:
             self._total == self.row_count + 1
             and self.row_count > 0
             and not self._saw_end
+            and not self._has_header
             and self._report.ds_id not in self._looked
         )
 

@@ -18,7 +18,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.retry import RetryPolicy
+from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.batches import cancel_batches
 from tap_supermetrics.extraction.events import (
@@ -54,6 +54,8 @@ LAST_SUBMISSION_S: Final = 3.0
 """How long the end of a run waits for the answer to a submission on its way, in seconds."""
 LAST_RETRY: Final = RetryPolicy(max_tries=2, max_time_s=5.0, outage_s=0.0)
 """How hard the end of a run tries to cancel its batches: a signal wants a prompt end."""
+LAST_REQUESTS_PER_SECOND: Final = 10.0
+"""How fast the end of a run cancels its batches, however slow the API asked it to be before."""
 TELL_EVERY_S: Final = 30.0
 """How often a long run tells how far it is, in seconds."""
 
@@ -203,7 +205,8 @@ class Engine:
         """Cancel what still runs and give memory and disk back."""
         self.halt()
         if not self._scheduler.is_done:
-            last = replace(self._ways.client, retry=LAST_RETRY)
+            pace = RateLimit(LAST_REQUESTS_PER_SECOND)
+            last = replace(self._ways.client, retry=LAST_RETRY, rate_limit=pace)
             cancel_batches(last, self._ways.batches.running_ids)
         self._scheduler.close()
         for aside in self._aside.values():
@@ -246,7 +249,10 @@ class Engine:
         """Log how far it is, when that was not told for a while."""
         if time.monotonic() >= self._next_telling:
             self._next_telling = time.monotonic() + TELL_EVERY_S
-            logger.info("Progress: %d of %d queries ended, %d rows", *self._scheduler.progress)
+            delays = filter(None, (self._ways.batches.delay, self._ways.queries.delay))
+            told = "; ".join(["", *delays])
+            text = "Progress: %d of %d queries ended, %d rows%s"
+            logger.info(text, *self._scheduler.progress, told)
 
     def _submit(self) -> None:
         """Submit what was decided, and look at what runs when its time has come."""
@@ -274,6 +280,8 @@ class Engine:
         for way in (self._ways.batches, self._ways.queries):
             for event in way.poll_due():
                 self._inbox.put(event)
+        if time.monotonic() >= self._next_telling:
+            self._inbox.put(None)  # Wakes the deciding thread, which may hear nothing for long.
 
     def _until_next_poll(self) -> float | None:
         polls = (self._ways.batches.next_poll, self._ways.queries.next_poll)

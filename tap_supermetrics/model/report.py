@@ -158,7 +158,7 @@ class Report(Overridable):
     )
     # What an address holds is put in its place: it may hold a key.
     url: str | None = setting(
-        kinds.secret("the address of a version 2 query", r"https?://\S+"),
+        kinds.secret("the address of a query", r"https?://\S+"),
         "The address of a query, as the vendor's pages show it, instead of the settings that it "
         "holds; those given beside it win. A key in it is not used.",
     )
@@ -178,8 +178,8 @@ class Report(Overridable):
         "Accounts to read: a list or comma-separated text of ids, `list.all_accounts`, "
         '`list.<slug>` of a team list, or a filter: `{"filter_id": "^act_45"}`, '
         '`{"filter_name": "/shop$/i"}`. Left out for sources without accounts. Who is in a '
-        "team list only a query batch tells, which is cancelled at once and costs one query "
-        "at most.",
+        "team list is read from the list; with a key that may not read lists, from a query batch, "
+        "which is cancelled at once and costs one query at most.",
         unset=Accounts(),
         name="ds_accounts",
     )

@@ -108,6 +108,15 @@ class Settings:
     )
 
     @classmethod
+    def connection_of(cls, config: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return `api_url` and `api_key`; None where they are wrong, which `from_config` tells."""
+        mistakes = Mistakes(config.get("api_key"))
+        needed = [each for each in OF_THE_TAP if each.name in {"api_url", "api_key"}]
+        values = read(config, needed, "", mistakes)
+        _check_api_url(values["api_url"], mistakes)
+        return None if mistakes else (values["api_url"], values["api_key"])
+
+    @classmethod
     def from_config(cls, config: Mapping[str, Any], also_allowed: Sequence[str] = ()) -> Settings:
         """Check a configuration whole.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +15,8 @@ _OURS: Final = frozenset(
     {"api_key", "schedule_id", "sync_timeout", "sync", "offset_start", "offset_end", "pretty"}
 )
 """Parameters of an address that are the tap's own business; the key above all."""
+_KEYS: Final = {"api_key", "apikey"}
+_ANY: Final = "https://api.supermetrics.com/enterprise/v2/query/data/json"
 _COMPARISON: Final = (
     "comparisons are not supported, because they add columns that the API does not announce; load "
     "both date ranges, and compare them where they are loaded"
@@ -35,15 +39,14 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a report that asks what an address asks; those given beside it win.
 
     Source: Supermetrics docs, "Making requests": parameters stand in the address one by one, or
-    all in the one parameter `json`.
+    all in the one parameter `json`, which the pages print as it is, not encoded.
 
     Raises:
         ValueError: it is no address of a version 2 query. The message does not repeat it: it may
             hold a key.
     """
-    given = {key: values[-1] for key, values in parse_qs(urlsplit(url).query).items()}
     try:
-        parameters = json.loads(given["json"]) if "json" in given else given
+        parameters = _parameters(url)
         if "ds_id" not in parameters or "fields" not in parameters:
             raise ValueError  # noqa: TRY301 - one message for all
         settings: Any = parameters.get("settings")
@@ -51,6 +54,9 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
             settings = parameters["settings"] = json.loads(settings)
         if isinstance(settings, dict):
             settings.pop("no_headers", None)  # which the tap sets itself
+        for name in ("start_date", "end_date"):
+            if isinstance(parameters.get(name), str):
+                parameters[name] = _day(parameters[name])
     except (ValueError, TypeError, AttributeError):
         raise ValueError(
             "expected the address of a version 2 query, with ds_id and fields"
@@ -59,6 +65,69 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
     named = {key: value for key, value in parameters.items() if not _is_idle(key, asked)}
     merged = {key: value for key, value in named.items() if key not in _OURS} | {**beside}
     return {key: value for key, value in merged.items() if key != "url"}
+
+
+def _parameters(url: str) -> dict[str, Any]:
+    """Return the parameters of an address.
+
+    Raises:
+        ValueError: what should be JSON is none.
+    """
+    _, is_json, text = url.partition("json=")
+    if is_json:
+        # As printed it may hold `&` and `#`, which would end it elsewhere; encoded it holds none.
+        is_raw = text.lstrip().startswith("{")
+        text = text.lstrip() if is_raw else unquote_plus(re.split("[&#]", text)[0])
+        parameters, _ = json.JSONDecoder().raw_decode(text.lstrip())
+        return dict(parameters)
+    named: dict[str, Any] = {}
+    for key, value in parse_qsl(urlsplit(url).query):
+        _put(named, key, value)
+    return named
+
+
+def _put(named: dict[str, Any], key: str, value: str) -> None:
+    """Put a parameter where it belongs: `settings[timezone]` is nested, `fields[]` is one more."""
+    found = re.fullmatch(r"(\w+)\[(\w*)\]", key)
+    if not found:
+        named[key] = value
+    elif not found[2] or found[2].isdecimal():
+        named.setdefault(found[1], []).append(value)
+    else:
+        named.setdefault(found[1], {})[found[2]] = value
+
+
+def _day(text: str) -> str:
+    """Return a day as settings have it; other words stay, and are refused there."""
+    words = text.strip().lower()
+    ago = f"{words[1:].strip()} ago" if words.startswith("-") else words
+    if found := re.fullmatch(r"(\d{1,4}) (day|week)s? ago", ago):
+        return f"{int(found[1]) * (7 if found[2] == 'week' else 1)} days ago"
+    if re.fullmatch(r"@\d{1,11}", text.strip()):
+        return datetime.fromtimestamp(int(text.strip()[1:]), timezone.utc).date().isoformat()
+    return text
+
+
+def must_be_converted(url: str) -> bool:
+    """Return whether only the API can read an address: of version 1, or a short one."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return False
+    return bool(re.search(r"/api/v1/|/getData$|/query/s/", path))
+
+
+def without_own(url: str) -> str:
+    """Return an address without the key in it, which the API needs not and nobody should see."""
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    kept = [(key, value) for key, value in pairs if key.lower() not in _KEYS]
+    return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def address_of(parameters: Mapping[str, Any]) -> str:
+    """Return a version 2 address for parameters, which `report_from` reads."""
+    return f"{_ANY}?{urlencode({'json': json.dumps(parameters)})}"
 
 
 def _is_idle(key: str, asked: Mapping[str, Any]) -> bool:

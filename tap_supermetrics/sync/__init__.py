@@ -5,6 +5,7 @@ run          one sync of all selected reports
 journalled   what dead runs left goes to the reports, what the API takes is noted
 report_sync  a report on its way through a run: resolved, planned, emitted
 name_checks  names of accounts, logins and segments, held against the lists
+addresses    queries given by an address that only the API can read
 lookups      what the API lists for reports: fields, accounts, team lists, segments
 team_lists   accounts that only query batches show
 checkpoints  when the state is worth writing

@@ -6,7 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api import wire
+from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import Accounts, SplitAccounts, compile_filter
@@ -39,7 +39,8 @@ class Lookups:
         self._refused: dict[str, ApiError] = {}
         self._custom: dict[object, tuple[wire.FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
-        self._listed: dict[object, tuple[wire.AccountInfo, ...]] = {}
+        self._listed: dict[object, tuple[listings.AccountInfo, ...]] = {}
+        self._ages: dict[object, int] = {}
         self._team_lists = TeamLists(client, now)
         self._segments: dict[object, dict[str, str]] = {}
 
@@ -147,10 +148,12 @@ class Lookups:
         """Return the ids of the accounts that the API lists, by id in lower case."""
         return {each.id.casefold(): each.id for each in self._accounts(report)}
 
-    def _accounts(self, report: Report) -> tuple[wire.AccountInfo, ...]:
+    def _accounts(self, report: Report) -> tuple[listings.AccountInfo, ...]:
         asked = report.ds_id, str(report.logins)
-        if asked not in self._listed:
-            self._listed[asked] = self._client.accounts(report.ds_id, report.logins)
+        age = listings.MIN_AGE_MINUTES if report.require_fresh_days else listings.MAX_AGE_MINUTES
+        if self._ages.get(asked, age + 1) > age:
+            self._listed[asked] = self._client.accounts(report.ds_id, report.logins, age)
+            self._ages[asked] = age
         return self._listed[asked]
 
     def segments_of(self, report: Report) -> Mapping[str, str]:

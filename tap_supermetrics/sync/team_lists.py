@@ -1,4 +1,4 @@
-"""The accounts of team lists, which only query batches show."""
+"""The accounts of team lists: as the lists tell them, or where they may not be read, a batch."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from tap_supermetrics.extraction.batches import cancel_batches
 from tap_supermetrics.model import BatchItem, BatchRequest, SplitDates
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.listings import TeamListInfo
     from tap_supermetrics.model import Report
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 class TeamLists:
     """Team lists, each looked into once. Used by one thread only.
+
+    What is in a list is told for nothing. A key needs a permission for it that queries do not need;
+    a query batch that names the list shows its accounts as well, for one query at most.
 
     Args:
         client: the API.
@@ -35,9 +40,10 @@ class TeamLists:
         self._client = client
         self._now = now
         self._members: dict[object, tuple[str, ...]] = {}
+        self._listed: tuple[TeamListInfo, ...] | None = None
 
     def members_of(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
-        """Return the accounts of a list, as the API names them where it splits a query by them.
+        """Return the accounts of a list.
 
         Raises:
             ApiError: the API refuses everything.
@@ -45,9 +51,30 @@ class TeamLists:
         """
         asked = report.ds_id, str(report.logins), report.accounts.team_list
         if asked not in self._members:
-            dates = self._yesterday(report) if is_dated and not report.date_range_type else None
-            self._members[asked] = self._split_off(report, dates)
+            self._members[asked] = self._told(report) or self._shown_by_batch(
+                report, is_dated=is_dated
+            )
+            count = len(self._members[asked])
+            logger.info("%s: %s has %d accounts", report.name, report.accounts.team_list, count)
         return self._members[asked]
+
+    def _told(self, report: Report) -> tuple[str, ...]:
+        """Return what the list itself tells; nothing where it is not to be had."""
+        try:
+            if self._listed is None:
+                self._listed = self._client.team_lists()
+            found = _named(report, self._listed)
+            return self._client.team_list_accounts(found.list_id) if found else ()
+        except ApiError as error:
+            if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+                raise
+            self._listed = self._listed or ()
+            logger.info("Team lists cannot be read, a query batch is to show them: %s", error)
+            return ()
+
+    def _shown_by_batch(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
+        dates = self._yesterday(report) if is_dated and not report.date_range_type else None
+        return self._split_off(report, dates)
 
     def _yesterday(self, report: Report) -> DateRange:
         day = self._now.astimezone(report.timezone).date() - timedelta(days=1)
@@ -69,8 +96,8 @@ class TeamLists:
             if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
                 raise
             raise TapError(
-                f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} could not "
-                "be learned from a query batch. Name them one by one, or set "
+                f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} could "
+                "neither be read nor learned from a query batch. Name them one by one, or set "
                 f"split_accounts_policy: none to read the list as one account. {error}"
             ) from None
 
@@ -84,5 +111,14 @@ class TeamLists:
         members = tuple(dict.fromkeys(each for entry in entries for each in entry.accounts))
         if not members or len(members) != len(entries):
             raise ApiError("ANSWER_INVALID", "expected one query for each account")
-        logger.info("%s: %s has %d accounts", report.name, report.accounts.team_list, len(members))
         return members
+
+
+def _named(report: Report, listed: Iterable[TeamListInfo]) -> TeamListInfo | None:
+    """Return the list that a report names.
+
+    Two lists may share a slug: that of the data source comes before that of all.
+    """
+    slug = report.accounts.list_name or ""
+    found = [each for each in listed if each.serves(report.ds_id, slug)]
+    return max(found, key=lambda each: bool(each.ds_id), default=None)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api import answers as answers_module
 from tap_supermetrics.api import connection as connection_module
-from tap_supermetrics.api import wire
+from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.answers import DamagedAnswer, read_answer
 from tap_supermetrics.api.errors import ApiError, Fate
 from tests.api.server import Handler, serving
@@ -153,7 +153,7 @@ SHAPES: dict[str, bytes] = {
 TYPES: dict[str, Any] = {
     "rows": list[msgspec.Raw],
     "queries": list[wire.BatchQuery],
-    "accounts": list[wire.LoginAccounts],
+    "accounts": list[listings.LoginAccounts],
     "raw": msgspec.Raw,
 }
 

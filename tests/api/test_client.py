@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import pytest
 import requests
 
+from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api import retry as retry_module
-from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Fault
@@ -64,12 +66,73 @@ def test_accounts_come_once_though_several_logins_have_them(
     ids = [each.account_id for each in client.accounts("AW")]
     assert "4713896205" in ids
     assert len(ids) == len(set(ids))
-    assert emulator.requests[0].params == {"ds_id": "AW"}
+    assert emulator.requests[0].params == {"ds_id": "AW", "cache_minutes": listings.MAX_AGE_MINUTES}
 
 
 def test_accounts_can_be_asked_of_some_logins(client: Client, emulator: Emulator) -> None:
     client.accounts("AW", ["nobody@example.com"])
     assert emulator.requests[0].params["ds_users"] == ["nobody@example.com"]
+
+
+def test_a_new_account_is_listed_as_soon_as_a_young_list_is_asked_for(
+    client: Client, emulator: Emulator
+) -> None:
+    emulator.change_options(accounts_age=3000.0)
+    emulator.drop_account("AW", ACCOUNT)
+    emulator.restore_account("AW", ACCOUNT)
+    assert ACCOUNT in {each.id for each in client.accounts("AW")}
+    emulator.change_options(accounts_age=600.0)
+    assert ACCOUNT not in {each.id for each in client.accounts("AW")}
+    assert ACCOUNT in {each.id for each in client.accounts("AW", None, listings.MIN_AGE_MINUTES)}
+
+
+def test_requests_tell_the_vendor_who_sends_them(client: Client, emulator: Emulator) -> None:
+    client.fields("AW")
+    client.start_batch(body())
+    told = {each.headers["user-agent"] for each in emulator.requests}
+    assert told == {f"tap-supermetrics/{version('tap-supermetrics')} (+singer)"}
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_rate_headers_are_honoured_before_the_api_refuses(
+    client: Client, emulator: Emulator, *, headers: bool
+) -> None:
+    emulator.change_options(requests_per_second=20, rate_headers=headers)
+    for _ in range(45):
+        client.segments("AW")
+    refused = [each for each in emulator.requests if each.status == 429]
+    assert bool(refused) is not headers
+
+
+def test_the_last_requests_of_an_hour_are_spread_over_it() -> None:
+    rate = RateLimit(1000)
+    rate.allow(36_000, 3_601)
+    started = time.monotonic()
+    rate.wait()
+    assert time.monotonic() - started < 0.1
+    rate.allow(36_000, 3_600)
+    rate.wait()
+    assert time.monotonic() - started >= 0.1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"X-RateLimit-Limit": "5"},
+        {"X-RateLimit-Remaining": "0"},
+        {"X-RateLimit-Limit": "a lot", "X-RateLimit-Remaining": "0"},
+        {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "-1"},
+    ],
+)
+def test_rate_headers_that_say_nothing_are_ignored(
+    told: dict[str, str], make_client: Callable[..., Client]
+) -> None:
+    answer = '{"meta": {"request_id": "r"}, "data": []}'
+    with serving(lambda handler: handler.reply(answer, headers=told)) as server:
+        client, started = make_client(server.url), time.monotonic()
+        for _ in range(3):
+            client.fields("AW")
+    assert time.monotonic() - started < 1.0
 
 
 def test_a_batch_is_started_watched_read_and_cancelled(client: Client, emulator: Emulator) -> None:
@@ -290,7 +353,8 @@ def test_an_outage_that_outlasts_patience_is_waited_for_once(
 def test_a_start_that_a_proxy_never_passed_on_is_no_lost_start(
     client: Client, emulator: Emulator, status: int, lost: int
 ) -> None:
-    emulator.inject(Fault(effect="html", status=status, times=2))
+    keep_history_from(emulator)
+    emulator.inject(Fault(effect="html", method="POST", status=status, times=2))
     assert client.start_batch(body()).batch_id
     assert client.service.lost_starts == lost
 
@@ -427,18 +491,37 @@ def test_a_word_of_a_status_does_not_show_the_key(make_client: Callable[..., Cli
 # Starting a query batch
 
 
+def keep_history_from(emulator: Emulator) -> None:
+    emulator.inject(
+        Fault(effect="error", path="history", times=None, status=404, code="ENDPOINT_NOT_FOUND")
+    )
+
+
+def starts(emulator: Emulator) -> int:
+    return sum(each.method == "POST" for each in emulator.requests)
+
+
+@pytest.mark.parametrize("has_history", [True, False])
 @pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncate"])
 def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
     client: Client,
     emulator: Emulator,
     effect: Any,  # noqa: ANN401 - a word of the emulator's
     caplog: pytest.LogCaptureFixture,
+    *,
+    has_history: bool,
 ) -> None:
     patient = replace(client, retry=replace(client.retry, max_tries=9))
+    if not has_history:
+        keep_history_from(emulator)
     emulator.inject(Fault(effect=effect, method="POST", times=None, size=20))
+    if has_history and effect != "reset_before":
+        assert patient.start_batch(body()).batch_id == emulator.batches[0].batch_id
+        assert (starts(emulator), patient.service.lost_starts) == (1, 0)
+        return
     failure_of(lambda: patient.start_batch(body()))
     sent = 1 + retry_module.MAX_STARTS_UNKNOWN
-    assert len(emulator.requests) == sent
+    assert starts(emulator) == sent
     assert patient.service.lost_starts == sent
     assert sum("may run unseen" in record.getMessage() for record in caplog.records) == sent
 
@@ -446,11 +529,41 @@ def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
 def test_a_start_whose_answer_was_lost_once_succeeds_and_is_counted(
     client: Client, emulator: Emulator
 ) -> None:
+    keep_history_from(emulator)
     emulator.inject(Fault(effect="reset_after", method="POST"))
     batch = client.start_batch(body())
     assert client.service.lost_starts == 1
     assert [each.batch_id for each in emulator.batches][-1] == batch.batch_id
     assert len(emulator.batches) == 2
+
+
+def test_a_start_whose_answer_was_lost_is_found_among_those_of_others(
+    client: Client, emulator: Emulator, make_client: Callable[..., Client]
+) -> None:
+    emulator.change_options(batches_running=1)
+    other = make_client(emulator.url, api_key=emulator.options.other_api_key)
+    theirs = [other.start_batch(body()).batch_id for _ in range(2)]
+    ours = client.start_batch({**body(), "description": "nightly"}).batch_id
+    emulator.inject(Fault(effect="reset_after", method="POST"))
+    found = client.start_batch({**body(), "description": "nightly"}).batch_id
+    assert found not in {ours, *theirs}
+    assert len(emulator.batches) == 4
+    assert client.service.lost_starts == 0
+    told = {each.batch_id: each.description for each in emulator.batches}
+    assert str(told[found]).startswith("nightly [")
+    assert told[found] != told[ours]
+
+
+def test_a_start_that_was_made_twice_before_it_was_found_runs_once(
+    client: Client, emulator: Emulator
+) -> None:
+    emulator.inject(Fault(effect="reset_after", method="POST", times=2))
+    emulator.inject(Fault(effect="error", path="history", status=404, code="NOT_FOUND"))
+    batch_id = client.start_batch(body()).batch_id
+    assert len(emulator.batches) == 2
+    emulator.clock.advance(60)
+    assert [each.batch_id for each in emulator.batches if each.cancelled is None] == [batch_id]
+    assert client.service.lost_starts == 0
 
 
 def test_a_start_that_the_api_refused_is_not_counted_as_lost(
@@ -467,8 +580,8 @@ def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
     patient = replace(client, retry=replace(client.retry, max_tries=9))
     emulator.inject(Fault(effect="html", method="POST", status=200, times=None))
     failure_of(lambda: patient.start_batch(body()))
-    assert len(emulator.requests) == 1 + retry_module.MAX_STARTS_UNKNOWN
-    assert patient.service.lost_starts == len(emulator.requests)
+    assert starts(emulator) == 1 + retry_module.MAX_STARTS_UNKNOWN
+    assert patient.service.lost_starts == starts(emulator)
 
 
 def test_a_start_that_was_never_sent_is_not_counted_as_lost(

@@ -21,7 +21,7 @@ import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore] 
 with atheris.instrument_imports(include=["tap_supermetrics"]):
     import msgspec
 
-    from tap_supermetrics.api import wire
+    from tap_supermetrics.api import listings, wire
     from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.errors import ApiError
@@ -48,7 +48,7 @@ TYPES = {
 }
 KINDS: tuple[Any, ...] = (
     list[wire.FieldInfo],
-    list[wire.LoginAccounts],
+    list[listings.LoginAccounts],
     list[wire.BatchQuery],
     list[msgspec.Raw],
     wire.Batch,

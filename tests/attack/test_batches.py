@@ -235,12 +235,17 @@ def test_a_start_whose_answer_is_lost_is_repeated_a_few_times_and_counted(
     effect: Effect, emulator: Emulator
 ) -> None:
     path = "query/batch$"
+    no_history = Fault(
+        effect="error", path="history", times=None, status=404, code="ENDPOINT_NOT_FOUND"
+    )
+    emulator.inject(no_history)
     emulator.inject(Fault(effect=effect, path=path, method="POST", times=1, size=20))
     done = attempt(settings_for(emulator, ADS))
     succeeds(done, emulator, ADS)
     assert "1 starts of query batches got no answer" in "\n".join(done.log)
 
     emulator.reset()
+    emulator.inject(no_history)
     emulator.inject(Fault(effect=effect, path=path, method="POST", times=None, size=20))
     done = attempt(settings_for(emulator, ADS))
     assert done.code == 3

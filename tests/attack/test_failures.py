@@ -401,8 +401,8 @@ def test_a_part_of_the_service_that_stays_away_is_waited_for_once(emulator: Emul
     "choice",
     [
         {"total_rows_counts_header": False},
-        {"page_total_rows": "page"},
-        {"page_total_rows": "page", "results_paging": False},
+        {"results_total": "page"},
+        {"results_total": "page", "results_paging": False},
         {"results_paging": False},
         {"header_on_every_page": True},
         {"empty_result": "no_data_found"},

@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api import connection as connection_module
-from tap_supermetrics.api import wire
+from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.emulator import Emulator
+from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.extraction import batches, polling
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.schema import record_schema
@@ -403,10 +403,23 @@ def test_a_batch_that_queues_is_not_given_up_where_the_status_counts_nothing(
     assert done.code == 0
 
 
+def test_a_start_whose_answer_tells_no_id_is_found_where_the_history_may_be_read(
+    liar: Liar,
+) -> None:
+    liar.tell(lies.START, changed(lambda answer: answer | {"data": [answer["data"]]}))
+    done = attempt(settings_for(liar.emulator, ADS, FACEBOOK, api_url=liar.url))
+
+    assert (done.code, posts(liar.emulator)) == (0, 1)
+    keeps_its_promise(done, liar.emulator, ADS, FACEBOOK)
+
+
 @pytest.mark.parametrize(("mode", "code"), [("batch", 4), ("auto", 0)])
 def test_a_start_whose_answer_tells_no_id_is_paid_for_once(
     mode: str, code: int, liar: Liar
 ) -> None:
+    liar.emulator.inject(
+        Fault(effect="error", path="history", times=None, status=404, code="NOT_FOUND")
+    )
     liar.tell(lies.START, changed(lambda answer: answer | {"data": [answer["data"]]}))
     config = settings_for(liar.emulator, ADS, FACEBOOK, mode=mode, api_url=liar.url)
     done = attempt(config)
@@ -423,7 +436,8 @@ def test_a_status_that_fits_no_query_is_paid_for_once(
 ) -> None:
     def unsplit(answer: Any) -> None:  # noqa: ANN401 - any JSON
         for entry in answer["data"]:
-            entry["split_info"] = None
+            days = dict.fromkeys(("start_date", "end_date"), "1999-01-01")
+            entry["split_info"] = {"ds_accounts": ["nobody"], **days}
 
     liar.tell(lies.STATUS, changed(unsplit))
     config = settings_for(liar.emulator, ADS, FACEBOOK, mode=mode, api_url=liar.url)
@@ -457,7 +471,7 @@ TYPES: Final = (
     wire.Batch,
     list[wire.BatchQuery],
     list[wire.FieldInfo],
-    list[wire.LoginAccounts],
+    list[listings.LoginAccounts],
     list[list[object]],
 )
 

@@ -712,12 +712,53 @@ def test_what_no_report_can_have_is_told_with_the_reason(name: str) -> None:
         Settings.from_config({"api_key": "api_0123456789", "queries": [entry]})
 
 
+def test_an_address_is_read_as_the_vendors_pages_print_it() -> None:
+    printed = """json={
+        "api_key": "<api key>",
+        "ds_id": "AW",
+        "fields": "Date,Cost",
+        "filter": "Campaign == 50% & more #1",
+        "start_date": "2024-02-01"
+    }"""
+    (report,) = settings_of({"name": "ads", "url": f"{BASE}?{printed}"}).reports
+    assert (report.ds_id, report.fields) == ("AW", ("Date", "Cost"))
+    assert report.parameters["filter"] == "Campaign == 50% & more #1"
+
+
+def test_nested_parameters_of_an_address_are_understood() -> None:
+    query = "ds_id=AW&fields[]=Date&fields[]=Cost&start_date=2024-02-01&settings[timezone]=UTC"
+    (report,) = settings_of(
+        {"name": "ads", "url": f"{BASE}?{query}&settings[no_headers]=1"}
+    ).reports
+    assert report.fields == ("Date", "Cost")
+    assert report.parameters["settings"] == {"timezone": "UTC"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("-2 weeks", "14 days ago"),
+        ("- 1 day", "1 days ago"),
+        ("3 days ago", "3 days ago"),
+        ("yesterday", "yesterday"),
+        ("@1706745600", "2024-02-01"),
+    ],
+)
+def test_relative_days_of_an_address_are_those_of_the_settings(written: str, meant: str) -> None:
+    query = {"ds_id": "AW", "fields": "Date", "start_date": written}
+    by_url = settings_of({"name": "ads", "url": f"{BASE}?{urlencode(query)}"}).reports[0]
+    by_hand = settings_of(entry(fields="Date", start_date=meant)).reports[0]
+    assert by_url.start_date == by_hand.start_date
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
         (BASE, "queries[0].url: expected the address of a version 2 query"),
         (f"{BASE}?json=%7B", "queries[0].url: expected the address of a version 2 query"),
         ("not an address", "queries[0].url: expected the address of a version 2 query"),
+        (f"{BASE}?ds_id=AW&fields=x&start_date=-1+month", "queries[0].start_date: expected YYYY"),
+        (f"{BASE}?ds_id=AW&fields=x&settings=1&settings[a]=2", "queries[0].url: expected the"),
         (f"{BASE}?json=%5B%22ds_id%22%2C%22fields%22%5D", "queries[0].url: expected the address"),
         (
             f"{BASE}?json=%7B%22ds_id%22%3A1%2C%22fields%22%3A2%2C%22compare_type%22%3A%5B3%5D%7D",

@@ -137,7 +137,7 @@ def test_the_header_may_repeat_on_every_page(start: Start) -> None:
     [
         ({}, 13),
         ({"total_rows_counts_header": False}, 12),
-        ({"page_total_rows": "page"}, 4),
+        ({"results_total": "page"}, 4),
         ({"max_rows_counts_header": True}, 13),
     ],
 )

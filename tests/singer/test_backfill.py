@@ -118,7 +118,7 @@ def test_an_account_that_is_gone_and_a_day_that_fails_hold_nothing_back(tmp_path
 UNKNOWNS: list[dict[str, Any]] = [
     {"total_rows_counts_header": False},
     {"results_paging": False},
-    {"page_total_rows": "page"},
+    {"results_total": "page"},
     {"header_on_every_page": True},
     {"empty_result": "no_data_found"},
     {"blank_metric": "null"},
@@ -136,6 +136,10 @@ UNKNOWNS: list[dict[str, Any]] = [
     {"end_date_clamped": False},
     {"unfinished_in_stopped_batch": "failed"},
     {"eleventh_duplicate": "wait", "same_schedule_id": "return", "schedule_id_conflict": "refuse"},
+    {"results_limit_max": 2, "results_limit_over_maximum": "clamp", "results_next": "null"},
+    {"clean_dates": "midnight", "echo": "thin", "results_total": "none"},
+    {"split_info_form": "null", "duplicate_accounts": "each", "batch_item_lists": "texts"},
+    {"header": "of_empty", "same_schedule_id": "rerun"},
     {"requests_per_second": 8, "retry_after": False},
     {"requests_per_second": 8, "retry_after": True},
 ]

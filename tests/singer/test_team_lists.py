@@ -43,7 +43,75 @@ def expected(emulator: Emulator, *accounts: str) -> dict[tuple[str, ...], dict[s
     return truth(emulator, REPORT, FIRST, LAST, accounts=accounts)
 
 
-def test_each_account_of_a_list_is_read_by_itself(emulator: Emulator, tmp_path: Path) -> None:
+def keep_lists_from(emulator: Emulator) -> None:
+    """Give the key no permission to read team lists."""
+    emulator.inject(
+        Fault(
+            effect="error",
+            path="team/.*",
+            times=None,
+            status=403,
+            code="ACCESS_DENIED_PERMISSIONS",
+        )
+    )
+
+
+def test_who_is_in_a_list_costs_nothing_however_many_reports_read_it(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    given = config(emulator)
+    given["queries"].append({**REPORT, "name": "again"})
+    target = Target()
+    ended = sync(given, tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert target.tables["google_ads"] == expected(emulator, *MEMBERS)
+    assert ended.stderr.count("list.nordics has 2 accounts") == 1
+    assert len(emulator.queries) == 2 * len(MEMBERS) * 10
+    assert [
+        each.path.rpartition("team/")[2] for each in emulator.requests if "team" in each.path
+    ] == [
+        "lists",
+        next(
+            f"list/{each.id}/data/account_ids"
+            for each in emulator.world.team_lists
+            if each.slug == "nordics"
+        ),
+    ]
+
+
+def test_a_list_is_read_whatever_its_length(emulator: Emulator, tmp_path: Path) -> None:
+    unknown = [f"77{number:08d}" for number in range(118)]
+    emulator.change_list("AW", "nordics", *MEMBERS, *unknown)
+    target = Target()
+    days = {"start_date": str(LAST), "end_date": str(LAST), "lookback_days": 0}
+    ended = sync(config_for(emulator, [REPORT], **days), tmp_path, target)
+
+    assert ended.code == 3, ended.stderr
+    assert "list.nordics has 120 accounts" in ended.stderr
+    assert target.tables["google_ads"] == truth(emulator, REPORT, LAST, LAST, accounts=MEMBERS)
+    assert len(emulator.queries) == 120
+
+
+def test_of_two_lists_of_one_name_that_of_the_data_source_is_read(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    emulator.change_list("", "nordics", NEW)
+    emulator.change_list("", "everywhere", NEW)
+    given = config(emulator)
+    given["queries"].append({**REPORT, "name": "global", "ds_accounts": "list.everywhere"})
+    target = Target()
+    ended = sync(given, tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert target.tables["google_ads"] == expected(emulator, *MEMBERS)
+    assert target.tables["global"] == expected(emulator, NEW)
+
+
+def test_each_account_of_a_list_that_may_not_be_read_is_learned_from_a_batch(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    keep_lists_from(emulator)
     target = Target()
     ended = sync(config(emulator), tmp_path, target)
 
@@ -53,9 +121,10 @@ def test_each_account_of_a_list_is_read_by_itself(emulator: Emulator, tmp_path: 
     assert emulator.batches[0].status == "STOPPED"
 
 
-def test_who_is_in_a_list_costs_at_most_one_query_however_many_reports_read_it(
+def test_a_batch_tells_who_is_in_a_list_for_at_most_one_query_however_many_reports_read_it(
     emulator: Emulator, tmp_path: Path
 ) -> None:
+    keep_lists_from(emulator)
     emulator.change_options(min_seconds=500.0, max_seconds=500.0)
     given = config(emulator)
     given["queries"].append({**REPORT, "name": "again"})
@@ -80,7 +149,7 @@ def test_an_account_that_joins_a_list_brings_its_history_and_one_that_leaves_cos
     assert ended.code == 0, ended.stderr
     assert target.tables["google_ads"] == expected(emulator, *MEMBERS, NEW)
     asked = [query for query in emulator.queries[before:] if query.ended]
-    assert {query.accounts for query in asked[1:]} == {(NEW,)}
+    assert {query.accounts for query in asked} == {(NEW,)}
 
 
 def test_a_list_that_is_not_split_is_one_account(emulator: Emulator, tmp_path: Path) -> None:
@@ -100,6 +169,7 @@ def test_a_list_that_cannot_be_learned_loses_its_report_only(
     given = config(emulator, ds_accounts="list.nordics" if is_gone else "list.nope")
     given["queries"].append(other)
     if is_gone:
+        keep_lists_from(emulator)
         emulator.inject(
             Fault(effect="error", path="query/batch", times=None, status=404, code="NOT_FOUND")
         )

@@ -1,0 +1,144 @@
+"""Every spelling of what the API lists beside queries: accounts, segments, team lists, the history.
+
+Sources: Supermetrics docs, "Get accounts", "Get segments", "Manage team lists", "Get list data for
+account IDs", "Get query history" and "Convert query".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from tap_supermetrics.api.wire import Error, as_json_parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SEGMENTS_PATH: Final = "query/segments"
+TEAM_LISTS_PATH: Final = "team/lists"
+ACCOUNTS_PATH: Final = "query/accounts"
+CONVERT_PATH: Final = "query/convert"
+HISTORY_PATH: Final = "query/history"
+HISTORY_PAGE: Final = 1000
+"""Most entries of a page of the history."""
+HISTORY_SINCE: Final = "1 hour ago"
+"""How far back the history is looked through, in the words of the API's documents."""
+ACCOUNT_IDS: Final = "account_ids"
+"""The type of a team list of accounts."""
+MAX_AGE_MINUTES: Final = 1440
+"""Greatest age of a list of accounts or segments that can be asked for ("Get accounts")."""
+MIN_AGE_MINUTES: Final = 60
+"""Smallest age of such a list that can be asked for."""
+
+
+class AccountInfo(msgspec.Struct, kw_only=True):
+    """An account that a login can read ("Get accounts")."""
+
+    account_id: str | int
+    account_name: str = ""
+
+    @property
+    def id(self) -> str:
+        """The id as text; ids of digits only have been seen as numbers elsewhere."""
+        return str(self.account_id).strip()
+
+
+class LoginAccounts(msgspec.Struct, kw_only=True):
+    """A login and its accounts; an account may stand under several logins."""
+
+    ds_user: str | int = ""
+    display_name: str | None = None
+    accounts: list[AccountInfo] = []
+
+    @property
+    def shown(self) -> str:
+        """The login as people know it."""
+        login, name = str(self.ds_user), self.display_name
+        return f"{login} ({name})" if name and name != login else login
+
+
+class SegmentInfo(msgspec.Struct, kw_only=True):
+    """A segment of a login ("Get segments")."""
+
+    segment_id: str | int
+
+
+class LoginSegments(msgspec.Struct, kw_only=True):
+    """The segments of a login."""
+
+    segments: list[SegmentInfo] = []
+
+
+def logins_parameters(ds_id: str, ds_users: object, cache_minutes: int) -> dict[str, str]:
+    """Return parameters of "Get accounts" and "Get segments"; `ds_users` may be empty.
+
+    Without `cache_minutes`, the lists may be of any age: "defaults to none for last fetched
+    information".
+    """
+    asked = {"ds_id": ds_id, "cache_minutes": cache_minutes}
+    return as_json_parameter(asked | ({"ds_users": ds_users} if ds_users else {}))
+
+
+class TeamListInfo(msgspec.Struct, kw_only=True):
+    """A team list; without a data source it is of all of them."""
+
+    list_id: str
+    list_slug: str
+    list_type: str = ""
+    ds_id: str | None = None
+
+    def serves(self, ds_id: str, slug: str) -> bool:
+        """Return whether a query of a data source that names this slug may mean this list."""
+        is_of_source = not self.ds_id or self.ds_id.casefold() == ds_id.casefold()
+        has_accounts = self.list_type in {"", ACCOUNT_IDS}
+        return is_of_source and has_accounts and self.list_slug == slug
+
+
+def team_list_path(list_id: str) -> str:
+    """Return the path of the account ids of a team list."""
+    return f"team/list/{quote(list_id, safe='')}/data/{ACCOUNT_IDS}"
+
+
+def team_list_ids(text: str) -> tuple[str, ...]:
+    """Return the ids in a team list, which come as one text, one in a line; each once."""
+    lines = (each.strip() for each in text.splitlines())
+    return tuple(dict.fromkeys(each for each in lines if each))
+
+
+class ConvertedQuery(msgspec.Struct, kw_only=True):
+    """Parameters of "Get data" that ask what an address asks."""
+
+    params: dict[str, Any]
+
+
+class Converted(msgspec.Struct, kw_only=True):
+    """An address, as the API reads it, or why it does not."""
+
+    result: ConvertedQuery | None = None
+    error: Error | None = None
+
+    @property
+    def reason(self) -> str:
+        """What the API says against an address."""
+        told = self.error and (self.error.code, self.error.message, self.error.description)
+        return ": ".join(dict.fromkeys(filter(None, told or ()))) or "without a reason"
+
+
+def convert_body(addresses: Sequence[str]) -> dict[str, Any]:
+    """Return the body of "Convert query"."""
+    return {"urls": list(addresses)}
+
+
+class HistoryEntry(msgspec.Struct, kw_only=True):
+    """A query that was asked lately, by whomever of the team."""
+
+    schedule_id: str
+
+
+def history_parameters(body: Mapping[str, Any], page: int) -> dict[str, Any]:
+    """Return parameters of a page, from 0, of "Get query history" for what a start asks."""
+    sources = dict.fromkeys(str(each["ds_id"]) for each in body.get("queries", ()))
+    paging = {"offset": page * HISTORY_PAGE, "limit": HISTORY_PAGE}
+    return as_json_parameter({"ds_ids": ",".join(sources), "since": HISTORY_SINCE} | paging)

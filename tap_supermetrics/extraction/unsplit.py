@@ -1,0 +1,98 @@
+"""Split information that a status leaves out, or tells in other words than documented."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tap_supermetrics.api.wire import SplitInfo
+from tap_supermetrics.model import SplitAccounts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_supermetrics.api.wire import BatchQuery
+    from tap_supermetrics.model import BatchItem, Query, SplitPolicy
+
+_ACCOUNT: Final = re.compile(r"_acc_(\d+)")
+_DAY: Final = re.compile(r"_(\d{4}-\d{2}-\d{2})$")
+_LABEL: Final = re.compile(r"^(.*\S) \(.*\)$", re.DOTALL)
+
+
+def restored(
+    items: Mapping[int, BatchItem],
+    entries: Sequence[BatchQuery],
+    places: Sequence[int],
+    split: SplitPolicy,
+) -> list[BatchQuery]:
+    """Return the entries of a status, each with its split information, where that is sure.
+
+    The ids tell the account (`..._acc_<m>`, as documented) and may tell the day; days are in the
+    order of creation. Only where an item has as many entries as queries. Results tell their account
+    and days themselves, which are held against these.
+
+    Args:
+        items: the batch's items by their place.
+        entries: the whole list of the status, in creation order.
+        places: of each entry, the place of its item.
+        split: how the items are split.
+    """
+    found: dict[int, BatchQuery] = {}
+    for place, item in items.items():
+        own = [number for number, each in enumerate(places) if each == place]
+        queries = item.queries(split)
+        is_bare = all(entries[number].split_info is None for number in own)
+        if is_bare and len(own) == len(queries) > 1:
+            told = [entries[number] for number in own]
+            found |= dict(zip(own, _filled(item, told, queries, split), strict=False))
+    return [found.get(number, each) for number, each in enumerate(entries)]
+
+
+def _filled(
+    item: BatchItem, entries: Sequence[BatchQuery], queries: Sequence[Query], split: SplitPolicy
+) -> list[BatchQuery]:
+    """Return entries with what their ids and their order tell; none where these do not fit."""
+    by_account = split.accounts is not SplitAccounts.NONE and len(item.accounts) > 1
+    left: dict[tuple[str, ...], list[Query]] = {}
+    for query in queries:
+        left.setdefault(query.accounts, []).append(query)
+    filled = []
+    for entry in entries:
+        accounts = _account_of(item, entry) if by_account else queries[0].accounts
+        taken = _taken(left.get(accounts, []), entry)
+        if taken is None:
+            return []
+        filled.append(msgspec.structs.replace(entry, split_info=_split_info(taken)))
+    return filled
+
+
+def _split_info(query: Query) -> SplitInfo:
+    dates = query.dates
+    return SplitInfo(
+        ds_accounts=list(query.accounts),
+        start_date=dates.first.isoformat() if dates else None,
+        end_date=dates.last.isoformat() if dates else None,
+    )
+
+
+def _account_of(item: BatchItem, entry: BatchQuery) -> tuple[str, ...]:
+    found = _ACCOUNT.search(entry.schedule_id)
+    number = int(found[1]) if found else 0
+    return (item.accounts[number - 1],) if 1 <= number <= len(item.accounts) else ()
+
+
+def _taken(left: list[Query], entry: BatchQuery) -> Query | None:
+    """Take the query of the day that an id names, else the next one."""
+    named = _DAY.search(entry.schedule_id)
+    for number, query in enumerate(left):
+        if not named or (query.dates and query.dates.first.isoformat() == named[1]):
+            return left.pop(number)
+    return None
+
+
+def bare_id(account: str) -> str:
+    """Return the id of an account that is told as `id (name)`."""
+    found = _LABEL.match(account)
+    return found[1] if found else account

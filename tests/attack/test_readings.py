@@ -1,0 +1,323 @@
+"""Where the documents are silent: each reading gives the right rows at the right price, or is loud.
+
+The emulator has an option for each reading.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
+
+import pytest
+
+from tap_supermetrics.api.client import Client
+from tap_supermetrics.emulator import Emulator, Fault, Options
+from tap_supermetrics.extraction import engine, polling
+from tests.attack.driver import (
+    ADS,
+    FIRST,
+    LAST,
+    attempt,
+    keeps_its_promise,
+    options,
+    settings_for,
+    some,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.attack.driver import Attempt
+
+pytestmark = pytest.mark.timeout(120)
+NEEDED = 2 * 3
+"""Queries of `ADS`: two accounts, three days."""
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(options=options()) as running:
+        yield running
+
+
+def load(emulator: Emulator, **changes: Any) -> Attempt:  # noqa: ANN401 - any setting
+    return attempt(settings_for(emulator, ADS, **changes))
+
+
+def is_right_and_cheap(done: Attempt, emulator: Emulator, needed: int = NEEDED) -> None:
+    text = "\n".join(done.log)
+    assert done.code == 0, text
+    keeps_its_promise(done, emulator, ADS)
+    assert len(emulator.queries) == needed, text
+
+
+# The options of the emulator, one at a time and in pairs
+
+
+def choices(name: str) -> tuple[Any, ...]:
+    """Return what an option can be."""
+    return get_args(get_type_hints(Options)[name]) or (True, False)
+
+
+PAGED: Final = {"page_size": 4, "split_dates_policy": "none"}
+"""Settings by which a result has several pages."""
+OF_RESULTS: Final[dict[str, tuple[Any, ...]]] = {
+    **{
+        name: choices(name)
+        for name in (
+            "results_total",
+            "results_next",
+            "results_paging",
+            "header",
+            "clean_dates",
+            "echo",
+            "empty_result",
+            "blank_metric",
+            "numbers",
+            "total_rows_counts_header",
+            "header_on_every_page",
+        )
+    },
+    "results_limit_max": (0, 3),
+    "results_limit_over_maximum": choices("results_limit_over_maximum"),
+    "results_ready_after_seconds": (0.0, 5.0),
+}
+"""Options that change what a result looks like."""
+OF_BATCHES: Final[dict[str, tuple[Any, ...]]] = {
+    **{
+        name: choices(name)
+        for name in (
+            "split_info_form",
+            "duplicate_accounts",
+            "batch_item_lists",
+            "split_info_unsplit",
+            "schedule_id_counts",
+            "schedule_id_date",
+            "split_order",
+            "unfinished_in_stopped_batch",
+        )
+    },
+    "status_ready_after_seconds": (0.0, 5.0),
+}
+"""Options that change what a batch looks like."""
+
+
+def singles(options: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return each option with each of its choices but the usual one."""
+    usual = Options()
+    return [
+        {name: choice}
+        for name, values in options.items()
+        for choice in values
+        if choice != getattr(usual, name)
+    ]
+
+
+def pairs(options: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return each two unusual choices of different options."""
+    return [{**a, **b} for a, b in combinations(singles(options), 2) if a.keys() != b.keys()]
+
+
+def named(reading: Mapping[str, Any]) -> str:
+    return ",".join(f"{name}={value}" for name, value in reading.items()) or "paged"
+
+
+@pytest.mark.parametrize("paged", [{}, PAGED], ids=named)
+@pytest.mark.parametrize("reading", singles(OF_RESULTS), ids=named)
+def test_a_reading_of_results(
+    emulator: Emulator, reading: dict[str, Any], paged: dict[str, Any]
+) -> None:
+    emulator.change_options(**reading)
+    is_right_and_cheap(load(emulator, **paged), emulator, 2 if paged else NEEDED)
+
+
+@pytest.mark.parametrize("reading", singles(OF_BATCHES), ids=named)
+def test_a_reading_of_batches(emulator: Emulator, reading: dict[str, Any]) -> None:
+    emulator.change_options(**reading)
+    is_right_and_cheap(load(emulator), emulator)
+
+
+REFUSED_ALOUD: Final[list[tuple[dict[str, Any], str]]] = [
+    ({"header": "always", "echo": "thin"}, "TYPE_MISMATCH: field Date"),
+    ({"header": "always", "echo": "none"}, "TYPE_MISMATCH: field Date"),
+    (
+        {"results_limit_max": 3, "results_limit_over_maximum": "refuse"},
+        "PARAMETER_INVALID: limit may be 3 at most",
+    ),
+]
+"""Readings that cannot be made out, each with its message; they are paid once."""
+
+
+def is_right_or_loud(
+    done: Attempt, emulator: Emulator, reading: dict[str, Any], needed: int = NEEDED
+) -> None:
+    keeps_its_promise(done, emulator, ADS)
+    text = "\n".join(done.log)
+    messages = [message for refused, message in REFUSED_ALOUD if refused == reading]
+    assert done.code == (3 if messages else 0), text
+    assert all(f"is lost: {message}" in text for message in messages)
+    assert len(emulator.queries) == needed, text
+
+
+@pytest.mark.parametrize("reading", some(pairs(OF_RESULTS), 60), ids=named)
+def test_two_readings_of_results_together(emulator: Emulator, reading: dict[str, Any]) -> None:
+    emulator.change_options(**reading)
+    is_right_or_loud(load(emulator, **PAGED), emulator, reading, 2)
+
+
+@pytest.mark.parametrize("reading", [each for each, _ in REFUSED_ALOUD], ids=named)
+def test_a_reading_that_is_refused_is_paid_once(
+    emulator: Emulator, reading: dict[str, Any]
+) -> None:
+    emulator.change_options(**reading)
+    is_right_or_loud(load(emulator, **PAGED), emulator, reading, 2)
+
+
+@pytest.mark.parametrize("reading", some(pairs(OF_BATCHES), 30), ids=named)
+def test_two_readings_of_batches_together(emulator: Emulator, reading: dict[str, Any]) -> None:
+    emulator.change_options(**reading)
+    is_right_or_loud(load(emulator), emulator, reading)
+
+
+def test_a_refused_page_is_halved_and_the_setting_is_named(emulator: Emulator) -> None:
+    emulator.change_options(results_limit_max=1000, results_limit_over_maximum="refuse")
+    done = load(emulator)
+
+    is_right_and_cheap(done, emulator)
+    refused = [each for each in emulator.requests if each.error_code == "PARAMETER_INVALID"]
+    assert len(refused) <= 4 * 4  # four halves, seen by as many as four threads at once
+    assert "625 are asked for; set `page_size` to that" in "\n".join(done.log)
+
+
+# A status that is not found
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 3.0])
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_what_is_not_there_yet_is_not_paid_again(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, seconds: float, mode: str
+) -> None:
+    """A batch is known longer than it is young, as its information tells it."""
+    name = {"async": "YOUNG_S", "batch": "POLL_FAILURES_S"}[mode]
+    monkeypatch.setattr(polling, name, 30.0)
+    factor = emulator.options.clock_factor
+    emulator.change_options(status_ready_after_seconds=seconds * factor)
+    done = load(emulator, mode=mode)
+
+    is_right_and_cheap(done, emulator)
+
+
+def test_what_is_not_there_yet_and_never_comes_has_an_end(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vendor's information says that it runs; its status never comes."""
+    monkeypatch.setattr(polling, "GRACE_S", -299.5)
+    emulator.change_options(status_ready_after_seconds=1e9)
+    emulator.inject(Fault(effect="hang_query", times=None))
+    done = load(emulator, mode="batch", timeout_minutes=5)
+
+    assert done.code == 3, "\n".join(done.log)
+    assert len(emulator.batches) <= 3
+
+
+@pytest.mark.parametrize("has_information", [True, False])
+def test_a_status_that_expired_is_told_from_one_that_is_to_come(
+    emulator: Emulator, *, has_information: bool
+) -> None:
+    if not has_information:
+        path = "query/batch/[^/]*$"
+        fault = Fault(
+            effect="error",
+            method="GET",
+            path=path,
+            times=None,
+            code="ENDPOINT_NOT_FOUND",
+            status=404,
+        )
+        emulator.inject(fault)
+    emulator.inject(Fault(effect="expire", path="query/batch/.*/status", method="GET"))
+    done = load(emulator)
+
+    assert done.code == 0
+    keeps_its_promise(done, emulator, ADS)
+    assert len(emulator.batches) == 2
+
+
+# For people
+
+
+def test_a_person_finds_a_batch_by_one_line_of_the_log(emulator: Emulator) -> None:
+    done = load(emulator, batch_description="nightly")
+    (batch,) = emulator.batches
+    (line,) = [each for each in done.log if f"{batch.batch_id} (nightly [" in each]
+
+    assert f"{batch.description}): {NEEDED} queries, scheduled 2024-06-10T0" in line
+    assert ", started 2024-" in line
+    assert ", ended 2024-" in line
+    assert "cancelled" not in line
+
+
+def test_a_batch_that_somebody_cancelled_is_named_so(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, cancelled = Client.batch_status, list[str]()
+
+    def status(client: Client, batch_id: str) -> object:
+        if not cancelled:
+            cancelled.append(batch_id)
+            client.cancel_batch(batch_id)
+        return ask(client, batch_id)
+
+    monkeypatch.setattr(Client, "batch_status", status)
+    done = load(emulator)
+
+    keeps_its_promise(done, emulator, ADS)
+    assert (done.code, len(emulator.batches)) == (0, 2)
+    text = "\n".join(done.log)
+    assert ", cancelled 2024-06-10T0" in text
+    ended = [each for each in emulator.queries if each.status == "SUCCESS"]
+    assert len(ended) == NEEDED
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [("async", "; the license's queue holds "), ("batch", "; 1 query batches wait to be run")],
+)
+def test_the_progress_line_tells_what_is_waited_for(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, mode: str, told: str
+) -> None:
+    monkeypatch.setattr(engine, "TELL_EVERY_S", 0.02)
+    emulator.change_options(license_concurrency=1, batch_start_seconds=60.0, min_seconds=10.0)
+    done = load(emulator, mode=mode)
+
+    is_right_and_cheap(done, emulator)
+    lines = [each for each in done.log if each.startswith("Progress: ")]
+    assert any(told in each for each in lines), lines
+
+
+# A start whose answer is lost
+
+
+@pytest.mark.parametrize("has_history", [True, False])
+def test_a_batch_whose_start_got_no_answer_is_paid_once_where_it_can_be_found(
+    emulator: Emulator, *, has_history: bool
+) -> None:
+    if not has_history:
+        emulator.inject(
+            Fault(
+                effect="error",
+                path="history",
+                times=None,
+                status=403,
+                code="ACCESS_DENIED_PERMISSIONS",
+            )
+        )
+    emulator.inject(Fault(effect="reset_after", method="POST", path="query/batch$"))
+    done = load(emulator)
+
+    assert done.code == 0
+    keeps_its_promise(done, emulator, ADS, first=FIRST)
+    assert len(emulator.batches) == (1 if has_history else 2)
+    told = "1 starts of query batches got no answer" in "\n".join(done.log)
+    assert told is not has_history
+    assert {each.last for each in emulator.queries} >= {LAST}
