@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -133,11 +134,18 @@ def finished(query: EmulatedQuery, options: Options) -> Answer:
             "total_columns": columns,
             "total_rows": rows,
             "run_seconds": round((query.ended or 0.0) - (query.started or 0.0), 3),
-            "data_sampled": None,
-            "cache_used": False,
-            "cache_time": None,
+            "data_sampled": options.data_sampled or None,
+            **_cache_of(query, options),
         },
     }
+
+
+def _cache_of(query: EmulatedQuery, options: Options) -> Answer:
+    asked = str(query.params.get("cache_minutes"))
+    most = int(asked) if asked.isdecimal() else math.inf
+    is_used = 0 < options.cache_hours * 60 <= most
+    made = (query.ended or 0.0) - options.cache_hours * 3600
+    return {"cache_used": is_used, "cache_time": iso(made) if is_used else None}
 
 
 def _asked(asked: Question, query: EmulatedQuery) -> Answer:

@@ -32,6 +32,9 @@ class Options:
         results_ready_after_seconds: Results are not found for so long after the query stopped.
         rate_headers: `X-RateLimit-Limit` and `-Remaining` in every answer, as the API's schema
             says; they count `requests_per_second`, or else 5000 requests a real hour.
+        data_sampled: Whether results say that the data source estimated their numbers.
+        cache_hours: Age of the cached results that queries are answered with, unless they ask for
+            younger ones by `cache_minutes`; 0 for no cache.
         accounts_age: Minutes since the lists of accounts were fetched; they lack what came since,
             unless `cache_minutes` asks for younger ones ("Get accounts").
         row_quota: Rows per run of the emulator after which queries fail with
@@ -130,6 +133,8 @@ class Options:
     results_ready_after_seconds: float = 0.0
     rate_headers: bool = False
     accounts_age: float = 10.0
+    data_sampled: bool = False
+    cache_hours: float = 0.0
     row_quota: int = 0
     daily_query_limit: int = 0
     license_history_days: int = 0

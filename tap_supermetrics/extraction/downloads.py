@@ -140,6 +140,8 @@ class Downloader:
                 fields=columns_of(report, pages.echo.fields, pages.width),
                 row_count=pages.row_count,
                 missing=pages.missing,
+                is_sampled=pages.is_sampled,
+                cached_at=pages.cached_at,
                 spool=spool,
             )
         except BaseException:
@@ -200,6 +202,8 @@ class _Pages:
         row_count: rows given so far.
         missing: 1 when the total is one more: it counts a header, or a row is missing.
         echo: how the API understood the query.
+        is_sampled: whether the data source estimated the numbers of any page.
+        cached_at: when the numbers were made, if they come from the API's cache.
         width: how many columns the first row has; None without rows.
     """
 
@@ -225,6 +229,8 @@ class _Pages:
         self.row_count = 0
         self.missing = 0
         self.width: int | None = None
+        self.is_sampled = False
+        self.cached_at: datetime | None = None
         self.echo = wire.QueryEcho()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -234,6 +240,7 @@ class _Pages:
         if self._total is None and answer.meta.result:
             self._total = answer.meta.result.total_rows
         while True:
+            self._note(answer.meta.result or wire.ResultFacts())
             rows = self._rows(answer)
             if rows:
                 self.row_count += len(rows)
@@ -246,6 +253,10 @@ class _Pages:
             del answer, rows  # Not to hold two pages.
             answer = self._ask(following, None) if following else self._ask_own()
         self._check_total()
+
+    def _note(self, facts: wire.ResultFacts) -> None:
+        self.is_sampled = self.is_sampled or bool(facts.data_sampled)
+        self.cached_at = self.cached_at or facts.cached_at
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
         """A page in blocks, which must not be the same as those of a page before."""

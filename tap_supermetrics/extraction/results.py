@@ -61,6 +61,8 @@ class Result:
         fields: how the API placed the fields.
         row_count: number of rows, header not included.
         missing: 1 when the API told one more, which may be a header that it counts.
+        is_sampled: whether the data source estimated its numbers.
+        cached_at: when they were made, with offset, if they come from the API's cache.
         spool: the rows, some at a time, as JSON arrays of arrays.
     """
 
@@ -71,6 +73,8 @@ class Result:
     fields: tuple[FieldEcho, ...]
     row_count: int
     missing: int = 0
+    is_sampled: bool = False
+    cached_at: datetime | None = None
     spool: Spool = field(repr=False)
 
 

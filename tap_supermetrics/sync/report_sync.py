@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api import wire
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.held import HeldResults
     from tap_supermetrics.extraction.results import Failed, Result
     from tap_supermetrics.model import Report
@@ -173,12 +175,16 @@ class PlannedReport:
         plan: what is queried.
         note: for the user, when the report asks for something else than it did; else empty.
         mismatches: values that were changed to fit.
+        sampled: how many results have numbers that the data source estimated.
+        early_days: how many days came from the API's cache of before they were over.
     """
 
     known: KnownReport
     plan: ReportPlan
     note: str = ""
     mismatches: Mismatches = field(init=False)
+    sampled: int = 0
+    early_days: int = 0
 
     def __post_init__(self) -> None:
         are_refused = self.known.report.on_type_mismatch == "fail"
@@ -201,13 +207,43 @@ class PlannedReport:
     def commit(self, result: Result) -> None:
         """Count the days of a result as read, now that every record of it was written."""
         report, state = self.known.report, self.known.state
+        self.sampled += result.is_sampled
         state.mark_done(
             result.query.account_id,
-            self.plan.scope.complete(result.dates),
-            result.fetched_at,
+            self._covered(result),
+            min(result.fetched_at, result.cached_at or result.fetched_at),
             report.lookback_days if report.refresh_after_hours else 0,
         )
         state.key_properties = self.known.schema.key_properties
+
+    def _covered(self, result: Result) -> DateRange | None:
+        """Return the days that a result covers: those that were over when its numbers were made."""
+        dates = self.plan.scope.complete(result.dates)
+        if dates is None or result.cached_at is None:
+            return dates
+        last = result.cached_at.astimezone(self.known.report.timezone).date() - timedelta(days=1)
+        covered = replace(dates, last=min(dates.last, last)) if dates.first <= last else None
+        self.early_days += dates.days - (covered.days if covered else 0)
+        return covered
+
+    def notes(self) -> Iterator[str]:
+        """Return what is to be known of the values that were written, a line each."""
+        name, changed = self.known.report.name, self.mismatches
+        for column, count in changed.counts.items():
+            example = changed.examples[column]
+            yield f"{name}.{column}: {count:,} values did not fit and are null, such as {example}"
+        for column, count in changed.nuls.items():
+            yield f"{name}.{column}: {count:,} texts had a NUL, which targets refuse: left out"
+        if self.sampled:
+            yield (
+                f"{name}: {self.sampled:,} results are estimates of the data source (`data_sampled`"
+                "): ask for fewer fields or accounts, or fewer days in a query"
+            )
+        if self.early_days:
+            yield (
+                f"{name}: {self.early_days:,} days came from the API's cache of before they were "
+                "over: the next run reads them again; set `require_fresh_days` to avoid that"
+            )
 
     def fail(self, failed: Failed) -> None:
         """Count the days of a query as to be read again."""

@@ -245,7 +245,7 @@ class Run:
                     yield from self._emit(self._engine, planned, delivery, convert)
                 else:
                     self._take_note(delivery)
-            self.summary.mismatches(name, planned.mismatches)
+            self.summary.notes += planned.notes()
         self._to_emit.discard(name)
         if self._checkpoints.is_affordable or not self._to_emit:
             self.checkpoint()

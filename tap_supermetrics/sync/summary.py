@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.results import Failed, Left, Result
     from tap_supermetrics.model import Query
-    from tap_supermetrics.records.convert import Mismatches
 
 MAX_FAILURES = 50
 """So many lines about failures; of more, only how many."""
@@ -81,14 +80,6 @@ class Summary:
     def report_lost(self, report: str, reason: str) -> None:
         """Nothing of a report could be asked."""
         self._lost_reports[report] = reason
-
-    def mismatches(self, report: str, found: Mismatches) -> None:
-        """Values of a report that became null because they did not fit their type."""
-        self.notes += [
-            f"{report}.{name}: {count:,} values did not fit and are null, "
-            f"for example {found.examples[name]}"
-            for name, count in found.counts.items()
-        ]
 
     @property
     def has_lost(self) -> bool:

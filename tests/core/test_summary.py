@@ -9,7 +9,6 @@ import pytest
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction.results import Failed, Result, Spool
 from tap_supermetrics.model import Query
-from tap_supermetrics.records.convert import Mismatches
 from tap_supermetrics.sync import summary as summary_module
 from tap_supermetrics.sync.summary import Summary
 from tests.core.strategies import date_range
@@ -122,17 +121,6 @@ def test_a_report_that_could_not_be_asked_is_lost() -> None:
     assert head.startswith("Lost: ")
     assert "0 queries" not in head
     assert line == "  ads: queries[0].ds_accounts: matches none of 3 accounts"
-
-
-def test_values_that_became_null_are_noted_with_an_example() -> None:
-    summary, found = Summary(), Mismatches()
-    for _ in range(1_200):
-        found.note("Clicks", "n/a")
-    summary.mismatches("ads", found)
-    assert list(summary.counts()) == [
-        "  note: ads.Clicks: 1,200 values did not fit and are null, for example 'n/a'"
-    ]
-    assert not summary.has_lost
 
 
 def test_how_much_was_lost_is_told_in_words() -> None:

@@ -1,0 +1,60 @@
+"""What the API says of its own numbers is told, and used where it decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_supermetrics.emulator import Emulator, Options
+from tests.tap import Target, config_for, sync
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = "2024-06-10T04:00:00+00:00"
+REPORT: dict[str, Any] = {
+    "name": "google_ads",
+    "ds_id": "AW",
+    "ds_accounts": ["4713896205"],
+    "fields": ["Date", "Cost"],
+}
+DATES = {"start_date": "2024-06-05", "end_date": "2024-06-09"}
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_estimates_are_told_once_a_report(tmp_path: Path, mode: str) -> None:
+    with Emulator(options=Options(clock_factor=200.0, now=NOW, data_sampled=True)) as emulator:
+        ended = sync(config_for(emulator, [REPORT], **DATES, mode=mode), tmp_path, Target())
+
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.count("data_sampled") == 1
+    assert "google_ads: 5 results are estimates" in ended.stderr
+
+
+def test_a_day_that_was_cached_before_it_was_over_is_read_again(tmp_path: Path) -> None:
+    """The cache is six hours old at four in the morning: of yesterday it has two hours too few."""
+    target = Target()
+    with Emulator(options=Options(clock_factor=200.0, now=NOW, cache_hours=6.0)) as emulator:
+        config = config_for(emulator, [REPORT], **DATES, lookback_days=0)
+        first = sync(config, tmp_path, target)
+        days = len(emulator.queries)
+        emulator.change_options(cache_hours=0.0)
+        second = sync(config, tmp_path, target)
+        read_again = emulator.queries[days:]
+        third = sync(config, tmp_path, target)
+        left = emulator.queries[days + len(read_again) :]
+
+    assert [first.code, second.code, third.code] == [0, 0, 0]
+    assert "google_ads: 1 days came from the API's cache" in first.stderr
+    assert "require_fresh_days" in first.stderr
+    assert [(str(each.first), str(each.last)) for each in read_again] == [("2024-06-09",) * 2]
+    assert not left
+
+
+def test_days_asked_for_without_the_cache_are_covered_at_once(tmp_path: Path) -> None:
+    with Emulator(options=Options(clock_factor=200.0, now=NOW, cache_hours=6.0)) as emulator:
+        config = config_for(emulator, [REPORT], **DATES, lookback_days=0, require_fresh_days=1)
+        ended = sync(config, tmp_path, Target())
+
+    assert "cache" not in ended.stderr
