@@ -83,6 +83,17 @@ _FAMILY_KINDS: Final = {
 }
 
 
+def data_type_of(kind: ValueKind) -> str:
+    """Return an API data type whose values become this kind, as `types` takes it."""
+    of_time = {each: name for name, each in _TIME_KINDS.items()}
+    of_numbers = {
+        ValueKind.BOOLEAN: "bool",
+        ValueKind.INTEGER: "int.number.value",
+        ValueKind.NUMBER: "float.number.value",
+    }
+    return of_time.get(kind) or of_numbers.get(kind, "string.text.value")
+
+
 def kind_of(data_type: str) -> ValueKind:
     """Return what values of an API data type become; undocumented types stay text.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.dates import DateRange, merge, parse_date
 from tap_supermetrics.model import BatchItem, SplitAccounts, SplitDates, SplitPolicy, SubmittedBatch
+from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +31,12 @@ def texts_of(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state 
     if not isinstance(raw, list) or not all(isinstance(each, str) for each in raw):
         raise TypeError(f"{raw!r} is no list of texts")
     return tuple(raw)
+
+
+def types_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state holds
+    """Return types by column, those that this version knows."""
+    words = {kind.name.lower() for kind in ValueKind}
+    return {str(column): word for column, word in raw.items() if word in words}
 
 
 def moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds

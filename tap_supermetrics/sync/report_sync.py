@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.errors import SettingsError, TapError
+from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import SplitAccounts, account_id_of
 from tap_supermetrics.planning.plan import ReportPlan, plan_report, plan_test
 from tap_supermetrics.planning.scope import scope_of
@@ -22,6 +22,13 @@ from tap_supermetrics.records.schema import (
     ValueKind,
     is_dated,
     record_schema,
+)
+from tap_supermetrics.sync.continuity import (
+    check_groups,
+    check_key,
+    learn_types,
+    query_change,
+    type_changes,
 )
 from tap_supermetrics.sync.name_checks import check_names
 from tap_supermetrics.sync.state import report_state
@@ -113,10 +120,12 @@ class KnownReport:
         """
         state, asked = self.state, self.report.query_hash
         request_hash = wire.request_hash(self.report)
-        self._check_key()
-        self._check_groups(scope)
-        note = self._changed() if state.query_hash not in {"", asked} else ""
-        if note or request_hash != state.request_hash:
+        check_key(self.report, self.schema, state)
+        check_groups(self.report, scope, state)
+        is_other = state.query_hash not in {"", asked}
+        warnings = [*type_changes(self.report, self.schema, state)]
+        warnings += [query_change(self.report, state)] if is_other else []
+        if is_other or request_hash != state.request_hash:
             held.forget(self.report.name)
         held.forget_half_days(self.report, scope.last_complete)
         state.query_hash, state.request_hash, state.batches = asked, request_hash, ()
@@ -124,45 +133,7 @@ class KnownReport:
         coverage = {} if ignores_coverage else state.coverage
         mine = [each for each in held.queries if each.report == self.report.name]
         return PlannedReport(
-            known=self, plan=plan_report(self.report, scope, coverage, mine), note=note
-        )
-
-    def _check_key(self) -> None:
-        """Refuse another key than that of the rows in the target."""
-        old, new = self.state.key_properties, self.schema.key_properties
-        if old and {*old} != {*new}:
-            raise TapError(
-                f"its key was {', '.join(old)} and now is {', '.join(new)}: days read again would "
-                "be in the target twice, under both. Set `fields` and `key_properties` back; or "
-                f"empty the table, and remove bookmarks.{self.report.name} from the state; or "
-                "give the report another name"
-            )
-
-    def _check_groups(self, scope: Scope) -> None:
-        """Tell of accounts that are not asked any more, and refuse those that are grouped anew."""
-        asked = {account_id_of(group): set(group) for group in scope.groups}
-        old = [each for each in self.state.coverage if each not in asked]
-        for account_id, accounts in asked.items():
-            known = account_id in self.state.coverage or not scope.is_incremental
-            twins = [each for each in old if _have_common(accounts, set(each.split(",")))]
-            if twins and not known:
-                raise TapError(
-                    f"account {account_id} would be loaded twice: its rows are in the target as "
-                    f"those of account {twins[0]}, because `ds_accounts` or "
-                    "`split_accounts_policy` was another. Set it back; or empty the table, and "
-                    f"remove bookmarks.{self.report.name} from the state; or give the report "
-                    "another name"
-                )
-        if old and not self.report.accounts.ids:
-            listed = ", ".join(old)
-            logger.warning("%s: not listed by the API any more: %s", self.report.name, listed)
-
-    def _changed(self) -> str:
-        days = [each.bookmark for each in self.state.coverage.values() if each.bookmark]
-        return (
-            f"{self.report.name}: what it asks for has changed since the last run; days up to "
-            f"{max(days, default='now')} were loaded as it was. To load them again, remove "
-            f"bookmarks.{self.report.name} from the state, or give the report another name"
+            known=self, plan=plan_report(self.report, scope, coverage, mine), warnings=warnings
         )
 
 
@@ -173,7 +144,7 @@ class PlannedReport:
     Attributes:
         known: what the API says of it, and its state.
         plan: what is queried.
-        note: for the user, when the report asks for something else than it did; else empty.
+        warnings: what is another than it was when days were loaded before, a line each.
         mismatches: values that were changed to fit.
         sampled: how many results have numbers that the data source estimated.
         early_days: how many days came from the API's cache of before they were over.
@@ -181,7 +152,7 @@ class PlannedReport:
 
     known: KnownReport
     plan: ReportPlan
-    note: str = ""
+    warnings: Sequence[str] = ()
     mismatches: Mismatches = field(init=False)
     sampled: int = 0
     early_days: int = 0
@@ -215,6 +186,7 @@ class PlannedReport:
             report.lookback_days if report.refresh_after_hours else 0,
         )
         state.key_properties = self.known.schema.key_properties
+        learn_types(report, self.known.schema, state)
 
     def _covered(self, result: Result) -> DateRange | None:
         """Return the days that a result covers: those that were over when its numbers were made."""
@@ -264,11 +236,6 @@ class PlannedReport:
             self.mismatches,
             dates,
         )
-
-
-def _have_common(some: set[str], others: set[str]) -> bool:
-    """Say that two groups of accounts share one, as far as is known: who knows a team list?"""
-    return bool(some & others) or any(each.startswith("list.") for each in some | others)
 
 
 def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSchema]:

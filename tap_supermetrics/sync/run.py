@@ -158,9 +158,9 @@ class Run:
             return
         self._planned[name] = planned
         planned.begin()
-        if planned.note:
-            logger.warning("%s", planned.note)
-            self.summary.notes.append(planned.note)
+        for warning in planned.warnings:
+            logger.warning("%s", warning)
+            self.summary.notes.append(warning)
 
     def _plans_within_budget(self, held: set[Query]) -> dict[str, ReportPlan]:
         """Return the plans; of those with more queries than a run may pay for, what comes first.

@@ -2,6 +2,7 @@
 
 ```json
 {"query_hash": "9f1c2a7e", "request_hash": "04d2e1f7", "key_properties": ["_sm_account_id", "Date"],
+ "types": {"Date": "date", "Clicks": "integer"},
  "query_batches": [], "async_run": null, "not_before": null, "covered_from": "2024-01-01",
  "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
                  "replication_key_value": "2024-03-05"}]}
@@ -33,6 +34,7 @@ from tap_supermetrics.sync.notation import (
     ranges_of,
     ranges_to_json,
     texts_of,
+    types_of,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ _KEYS: Final = frozenset(
         "query_hash",
         "request_hash",
         "key_properties",
+        "types",
         "query_batches",
         "async_run",
         "not_before",
@@ -92,6 +95,7 @@ class ReportState:
         query_hash: what the coverage was loaded with; empty when nothing was loaded yet.
         request_hash: what `batches` were submitted with; empty when nothing was submitted yet.
         key_properties: the key of the rows that were loaded; empty when that is not known.
+        types: what values of each column were when it was first loaded, in a word each.
         coverage: by account id.
         batches: submitted, and not emitted yet.
         not_before: first day that the API is known to give; earlier ones are not queried again.
@@ -105,6 +109,7 @@ class ReportState:
     query_hash: str = ""
     request_hash: str = ""
     key_properties: tuple[str, ...] = ()
+    types: dict[str, str] = field(default_factory=dict)
     coverage: dict[str, Coverage] = field(default_factory=dict)
     batches: tuple[SubmittedBatch, ...] = ()
     not_before: date | None = None
@@ -150,6 +155,7 @@ class ReportState:
             "query_hash": self.query_hash,
             "request_hash": self.request_hash,
             "key_properties": list(self.key_properties),
+            "types": {**self.types},
             "query_batches": [batch_to_json(batch) for batch in self.batches],
             "async_run": async_run_to_json(self.async_run),
             "not_before": self.not_before.isoformat() if self.not_before else None,
@@ -229,6 +235,7 @@ def report_state(
         query_hash=str(raw.get("query_hash") or ""),
         request_hash=str(raw.get("request_hash") or ""),
         key_properties=reader.read(raw, "key_properties", texts_of, "a list of columns", ()),
+        types=reader.read(raw, "types", types_of, "an object of column and type", {}),
         coverage=dict(reader.each(raw, "partitions", partition, _PARTITION)),
         batches=tuple(reader.each(raw, "query_batches", batch, _BATCH)),
         not_before=reader.read(raw, "not_before", parse_date, "YYYY-MM-DD", None),

@@ -1,0 +1,126 @@
+"""What was loaded before, held against what is to be loaded now.
+
+A target's table has the key and the types of its first night. Rows under another key would be there
+twice, so that report is refused. A type that changes is told, each night until somebody acts: a
+column of integers rounds 10.5 to 10 without a word. `types` says what the column is: with the old
+type, values that do not fit fail aloud; with the new one, the user has changed the table.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.errors import TapError
+from tap_supermetrics.model import account_id_of
+from tap_supermetrics.records.schema import ValueKind, data_type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_supermetrics.model import Report
+    from tap_supermetrics.planning.scope import Scope
+    from tap_supermetrics.records.schema import RecordSchema
+    from tap_supermetrics.sync.state import ReportState
+
+logger = logging.getLogger(__name__)
+
+
+def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
+    """Refuse another key, or another type in it, than that of the rows in the target.
+
+    Raises:
+        TapError: with the settings that give the old key, where there are such.
+    """
+    old, new = state.key_properties, schema.key_properties
+    ways = (
+        f"or empty the table, and remove bookmarks.{report.name} from the state; or give the "
+        "report another name"
+    )
+    for column, was, now in _changes(schema, state):
+        if column in {*old, *new}:
+            raise TapError(
+                f"{column} of its key was {was} and now is {now}: days read again would be in the "
+                f"target twice, under both. Set {_pin(column, was)}; {ways}"
+            )
+    if old and {*old} != {*new}:
+        is_there = {*old} <= {*schema.json_schema["properties"]}
+        back = f"`key_properties: [{', '.join(old)}]`" if is_there else "`fields` as they were"
+        raise TapError(
+            f"its key was {', '.join(old)} and now is {', '.join(new)}: days read again would be "
+            f"in the target twice, under both. Set {back}; {ways}"
+        )
+
+
+def type_changes(report: Report, schema: RecordSchema, state: ReportState) -> Iterator[str]:
+    """Return what to say of columns whose type is another than in the target."""
+    for column, was, now in _changes(schema, state):
+        if column not in report.types:
+            yield (
+                f"{report.name}.{column}: its values were of type {was} and now are {now}; the "
+                "table of the target may cut or refuse them. Set "
+                f"{_pin(column, was)} to have it as it was, or change the table and set "
+                f"{_pin(column, now)}"
+            )
+
+
+def learn_types(report: Report, schema: RecordSchema, state: ReportState) -> None:
+    """Remember the types of columns: those that are new, and those that the user decided on."""
+    for column, kind in _kinds(schema).items():
+        if column not in state.types or column in report.types:
+            state.types[column] = kind
+
+
+def _changes(schema: RecordSchema, state: ReportState) -> Iterator[tuple[str, str, str]]:
+    for column, now in _kinds(schema).items():
+        was = state.types.get(column, now)
+        # Every integer is a number.
+        if was != now and (was, now) != (_word(ValueKind.NUMBER), _word(ValueKind.INTEGER)):
+            yield column, was, now
+
+
+def _kinds(schema: RecordSchema) -> dict[str, str]:
+    return {each.name: _word(each.kind) for each in schema.fields}
+
+
+def _word(kind: ValueKind) -> str:
+    return kind.name.lower()
+
+
+def _pin(column: str, word: str) -> str:
+    return f"`types: {{{column}: {data_type_of(ValueKind[word.upper()])}}}`"
+
+
+def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
+    """Tell of accounts that are not asked any more, and refuse those that are grouped anew."""
+    asked = {account_id_of(group): set(group) for group in scope.groups}
+    old = [each for each in state.coverage if each not in asked]
+    for account_id, accounts in asked.items():
+        known = account_id in state.coverage or not scope.is_incremental
+        twins = [each for each in old if _have_common(accounts, set(each.split(",")))]
+        if twins and not known:
+            raise TapError(
+                f"account {account_id} would be loaded twice: its rows are in the target as "
+                f"those of account {twins[0]}, because `ds_accounts` or "
+                "`split_accounts_policy` was another. Set it back; or empty the table, and "
+                f"remove bookmarks.{report.name} from the state; or give the report "
+                "another name"
+            )
+    if old and not report.accounts.ids:
+        listed = ", ".join(old)
+        logger.warning("%s: not listed by the API any more: %s", report.name, listed)
+
+
+def query_change(report: Report, state: ReportState) -> str:
+    """Return what to say of a report that asks for something else than it did."""
+    days = [each.bookmark for each in state.coverage.values() if each.bookmark]
+    return (
+        f"{report.name}: what it asks for has changed since the last run; days up to "
+        f"{max(days, default='now')} were loaded as it was. To load them again, remove "
+        f"bookmarks.{report.name} from the state, or give the report another name"
+    )
+
+
+def _have_common(some: set[str], others: set[str]) -> bool:
+    """Say that two groups of accounts share one, as far as is known: who knows a team list?"""
+    return bool(some & others) or any(each.startswith("list.") for each in some | others)
