@@ -139,6 +139,9 @@ class ResultFacts(msgspec.Struct, kw_only=True):
 
     total_rows: int | None = None
     results_url: str = ""
+    data_sampled: bool | None = None
+    cache_used: bool | None = None
+    cache_time: str | None = None
 
 
 class Progress(msgspec.Struct, kw_only=True):

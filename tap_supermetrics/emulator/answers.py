@@ -133,11 +133,15 @@ def finished(query: EmulatedQuery, options: Options) -> Answer:
             "total_columns": columns,
             "total_rows": rows,
             "run_seconds": round((query.ended or 0.0) - (query.started or 0.0), 3),
-            "data_sampled": None,
-            "cache_used": False,
-            "cache_time": None,
+            "data_sampled": {"true": True, "false": False}.get(options.data_sampled),
+            "cache_used": options.cache_age > 0,
+            "cache_time": iso(_cached_at(query, options)),
         },
     }
+
+
+def _cached_at(query: EmulatedQuery, options: Options) -> float | None:
+    return (query.ended or 0.0) - options.cache_age * 60 if options.cache_age else None
 
 
 def _asked(asked: Question, query: EmulatedQuery) -> Answer:

@@ -72,6 +72,9 @@ class Options:
         results_limit_max: Longest page of `query/results`; 0 for any.
         results_limit_over_maximum: A longer page is clamped, or refused with 400. Not known.
         results_next: `paginate.next` of `query/results` is given, or always null. Not known.
+        data_sampled: `data_sampled` of a result, null where it is not known, as was seen.
+        cache_age: Minutes since a result was cached, as `cache_used` and `cache_time` say; 0 for a
+            result that came from no cache.
         header: A header row comes as asked; or always, though `no_headers` is repeated as set; or
             alone where a result is empty. Not known.
         clean_dates: Cells of `string.time.date` are days, or midnights written as ISO 8601, or as
@@ -156,6 +159,8 @@ class Options:
     results_limit_max: int = 0
     results_limit_over_maximum: Literal["clamp", "refuse"] = "clamp"
     results_next: Literal["given", "null"] = "given"
+    data_sampled: Literal["null", "false", "true"] = "null"
+    cache_age: float = 0.0
     header: Literal["as_asked", "always", "of_empty"] = "as_asked"
     clean_dates: Literal["day", "midnight", "day_and_time"] = "day"
     echo: Literal["full", "no_columns", "thin", "none"] = "full"

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.extraction.attribution import folded
 from tap_supermetrics.extraction.columns import columns_of
+from tap_supermetrics.extraction.page_sizes import PageSizes
+from tap_supermetrics.extraction.remarks import remarks_on
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
@@ -32,36 +34,10 @@ LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0)
 """Waits for results that come later than the status said: submitting the query again is dearer."""
 MAX_VAIN_LOOKS: Final = 3
 """After so many second looks that found nothing, there are no more."""
-REFUSED: Final = 400
-"""HTTP status by which the API refuses a page that is too long."""
-SHORTEST_PAGE: Final = 100
-"""A page of so few rows is not refused for its length."""
 OVERLAP_ROWS: Final = 100
 """So many rows at the end of a page must not begin the next one."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
-
-
-@dataclass(slots=True)
-class PageSizes:
-    """The longest pages that the API gives, learned where it refuses longer ones."""
-
-    longest: int | None = None
-
-    def of(self, report: Report) -> int:
-        """Return how many rows to ask for."""
-        return min(report.page_size, self.longest or report.page_size)
-
-    def halve(self, report: Report, size: int, error: ApiError) -> bool:
-        """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
-        is_refused = error.status == REFUSED and error.fate is not Fate.STOP
-        if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
-            return False
-        if self.of(report) == size:
-            self.longest = max(size // 2, SHORTEST_PAGE)
-            text = "A page of %d rows is refused, %d are asked for; set `page_size` to that. %s"
-            logger.warning(text, size, self.longest, error)
-        return True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,6 +116,7 @@ class Downloader:
                 fields=columns_of(report, pages.echo.fields, pages.width),
                 row_count=pages.row_count,
                 missing=pages.missing,
+                remarks=remarks_on(query, pages.facts),
                 spool=spool,
             )
         except BaseException:
@@ -200,6 +177,7 @@ class _Pages:
         row_count: rows given so far.
         missing: 1 when the total is one more: it counts a header, or a row is missing.
         echo: how the API understood the query.
+        facts: what the API says of the result.
         width: how many columns the first row has; None without rows.
     """
 
@@ -226,11 +204,13 @@ class _Pages:
         self.missing = 0
         self.width: int | None = None
         self.echo = wire.QueryEcho()
+        self.facts = wire.ResultFacts()
 
     def __iter__(self) -> Iterator[bytes]:
         """Ask for page after page until nothing can be missing."""
         answer = self._ask_own()
         self.echo = answer.meta.query or wire.QueryEcho()
+        self.facts = answer.meta.result or wire.ResultFacts()
         if self._total is None and answer.meta.result:
             self._total = answer.meta.result.total_rows
         while True:

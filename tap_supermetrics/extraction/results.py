@@ -60,6 +60,7 @@ class Result:
         fetched_at: when its last page came, with offset.
         fields: how the API placed the fields.
         row_count: number of rows, header not included.
+        remarks: what the API says against its own numbers.
         missing: 1 when the API told one more, which may be a header that it counts.
         spool: the rows, some at a time, as JSON arrays of arrays.
     """
@@ -70,6 +71,7 @@ class Result:
     fetched_at: datetime
     fields: tuple[FieldEcho, ...]
     row_count: int
+    remarks: tuple[str, ...] = ()
     missing: int = 0
     spool: Spool = field(repr=False)
 

@@ -350,6 +350,7 @@ class Run:
                 f"{lost_starts} starts of query batches got no answer; each may have "
                 "run unseen and cost quota"
             )
+        self.summary.notes += self.summary.remarks()
         for line in self.summary.counts():
             logger.info("%s", line)
         for line in self.summary.failures():

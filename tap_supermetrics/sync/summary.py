@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.results import Failed, Left, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.records.convert import Mismatches
+
+logger = logging.getLogger(__name__)
 
 MAX_FAILURES = 50
 """So many lines about failures; of more, only how many."""
@@ -47,6 +50,7 @@ class Summary:
     _tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
     _lost: dict[tuple[str, str, str], list[Failed]] = field(default_factory=dict)
     _lost_reports: dict[str, str] = field(default_factory=dict)
+    _remarks: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def done(self, result: Result, rows: int) -> None:
         """Every record of a result was written."""
@@ -54,6 +58,11 @@ class Summary:
         tally.done += _days(result.dates)
         tally.empty += 0 if rows else _days(result.dates)
         tally.rows += rows
+        for remark in result.remarks:
+            alike = result.query.report, remark
+            self._remarks[alike] = self._remarks.get(alike, 0) + 1
+            if self._remarks[alike] == 1:
+                logger.warning("%s: its rows %s", result.query, remark)
 
     def lost(self, lost: Failed) -> bool:
         """A query failed, or was not asked because the run was stopped.
@@ -89,6 +98,11 @@ class Summary:
             f"for example {found.examples[name]}"
             for name, count in found.counts.items()
         ]
+
+    def remarks(self) -> Iterator[str]:
+        """Tell what the API says against its own numbers, a line for each report and remark."""
+        for (report, remark), count in self._remarks.items():
+            yield f"{report}: the rows of {count:,} queries {remark}"
 
     @property
     def has_lost(self) -> bool:

@@ -189,6 +189,28 @@ def test_a_refused_page_is_halved_and_the_setting_is_named(emulator: Emulator) -
     assert "625 are asked for; set `page_size` to that" in "\n".join(done.log)
 
 
+@pytest.mark.parametrize(
+    ("says", "remark"),
+    [
+        ({"data_sampled": "true"}, "estimates from a sample of the data"),
+        ({"cache_age": 24 * 60.0}, "filled before their last day was over"),
+        ({"data_sampled": "false", "cache_age": 60.0}, None),
+    ],
+    ids=["sampled", "early cache", "neither"],
+)
+def test_what_the_api_says_against_its_own_numbers_is_told(
+    emulator: Emulator, says: dict[str, Any], remark: str | None
+) -> None:
+    emulator.change_options(**says)
+    done = load(emulator)
+
+    is_right_and_cheap(done, emulator)
+    warned = [each for each in done.log if "google_ads, account" in each and f"{remark}" in each]
+    summed = [each for each in done.log if "google_ads: the rows of " in each]
+    assert (len(warned), len(summed)) == ((1, 1) if remark else (0, 0))
+    assert all(f"{remark}" in each for each in summed)
+
+
 # A status that is not found
 
 
