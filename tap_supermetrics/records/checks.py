@@ -66,6 +66,11 @@ class RecordChecks:
         """Number of keys that are held as a set."""
         return len(self._hashes)
 
+    @property
+    def only_day(self) -> str:
+        """The day that all rows have; empty where they may have others."""
+        return str(self.dates.first) if self.dates and self.dates.days == 1 else ""
+
     def check_days(self, days: Iterable[str]) -> None:
         """Hold days of rows against the days that were asked for.
 
@@ -95,16 +100,20 @@ class RecordChecks:
         if len(self._hashes) >= MAX_HASHES:
             self._put_away()
 
-    def check_keys(self, keys: Iterable[Any], count: int) -> None:
+    def check_keys(self, keys: Callable[[], Iterable[Any]], count: int) -> None:
         """Look for keys among each other and among those before them.
 
+        Args:
+            keys: gives them, each time anew.
+            count: how many there are.
+
         Raises:
-            ApiError: KEY_NOT_UNIQUE when two records share a key; none of these keys is then held.
+            ApiError: KEY_NOT_UNIQUE when two records share a key.
         """
-        hashes = {*map(hash, keys)}
-        if len(hashes) != count or not self._hashes.isdisjoint(hashes):
-            raise self._not_unique(None)
-        self._hashes |= hashes
+        expected = len(self._hashes) + count
+        self._hashes.update(map(hash, keys()))
+        if len(self._hashes) != expected:
+            raise self._not_unique(_first_again(keys()))
         if len(self._hashes) >= MAX_HASHES:
             self._put_away()
 
@@ -131,3 +140,12 @@ class RecordChecks:
             f"rows share the key {', '.join(self.whole_key)}{told}; a target would keep one of "
             "them",
         )
+
+
+def _first_again(keys: Iterable[Any]) -> Any:  # noqa: ANN401 - a value, or a tuple of values
+    seen = set()
+    for key in keys:
+        if key in seen:
+            return key
+        seen.add(key)
+    return None

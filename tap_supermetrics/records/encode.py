@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import starmap
-from operator import itemgetter, ne
+from operator import countOf, itemgetter, ne
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
@@ -176,34 +176,46 @@ class _BlockReader:
         """Make and check a record for each row of a block.
 
         Returns:
-            The records; None where a value, a row or a check needs a look at each row.
+            The records; None where a value or a row needs a look at each row.
+
+        Raises:
+            ApiError: KEY_NOT_UNIQUE when two records share a key.
         """
-        if not self._own or _NUL in block:
+        # Most blocks have no escape at all, and one byte is found much faster than six.
+        if not self._own or (b"\\" in block and _NUL in block):
             return None
+        values: dict[str, _Values] | None = None
         try:
             rows = self._rows(block)
-            if self._check_as_they_came(rows, checks):
-                return list(starmap(self._record, rows))
-            values = self._values(rows)
-            self._check(values, checks, len(rows))
+            if not self._are_records(rows, checks):
+                values = self._values(rows)
+                checks.check_days({*values[checks.day]} if checks.day else ())
         except (_Unreadable, ApiError):
             return None
+        if values is None:
+            checks.check_keys(lambda: map(self._key_of, rows), len(rows))
+            return list(starmap(self._record, rows))
+        checks.check_keys(partial(self._keys, values, len(rows)), len(rows))
         return list(map(self._record, *(values[name] for name in self._own)))
 
-    def _check_as_they_came(self, rows: list[tuple[Any, ...]], checks: RecordChecks) -> bool:
-        """Check rows that are records as they are; return False for others, unchecked."""
+    def _are_records(self, rows: list[tuple[Any, ...]], checks: RecordChecks) -> bool:
+        """Return whether rows are records as they came, which their days are checked for."""
         if not self._is_whole:
             return False
         for column, (first, *_) in zip(self._columns, self._readings, strict=True):
             if first.mend is _as_they_are:
                 continue
+            cells = map(itemgetter(column.place), rows)
+            if column.name == checks.day and checks.only_day:
+                if countOf(cells, checks.only_day) != len(rows):
+                    return False
+                continue
             # Of days there are few, and as texts they can be right already.
-            values = {*map(itemgetter(column.place), rows)}
-            if not first.is_days or any(map(ne, values, first.mend([*values]))):
+            days = {*cells}
+            if not first.is_days or any(map(ne, days, first.mend([*days]))):
                 return False
             if column.name == checks.day:
-                checks.check_days(values)
-        checks.check_keys(map(self._key_of, rows), len(rows))
+                checks.check_days(days)
         return True
 
     def _values(self, rows: list[tuple[Any, ...]]) -> dict[str, _Values]:
@@ -222,15 +234,14 @@ class _BlockReader:
             values[DIMENSIONS] = [joined(each, self._blank) for each in zip(*pairs, strict=True)]
         return values
 
-    def _check(self, values: Mapping[str, _Values], checks: RecordChecks, count: int) -> None:
-        if checks.day:
-            checks.check_days({*values[checks.day]})
+    def _keys(self, values: Mapping[str, _Values], count: int) -> Iterable[Any]:
         columns = [
             list(map(make, values[name])) if make else values[name]
             for name, make in self._in_key.items()
         ]
-        keys: Iterable[Any] = zip(*columns, strict=True) if columns else [()] * count
-        checks.check_keys(columns[0] if len(columns) == 1 else keys, count)
+        if len(columns) == 1:
+            return columns[0]
+        return zip(*columns, strict=True) if columns else [()] * count
 
     def _rows(self, block: bytes) -> list[tuple[Any, ...]]:
         try:
@@ -281,14 +292,14 @@ class LineFormat:
             blocks: its rows, some at a time, as JSON arrays of arrays.
 
         Raises:
-            ApiError: as `RecordReader.all_records`, after the lines before the bad row.
+            ApiError: as `RecordReader.all_records`; of the block with the bad row nothing is made.
         """
         block_reader = self._block_reader(reader)
         shared = _joined({n: value for n, value in reader.shared.items() if self.is_selected(n)})
         for block in blocks:
             records = block_reader.records(block, reader.checks)
             if records is None:
-                yield from self._row_by_row(reader, block)
+                yield self._row_by_row(reader, block)
             elif records:
                 yield self._framed(records, shared)
         reader.checks.finish()
@@ -300,18 +311,13 @@ class LineFormat:
             self._readers[layout] = _BlockReader(reader, self.is_selected)
         return self._readers[layout]
 
-    def _row_by_row(self, reader: RecordReader, block: bytes) -> Iterator[Lines]:
-        records: list[dict[str, Any]] = []
-        refused: ApiError | None = None
-        try:
-            for record in reader.records(rows_of(block)):
-                records.append({n: value for n, value in record.items() if self.is_selected(n)})  # noqa: PERF401 - those before a bad row count
-        except ApiError as error:
-            refused = error
-        if records:
-            yield self._framed(records)
-        if refused:
-            raise refused
+    def _row_by_row(self, reader: RecordReader, block: bytes) -> Lines:
+        return self._framed(
+            [
+                {name: value for name, value in record.items() if self.is_selected(name)}
+                for record in reader.records(rows_of(block))
+            ]
+        )
 
     def _framed(self, records: Sequence[Any], shared: bytes = b"") -> Lines:
         """Put each record into its message. JSON has no line breaks but those between lines."""

@@ -275,7 +275,7 @@ def test_a_history_that_fails_does_not_hold_back_the_days_after_it(
 @pytest.mark.parametrize(
     ("mistake", "code"),
     [
-        ({"types": {"Campaignname": "int.number.value"}}, "TYPE_MISMATCH"),
+        ({"types": {"Cost": "string.time.date"}}, "TYPE_MISMATCH"),
         ({"key_properties": ["_sm_account_id", "Date"]}, "KEY_NOT_UNIQUE"),
     ],
     ids=["types", "key"],

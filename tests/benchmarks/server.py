@@ -101,6 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(
                 {}, [{"field_id": name, "field_name": name, **_TYPES[name]} for name in FIELDS]
             )
+        elif parts.path.endswith("/query/accounts"):
+            accounts = [{"account_id": ACCOUNT, "account_name": "Shop", "group_name": ""}]
+            self._answer({}, [{"ds_user": "", "accounts": accounts}])
         elif match := re.search(r"/query/batch/(\w+)/status$", parts.path):
             queries = self.batches[match[1]]
             progress = {"queued": 0, "running": 0, "success": len(queries), "failure": 0}

@@ -87,7 +87,7 @@ def test_a_key_that_tells_rows_apart_changes_nothing(way: Any, key: tuple[str, .
 @pytest.mark.parametrize("key", [("Day",), (DATE,), ("Name",), ("Clicks",), ("Rate",)])
 def test_a_key_that_rows_share_is_refused(way: Any, key: tuple[str, ...]) -> None:  # noqa: ANN401 - a function
     with pytest.raises(ApiError, match=f"KEY_NOT_UNIQUE: rows share the key {key[0]}, for"):
-        way(reader_of(*key), blocks_of(ROWS))
+        way(reader_of(*key), blocks_of(ROWS, 3))
 
 
 @WAYS

@@ -538,7 +538,8 @@ def test_text_keeps_every_value(cell: Cell) -> None:
     if isinstance(cell, float):
         assert float(found) == cell
     elif isinstance(cell, (str, int)) and not isinstance(cell, bool):
-        assert found == str(cell)
+        # But a NUL, which targets refuse; what is empty then is a blank.
+        assert found == (str(cell).replace("\0", "") or None)
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
