@@ -199,9 +199,9 @@ class Client(Transport):
         page = wire.page_of(offset, wire.MAX_QUERIES_PER_BATCH)
         return self._get(wire.status_path(batch_id), list[wire.BatchQuery], page)
 
-    def cancel_batch(self, batch_id: str) -> None:
+    def cancel_batch(self, batch_id: str) -> wire.BatchInformation:
         """Stop a query batch; what it collected stays readable ("Cancel batch run")."""
-        self.request("DELETE", wire.batch_path(batch_id), wire.Batch)
+        return self.request("DELETE", wire.batch_path(batch_id), wire.BatchInformation).data
 
     # Single queries, and the results of both
 

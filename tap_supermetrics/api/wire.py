@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -143,15 +142,6 @@ class ResultFacts(msgspec.Struct, kw_only=True):
     data_sampled: bool | None = None
     cache_used: bool | None = None
     cache_time: str | None = None
-
-    @property
-    def cached_at(self) -> datetime | None:
-        """Time of the numbers, with offset, where they come from the API's cache."""
-        try:
-            moment = datetime.fromisoformat((self.cache_time or "").replace("Z", "+00:00"))
-        except ValueError:
-            return None
-        return moment if self.cache_used and moment.tzinfo else None
 
 
 class Progress(msgspec.Struct, kw_only=True):

@@ -134,7 +134,7 @@ def finished(query: EmulatedQuery, options: Options) -> Answer:
             "total_columns": columns,
             "total_rows": rows,
             "run_seconds": round((query.ended or 0.0) - (query.started or 0.0), 3),
-            "data_sampled": options.data_sampled or None,
+            "data_sampled": {"true": True, "false": False}.get(options.data_sampled),
             **_cache_of(query, options),
         },
     }
@@ -142,9 +142,8 @@ def finished(query: EmulatedQuery, options: Options) -> Answer:
 
 def _cache_of(query: EmulatedQuery, options: Options) -> Answer:
     asked = str(query.params.get("cache_minutes"))
-    most = int(asked) if asked.isdecimal() else math.inf
-    is_used = 0 < options.cache_hours * 60 <= most
-    made = (query.ended or 0.0) - options.cache_hours * 3600
+    is_used = 0 < options.cache_age <= (int(asked) if asked.isdecimal() else math.inf)
+    made = (query.ended or 0.0) - options.cache_age * 60
     return {"cache_used": is_used, "cache_time": iso(made) if is_used else None}
 
 

@@ -32,9 +32,6 @@ class Options:
         results_ready_after_seconds: Results are not found for so long after the query stopped.
         rate_headers: `X-RateLimit-Limit` and `-Remaining` in every answer, as the API's schema
             says; they count `requests_per_second`, or else 5000 requests a real hour.
-        data_sampled: Whether results say that the data source estimated their numbers.
-        cache_hours: Age of the cached results that queries are answered with, unless they ask for
-            younger ones by `cache_minutes`; 0 for no cache.
         accounts_age: Minutes since the lists of accounts were fetched; they lack what came since,
             unless `cache_minutes` asks for younger ones ("Get accounts").
         row_quota: Rows per run of the emulator after which queries fail with
@@ -75,6 +72,9 @@ class Options:
         results_limit_max: Longest page of `query/results`; 0 for any.
         results_limit_over_maximum: A longer page is clamped, or refused with 400. Not known.
         results_next: `paginate.next` of `query/results` is given, or always null. Not known.
+        data_sampled: `data_sampled` of a result, null where it is not known, as was seen.
+        cache_age: Minutes since a result was cached, as `cache_used` and `cache_time` say; 0 for a
+            result that came from no cache.
         header: A header row comes as asked; or always, though `no_headers` is repeated as set; or
             alone where a result is empty. Not known.
         clean_dates: Cells of `string.time.date` are days, or midnights written as ISO 8601, or as
@@ -133,8 +133,6 @@ class Options:
     results_ready_after_seconds: float = 0.0
     rate_headers: bool = False
     accounts_age: float = 10.0
-    data_sampled: bool = False
-    cache_hours: float = 0.0
     row_quota: int = 0
     daily_query_limit: int = 0
     license_history_days: int = 0
@@ -161,6 +159,8 @@ class Options:
     results_limit_max: int = 0
     results_limit_over_maximum: Literal["clamp", "refuse"] = "clamp"
     results_next: Literal["given", "null"] = "given"
+    data_sampled: Literal["null", "false", "true"] = "null"
+    cache_age: float = 0.0
     header: Literal["as_asked", "always", "of_empty"] = "as_asked"
     clean_dates: Literal["day", "midnight", "day_and_time"] = "day"
     echo: Literal["full", "no_columns", "thin", "none"] = "full"

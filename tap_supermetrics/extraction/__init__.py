@@ -16,6 +16,7 @@ batches        query batches: submitted, polled, settled
 async_queries  queries one by one: the same
 downloads      the pages of a result, counted and checked, into a spool
 audit          what is kept of a query batch beside its status
+page_sizes     the longest pages that the API gives
 columns        which column of a result is which field
 attribution    which entry of a batch's status is which query
 unsplit        split information that a status leaves out or tells otherwise

@@ -332,7 +332,8 @@ def cancel_batches(client: Client, batch_ids: Iterable[str]) -> None:
     """Cancel batches as well as possible; what they collected stays readable."""
     for batch_id in batch_ids:
         try:
-            client.cancel_batch(batch_id)
+            information = client.cancel_batch(batch_id)
             logger.info("Query batch %s cancelled", batch_id)
+            logger.info("Query batch %s", information.story)
         except ApiError as error:  # noqa: PERF203 - one batch must not keep the others running
             logger.warning("Query batch %s could not be cancelled: %s", batch_id, error)

@@ -6,20 +6,21 @@ import logging
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.extraction.attribution import folded
 from tap_supermetrics.extraction.columns import columns_of
+from tap_supermetrics.extraction.page_sizes import PageSizes
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
     from tap_supermetrics.api.answers import Answer
     from tap_supermetrics.api.client import Client
@@ -32,36 +33,10 @@ LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0)
 """Waits for results that come later than the status said: submitting the query again is dearer."""
 MAX_VAIN_LOOKS: Final = 3
 """After so many second looks that found nothing, there are no more."""
-REFUSED: Final = 400
-"""HTTP status by which the API refuses a page that is too long."""
-SHORTEST_PAGE: Final = 100
-"""A page of so few rows is not refused for its length."""
 OVERLAP_ROWS: Final = 100
 """So many rows at the end of a page must not begin the next one."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
-
-
-@dataclass(slots=True)
-class PageSizes:
-    """The longest pages that the API gives, learned where it refuses longer ones."""
-
-    longest: int | None = None
-
-    def of(self, report: Report) -> int:
-        """Return how many rows to ask for."""
-        return min(report.page_size, self.longest or report.page_size)
-
-    def halve(self, report: Report, size: int, error: ApiError) -> bool:
-        """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
-        is_refused = error.status == REFUSED and error.fate is not Fate.STOP
-        if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
-            return False
-        if self.of(report) == size:
-            self.longest = max(size // 2, SHORTEST_PAGE)
-            text = "A page of %d rows is refused, %d are asked for; set `page_size` to that. %s"
-            logger.warning(text, size, self.longest, error)
-        return True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -256,7 +231,7 @@ class _Pages:
 
     def _note(self, facts: wire.ResultFacts) -> None:
         self.is_sampled = self.is_sampled or bool(facts.data_sampled)
-        self.cached_at = self.cached_at or facts.cached_at
+        self.cached_at = self.cached_at or _cached_at(facts)
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
         """A page in blocks, which must not be the same as those of a page before."""
@@ -375,6 +350,15 @@ class _Pages:
         self.missing = extra
         if extra and self._saw_end:
             self._looked.add(self._report.ds_id)
+
+
+def _cached_at(facts: wire.ResultFacts) -> datetime | None:
+    """Return when numbers from the API's cache were made, with offset ("Get data")."""
+    try:
+        moment = datetime.fromisoformat((facts.cache_time or "").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if facts.cache_used and moment.tzinfo else None
 
 
 def incomplete(total: int, rows: int) -> ApiError:

@@ -279,6 +279,18 @@ def test_a_batch_that_somebody_cancelled_is_named_so(
     assert len(ended) == NEEDED
 
 
+def test_a_batch_that_the_tap_cancels_has_its_line_too(emulator: Emulator) -> None:
+    emulator.inject(Fault(effect="fail_query", code="QUERY_ERROR"))
+    emulator.inject(Fault(effect="hang_query", times=None))
+    done = load(emulator, on_failure="stop", mode="batch")
+
+    (batch,) = emulator.batches
+    story = f"{batch.batch_id} ({batch.description}): {NEEDED} queries, scheduled "
+    lines = [each for each in done.log if story in each]
+    assert lines
+    assert all(", cancelled 2024-06-10T0" in each for each in lines)
+
+
 @pytest.mark.parametrize(
     ("mode", "told"),
     [("async", "; the license's queue holds "), ("batch", "; 1 query batches wait to be run")],

@@ -111,6 +111,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(
                 {"status_code": "STOPPED", "progress": progress, "paginate": paginate}, queries
             )
+        elif match := re.search(r"/query/batch/(\w+)$", parts.path):
+            amount = len(self.batches[match[1]])
+            told = {"batch_id": match[1], "status_code": "STOPPED", "query_amount": amount}
+            self._answer({}, told)
         else:
             self._result(parameters)
 
@@ -120,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.batches[batch_id] = [
             self._query(batch_id, number, account, day)
             for number, item in enumerate(body["queries"], 1)
-            for account in item["ds_accounts"]
+            for account in _listed(item["ds_accounts"])
             for day in _days(item["start_date"], item["end_date"])
         ]
         amount = len(self.batches[batch_id])
@@ -172,6 +176,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    """Lists come as texts too."""
+    return value.split(",") if isinstance(value, str) else value
 
 
 def _days(first: str, last: str) -> Iterator[str]:

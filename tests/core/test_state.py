@@ -130,6 +130,7 @@ def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
         "query_hash": "9f1c2a7e",
         "request_hash": "",
         "key_properties": [],
+        "types": {},
         "query_batches": [],
         "async_run": None,
         "not_before": None,

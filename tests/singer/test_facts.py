@@ -24,7 +24,7 @@ DATES = {"start_date": "2024-06-05", "end_date": "2024-06-09"}
 
 @pytest.mark.parametrize("mode", ["batch", "async"])
 def test_estimates_are_told_once_a_report(tmp_path: Path, mode: str) -> None:
-    with Emulator(options=Options(clock_factor=200.0, now=NOW, data_sampled=True)) as emulator:
+    with Emulator(options=Options(clock_factor=200.0, now=NOW, data_sampled="true")) as emulator:
         ended = sync(config_for(emulator, [REPORT], **DATES, mode=mode), tmp_path, Target())
 
     assert ended.code == 0, ended.stderr
@@ -35,11 +35,11 @@ def test_estimates_are_told_once_a_report(tmp_path: Path, mode: str) -> None:
 def test_a_day_that_was_cached_before_it_was_over_is_read_again(tmp_path: Path) -> None:
     """The cache is six hours old at four in the morning: of yesterday it has two hours too few."""
     target = Target()
-    with Emulator(options=Options(clock_factor=200.0, now=NOW, cache_hours=6.0)) as emulator:
+    with Emulator(options=Options(clock_factor=200.0, now=NOW, cache_age=360.0)) as emulator:
         config = config_for(emulator, [REPORT], **DATES, lookback_days=0)
         first = sync(config, tmp_path, target)
         days = len(emulator.queries)
-        emulator.change_options(cache_hours=0.0)
+        emulator.change_options(cache_age=0.0)
         second = sync(config, tmp_path, target)
         read_again = emulator.queries[days:]
         third = sync(config, tmp_path, target)
@@ -53,7 +53,7 @@ def test_a_day_that_was_cached_before_it_was_over_is_read_again(tmp_path: Path) 
 
 
 def test_days_asked_for_without_the_cache_are_covered_at_once(tmp_path: Path) -> None:
-    with Emulator(options=Options(clock_factor=200.0, now=NOW, cache_hours=6.0)) as emulator:
+    with Emulator(options=Options(clock_factor=200.0, now=NOW, cache_age=360.0)) as emulator:
         config = config_for(emulator, [REPORT], **DATES, lookback_days=0, require_fresh_days=1)
         ended = sync(config, tmp_path, Target())
 

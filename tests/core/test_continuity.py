@@ -1,0 +1,103 @@
+"""What was loaded, held against what is to be loaded: the key, and the types of columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_supermetrics.api.wire import FieldInfo
+from tap_supermetrics.errors import TapError
+from tap_supermetrics.records.schema import (
+    RecordSchema,
+    ValueKind,
+    data_type_of,
+    kind_of,
+    record_schema,
+)
+from tap_supermetrics.sync.continuity import check_key, learn_types, type_changes
+from tap_supermetrics.sync.state import ReportState, report_state
+from tests.core.reports import report
+
+KINDS = st.sampled_from([*ValueKind])
+
+
+def known(state: ReportState) -> ReportState:
+    """Write a state and read it again."""
+    mistakes: list[str] = []
+    read = report_state(state.to_json(), "ads", "Date", None, mistakes)
+    assert not mistakes
+    return read
+
+
+def schema_of(metric: ValueKind, dimension: ValueKind = ValueKind.TEXT, **own: Any) -> RecordSchema:  # noqa: ANN401 - any setting
+    kinds = {"Date": ValueKind.DATE, "Campaign": dimension, "Clicks": metric}
+    listed = [
+        FieldInfo(
+            field_id=name,
+            field_type="met" if name == "Clicks" else "dim",
+            data_type=data_type_of(kind),
+        )
+        for name, kind in kinds.items()
+    ]
+    return record_schema(report(fields=[*kinds], **own), listed)
+
+
+def loaded(schema: RecordSchema) -> ReportState:
+    state = ReportState(replication_key="Date", start=None, key_properties=schema.key_properties)
+    learn_types(report(), schema, state)
+    return known(state)
+
+
+@given(KINDS)
+def test_a_data_type_is_known_for_every_kind(kind: ValueKind) -> None:
+    assert kind_of(data_type_of(kind)) is kind
+
+
+@given(KINDS, KINDS)
+def test_a_type_that_the_target_may_not_hold_is_told_until_somebody_acts(
+    was: ValueKind, now: ValueKind
+) -> None:
+    state, asked = loaded(schema_of(was)), report(fields=["Date", "Campaign", "Clicks"])
+    is_harmless = was is now or (was, now) == (ValueKind.NUMBER, ValueKind.INTEGER)
+    for _ in range(2):  # as many nights
+        told = [*type_changes(asked, schema_of(now), state)]
+        learn_types(asked, schema_of(now), state)
+        assert bool(told) is not is_harmless
+        assert all(data_type_of(was) in each and data_type_of(now) in each for each in told)
+
+    pinned = report(fields=["Date", "Campaign", "Clicks"], types={"Clicks": data_type_of(now)})
+    assert not [*type_changes(pinned, schema_of(now), state)]
+    learn_types(pinned, schema_of(now), state)
+    assert not [*type_changes(asked, schema_of(now), state)]
+
+
+@given(st.sampled_from([ValueKind.INTEGER, ValueKind.NUMBER, ValueKind.DATE]))
+def test_another_type_in_the_key_is_refused_with_the_old_one(now: ValueKind) -> None:
+    state = loaded(schema_of(ValueKind.INTEGER))
+    wanted = r"Campaign of its key was text .*`types: \{Campaign: string.text.value\}`"
+    with pytest.raises(TapError, match=wanted):
+        check_key(report(), schema_of(ValueKind.INTEGER, now), state)
+
+    check_key(report(), schema_of(ValueKind.INTEGER, ValueKind.TEXT), state)
+
+
+def test_the_key_of_an_older_version_is_refused_with_the_setting_that_gives_it() -> None:
+    """Dimensions that are no texts were in the key by themselves, and are joined now."""
+    old = ("_sm_account_id", "Date", "Campaign")
+    state = known(ReportState(replication_key="Date", start=None, key_properties=old))
+    numbers = schema_of(ValueKind.INTEGER, ValueKind.INTEGER)
+    with pytest.raises(TapError, match=r"`key_properties: \[_sm_account_id, Date, Campaign\]`"):
+        check_key(report(), numbers, state)
+
+    kept = schema_of(ValueKind.INTEGER, ValueKind.INTEGER, key_properties=list(old))
+    check_key(report(), kept, state)
+
+
+def test_a_state_without_types_learns_them_without_a_word() -> None:
+    state = known(ReportState(replication_key="Date", start=None))
+    assert not [*type_changes(report(), schema_of(ValueKind.INTEGER), state)]
+    learn_types(report(), schema_of(ValueKind.INTEGER), state)
+    assert state.types == {"Date": "date", "Campaign": "text", "Clicks": "integer"}
