@@ -22,6 +22,7 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.encode import LineFormat
+from tap_supermetrics.records.periods import doubts_of_window
 from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types
 from tap_supermetrics.singer.inputs import in_one_line
 from tap_supermetrics.sync.run import utc_now
@@ -75,7 +76,7 @@ class ReportStream(Stream):
         self._fixed = frozenset(each.name for each in schema.other_dimensions)
         self.primary_keys = schema.key_properties
         self.replication_key = schema.replication_key or None
-        for doubt in schema.doubts():
+        for doubt in (*schema.doubts(), *doubts_of_window(report, schema)):
             logger.warning("%s.%s", report.path, doubt)
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature

@@ -1,0 +1,122 @@
+"""Weeks, months, quarters and years that a report reads in part, because its window moves.
+
+A report without the day of its rows is read whole by every run, and its rows are those of periods.
+A period at the edge of the window is a part of it. When the window moves on, a week goes from seven
+days to six, then five, and the target believes each. When it jumps, the last day of a month stays
+as it was in the middle of that day. So the user is told, and which setting gives whole periods.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.records.schema import ValueKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_supermetrics.model import Report
+    from tap_supermetrics.records.schema import RecordSchema
+
+
+class Period(Enum):
+    """A stretch of days of which a report has one row."""
+
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+_OF_NAMES: Final = (
+    # The smallest counts: `Year & week` are weeks.
+    ("week", Period.WEEK),
+    ("month", Period.MONTH),
+    ("quarter", Period.QUARTER),
+    ("year", Period.YEAR),
+)
+_NO_PERIOD: Final = re.compile("(day|hour)(s)?of")
+"""`Day of week` has values of any window."""
+_TIME: Final = "string.time."
+_WHOLE: Final = {
+    Period.WEEK: {Period.WEEK},
+    Period.MONTH: {Period.MONTH},
+    Period.YEAR: {Period.MONTH, Period.QUARTER, Period.YEAR},
+}
+"""The periods that a range of whole weeks, months or years has no part of."""
+
+
+def period_of(name: str, data_type: str) -> Period | None:
+    """Return the period that a field tells; None for other fields.
+
+    Source: Supermetrics docs, "Field data types": `string.time.yearweek`, `.month`, `.year`; for
+    quarters there is none, so that the name has to tell.
+    """
+    folded = data_type.casefold()
+    text = folded.removeprefix(_TIME) if folded.startswith(_TIME) else ""
+    letters = "".join(filter(str.isalpha, name.casefold()))
+    if _NO_PERIOD.search(text) or _NO_PERIOD.search(letters):
+        return None
+    found = (period for word, period in _OF_NAMES if word in text)
+    of_name = (period for word, period in _OF_NAMES if text and word in letters)
+    is_quarter = re.fullmatch("(year(of)?)?quarter(ofyear)?", letters)
+    return next(found, None) or (Period.QUARTER if is_quarter else next(of_name, None))
+
+
+def doubts_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
+    """Name what the window of a report that is read whole makes of its periods.
+
+    Args:
+        report: the report.
+        schema: of its records.
+    """
+    if schema.replication_key:
+        return
+    dimensions = [each for each in schema.fields if each.is_dimension]
+    found = {period_of(each.name, each.data_type) for each in dimensions}
+    periods = [each for each in Period if each in found]
+    if report.date_range_type:
+        has_days = any(each.kind is ValueKind.DATE for each in dimensions)
+        yield from _doubts_of_range(report.date_range_type, periods, has_days=has_days)
+    elif periods and report.start_date and report.start_date.fixed is None:
+        yield (
+            f"start_date: it moves, and the report has no day, so that its first {periods[0].value}"
+            " is read in part and its rows shrink each night; set a fixed day on which one begins, "
+            "or add the day to `fields`"
+        )
+    elif report.start_date and report.start_date.fixed and (cut := _cut(report, periods)):
+        yield (
+            f"start_date: {report.start_date.fixed} is in the middle of a {cut.value}, whose rows "
+            "then are of a part; set the day on which it begins"
+        )
+
+
+def _cut(report: Report, periods: list[Period]) -> Period | None:
+    """Return a period that a fixed first day is in the middle of. Weeks begin on any day."""
+    day = report.start_date.fixed if report.start_date else None
+    begins = {
+        Period.MONTH: lambda d: d.day == 1,
+        Period.QUARTER: lambda d: d.day == 1 and d.month % 3 == 1,
+        Period.YEAR: lambda d: d.day == 1 and d.month == 1,
+    }
+    return next((each for each in periods if each in begins and not begins[each](day)), None)
+
+
+def _doubts_of_range(range_type: str, periods: list[Period], *, has_days: bool) -> Iterator[str]:
+    """Source of the types: Supermetrics docs, "Date range types"."""
+    unit = next((each for word, each in _OF_NAMES if word in range_type), None)
+    whole = _WHOLE.get(unit, set()) if unit else set()
+    if part := next((each for each in periods if each not in whole), None):
+        yield (
+            f"date_range_type: {range_type} begins or ends in the middle of a {part.value}, whose "
+            "rows then are of a part and change as the range moves; use a range of whole "
+            f"{part.value}s, or add the day to `fields`"
+        )
+    elif range_type == "today" or (range_type.endswith("_inc") and range_type[:4] == "this"):
+        what = "its last day" if has_days or periods else "it"
+        yield (
+            f"date_range_type: {range_type} jumps when it is over, so that {what} stays as it was "
+            "in the middle of that day; use a range that ends yesterday, or `start_date`"
+        )

@@ -1,0 +1,135 @@
+"""Periods at the edge of a window are parts: what a table then holds, and who is told."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_supermetrics.api.wire import FieldInfo
+from tap_supermetrics.records.periods import Period, doubts_of_window, period_of
+from tap_supermetrics.records.schema import record_schema
+from tests.core.reports import report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DAY = timedelta(days=1)
+FIELDS = {
+    "Yearweek": "string.time.yearweek",
+    "Yearmonth": "string.time.yearmonth",
+    "Year": "string.time.year",
+    "Quarter": "string.text.value",
+    "Dayofweek": "string.time.dayofweek",
+    "Date": "string.time.date",
+    "Clicks": "int.number.value",
+}
+PERIODS: dict[str, Callable[[date], object]] = {
+    "Yearweek": lambda day: day.isocalendar()[:2],
+    "Yearmonth": lambda day: (day.year, day.month),
+    "Quarter": lambda day: (day.year, (day.month - 1) // 3),
+    "Year": lambda day: day.year,
+}
+
+
+def told(fields: Sequence[str], **own: object) -> list[str]:
+    asked = report(fields=[*fields, "Clicks"], **own)
+    listed = [
+        FieldInfo(
+            field_id=name, field_type="met" if name == "Clicks" else "dim", data_type=data_type
+        )
+        for name, data_type in FIELDS.items()
+    ]
+    return [*doubts_of_window(asked, record_schema(asked, listed))]
+
+
+@pytest.mark.parametrize(
+    ("name", "data_type", "period"),
+    [
+        ("YearWeekISO", "string.time.yearweekiso", Period.WEEK),
+        ("x", "string.time.week_iso", Period.WEEK),
+        ("x", "string.time.month", Period.MONTH),
+        ("Year", "string.time.year", Period.YEAR),
+        ("year_quarter", "string.text.value", Period.QUARTER),
+        ("WeekStart", "string.time.date", Period.WEEK),
+        ("Dayofweek", "string.time.dayofweek", None),
+        ("Day of month", "string.text.value", None),
+        ("Date", "string.time.date", None),
+        ("Birth year", "string.text.value", None),
+        ("Hour", "string.time.hour", None),
+    ],
+)
+def test_a_field_tells_its_period(name: str, data_type: str, period: Period | None) -> None:
+    assert period_of(name, data_type) is period
+
+
+@given(
+    st.sampled_from([*PERIODS]),
+    st.one_of(
+        st.integers(3, 200),
+        st.dates(date(2022, 1, 1), date(2023, 12, 1)),
+        st.sampled_from([date(2022, 1, 1), date(2023, 1, 1), date(2023, 4, 1), date(2023, 5, 1)]),
+    ),
+)
+def test_whoever_gets_a_part_for_a_whole_was_told(name: str, start: int | date) -> None:
+    """Every day has one click; a year of nights, upserted."""
+    period, table = PERIODS[name], dict[object, int]()
+    whole = dict[object, int]()
+    for number in range(1200):
+        day = date(2021, 12, 1) + timedelta(days=number)
+        whole[period(day)] = whole.get(period(day), 0) + 1
+    for night in range(200):
+        today = date(2024, 1, 10) + timedelta(days=night)
+        first = start if isinstance(start, date) else today - timedelta(days=start)
+        found = dict[object, int]()
+        for number in range((today - first).days):
+            day = first + timedelta(days=number)
+            found[period(day)] = found.get(period(day), 0) + 1
+        table |= found
+    over = [each for each in table if each != period(today) and each != period(today - DAY)]
+    is_cut = any(table[each] < whole[each] for each in over)
+
+    given_start = str(start) if isinstance(start, date) else f"{start} days ago"
+    warned = told([name], start_date=given_start)
+    if name == "Yearweek" and isinstance(start, date):
+        assert not warned  # weeks begin on any day, and this one stays as it is
+    else:
+        assert bool(warned) or not is_cut
+        assert not warned or "start_date" in warned[0]
+    if isinstance(start, date) and not is_cut:
+        assert not warned
+
+
+@pytest.mark.parametrize(
+    ("range_type", "fields", "word"),
+    [
+        ("last_30_days", ["Yearweek"], "of a week"),
+        ("last_4_weeks_mon_sun", ["Yearweek"], ""),
+        ("last_4_weeks_mon_sun", ["Yearmonth"], "of a month"),
+        ("last_3_months", ["Yearmonth"], ""),
+        ("last_3_months", ["Quarter"], "of a quarter"),
+        ("last_2_years", ["Quarter"], ""),
+        ("this_month", ["Yearmonth"], ""),
+        ("this_month_inc", ["Yearmonth"], "jumps"),
+        ("this_month_inc", ["Date"], "jumps"),
+        ("this_year_inc", [], "jumps"),
+        ("today", ["Date"], "jumps"),
+        ("last_30_days", ["Date"], ""),
+        ("last_30_days_inc", ["Date"], ""),
+        ("yesterday", ["Date"], ""),
+        ("last_30_days", ["Dayofweek"], ""),
+    ],
+)
+def test_a_range_of_the_api_that_cuts_periods_is_told(
+    range_type: str, fields: list[str], word: str
+) -> None:
+    found = told(fields, date_range_type=range_type)
+    assert bool(found) is bool(word)
+    assert all(word in each and "date_range_type" in each for each in found)
+
+
+def test_a_report_by_day_has_no_such_doubts() -> None:
+    assert not told(["Date", "Yearweek"], start_date="14 days ago")
