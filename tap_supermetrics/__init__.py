@@ -1,8 +1,10 @@
 """Singer tap for the Supermetrics API. The map, top to bottom; each imports only what is below it.
 
 ```
-tap          command line, wiring, signals, exit codes                      Singer
+__main__     command line: Singer options, or a command; errors in one line
+tap          settings, discovery, one run, signals                          Singer
 streams      a report as a Singer stream                                    Singer
+commands/    what a person asks before, during and after a run
 singer/      what comes in and goes out: catalog, maps, lines on stdout     Singer
 sync/        settings and state -> records -> state and summary
 extraction/  runs a plan: query batches, downloads, spool                   threads

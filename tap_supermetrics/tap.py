@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import atexit
 import fnmatch
-import gc
 import logging
 import signal
-import sys
-import warnings
 from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -22,6 +19,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
+from tap_supermetrics.commands.connection import Connection
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.config import config_schema
@@ -43,6 +41,7 @@ from tap_supermetrics.sync.run import Run, utc_now
 from tap_supermetrics.sync.state import check_state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
     import click
@@ -121,6 +120,38 @@ class TapSupermetrics(Tap):
         if mistakes:
             raise SettingsError(mistakes)
         return found
+
+    def read_settings(self, config: dict[str, Any]) -> None:
+        """Read a configuration, as the start of a run does.
+
+        Raises:
+            SettingsError: with every mistake.
+        """
+        self._config = config
+        self._validate_config()
+
+    @classmethod
+    def connected(cls, paths: Sequence[str], *, needs_reports: bool) -> Connection:
+        """Return settings and API without the streams, which no command needs.
+
+        Args:
+            paths: configuration files; `ENV` for the environment.
+            needs_reports: whether a configuration without `queries` is a mistake.
+
+        Raises:
+            SettingsError: with every mistake.
+        """
+        given = _read_config(paths)
+        config = {**given.config, **(cls._env_var_config if given.parse_env else {})}
+        tap = cls.__new__(cls)
+        if (access := Settings.connection_of(config)) and not (
+            needs_reports or "queries" in config
+        ):
+            # Who looks for ids has no reports yet.
+            tap.settings = Settings(api_url=access[0], api_key=access[1], reports=())
+        else:
+            tap.read_settings(config)
+        return Connection(settings=tap.settings, client=tap.client, lookups=tap.lookups)
 
     @property
     def client(self) -> Client:
@@ -295,6 +326,16 @@ class TapSupermetrics(Tap):
     # Command line
 
     @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command line of Singer, whose help tells of the other commands."""
+        command = super().get_singer_command()
+        command.epilog = (
+            "Beside these: accounts, fields, check, plan, coverage. They cost nothing; "
+            "`tap-supermetrics accounts --help` tells more."
+        )
+        return command
+
+    @classmethod
     def invoke(  # type: ignore[override]
         cls,
         *,
@@ -333,16 +374,20 @@ class TapSupermetrics(Tap):
         ctx.exit()
 
     @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401 - the SDK's own type
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401, ARG003 - the SDK's signature
         """Read the configuration files.
 
         Raises:
             SettingsError: a file is missing or no JSON.
         """
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError) as error:
-            raise SettingsError([f"--config: expected JSON objects ({error})"]) from None
+        return _read_config(value)
+
+
+def _read_config(paths: Sequence[str]) -> _ConfigInput:
+    try:
+        return _ConfigInput.from_cli_args(*paths)
+    except (OSError, ValueError, TypeError) as error:
+        raise SettingsError([f"--config: expected JSON objects ({error})"]) from None
 
 
 def _settings_of_sdk() -> dict[str, Any]:
@@ -355,24 +400,3 @@ def _settings_of_sdk() -> dict[str, Any]:
 def _ignore_further_signals() -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
-
-
-def main() -> None:
-    """Entry point: what the user or the API got wrong ends in one line, never in a traceback."""
-    # What is imported stays: no collection needs to look at it again.
-    gc.freeze()
-    # Meltano has Python tell of files that an early end leaves open, after what the end is due to.
-    warnings.simplefilter("ignore", ResourceWarning)
-    try:
-        TapSupermetrics.cli()
-    except SettingsError as error:
-        for mistake in error.mistakes:
-            logger.critical("%s", mistake)
-        sys.exit(error.exit_code)
-    except (TapError, InterruptedRun) as error:
-        logger.critical("%s", error)
-        sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()

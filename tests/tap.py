@@ -22,7 +22,7 @@ METADATA = ("_sm_account_id", "_sm_date", "_sm_fetched_at", "_sm_schedule_id")
 
 def command(*arguments: str) -> list[str]:
     """The command line of the tap under this very Python."""
-    return [sys.executable, "-m", "tap_supermetrics.tap", *arguments]
+    return [sys.executable, "-m", "tap_supermetrics", *arguments]
 
 
 @dataclass(slots=True)

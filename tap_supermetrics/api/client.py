@@ -57,16 +57,17 @@ class Client(Transport):
         self, ds_id: str, ds_users: object = None, max_age_minutes: int = listings.MAX_AGE_MINUTES
     ) -> tuple[listings.AccountInfo, ...]:
         """Return all accounts of a data source, each once, in their order ("Get accounts")."""
-        listed = self._login_accounts(ds_id, ds_users, max_age_minutes)
+        listed = self.login_accounts(ds_id, ds_users, max_age_minutes)
         return tuple({each.id: each for login in listed for each in login.accounts}.values())
 
     def logins(self, ds_id: str) -> dict[str, str]:
         """Return all logins of a data source, and what people know each by ("Get accounts")."""
-        return {str(each.ds_user): each.shown for each in self._login_accounts(ds_id)}
+        return {str(each.ds_user): each.shown for each in self.login_accounts(ds_id)}
 
-    def _login_accounts(
+    def login_accounts(
         self, ds_id: str, ds_users: object = None, max_age_minutes: int = listings.MAX_AGE_MINUTES
     ) -> list[listings.LoginAccounts]:
+        """Return the accounts of each login of a data source ("Get accounts")."""
         parameters = listings.logins_parameters(ds_id, ds_users, max_age_minutes)
         return self._get(listings.ACCOUNTS_PATH, list[listings.LoginAccounts], parameters).data
 

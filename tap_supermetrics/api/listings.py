@@ -38,6 +38,7 @@ class AccountInfo(msgspec.Struct, kw_only=True):
 
     account_id: str | int
     account_name: str = ""
+    group_name: str | None = ""
 
     @property
     def id(self) -> str:

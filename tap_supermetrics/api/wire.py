@@ -262,6 +262,7 @@ class FieldInfo(msgspec.Struct, kw_only=True):
     field_type: str = ""
     data_type: str = ""
     description: str | None = None
+    group_name: str = ""
     is_non_aggregatable: bool = False
 
 

@@ -89,6 +89,7 @@ class Run:
         self._doubted: dict[Query, ApiError] = {}
         self._checkpoints = Checkpoints()
         self._to_emit: set[str] = set()
+        self._held = HeldResults()
         self.summary = Summary()
         self.writes_state = True
 
@@ -105,7 +106,20 @@ class Run:
         *,
         is_test: bool = False,
     ) -> None:
-        """Plan the selected reports and begin to submit.
+        """Plan the selected reports and begin to submit; for arguments and errors see `prepare`."""
+        plans = self.prepare(selected, full_table, refused, is_test=is_test)
+        self._engine = self._engine_for(plans, self._held, is_test=is_test)
+        self._engine.start()
+
+    def prepare(
+        self,
+        selected: Sequence[str],
+        full_table: Collection[str] = (),
+        refused: Collection[str] = (),
+        *,
+        is_test: bool = False,
+    ) -> dict[str, ReportPlan]:
+        """Plan the selected reports; return the plans by report, in order.
 
         Args:
             selected: names of reports, in the order in which their records will be asked for.
@@ -131,12 +145,16 @@ class Run:
         for report in self._settings.reports:
             if report.name in refused:
                 self.summary.report_lost(report.name, str(self._lookups.refusal_of(report)))
-        self._to_emit = {*self._known}
+        self._to_emit, self._held = {*self._known}, held
         plans = self._plans_within_budget({*held.queries})
         count = sum(map(len, plans.values()))
         logger.info("Plan: %d queries of %d reports", count, len(self._known))
-        self._engine = self._engine_for(plans, held, is_test=is_test)
-        self._engine.start()
+        return plans
+
+    @property
+    def held_queries(self) -> set[Query]:
+        """Queries that the API still holds the results of, from a run before."""
+        return {*self._held.queries}
 
     def _plan(
         self, known: KnownReport, held: HeldResults, *, ignores_coverage: bool, is_test: bool

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.dates import merge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     from tap_supermetrics.dates import DateRange
@@ -80,6 +80,11 @@ class Summary:
     def report_lost(self, report: str, reason: str) -> None:
         """Nothing of a report could be asked."""
         self._lost_reports[report] = reason
+
+    @property
+    def lost_reports(self) -> Mapping[str, str]:
+        """Return why nothing of a report could be asked, by its name."""
+        return self._lost_reports
 
     @property
     def has_lost(self) -> bool:

@@ -253,7 +253,7 @@ owner = getattr(importlib.import_module(module), owner_name)
 def bug(*args, **kwargs):
     raise ZeroDivisionError("a bug of the tap")
 setattr(owner, name, bug)
-from tap_supermetrics.tap import main
+from tap_supermetrics.__main__ import main
 sys.argv = ["tap-supermetrics", *{arguments!r}]
 main()
 """

@@ -28,7 +28,7 @@ def peak(config: dict[str, object], bytes_per_s: float | None) -> tuple[int, flo
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.json"
         file.write_text(json.dumps(config))
-        line = [sys.executable, "-m", "tap_supermetrics.tap", "--config", str(file)]
+        line = [sys.executable, "-m", "tap_supermetrics", "--config", str(file)]
         peaks: list[float] = []
         total, started = 0, time.monotonic()
         with Popen(line, stdout=PIPE, stderr=DEVNULL) as process:  # noqa: S603 - our own command

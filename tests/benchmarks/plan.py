@@ -93,7 +93,7 @@ def measured(load: Load, url: str, state: object = None) -> Figures:
         config, given = Path(folder) / "config.json", Path(folder) / "state.json"
         out = Path(folder) / "out"
         config.write_text(json.dumps({k: v for k, v in load.config(url).items() if v is not None}))
-        line = [sys.executable, "-m", "tap_supermetrics.tap", "--config", str(config)]
+        line = [sys.executable, "-m", "tap_supermetrics", "--config", str(config)]
         if state:
             given.write_text(json.dumps(state))
             line += ["--state", str(given)]

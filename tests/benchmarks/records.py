@@ -43,7 +43,7 @@ def contenders(
         **(dlt if importlib.util.find_spec("dlt") else {}),
         OFFICIAL: ["-m", "tests.benchmarks.official", url, str(results), str(rows)],
         LOOP: ["-m", "tests.benchmarks.loop", url, str(results)],
-        TAP: ["-m", "tap_supermetrics.tap", "--config", str(folder / "tap.json")],
+        TAP: ["-m", "tap_supermetrics", "--config", str(folder / "tap.json")],
         FLOOR: ["-m", "tests.benchmarks.floor", url, str(results), str(rows)],
     }
 

@@ -154,7 +154,7 @@ def measure(load: Load) -> list[object]:
         )
         file = Path(folder) / "config.json"
         file.write_text(json.dumps(config))
-        cost = run(["-m", "tap_supermetrics.tap", "--config", str(file)])
+        cost = run(["-m", "tap_supermetrics", "--config", str(file)])
         kinds = Counter(_kind(each.method, each.path) for each in emulator.requests)
         took = {e.schedule_id: (e.ended or 0) - (e.started or 0) for e in emulator.queries}
         sizes = [len(batch.schedule_ids) for batch in emulator.batches]

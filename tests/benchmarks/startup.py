@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
-    tap = ["-m", "tap_supermetrics.tap"]
+    tap = ["-m", "tap_supermetrics"]
     report = {
         "name": "google_ads",
         "ds_id": "AW",

@@ -23,6 +23,7 @@ CHANGED: Final[dict[tuple[type[Any], type[Any]], dict[str, str]]] = {
         "_env_var_config": "who reads settings from the environment: ours as texts",
         "_handle_termination": "that a signal ends in InterruptedRun and an exit code of its own",
         "capabilities": "what `--about` tells, and the capabilities in meltano.yml",
+        "get_singer_command": "that help tells of the commands",
         "cb_config": "that a bad --config file is told in a line",
         "cb_test": "what --test asks and how it ends: by `sync_to_end`, with a summary",
         "config_jsonschema": "that `--about` tells our settings",

@@ -1,0 +1,79 @@
+"""The command `tap-supermetrics`: Singer options, or a command for people.
+
+What the user, the environment or the API got wrong ends in one line, never in a traceback.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import warnings
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.singer.inputs import read_json
+from tap_supermetrics.sync.run import utc_now
+from tap_supermetrics.sync.state import check_state
+from tap_supermetrics.tap import TapSupermetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_supermetrics.commands.connection import Connection
+
+logger = logging.getLogger("tap_supermetrics")
+
+
+def _run_command(name: str, arguments: Sequence[str]) -> int:
+    # Only here, as a run must not wait for what only commands need.
+    from tap_supermetrics.commands.command_line import COMMANDS, run_command  # noqa: PLC0415
+
+    if name not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        raise SettingsError([f"{name}: expected a command ({known}) or options; see --help"])
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    return run_command(name, arguments, TapSupermetrics.connected, _read_bookmarks)
+
+
+def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
+    """Read the state of a run; what a hand has spoilt is told.
+
+    Raises:
+        SettingsError: with every mistake.
+    """
+    if path is None:
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the SDK opens it
+            state = read_json(file, "--state") or {}
+    except OSError as error:
+        raise SettingsError([f"--state: {path} cannot be read ({error.strerror})"]) from None
+    names = [report.name for report in connection.settings.reports]
+    check_state(state, names, utc_now().date() + timedelta(days=1))
+    bookmarks: dict[str, Any] = state.get("bookmarks", {})
+    return bookmarks
+
+
+def main() -> None:
+    """Run what the command line says."""
+    # What is imported stays: no collection needs to look at it again.
+    gc.freeze()
+    # Meltano has Python tell of files that an early end leaves open, after what the end is due to.
+    warnings.simplefilter("ignore", ResourceWarning)
+    try:
+        if sys.argv[1:] and not sys.argv[1].startswith("-"):
+            sys.exit(_run_command(sys.argv[1], sys.argv[2:]))
+        TapSupermetrics.cli()
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            logger.critical("%s", mistake)
+        sys.exit(error.exit_code)
+    except (TapError, InterruptedRun) as error:
+        logger.critical("%s", error)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

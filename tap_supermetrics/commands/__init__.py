@@ -1,0 +1,15 @@
+"""Commands for people, beside the Singer options. Each imports only what is below it.
+
+```
+command_line  reads the arguments and runs one command
+check         would a run start whole?
+plan          what a run would do, and what it would cost
+coverage      which days are there, stale or missing
+accounts      ids and names of accounts
+fields        ids, names and types of fields
+output        tables and JSON on stdout
+connection    settings and API, as the commands need them
+```
+
+No command submits a query: they read what the API lists for nothing.
+"""

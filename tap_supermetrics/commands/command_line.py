@@ -1,0 +1,72 @@
+"""Reads the arguments of a command, and runs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from tap_supermetrics.commands import accounts, check, coverage, fields, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tap_supermetrics.commands.connection import Connection
+
+COMMANDS: Final = {
+    "accounts": accounts,
+    "fields": fields,
+    "check": check,
+    "plan": plan,
+    "coverage": coverage,
+}
+LOOKUPS: Final = ("accounts", "fields")
+"""Commands that need no reports."""
+
+
+class Connect(Protocol):
+    """Reads the settings from files, or from the environment."""
+
+    def __call__(self, paths: Sequence[str], *, needs_reports: bool) -> Connection:
+        """Return settings and API."""
+
+
+def run_command(
+    name: str,
+    arguments: Sequence[str],
+    connect: Connect,
+    read_bookmarks: Callable[[str | None, Connection], dict[str, Any]],
+) -> int:
+    """Run one command; return its exit code.
+
+    Args:
+        name: one of `COMMANDS`.
+        arguments: what follows it on the command line.
+        connect: reads the settings.
+        read_bookmarks: reads the state from a file.
+
+    Raises:
+        TapError: as a run does.
+    """
+    command = COMMANDS[name]
+    parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        help="configuration file, or ENV for environment variables; may be repeated",
+    )
+    parser.add_argument("--format", choices=["table", "json"], default="table")
+    command.add_arguments(parser)
+    args = parser.parse_args(arguments)
+    connection = connect(args.config, needs_reports=name not in LOOKUPS)
+    args.bookmarks = read_bookmarks(getattr(args, "state", None), connection)
+    try:
+        code: int = command.run(args, connection)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, as `head` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code

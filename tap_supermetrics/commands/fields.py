@@ -1,0 +1,69 @@
+"""`fields DS_ID [SEARCH]`: the fields of a data source, for `fields` of a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.commands.output import print_json, print_table
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.commands.connection import Connection
+
+ABOUT = "list the fields of a data source, for `fields` of a report"
+_TYPES = {"dim": "dimension", "met": "metric"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("source", metavar="DS_ID", help="id of a data source, such as AW")
+    parser.add_argument(
+        "search", metavar="SEARCH", nargs="?", default="", help="part of id or name"
+    )
+
+
+def run(args: argparse.Namespace, connection: Connection) -> int:
+    """Print the fields; with a search, those that match best come first."""
+    ranked = [
+        (rank, each)
+        for each in connection.client.fields(args.source)
+        if (rank := _rank(each, args.search.casefold())) is not None
+    ]
+    found = [each for _, each in sorted(ranked, key=lambda pair: pair[0])]
+    if args.format == "json":
+        print_json([_as_json(each) for each in found])
+    else:
+        heads = ("FIELD ID", "NAME", "TYPE", "DATA TYPE", "GROUP", "NOTE")
+        print_table(heads, map(_as_row, found))
+    return 0
+
+
+def _rank(field: FieldInfo, search: str) -> int | None:
+    """Return how well a field matches, 0 the best; None where it does not."""
+    texts = field.field_id.casefold(), field.field_name.casefold()
+    matches = (
+        search in texts,
+        any(each.startswith(search) for each in texts),
+        any(search in each for each in texts),
+        all(word in " ".join(texts) for word in search.split()),
+    )
+    return next((rank for rank, is_match in enumerate(matches) if is_match), None)
+
+
+def _as_json(field: FieldInfo) -> dict[str, object]:
+    return {
+        "field_id": field.field_id,
+        "field_name": field.field_name,
+        "field_type": field.field_type,
+        "data_type": field.data_type,
+        "group_name": field.group_name,
+        "is_non_aggregatable": field.is_non_aggregatable,
+    }
+
+
+def _as_row(field: FieldInfo) -> tuple[str, ...]:
+    note = "not to be summed" if field.is_non_aggregatable else ""
+    kind = _TYPES.get(field.field_type, field.field_type)
+    return field.field_id, field.field_name, kind, field.data_type, field.group_name, note
