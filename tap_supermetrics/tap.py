@@ -8,6 +8,7 @@ import logging
 import signal
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
@@ -19,7 +20,6 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
-from tap_supermetrics.commands.connection import Connection
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.config import config_schema
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import click
+
+    from tap_supermetrics.commands.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +75,15 @@ class TapSupermetrics(Tap):
     _lookups: Lookups | None = None
     _run: Run | None = None
 
-    def __init__(self, *, state: dict[str, Any] | None = None, **others: Any) -> None:  # noqa: ANN401 - the SDK's own
+    def __init__(
+        self,
+        *,
+        state: dict[str, Any] | None = None,
+        lookups: Lookups | None = None,
+        **others: Any,  # noqa: ANN401 - the SDK's own
+    ) -> None:
         self._given_state = state or {}
+        self._lookups = lookups
         super().__init__(state=state, **others)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002 - the SDK's signature
@@ -150,8 +159,29 @@ class TapSupermetrics(Tap):
             # Who looks for ids has no reports yet.
             tap.settings = Settings(api_url=access[0], api_key=access[1], reports=())
         else:
-            tap.read_settings(config)
-        return Connection(settings=tap.settings, client=tap.client, lookups=tap.lookups)
+            tap.read_settings({**config})
+        # Only here, as a run must not wait for what only commands need.
+        from tap_supermetrics.commands.connection import Connection  # noqa: PLC0415
+
+        lookups = Lookups(tap.client, utc_now(), may_submit=False)
+        return Connection(
+            settings=tap.settings,
+            client=tap.client,
+            lookups=lookups,
+            begin=partial(cls._begin, config, lookups),
+        )
+
+    @classmethod
+    def _begin(
+        cls,
+        config: dict[str, Any],
+        lookups: Lookups,
+        bookmarks: dict[str, Any],
+        catalog: IO[str] | None,
+    ) -> None:
+        """Do all that a run does before it plans."""
+        state = {"bookmarks": bookmarks}
+        cls(config={**config}, state=state, catalog=read_catalog(catalog), lookups=lookups)
 
     @property
     def client(self) -> Client:

@@ -31,9 +31,10 @@ class Lookups:
     Args:
         client: the API.
         now: the time of the run, with offset.
+        may_submit: whether a query batch may be submitted, for want of another way.
     """
 
-    def __init__(self, client: Client, now: datetime) -> None:
+    def __init__(self, client: Client, now: datetime, *, may_submit: bool = True) -> None:
         self._client = client
         self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
         self._refused: dict[str, ApiError] = {}
@@ -41,7 +42,7 @@ class Lookups:
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[object, tuple[listings.AccountInfo, ...]] = {}
         self._ages: dict[object, int] = {}
-        self._team_lists = TeamLists(client, now)
+        self._team_lists = TeamLists(client, now, may_submit=may_submit)
         self._segments: dict[object, dict[str, str]] = {}
 
     def ask_for_fields(self, sources: Iterable[str]) -> None:
