@@ -8,7 +8,6 @@ import logging
 import signal
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import click
-
-    from tap_supermetrics.commands.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +127,11 @@ class TapSupermetrics(Tap):
             raise SettingsError(mistakes)
         return found
 
+    @classmethod
+    def complete_config(cls, given: _ConfigInput) -> dict[str, Any]:
+        """Return a configuration with what the environment adds, where that is asked for."""
+        return {**given.config, **(cls._env_var_config if given.parse_env else {})}
+
     def read_settings(self, config: dict[str, Any]) -> None:
         """Read a configuration, as the start of a run does.
 
@@ -138,50 +140,6 @@ class TapSupermetrics(Tap):
         """
         self._config = config
         self._validate_config()
-
-    @classmethod
-    def connected(cls, paths: Sequence[str], *, needs_reports: bool) -> Connection:
-        """Return settings and API without the streams, which no command needs.
-
-        Args:
-            paths: configuration files; `ENV` for the environment.
-            needs_reports: whether a configuration without `queries` is a mistake.
-
-        Raises:
-            SettingsError: with every mistake.
-        """
-        given = _read_config(paths)
-        config = {**given.config, **(cls._env_var_config if given.parse_env else {})}
-        tap = cls.__new__(cls)
-        if (access := Settings.connection_of(config)) and not (
-            needs_reports or "queries" in config
-        ):
-            # Who looks for ids has no reports yet.
-            tap.settings = Settings(api_url=access[0], api_key=access[1], reports=())
-        else:
-            tap.read_settings({**config})
-        # Only here, as a run must not wait for what only commands need.
-        from tap_supermetrics.commands.connection import Connection  # noqa: PLC0415
-
-        lookups = Lookups(tap.client, utc_now(), may_submit=False)
-        return Connection(
-            settings=tap.settings,
-            client=tap.client,
-            lookups=lookups,
-            begin=partial(cls._begin, config, lookups),
-        )
-
-    @classmethod
-    def _begin(
-        cls,
-        config: dict[str, Any],
-        lookups: Lookups,
-        bookmarks: dict[str, Any],
-        catalog: IO[str] | None,
-    ) -> None:
-        """Do all that a run does before it plans."""
-        state = {"bookmarks": bookmarks}
-        cls(config={**config}, state=state, catalog=read_catalog(catalog), lookups=lookups)
 
     @property
     def client(self) -> Client:
@@ -410,10 +368,15 @@ class TapSupermetrics(Tap):
         Raises:
             SettingsError: a file is missing or no JSON.
         """
-        return _read_config(value)
+        return read_config(value)
 
 
-def _read_config(paths: Sequence[str]) -> _ConfigInput:
+def read_config(paths: Sequence[str]) -> _ConfigInput:
+    """Read configuration files; `ENV` stands for the environment.
+
+    Raises:
+        SettingsError: a file is missing or no JSON.
+    """
     try:
         return _ConfigInput.from_cli_args(*paths)
     except (OSError, ValueError, TypeError) as error:

@@ -11,7 +11,9 @@ from tap_supermetrics.extraction.backlog import Backlog, Drawing
 from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.settings import Mode
-from tap_supermetrics.sync.run import Run
+from tap_supermetrics.sync.preparation import Preparation
+from tap_supermetrics.sync.run import utc_now
+from tap_supermetrics.sync.summary import Summary
 
 if TYPE_CHECKING:
     import argparse
@@ -82,15 +84,16 @@ def forecast_of(
         query_seconds: how long a query takes.
     """
     settings = connection.settings
-    planning = Run(settings, connection.client, connection.lookups, bookmarks, lambda: None)
+    summary = Summary()
+    planning = Preparation(settings, connection.lookups, bookmarks, summary, utc_now)
     names = [each.name for each in settings.reports]
     connection.lookups.ask_for_fields(each.ds_id for each in settings.reports)
     refused = [each.name for each in settings.reports if connection.lookups.refusal_of(each)]
     try:
-        plans = planning.prepare([each for each in names if each not in refused], refused=refused)
-        held = planning.held_queries & {q for each in plans.values() for q in each.singled_out()}
+        planning.plan([each for each in names if each not in refused], refused=refused)
     finally:
         planning.close()
+    plans, held = planning.plans, planning.held_queries
     queries = sum(map(len, plans.values())) - len(held)
     batches = 0 if settings.mode is Mode.ASYNC else _batches(plans, held, settings)
     requests = batches * REQUESTS_PER_BATCH + queries + len(held)
@@ -101,8 +104,8 @@ def forecast_of(
         batches=batches,
         requests=requests,
         seconds=_seconds(plans, queries, requests, query_seconds, settings),
-        failures=planning.summary.lost_reports,
-        notes=planning.summary.notes,
+        failures=summary.lost_reports,
+        notes=summary.notes,
     )
 
 

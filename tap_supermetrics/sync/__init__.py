@@ -2,6 +2,7 @@
 
 ```
 run          one sync of all selected reports
+preparation  a run before its first submission: what is known, held and planned
 journalled   what dead runs left goes to the reports, what the API takes is noted
 report_sync  a report on its way through a run: resolved, planned, emitted
 continuity   what was loaded before, held against what is to be loaded

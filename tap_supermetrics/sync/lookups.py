@@ -32,10 +32,13 @@ class Lookups:
         client: the API.
         now: the time of the run, with offset.
         may_submit: whether a query batch may be submitted, for want of another way.
+
+    Attributes:
+        client: the API.
     """
 
     def __init__(self, client: Client, now: datetime, *, may_submit: bool = True) -> None:
-        self._client = client
+        self.client = client
         self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
         self._refused: dict[str, ApiError] = {}
         self._custom: dict[object, tuple[wire.FieldInfo, ...]] = {}
@@ -64,7 +67,7 @@ class Lookups:
 
     def _ask_fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...] | ApiError:
         try:
-            return self._client.fields(ds_id)
+            return self.client.fields(ds_id)
         except ApiError as error:
             if error.reach is Reach.SOURCE and error.fate is not Fate.STOP:
                 return error
@@ -97,7 +100,7 @@ class Lookups:
                 accounts = self._some_accounts(report)
                 logins = report.login_names or tuple(self.logins_of(report)) if accounts else ()
                 if logins:
-                    self._custom[asked] = self._client.fields(report.ds_id, accounts, logins)
+                    self._custom[asked] = self.client.fields(report.ds_id, accounts, logins)
             except ApiError as error:
                 check_reason(error)
                 logger.warning("%s.fields: custom fields not asked for: %s", report.path, error)
@@ -153,7 +156,7 @@ class Lookups:
         asked = report.ds_id, str(report.logins)
         age = listings.MIN_AGE_MINUTES if report.require_fresh_days else listings.MAX_AGE_MINUTES
         if self._ages.get(asked, age + 1) > age:
-            self._listed[asked] = self._client.accounts(report.ds_id, report.logins, age)
+            self._listed[asked] = self.client.accounts(report.ds_id, report.logins, age)
             self._ages[asked] = age
         return self._listed[asked]
 
@@ -161,14 +164,14 @@ class Lookups:
         """Return the ids of the segments that the API lists, by id in lower case."""
         asked = report.ds_id, str(report.logins)
         if asked not in self._segments:
-            listed = self._client.segments(report.ds_id, report.logins)
+            listed = self.client.segments(report.ds_id, report.logins)
             self._segments[asked] = {each.casefold(): each for each in listed}
         return self._segments[asked]
 
     def logins_of(self, report: Report) -> Mapping[str, str]:
         """Return what a person can tell each login by, by id in lower case."""
         if report.ds_id not in self._logins:
-            listed = self._client.logins(report.ds_id)
+            listed = self.client.logins(report.ds_id)
             self._logins[report.ds_id] = {each.casefold(): name for each, name in listed.items()}
         return self._logins[report.ds_id]
 
