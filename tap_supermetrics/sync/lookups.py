@@ -35,10 +35,12 @@ class Lookups:
 
     Attributes:
         client: the API.
+        may_submit: whether this is a run; else nothing may be submitted.
     """
 
     def __init__(self, client: Client, now: datetime, *, may_submit: bool = True) -> None:
         self.client = client
+        self.may_submit = may_submit
         self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
         self._refused: dict[str, ApiError] = {}
         self._custom: dict[object, tuple[wire.FieldInfo, ...]] = {}
