@@ -10,13 +10,15 @@ import logging
 import sys
 import warnings
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
-from tap_supermetrics.singer.inputs import read_json
+from tap_supermetrics.settings import Settings
+from tap_supermetrics.singer.inputs import read_catalog, read_json
+from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state import check_state
-from tap_supermetrics.tap import TapSupermetrics
+from tap_supermetrics.tap import TapSupermetrics, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,37 @@ def _run_command(name: str, arguments: Sequence[str]) -> int:
         known = ", ".join(COMMANDS)
         raise SettingsError([f"{name}: expected a command ({known}) or options; see --help"])
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    return run_command(name, arguments, TapSupermetrics.connected, _read_bookmarks)
+    return run_command(name, arguments, _connect, _read_bookmarks)
+
+
+def _connect(paths: Sequence[str], *, needs_reports: bool) -> Connection:
+    """Return settings and API without the streams, which few commands need.
+
+    Args:
+        paths: configuration files; `ENV` for the environment.
+        needs_reports: whether a configuration without `queries` is a mistake.
+
+    Raises:
+        SettingsError: with every mistake.
+    """
+    from tap_supermetrics.commands.connection import Connection  # noqa: PLC0415
+
+    config = TapSupermetrics.complete_config(read_config(paths))
+    tap = TapSupermetrics.__new__(TapSupermetrics)
+    if (access := Settings.connection_of(config)) and not (needs_reports or "queries" in config):
+        # Who looks for ids has no reports yet.
+        tap.settings = Settings(api_url=access[0], api_key=access[1], reports=())
+    else:
+        tap.read_settings({**config})
+    lookups = Lookups(tap.client, utc_now(), may_submit=False)
+
+    def begin(bookmarks: dict[str, Any], catalog: IO[str] | None) -> None:
+        state = {"bookmarks": bookmarks}
+        TapSupermetrics(
+            config={**config}, state=state, catalog=read_catalog(catalog), lookups=lookups
+        )
+
+    return Connection(settings=tap.settings, client=tap.client, lookups=lookups, begin=begin)
 
 
 def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
-from tap_supermetrics.commands.connection import Connection
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.config import config_schema
@@ -73,8 +72,15 @@ class TapSupermetrics(Tap):
     _lookups: Lookups | None = None
     _run: Run | None = None
 
-    def __init__(self, *, state: dict[str, Any] | None = None, **others: Any) -> None:  # noqa: ANN401 - the SDK's own
+    def __init__(
+        self,
+        *,
+        state: dict[str, Any] | None = None,
+        lookups: Lookups | None = None,
+        **others: Any,  # noqa: ANN401 - the SDK's own
+    ) -> None:
         self._given_state = state or {}
+        self._lookups = lookups
         super().__init__(state=state, **others)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002 - the SDK's signature
@@ -121,6 +127,11 @@ class TapSupermetrics(Tap):
             raise SettingsError(mistakes)
         return found
 
+    @classmethod
+    def complete_config(cls, given: _ConfigInput) -> dict[str, Any]:
+        """Return a configuration with what the environment adds, where that is asked for."""
+        return {**given.config, **(cls._env_var_config if given.parse_env else {})}
+
     def read_settings(self, config: dict[str, Any]) -> None:
         """Read a configuration, as the start of a run does.
 
@@ -129,29 +140,6 @@ class TapSupermetrics(Tap):
         """
         self._config = config
         self._validate_config()
-
-    @classmethod
-    def connected(cls, paths: Sequence[str], *, needs_reports: bool) -> Connection:
-        """Return settings and API without the streams, which no command needs.
-
-        Args:
-            paths: configuration files; `ENV` for the environment.
-            needs_reports: whether a configuration without `queries` is a mistake.
-
-        Raises:
-            SettingsError: with every mistake.
-        """
-        given = _read_config(paths)
-        config = {**given.config, **(cls._env_var_config if given.parse_env else {})}
-        tap = cls.__new__(cls)
-        if (access := Settings.connection_of(config)) and not (
-            needs_reports or "queries" in config
-        ):
-            # Who looks for ids has no reports yet.
-            tap.settings = Settings(api_url=access[0], api_key=access[1], reports=())
-        else:
-            tap.read_settings(config)
-        return Connection(settings=tap.settings, client=tap.client, lookups=tap.lookups)
 
     @property
     def client(self) -> Client:
@@ -380,10 +368,15 @@ class TapSupermetrics(Tap):
         Raises:
             SettingsError: a file is missing or no JSON.
         """
-        return _read_config(value)
+        return read_config(value)
 
 
-def _read_config(paths: Sequence[str]) -> _ConfigInput:
+def read_config(paths: Sequence[str]) -> _ConfigInput:
+    """Read configuration files; `ENV` stands for the environment.
+
+    Raises:
+        SettingsError: a file is missing or no JSON.
+    """
     try:
         return _ConfigInput.from_cli_args(*paths)
     except (OSError, ValueError, TypeError) as error:

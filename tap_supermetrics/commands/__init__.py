@@ -3,6 +3,7 @@
 ```
 command_line  reads the arguments and runs one command
 check         would a run start whole?
+loaders       what loaders cannot keep of names and keys
 plan          what a run would do, and what it would cost
 coverage      which days are there, stale or missing
 accounts      ids and names of accounts

@@ -33,13 +33,14 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         {
             "account_id": each.id,
             "account_name": each.account_name,
-            "group_name": each.group_name,
+            "group_name": each.group_name or "",
             "ds_user": login.shown,
             "is_configured": each.id in named,
         }
         for login in connection.client.login_accounts(args.source)
         for each in login.accounts
-        if args.search.casefold() in f"{each.id} {each.account_name} {each.group_name}".casefold()
+        if args.search.casefold()
+        in f"{each.id} {each.account_name} {each.group_name or ''}".casefold()
     ]
     if args.format == "json":
         print_json(found)
@@ -56,7 +57,5 @@ def _named(connection: Connection, ds_id: str) -> set[str]:
 
 
 def _accounts_of(connection: Connection, report: Report) -> Iterator[str]:
-    # Of a team list a query batch may have to be asked, which costs.
-    if not report.accounts.team_list:
-        with suppress(TapError):
-            yield from connection.lookups.accounts_of(report, is_dated=True)
+    with suppress(TapError):
+        yield from connection.lookups.accounts_of(report, is_dated=True)

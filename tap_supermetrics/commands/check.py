@@ -2,90 +2,196 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.commands.loaders import LOADERS, doubts_of, limits_of
 from tap_supermetrics.commands.output import counted, print_json, print_line
-from tap_supermetrics.errors import TapError
+from tap_supermetrics.errors import SettingsError, TapError
+from tap_supermetrics.extraction.held import HeldResults
 from tap_supermetrics.redaction import readable
-from tap_supermetrics.sync.report_sync import known_reports
+from tap_supermetrics.sync.name_checks import unlisted_accounts
+from tap_supermetrics.sync.report_sync import known_reports, unlisted_fields, unlisted_in_words
 from tap_supermetrics.sync.run import utc_now
+from tap_supermetrics.sync.team_lists import UntoldAccountsError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from tap_supermetrics.commands.connection import Connection
     from tap_supermetrics.model import Report
+    from tap_supermetrics.sync.report_sync import KnownReport
 
 ABOUT = "tell whether a run would start whole, and what to mend"
+OK: Final = "ok"
+NOTE: Final = "note"
+WRONG: Final = "wrong"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("--state", help="file with the state of the last run")
+    parser.add_argument("--catalog", help="file with the catalog that a run is given")
+    parser.add_argument(
+        "--loader",
+        metavar="NAME",
+        help="loader whose limits names and keys must keep, such as " + ", ".join([*LOADERS][:2]),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What was looked at, and what is wrong with it; nothing when `mistake` is empty."""
+    """What was looked at, how it is, and what to do about it.
+
+    Attributes:
+        what: what was looked at.
+        result: `OK`, `NOTE` or `WRONG`.
+        mistake: what is wrong or doubtful; empty when nothing is.
+    """
 
     what: str
+    result: str = OK
     mistake: str = ""
-    is_warning: bool = False
 
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print what was found; return 1 where a run would not start whole."""
-    found = [*findings(connection, args.bookmarks)]
+    found = [*findings(connection, args.bookmarks, args.catalog, args.loader)]
     if args.format == "json":
-        print_json(
-            [{"what": each.what, "mistake": each.mistake, "result": _word(each)} for each in found]
-        )
+        print_json([{name: getattr(each, name) for name in each.__slots__} for each in found])
     else:
         for each in found:
-            told = f": {each.mistake}" if each.mistake else ""
-            print_line(f"{_word(each):<8}{each.what}{told}")
-    return int(any(_word(each) == "wrong" for each in found))
+            told = f": {readable(each.mistake)}" if each.mistake else ""
+            print_line(f"{each.result:<8}{each.what}{told}")
+    return int(any(each.result == WRONG for each in found))
 
 
-def findings(connection: Connection, bookmarks: dict[str, Any]) -> Iterator[Finding]:
-    """Look at settings, API, reports, state and folders; what the settings say was read before."""
+def findings(
+    connection: Connection, bookmarks: dict[str, Any], catalog: str | None, loader: str | None
+) -> Iterator[Finding]:
+    """Look at folders, API, reports, state, catalog and loader, each thing told once.
+
+    Args:
+        connection: settings and API; what the settings say was read before.
+        bookmarks: Singer's bookmarks, by stream.
+        catalog: file with a Singer catalog; None for none.
+        loader: name of a loader; None for none.
+    """
     yield Finding(what="settings are understood")
     yield from _folders(connection)
     reports = connection.settings.reports
     try:
         connection.lookups.ask_for_fields(each.ds_id for each in reports)
     except TapError as error:
-        yield Finding(what="the API answers", mistake=readable(str(error)))
+        yield Finding(what="the API answers", result=WRONG, mistake=str(error))
         return
     yield Finding(what="the API answers, and knows the key")
+    told = set[str]()
     for report in reports:
-        yield from _report(connection, report, bookmarks)
+        for finding in _report(connection, report, bookmarks, loader):
+            told |= {finding.mistake, f"{report.name}: {finding.mistake}"}
+            yield finding
+    for finding in _beginning(connection, bookmarks, catalog):
+        if finding.mistake not in told or not finding.mistake:
+            yield finding
 
 
-def _report(connection: Connection, report: Report, bookmarks: dict[str, Any]) -> Iterator[Finding]:
-    what = f"report {report.name}"
+def _report(
+    connection: Connection, report: Report, bookmarks: Mapping[str, Any], loader: str | None
+) -> Iterator[Finding]:
+    """Go with one report as far as a run does before it submits."""
+    what, accounts = f"report {report.name}", ""
     if refusal := connection.lookups.refusal_of(report):
-        yield Finding(what=what, mistake=readable(str(refusal)))
+        yield Finding(what=what, result=WRONG, mistake=str(refusal))
         return
-    try:
-        known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
-        unlisted = [each.name for each in known.schema.fields if not each.is_listed]
-        if unlisted := [each for each in unlisted if each not in report.types]:
-            text = (
-                f"{report.ds_id} does not list {', '.join(unlisted)}; see `fields {report.ds_id}`"
-            )
-            yield Finding(what=what, mistake=text, is_warning=True)
-        scope = None if report.accounts.team_list else known.scope(connection.lookups, utc_now())
-    except TapError as error:
-        yield Finding(what=what, mistake=readable(str(error)))
-        return
-    accounts = counted(len(scope.accounts), "account", "accounts") if scope else ""
-    yield Finding(what=f"{what}, {accounts}" if accounts else what)
+    with _warnings() as warned:
+        try:
+            known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
+            yield from _fields(connection, known)
+            accounts = _accounts(connection, known, warned)
+        except UntoldAccountsError as error:
+            warned.append(str(error))
+        except SettingsError as error:
+            yield from (Finding(what=what, result=WRONG, mistake=each) for each in error.mistakes)
+            return
+        except TapError as error:
+            yield Finding(what=what, result=WRONG, mistake=str(error))
+            return
+    yield Finding(what=f"{what}{accounts}")
+    yield from (Finding(what=what, result=NOTE, mistake=each) for each in warned)
+    if loader:
+        yield from _loader(known, loader)
+
+
+def _fields(connection: Connection, known: KnownReport) -> Iterator[Finding]:
+    """Tell of fields that are not listed: a likely slip of the pen fails every query."""
+    report = known.report
+    listed = connection.lookups.fields_of(report)
+    if unlisted := unlisted_fields(report, known.schema, listed):
+        result = WRONG if any(unlisted.values()) else NOTE
+        text = unlisted_in_words(report, unlisted)
+        yield Finding(what=f"report {report.name}", result=result, mistake=text)
+
+
+def _accounts(connection: Connection, known: KnownReport, warned: list[str]) -> str:
+    """Resolve and plan as a run does; return how many accounts there are.
+
+    Raises:
+        TapError: as it would end this report in a run.
+    """
+    report = known.report
+    scope = known.scope(connection.lookups, utc_now())
+    if unknown := unlisted_accounts(connection.lookups, report):
+        warned.append(
+            f"{report.path}.ds_accounts: {report.ds_id} does not list {unknown}; if no login of "
+            f"yours reads them their queries fail; see `accounts {report.ds_id}`"
+        )
+    planned = known.plan(scope, HeldResults(), ignores_coverage=False)
+    warned += planned.warnings
+    return f", {counted(len(scope.accounts), 'account', 'accounts')}" if scope.accounts else ""
+
+
+def _loader(known: KnownReport, loader: str) -> Iterator[Finding]:
+    limits = limits_of(loader)
+    doubts = [*doubts_of(known.report, known.schema, limits)]
+    what = f"report {known.report.name}, {loader}"
+    if not doubts:
+        yield Finding(what=what)
+    for text, is_loss in doubts:
+        yield Finding(what=what, result=WRONG if is_loss else NOTE, mistake=text)
+
+
+def _beginning(
+    connection: Connection, bookmarks: dict[str, Any], catalog: str | None
+) -> Iterator[Finding]:
+    """Begin as a run does: stream maps, state and catalog are held against the reports."""
+    what = "stream maps, state and catalog" if catalog else "stream maps and state"
+    with _warnings() as warned:
+        try:
+            if catalog is None:
+                connection.begin(bookmarks, None)
+            else:
+                with Path(catalog).open(encoding="utf-8") as file:
+                    connection.begin(bookmarks, file)
+        except OSError as error:
+            mistakes: tuple[str, ...] = (f"--catalog: {catalog} cannot be read ({error.strerror})",)
+        except SettingsError as error:
+            mistakes = error.mistakes
+        except TapError as error:
+            mistakes = (str(error),)
+        else:
+            mistakes = ()
+    yield from (Finding(what=what, result=WRONG, mistake=each) for each in mistakes)
+    yield from (Finding(what=what, result=NOTE, mistake=each) for each in warned)
+    if not mistakes:
+        yield Finding(what=what)
 
 
 def _folders(connection: Connection) -> Iterator[Finding]:
@@ -95,17 +201,37 @@ def _folders(connection: Connection) -> Iterator[Finding]:
         yield Finding(what="temporary files can be written")
     except OSError as error:
         text = f"{error.strerror or error}; set TMPDIR to a folder that can be written"
-        yield Finding(what="temporary files", mistake=text)
+        yield Finding(what="temporary files", result=WRONG, mistake=text)
     if folder := connection.settings.journal_dir:
         there = Path(folder).expanduser()
         while not there.exists() and there != there.parent:
             there = there.parent
         is_fine = there.is_dir() and os.access(there, os.W_OK)
-        text = "" if is_fine else f"{there} cannot be written; a killed run would pay again"
-        yield Finding(what=f"journal_dir {folder}", mistake=text, is_warning=True)
+        text = f"{there} cannot be written; a killed run would have to be paid again"
+        what = f"journal_dir {folder}"
+        yield Finding(what=what) if is_fine else Finding(what=what, result=NOTE, mistake=text)
 
 
-def _word(finding: Finding) -> str:
-    if not finding.mistake:
-        return "ok"
-    return "note" if finding.is_warning else "wrong"
+class _Collector(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's text."""
+        self.texts.append(record.getMessage())
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what would be logged as a warning or worse, instead of writing it."""
+    ours, collector = logging.getLogger("tap_supermetrics"), _Collector()
+    ours.addHandler(collector)
+    was, ours.propagate = ours.propagate, False
+    try:
+        yield collector.texts
+    finally:
+        ours.removeHandler(collector)
+        ours.propagate = was

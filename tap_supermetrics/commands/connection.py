@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
@@ -18,9 +20,12 @@ class Connection:
     Attributes:
         settings: the configuration.
         client: the API.
-        lookups: what it lists.
+        lookups: what it lists; no query batch is submitted for it.
+        begin: does all that a run does before it plans, with bookmarks and a catalog. It raises
+            SettingsError for what is wrong, and logs what is doubtful.
     """
 
     settings: Settings
     client: Client
     lookups: Lookups
+    begin: Callable[[dict[str, Any], IO[str] | None], None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.redaction import readable
@@ -16,17 +17,23 @@ _GAP = "  "
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
     """Print a value as JSON of many lines."""
-    print_line(json.dumps(value, indent=1, ensure_ascii=False))
+    is_unicode = (sys.stdout.encoding or "").casefold().startswith("utf")
+    text = json.dumps(value, indent=1, ensure_ascii=not is_unicode)
+    sys.stdout.write("".join(map(_in_json, text)) + "\n")
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows below each other in columns, numbers to the right."""
-    cells = [[*heads], *([_shown(each) for each in row] for row in rows)]
+    table = [*rows]
+    are_numbers = [_is_number(column) for column in zip(*table, strict=True)] or [False] * len(
+        heads
+    )
+    cells = [[*heads], *([_shown(each) for each in row] for row in table)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         padded = (
-            cell.rjust(width) if _is_number(cell) else cell.ljust(width)
-            for cell, width in zip(row, widths, strict=True)
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(row, widths, are_numbers, strict=True)
         )
         print_line(_GAP.join(padded).rstrip())
 
@@ -37,8 +44,15 @@ def counted(count: int, one: str, many: str) -> str:
 
 
 def print_line(text: str = "") -> None:
-    """Print one line."""
-    sys.stdout.write(f"{text}\n")
+    """Print one line, which steers no terminal."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that knows few letters is no reason to fail.
+        sys.stdout.reconfigure(errors="replace")
+    sys.stdout.write("".join(each if each.isprintable() else "\ufffd" for each in text) + "\n")
+
+
+def _in_json(letter: str) -> str:
+    return letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1]
 
 
 def _shown(value: object) -> str:
@@ -47,5 +61,5 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else readable(str(value))
 
 
-def _is_number(cell: str) -> bool:
-    return cell.replace(",", "").isdigit()
+def _is_number(column: Sequence[object]) -> bool:
+    return all(isinstance(each, int) and not isinstance(each, bool) for each in column)

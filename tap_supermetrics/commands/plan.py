@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.commands.output import counted, print_json, print_line, print_table
 from tap_supermetrics.dates import intersect
+from tap_supermetrics.errors import EXIT_INCOMPLETE
 from tap_supermetrics.extraction.backlog import Backlog, Drawing
 from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.in_flight import Limits
@@ -17,7 +19,7 @@ from tap_supermetrics.sync.summary import Summary
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tap_supermetrics.commands.connection import Connection
     from tap_supermetrics.model import Query
@@ -26,9 +28,12 @@ if TYPE_CHECKING:
     from tap_supermetrics.settings import Settings
 
 ABOUT = "tell what a run with this state would do, and what it would cost"
-REQUESTS_PER_BATCH = 3
+REQUESTS_PER_BATCH: Final = 3
 """A start, a look at its status at least, and its information at the end."""
-QUERY_S = 5.0
+MORE_REQUESTS_PER_QUERY: Final = 2
+"""Beside its result, a start and a look at its status, where a query is submitted by itself."""
+BUDGETS: Final = ("max_queries_per_run", "max_rows_per_run")
+QUERY_S: Final = 5.0
 """Seconds of a query where nobody says better."""
 
 
@@ -46,21 +51,44 @@ class Forecast:
 
     Attributes:
         reports: for each report and account its days and queries.
-        queries: that would be submitted; those whose results the API still holds are not.
+        queries: that would be submitted.
+        held: queries whose results the API still holds from a run before; they cost nothing.
         batches: query batches.
-        requests: at least so many.
+        requests: at least so many, beside the lists of fields and accounts.
         seconds: the shortest time of the run.
+        left: queries that are left for the next run, as `max_queries_per_run` says.
+        budgets: the settings that bound a run, as far as they are set.
         failures: reports that cannot be planned, by name, and why.
-        notes: what else there is to know, such as what is left for the next run.
+        notes: what else there is to know.
     """
 
     reports: Sequence[Mapping[str, Any]]
     queries: int
+    held: int
     batches: int
     requests: int
     seconds: float
+    left: int
+    budgets: Mapping[str, int]
     failures: Mapping[str, str]
     notes: Sequence[str]
+
+
+@dataclass(slots=True)
+class _Batches:
+    """What the query batches of a run come to.
+
+    Attributes:
+        count: how many there are.
+        queries: how many they hold.
+        seconds: how long they run, one after another.
+        longest_s: how long the longest runs.
+    """
+
+    count: int = 0
+    queries: int = 0
+    seconds: float = 0.0
+    longest_s: float = 0.0
 
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
@@ -70,7 +98,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         print_json({name: getattr(forecast, name) for name in forecast.__slots__})
     else:
         _print(forecast)
-    return 3 if forecast.failures else 0
+    return EXIT_INCOMPLETE if forecast.failures else 0
 
 
 def forecast_of(
@@ -83,44 +111,63 @@ def forecast_of(
         bookmarks: Singer's bookmarks, by stream.
         query_seconds: how long a query takes.
     """
-    settings = connection.settings
-    summary = Summary()
+    settings, summary = connection.settings, Summary()
     planning = Preparation(settings, connection.lookups, bookmarks, summary, utc_now)
-    names = [each.name for each in settings.reports]
-    connection.lookups.ask_for_fields(each.ds_id for each in settings.reports)
-    refused = [each.name for each in settings.reports if connection.lookups.refusal_of(each)]
-    try:
-        planning.plan([each for each in names if each not in refused], refused=refused)
-    finally:
-        planning.close()
+    _plan(planning, connection)
     plans, held = planning.plans, planning.held_queries
     queries = sum(map(len, plans.values())) - len(held)
-    batches = 0 if settings.mode is Mode.ASYNC else _batches(plans, held, settings)
-    requests = batches * REQUESTS_PER_BATCH + queries + len(held)
-    requests += 0 if batches else 2 * queries
+    batches = _Batches()
+    if settings.mode is not Mode.ASYNC:
+        batches = _packed(plans, held, settings, query_seconds)
+    requests = batches.count * REQUESTS_PER_BATCH + queries + len(held)
+    requests += (queries - batches.queries) * MORE_REQUESTS_PER_QUERY
+    planned = sum(len(each.plan) for each in planning.planned.values())
     return Forecast(
-        reports=[_report(plan) for plan in plans.values()],
+        reports=[_report(plan, held) for plan in plans.values()],
         queries=queries,
-        batches=batches,
+        held=len(held),
+        batches=batches.count,
         requests=requests,
-        seconds=_seconds(plans, queries, requests, query_seconds, settings),
+        seconds=_seconds(batches, queries, requests, query_seconds, settings),
+        left=planned - queries - len(held),
+        budgets={name: each for name in BUDGETS if (each := getattr(settings, name)) is not None},
         failures=summary.lost_reports,
-        notes=summary.notes,
+        notes=[*summary.notes, *_doubts(planning)],
     )
 
 
-def _report(plan: ReportPlan) -> dict[str, Any]:
-    accounts = [_account(each) for each in plan.accounts]
-    return {
-        "name": plan.report.name,
-        "queries": len(plan),
-        "new_days": sum(each["new_days"] for each in accounts),
-        "days_again": sum(each["days_again"] for each in accounts),
-        "accounts": accounts,
+def _plan(planning: Preparation, connection: Connection) -> None:
+    reports, lookups = connection.settings.reports, connection.lookups
+    lookups.ask_for_fields(each.ds_id for each in reports)
+    refused = [each.name for each in reports if lookups.refusal_of(each)]
+    try:
+        planning.plan([each.name for each in reports if each.name not in refused], refused=refused)
+    finally:
+        planning.close()
+
+
+def _doubts(planning: Preparation) -> Iterator[str]:
+    """Return why a run may submit less than this says."""
+    if any(known.state.async_run for known in planning.known.values()):
+        yield (
+            "a run was killed that submitted queries one by one; those that the API still holds "
+            "are not submitted again"
+        )
+
+
+def _report(plan: ReportPlan, held: Collection[Query]) -> dict[str, Any]:
+    by_account = Counter((each.report, each.accounts) for each in held)
+    accounts = [
+        _account(each, by_account[each.whole.report, each.whole.accounts]) for each in plan.accounts
+    ]
+    sums = {
+        name: sum(each[name] for each in accounts)
+        for name in ("new_days", "days_again", "queries", "held")
     }
+    return {"name": plan.report.name, **sums, "accounts": accounts}
 
 
-def _account(account: AccountPlan) -> dict[str, Any]:
+def _account(account: AccountPlan, held: int) -> dict[str, Any]:
     ranges = [part.dates for part in account.parts if part.dates]
     days = sum(each.days for each in ranges)
     again = sum(each.days for whole in ranges for each in intersect(whole, account.covered))
@@ -128,12 +175,15 @@ def _account(account: AccountPlan) -> dict[str, Any]:
         "account_id": account.whole.account_id,
         "new_days": days - again,
         "days_again": again,
-        "queries": len(account),
+        "queries": len(account) - held,
+        "held": held,
     }
 
 
-def _batches(plans: Mapping[str, ReportPlan], held: set[Query], settings: Settings) -> int:
-    """Count the query batches by packing what would be submitted, as the run does."""
+def _packed(
+    plans: Mapping[str, ReportPlan], held: set[Query], settings: Settings, query_seconds: float
+) -> _Batches:
+    """Pack what would be submitted, as the run does."""
     limits = Limits(
         by_batch=True,
         one_by_one=False,
@@ -143,26 +193,28 @@ def _batches(plans: Mapping[str, ReportPlan], held: set[Query], settings: Settin
         max_queries=1,
     )
     drawing = Drawing(plans, Breakers(plans), held)
-    backlog, count = Backlog(drawing, plans, limits), 0
-    while backlog.next_batch():
-        count += 1
+    backlog, batches = Backlog(drawing, plans, limits), _Batches()
+    while request := backlog.next_batch():
+        rounds = -(-len(request) // request.policy.query_concurrency)
+        batches.count += 1
+        batches.queries += len(request)
+        batches.seconds += rounds * query_seconds
+        batches.longest_s = max(batches.longest_s, rounds * query_seconds)
         drawing.take_new()
-    return count
+    return batches
 
 
 def _seconds(
-    plans: Mapping[str, ReportPlan],
-    queries: int,
-    requests: int,
-    query_seconds: float,
-    settings: Settings,
+    batches: _Batches, queries: int, requests: int, query_seconds: float, settings: Settings
 ) -> float:
-    """Return what takes longer: the queries, side by side, or the requests at their pace."""
-    side_by_side = settings.max_running_queries
-    if settings.mode is not Mode.ASYNC:
-        concurrency = min((plan.report.query_concurrency for plan in plans.values()), default=1)
-        side_by_side = settings.max_running_batches * concurrency
-    return max(queries * query_seconds / side_by_side, requests / settings.requests_per_second)
+    """Return what takes longest: queries side by side, or requests at their pace."""
+    rounds = -(-(queries - batches.queries) // settings.max_running_queries)
+    return max(
+        batches.seconds / settings.max_running_batches,
+        batches.longest_s,
+        rounds * query_seconds,
+        requests / settings.requests_per_second,
+    )
 
 
 def _print(forecast: Forecast) -> None:
@@ -172,15 +224,26 @@ def _print(forecast: Forecast) -> None:
         for report in forecast.reports
         for each in report["accounts"]
     ]
-    print_table(heads, rows)
-    print_line()
+    if rows:
+        print_table(heads, rows)
+        print_line()
     print_line(
         f"{counted(forecast.queries, 'query', 'queries')} in "
         f"{counted(forecast.batches, 'query batch', 'query batches')}, at least "
         f"{counted(forecast.requests, 'request', 'requests')} and "
-        f"{forecast.seconds / 60:,.1f} minutes"
+        f"{_duration(forecast.seconds)}"
     )
+    if forecast.held:
+        held = counted(forecast.held, "result", "results")
+        print_line(f"{held} of a run before are still held by the API, and cost nothing")
+    for name, limit in forecast.budgets.items():
+        print_line(f"bounded by `{name}`: {limit:,}")
     for name, reason in forecast.failures.items():
         print_line(f"{name} cannot be loaded: {reason}")
     for note in forecast.notes:
         print_line(f"note: {note}")
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{minutes:,.1f} minutes" if minutes >= 1 else f"{seconds:.0f} seconds"

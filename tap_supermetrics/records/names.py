@@ -12,11 +12,11 @@ MAX_NAME_BYTES: Final = 63
 """PostgreSQL cuts longer names off (its documentation, "Identifiers and Key Words")."""
 
 
-def as_targets_see(name: str) -> str:
-    """Return a name as the strictest of the common loaders keeps it: snake case, cut off."""
+def as_targets_see(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+    """Return a name as common loaders keep it: snake case, cut off; by default as the strictest."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     plain = re.sub(r"\W+|_+", "_", words).strip("_").casefold()
-    return plain.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
+    return plain.encode()[:max_bytes].decode(errors="ignore")
 
 
 def clashes(names: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -121,6 +121,21 @@ class Journal:
             journal._give_up(error)
         return journal
 
+    @classmethod
+    def look(cls, directory: Path, owner: Owner, now: datetime, max_age: timedelta) -> Journal:
+        """Read what dead runs left, and leave it to the next run; for arguments see `open`."""
+        journal = cls(directory, owner, max_age)
+        left = []
+        with suppress(OSError):
+            left = journal._left(is_to_be_kept=True)
+        try:
+            mine = [file for file in left if journal._is_mine(file)]
+            journal._found = journal._usable_entries(mine, now)
+        finally:
+            for file in left:
+                file.close()
+        return journal
+
     def held(self, report: str, request_hash: str) -> tuple[SubmittedBatch | AsyncRun, ...]:
         """Return what dead runs submitted for a report with the same request."""
         return tuple(
@@ -160,23 +175,14 @@ class Journal:
             self._file = None
 
     def _take_over(self, now: datetime) -> None:
-        paths = sorted(islice(self._directory.glob(f"{_PREFIX}*"), _MAX_FILES))
-        left = [file for path in paths if (file := _locked(path))]
+        left = self._left()
         try:
             mine = [file for file in left if self._is_mine(file)]
             for file in left:
                 if file not in mine and file.modified_s < (now - self._max_age).timestamp():
                     file.remove()
-            # A run that was killed while it took over left the same entries twice.
-            self._entries = list(
-                {
-                    entry.identity: entry
-                    for file in mine
-                    for entry in _entries(file)
-                    if now - entry.at <= self._max_age
-                }.values()
-            )
-            self._found = tuple(self._entries)
+            self._found = self._usable_entries(mine, now)
+            self._entries = list(self._found)
             self._begin()
             # Only now, as these are in a file of this run.
             for file in mine:
@@ -184,6 +190,20 @@ class Journal:
         finally:
             for file in left:
                 file.close()
+
+    def _left(self, *, is_to_be_kept: bool = False) -> list[_LockedFile]:
+        """Return the files that no living run holds, locked unless they are to be kept."""
+        paths = sorted(islice(self._directory.glob(f"{_PREFIX}*"), _MAX_FILES))
+        files = [file for path in paths if (file := _locked(path))]
+        if is_to_be_kept:
+            for file in files:
+                file.unlock()
+        return files
+
+    def _usable_entries(self, files: Iterable[_LockedFile], now: datetime) -> tuple[Entry, ...]:
+        # A run that was killed while it took over left the same entries twice.
+        entries = {entry.identity: entry for file in files for entry in _entries(file)}
+        return tuple(each for each in entries.values() if now - each.at <= self._max_age)
 
     def _is_mine(self, file: _LockedFile) -> bool:
         if file.is_empty:
@@ -298,6 +318,10 @@ class _LockedFile:
         """Remove the file, which stays locked."""
         with suppress(FileNotFoundError):
             self.path.unlink()
+
+    def unlock(self) -> None:
+        """Let others have it, and go on reading."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Let others have it."""

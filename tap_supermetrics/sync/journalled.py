@@ -35,9 +35,17 @@ class Journalled:
         settings: the configuration.
         known: the reports of this run.
         now: the wall clock, with offset.
+        may_submit: whether the run submits anything; else what dead runs left is only read.
     """
 
-    def __init__(self, settings: Settings, known: Iterable[KnownReport], now: datetime) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        known: Iterable[KnownReport],
+        now: datetime,
+        *,
+        may_submit: bool = True,
+    ) -> None:
         self._lock = Lock()
         self._known = {each.report.name: each for each in known}
         self._noted: set[str] = set()
@@ -46,7 +54,8 @@ class Journalled:
             parts = urlsplit(settings.api_url)
             owner = Owner(origin=f"{parts.scheme}://{parts.netloc}", api_key=settings.api_key)
             directory = Path(settings.journal_dir).expanduser()
-            self._journal = Journal.open(directory, owner, now, MAX_AGE)
+            begin = Journal.open if may_submit else Journal.look
+            self._journal = begin(directory, owner, now, MAX_AGE)
             self._hand_over(self._journal)
 
     def _hand_over(self, journal: Journal) -> None:

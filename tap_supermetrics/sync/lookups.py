@@ -31,20 +31,23 @@ class Lookups:
     Args:
         client: the API.
         now: the time of the run, with offset.
+        may_submit: whether a query batch may be submitted, for want of another way.
 
     Attributes:
         client: the API.
+        may_submit: whether this is a run; else nothing may be submitted.
     """
 
-    def __init__(self, client: Client, now: datetime) -> None:
+    def __init__(self, client: Client, now: datetime, *, may_submit: bool = True) -> None:
         self.client = client
+        self.may_submit = may_submit
         self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
         self._refused: dict[str, ApiError] = {}
         self._custom: dict[object, tuple[wire.FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[object, tuple[listings.AccountInfo, ...]] = {}
         self._ages: dict[object, int] = {}
-        self._team_lists = TeamLists(client, now)
+        self._team_lists = TeamLists(client, now, may_submit=may_submit)
         self._segments: dict[object, dict[str, str]] = {}
 
     def ask_for_fields(self, sources: Iterable[str]) -> None:

@@ -84,6 +84,22 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
         )
 
 
+def unlisted_accounts(lookups: Lookups, report: Report) -> str:
+    """Return the accounts of a report that the API does not list, in words; empty for none.
+
+    Raises:
+        ApiError: the API refuses everything.
+    """
+    if not report.accounts.ids:
+        return ""
+    try:
+        listed = lookups.account_ids_of(report)
+    except ApiError as error:
+        check_reason(error)
+        return ""
+    return _named([each for each in report.accounts.ids if each.casefold() not in listed])
+
+
 def _core(account_id: str) -> str:
     """Return what tells an id from others: its digits, where these are many."""
     digits = "".join(filter(str.isdecimal, account_id))

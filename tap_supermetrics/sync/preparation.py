@@ -104,7 +104,12 @@ class Preparation:
         self.known = known_reports(self._lookups, reports, self._bookmarks, self._started_at)
         held = self._held
         if not is_test:
-            self.journalled = Journalled(self._settings, self.known.values(), self._started_at)
+            self.journalled = Journalled(
+                self._settings,
+                self.known.values(),
+                self._started_at,
+                may_submit=self._lookups.may_submit,
+            )
             batches = (batch for known in self.known.values() for batch in known.state.batches)
             held = self._held = find_held(self._client, batches, self._now())
         for name, known in self.known.items():

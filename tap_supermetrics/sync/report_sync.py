@@ -251,7 +251,8 @@ def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSch
             logger.error("%s: %s", report.name, error)
     for report, schema, _ in _discover(lookups, reports):
         schemas[report.name] = schema
-        _warn_of_unlisted(report, schema, lookups.fields_of(report))
+        if unlisted := unlisted_fields(report, schema, lookups.fields_of(report)):
+            logger.warning("%s", unlisted_in_words(report, unlisted))
     return schemas
 
 
@@ -303,23 +304,30 @@ def _discover(
         yield report, schema, is_dated(report, listed)
 
 
-def _warn_of_unlisted(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
-    unlisted = [
-        each.name for each in schema.fields if not each.is_listed and each.name not in report.types
-    ]
-    if unlisted:
-        logger.warning(
-            "%s: %s does not list %s; loaded as text, unless `types` says otherwise",
-            report.path,
-            report.ds_id,
-            ", ".join(f"{name}{_did_you_mean(name, listed)}" for name in unlisted),
-        )
+def unlisted_fields(
+    report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]
+) -> dict[str, str]:
+    """Return the fields that the API does not list, each with one that may be meant, or none."""
+    return {
+        each.name: _meant(each.name, listed)
+        for each in schema.fields
+        if not each.is_listed and each.name not in report.types
+    }
 
 
-def _did_you_mean(name: str, listed: Sequence[FieldInfo]) -> str:
+def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
+    """Return what to say of fields that the API does not list."""
+    named = (f"{name} (did you mean {each}?)" if each else name for name, each in unlisted.items())
+    return (
+        f"{report.path}: {report.ds_id} does not list {', '.join(named)}; loaded as text, unless "
+        "`types` says otherwise"
+    )
+
+
+def _meant(name: str, listed: Sequence[FieldInfo]) -> str:
     known = {each.field_id.casefold(): each.field_id for each in listed}
     close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.8)
-    return f" (did you mean {known[close[0]]}?)" if close else ""
+    return known[close[0]] if close else ""
 
 
 def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:

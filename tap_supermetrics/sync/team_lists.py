@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class UntoldAccountsError(TapError):
+    """Only a query batch would show the accounts of a list, and none may be submitted."""
+
+
 class TeamLists:
     """Team lists, each looked into once. Used by one thread only.
 
@@ -34,11 +38,13 @@ class TeamLists:
     Args:
         client: the API.
         now: the time of the run, with offset.
+        may_submit: whether a query batch may be submitted.
     """
 
-    def __init__(self, client: Client, now: datetime) -> None:
+    def __init__(self, client: Client, now: datetime, *, may_submit: bool = True) -> None:
         self._client = client
         self._now = now
+        self._may_submit = may_submit
         self._members: dict[object, tuple[str, ...]] = {}
         self._listed: tuple[TeamListInfo, ...] | None = None
 
@@ -48,6 +54,7 @@ class TeamLists:
         Raises:
             ApiError: the API refuses everything.
             TapError: the API does not tell the accounts.
+            UntoldAccountsError: nothing may be submitted, which would show them.
         """
         asked = report.ds_id, str(report.logins), report.accounts.team_list
         if asked not in self._members:
@@ -73,6 +80,12 @@ class TeamLists:
             return ()
 
     def _shown_by_batch(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
+        if not self._may_submit:
+            raise UntoldAccountsError(
+                f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} cannot be "
+                "read with this key; a run learns them from a query batch, which costs. Let the "
+                "key read team lists, or name the accounts one by one"
+            )
         dates = self._yesterday(report) if is_dated and not report.date_range_type else None
         return self._split_off(report, dates)
 

@@ -109,6 +109,26 @@ def test_a_living_run_keeps_what_is_its_own(tmp_path: Path) -> None:
     }
 
 
+def test_who_only_looks_leaves_all_to_the_next_run(tmp_path: Path) -> None:
+    dead = opened(tmp_path)
+    dead.submitted(batch(1), HASHES)
+    dead.close()
+    living = opened(tmp_path / "other")
+    living.submitted(batch(2), HASHES)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("submitted-*")}
+
+    looked = Journal.look(tmp_path, OWNER, NOW, MAX_AGE)
+    assert looked.held("ads", "04d2e1f7") == (batch(1),)
+    assert Journal.look(tmp_path / "other", OWNER, NOW, MAX_AGE).held("ads", "04d2e1f7") == ()
+    assert Journal.look(tmp_path / "none", OWNER, NOW, MAX_AGE).held("ads", "04d2e1f7") == ()
+    assert not (tmp_path / "none").exists()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("submitted-*")} == before
+    # A run that begins meanwhile finds nothing locked.
+    assert opened(tmp_path).held("ads", "04d2e1f7") == (batch(1),)
+    looked.close()
+    living.close()
+
+
 def test_a_report_that_came_to_its_end_is_forgotten_and_others_are_not(tmp_path: Path) -> None:
     dead = opened(tmp_path)
     dead.submitted(batch(1, "ads", "shops"), {**HASHES, "shops": "ffffffff"})

@@ -1,7 +1,8 @@
-"""Writes the declared settings into README.md, meltano.yml and the plugin definition.
+"""Writes declared settings and commands into README.md, meltano.yml and the plugin definition.
 
 `python -m tests.house.generate` renews what stands between the markers `settings: begin` and
-`settings: end` of each file; with `--check` it only compares, and exits with 1 when they differ.
+`settings: end` of each file, and so for `commands`; with `--check` it only compares, and exits with
+1 when they differ.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from tap_supermetrics.commands.command_line import COMMANDS
 from tap_supermetrics.settings.config import OF_THE_TAP, TOP_LEVEL
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
 
@@ -25,11 +27,10 @@ if TYPE_CHECKING:
 PROJECT: Final = Path(__file__).resolve().parents[2]
 RENEW: Final = "./dev settings"
 
-_BLOCK: Final = re.compile(
-    r"^(?P<indent> *)(?:#|<!--) settings: begin.*\n"
+_BLOCK: Final = (
+    r"^(?P<indent> *)(?:#|<!--) %(block)s: begin.*\n"
     r"(?P<content>(?:.*\n)*?)"
-    r"^ *(?:#|<!--) settings: end",
-    re.MULTILINE,
+    r"^ *(?:#|<!--) %(block)s: end"
 )
 _YAML_WIDTH: Final = 88
 _ABBREVIATIONS: Final = {"api": "API", "url": "URL"}
@@ -99,29 +100,49 @@ def _label(name: str) -> str:
     return " ".join((first[0].upper() + first[1:], *others))
 
 
+def meltano_commands() -> str:
+    """The commands as Meltano wants them, in YAML.
+
+    Meltano gives a command its settings as environment variables only.
+    """
+    commands = {
+        name: {
+            "args": f"{name} --config=ENV",
+            "description": f"{module.ABOUT[0].upper()}{module.ABOUT[1:]}.",
+        }
+        for name, module in COMMANDS.items()
+    }
+    return yaml.safe_dump(commands, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
+
+
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     "README.md": readme_tables,
     "meltano.yml": meltano_settings,
     "tap_supermetrics/meltano-plugin.yml": meltano_settings,
 }
-"""What stands between the markers of each file."""
+"""What stands between the markers `settings` of each file."""
+COMMAND_FILES: Final[Mapping[str, Callable[[], str]]] = {
+    "meltano.yml": meltano_commands,
+    "tap_supermetrics/meltano-plugin.yml": meltano_commands,
+}
+"""What stands between the markers `commands` of each file."""
 
 
-def renewed(name: str, text: str, content: str) -> str:
+def renewed(name: str, text: str, content: str, block: str = "settings") -> str:
     """The text of a file with `content` between its markers, as far to the right as they are.
 
     Raises:
         ValueError: there are no markers, or more than two.
     """
-    blocks = list(_BLOCK.finditer(text))
-    if len(blocks) != 1:
+    found = list(re.finditer(_BLOCK % {"block": block}, text, re.MULTILINE))
+    if len(found) != 1:
         raise ValueError(
-            f"{name}: expected one pair of the comments `settings: begin` and `settings: end`, "
-            f"found {len(blocks)}"
+            f"{name}: expected one pair of the comments `{block}: begin` and `{block}: end`, "
+            f"found {len(found)}"
         )
-    (block,) = blocks
-    indented = textwrap.indent(content, block["indent"])
-    return text[: block.start("content")] + indented + text[block.end("content") :]
+    (place,) = found
+    indented = textwrap.indent(content, place["indent"])
+    return text[: place.start("content")] + indented + text[place.end("content") :]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -133,8 +154,10 @@ def main(arguments: Sequence[str]) -> None:
         path = PROJECT / name
         text = path.read_text(encoding="utf-8")
         new = renewed(name, text, content())
+        if name in COMMAND_FILES:
+            new = renewed(name, new, COMMAND_FILES[name](), "commands")
         if new != text and arguments:
-            stale.append(f"{name} does not tell the declared settings; run {RENEW}")
+            stale.append(f"{name} does not tell what is declared; run {RENEW}")
         elif new != text:
             path.write_text(new, encoding="utf-8")
     if stale:
