@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.redaction import readable
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.inputs import read_catalog, read_json
 from tap_supermetrics.sync.lookups import Lookups
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
     from tap_supermetrics.commands.connection import Connection
 
 logger = logging.getLogger("tap_supermetrics")
+
+
+class OneLine(logging.LogRecord):
+    """A record of the log whose message is one line: no text of a server forges another."""
+
+    def getMessage(self) -> str:  # noqa: N802 - the name that `logging` calls
+        """Return the message, readable."""
+        message = super().getMessage()
+        is_ours = self.name.startswith(("tap_supermetrics", "tap-supermetrics"))
+        return readable(message) if is_ours and not message.isprintable() else message
 
 
 def _run_command(name: str, arguments: Sequence[str]) -> int:
@@ -92,6 +103,7 @@ def main() -> None:
     """Run what the command line says."""
     # What is imported stays: no collection needs to look at it again.
     gc.freeze()
+    logging.setLogRecordFactory(OneLine)
     # Meltano has Python tell of files that an early end leaves open, after what the end is due to.
     warnings.simplefilter("ignore", ResourceWarning)
     try:
