@@ -79,9 +79,11 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
         return {}
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the SDK opens it
-            state = read_json(file, "--state") or {}
+            given = read_json(file, "--state") or {}
     except OSError as error:
         raise SettingsError([f"--state: {path} cannot be read ({error.strerror})"]) from None
+    # `meltano state get` wraps it.
+    state = wrapped if isinstance(wrapped := given.get("singer_state"), dict) else given
     names = [report.name for report in connection.settings.reports]
     check_state(state, names, utc_now().date() + timedelta(days=1))
     bookmarks: dict[str, Any] = state.get("bookmarks", {})
