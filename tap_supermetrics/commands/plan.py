@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 ABOUT = "tell what a run with this state would do, and what it would cost"
 REQUESTS_PER_BATCH: Final = 3
 """A start, a look at its status at least, and its information at the end."""
-MORE_REQUESTS_PER_QUERY: Final = 2
-"""Beside its result, a start and a look at its status, where a query is submitted by itself."""
+MORE_REQUESTS_PER_QUERY: Final = 1
+"""Beside its result, a start, where a query is submitted by itself; it may answer at once."""
 BUDGETS: Final = ("max_queries_per_run", "max_rows_per_run")
 QUERY_S: Final = 5.0
 """Seconds of a query where nobody says better."""
