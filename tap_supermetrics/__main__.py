@@ -107,6 +107,13 @@ def main() -> None:
     except (TapError, InterruptedRun) as error:
         logger.critical("%s", error)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Whatever this machine lacks: a folder for BATCH files, a file, memory for a thread.
+        what = f"{error.filename}: " if error.filename else ""
+        logger.critical("%s%s", what, error.strerror or error)
+        sys.exit(TapError.exit_code)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 ```
 TapError
 ├── SettingsError    the configuration, catalog or state has mistakes; nothing was sent
+├── OutputError      messages cannot be written to stdout
 ├── QueriesLostError everything else arrived; the summary names what did not
 └── ApiError         the API refused, failed or answered nonsense (`tap_supermetrics.api.errors`)
 InterruptedRun       SIGINT or SIGTERM; the state was written
@@ -44,6 +45,20 @@ class SettingsError(TapError):
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("; ".join(mistakes))
         self.mistakes = tuple(mistakes)
+
+
+class OutputError(TapError):
+    """Messages cannot be written to stdout: it is closed, or its disk is full.
+
+    Args:
+        reason: what the system says.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"standard output cannot be written ({reason}): check where it goes, and whether that "
+            "has room; run again to go on from the last state that was stored"
+        )
 
 
 class QueriesLostError(TapError):

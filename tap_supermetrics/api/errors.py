@@ -217,7 +217,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         "check `end_date` and `timezone`: the API may not have this day yet; else report it to the "
         "project",
     ),
-    "RESULT_INCOMPLETE": Verdict(RESUBMIT, QUERY, _LATER),
+    "RESULT_INCOMPLETE": Verdict(RESUBMIT, QUERY, _LATER, max_submissions=2),
     "RESULT_CUT_OFF": Verdict(
         SPLIT,
         QUERY,

@@ -122,7 +122,7 @@ class Converted(msgspec.Struct, kw_only=True):
 
     @property
     def reason(self) -> str:
-        """What the API says against an address."""
+        """Reason of the API against an address."""
         told = self.error and (self.error.code, self.error.message, self.error.description)
         return ": ".join(dict.fromkeys(filter(None, told or ()))) or "without a reason"
 

@@ -135,7 +135,7 @@ class QueryEcho(msgspec.Struct, kw_only=True):
 
 
 class ResultFacts(msgspec.Struct, kw_only=True):
-    """What a result says of its own numbers; `total_rows` counts a header row ("Get data")."""
+    """Facts of a result about its own numbers; `total_rows` counts a header row ("Get data")."""
 
     total_rows: int | None = None
     results_url: str = ""
@@ -211,7 +211,7 @@ class BatchInformation(Batch, kw_only=True):
 
     @property
     def story(self) -> str:
-        """What a person finds it by at the vendor's."""
+        """One line by which a person finds it at the vendor's."""
         times = (
             ("scheduled", self.schedule_time),
             ("started", self.start_time),

@@ -118,7 +118,7 @@ def _dresser(query: EmulatedQuery, options: Options) -> Callable[[Sequence[Row]]
 
 
 def _days(asked: Question, options: Options) -> dict[int, str]:
-    """What follows the day in the columns of `string.time.date`."""
+    """Texts that follow the day in the columns of `string.time.date`."""
     after = {"day": "", "midnight": "T00:00:00", "day_and_time": " 00:00:00"}[options.clean_dates]
     fields = (field for _, field in asked.fields)
     return {n: after for n, f in enumerate(fields) if after and f.data_type == "string.time.date"}

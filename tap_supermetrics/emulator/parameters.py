@@ -96,7 +96,7 @@ class Question:
 
     @property
     def digits(self) -> int:
-        """How many decimals metrics are rounded to."""
+        """Number of decimals that metrics are rounded to."""
         return int(str(self.effective_settings["round_metrics_to"]))
 
     def is_set(self, key: str) -> bool:

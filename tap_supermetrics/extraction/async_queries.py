@@ -86,7 +86,7 @@ class AsyncQueries:
 
     @property
     def delay(self) -> str:
-        """What the license's queue holds, as the API told last; empty where nothing waits."""
+        """The license's queue, as the API told last; empty where nothing waits."""
         queue = self._workflow
         if not self._running or queue is None or not queue.tasks_scheduled:
             return ""

@@ -124,7 +124,7 @@ class Batches:
 
     @property
     def delay(self) -> str:
-        """How many batches wait for their place at the API; empty where none does."""
+        """The batches that wait for their place at the API, counted; empty where none does."""
         count = sum(each.started is None for each in list(self._running.values()))
         return f"{count} query batches wait to be run" if count else ""
 

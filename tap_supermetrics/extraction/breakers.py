@@ -58,7 +58,7 @@ _IN_WORDS: Final = {
 
 @dataclass(slots=True, kw_only=True)
 class Breaker:
-    """What is known of a data source, a report, or an account of a report.
+    """The state of a data source, a report, or an account of a report.
 
     Closed while it has an answer or few failures; doubtful, when only failures came; probing, while
     `probes` are on their way; open, when `error` says what every query would meet.

@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING
 from singer_sdk.contrib.msgspec import serialize_jsonl
 from singer_sdk.io_base import GenericSingerWriter
 
+from tap_supermetrics.errors import OutputError
+
 if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
@@ -51,6 +53,7 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
         Raises:
             InterruptedRun: a signal came while they were written.
             BrokenPipeError: the target has gone.
+            OutputError: they cannot be written.
         """
         self._is_writing = True
         try:
@@ -79,10 +82,21 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
 
 def _write_all(lines: bytes | bytearray) -> None:
     # Looked up at each call: tests and embedding programs replace it.
+    if sys.stdout is None:
+        raise OutputError("it is closed")
     stdout = getattr(sys.stdout, "buffer", None)
     if stdout is None:
         sys.stdout.write(lines.decode())
         return
+    try:
+        _write_bytes(stdout, lines)
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        raise OutputError(getattr(error, "strerror", None) or str(error)) from None
+
+
+def _write_bytes(stdout: IO[bytes], lines: bytes | bytearray) -> None:
     _make_blocking(stdout)
     rest = memoryview(lines)
     while rest:

@@ -87,7 +87,7 @@ class AsyncRun:
 
 @dataclass(slots=True, kw_only=True)
 class ReportState:
-    """What is known of one report: it changes while a run goes.
+    """State of one report, which changes while a run goes.
 
     Attributes:
         replication_key: the field that the bookmark belongs to; empty for a report read whole.

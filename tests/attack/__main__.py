@@ -39,6 +39,7 @@ TRIED: Final = {
     "test_failures": "Error codes by place and HTTP status",
     "test_batches": "Query batches that stop, expire, vanish, are cut off or changed",
     "test_nonsense": "Nonsense from the server",
+    "test_damaged_results": "Results swapped, shifted, shortened, doubled, relabelled",
     "test_secrets": "Ways to make the key leak",
     "test_bad_input": "Malformed configurations, catalogs and states",
     "test_targets": "Slow, stuck and dead targets",

@@ -1,17 +1,23 @@
-"""A disk that is full ends the run in one line that names the folder."""
+"""What this machine lacks ends the run in one line that names it."""
 
 from __future__ import annotations
 
 import errno
+import json
+import shlex
+import subprocess
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tap_supermetrics.emulator import Emulator
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.results import Spool
 from tests.attack.driver import ADS, attempt, options, settings_for
+from tests.tap import command, sync
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 
 def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,3 +30,31 @@ def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.code == TapError.exit_code
     assert "No space left on device" in ended.message
     assert "TMPDIR" in ended.message
+
+
+@pytest.mark.parametrize("where", ["closed", "full"])
+def test_an_output_that_cannot_be_written_is_told_in_a_line(tmp_path: Path, where: str) -> None:
+    with Emulator(options=options()) as emulator:
+        (tmp_path / "config.json").write_text(json.dumps(settings_for(emulator, ADS)))
+        line = shlex.join(command("--config", str(tmp_path / "config.json")))
+        redirected = f"{line} >&-" if where == "closed" else f"{line} >/dev/full"
+        ended = subprocess.run(  # noqa: S602 - our own command
+            redirected, shell=True, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "standard output cannot be written" in ended.stderr.splitlines()[-1]
+
+
+def test_a_folder_for_batch_files_that_cannot_be_made_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    root = tmp_path / "file" / "below"
+    batch = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": root.as_uri()},
+    }
+    with Emulator(options=options()) as emulator:
+        ended = sync(settings_for(emulator, ADS, batch_config=batch), tmp_path)
+    assert ended.code == 1
+    assert "Traceback" not in ended.stderr
+    assert str(root) in ended.stderr.splitlines()[-1]

@@ -265,7 +265,7 @@ def test_the_table_counts_as_the_code_does() -> None:
     assert f"the request is repeated up to {numbers[retry.MAX_TRIES]} times" in text
     assert f"for {retry.OUTAGE_S / 60:.0f} minutes where" in text
     assert (
-        f"the query is asked up to {numbers[VERDICTS['RESULT_INCOMPLETE'].max_submissions]} times"
+        f"the query is asked up to {numbers[VERDICTS['QUERY_UNFINISHED'].max_submissions]} times"
         in text
     )
     assert f"asked for {polling.POLL_FAILURES_S / 60:.0f} minutes" in text

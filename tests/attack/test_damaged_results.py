@@ -1,0 +1,135 @@
+"""Results that are swapped, shifted, shortened, doubled or relabelled never pass for right ones.
+
+A thousand of them are tried by `./dev attack`; each is known by its seed.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_supermetrics.emulator import Emulator
+from tests.attack.driver import (
+    ADS,
+    WHOLE,
+    attempt,
+    everything,
+    keeps_its_promise,
+    options,
+    settings_for,
+)
+from tests.attack.liar import RESULTS, Liar, Said, http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COUNT = 1_000 if WHOLE else 60
+DAYS = len(everything(ADS))
+Answer = dict[str, Any]
+
+
+def swapped(draw: random.Random, answer: Answer, others: list[Answer]) -> Answer:
+    """The answer to another question."""
+    own = answer["meta"].get("schedule_id")
+    found = [each for each in others if each["meta"].get("schedule_id") != own]
+    return draw.choice(found) if found else answer
+
+
+def shifted(draw: random.Random, answer: Answer, _: list[Answer]) -> Answer:
+    """A row too early or too late: one is there twice, or one is missing."""
+    rows = answer["data"]
+    if len(rows) > 1:
+        answer["data"] = [rows[0], *rows[:-1]] if draw.random() < 0.5 else [*rows[1:], rows[-1]]
+    return answer
+
+
+def shortened(draw: random.Random, answer: Answer, _: list[Answer]) -> Answer:
+    """Rows are missing at the end; the total is as it was."""
+    rows = answer["data"]
+    if len(rows) > 2:
+        answer["data"] = rows[: draw.randrange(len(rows) - 1)]
+    return answer
+
+
+def doubled(draw: random.Random, answer: Answer, _: list[Answer]) -> Answer:
+    """A row, or all of them, once more; the total may tell of it."""
+    rows = answer["data"]
+    answer["data"] = [*rows, *(rows if draw.random() < 0.5 else rows[-1:])]
+    if draw.random() < 0.5 and "result" in answer["meta"]:
+        answer["meta"]["result"]["total_rows"] = len(answer["data"])
+    return answer
+
+
+def redated(draw: random.Random, answer: Answer, _: list[Answer]) -> Answer:
+    """A row of another day."""
+    rows = answer["data"]
+    if rows:
+        row = draw.choice(rows)
+        row[0] = draw.choice(["2024-01-01", "2024-06-07", "2024-06-08", "2024-06-09", "2025-01-01"])
+    return answer
+
+
+def relabelled(draw: random.Random, answer: Answer, _: list[Answer]) -> Answer:
+    """Something else in `meta.query`, or the id of another query."""
+    query = answer["meta"].get("query") or {}
+    name = draw.choice(["start_date", "end_date", "ds_accounts", "schedule_id"])
+    if name == "schedule_id":
+        answer["meta"][name] = f"qrb_{draw.getrandbits(40):x}_query_1_acc_1_day_1"
+    elif name == "ds_accounts":
+        query[name] = draw.choice([["1"], ["4713896205", "1"], "55555"])
+    else:
+        query[name] = draw.choice(["2020-02-02", "2024-06-01", "2030-01-01"])
+    answer["meta"]["query"] = query
+    return answer
+
+
+DAMAGES: list[Callable[[random.Random, Answer, list[Answer]], Answer]] = [
+    swapped,
+    shifted,
+    shortened,
+    doubled,
+    redated,
+    relabelled,
+]
+
+
+class Damage:
+    """Damages answers about results: one of them, or each."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = random.Random(seed)  # noqa: S311 - reproducible, guards nothing
+        self.seen: list[Answer] = []
+        self.change = self.draw.choice(DAMAGES)
+        self.place = self.draw.randrange(DAYS)
+        self.stays = self.draw.random() < 0.5
+
+    def __call__(self, said: Said) -> bytes:
+        answer = json.loads(said.body)
+        others, number = [*self.seen], len(self.seen)
+        self.seen.append(json.loads(said.body))
+        if said.status == 200 and (self.stays or number == self.place):
+            answer = self.change(self.draw, answer, others)
+        return http(json.dumps(answer).encode(), said.status)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Liar]:
+    with Emulator(options=options()) as emulator, Liar(emulator) as liar:
+        yield liar
+
+
+@pytest.mark.parametrize("seed", range(COUNT))
+def test_a_damaged_result_is_never_loaded_as_a_right_one(shared: Liar, seed: int) -> None:
+    shared.emulator.reset()
+    shared.forget()
+    damage = Damage(seed)
+    shared.tell(RESULTS, damage)
+    config = settings_for(shared.emulator, ADS, api_url=shared.url)
+    done = attempt(config)
+
+    keeps_its_promise(done, shared.emulator, ADS)
+    most = 2 * DAYS if damage.stays else DAYS + 1
+    assert len(shared.emulator.queries) <= most, damage.change.__name__
