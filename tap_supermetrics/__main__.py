@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 import sys
 import warnings
 from datetime import timedelta
@@ -36,6 +37,8 @@ def _run_command(name: str, arguments: Sequence[str]) -> int:
         known = ", ".join(COMMANDS)
         raise SettingsError([f"{name}: expected a command ({known}) or options; see --help"])
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    # A command leaves nothing to be put in order.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     return run_command(name, arguments, _connect, _read_bookmarks)
 
 
