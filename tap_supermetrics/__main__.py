@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 import sys
 import warnings
 from datetime import timedelta
@@ -47,6 +48,8 @@ def _run_command(name: str, arguments: Sequence[str]) -> int:
         known = ", ".join(COMMANDS)
         raise SettingsError([f"{name}: expected a command ({known}) or options; see --help"])
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    # A command leaves nothing to be put in order.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     return run_command(name, arguments, _connect, _read_bookmarks)
 
 
@@ -90,9 +93,11 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
         return {}
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the SDK opens it
-            state = read_json(file, "--state") or {}
+            given = read_json(file, "--state") or {}
     except OSError as error:
         raise SettingsError([f"--state: {path} cannot be read ({error.strerror})"]) from None
+    # `meltano state get` wraps it.
+    state = wrapped if isinstance(wrapped := given.get("singer_state"), dict) else given
     names = [report.name for report in connection.settings.reports]
     check_state(state, names, utc_now().date() + timedelta(days=1))
     bookmarks: dict[str, Any] = state.get("bookmarks", {})

@@ -263,7 +263,10 @@ class FieldInfo(msgspec.Struct, kw_only=True):
     data_type: str = ""
     description: str | None = None
     group_name: str = ""
+    is_filterable: bool = True
     is_non_aggregatable: bool = False
+    report_types: Any = None
+    """Kinds of reports that have it; one query cannot mix them. Of use to people only."""
 
 
 def batch_id_of(schedule_id: str) -> str:

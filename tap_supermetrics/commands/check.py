@@ -107,37 +107,38 @@ def _report(
     connection: Connection, report: Report, bookmarks: Mapping[str, Any], loader: str | None
 ) -> Iterator[Finding]:
     """Go with one report as far as a run does before it submits."""
-    what, accounts = f"report {report.name}", ""
+    what, accounts, wrong = f"report {report.name}", "", list[str]()
     if refusal := connection.lookups.refusal_of(report):
         yield Finding(what=what, result=WRONG, mistake=str(refusal))
         return
     with _warnings() as warned:
         try:
             known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
-            yield from _fields(connection, known)
+            _fields(connection, known, wrong, warned)
             accounts = _accounts(connection, known, warned)
         except UntoldAccountsError as error:
             warned.append(str(error))
         except SettingsError as error:
-            yield from (Finding(what=what, result=WRONG, mistake=each) for each in error.mistakes)
-            return
+            wrong += error.mistakes
         except TapError as error:
-            yield Finding(what=what, result=WRONG, mistake=str(error))
-            return
-    yield Finding(what=f"{what}{accounts}")
+            wrong.append(str(error))
+    yield from (Finding(what=what, result=WRONG, mistake=each) for each in wrong)
     yield from (Finding(what=what, result=NOTE, mistake=each) for each in warned)
-    if loader:
-        yield from _loader(known, loader)
+    if not wrong:
+        yield Finding(what=f"{what}{accounts}")
+        if loader:
+            yield from _loader(known, loader)
 
 
-def _fields(connection: Connection, known: KnownReport) -> Iterator[Finding]:
+def _fields(
+    connection: Connection, known: KnownReport, wrong: list[str], warned: list[str]
+) -> None:
     """Tell of fields that are not listed: a likely slip of the pen fails every query."""
     report = known.report
-    listed = connection.lookups.fields_of(report)
-    if unlisted := unlisted_fields(report, known.schema, listed):
-        result = WRONG if any(unlisted.values()) else NOTE
-        text = unlisted_in_words(report, unlisted)
-        yield Finding(what=f"report {report.name}", result=result, mistake=text)
+    unlisted = unlisted_fields(report, known.schema, connection.lookups.fields_of(report))
+    if unlisted:
+        told = wrong if any(unlisted.values()) else warned
+        told.append(unlisted_in_words(report, unlisted))
 
 
 def _accounts(connection: Connection, known: KnownReport, warned: list[str]) -> str:

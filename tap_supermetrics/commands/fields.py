@@ -8,6 +8,7 @@ from tap_supermetrics.commands.output import print_json, print_table
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from tap_supermetrics.api.wire import FieldInfo
     from tap_supermetrics.commands.connection import Connection
@@ -59,11 +60,28 @@ def _as_json(field: FieldInfo) -> dict[str, object]:
         "field_type": field.field_type,
         "data_type": field.data_type,
         "group_name": field.group_name,
+        "is_filterable": field.is_filterable,
         "is_non_aggregatable": field.is_non_aggregatable,
+        "report_types": _report_types(field),
     }
 
 
 def _as_row(field: FieldInfo) -> tuple[str, ...]:
-    note = "not to be summed" if field.is_non_aggregatable else ""
     kind = _TYPES.get(field.field_type, field.field_type)
-    return field.field_id, field.field_name, kind, field.data_type, field.group_name, note
+    special = "; ".join(_special(field))
+    return field.field_id, field.field_name, kind, field.data_type, field.group_name, special
+
+
+def _special(field: FieldInfo) -> Iterator[str]:
+    """Return what is not so with most fields."""
+    if field.is_non_aggregatable:
+        yield "not to be summed"
+    if not field.is_filterable:
+        yield "not in filters"
+    if (types := _report_types(field)) not in ([], ["Default"]):
+        yield f"only with fields of {' or '.join(types)}"
+
+
+def _report_types(field: FieldInfo) -> list[str]:
+    told = field.report_types
+    return [*map(str, told)] if isinstance(told, list) else []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.api import wire
 from tap_supermetrics.commands.output import counted, print_json, print_line, print_table
 from tap_supermetrics.dates import intersect
 from tap_supermetrics.errors import EXIT_INCOMPLETE
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
 ABOUT = "tell what a run with this state would do, and what it would cost"
 REQUESTS_PER_BATCH: Final = 3
 """A start, a look at its status at least, and its information at the end."""
-MORE_REQUESTS_PER_QUERY: Final = 2
-"""Beside its result, a start and a look at its status, where a query is submitted by itself."""
+MORE_REQUESTS_PER_QUERY: Final = 1
+"""Beside its result, a start, where a query is submitted by itself; it may answer at once."""
 BUDGETS: Final = ("max_queries_per_run", "max_rows_per_run")
 QUERY_S: Final = 5.0
 """Seconds of a query where nobody says better."""
@@ -41,8 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("--state", help="file with the state of the last run")
     parser.add_argument(
-        "--query-seconds", type=float, default=QUERY_S, help="how long a query takes (%(default)s)"
+        "--query-seconds",
+        type=_seconds_of,
+        default=QUERY_S,
+        help="how long a query takes (%(default)s)",
     )
+
+
+def _seconds_of(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < (seconds := float(text)) <= wire.MAX_QUERY_S:
+            return seconds
+    raise ArgumentTypeError(f"expected seconds up to {wire.MAX_QUERY_S:,.0f}, got {text!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Start-up: `--version`, `--about` and one small sync, against `import singer_sdk`.
+"""Start-up: `--version`, `--about`, a command and one small sync, against `import singer_sdk`.
 
 `python -m tests.benchmarks.startup` measures whole processes, by turns, and takes the best of each.
 """
@@ -16,8 +16,10 @@ from tests.benchmarks.processes import Cost, run, show
 from tests.tap import config_for
 
 IMPORT: Final = "import singer_sdk"
+ACCOUNTS: Final = "accounts AW"
 SYNC: Final = "sync of one small query"
 AIM: Final = 1.2
+AIM_ACCOUNTS: Final = 1.3
 AIM_SYNC_S: Final = 1.5
 
 
@@ -44,13 +46,15 @@ def main() -> None:
             IMPORT: ["-c", "import singer_sdk"],
             "--version": [*tap, "--version"],
             "--about": [*tap, "--about"],
+            ACCOUNTS: [*tap, "accounts", "AW", "--config", str(file)],
             SYNC: [*tap, "--config", str(file)],
         }
         for _ in range(given.rounds):
             for name, arguments in commands.items():
                 costs.setdefault(name, []).append(run(arguments))
         best = {name: min(each.wall_s for each in found) for name, found in costs.items()}
-    aims = {SYNC: f"{AIM_SYNC_S} s", IMPORT: ""}
+    of_version = f"{AIM_ACCOUNTS} of --version"
+    aims = {SYNC: f"{AIM_SYNC_S} s", IMPORT: "", ACCOUNTS: of_version}
     show(
         ["process", "best", f"to `{IMPORT}`", "aim"],
         [

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE: Final = PROJECT / "docs" / "commands.md"
-BLOCK: Final = re.compile(r"```console\n\$ tap-supermetrics (?P<line>.*)\n(?P<output>[^`]*)```")
+BLOCK: Final = re.compile(
+    r"```console\n\$ tap-supermetrics (?P<line>.*)\n(?P<output>(?:(?!```).*\n)*)```"
+)
 REPORTS: Final[list[dict[str, Any]]] = [
     {
         "name": "google_ads",
@@ -36,6 +38,11 @@ REPORTS: Final[list[dict[str, Any]]] = [
         "fields": ["Date", "spend"],
     },
 ]
+MISTAKES: Final[list[dict[str, Any]]] = [
+    {**REPORTS[0], "ds_accounts": ["471-389-6205"]},
+    {**REPORTS[1], "fields": ["Date", "adcampaign_name", "spend"]},
+    {**REPORTS[1], "name": "facebook_costs", "fields": ["Date", "spendd"]},
+]
 
 
 def test_the_page_shows_what_the_commands_print(tmp_path: Path) -> None:
@@ -49,6 +56,9 @@ def test_the_page_shows_what_the_commands_print(tmp_path: Path) -> None:
         emulator.inject(Fault(effect="fail_query", code="BAD_REQUEST", ds_id="FA", times=1))
         sync(config, tmp_path, target)
         (tmp_path / "state.json").write_text(json.dumps(target.state))
+
+        mistakes = config_for(emulator, MISTAKES, start_date="2024-05-31", end_date="2024-06-09")
+        (tmp_path / "mistakes.json").write_text(json.dumps(mistakes))
 
         def printed(found: re.Match[str]) -> str:
             line = [sys.executable, "-m", "tap_supermetrics", *shlex.split(found["line"])]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -105,3 +107,31 @@ def test_help_tells_of_the_commands() -> None:
     line = [sys.executable, "-m", "tap_supermetrics", "--help"]
     done = subprocess.run(line, capture_output=True, text=True, check=True)  # noqa: S603 - our own command
     assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_an_interruption_leaves_no_traceback(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "tap_supermetrics", "plan", "--config"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = {"api_url": f"http://127.0.0.1:{silent.getsockname()[1]}", "api_key": "k" * 20}
+        (tmp_path / "config.json").write_text(json.dumps({**config, "queries": [REPORT], **DATES}))
+        with subprocess.Popen(  # noqa: S603 - our own command
+            [*line, str(tmp_path / "config.json")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            asked, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            printed, told = process.communicate()
+            asked.close()
+    assert process.returncode == -signal.SIGINT
+    assert (printed, told) == (b"", b"")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-3", "nan", "soon", "1e9"])
+def test_seconds_that_are_none_are_refused_in_words(
+    emulator: Emulator, tmp_path: Path, seconds: str
+) -> None:
+    config = config_for(emulator, [REPORT], **DATES)
+    ended = command(tmp_path, config, "plan", f"--query-seconds={seconds}")
+    assert ended.code == 2
+    assert ended.stderr.splitlines()[-1].endswith(
+        f"argument --query-seconds: expected seconds up to 14,400, got {seconds!r}"
+    )

@@ -1,0 +1,105 @@
+"""`coverage` tells done, stale and missing days apart, and names all that are not done."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_supermetrics.emulator import Emulator, Options
+from tests.commands.test_commands import REPORT, command, parsed
+from tests.tap import config_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ACCOUNT, OTHER = REPORT["ds_accounts"]
+FIRST = "2024-05-01"
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator(options=Options(now="2024-06-10T04:00:00+00:00")) as running:
+        yield running
+
+
+def config(emulator: Emulator, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any setting
+    return config_for(emulator, [{**REPORT, **changes}], start_date=FIRST, end_date="2024-06-09")
+
+
+def state_of(covered: list[list[str]], stale: list[list[str]]) -> dict[str, Any]:
+    partition = {"context": {"account_id": ACCOUNT}, "covered": covered, "stale": stale}
+    return {"bookmarks": {"google_ads": {"partitions": [partition]}}}
+
+
+def test_days_are_done_or_stale_or_missing(emulator: Emulator, tmp_path: Path) -> None:
+    stale = [["2024-05-10", "2024-05-11"], ["2024-06-01", "2024-06-01"]]
+    state = state_of([[FIRST, "2024-05-20"], ["2024-05-25", "2024-06-08"]], stale)
+    given = config(emulator)
+    (report,) = parsed(command(tmp_path, given, "coverage", "--format", "json", state=state))
+    table = command(tmp_path, given, "coverage", state=state).stdout
+
+    assert (report["first"], report["last"], report["note"]) == (FIRST, "2024-06-09", "")
+    known, unknown = report["accounts"]
+    assert known == {
+        "account_id": ACCOUNT,
+        "days_done": 32,
+        "days_stale": 3,
+        "days_missing": 5,
+        "stale": stale,
+        "missing": [["2024-05-21", "2024-05-24"], ["2024-06-09", "2024-06-09"]],
+    }
+    assert (unknown["days_done"], unknown["missing"]) == (0, [[FIRST, "2024-06-09"]])
+    assert f"  {ACCOUNT} █▒█·▒· 32 days done; missing: 2024-05-21 to 2024-05-24" in table
+    assert "stale: 2024-05-10 to 2024-05-11, 2024-06-01" in table
+    assert f"  {OTHER} ······ 0 days done; missing: {FIRST} to 2024-06-09" in table
+
+
+def test_a_state_as_meltano_gives_it_is_read(emulator: Emulator, tmp_path: Path) -> None:
+    state = {"singer_state": state_of([[FIRST, "2024-06-09"]], [])}
+    (report,) = parsed(
+        command(tmp_path, config(emulator), "coverage", "--format=json", state=state)
+    )
+    assert report["accounts"][0]["days_done"] == 40
+
+
+def test_json_names_every_range_and_a_line_only_some(emulator: Emulator, tmp_path: Path) -> None:
+    days = [date(2024, 5, 1) + timedelta(days=2 * number) for number in range(20)]
+    state = state_of([[str(day), str(day)] for day in days], [])
+    given = config(emulator, ds_accounts=[ACCOUNT])
+    (report,) = parsed(command(tmp_path, given, "coverage", "--format", "json", state=state))
+    table = command(tmp_path, given, "coverage", state=state).stdout
+
+    gaps = [[str(day + timedelta(days=1))] * 2 for day in days]
+    assert report["accounts"][0]["missing"] == gaps
+    assert "2024-05-10 and 15 more" in table
+
+
+def test_of_a_long_history_the_newest_weeks_are_drawn(emulator: Emulator, tmp_path: Path) -> None:
+    given = config_for(emulator, [REPORT], start_date="2020-01-01")
+    lines = command(tmp_path, given, "coverage").stdout.splitlines()
+    assert lines[1].count("·") == 53
+    assert "the newest 53" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"ds_id": "FACEBOOK"}, "FACEBOOK"),
+        ({"fields": ["Campaignname", "Cost"]}, "read whole by every run"),
+        ({"start_date": "2099-01-01", "end_date": "2099-01-02"}, "no day that is over"),
+    ],
+)
+def test_a_report_without_days_says_why(
+    emulator: Emulator, tmp_path: Path, changes: dict[str, Any], note: str
+) -> None:
+    given = config(emulator)
+    given["queries"].append({**REPORT, "name": "other", **changes})
+    found = parsed(command(tmp_path, given, "coverage", "--format", "json"))
+    assert [each["name"] for each in found] == ["google_ads", "other"]
+    assert note in found[1]["note"]
+    (line,) = command(tmp_path, given, "coverage").stdout.splitlines()[-1:]
+    assert line.startswith("other: ")
+    assert note in line
