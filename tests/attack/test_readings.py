@@ -261,6 +261,8 @@ def test_a_batch_that_somebody_cancelled_is_named_so(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask, cancelled = Client.batch_status, list[str]()
+    # It must still run when somebody comes.
+    emulator.inject(Fault(effect="hang_query", times=1))
 
     def status(client: Client, batch_id: str) -> object:
         if not cancelled:
