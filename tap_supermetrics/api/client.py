@@ -110,7 +110,7 @@ class Client(Transport):
         try:
             return self._start_as(first, body)
         except ApiError as error:
-            if error.code not in items.ITEM_REFUSED or not other:
+            if not error.verdict.is_of_item or not other:
                 raise
             logger.info("Items of a query batch are refused as %s: %s", first.value, error)
         return self._start_as(other[0], body)

@@ -52,6 +52,7 @@ class Verdict:
         is_outage: whether the service is away just now, and may be back in some minutes.
         may_have_run: whether the request may have been carried out all the same.
         is_missing: whether what was asked for is not there: it expired, or is too young.
+        is_of_item: whether an item of a batch is refused, for its form or for what it says.
         max_submissions: how often one query is submitted before it has failed.
     """
 
@@ -63,6 +64,7 @@ class Verdict:
     is_outage: bool = False
     may_have_run: bool = False
     is_missing: bool = False
+    is_of_item: bool = False
     max_submissions: int = 3
 
 
@@ -161,8 +163,10 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "BATCH_TIMEOUT_MINUTES_LIMIT_EXCEEDED": Verdict(STOP, SERVICE, "lower `timeout_minutes`"),
     "BATCH_QUERY_OUTPUT_FORMAT_INVALID": Verdict(STOP, SERVICE, _BUG),
     "BATCH_QUERY_ITEM_SPLIT_FAILED": Verdict(LOSE, QUERY, "check the report's dates and accounts"),
-    "BATCH_QUERY_ITEM_TYPE_INVALID": Verdict(LOSE, QUERY, _BUG),
-    "BATCH_QUERY_ITEM_VALUE_INVALID": Verdict(LOSE, QUERY, "check the report's settings"),
+    "BATCH_QUERY_ITEM_TYPE_INVALID": Verdict(LOSE, QUERY, _BUG, is_of_item=True),
+    "BATCH_QUERY_ITEM_VALUE_INVALID": Verdict(
+        LOSE, QUERY, "check the report's settings", is_of_item=True
+    ),
     "BATCH_CANCEL_FAILED": Verdict(RETRY, QUERY, _LATER),
     "BATCH_CREATE_FAILED": Verdict(RETRY, QUERY, _LATER),
     "BATCH_SEARCH_FAILED": Verdict(RETRY, QUERY, _LATER),
@@ -206,10 +210,9 @@ VERDICTS: Final[dict[str, Verdict]] = {
         RESUBMIT, ENDPOINT, "raise `timeout_minutes`, or ask for fewer days in a query"
     ),
     "QUERY_CANCELLED": Verdict(
-        RESUBMIT,
+        LOSE,
         QUERY,
         "find out who cancels its query batches at the vendor's; run again to go on from here",
-        max_submissions=2,
     ),
     "QUERY_MISSING": Verdict(
         RESUBMIT,

@@ -20,8 +20,6 @@ class ItemForm(Enum):
     LISTS = "lists"
 
 
-ITEM_REFUSED: Final = {"BATCH_QUERY_ITEM_TYPE_INVALID", "BATCH_QUERY_ITEM_VALUE_INVALID"}
-"""Errors by which an item is refused, be it for its form or for what it says."""
 MAX_TEXT: Final = 1000
 """Longest text that accounts or fields may be (the API's schema)."""
 

@@ -109,6 +109,7 @@ class Batches:
         self._note = note
         self._running = {each.batch.batch_id: each for each in running}
         self._ids = set(self._running)
+        self._adopted = frozenset(self._running)
         self._poller = replace(client, retry=polling.ONE_TRY)
         self._audit = BatchAudit(client)
 
@@ -288,7 +289,12 @@ class Batches:
         batch.waiting = set()
 
     def _cancelled(self, batch: RunningBatch) -> str:
-        """Return when a batch was cancelled; empty when it was not."""
+        """Return when somebody cancelled a batch; empty when nobody did.
+
+        A batch of an earlier run was cancelled by that run itself, when it was stopped.
+        """
+        if batch.batch.batch_id in self._adopted:
+            return ""
         information = self._audit.information(batch.batch.batch_id)
         return (information and information.cancel_time) or ""
 

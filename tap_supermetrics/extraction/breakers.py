@@ -171,10 +171,9 @@ class Breakers:
 
     def answered(self, query: Query) -> bool:
         """Learn that the API gave the results of a query; return whether others may go on."""
-        was_held = False
-        for key in self._keys(query):
-            breaker = self._breakers[key]
-            was_held = was_held or bool(breaker.probes) or bool(self._doubts(query))
+        breakers = [self._breakers[key] for key in self._keys(query)]
+        was_held = bool(self._doubts(query)) or any(each.probes for each in breakers)
+        for breaker in breakers:
             breaker.is_answered = True
             breaker.probes.clear()
         return was_held

@@ -58,26 +58,37 @@ class TeamLists:
         """
         asked = report.ds_id, str(report.logins), report.accounts.team_list
         if asked not in self._members:
-            self._members[asked] = self._told(report) or self._shown_by_batch(
-                report, is_dated=is_dated
-            )
+            told = self._told(report)
+            if told is None:
+                told = self._shown_by_batch(report, is_dated=is_dated)
+            self._members[asked] = told
             count = len(self._members[asked])
             logger.info("%s: %s has %d accounts", report.name, report.accounts.team_list, count)
         return self._members[asked]
 
-    def _told(self, report: Report) -> tuple[str, ...]:
-        """Return what the list itself tells; nothing where it is not to be had."""
+    def _told(self, report: Report) -> tuple[str, ...] | None:
+        """Return what the list itself tells; None where it is not to be had.
+
+        Raises:
+            TapError: it tells that nobody is in it, which a query batch would not show otherwise.
+        """
         try:
             if self._listed is None:
                 self._listed = self._client.team_lists()
             found = _named(report, self._listed)
-            return self._client.team_list_accounts(found.list_id) if found else ()
+            told = self._client.team_list_accounts(found.list_id) if found else None
         except ApiError as error:
             if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
                 raise
             self._listed = self._listed or ()
             logger.info("Team lists cannot be read, a query batch is to show them: %s", error)
-            return ()
+            return None
+        if told is not None and not told:
+            raise TapError(
+                f"{report.path}.ds_accounts: {report.accounts.team_list} has no accounts. Add some "
+                "to it at the vendor's, or name others"
+            )
+        return told
 
     def _shown_by_batch(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
         if not self._may_submit:

@@ -151,11 +151,13 @@ def test_a_batch_whose_status_expired_is_asked_again(emulator: Emulator) -> None
     assert posts(emulator) == 2
 
 
-def test_a_batch_that_somebody_cancels_is_finished_by_another(
+def test_a_batch_that_somebody_cancels_is_not_paid_for_again_before_the_next_run(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody presses the button at the vendor's page while the tap waits."""
     ask, cancelled = Client.batch_status, list[str]()
+    # It must still run when somebody comes.
+    emulator.inject(Fault(effect="hang_query", account=ACCOUNTS[1], day=LAST))
 
     def status(client: Client, batch_id: str) -> BatchStatus:
         if not cancelled:
@@ -164,10 +166,19 @@ def test_a_batch_that_somebody_cancels_is_finished_by_another(
         return ask(client, batch_id)
 
     monkeypatch.setattr(Client, "batch_status", status)
-    done = attempt(settings_for(emulator, ADS, start_date=str(MONTH)))
+    settings = settings_for(emulator, ADS, mode="batch")
+    done = attempt(settings)
 
-    succeeds(done, emulator, ADS, first=MONTH)
-    assert cancelled
+    assert done.code == 3
+    assert "QUERY_CANCELLED" in "\n".join(done.log)
+    assert len(emulator.queries) == len(everything(ADS))
+    keeps_its_promise(done, emulator, ADS)
+    loaded = done.days("google_ads")
+
+    again = attempt(settings, done.bookmarks)
+    assert again.code == 0, "\n".join(again.log)
+    assert again.days("google_ads") == everything(ADS)
+    assert len(emulator.queries) == 2 * len(everything(ADS)) - len(loaded)
 
 
 # Refused

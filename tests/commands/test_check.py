@@ -7,26 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_supermetrics.emulator import Emulator, Fault, Options
+from tap_supermetrics.emulator import Emulator, Fault
 from tests.commands.test_commands import DATES, REPORT, command
 from tests.tap import Ended, Target, config_for, discovered, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Emulator]:
-    options = Options(clock_factor=200.0, now="2024-06-10T04:00:00+00:00")
-    with Emulator(options=options) as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(shared: Emulator) -> Emulator:
-    shared.reset()
-    return shared
 
 
 def found(ended: Ended, result: str) -> list[str]:

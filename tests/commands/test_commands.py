@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_supermetrics.emulator import Emulator, Fault, Options
+from tap_supermetrics.emulator import Emulator, Fault
 from tests.tap import Ended, Target, config_for, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 LAST = date(2024, 6, 9)
@@ -25,19 +24,6 @@ REPORT: dict[str, Any] = {
     "fields": ["Date", "Cost"],
 }
 DATES = {"start_date": "2024-05-31", "end_date": str(LAST)}
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Emulator]:
-    options = Options(clock_factor=200.0, now="2024-06-10T04:00:00+00:00")
-    with Emulator(options=options) as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(shared: Emulator) -> Emulator:
-    shared.reset()
-    return shared
 
 
 def command(folder: Path, config: dict[str, Any], *arguments: str, state: Any = None) -> Ended:  # noqa: ANN401 - any state

@@ -93,6 +93,21 @@ def test_a_list_is_read_whatever_its_length(emulator: Emulator, tmp_path: Path) 
     assert len(emulator.queries) == 120
 
 
+def test_a_list_without_accounts_is_told_and_costs_nothing(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    emulator.change_list("AW", "nordics")
+    given = config(emulator)
+    given["queries"].append({**REPORT, "name": "other", "ds_accounts": [NEW]})
+    target = Target()
+    ended = sync(given, tmp_path, target)
+
+    assert ended.code == 3, ended.stderr
+    assert "queries[0].ds_accounts: list.nordics has no accounts" in ended.stderr
+    assert target.tables.keys() == {"other"}
+    assert {account for each in emulator.queries for account in each.accounts} == {NEW}
+
+
 def test_of_two_lists_of_one_name_that_of_the_data_source_is_read(
     emulator: Emulator, tmp_path: Path
 ) -> None:
