@@ -100,6 +100,12 @@ class Settings:
         "twice. Holds no key. Set by the plugin definition for Meltano; empty: no journal.",
         in_meltano="$MELTANO_PROJECT_ROOT/.meltano/tap-supermetrics-journal",
     )
+    report_dir: str | None = setting(
+        kinds.text("a folder, or an empty text for none", r".*"),
+        "Folder in which every run leaves a JSON that tells how it went, for alerts, and one page "
+        "for people, `index.html`: the last runs, failures with what to do, and a calendar of each "
+        "account's days. Holds no key and no row; left out or empty: none.",
+    )
     on_failure: Literal["fail_at_end", "continue", "stop"] = setting(
         kinds.choice("fail_at_end", "continue", "stop"),
         "When a query is lost: `fail_at_end` loads all else and exits with 3, `continue` loads all "
