@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.commands.output import counted, print_json, print_line
 from tap_supermetrics.dates import DateRange, intersect
-from tap_supermetrics.errors import TapError
+from tap_supermetrics.errors import SettingsError, TapError
+from tap_supermetrics.redaction import without_key
 from tap_supermetrics.sync.calendar import ReportDays, count_days, days_of
 from tap_supermetrics.sync.report_sync import known_reports
 from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_supermetrics.commands.connection import Connection
     from tap_supermetrics.model import Report
@@ -32,14 +35,19 @@ _SIGNS: Final = f"{_DONE} done, {_STALE} days stale, {_MISSING} days missing"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("--state", help="file with the state of the last run")
+    parser.add_argument("--html", metavar="FILE", help="write the page for people to this file")
 
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the days of each report and account."""
     connection.lookups.ask_for_fields(each.ds_id for each in connection.settings.reports)
     found = [_days_of(connection, report, args.bookmarks) for report in connection.settings.reports]
+    if args.html:
+        _write_page(Path(args.html), connection, found)
     if args.format == "json":
         print_json([*map(_as_json, found)])
+    elif args.html:
+        print_line(f"{args.html} shows {counted(len(found), 'report', 'reports')}")
     else:
         for each in found:
             _print(each)
@@ -54,6 +62,25 @@ def _days_of(connection: Connection, report: Report, bookmarks: Mapping[str, Any
         return days_of(known, known.scope(connection.lookups, utc_now()))
     except TapError as error:
         return ReportDays(name=report.name, ds_id=report.ds_id, note=str(error))
+
+
+def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays]) -> None:
+    """Write the page: these days, and what the runs left that are kept in `report_dir`."""
+    # Only here: no other output needs them.
+    from tap_supermetrics.page.calendars import Calendars  # noqa: PLC0415
+    from tap_supermetrics.page.document import html_of  # noqa: PLC0415
+    from tap_supermetrics.page.folder import kept_runs, write_whole  # noqa: PLC0415
+
+    settings, now = connection.settings, utc_now()
+    folder = Path(settings.report_dir).expanduser() if settings.report_dir else None
+    kept = [*kept_runs(folder)] if folder else []
+    calendars, names = Calendars.of(kept), connection.lookups.known_names()
+    parts = [calendars.part_of(each, names.get(each.ds_id, {})) for each in found]
+    page = without_key(html_of(kept, now, parts), settings.api_key)
+    try:
+        write_whole(file, page.encode(), f"{now:%H%M%S}{os.getpid()}")
+    except OSError as error:
+        raise SettingsError([f"--html: {file} cannot be written ({error.strerror})"]) from None
 
 
 def _as_json(report: ReportDays) -> dict[str, Any]:
@@ -118,4 +145,3 @@ def _words(account: AccountDays) -> str:
 
 def _range(dates: DateRange) -> str:
     return str(dates.first) if dates.days == 1 else f"{dates.first} to {dates.last}"
-
