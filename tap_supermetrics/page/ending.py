@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from tap_supermetrics.dates import merge
-from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.errors import InterruptedRun, QueriesLostError, SettingsError, TapError
 from tap_supermetrics.page.calendars import Calendars
 from tap_supermetrics.page.document import html_of
 from tap_supermetrics.page.folder import kept_runs, remove_unfinished, write_run, write_whole
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 MAX_FAILURES: Final = 1_000
 _MAX_RANGES: Final = 20
 _SECONDS_OF_A_DAY: Final = 86_400
-_UNTOLD: Final = "it may show a value of a row, so only the log tells it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,18 +151,21 @@ class Ending:
 
     def _message(self) -> str:
         """Return why the run ended as it did."""
-        error = self.error
-        if error is None:
-            return ""
-        if isinstance(error, SettingsError) and self.run and self.run.has_started:
-            return f"a stream map failed; {_UNTOLD}"
-        if isinstance(error, BrokenPipeError):
-            return "the target closed its end of the pipe: see its own log"
-        if isinstance(error, (TapError, InterruptedRun)):
-            return readable(str(error))
-        if isinstance(error, OSError):
-            return readable(error.strerror or type(error).__name__)
-        return f"{type(error).__name__}: see the log"
+        match self.error:
+            case None:
+                told = ""
+            case SettingsError() if self.run and self.run.has_started:
+                told = "a stream map failed; it may show a value of a row, so only the log tells it"
+            case QueriesLostError() if self.run:
+                summary = self.run.summary
+                told = f"{summary.lost_in_words}, {summary.arrived_in_words}"
+            case TapError() | InterruptedRun():
+                told = str(self.error).rstrip(".")
+            case BrokenPipeError():
+                told = "the target closed its end of the pipe: see its own log"
+            case _:
+                told = f"{type(self.error).__name__}: see the log"
+        return readable(told)
 
 
 def exit_code_of(error: BaseException | None) -> int:

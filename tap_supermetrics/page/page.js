@@ -28,6 +28,11 @@ function make(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** Return a text whose `words in backticks` are code, as children of an element. */
+function withCode(text) {
+  return text.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
+}
+
 function makeSvg(tag, attributes, text) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -86,7 +91,8 @@ function totalsOf(report, days) {
  * @param title caption of the table
  * @param first number of the first day
  * @param days how many there are
- * @param cellOf gives [letter, words] of a day, counted from the first
+ * @param cellOf gives [letter, words, share] of a day, counted from the first; the share of the
+ *   cell that is of this letter may be left out
  */
 function makeCalendar(title, first, days, cellOf) {
   const box = make("div");
@@ -125,10 +131,14 @@ function makeWeeks(title, first, days, oldestWeek, newestWeek, cellOf, told) {
     for (let week = 0; week < weeks; week += 1) {
       const day = oldest + 7 * week + row;
       if (day < first || day >= first + days) { line.append(make("td")); continue; }
-      const [letter, words] = cellOf(day - first);
+      const [letter, words, share = 1] = cellOf(day - first);
       const label = `${dayInWords(day)}: ${words}`;
       const attributes = { role: "gridcell", tabindex: -1, "data-s": letter, "aria-label": label };
       const cell = make("td", { ...attributes, "data-day": isoDay(day), title: label }, STATES[letter].sign);
+      if (share < 1 && letter !== "d") {
+        const part = `${Math.round(100 * share)}%`;
+        cell.style.background = `linear-gradient(to top, var(--${letter}) ${part}, var(--d) ${part})`;
+      }
       line.append(cell);
       if (!last || cell.dataset.day > last.dataset.day) last = cell;
     }
@@ -233,9 +243,13 @@ function makeReport(report) {
       const found = WORST_FIRST.filter((letter) => totals[letter][day]);
       const words = found.map((each) => `${number(totals[each][day])} ${STATES[each].name.split(/[:,]/)[0]}`
         + (each === "e" ? " without rows" : ""));
-      return [found[0] || "m", words.join("; ")];
+      // A problem fills its share of the cell, and is to be seen however small that is.
+      const isProblem = "fms".includes(found[0]);
+      const most = found.reduce((a, b) => (totals[b][day] > totals[a][day] ? b : a), found[0]);
+      const share = isProblem ? totals[found[0]][day] / report.accounts.length : 1;
+      return [isProblem ? found[0] : most, words.join("; "), Math.max(0.6, share)];
     };
-    const title = `All ${number(report.accounts.length)} accounts: the worst of each day`;
+    const title = `All ${number(report.accounts.length)} accounts: problems first, else what most have`;
     inside.append(makeCalendar(title, first, days, cellOf));
   }
   inside.append(makeAccounts(report, first, days));
@@ -321,8 +335,8 @@ function drawHead() {
     : "Everything has arrived";
   byId("verdict").textContent = verdict;
   if (run) {
-    byId("subtitle").textContent = `Last run: ${momentOf(run)}. `
-      + (run.message || (run.queries_failed ? "Some queries failed, as the settings accept." : "It came to its end."));
+    const accepted = run.queries_failed ? "Some queries failed, which the settings accept" : "It came to its end";
+    byId("subtitle").append(...withCode(`Last run: ${momentOf(run)}, ${tookOf(run)}. ${run.message || accepted}.`));
   }
   const figures = dated.length ? [[shareOf(dated), "of all days are there", missing ? "bad" : "good"]] : [];
   if (dated.length) figures.push([number(missing), "days missing", missing ? "bad" : ""]);
@@ -347,8 +361,8 @@ function drawCauses() {
       : counted(cause.places, "report", "reports");
     const card = make("article", { class: "card cause" });
     card.append(make("h3", {}, make("code", {}, cause.code || "The report could not be asked"), ` · ${reach}`));
-    if (cause.message) card.append(make("p", {}, `${cause.message}.`));
-    if (cause.advice) card.append(make("p", { class: "todo" }, `What to do: ${cause.advice}.`));
+    if (cause.message) card.append(make("p", {}, ...withCode(`${cause.message}.`)));
+    if (cause.advice) card.append(make("p", { class: "todo" }, ...withCode(`What to do: ${cause.advice}.`)));
     const list = make("ul");
     for (const [report, account, days] of cause.examples.slice(0, 5)) {
       list.append(make("li", {}, [report, account, days].filter(Boolean).join(" · ")));
