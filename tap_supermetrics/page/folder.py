@@ -38,7 +38,11 @@ def write_run(folder: Path, run: RunTold, text: bytes) -> None:
 
 
 def kept_runs(folder: Path) -> Iterator[RunTold]:
-    """Read the runs that are kept, the newest first; what is no JSON of a run is left out."""
+    """Read the runs that are kept, the newest first; what is no JSON of a run is left out.
+
+    Each calendar comes once, as the newest run left it: all of them would fill the memory.
+    """
+    known: set[tuple[str, str]] = set()
     for path in _names(folder)[:MAX_KEPT]:
         try:
             text = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
@@ -47,7 +51,15 @@ def kept_runs(folder: Path) -> Iterator[RunTold]:
             logger.warning("report_dir: %s cannot be read and is left out (%s)", path, error)
             continue
         if run.format == FORMAT:
+            _drop_known(run, known)
             yield run
+
+
+def _drop_known(run: RunTold, known: set[tuple[str, str]]) -> None:
+    for report in run.reports:
+        name = report.name
+        report.accounts = [x for x in report.accounts if (name, x.account_id) not in known]
+        known |= {(name, each.account_id) for each in report.accounts}
 
 
 def write_whole(path: Path, text: bytes, mark: str) -> None:

@@ -97,6 +97,7 @@ def runs(reports: Sequence[ReportPart], nights: int) -> list[RunTold]:
     for night in range(nights):
         started = NOW - timedelta(days=night, minutes=12)
         failed = random.choice([0, 0, 0, 0, 2]) if night else sum(r.days_failed for r in reports)
+        lost = "1 query was lost" if failed == 1 else f"{failed:,} queries were lost"
         told.append(
             RunTold(
                 run_id=f"{night:08x}",
@@ -105,7 +106,7 @@ def runs(reports: Sequence[ReportPart], nights: int) -> list[RunTold]:
                 ended_at=f"{started:%Y-%m-%dT%H:%M:%SZ}",
                 seconds=random.uniform(200, 900),
                 exit_code=3 if failed else 0,
-                message=f"{failed:,} queries were lost, all else arrived" if failed else "",
+                message=f"{lost}, all else arrived" if failed else "",
                 requests=accounts * 4 + random.randrange(90),
                 queries=accounts * 4 + failed,
                 queries_failed=failed,
@@ -166,7 +167,7 @@ def take_pictures(browser: Browser, folder: Path, html: str, name: str, *schemes
         file.write_text(html, encoding="utf-8")
         for scheme in schemes:
             page = browser.new_page(
-                viewport={"width": 1180, "height": 1000},
+                viewport={"width": 1180, "height": 1300},
                 color_scheme="dark" if scheme == "dark" else "light",
             )
             page.goto(file.as_uri())

@@ -227,6 +227,19 @@ def test_a_bounded_number_of_runs_is_kept_and_what_is_not_ours_stays(
     assert (tmp_path / "run-of-mine.json").read_text() == "mine"
 
 
+def test_of_each_calendar_only_the_newest_is_held(tmp_path: Path) -> None:
+    for day, account_ids in ((1, "abc"), (2, "ab")):
+        accounts = [{"account_id": each, "days": f"{day}d"} for each in account_ids]
+        run = a_run(started_at=f"2024-06-0{day}T04:00:00Z")
+        told = {**as_json(run), "reports": [{"name": "ads", "accounts": accounts}]}
+        write_run(tmp_path, run, json.dumps(told).encode())
+    held = [
+        [(each.account_id, each.days) for each in run.reports[0].accounts]
+        for run in kept_runs(tmp_path)
+    ]
+    assert held == [[("a", "2d"), ("b", "2d")], [("c", "1d")]]
+
+
 NASTY: Final = "</script><script>alert(1)</script><!-- \u2028 \u2029 & <b onload=x>"
 
 
