@@ -5,6 +5,7 @@ __main__     command line: Singer options, or a command; errors in one line
 tap          settings, discovery, one run, signals                          Singer
 streams      a report as a Singer stream                                    Singer
 commands/    what a person asks before, during and after a run
+page/        what a run leaves to be read: a JSON and a page
 singer/      what comes in and goes out: catalog, maps, lines on stdout     Singer
 sync/        settings and state -> records -> state and summary
 extraction/  runs a plan: query batches, downloads, spool                   threads

@@ -6,6 +6,7 @@ import atexit
 import fnmatch
 import logging
 import signal
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -42,7 +43,7 @@ from tap_supermetrics.sync.run import Run, utc_now
 from tap_supermetrics.sync.state import check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
     import click
@@ -319,6 +320,23 @@ class TapSupermetrics(Tap):
             if not self.message_writer.is_torn:
                 self._run.checkpoint()
 
+    @contextmanager
+    def told_at_end(self) -> Iterator[None]:
+        """Leave a run in `report_dir`, if that is set, however it ends."""
+        started_at, error = utc_now(), None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            settings = getattr(self, "settings", None)
+            if settings and settings.report_dir:
+                # Only here, as a run must not wait for what its end needs.
+                from tap_supermetrics.page.ending import Ending  # noqa: PLC0415
+
+                Ending.of(settings, self._run, self._lookups, started_at, error).write()
+
     def close(self) -> None:
         """Cancel the query batches that still run."""
         atexit.unregister(self.close)
@@ -360,13 +378,17 @@ class TapSupermetrics(Tap):
             cls.print_about(about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
-        tap = cls(
-            config=config.config if config else None,
-            state=read_json(state, "--state"),
-            catalog=read_catalog(catalog),
-            parse_env_config=bool(config and config.parse_env),
-        )
-        tap.sync_to_end()
+        # Known before it is made: a run that ends on the way there is told too.
+        tap = cls.__new__(cls)
+        with tap.told_at_end():
+            cls.__init__(
+                tap,
+                config=config.config if config else None,
+                state=read_json(state, "--state"),
+                catalog=read_catalog(catalog),
+                parse_env_config=bool(config and config.parse_env),
+            )
+            tap.sync_to_end()
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:

@@ -95,6 +95,9 @@ class RateLimit:
     """A pace that spreads the requests of all threads evenly: no second sees too many.
 
     It is slowed down where the API says that few requests are left, before it refuses any.
+
+    Attributes:
+        requests: how many were let through.
     """
 
     def __init__(self, per_second: float) -> None:
@@ -103,6 +106,7 @@ class RateLimit:
         self._next = 0.0
         self._pause_s = 0.0
         self._paused_until = 0.0
+        self.requests = 0
 
     def wait(self) -> None:
         """Return when the next request may be sent."""
@@ -110,6 +114,7 @@ class RateLimit:
             now = time.monotonic()
             turn = max(now, self._next)
             self._next = turn + self._interval_s
+            self.requests += 1
         if turn > now:
             time.sleep(turn - now)
 

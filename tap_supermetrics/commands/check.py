@@ -203,14 +203,22 @@ def _folders(connection: Connection) -> Iterator[Finding]:
     except OSError as error:
         text = f"{error.strerror or error}; set TMPDIR to a folder that can be written"
         yield Finding(what="temporary files", result=WRONG, mistake=text)
-    if folder := connection.settings.journal_dir:
-        there = Path(folder).expanduser()
-        while not there.exists() and there != there.parent:
-            there = there.parent
-        is_fine = there.is_dir() and os.access(there, os.W_OK)
-        text = f"{there} cannot be written; a killed run would have to be paid again"
-        what = f"journal_dir {folder}"
-        yield Finding(what=what) if is_fine else Finding(what=what, result=NOTE, mistake=text)
+    needs = {
+        "journal_dir": "a killed run would have to be paid again",
+        "report_dir": "runs would leave no page",
+    }
+    for setting, need in needs.items():
+        if folder := getattr(connection.settings, setting):
+            yield _folder(f"{setting} {folder}", folder, need)
+
+
+def _folder(what: str, folder: str, need: str) -> Finding:
+    there = Path(folder).expanduser()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    is_fine = there.is_dir() and os.access(there, os.W_OK)
+    text = f"{there} cannot be written; {need}"
+    return Finding(what=what) if is_fine else Finding(what=what, result=NOTE, mistake=text)
 
 
 class _Collector(logging.Handler):

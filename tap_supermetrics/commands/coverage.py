@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.commands.output import counted, print_json, print_line
-from tap_supermetrics.dates import DateRange, intersect, subtract
-from tap_supermetrics.errors import TapError
-from tap_supermetrics.model import account_id_of
-from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.dates import DateRange, intersect
+from tap_supermetrics.errors import SettingsError, TapError
+from tap_supermetrics.redaction import without_key
+from tap_supermetrics.sync.calendar import ReportDays, count_days, days_of
 from tap_supermetrics.sync.report_sync import known_reports
 from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_supermetrics.commands.connection import Connection
     from tap_supermetrics.model import Report
-    from tap_supermetrics.sync.report_sync import KnownReport
+    from tap_supermetrics.sync.calendar import AccountDays
 
 ABOUT = "tell which days are in the target, by the state"
 WEEKS: Final = 53
@@ -34,53 +35,19 @@ _SIGNS: Final = f"{_DONE} done, {_STALE} days stale, {_MISSING} days missing"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("--state", help="file with the state of the last run")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountDays:
-    """The days of one account, or of accounts that are queried together.
-
-    Attributes:
-        account_id: the account, or the accounts joined.
-        wanted: all days that are over and wanted.
-        stale: days that are there, and will be read again because a query for them failed.
-        missing: days that are not there.
-    """
-
-    account_id: str
-    wanted: DateRange
-    stale: tuple[DateRange, ...]
-    missing: tuple[DateRange, ...]
-
-    @property
-    def days_done(self) -> int:
-        """Days that are there and good."""
-        return self.wanted.days - _days(self.stale) - _days(self.missing)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportDays:
-    """The days of one report; without any where a note says why.
-
-    Attributes:
-        name: of the report.
-        note: why there is nothing to say of days; empty where there is.
-        wanted: all days that are over and wanted.
-        accounts: the days of each account.
-    """
-
-    name: str
-    note: str = ""
-    wanted: DateRange | None = None
-    accounts: tuple[AccountDays, ...] = ()
+    parser.add_argument("--html", metavar="FILE", help="write the page for people to this file")
 
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the days of each report and account."""
     connection.lookups.ask_for_fields(each.ds_id for each in connection.settings.reports)
     found = [_days_of(connection, report, args.bookmarks) for report in connection.settings.reports]
+    if args.html:
+        _write_page(Path(args.html), connection, found)
     if args.format == "json":
         print_json([*map(_as_json, found)])
+    elif args.html:
+        print_line(f"{args.html} shows {counted(len(found), 'report', 'reports')}")
     else:
         for each in found:
             _print(each)
@@ -89,34 +56,31 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
 
 def _days_of(connection: Connection, report: Report, bookmarks: Mapping[str, Any]) -> ReportDays:
     if refusal := connection.lookups.refusal_of(report):
-        return ReportDays(name=report.name, note=str(refusal))
+        return ReportDays(name=report.name, ds_id=report.ds_id, note=str(refusal))
     known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
     try:
-        return _known_days(connection, known)
+        return days_of(known, known.scope(connection.lookups, utc_now()))
     except TapError as error:
-        return ReportDays(name=report.name, note=str(error))
+        return ReportDays(name=report.name, ds_id=report.ds_id, note=str(error))
 
 
-def _known_days(connection: Connection, known: KnownReport) -> ReportDays:
-    scope = known.scope(connection.lookups, utc_now())
-    wanted = scope.complete(scope.wanted)
-    if not scope.is_incremental:
-        return ReportDays(name=known.report.name, note="read whole by every run")
-    if wanted is None:
-        return ReportDays(name=known.report.name, note="no day that is over is asked for")
-    account_ids = [account_id_of(group) for group in scope.groups]
-    known.state.begin(account_ids)
-    covered = {each: known.state.coverage.get(each, Coverage()) for each in account_ids}
-    accounts = tuple(
-        AccountDays(
-            account_id=account_id,
-            wanted=wanted,
-            stale=intersect(wanted, each.stale),
-            missing=subtract(wanted, each.covered),
-        )
-        for account_id, each in covered.items()
-    )
-    return ReportDays(name=known.report.name, wanted=wanted, accounts=accounts)
+def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays]) -> None:
+    """Write the page: these days, and what the runs left that are kept in `report_dir`."""
+    # Only here: no other output needs them.
+    from tap_supermetrics.page.calendars import Calendars  # noqa: PLC0415
+    from tap_supermetrics.page.document import html_of  # noqa: PLC0415
+    from tap_supermetrics.page.folder import kept_runs, write_whole  # noqa: PLC0415
+
+    settings, now = connection.settings, utc_now()
+    folder = Path(settings.report_dir).expanduser() if settings.report_dir else None
+    kept = [*kept_runs(folder)] if folder else []
+    calendars, names = Calendars.of(kept), connection.lookups.known_names()
+    parts = [calendars.part_of(each, names.get(each.ds_id, {})) for each in found]
+    page = without_key(html_of(kept, now, parts), settings.api_key)
+    try:
+        write_whole(file, page.encode(), f"{now:%H%M%S}{os.getpid()}")
+    except OSError as error:
+        raise SettingsError([f"--html: {file} cannot be written ({error.strerror})"]) from None
 
 
 def _as_json(report: ReportDays) -> dict[str, Any]:
@@ -129,8 +93,8 @@ def _as_json(report: ReportDays) -> dict[str, Any]:
             {
                 "account_id": each.account_id,
                 "days_done": each.days_done,
-                "days_stale": _days(each.stale),
-                "days_missing": _days(each.missing),
+                "days_stale": count_days(each.stale),
+                "days_missing": count_days(each.missing),
                 "stale": [[str(dates.first), str(dates.last)] for dates in each.stale],
                 "missing": [[str(dates.first), str(dates.last)] for dates in each.missing],
             }
@@ -181,7 +145,3 @@ def _words(account: AccountDays) -> str:
 
 def _range(dates: DateRange) -> str:
     return str(dates.first) if dates.days == 1 else f"{dates.first} to {dates.last}"
-
-
-def _days(ranges: Iterable[DateRange]) -> int:
-    return sum(each.days for each in ranges)

@@ -112,6 +112,11 @@ class Engine:
             threading.Thread(target=self._guarded, args=(each,), daemon=True) for each in work
         ]
 
+    @property
+    def submitted(self) -> int:
+        """Return how many queries the API has taken so far in this run."""
+        return self._scheduler.submitted
+
     def start(self) -> None:
         """Begin. Not before somebody knows of this engine, and can close it."""
         for thread in self._threads:

@@ -93,11 +93,13 @@ class Failed:
         error: why.
         was_submitted: False when the run was stopped before; True also for a query that was spared
             because it would have met the refusal of another.
+        is_of_rows: whether the text of the error may show a value of a row.
     """
 
     query: Query
     error: ApiError
     was_submitted: bool = True
+    is_of_rows: bool = False
 
     @property
     def is_excluded(self) -> bool:

@@ -70,6 +70,11 @@ class Scheduler:
         return not self._open_reports
 
     @property
+    def submitted(self) -> int:
+        """Return how many queries the API has taken in this run."""
+        return self._outcomes.submitted
+
+    @property
     def progress(self) -> tuple[int, int, int]:
         """Queries that ended, all queries, rows."""
         left = sum(map(self._outcomes.drawing.left, self._plans))

@@ -113,6 +113,12 @@ class Settings:
         "Name of the query log.",
         default="supermetrics_query_log",
     )
+    report_dir: str | None = setting(
+        kinds.text("a folder, or an empty text for none", r".*"),
+        "Folder in which every run leaves a JSON that tells how it went, for alerts, and one page "
+        "for people, `index.html`: the last runs, failures with what to do, and a calendar of each "
+        "account's days. Holds no key and no row; left out or empty: none.",
+    )
     on_failure: Literal["fail_at_end", "continue", "stop"] = setting(
         kinds.choice("fail_at_end", "continue", "stop"),
         "When a query is lost: `fail_at_end` loads all else and exits with 3, `continue` loads all "

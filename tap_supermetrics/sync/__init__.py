@@ -4,6 +4,7 @@
 run          one sync of all selected reports
 preparation  a run before its first submission: what is known, held and planned
 journalled   what dead runs left goes to the reports, what the API takes is noted
+calendar     the days of a report as the state has them: done, stale, missing
 report_sync  a report on its way through a run: resolved, planned, emitted
 continuity   what was loaded before, held against what is to be loaded
 name_checks  names of accounts, logins and segments, held against the lists
@@ -13,6 +14,7 @@ team_lists   accounts that only query batches show
 checkpoints  when the state is worth writing
 submitted    what the API holds and was not emitted yet
 summary      what a run did, told to a person
+days_read    what a run found on each day
 journal      what was submitted, on the disk, for the run after a killed one
 state        the bookmarks of a report, read and written
 notation     values as the state and the journal write them down

@@ -45,7 +45,7 @@ class Lookups:
         self._refused: dict[str, ApiError] = {}
         self._custom: dict[object, tuple[wire.FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
-        self._listed: dict[object, tuple[listings.AccountInfo, ...]] = {}
+        self._listed: dict[tuple[str, str], tuple[listings.AccountInfo, ...]] = {}
         self._ages: dict[object, int] = {}
         self._team_lists = TeamLists(client, now, may_submit=may_submit)
         self._segments: dict[object, dict[str, str]] = {}
@@ -161,6 +161,17 @@ class Lookups:
             self._listed[asked] = self.client.accounts(report.ds_id, report.logins, age)
             self._ages[asked] = age
         return self._listed[asked]
+
+    def known_names(self) -> dict[str, dict[str, str]]:
+        """Return the names of accounts that were listed so far, by data source and id, lower case.
+
+        Nothing is asked for it.
+        """
+        names: dict[str, dict[str, str]] = {}
+        for (ds_id, _), accounts in self._listed.items():
+            known = {each.id.casefold(): each.account_name for each in accounts}
+            names.setdefault(ds_id, {}).update(known)
+        return names
 
     def segments_of(self, report: Report) -> Mapping[str, str]:
         """Return the ids of the segments that the API lists, by id in lower case."""

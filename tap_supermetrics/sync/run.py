@@ -14,7 +14,9 @@ from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.errors import QueriesLostError
 from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left, Result
 from tap_supermetrics.records.convert import RecordReader
+from tap_supermetrics.sync.calendar import ReportDays, days_of
 from tap_supermetrics.sync.checkpoints import Checkpoints
+from tap_supermetrics.sync.days_read import DaysRead
 from tap_supermetrics.sync.preparation import Preparation
 from tap_supermetrics.sync.submitted import Submitted
 from tap_supermetrics.sync.summary import Summary
@@ -64,7 +66,7 @@ class Run:
         bookmarks: dict[str, Any],
         write_state: Callable[[], None],
     ) -> None:
-        self.summary = Summary()
+        self.summary = Summary(days_read=DaysRead() if settings.report_dir else None)
         self._settings = settings
         self._client = client
         self._bookmarks = bookmarks
@@ -97,6 +99,17 @@ class Run:
         self._to_emit = {*self._prepared.known}
         self._engine = self._prepared.engine(is_test=is_test)
         self._engine.start()
+
+    @property
+    def submitted(self) -> int:
+        """Return how many queries the API has taken so far."""
+        return self._engine.submitted if self._engine else 0
+
+    def days(self) -> Iterator[ReportDays]:
+        """Return the days of the selected reports, as the state has them now."""
+        for name, known in self._prepared.known.items():
+            if planned := self._prepared.planned.get(name):
+                yield days_of(known, planned.plan.scope)
 
     # Emission
 
@@ -155,7 +168,7 @@ class Run:
                 for note in engine.notes():
                     self._take_note(note)
         except ApiError as error:
-            return Failed(query=result.query, error=error)
+            return Failed(query=result.query, error=error, is_of_rows=True)
         finally:
             result.spool.close()
         whole = planned.commit(result)

@@ -6,22 +6,30 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import merge
+from tap_supermetrics.sync.days_read import EMPTY, FAILED, ROWS, SAMPLED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.results import Failed, Left, Result
     from tap_supermetrics.model import Query
+    from tap_supermetrics.sync.days_read import DaysRead
 
 MAX_FAILURES = 50
 """So many lines about failures; of more, only how many."""
 
 
 @dataclass(slots=True, kw_only=True)
-class _Tally:
-    """Counts of one report and account, in days; in queries where these have no days."""
+class Tally:
+    """Counts of one report and account, in days; in queries where these have no days.
+
+    Attributes:
+        units: what is counted, as one and as many.
+        queries_done: how many queries gave a result, in whatever units the others are.
+        queries_failed: how many gave none.
+    """
 
     units: tuple[str, str] = ("day", "days")
     done: int = 0
@@ -30,6 +38,8 @@ class _Tally:
     not_asked: int = 0
     excluded: int = 0
     rows: int = 0
+    queries_done: int = 0
+    queries_failed: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,13 +47,15 @@ class Summary:
     """Counts what was emitted and what was lost.
 
     Attributes:
+        days_read: what was found on each day; None where nobody asks for that.
         notes: what else the user should know, a line each.
         first_days: first day that the API gives of a report, where it refused earlier ones.
     """
 
+    days_read: DaysRead | None = None
     notes: list[str] = field(default_factory=list)
     first_days: dict[str, date] = field(default_factory=dict)
-    _tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
+    _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
     _lost: dict[tuple[str, str, str], list[Failed]] = field(default_factory=dict)
     _lost_reports: dict[str, str] = field(default_factory=dict)
 
@@ -53,6 +65,9 @@ class Summary:
         tally.done += _days(result.dates)
         tally.empty += 0 if rows else _days(result.dates)
         tally.rows += rows
+        tally.queries_done += 1
+        letter = EMPTY if not rows else SAMPLED if result.is_sampled else ROWS
+        self._note_days(result.query, result.dates, letter)
 
     def lost(self, lost: Failed) -> bool:
         """A query failed, or was not asked because the run was stopped.
@@ -68,6 +83,8 @@ class Summary:
             tally.excluded += _days(lost.query.dates)
             return False
         tally.failed += _days(lost.query.dates)
+        tally.queries_failed += 1
+        self._note_days(lost.query, lost.query.dates, FAILED)
         alike = (lost.query.report, lost.query.account_id, lost.error.code)
         self._lost.setdefault(alike, []).append(lost)
         return len(self._lost[alike]) == 1
@@ -75,11 +92,21 @@ class Summary:
     def left(self, left: Left) -> None:
         """A stopped run never came to these queries."""
         for account_id, days in left.days.items():
-            self._tallies.setdefault((left.report, account_id), _Tally()).not_asked += days
+            self._tallies.setdefault((left.report, account_id), Tally()).not_asked += days
 
     def report_lost(self, report: str, reason: str) -> None:
         """Nothing of a report could be asked."""
         self._lost_reports[report] = reason
+
+    @property
+    def tallies(self) -> Mapping[tuple[str, str], Tally]:
+        """Return the counts by report and account."""
+        return self._tallies
+
+    @property
+    def lost_alike(self) -> Iterable[Sequence[Failed]]:
+        """Return what was lost: for each report, account and reason its queries."""
+        return self._lost.values()
 
     @property
     def lost_reports(self) -> Mapping[str, str]:
@@ -121,9 +148,13 @@ class Summary:
             days = f", {' '.join(map(str, dates))}" if dates else ""
             yield f"{report}{account}{days}: {alike[0].error}"
 
-    def _tally(self, query: Query) -> _Tally:
+    def _note_days(self, query: Query, dates: DateRange | None, letter: str) -> None:
+        if self.days_read:
+            self.days_read.put(query, dates, letter)
+
+    def _tally(self, query: Query) -> Tally:
         units = ("day", "days") if query.dates else ("query", "queries")
-        return self._tallies.setdefault((query.report, query.account_id), _Tally(units=units))
+        return self._tallies.setdefault((query.report, query.account_id), Tally(units=units))
 
     def counts(self) -> Iterator[str]:
         """Return what was done, a line for each report and account."""

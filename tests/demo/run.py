@@ -7,6 +7,7 @@ and for the days that may have been restated, and for nothing else.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import tempfile
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tests.demo.arrivals import Added
     from tests.demo.emulator import Query
 
+PAGE = processes.PROJECT / "output" / "demo" / "index.html"
 DATA_SOURCES = {"google_ads": "AW", "facebook_ads": "FA", "web_traffic": "GAWA"}
 SPEND = {"google_ads": "Cost", "facebook_ads": "spend"}
 HEADER = f"  {'stream':<13} {'queries':>7} {'accounts':>8} {'days':>5} {'rows':>7} {'spend':>13}"
@@ -92,10 +94,12 @@ def prepared(today: date) -> Iterator[Demo]:
     """The emulator at this day, Meltano with its plugins, and empty folders."""
     with tempfile.TemporaryDirectory() as folder, running_emulator(today) as emulator:
         output = Path(folder, "output")
+        shutil.rmtree(PAGE.parent, ignore_errors=True)
         env = {
             "TAP_SUPERMETRICS_API_URL": emulator.api_url,
             "TAP_SUPERMETRICS_API_KEY": emulator.api_key,
             "TARGET_JSONL_DESTINATION_PATH": str(output),
+            "TAP_SUPERMETRICS_REPORT_DIR": str(PAGE.parent),
         }
         pipeline = Pipeline(loader="target-jsonl", memory=Path(folder), env=env)
         if not pipeline.is_installed:
@@ -122,6 +126,7 @@ def two_nights(demo: Demo) -> None:
     say(demo.table(queries))
     check(added)
     say(second_night(queries, added, first_night))
+    say(page_in_words())
 
 
 def check(added: Mapping[str, Added]) -> None:
@@ -143,6 +148,17 @@ def second_night(queries: Sequence[Query], added: Mapping[str, Added], known: da
     return (
         f"\nNight 2 asked only for {first} to {last}: {again} days again, because the networks\n"
         f"restate them, and {new} new. {rows:,} rows replaced older ones; no key is there twice."
+    )
+
+
+def page_in_words() -> str:
+    """Where the page of both runs is, and what it shows."""
+    if not PAGE.exists():
+        raise processes.StepFailedError(f"The runs left no page at {PAGE}.")
+    where = PAGE.relative_to(processes.PROJECT)
+    return (
+        f"\nBoth runs are on a page, to be opened in a browser: {where}\n"
+        "It shows the last runs, what failed and what to do, and a calendar of each account's days."
     )
 
 

@@ -18,6 +18,9 @@ def test_the_demo_loads_two_nights_and_leaves_nothing_running() -> None:
 
     assert "3 days again" in said
     assert "no key is there twice" in said
+    page = processes.PROJECT / "output" / "demo" / "index.html"
+    assert str(page.relative_to(processes.PROJECT)) in said
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert "Nothing is left running" in said
 
 

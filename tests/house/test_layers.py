@@ -21,6 +21,8 @@ PURE: Final = (
     "settings",
     "planning",
     "records",
+    "sync.calendar",
+    "sync.days_read",
     "sync.notation",
     "sync.state",
     "sync.summary",
@@ -113,7 +115,18 @@ def test_the_map_of_the_emulator_goes_from_the_bottom_up() -> None:
 
 @pytest.mark.parametrize(
     "package",
-    ["api", "commands", "extraction", "model", "planning", "records", "settings", "singer", "sync"],
+    [
+        "api",
+        "commands",
+        "extraction",
+        "model",
+        "page",
+        "planning",
+        "records",
+        "settings",
+        "singer",
+        "sync",
+    ],
 )
 def test_the_map_of_a_package_names_its_modules_and_imports_point_down_it(package: str) -> None:
     order = chart(ast.get_docstring(modules()[package].tree) or "")

@@ -1,0 +1,11 @@
+"""What a run leaves to be read: a JSON for alerts and one page for people, where that is asked for.
+
+```
+ending     a run that ended, written to `report_dir`; nothing here ends a run
+document   the page: everything in one file, nothing fetched
+calendars  the days of reports: what the state says, and what runs found
+folder     the files of a folder: written whole or not at all, a bounded number kept
+told       what the JSON of a run holds
+days       a letter for each day of an account, and how they are written
+```
+"""

@@ -1,0 +1,88 @@
+"""The days of reports: which are there says the state, what was found on them say runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.dates import parse_date
+from tap_supermetrics.page.days import aligned, letters_of, read, written
+from tap_supermetrics.page.told import AccountCalendar, ReportPart
+from tap_supermetrics.redaction import readable
+from tap_supermetrics.sync.days_read import UNREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tap_supermetrics.dates import DateRange
+    from tap_supermetrics.page.told import RunTold
+    from tap_supermetrics.sync.calendar import AccountDays, ReportDays
+    from tap_supermetrics.sync.days_read import DaysRead
+
+
+class Calendars:
+    """The newest calendar of each report and account, as runs left it."""
+
+    def __init__(self) -> None:
+        self._left: dict[tuple[str, str], tuple[str, AccountCalendar]] = {}
+
+    @classmethod
+    def of(cls, newest_first: Iterable[RunTold]) -> Calendars:
+        """Return the newest calendars of runs."""
+        found = cls()
+        for run in newest_first:
+            for report in run.reports:
+                for each in report.accounts:
+                    alike = (report.name, each.account_id)
+                    found._left.setdefault(alike, (report.first or "", each))
+        return found
+
+    def part_of(
+        self, report: ReportDays, names: Mapping[str, str], days_read: DaysRead | None = None
+    ) -> ReportPart:
+        """Return the days of a report, with what runs found on them.
+
+        Args:
+            report: its days as the state has them.
+            names: of accounts, as far as they are known.
+            days_read: what a run found that is not among those before.
+        """
+        part = ReportPart(name=report.name, ds_id=report.ds_id, note=readable(report.note))
+        if report.wanted is None:
+            return part
+        counts: Counter[str] = Counter()
+        for account in report.accounts:
+            calendar, letters = self._calendar(report.name, account, names, days_read)
+            part.accounts.append(calendar)
+            counts.update({each: letters.count(each) for each in {*letters}})
+        part.first, part.last = str(report.wanted.first), str(report.wanted.last)
+        part.days_empty, part.days_sampled = counts["e"], counts["p"]
+        part.days_done = counts["d"] + counts["e"] + counts["p"]
+        part.days_stale, part.days_failed = counts["s"], counts["f"]
+        part.days_missing = counts["m"] + counts["f"]
+        return part
+
+    def _calendar(
+        self,
+        report: str,
+        account: AccountDays,
+        names: Mapping[str, str],
+        days_read: DaysRead | None,
+    ) -> tuple[AccountCalendar, str]:
+        account_id, wanted = account.account_id, account.wanted
+        first, left = self._left.get((report, account_id), ("", AccountCalendar(account_id="")))
+        before = _before(left.days, first, wanted)
+        now = days_read.of(report, account_id, wanted) if days_read else UNREAD * wanted.days
+        letters = letters_of(account, before, now)
+        name = names.get(account_id.casefold()) or left.account_name
+        calendar = AccountCalendar(
+            account_id=readable(account_id), account_name=readable(name), days=written(letters)
+        )
+        return calendar, letters
+
+
+def _before(text: str, first: str, wanted: DateRange) -> str:
+    try:
+        return aligned(read(text), parse_date(first), wanted)
+    except ValueError:
+        return UNREAD * wanted.days

@@ -1,0 +1,102 @@
+"""The page: style, script and data in one file. What it shows is drawn by its script, as text."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from tap_supermetrics.page.told import Failure, ReportPart, RunTold
+
+MAX_EXAMPLES: Final = 50
+"""So many accounts are named below each cause."""
+_OF_A_RUN: Final = (
+    *("run_id", "tap_version", "started_at", "seconds", "exit_code", "message", "requests"),
+    *("queries", "queries_done", "queries_failed", "reports_failed", "days_not_asked", "rows"),
+)
+# No text in the data ends the script, or a line of it.
+_ESCAPED: Final = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
+
+
+def html_of(
+    newest_first: Sequence[RunTold], now: datetime, reports: Iterable[ReportPart] = ()
+) -> str:
+    """Return the page.
+
+    Args:
+        newest_first: the runs.
+        now: when it is made, with offset.
+        reports: the days of reports, where these are known better than the runs left them.
+    """
+    data = {
+        "made": f"{now:%Y-%m-%d %H:%M} UTC",
+        "runs": [{name: getattr(each, name) for name in _OF_A_RUN} for each in newest_first],
+        "reports": _reports(newest_first, reports),
+        "causes": _causes(newest_first),
+    }
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPED)
+    page = files(__package__)
+    return Template((page / "page.html").read_text(encoding="utf-8")).substitute(
+        style=(page / "page.css").read_text(encoding="utf-8"),
+        script=(page / "page.js").read_text(encoding="utf-8"),
+        data=text,
+    )
+
+
+def _reports(newest_first: Iterable[RunTold], better: Iterable[ReportPart]) -> list[dict[str, Any]]:
+    """Return each report as the newest run that had it left it; accounts as pairs and triples."""
+    found: dict[str, dict[str, Any]] = {part.name: _shown(part, "") for part in better}
+    for run in newest_first:
+        for part in run.reports:
+            found.setdefault(part.name, _shown(part, run.started_at))
+    return [*found.values()]
+
+
+def _shown(part: ReportPart, of_run: str) -> dict[str, Any]:
+    accounts = [(each.account_id, each.days, each.account_name) for each in part.accounts]
+    shown: dict[str, Any] = msgspec.to_builtins(part)
+    return {**shown, "accounts": accounts, "as_of": of_run}
+
+
+def _causes(newest_first: Iterable[RunTold]) -> list[dict[str, Any]]:
+    """Return why queries failed in the newest run of each report, the most frequent cause first."""
+    seen: set[str] = set()
+    causes: dict[tuple[str, str], dict[str, Any]] = {}
+    for run in newest_first:
+        names = {each.name for each in run.reports} | {each.report for each in run.failures}
+        for failure in run.failures:
+            if failure.report not in seen:
+                _count(causes, failure)
+        seen |= names
+    return sorted(causes.values(), key=_most_queries_first)
+
+
+def _count(causes: dict[tuple[str, str], dict[str, Any]], failure: Failure) -> None:
+    alike = (failure.code, failure.advice or failure.message)
+    cause = causes.setdefault(
+        alike,
+        {
+            "code": failure.code,
+            "message": failure.message,
+            "advice": failure.advice,
+            "queries": 0,
+            "places": 0,
+            "examples": [],
+        },
+    )
+    cause["queries"] += failure.queries
+    cause["places"] += 1
+    if len(cause["examples"]) < MAX_EXAMPLES:
+        cause["examples"].append([failure.report, failure.account_id, failure.days])
+
+
+def _most_queries_first(cause: dict[str, Any]) -> int:
+    queries: int = cause["queries"]
+    return -queries

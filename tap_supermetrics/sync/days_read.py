@@ -1,0 +1,65 @@
+"""What a run found on each day: rows, none, estimates, or a failure. A letter for each day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_supermetrics.dates import DateRange
+    from tap_supermetrics.model import Query
+
+UNREAD: Final = "."
+ROWS: Final = "d"
+EMPTY: Final = "e"
+SAMPLED: Final = "p"
+FAILED: Final = "f"
+
+
+class _Letters:
+    """A letter for each day from a first one on, which moves as days come."""
+
+    def __init__(self, dates: DateRange) -> None:
+        self.first = dates.first.toordinal()
+        self.letters = bytearray()
+
+    def put(self, dates: DateRange, letter: str) -> None:
+        early = max(0, self.first - dates.first.toordinal())
+        self.letters[:0] = UNREAD.encode() * early
+        self.first -= early
+        place = dates.first.toordinal() - self.first
+        late = max(0, place + dates.days - len(self.letters))
+        self.letters += UNREAD.encode() * late
+        self.letters[place : place + dates.days] = letter.encode() * dates.days
+
+
+class DaysRead:
+    """The days that a run read or failed to read; a byte for each day and account."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, str], _Letters] = {}
+
+    def put(self, query: Query, dates: DateRange | None, letter: str) -> None:
+        """Note what became of the days of a query."""
+        if dates:
+            alike = (query.report, query.account_id)
+            if alike not in self._read:
+                self._read[alike] = _Letters(dates)
+            self._read[alike].put(dates, letter)
+
+    def of(self, report: str, account_id: str, dates: DateRange) -> str:
+        """Return a letter for each of the days; `UNREAD` for those that the run did not read."""
+        return "".join(self._of(report, account_id, dates))
+
+    def _of(self, report: str, account_id: str, dates: DateRange) -> Iterator[str]:
+        read = self._read.get((report, account_id))
+        if read is None:
+            yield UNREAD * dates.days
+            return
+        place = dates.first.toordinal() - read.first
+        early = min(max(0, -place), dates.days)
+        known = read.letters[max(0, place) : max(0, place + dates.days)].decode()
+        yield UNREAD * early
+        yield known
+        yield UNREAD * (dates.days - early - len(known))
