@@ -99,7 +99,8 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
     # `meltano state get` wraps it.
     state = wrapped if isinstance(wrapped := given.get("singer_state"), dict) else given
     names = [report.name for report in connection.settings.reports]
-    check_state(state, names, utc_now().date() + timedelta(days=1))
+    last_day = utc_now().date() + timedelta(days=1)
+    check_state(state, names, last_day, connection.settings.shard)
     bookmarks: dict[str, Any] = state.get("bookmarks", {})
     return bookmarks
 

@@ -181,7 +181,8 @@ class TapSupermetrics(Tap):
             SettingsError: the state or the stream maps cannot be understood.
         """
         names = [report.name for report in self.settings.reports]
-        check_state(self._given_state, names, utc_now().date() + timedelta(days=1))
+        last_day = utc_now().date() + timedelta(days=1)
+        check_state(self._given_state, names, last_day, self.settings.shard)
         streams = self.streams
         try:
             super().setup_mapper()

@@ -100,6 +100,8 @@ def _days_of(connection: Connection, report: Report, bookmarks: Mapping[str, Any
 def _known_days(connection: Connection, known: KnownReport) -> ReportDays:
     scope = known.scope(connection.lookups, utc_now())
     wanted = scope.complete(scope.wanted)
+    if scope.is_elsewhere:
+        return ReportDays(name=known.report.name, note=f"not in shard {known.report.shard}")
     if not scope.is_incremental:
         return ReportDays(name=known.report.name, note="read whole by every run")
     if wanted is None:
