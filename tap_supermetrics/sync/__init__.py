@@ -13,6 +13,7 @@ team_lists   accounts that only query batches show
 checkpoints  when the state is worth writing
 submitted    what the API holds and was not emitted yet
 summary      what a run did, told to a person
+merging      states of several runs made into one
 journal      what was submitted, on the disk, for the run after a killed one
 state        the bookmarks of a report, read and written
 notation     values as the state and the journal write them down

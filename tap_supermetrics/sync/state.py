@@ -1,7 +1,8 @@
 """The state of a report, read from and written to Singer's bookmarks.
 
 ```json
-{"shard": null, "query_hash": "9f1c2a7e", "request_hash": "04d2e1f7", "key_properties": ["_sm_account_id", "Date"],
+{"shard": null, "query_hash": "9f1c2a7e", "request_hash": "04d2e1f7",
+ "key_properties": ["_sm_account_id", "Date"],
  "types": {"Date": "date", "Clicks": "integer"},
  "query_batches": [], "async_run": null, "not_before": null, "covered_from": "2024-01-01",
  "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
@@ -312,7 +313,7 @@ class _Reader:
 
 
 def check_state(
-    state: Mapping[str, Any], reports: Sequence[str], last_day: date, shard: Shard = WHOLE
+    state: Mapping[str, Any], reports: Sequence[str], last_day: date, shard: Shard | None = WHOLE
 ) -> None:
     """Find what cannot be understood in the state of a whole run.
 
@@ -320,7 +321,7 @@ def check_state(
         state: as it was given.
         reports: names of the reports; what else the state holds is nobody's.
         last_day: no later day can have been loaded, anywhere on earth.
-        shard: of the run that it is given to.
+        shard: of the run that it is given to; None where any will do.
 
     Raises:
         SettingsError: with every mistake.
@@ -338,7 +339,7 @@ def check_state(
         if isinstance(bookmarks.get(name), dict):
             read = report_state(bookmarks[name], name, "", None, mistakes)
             mistakes += _to_come(read, f"state.bookmarks.{name}", last_day)
-            mistakes += _of_other_shard(read.shard, shard)
+            mistakes += _of_other_shard(read.shard, shard or read.shard)
     if mistakes:
         raise SettingsError([*dict.fromkeys(mistakes)])
 

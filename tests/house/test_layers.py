@@ -21,6 +21,7 @@ PURE: Final = (
     "settings",
     "planning",
     "records",
+    "sync.merging",
     "sync.notation",
     "sync.state",
     "sync.summary",
