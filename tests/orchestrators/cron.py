@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator import Emulator, Fault
 from tests.orchestrators.nights import (
+    ACCOUNTS,
     EXAMPLES,
     SHARDS,
     Result,
     check,
+    first_day,
     kill_group,
     make_project,
     pass_a_day,
@@ -68,11 +70,17 @@ def exit_codes(folder: Path, emulator: Emulator, loader: Path) -> None:
         "ALERT": "echo ALERT",
         "PAUSE": "0",
     }
-    emulator.inject(Fault(effect="fail_query", code="BAD_REQUEST", times=1))
+    day, account = first_day(), ACCOUNTS[0]
+    emulator.inject(
+        Fault(effect="fail_query", code="QUERY_ERROR", account=account, day=day, times=None)
+    )
     done = _run(env)
     assert done.returncode == 3, done.stdout
     assert done.stdout.count("ALERT shard") == 1, done.stdout
-    done = _run(env | {"TAP_SUPERMETRICS_API_KEY": "api_of_nobody_0123456789"})
+    refusal = Fault(effect="error", path="query/batch$", status=429, code="API_ROW_QUOTA_EXCEEDED")
+    emulator.inject(refusal)
+    pass_a_day(folder, emulator)
+    done = _run(env)
     assert done.returncode == 4, done.stdout
     assert "ALERT shard 1/2: the API refuses the key or the quota" in done.stdout
 
