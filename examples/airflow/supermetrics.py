@@ -11,8 +11,8 @@ import os
 import subprocess
 from datetime import datetime, timedelta, timezone
 
+from airflow.exceptions import AirflowException, AirflowFailException
 from airflow.sdk import dag, task
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 SHARDS = int(os.environ.get("SUPERMETRICS_SHARDS", "2"))
 LOADER = os.environ.get("SUPERMETRICS_LOADER", "target-postgres")

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator import Emulator
 
 DAG = "supermetrics"
+_EVERY_S = 3.0
+"""Each question to Airflow is a process of some seconds."""
 
 
 def two_nights(folder: Path, emulator: Emulator, loader: Path, airflow: Path) -> Result:
@@ -88,7 +91,8 @@ def _standalone(folder: Path, env: Mapping[str, str], airflow: Path) -> Iterator
             line, env=env, stdout=log, stderr=log, start_new_session=True
         )
         try:
-            wait_for("the DAG", lambda: DAG in _airflow(airflow, env, "dags", "list", fails=True))
+            is_known = partial(_knows_dag, airflow, env)
+            wait_for("the DAG", is_known, every_s=_EVERY_S)
             yield
         finally:
             for number in (signal.SIGINT, signal.SIGKILL):
@@ -105,6 +109,11 @@ def _airflow(airflow: Path, env: Mapping[str, str], *words: str, fails: bool = F
     return done.stdout
 
 
+def _knows_dag(airflow: Path, env: Mapping[str, str]) -> bool:
+    listed = _airflow(airflow, env, "dags", "list", "--columns", "dag_id", fails=True)
+    return DAG in listed
+
+
 def _wait_for_success(airflow: Path, env: Mapping[str, str], run_id: str) -> None:
     def ended() -> bool:
         found: list[dict[str, Any]] = json.loads(
@@ -114,7 +123,7 @@ def _wait_for_success(airflow: Path, env: Mapping[str, str], run_id: str) -> Non
         assert states[run_id] != "failed", states
         return bool(states[run_id] == "success")
 
-    wait_for(f"the end of run {run_id}", ended)
+    wait_for(f"the end of run {run_id}", ended, every_s=_EVERY_S)
 
 
 def _kill_task(extractor: str) -> None:

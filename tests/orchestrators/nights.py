@@ -37,7 +37,7 @@ NEEDED: Final = len(ACCOUNTS) * (10 + 1 + LOOKBACK)
 """Queries of ten days, and a night later of one day more and the lookback."""
 _KILLED_AFTER: Final = 8
 _FIRST_NIGHT, _SECOND_NIGHT = "2 days ago", "yesterday"
-_PATIENCE_S: Final = 180
+_PATIENCE_S: Final = 600
 
 
 _DAY_S: Final = 24 * 60 * 60
@@ -122,7 +122,7 @@ def pass_a_day(folder: Path, emulator: Emulator) -> None:
     file.write_text(file.read_text().replace(_FIRST_NIGHT, _SECOND_NIGHT))
 
 
-def wait_for(what: str, is_there: Callable[[], Any]) -> None:
+def wait_for(what: str, is_there: Callable[[], Any], every_s: float = 0.1) -> None:
     """Wait for a fact.
 
     Raises:
@@ -132,7 +132,7 @@ def wait_for(what: str, is_there: Callable[[], Any]) -> None:
     while not is_there():
         if time.monotonic() > end:
             raise TimeoutError(what)
-        time.sleep(0.1)
+        time.sleep(every_s)
 
 
 def wait_for_queries(emulator: Emulator) -> None:
