@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.singer.inputs import read_catalog, read_json
+from tap_supermetrics.singer.inputs import read_catalog, read_json, unwrapped
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state import check_state
@@ -96,10 +96,10 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
             given = read_json(file, "--state") or {}
     except OSError as error:
         raise SettingsError([f"--state: {path} cannot be read ({error.strerror})"]) from None
-    # `meltano state get` wraps it.
-    state = wrapped if isinstance(wrapped := given.get("singer_state"), dict) else given
+    state = unwrapped(given)
     names = [report.name for report in connection.settings.reports]
-    check_state(state, names, utc_now().date() + timedelta(days=1))
+    last_day = utc_now().date() + timedelta(days=1)
+    check_state(state, names, last_day, connection.settings.shard)
     bookmarks: dict[str, Any] = state.get("bookmarks", {})
     return bookmarks
 

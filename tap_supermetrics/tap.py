@@ -185,7 +185,8 @@ class TapSupermetrics(Tap):
             SettingsError: the state or the stream maps cannot be understood.
         """
         names = [report.name for report in self.settings.reports]
-        check_state(self._given_state, names, utc_now().date() + timedelta(days=1))
+        last_day = utc_now().date() + timedelta(days=1)
+        check_state(self._given_state, names, last_day, self.settings.shard)
         streams = self.streams
         try:
             super().setup_mapper()
@@ -358,7 +359,7 @@ class TapSupermetrics(Tap):
         """Return the command line of Singer, whose help tells of the other commands."""
         command = super().get_singer_command()
         command.epilog = (
-            "Beside these: accounts, fields, check, plan, coverage. They cost nothing; "
+            "Beside these: accounts, fields, check, plan, coverage, state. They cost nothing; "
             "`tap-supermetrics accounts --help` tells more."
         )
         return command

@@ -156,6 +156,8 @@ def _accounts(connection: Connection, known: KnownReport, warned: list[str]) -> 
         )
     planned = known.plan(scope, HeldResults(), ignores_coverage=False)
     warned += planned.warnings
+    if scope.is_elsewhere:
+        return f", not in shard {report.shard}"
     return f", {counted(len(scope.accounts), 'account', 'accounts')}" if scope.accounts else ""
 
 

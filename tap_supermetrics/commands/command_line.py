@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from tap_supermetrics.commands import accounts, check, coverage, fields, plan
+from tap_supermetrics.commands import accounts, check, coverage, fields, plan, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,9 +20,12 @@ COMMANDS: Final = {
     "check": check,
     "plan": plan,
     "coverage": coverage,
+    "state": state,
 }
 LOOKUPS: Final = ("accounts", "fields")
 """Commands that need no reports."""
+OFFLINE: Final = ("state",)
+"""Commands that need no settings."""
 
 
 class Connect(Protocol):
@@ -51,6 +54,9 @@ def run_command(
     """
     command = COMMANDS[name]
     parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
+    command.add_arguments(parser)
+    if name in OFFLINE:
+        return _to_its_end(lambda: command.run(parser.parse_args(arguments)))
     parser.add_argument(
         "--config",
         action="append",
@@ -58,12 +64,15 @@ def run_command(
         help="configuration file, or ENV for environment variables; may be repeated",
     )
     parser.add_argument("--format", choices=["table", "json"], default="table")
-    command.add_arguments(parser)
     args = parser.parse_args(arguments)
     connection = connect(args.config, needs_reports=name not in LOOKUPS)
     args.bookmarks = read_bookmarks(getattr(args, "state", None), connection)
+    return _to_its_end(lambda: command.run(args, connection))
+
+
+def _to_its_end(run: Callable[[], int]) -> int:
     try:
-        code: int = command.run(args, connection)
+        code = run()
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has seen enough, as `head` has.

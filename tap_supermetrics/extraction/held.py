@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from tap_supermetrics.api.client import BatchStatus, Client
-    from tap_supermetrics.model import BatchItem, Query, Report, SubmittedBatch
+    from tap_supermetrics.model import BatchItem, Query, Report, Shard, SubmittedBatch
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ class HeldResults:
 
     Attributes:
         batches: as they are waited for, by id; `waiting` shrinks to what is of use.
-        left: ids of those that a report needs which this run cannot plan: left to the next run.
+        left: ids of those that are not to be cancelled: a report needs them which this run cannot
+            plan, or another shard does.
     """
 
     batches: dict[str, RunningBatch] = field(default_factory=dict)
@@ -64,6 +65,12 @@ class HeldResults:
         """Let the batches of a report be, which cannot be planned this time."""
         for batch_id, batch in self.batches.items():
             if any(query.report == report for query in batch.waiting):
+                self.left.add(batch_id)
+
+    def leave_to_others(self, shard: Shard) -> None:
+        """Do not cancel what serves other shards too, which were given the same state."""
+        for batch_id, batch in self.batches.items():
+            if not all(shard.holds_together(query.accounts) for query in batch.batch.queries()):
                 self.left.add(batch_id)
 
     def adopt(self, planned: Collection[Query]) -> tuple[Adopted, ...]:

@@ -6,6 +6,7 @@ report    a report with its settings, declared
 declared  how a setting is declared, once
 kinds     what the value of a setting may be
 accounts  which accounts a report reads
+shards    which of them each of several runs takes
 policies  how the API splits and runs
 ```
 """
@@ -21,8 +22,10 @@ from tap_supermetrics.model.queries import (
     account_id_of,
 )
 from tap_supermetrics.model.report import Report
+from tap_supermetrics.model.shards import WHOLE, Shard
 
 __all__ = [
+    "WHOLE",
     "Accounts",
     "BatchItem",
     "BatchPolicy",
@@ -30,6 +33,7 @@ __all__ = [
     "Query",
     "Report",
     "ReportAccount",
+    "Shard",
     "SplitAccounts",
     "SplitDates",
     "SplitPolicy",

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from tap_supermetrics.dates import Day
 from tap_supermetrics.model.accounts import Accounts, compile_filter
+from tap_supermetrics.model.shards import MAX_SHARDS, Shard
 from tap_supermetrics.redaction import without_key
 
 if TYPE_CHECKING:
@@ -129,6 +130,16 @@ def address() -> Kind[str]:
         return url.rstrip("/") if parts.hostname and parts.port != 0 else _reject()
 
     return replace(plain, convert=convert)
+
+
+def shard() -> Kind[Shard]:
+    """One of several runs that share the accounts."""
+    return Kind(
+        expected=f"a number and how many there are, at most {MAX_SHARDS}, such as 2/5",
+        schema=_TEXT,
+        meltano="string",
+        convert=lambda raw: Shard.parse(re.sub(r"\s", "", raw)),
+    )
 
 
 def choice(*words: W) -> Kind[W]:

@@ -11,6 +11,7 @@ from tap_supermetrics.model import kinds
 from tap_supermetrics.model.accounts import Accounts
 from tap_supermetrics.model.declared import declared, setting
 from tap_supermetrics.model.policies import BatchPolicy, SplitAccounts, SplitDates, SplitPolicy
+from tap_supermetrics.model.shards import WHOLE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,10 +148,12 @@ class Report(Overridable):
     Attributes:
         path: where it stands in the configuration, `queries[2]`.
         batch_description: text that the vendor's pages show beside its query batches.
+        shard: which of its accounts this run takes.
     """
 
     path: str
     batch_description: str | None = None
+    shard: Shard = WHOLE
     name: str = setting(
         kinds.text("letters, digits, `_` or `-`, a letter first", r"[A-Za-z][\w-]*"),
         "Name of the stream.",

@@ -63,6 +63,24 @@ class Coverage:
         kept = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
         return replace(self, fetched=tuple(kept))
 
+    def joined(self, other: Coverage) -> Coverage:
+        """Return what two states say together: covered by either, stale by either."""
+        by_age = sorted((*self.fetched, *other.fetched), key=lambda each: each.at)
+        fetched: tuple[Fetch, ...] = ()
+        for newer in by_age:
+            older = (
+                Fetch(dates=left, at=each.at)
+                for each in fetched
+                for left in subtract(each.dates, (newer.dates,))
+            )
+            fetched = (*older, newer)
+        return Coverage(
+            covered=merge((*self.covered, *other.covered)),
+            stale=merge((*self.stale, *other.stale)),
+            bookmark=max(filter(None, (self.bookmark, other.bookmark)), default=None),
+            fetched=fetched,
+        )
+
     def with_stale(self, dates: DateRange) -> Coverage:
         """After a query for the days `lost` failed: those already covered are stale now."""
         return replace(self, stale=merge((*self.stale, *intersect(dates, self.covered))))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.model import BatchPolicy, Query, Report, SplitDates
+from tap_supermetrics.model import BatchPolicy, Query, Report, SplitAccounts, SplitDates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,7 @@ class Scope:
     """The accounts and days that a report wants, before coverage says what is there already.
 
     Attributes:
-        accounts: every account of the report.
+        accounts: every account of the report in this shard.
         wanted: first to last day; None where the API determines them, or there are none.
         is_incremental: whether coverage counts; else every run reads the report whole, and its
             queries must not be split: the sums of two halves are not the sum of the whole.
@@ -23,6 +23,7 @@ class Scope:
         fresh_since: days of the lookback that were read later are left alone.
         is_over: whether the report has dates, but none of its days is to be asked.
         last_complete: yesterday; a day that still goes on is read, but not covered.
+        is_elsewhere: whether the report is wholly another shard's.
     """
 
     accounts: tuple[str, ...]
@@ -33,6 +34,7 @@ class Scope:
     fresh_since: datetime | None = None
     is_over: bool = False
     last_complete: date | None = None
+    is_elsewhere: bool = False
 
     def complete(self, dates: DateRange | None) -> DateRange | None:
         """The days that are over, of those answered; None when there are none."""
@@ -53,7 +55,7 @@ class Scope:
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The accounts as they are asked together."""
-        return self.policy.split.accounts.groups(self.accounts)
+        return () if self.is_elsewhere else self.policy.split.accounts.groups(self.accounts)
 
 
 def _by_no_day(policy: BatchPolicy) -> BatchPolicy:
@@ -73,7 +75,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
 
     Args:
         report: the report.
-        accounts: its accounts, resolved.
+        accounts: its accounts, resolved, of all shards.
         now: the time of the run, with offset; today is what it is in the report's time zone.
         replication_key: the report's; empty for one that is read whole.
         is_dated: whether the data source knows dates at all.
@@ -90,8 +92,9 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
     is_incremental = bool(replication_key)
     policy = report.policy if is_incremental else _by_no_day(report.policy)
     hours = report.refresh_after_hours
+    share = _share_of(report, accounts)
     return Scope(
-        accounts=accounts,
+        accounts=share or (),
         wanted=wanted,
         is_incremental=is_incremental,
         is_dated_by_rows=replication_key in report.fields,
@@ -99,7 +102,15 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         fresh_since=now - timedelta(hours=hours) if hours else None,
         is_over=is_over,
         last_complete=today - timedelta(days=1),
+        is_elsewhere=share is None,
     )
+
+
+def _share_of(report: Report, accounts: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the accounts that this shard takes; None where the report is wholly another's."""
+    if not accounts or report.split_accounts_policy is SplitAccounts.NONE:
+        return accounts if report.shard.is_first else None
+    return report.shard.share_of(accounts) or None
 
 
 def recent_days(report: Report, wanted: DateRange) -> DateRange:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.model import kinds
+from tap_supermetrics.model import WHOLE, Shard, kinds
 from tap_supermetrics.model.declared import declared, setting
 from tap_supermetrics.redaction import without_key
 from tap_supermetrics.settings.entries import (
@@ -78,6 +78,12 @@ class Settings:
     batch_description: str | None = setting(
         kinds.text(),
         "Text that the vendor's pages show beside each query batch.",
+    )
+    shard: Shard = setting(
+        kinds.shard(),
+        "Which of several runs this is, such as `2/5`: of the accounts of every report it takes "
+        "the second of five shares. Each run needs a state of its own.",
+        unset=WHOLE,
     )
     max_queries_per_run: int | None = setting(
         kinds.whole(1, 10_000_000),
@@ -153,7 +159,7 @@ class Settings:
         values = read(config, TOP_LEVEL, "", mistakes)
         _check_api_url(values["api_url"], mistakes)
         of_all = {each.attribute: values.pop(each.attribute) for each in OVERRIDABLE}
-        of_all["batch_description"] = values["batch_description"]
+        of_all |= {name: values[name] for name in ("batch_description", "shard")}
         entries = enumerate(values["reports"] or ())
         read_reports = [read_report(entry, place, of_all, mistakes) for place, entry in entries]
         reports = tuple(filter(None, read_reports))

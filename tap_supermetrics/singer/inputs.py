@@ -89,6 +89,12 @@ def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
     return value
 
 
+def unwrapped(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the Singer state in a state, which `meltano state get` wraps."""
+    wrapped = given.get("singer_state")
+    return wrapped if isinstance(wrapped, dict) else given
+
+
 def read_catalog(file: IO[str] | None) -> Catalog | None:
     """The Singer catalog in a file; None for no file.
 

@@ -11,10 +11,12 @@ name_checks  names of accounts, logins and segments, held against the lists
 addresses    queries given by an address that only the API can read
 lookups      what the API lists for reports: fields, accounts, team lists, segments
 team_lists   accounts that only query batches show
+query_log    a record for each query that ended
 checkpoints  when the state is worth writing
 submitted    what the API holds and was not emitted yet
 summary      what a run did, told to a person
 days_read    what a run found on each day
+merging      states of several runs made into one
 journal      what was submitted, on the disk, for the run after a killed one
 state        the bookmarks of a report, read and written
 notation     values as the state and the journal write them down

@@ -62,6 +62,8 @@ def days_of(known: KnownReport, scope: Scope) -> ReportDays:
     """Return the days that a report wants, as its state has them."""
     name, ds_id = known.report.name, known.report.ds_id
     wanted = _from(scope.complete(scope.wanted), known.state.not_before)
+    if scope.is_elsewhere:
+        return ReportDays(name=name, ds_id=ds_id, note=f"not in shard {known.report.shard}")
     if not scope.is_incremental:
         return ReportDays(name=name, ds_id=ds_id, note="read whole by every run")
     if wanted is None:

@@ -106,8 +106,9 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
                 f"remove bookmarks.{report.name} from the state; or give the report "
                 "another name"
             )
-    if old and not report.accounts.ids:
-        listed = ", ".join(old)
+    mine = [each for each in old if report.shard.holds_together(tuple(each.split(",")))]
+    if mine and not report.accounts.ids:
+        listed = ", ".join(mine)
         logger.warning("%s: not listed by the API any more: %s", report.name, listed)
 
 

@@ -76,15 +76,18 @@ class Owner:
     Attributes:
         origin: of the API.
         api_key: never written, only a salted hash of it.
+        shard: which of several runs; empty for one that nobody shares with.
     """
 
     origin: str
     api_key: str
+    shard: str = ""
 
     def signature(self, salt: str) -> dict[str, Any]:
         """Return what the first line of a file says of its owner."""
         key = pbkdf2_hmac("sha256", self.api_key.encode(), bytes.fromhex(salt), _ROUNDS).hex()
-        return {"journal": _FORMAT, "origin": self.origin, "salt": salt, "key": key}
+        shard = {"shard": self.shard} if self.shard else {}
+        return {"journal": _FORMAT, "origin": self.origin, "salt": salt, "key": key, **shard}
 
 
 class Journal:

@@ -52,7 +52,11 @@ class Journalled:
         self._journal: Journal | None = None
         if settings.journal_dir:
             parts = urlsplit(settings.api_url)
-            owner = Owner(origin=f"{parts.scheme}://{parts.netloc}", api_key=settings.api_key)
+            owner = Owner(
+                origin=f"{parts.scheme}://{parts.netloc}",
+                api_key=settings.api_key,
+                shard="" if settings.shard.is_whole else str(settings.shard),
+            )
             directory = Path(settings.journal_dir).expanduser()
             begin = Journal.open if may_submit else Journal.look
             self._journal = begin(directory, owner, now, MAX_AGE)

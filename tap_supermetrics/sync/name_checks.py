@@ -40,7 +40,8 @@ def check_names(lookups: Lookups, report: Report, loaded: Collection[str]) -> No
         _warn_of_unlisted(report, report.login_setting, report.login_names, lookups.logins_of)
     if report.segments:
         _warn_of_unlisted(report, "ds_segments", report.segments, lookups.segments_of)
-    if unknown := [each for each in report.accounts.ids if each not in loaded]:
+    mine = report.shard.share_of(report.accounts.ids)
+    if unknown := [each for each in mine if each not in loaded]:
         _check_spelling(report, unknown, lookups)
 
 
@@ -97,7 +98,8 @@ def unlisted_accounts(lookups: Lookups, report: Report) -> str:
     except ApiError as error:
         check_reason(error)
         return ""
-    return _named([each for each in report.accounts.ids if each.casefold() not in listed])
+    mine = report.shard.share_of(report.accounts.ids)
+    return _named([each for each in mine if each.casefold() not in listed])
 
 
 def _core(account_id: str) -> str:

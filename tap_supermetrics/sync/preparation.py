@@ -112,6 +112,7 @@ class Preparation:
             )
             batches = (batch for known in self.known.values() for batch in known.state.batches)
             held = self._held = find_held(self._client, batches, self._now())
+            held.leave_to_others(self._settings.shard)
         for name, known in self.known.items():
             self._plan(known, held, ignores_coverage=name in full_table, is_test=is_test)
         for report in self._settings.reports:

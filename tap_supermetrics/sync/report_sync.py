@@ -90,6 +90,7 @@ class KnownReport:
             not_before=self.state.not_before,
         )
         _check_accounts(self.report, scope)
+        self._tell_share(scope)
         if scope.is_over:
             logger.warning(
                 "%s: no day to ask for, its first is after its last; see `start_date`, `end_date`",
@@ -102,6 +103,14 @@ class KnownReport:
                 ACCOUNT_ID,
             )
         return scope
+
+    def _tell_share(self, scope: Scope) -> None:
+        shard = self.report.shard
+        if scope.is_elsewhere:
+            logger.info("%s: nothing of it is in shard %s", self.report.name, shard)
+        elif not shard.is_whole:
+            count = len(scope.accounts)
+            logger.info("%s: shard %s has %d of its accounts", self.report.name, shard, count)
 
     def test_plan(self, scope: Scope) -> PlannedReport:
         """Plan the few queries of a connection test."""
@@ -129,6 +138,7 @@ class KnownReport:
             held.forget(self.report.name)
         held.forget_half_days(self.report, scope.last_complete)
         state.query_hash, state.request_hash, state.batches = asked, request_hash, ()
+        state.shard = self.report.shard
         state.begin([account_id_of(group) for group in scope.groups])
         coverage = {} if ignores_coverage else state.coverage
         mine = [each for each in held.queries if each.report == self.report.name]

@@ -1,7 +1,8 @@
 """The state of a report, read from and written to Singer's bookmarks.
 
 ```json
-{"query_hash": "9f1c2a7e", "request_hash": "04d2e1f7", "key_properties": ["_sm_account_id", "Date"],
+{"shard": null, "query_hash": "9f1c2a7e", "request_hash": "04d2e1f7",
+ "key_properties": ["_sm_account_id", "Date"],
  "types": {"Date": "date", "Clicks": "integer"},
  "query_batches": [], "async_run": null, "not_before": null, "covered_from": "2024-01-01",
  "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.model import WHOLE, Shard
 from tap_supermetrics.planning.coverage import Coverage, Fetch
 from tap_supermetrics.sync.notation import (
     MALFORMED,
@@ -52,6 +54,7 @@ _BATCH: Final = "a query batch as the tap writes it (remove it to go on without 
 _ASYNC_RUN: Final = "[run id, start with offset] (remove it to go on without it)"
 _KEYS: Final = frozenset(
     {
+        "shard",
         "query_hash",
         "request_hash",
         "key_properties",
@@ -102,6 +105,7 @@ class ReportState:
         async_run: the run whose queries, submitted by themselves, the API may still hold.
         everywhere: what a hand-written bookmark of the whole stream says of every account.
         had_everywhere: whether there ever was one, as far as is known.
+        shard: whose run wrote it; what it says of accounts of other shards may be old.
     """
 
     replication_key: str
@@ -116,6 +120,7 @@ class ReportState:
     async_run: AsyncRun | None = None
     everywhere: Coverage | None = None
     had_everywhere: bool = False
+    shard: Shard = WHOLE
 
     def begin(self, account_ids: Sequence[str]) -> None:
         """Give every account without coverage what a hand-written bookmark says of all."""
@@ -152,6 +157,7 @@ class ReportState:
         known = {name: each for name, each in self.coverage.items() if each.covered}
         first = _common_first(known.values())
         return self._everywhere_to_json() | {
+            "shard": None if self.shard.is_whole else str(self.shard),
             "query_hash": self.query_hash,
             "request_hash": self.request_hash,
             "key_properties": list(self.key_properties),
@@ -242,6 +248,7 @@ def report_state(
         async_run=reader.read(raw, "async_run", async_run_of, _ASYNC_RUN, None),
         everywhere=reader.everywhere(raw, start),
         had_everywhere="replication_key_value" in raw,
+        shard=reader.read(raw, "shard", Shard.parse, "a shard such as 2/5", WHOLE),
     )
 
 
@@ -305,13 +312,16 @@ class _Reader:
             return default
 
 
-def check_state(state: Mapping[str, Any], reports: Sequence[str], last_day: date) -> None:
+def check_state(
+    state: Mapping[str, Any], reports: Sequence[str], last_day: date, shard: Shard | None = WHOLE
+) -> None:
     """Find what cannot be understood in the state of a whole run.
 
     Args:
         state: as it was given.
         reports: names of the reports; what else the state holds is nobody's.
         last_day: no later day can have been loaded, anywhere on earth.
+        shard: of the run that it is given to; None where any will do.
 
     Raises:
         SettingsError: with every mistake.
@@ -329,8 +339,27 @@ def check_state(state: Mapping[str, Any], reports: Sequence[str], last_day: date
         if isinstance(bookmarks.get(name), dict):
             read = report_state(bookmarks[name], name, "", None, mistakes)
             mistakes += _to_come(read, f"state.bookmarks.{name}", last_day)
+            mistakes += _of_other_shard(read.shard, shard or read.shard)
     if mistakes:
-        raise SettingsError(mistakes)
+        raise SettingsError([*dict.fromkeys(mistakes)])
+
+
+def _of_other_shard(found: Shard, wanted: Shard) -> Iterator[str]:
+    """Find a state by which the accounts of this shard would be read as if they were new.
+
+    One of a run that nobody shared with tells all accounts.
+    """
+    if found.is_whole or found == wanted:
+        return
+    is_set = "is not set" if wanted.is_whole else f"is {wanted}"
+    what = f"state: it is that of shard {found}, and `shard` {is_set}: days would be read twice"
+    if found.count == wanted.count:
+        yield f"{what}. Give each shard a state of its own, by its own state id"
+    else:
+        yield (
+            f"{what}. Where the number of shards was changed, give each new one what "
+            f"`tap-supermetrics state merge` makes of the states of all {found.count} old ones"
+        )
 
 
 def _to_come(state: ReportState, path: str, last_day: date) -> Iterator[str]:

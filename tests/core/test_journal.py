@@ -81,6 +81,7 @@ def test_what_was_taken_over_outlives_the_next_death_too(tmp_path: Path) -> None
     [
         Owner(origin="https://eu.example.com", api_key=API_KEY),
         Owner(origin=OWNER.origin, api_key="another"),
+        Owner(origin=OWNER.origin, api_key=API_KEY, shard="2/5"),
     ],
 )
 def test_another_key_or_another_api_takes_nothing_over(tmp_path: Path, other: Owner) -> None:

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.dates import Day, parse_date
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.model import Accounts, Report, SplitAccounts, SplitDates, compile_filter
+from tap_supermetrics.model import (
+    Accounts,
+    Report,
+    Shard,
+    SplitAccounts,
+    SplitDates,
+    compile_filter,
+)
 from tap_supermetrics.settings import Mode, Settings
 from tap_supermetrics.settings.config import TOP_LEVEL
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
@@ -124,6 +131,7 @@ _TOP: dict[str, tuple[object, str, object]] = {
     "requests_per_second": (0.5, "requests_per_second", 0.5),
     "on_failure": ("stop", "on_failure", "stop"),
     "journal_dir": ("~/journal", "journal_dir", "~/journal"),
+    "shard": ("2/5", "reports.0.shard", Shard(number=2, count=5)),
 }
 
 
@@ -363,6 +371,13 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
     "rate list": ({"requests_per_second": []}, {}, "requests_per_second", "a number"),
     "on_failure": ({"on_failure": "ignore"}, {}, "on_failure", "one of fail_at_end"),
     "on_failure list": ({"on_failure": []}, {}, "on_failure", "one of"),
+    "shard nought": ({"shard": "0/5"}, {}, "shard", 'such as 2/5, got "0/5"'),
+    "shard beyond": ({"shard": "6/5"}, {}, "shard", "such as 2/5"),
+    "shard of one part": ({"shard": "2"}, {}, "shard", "such as 2/5"),
+    "shard of three parts": ({"shard": "1/2/3"}, {}, "shard", "such as 2/5"),
+    "shard number": ({"shard": 2}, {}, "shard", "such as 2/5"),
+    "shards too many": ({"shard": "1/1001"}, {}, "shard", "at most 1000"),
+    "shard for one": ({}, {"shard": "1/2"}, "queries[0].shard", "unknown setting"),
     "description": ({"batch_description": 5}, {}, "batch_description", "expected a text"),
     "top start": ({"start_date": "soon"}, {}, "start_date", "YYYY-MM-DD"),
     "top end null day": ({"end_date": "2024-02-30"}, {}, "end_date", "YYYY-MM-DD"),

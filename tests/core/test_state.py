@@ -127,6 +127,7 @@ def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
     state = ReportState(replication_key="Date", start=START, query_hash="9f1c2a7e")
     state.mark_done("123", date_range(0, 3), NOW, 0)
     assert written(state) == {
+        "shard": None,
         "query_hash": "9f1c2a7e",
         "request_hash": "",
         "key_properties": [],

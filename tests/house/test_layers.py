@@ -23,7 +23,9 @@ PURE: Final = (
     "records",
     "sync.calendar",
     "sync.days_read",
+    "sync.merging",
     "sync.notation",
+    "sync.query_log",
     "sync.state",
     "sync.summary",
 )

@@ -1,0 +1,81 @@
+"""`state merge`: states of several runs, such as those of shards, made into one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tap_supermetrics.commands.output import print_json
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.singer.inputs import read_json, unwrapped
+from tap_supermetrics.sync.merging import merge_states, rename, without_account, without_report
+from tap_supermetrics.sync.run import utc_now
+
+if TYPE_CHECKING:
+    import argparse
+
+ABOUT = "merge states of several runs into one (`state merge FILE...`); rename and remove in it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("action", choices=["merge"])
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a state, or what `meltano state get` prints"
+    )
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="accept that the states of some shards are missing: their days are read again",
+    )
+    parser.add_argument(
+        "--rename",
+        metavar="OLD=NEW",
+        action="append",
+        default=[],
+        help="give a report another name; may be repeated",
+    )
+    parser.add_argument(
+        "--remove-report",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="forget a report; may be repeated",
+    )
+    parser.add_argument(
+        "--remove-account",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="forget an account in all reports; may be repeated",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the merged state, as Meltano has it where the first file is so."""
+    given = {file: _read(file) for file in args.files}
+    last_day = utc_now().date() + timedelta(days=1)
+    inner = {file: unwrapped(state) for file, state in given.items()}
+    states = merge_states(inner, last_day, is_partial=args.partial)
+    for names in args.rename:
+        old, separator, new = names.partition("=")
+        if not (old and separator and new):
+            raise SettingsError([f"--rename: expected OLD=NEW, got {names}"])
+        states = rename(states, old, new)
+    for name in args.remove_report:
+        states = without_report(states, name)
+    for account_id in args.remove_account:
+        states = without_account(states, account_id)
+    merged = {"bookmarks": {name: each.to_json() for name, each in states.items()}}
+    is_wrapped = "singer_state" in given[args.files[0]]
+    print_json({"singer_state": merged} if is_wrapped else merged)
+    return 0
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            return read_json(file, path) or {}
+    except OSError as error:
+        raise SettingsError([f"{path} cannot be read ({error.strerror})"]) from None
