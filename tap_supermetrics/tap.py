@@ -318,7 +318,7 @@ class TapSupermetrics(Tap):
         """Return the command line of Singer, whose help tells of the other commands."""
         command = super().get_singer_command()
         command.epilog = (
-            "Beside these: accounts, fields, check, plan, coverage. They cost nothing; "
+            "Beside these: accounts, fields, check, plan, coverage, emulator. They cost nothing; "
             "`tap-supermetrics accounts --help` tells more."
         )
         return command

@@ -8,6 +8,7 @@ plan          what a run would do, and what it would cost
 coverage      which days are there, stale or missing
 accounts      ids and names of accounts
 fields        ids, names and types of fields
+emulator      the API on localhost
 output        tables and JSON on stdout
 connection    settings and API, as the commands need them
 ```

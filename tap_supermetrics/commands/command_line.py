@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from tap_supermetrics.commands import accounts, check, coverage, fields, plan
+from tap_supermetrics.commands import accounts, check, coverage, emulator, fields, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +20,10 @@ COMMANDS: Final = {
     "check": check,
     "plan": plan,
     "coverage": coverage,
+    "emulator": emulator,
 }
+WITHOUT_SETTINGS: Final = ("emulator",)
+"""Commands that read no configuration."""
 LOOKUPS: Final = ("accounts", "fields")
 """Commands that need no reports."""
 
@@ -49,7 +52,9 @@ def run_command(
     Raises:
         TapError: as a run does.
     """
-    command = COMMANDS[name]
+    if name == "emulator":
+        return emulator.run(arguments)
+    command: Any = COMMANDS[name]
     parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
     parser.add_argument(
         "--config",

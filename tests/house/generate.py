@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from tap_supermetrics.commands.command_line import COMMANDS
+from tap_supermetrics.commands.command_line import COMMANDS, WITHOUT_SETTINGS
 from tap_supermetrics.settings.config import OF_THE_TAP, TOP_LEVEL
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
 
@@ -107,7 +107,7 @@ def meltano_commands() -> str:
     """
     commands = {
         name: {
-            "args": f"{name} --config=ENV",
+            "args": name if name in WITHOUT_SETTINGS else f"{name} --config=ENV",
             "description": f"{module.ABOUT[0].upper()}{module.ABOUT[1:]}.",
         }
         for name, module in COMMANDS.items()
