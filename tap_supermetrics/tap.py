@@ -318,8 +318,8 @@ class TapSupermetrics(Tap):
         """Return the command line of Singer, whose help tells of the other commands."""
         command = super().get_singer_command()
         command.epilog = (
-            "Beside these: accounts, fields, check, plan, coverage, emulator. They cost nothing; "
-            "`tap-supermetrics accounts --help` tells more."
+            "Beside these: accounts, fields, check, plan, coverage, init, emulator. They cost "
+            "nothing; `tap-supermetrics accounts --help` tells more."
         )
         return command
 

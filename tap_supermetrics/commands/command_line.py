@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.commands import accounts, check, coverage, emulator, fields, plan
+from tap_supermetrics.commands import accounts, check, coverage, emulator, fields, init, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_supermetrics.commands.connection import Connection
+    from tap_supermetrics.commands.connection import Connect, Connection
 
 COMMANDS: Final = {
     "accounts": accounts,
@@ -20,19 +20,13 @@ COMMANDS: Final = {
     "check": check,
     "plan": plan,
     "coverage": coverage,
+    "init": init,
     "emulator": emulator,
 }
-WITHOUT_SETTINGS: Final = ("emulator",)
+WITHOUT_SETTINGS: Final = ("init", "emulator")
 """Commands that read no configuration."""
 LOOKUPS: Final = ("accounts", "fields")
 """Commands that need no reports."""
-
-
-class Connect(Protocol):
-    """Reads the settings from files, or from the environment."""
-
-    def __call__(self, paths: Sequence[str], *, needs_reports: bool) -> Connection:
-        """Return settings and API."""
 
 
 def run_command(
@@ -56,6 +50,25 @@ def run_command(
         return emulator.run(arguments)
     command: Any = COMMANDS[name]
     parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
+    command.add_arguments(parser)
+    if name not in WITHOUT_SETTINGS:
+        _add_common(parser)
+    args = parser.parse_args(arguments)
+    given: Any = connect
+    if name not in WITHOUT_SETTINGS:
+        given = connect(args.config, needs_reports=name not in LOOKUPS)
+        args.bookmarks = read_bookmarks(getattr(args, "state", None), given)
+    try:
+        code: int = command.run(args, given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, as `head` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         action="append",
@@ -63,15 +76,3 @@ def run_command(
         help="configuration file, or ENV for environment variables; may be repeated",
     )
     parser.add_argument("--format", choices=["table", "json"], default="table")
-    command.add_arguments(parser)
-    args = parser.parse_args(arguments)
-    connection = connect(args.config, needs_reports=name not in LOOKUPS)
-    args.bookmarks = read_bookmarks(getattr(args, "state", None), connection)
-    try:
-        code: int = command.run(args, connection)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough, as `head` has.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code
