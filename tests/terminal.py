@@ -9,12 +9,12 @@ import subprocess
 import time
 from typing import IO, TYPE_CHECKING, Final
 
-from typing_extensions import Self
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from typing_extensions import Self
 
 PATIENCE_S: Final = 120
 

@@ -63,6 +63,7 @@ def run(args: argparse.Namespace, connect: Connect) -> int:
     try:
         texts = answers.texts()
     except (KeyboardInterrupt, EOFError) as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print_line()
         is_signal = isinstance(error, KeyboardInterrupt)
         ended = "Interrupted" if is_signal else "The input ended"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tap_supermetrics.commands.yaml_text import Item, with_added
+from tests.singer.test_addresses import version_1
 from tests.tap import Ended, command
 from tests.terminal import Terminal
 
@@ -24,9 +25,10 @@ ADDRESS: Final = (
     '"ds_accounts":"4713896205","date_range_type":"last_30_days","fields":"Date,Cost",'
     '"max_rows":500,"api_key":"api_of_the_address_01234"}'
 )
-OLD_ADDRESS: Final = (
-    "https://supermetrics.com/api/v1/getData?dsId=AW&dsAccount=4713896205&fields=Date,Cost"
-    "&start-date=2024-06-01&end-date=2024-06-03"
+OLD_ADDRESS: Final = version_1(
+    profiles='[{"ID": "4713896205"}]',
+    dimensions="Date",
+    **{"start-date": "2024-06-01", "end-date": "2024-06-03"},
 )
 
 
@@ -38,7 +40,7 @@ def options(emulator: Emulator, folder: Path, **others: str) -> dict[str, str]:
         "ds_id": "AW",
         "accounts": "4713896205",
         "fields": "Date,Cost",
-        "start_date": "2024-06-01",
+        "start_date": "3 days ago",
     }
     return answers | others
 
@@ -74,11 +76,11 @@ def test_options_answer_all_and_nothing_is_paid_for(emulator: Emulator, tmp_path
             "ds_id": "AW",
             "ds_accounts": ["4713896205"],
             "fields": ["Date", "Cost"],
-            "start_date": "2024-06-01",
+            "start_date": "3 days ago",
         }
     ]
     assert "ok      report google_ads, 1 account" in ended.stdout
-    assert "queries in 2 query batches" in ended.stdout
+    assert "3 queries in 1 query batch, at least 6 requests" in ended.stdout
     assert written(tmp_path) == {"key", "config.json", ".env", ".gitignore"}
     assert emulator.api_key in (tmp_path / ".env").read_text()
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
@@ -172,7 +174,7 @@ def test_an_address_answers_what_it_holds(
 def test_a_test_costs_only_where_it_is_agreed_to(emulator: Emulator, tmp_path: Path) -> None:
     ended = init(tmp_path, options(emulator, tmp_path), "--test")
     assert ended.code == 0, ended.stderr
-    assert '{"type":"RECORD"' in ended.stdout
+    assert '{"type":"SCHEMA"' in ended.stdout
     assert len(emulator.queries) == 1
 
 
@@ -232,13 +234,14 @@ def test_a_project_of_meltanos_keeps_what_stands_in_it(emulator: Emulator, tmp_p
 
     meltano = str(Path(command()[0]).with_name("meltano"))
     done = subprocess.run(  # noqa: S603 - a fixed command
-        [meltano, "config", "print", "tap-supermetrics", "--unsafe"],
+        [meltano, "config", "--unsafe", "print", "tap-supermetrics"],
         cwd=tmp_path,
         env=ENV,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
     settings = json.loads(done.stdout)
     assert settings["api_key"] == emulator.api_key
     assert settings["api_url"] == emulator.url
@@ -268,7 +271,7 @@ PATH: Final = (
         "plugins:\n  extractors:\n  - name: z\n    text: |\n      b\n\n  # c\n  loaders: []\n",
         "plugins:\n  extractors:\n    - name: tap-x # c\n# end",
         "plugins:\n  extractors:\n  - name: tap-x\n    config: {}\n  - name: z\n",
-        "plugins:\n  extractors:\n  - config:\n      queries:\n      - {name: a}\n    name: tap-x\n",
+        "plugins:\n  extractors:\n  - config:\n      queries:\n      - {name: a}\n    name: tap-x",
     ],
 )
 def test_what_is_added_to_yaml_leaves_every_line_that_says_something(text: str) -> None:
@@ -303,7 +306,7 @@ def test_a_person_is_asked_looks_for_ids_and_sees_no_key(
         terminal.answer("> ", "nordic\n")
         terminal.answer("> ", "4713896205\n")
         terminal.answer("> ", "\n")
-        terminal.answer("> ", "clicks\n")
+        terminal.answer("> ", "click\n")
         terminal.answer("> ", "date, Clicks\n")
         terminal.answer("> ", "\n")
         terminal.answer("First day to load", "2024-06-01\n")
