@@ -22,6 +22,7 @@ from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.config import config_schema
+from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.inputs import (
     changed_key,
     from_environment,
@@ -336,6 +337,7 @@ class TapSupermetrics(Tap):
         """Run the tap as the command line asks."""
         if about:
             cls.print_about(about_format)
+            print(about_entries(about_format), end="")  # noqa: T201 - as the SDK does
             return
         cls.print_version(print_fn=cls.logger.info)
         tap = cls(

@@ -78,10 +78,12 @@ class Terminal:
         """Type Ctrl-C at a question; return the exit code."""
         self.answer(question, "\x03")
         # Just before it waits, Python notes the signal and reads on: a person types it again.
-        while not select.select([self._mine], [], [], 2)[0] or self._read():
-            if self.process.poll() is None:
+        while self.process.poll() is None:
+            if not select.select([self._mine], [], [], 5)[0]:
                 os.write(self._mine, b"\x03")
-        return self.process.wait(PATIENCE_S)
+            elif not self._read():
+                break
+        return self.end()
 
     def end(self) -> int:
         """Read to the end; return the exit code."""
