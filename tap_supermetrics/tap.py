@@ -6,6 +6,7 @@ import atexit
 import fnmatch
 import logging
 import signal
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
     import click
 
+    from tap_supermetrics.singer.terminal import Watch
+
 logger = logging.getLogger(__name__)
 
 
@@ -72,6 +75,7 @@ class TapSupermetrics(Tap):
     _client: Client | None = None
     _lookups: Lookups | None = None
     _run: Run | None = None
+    _watch: Watch | None = None
 
     def __init__(
         self,
@@ -238,7 +242,22 @@ class TapSupermetrics(Tap):
                 refused=self._refused(),
                 is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in selected),
             )
+            self._watch_run(self._run)
         return self._run
+
+    def _watch_run(self, run: Run) -> None:
+        """Draw how far it is where somebody sees it, and no records would come in between."""
+        if not self.is_test and sys.stderr.isatty() and not sys.stdout.isatty():
+            # Only here, as no other run needs it.
+            from tap_supermetrics.singer.terminal import Watch  # noqa: PLC0415
+
+            self._watch = Watch(run.progress)
+            self._watch.start()
+
+    def _end_watch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch:
+            watch.close()
 
     def _refused(self) -> list[str]:
         """Return the reports that have no stream, but for those that a catalog leaves out."""
@@ -269,6 +288,7 @@ class TapSupermetrics(Tap):
             )
         try:
             self._sync_selected()
+            self._end_watch()
             self.started_run().finish()
         except BrokenPipeError:
             logger.critical(
@@ -301,6 +321,7 @@ class TapSupermetrics(Tap):
     def close(self) -> None:
         """Cancel the query batches that still run."""
         atexit.unregister(self.close)
+        self._end_watch()
         if self._run:
             self._run.close()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.errors import QueriesLostError
+from tap_supermetrics.extraction.progress import Progress
 from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left, Result
 from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.sync.checkpoints import Checkpoints
@@ -90,6 +91,10 @@ class Run:
         self._to_emit = {*self._prepared.known}
         self._engine = self._prepared.engine(is_test=is_test)
         self._engine.start()
+
+    def progress(self) -> Progress:
+        """Return how far the run is; any thread may ask."""
+        return self._engine.progress() if self._engine else Progress()
 
     # Emission
 
