@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
+import termios
 import time
 from typing import IO, TYPE_CHECKING, Final
 
@@ -34,6 +37,7 @@ class Terminal:
         stdout: IO[bytes] | None = None,
     ) -> None:
         self._mine, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
         self.shown = ""
         self._mark = 0
         self.process = subprocess.Popen(  # noqa: S603 - our own command

@@ -118,8 +118,8 @@ class Answers:
         self.loader = self._args.loader or self._questions.text(
             "--loader", "Loader, such as target-postgres", NO_LOADER
         )
-        # What the settings say is wrong is told before anything is written.
-        self.connection = self._connect([], needs_reports=True, also=self.config)
+        # The environment may say more. What is wrong is told before anything is written.
+        self.connection = self._connect(["ENV"], needs_reports=True, also=self.config)
         is_tracked = is_new and self.project.is_key_file_tracked
         if is_tracked:
             print_line(

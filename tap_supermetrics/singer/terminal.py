@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import os
 import sys
 import threading
 from contextlib import ExitStack
@@ -58,7 +58,7 @@ class Watch:
             self._draw(self._progress())
 
     def _draw(self, progress: Progress) -> None:
-        most = max(shutil.get_terminal_size().lines - LINES_LEFT, 1)
+        most = max(os.get_terminal_size(sys.stderr.fileno()).lines - LINES_LEFT, 1)
         places = [*enumerate(progress.reports)]
         # Where not all have room, those that ended give theirs to the others.
         shown = sorted(places, key=lambda each: each[1].ended >= each[1].planned)[:most]
