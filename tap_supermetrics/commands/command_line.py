@@ -5,28 +5,24 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
-
-from tap_supermetrics.commands import accounts, check, coverage, emulator, fields, init, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tap_supermetrics.commands.connection import Connect, Connection
 
-COMMANDS: Final = {
-    "accounts": accounts,
-    "fields": fields,
-    "check": check,
-    "plan": plan,
-    "coverage": coverage,
-    "init": init,
-    "emulator": emulator,
-}
+COMMANDS: Final = ("accounts", "fields", "check", "plan", "coverage", "init", "emulator")
 WITHOUT_SETTINGS: Final = ("init", "emulator")
 """Commands that read no configuration."""
 LOOKUPS: Final = ("accounts", "fields")
 """Commands that need no reports."""
+
+
+def module_of(name: str) -> Any:  # noqa: ANN401 - a module is of no type
+    """Return the module of a command, with `ABOUT`, `add_arguments` and `run`; load no other."""
+    return import_module(f"tap_supermetrics.commands.{name}")
 
 
 def run_command(
@@ -46,9 +42,10 @@ def run_command(
     Raises:
         TapError: as a run does.
     """
+    command = module_of(name)
     if name == "emulator":
-        return emulator.run(arguments)
-    command: Any = COMMANDS[name]
+        code: int = command.run(arguments)
+        return code
     parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
     command.add_arguments(parser)
     if name not in WITHOUT_SETTINGS:
@@ -59,7 +56,7 @@ def run_command(
         given = connect(args.config, needs_reports=name not in LOOKUPS)
         args.bookmarks = read_bookmarks(getattr(args, "state", None), given)
     try:
-        code: int = command.run(args, given)
+        code = command.run(args, given)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has seen enough, as `head` has.
