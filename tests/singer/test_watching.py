@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -35,6 +36,12 @@ def emulator() -> Iterator[Emulator]:
     options = Options(clock_factor=20.0, now="2024-06-10T04:00:00+00:00")
     with Emulator(options=options) as running:
         yield running
+
+
+def children_s() -> float:
+    """Return the CPU time of all processes that were started and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def records(text: str) -> list[str]:
@@ -74,6 +81,23 @@ def test_a_terminal_shows_a_line_for_each_report_and_keeps_the_summary(
     assert len(written) == len(set(written))
     assert set(written) <= whole
     assert len(written) > len(whole) * 0.9
+
+
+def test_drawing_holds_up_nothing(emulator: Emulator, tmp_path: Path) -> None:
+    """By CPU time, which a busy machine does not stretch as it does the wall clock."""
+    config = config_for(emulator, REPORTS, **DATES)
+    before = children_s()
+    plain = sync(config, tmp_path)
+    plain_s = children_s() - before
+    line = command("--config", "config.json")
+    with (tmp_path / "out").open("wb") as out, Terminal(line, tmp_path, stdout=out) as terminal:
+        assert terminal.end() == 0, terminal.shown
+    drawing_s = children_s() - before - plain_s
+
+    assert "of 80 queries" in terminal.shown
+    assert records((tmp_path / "out").read_text()) == records(plain.stdout)
+    # The library is loaded, and two lines are drawn four times a second.
+    assert drawing_s < 1.2 * plain_s + 1.0
 
 
 def test_no_line_is_drawn_where_records_would_come_in_between(
