@@ -10,8 +10,9 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
 
-from singer_sdk import Tap
+from singer_sdk import Stream, Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
@@ -34,9 +35,10 @@ from tap_supermetrics.singer.inputs import (
     read_json,
 )
 from tap_supermetrics.singer.writer import MessageWriter
-from tap_supermetrics.streams import ReportStream, check_catalog
+from tap_supermetrics.streams import QueryLogStream, ReportStream, check_catalog
 from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.sync.lookups import Lookups
+from tap_supermetrics.sync.query_log import QueryLog
 from tap_supermetrics.sync.report_sync import discover
 from tap_supermetrics.sync.run import Run, utc_now
 from tap_supermetrics.sync.state import check_state
@@ -164,7 +166,7 @@ class TapSupermetrics(Tap):
             self._lookups = Lookups(self.client, utc_now())
         return self._lookups
 
-    def discover_streams(self) -> list[ReportStream]:
+    def discover_streams(self) -> list[Stream]:
         """Return a stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
         streams = [
@@ -177,7 +179,8 @@ class TapSupermetrics(Tap):
             typed = {stream.report.name: stream.report for stream in streams}
             reports = tuple(typed.get(each.name, each) for each in self.settings.reports)
             self.settings = replace(self.settings, reports=reports)
-        return streams
+        name = self.settings.query_log_name
+        return [*streams, *([QueryLogStream(self, name)] if self.settings.query_log else [])]
 
     def setup_mapper(self) -> None:
         """Read the state first: what a hand has spoilt is told before anything is sent.
@@ -225,6 +228,7 @@ class TapSupermetrics(Tap):
             # A test loads no whole day, so its state must not say so.
             bookmarks = {} if self.is_test else self.state.setdefault("bookmarks", {})
             self._run = Run(self.settings, self.client, self.lookups, bookmarks, self._write_state)
+            self._run.query_log = self._new_query_log()
             atexit.register(self.close)  # for `--test` and for whoever embeds the tap
         if not self._run.has_started:
             selected = [
@@ -271,8 +275,26 @@ class TapSupermetrics(Tap):
             if not (entry := catalog.get_stream(name)) or entry.metadata.resolve_selection()[()]
         ]
 
+    def _new_query_log(self) -> QueryLog | None:
+        """Return the query log of the run; None where none is wanted."""
+        if self.is_test or not any(each.selected for each in self._log_streams()):
+            return None
+        reports = {each.name: each for each in self.settings.reports}
+        return QueryLog(reports, uuid4().hex, utc_now)
+
+    def _log_streams(self) -> list[QueryLogStream]:
+        return [each for each in self.streams.values() if isinstance(each, QueryLogStream)]
+
+    def write_query_log(self) -> None:
+        """Write what the query log has to say before the next STATE message."""
+        if self._run and self._run.query_log:
+            records = self._run.query_log.take()
+            for stream in self._log_streams():
+                stream.write(records)
+
     def _write_state(self) -> None:
         if not self.is_test:
+            self.write_query_log()
             self.state_writer.write_state(self.state)
 
     def sync_to_end(self) -> None:
