@@ -23,7 +23,7 @@ from tap_supermetrics.sync.state import check_state
 from tap_supermetrics.tap import TapSupermetrics, read_config
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.commands.connection import Connection
 
@@ -53,12 +53,15 @@ def _run_command(name: str, arguments: Sequence[str]) -> int:
     return run_command(name, arguments, _connect, _read_bookmarks)
 
 
-def _connect(paths: Sequence[str], *, needs_reports: bool) -> Connection:
+def _connect(
+    paths: Sequence[str], *, needs_reports: bool, also: Mapping[str, Any] | None = None
+) -> Connection:
     """Return settings and API without the streams, which few commands need.
 
     Args:
         paths: configuration files; `ENV` for the environment.
         needs_reports: whether a configuration without `queries` is a mistake.
+        also: settings beside those of the files.
 
     Raises:
         SettingsError: with every mistake.
@@ -66,6 +69,7 @@ def _connect(paths: Sequence[str], *, needs_reports: bool) -> Connection:
     from tap_supermetrics.commands.connection import Connection  # noqa: PLC0415
 
     config = TapSupermetrics.complete_config(read_config(paths))
+    config |= also or {}
     tap = TapSupermetrics.__new__(TapSupermetrics)
     if (access := Settings.connection_of(config)) and not (needs_reports or "queries" in config):
         # Who looks for ids has no reports yet.

@@ -6,6 +6,7 @@ import atexit
 import fnmatch
 import logging
 import signal
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +25,7 @@ from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.config import config_schema
+from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.inputs import (
     changed_key,
     from_environment,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import click
+
+    from tap_supermetrics.singer.terminal import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +78,7 @@ class TapSupermetrics(Tap):
     _client: Client | None = None
     _lookups: Lookups | None = None
     _run: Run | None = None
+    _watch: Watch | None = None
 
     def __init__(
         self,
@@ -243,7 +248,22 @@ class TapSupermetrics(Tap):
                 refused=self._refused(),
                 is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in selected),
             )
+            self._watch_run(self._run)
         return self._run
+
+    def _watch_run(self, run: Run) -> None:
+        """Draw how far it is where somebody sees it, and no records would come in between."""
+        if not self.is_test and sys.stderr.isatty() and not sys.stdout.isatty():
+            # Only here, as no other run needs it.
+            from tap_supermetrics.singer.terminal import Watch  # noqa: PLC0415
+
+            self._watch = Watch(run.progress)
+            self._watch.start()
+
+    def _end_watch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch:
+            watch.close()
 
     def _refused(self) -> list[str]:
         """Return the reports that have no stream, but for those that a catalog leaves out."""
@@ -292,6 +312,7 @@ class TapSupermetrics(Tap):
             )
         try:
             self._sync_selected()
+            self._end_watch()
             self.started_run().finish()
         except BrokenPipeError:
             logger.critical(
@@ -341,6 +362,7 @@ class TapSupermetrics(Tap):
     def close(self) -> None:
         """Cancel the query batches that still run."""
         atexit.unregister(self.close)
+        self._end_watch()
         if self._run:
             self._run.close()
 
@@ -359,8 +381,8 @@ class TapSupermetrics(Tap):
         """Return the command line of Singer, whose help tells of the other commands."""
         command = super().get_singer_command()
         command.epilog = (
-            "Beside these: accounts, fields, check, plan, coverage, state. They cost nothing; "
-            "`tap-supermetrics accounts --help` tells more."
+            "Beside these: accounts, fields, check, plan, coverage, state, init, emulator. They "
+            "cost nothing; `tap-supermetrics accounts --help` tells more."
         )
         return command
 
@@ -377,6 +399,7 @@ class TapSupermetrics(Tap):
         """Run the tap as the command line asks."""
         if about:
             cls.print_about(about_format)
+            print(about_entries(about_format), end="")  # noqa: T201 - as the SDK does
             return
         cls.print_version(print_fn=cls.logger.info)
         # Known before it is made: a run that ends on the way there is told too.

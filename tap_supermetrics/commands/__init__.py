@@ -2,6 +2,10 @@
 
 ```
 command_line  reads the arguments and runs one command
+init          from the key to a first report
+questions     asks a person, or takes the answer from an option
+project       the files that hold settings and key
+yaml_text     adds to a YAML text, and leaves the rest as it is
 check         would a run start whole?
 loaders       what loaders cannot keep of names and keys
 plan          what a run would do, and what it would cost
@@ -9,9 +13,11 @@ coverage      which days are there, stale or missing
 accounts      ids and names of accounts
 fields        ids, names and types of fields
 state         states of several runs made into one
+emulator      the API on localhost
 output        tables and JSON on stdout
 connection    settings and API, as the commands need them
 ```
 
-No command submits a query: they read what the API lists for nothing.
+No command submits a query, but for the test that `init` offers: they read what the API lists for
+nothing.
 """

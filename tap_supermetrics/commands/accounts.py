@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from tap_supermetrics.api.client import Client
     from tap_supermetrics.commands.connection import Connection
     from tap_supermetrics.model import Report
 
@@ -48,6 +49,11 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         heads = ("ACCOUNT ID", "NAME", "GROUP", "LOGIN", "CONFIGURED")
         print_table(heads, [[*each.values()] for each in found])
     return 0
+
+
+def listed(client: Client, ds_id: str) -> list[tuple[str, str]]:
+    """Return id and name of each account of a data source."""
+    return [(each.id, each.account_name) for each in client.accounts(ds_id)]
 
 
 def _named(connection: Connection, ds_id: str) -> set[str]:

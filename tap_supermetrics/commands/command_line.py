@@ -5,34 +5,33 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from tap_supermetrics.commands import accounts, check, coverage, fields, plan, state
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_supermetrics.commands.connection import Connection
+    from tap_supermetrics.commands.connection import Connect, Connection
 
-COMMANDS: Final = {
-    "accounts": accounts,
-    "fields": fields,
-    "check": check,
-    "plan": plan,
-    "coverage": coverage,
-    "state": state,
-}
+COMMANDS: Final = (
+    "accounts",
+    "fields",
+    "check",
+    "plan",
+    "coverage",
+    "state",
+    "init",
+    "emulator",
+)
+WITHOUT_SETTINGS: Final = ("state", "init", "emulator")
+"""Commands that read no configuration."""
 LOOKUPS: Final = ("accounts", "fields")
 """Commands that need no reports."""
-OFFLINE: Final = ("state",)
-"""Commands that need no settings."""
 
 
-class Connect(Protocol):
-    """Reads the settings from files, or from the environment."""
-
-    def __call__(self, paths: Sequence[str], *, needs_reports: bool) -> Connection:
-        """Return settings and API."""
+def module_of(name: str) -> Any:  # noqa: ANN401 - a module is of no type
+    """Return the module of a command, with `ABOUT`, `add_arguments` and `run`; load no other."""
+    return import_module(f"tap_supermetrics.commands.{name}")
 
 
 def run_command(
@@ -52,11 +51,30 @@ def run_command(
     Raises:
         TapError: as a run does.
     """
-    command = COMMANDS[name]
+    command = module_of(name)
+    if name == "emulator":
+        code: int = command.run(arguments)
+        return code
     parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
     command.add_arguments(parser)
-    if name in OFFLINE:
-        return _to_its_end(lambda: command.run(parser.parse_args(arguments)))
+    if name not in WITHOUT_SETTINGS:
+        _add_common(parser)
+    args = parser.parse_args(arguments)
+    given: Any = connect
+    if name not in WITHOUT_SETTINGS:
+        given = connect(args.config, needs_reports=name not in LOOKUPS)
+        args.bookmarks = read_bookmarks(getattr(args, "state", None), given)
+    try:
+        code = command.run(args, given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, as `head` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         action="append",
@@ -64,18 +82,3 @@ def run_command(
         help="configuration file, or ENV for environment variables; may be repeated",
     )
     parser.add_argument("--format", choices=["table", "json"], default="table")
-    args = parser.parse_args(arguments)
-    connection = connect(args.config, needs_reports=name not in LOOKUPS)
-    args.bookmarks = read_bookmarks(getattr(args, "state", None), connection)
-    return _to_its_end(lambda: command.run(args, connection))
-
-
-def _to_its_end(run: Callable[[], int]) -> int:
-    try:
-        code = run()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough, as `head` has.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code

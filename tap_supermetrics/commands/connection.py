@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.settings import Settings
@@ -29,3 +29,16 @@ class Connection:
     client: Client
     lookups: Lookups
     begin: Callable[[dict[str, Any], IO[str] | None], None]
+
+
+class Connect(Protocol):
+    """Reads the settings from files, or from the environment."""
+
+    def __call__(
+        self,
+        paths: Sequence[str],
+        *,
+        needs_reports: bool,
+        also: Mapping[str, Any] | None = None,
+    ) -> Connection:
+        """Return settings and API; `also` are settings beside those of the files."""

@@ -8,7 +8,7 @@ from tap_supermetrics.commands.output import print_json, print_table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tap_supermetrics.api.wire import FieldInfo
     from tap_supermetrics.commands.connection import Connection
@@ -27,18 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the fields; with a search, those that match best come first."""
-    ranked = [
-        (rank, each)
-        for each in connection.client.fields(args.source)
-        if (rank := _rank(each, args.search.casefold())) is not None
-    ]
-    found = [each for _, each in sorted(ranked, key=lambda pair: pair[0])]
+    matching = found(connection.client.fields(args.source), args.search)
     if args.format == "json":
-        print_json([_as_json(each) for each in found])
+        print_json([_as_json(each) for each in matching])
     else:
         heads = ("FIELD ID", "NAME", "TYPE", "DATA TYPE", "GROUP", "NOTE")
-        print_table(heads, map(_as_row, found))
+        print_table(heads, map(_as_row, matching))
     return 0
+
+
+def found(listed: Iterable[FieldInfo], search: str) -> list[FieldInfo]:
+    """Return the fields that match a search, those that match best first."""
+    ranked = [
+        (rank, each) for each in listed if (rank := _rank(each, search.casefold())) is not None
+    ]
+    return [each for _, each in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def _rank(field: FieldInfo, search: str) -> int | None:

@@ -15,6 +15,8 @@ from tap_supermetrics.sync.run import utc_now
 if TYPE_CHECKING:
     import argparse
 
+    from tap_supermetrics.commands.connection import Connect
+
 ABOUT = "merge states of several runs into one (`state merge FILE...`); rename and remove in it"
 
 
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, connect: Connect) -> int:  # noqa: ARG001 - as every command
     """Print the merged state, as Meltano has it where the first file is so."""
     given = {file: _read(file) for file in args.files}
     last_day = utc_now().date() + timedelta(days=1)

@@ -19,6 +19,7 @@ from tap_supermetrics.emulator.options import Options, with_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+PROGRAM = "tap-supermetrics-emulator"
 DEFAULT_PORT = 8190
 DEFAULT_FACTOR = 20.0
 
@@ -31,12 +32,12 @@ errors. Time can run faster, and failures can be injected under /emulator/ (GET 
 
 _EPILOGUE = """\
 examples:
-  tap-supermetrics-emulator                                 start, print a configuration to paste
-  tap-supermetrics-emulator --clock-factor 1000             an hour in 3.6 seconds
-  tap-supermetrics-emulator --option errors_in_200=true --option license_concurrency=2
-  curl -X POST localhost:8190/emulator/clock -d '{"advance": 86400}'
+  {program}                                 start, print a configuration to paste
+  {program} --clock-factor 1000             an hour in 3.6 seconds
+  {program} --option errors_in_200=true --option license_concurrency=2
+  curl -X POST localhost:8190/emulator/clock -d '{{"advance": 86400}}'
   curl -X POST localhost:8190/emulator/faults \\
-       -d '{"effect": "fail_query", "account": "4713896205", "code": "QUERY_ERROR"}'
+       -d '{{"effect": "fail_query", "account": "4713896205", "code": "QUERY_ERROR"}}'
 
 effects of faults:
 """
@@ -44,21 +45,25 @@ _OPTIONS = "options (name=default), explained in the documentation of `Options`:
 _LAST_PORT = 65535
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Serve until interrupted or terminated.
+
+    Args:
+        arguments: what the command line says; None for that of this process.
+        program: how the command is called.
 
     Returns:
         The exit status: 0 after a clean stop, 1 when the port is taken; what the command line got
         wrong exits with 2.
     """
-    parsed = _parser().parse_args(arguments)
+    parsed = _parser(program).parse_args(arguments)
     try:
         emulator = Emulator(options=_options(parsed), host=parsed.host, port=parsed.port)
     except ValueError as error:
-        sys.exit(f"tap-supermetrics-emulator: {error}")
+        sys.exit(f"{program}: {error}")
     except OSError as error:
         print(  # noqa: T201 - a command speaks by printing
-            f"tap-supermetrics-emulator: {parsed.host}:{parsed.port}: {error.strerror}. "
+            f"{program}: {parsed.host}:{parsed.port}: {error.strerror}. "
             "Choose another --port (0 takes any free one).",
             file=sys.stderr,
         )
@@ -118,16 +123,16 @@ def _greeting(emulator: Emulator) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     own = {"clock_factor": DEFAULT_FACTOR, "now": "the current time"}
     defaults = ", ".join(
         f"{each.name}={own.get(each.name, each.default)}" for each in fields(Options)
     )
     effects = "".join(f"  {effect:<13} {told}\n" for effect, told in EFFECTS.items())
     parser = argparse.ArgumentParser(
-        prog="tap-supermetrics-emulator",
+        prog=program,
         description=_DESCRIPTION,
-        epilog=f"{_EPILOGUE}{effects}\n{_OPTIONS}\n{_wrapped(defaults)}",
+        epilog=f"{_EPILOGUE.format(program=program)}{effects}\n{_OPTIONS}\n{_wrapped(defaults)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

@@ -21,6 +21,7 @@ columns        which column of a result is which field
 attribution    which entry of a batch's status is which query
 unsplit        split information that a status leaves out or tells otherwise
 polling        how long to wait between two looks
+progress       how far a run is, and how long it takes yet
 events         what the scheduler hears and says
 results        what goes to the emitting thread: results, failures, notes for the state
 ```

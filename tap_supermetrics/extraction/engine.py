@@ -34,6 +34,7 @@ from tap_supermetrics.extraction.events import (
     SubmitQuery,
 )
 from tap_supermetrics.extraction.in_flight import MAX_FETCHES
+from tap_supermetrics.extraction.progress import Progress
 from tap_supermetrics.extraction.results import Failed, Left, ReportDone, Result
 
 if TYPE_CHECKING:
@@ -106,7 +107,10 @@ class Engine:
         self._taken = 0
         self._closed = threading.Event()
         self._closing = threading.Lock()
-        self._next_telling = time.monotonic() + TELL_EVERY_S
+        self._started_at = time.monotonic()
+        self._next_telling = self._started_at + TELL_EVERY_S
+        self._is_watched = False
+        self._progress = Progress()
         work = [self._decide, self._submit, *[self._fetch] * MAX_FETCHES]
         self._threads = [
             threading.Thread(target=self._guarded, args=(each,), daemon=True) for each in work
@@ -125,6 +129,12 @@ class Engine:
     def stop(self, error: ApiError) -> None:
         """Submit nothing more; queries without results fail with this error."""
         self._inbox.put(StopRequested(error=error))
+
+    def progress(self) -> Progress:
+        """Return how far it was when this was asked before; any thread may ask."""
+        self._is_watched = True
+        self._inbox.put(None)
+        return self._progress
 
     # The emitting thread
 
@@ -251,13 +261,19 @@ class Engine:
                 self._to_submit.put(action)
 
     def _tell(self) -> None:
-        """Log how far it is, when that was not told for a while."""
-        if time.monotonic() >= self._next_telling:
-            self._next_telling = time.monotonic() + TELL_EVERY_S
+        """Log how far it is, when that was not told for a while, and note it for who watches."""
+        now = time.monotonic()
+        if self._is_watched or now >= self._next_telling:
+            self._is_watched = False
             delays = filter(None, (self._ways.batches.delay, self._ways.queries.delay))
-            told = "; ".join(["", *delays])
-            text = "Progress: %d of %d queries ended, %d rows%s"
-            logger.info(text, *self._scheduler.progress, told)
+            self._progress = Progress(
+                reports=self._scheduler.progress,
+                elapsed_s=now - self._started_at,
+                delays=tuple(delays),
+            )
+        if now >= self._next_telling:
+            self._next_telling = now + TELL_EVERY_S
+            logger.info("Progress: %s", self._progress)
 
     def _submit(self) -> None:
         """Submit what was decided, and look at what runs when its time has come."""

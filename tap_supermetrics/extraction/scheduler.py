@@ -15,6 +15,7 @@ from tap_supermetrics.extraction import events as happened
 from tap_supermetrics.extraction.events import Fetch, SubmitBatch, SubmitQuery
 from tap_supermetrics.extraction.in_flight import InFlight
 from tap_supermetrics.extraction.outcomes import Outcomes
+from tap_supermetrics.extraction.progress import ReportProgress
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken, ReportDone
 from tap_supermetrics.planning.packing import batch_of
 
@@ -53,7 +54,7 @@ class Scheduler:
         self._outcomes = Outcomes(plans, limits, served)
         self._in_flight = InFlight(limits)
         self._attempts: Counter[Query] = Counter()
-        self._rows = 0
+        self._rows: Counter[str] = Counter()
         self._failed_starts = 0
         self._results_refused: ApiError | None = None
         self._awaited_after = -1
@@ -75,11 +76,19 @@ class Scheduler:
         return self._outcomes.submitted
 
     @property
-    def progress(self) -> tuple[int, int, int]:
-        """Queries that ended, all queries, rows."""
-        left = sum(map(self._outcomes.drawing.left, self._plans))
-        sequence = self._outcomes.sequence
-        return sequence.ended, sequence.expected + left, self._rows
+    def progress(self) -> tuple[ReportProgress, ...]:
+        """Return how far each report is."""
+        sequence, left = self._outcomes.sequence, self._outcomes.drawing.left
+        return tuple(
+            ReportProgress(
+                name=name,
+                ended=sequence.ended[name],
+                failed=sequence.failed[name],
+                planned=sequence.expected[name] + left(name),
+                rows=self._rows[name],
+            )
+            for name in self._plans
+        )
 
     def handle(self, event: Event) -> list[Action]:
         """Take in what happened; return what follows from it at once, in order."""
@@ -112,7 +121,7 @@ class Scheduler:
 
     def _submissions(self) -> list[Action]:
         """Return what to submit now: one thing at a time, as it may change what is next."""
-        if self._rows >= self._limits.max_rows:
+        if self._rows.total() >= self._limits.max_rows:
             rows = f"{self._limits.max_rows:,} rows were fetched, as `max_rows_per_run` allows"
             self._outcomes.stop(ApiError("RUN_BUDGET_USED", rows), cancel=False)
         elif self._has_room:
@@ -260,7 +269,7 @@ class Scheduler:
     @_handle.register
     def _fetched(self, event: happened.Fetched) -> None:
         self._in_flight.fetching -= 1
-        self._rows += event.result.row_count
+        self._rows[event.result.query.report] += event.result.row_count
         self._outcomes.fetched(event.result)
 
     @_handle.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.extraction.results import Replaced, Result
@@ -29,8 +29,9 @@ class Sequencer:
         reports: names of the reports.
 
     Attributes:
-        ended: number of queries that have an outcome.
-        expected: number of queries that have one, or are to get one.
+        ended: number of queries that have an outcome, by report.
+        failed: number of those that were submitted and failed.
+        expected: number of queries that have an outcome, or are to get one.
     """
 
     def __init__(self, reports: Iterable[str]) -> None:
@@ -39,8 +40,9 @@ class Sequencer:
         self._open: set[Query] = set()
         self._waiting = 0
         self._waiting_bytes = 0
-        self.ended = 0
-        self.expected = 0
+        self.ended: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.expected: Counter[str] = Counter()
 
     def has_room(self, coming: int) -> bool:
         """Return whether little enough waits to be emitted, with so many results on their way."""
@@ -57,7 +59,7 @@ class Sequencer:
     def expect(self, query: Query) -> None:
         """Keep a place for the outcome of a query, after all others of its report."""
         self._expected[query.report].append(query)
-        self.expected += 1
+        self.expected[query.report] += 1
         self._open.add(query)
 
     def settle(self, outcome: Result | Failed) -> Iterator[Result | Failed | Replaced]:
@@ -69,14 +71,16 @@ class Sequencer:
         self._settled[outcome.query] = outcome
         self._waiting += 1
         self._waiting_bytes += _size(outcome)
-        self.ended += 1
+        self.ended[outcome.query.report] += 1
+        if not isinstance(outcome, Result):
+            self.failed[outcome.query.report] += outcome.was_submitted
         return self._deliverable(outcome.query.report)
 
     def replace(self, query: Query, parts: Sequence[Query]) -> Iterator[Result | Failed | Replaced]:
         """Put parts in the place of a query; return what can be delivered now."""
         self._open.remove(query)
         self._open.update(parts)
-        self.expected += len(parts) - 1
+        self.expected[query.report] += len(parts) - 1
         self._settled[query] = tuple(parts)
         return self._deliverable(query.report)
 

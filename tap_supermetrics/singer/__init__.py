@@ -1,8 +1,10 @@
 """Singer's own side: what comes in and what goes out. Each module imports only what is below it.
 
 ```
+about    what `--about` tells of an entry of `queries`
 catalog  types that a catalog gives to columns
 inputs   catalog, maps and configuration as the SDK gets them, checked
+terminal  progress on a terminal, imported only there
 writer   whole lines to stdout
 ```
 """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.errors import QueriesLostError
+from tap_supermetrics.extraction.progress import Progress
 from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left, Result
 from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.sync.calendar import ReportDays, days_of
@@ -110,6 +111,10 @@ class Run:
         for name, known in self._prepared.known.items():
             if planned := self._prepared.planned.get(name):
                 yield days_of(known, planned.plan.scope)
+
+    def progress(self) -> Progress:
+        """Return how far the run is; any thread may ask."""
+        return self._engine.progress() if self._engine else Progress()
 
     # Emission
 

@@ -22,6 +22,8 @@ CALLS = {
     "plan": (("--state", "state.json"), "9 queries in 2 query batches,"),
     "coverage": (("--state=state.json",), "missing: 2024-06-01 to 2024-06-09"),
     "state": (("merge", "state.json"), '"bookmarks": {'),
+    "init": (("--help",), "usage: tap-supermetrics init"),
+    "emulator": (("--help",), "usage: tap-supermetrics emulator"),
 }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from tap_supermetrics.commands.command_line import COMMANDS, OFFLINE
+from tap_supermetrics.commands.command_line import COMMANDS, WITHOUT_SETTINGS, module_of
 from tap_supermetrics.settings.config import OF_THE_TAP, TOP_LEVEL
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
 
@@ -107,10 +107,11 @@ def meltano_commands() -> str:
     """
     commands = {
         name: {
-            "args": name if name in OFFLINE else f"{name} --config=ENV",
-            "description": f"{module.ABOUT[0].upper()}{module.ABOUT[1:]}.",
+            "args": name if name in WITHOUT_SETTINGS else f"{name} --config=ENV",
+            "description": f"{about[0].upper()}{about[1:]}.",
         }
-        for name, module in COMMANDS.items()
+        for name in COMMANDS
+        if (about := module_of(name).ABOUT)
     }
     return yaml.safe_dump(commands, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
 

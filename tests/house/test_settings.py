@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any, Final
@@ -109,6 +110,18 @@ def test_the_schema_of_the_tap_has_the_declared_settings(about: dict[str, Any]) 
             required = required[:1]
         assert told["required"] == required
     assert set(entry["properties"]) == {each.name for each in (*ONLY_IN_REPORT, *OVERRIDABLE)}
+
+
+@pytest.mark.parametrize("output", ["text", "markdown"])
+def test_about_tells_what_an_entry_of_queries_holds(output: str) -> None:
+    arguments = ["--about", *(["--format=markdown"] if output == "markdown" else [])]
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    told = done.stdout.partition("n entry of ")[2]
+
+    for each in ONLY_IN_REPORT:
+        assert re.search(rf"(Name: |\| ){each.name}\b", told)
+        assert each.description in told.replace(r"\|", "|")
+    assert all(each.name in told.splitlines()[-1] for each in OVERRIDABLE)
 
 
 def test_the_readme_tells_of_every_setting() -> None:

@@ -35,6 +35,7 @@ BANNED: Final = {
 WIRE: Final = ("api.wire", "api.items", "api.listings")
 SPELLED_ELSEWHERE: Final = {
     # Names of the API's that are names of settings too.
+    "commands.init",
     "model.accounts",
     "model.kinds",
     "model.policies",

@@ -1,0 +1,269 @@
+"""`init`: from the key to a first report, checked, with what it would cost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_supermetrics.commands import accounts, check, fields, plan
+from tap_supermetrics.commands.output import counted, print_line
+from tap_supermetrics.commands.project import (
+    CONFIG_FILE,
+    KEY_VARIABLE,
+    MELTANO_FILE,
+    Project,
+    write,
+)
+from tap_supermetrics.commands.questions import Questions
+from tap_supermetrics.errors import EXIT_FAILED, EXIT_SIGNAL_BASE, SettingsError
+from tap_supermetrics.planning.plan import TEST_ACCOUNTS
+from tap_supermetrics.settings.config import DEFAULT_API_URL
+from tap_supermetrics.settings.query_url import report_from
+from tap_supermetrics.sync.addresses import with_converted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_supermetrics.commands.connection import Connect, Connection
+
+ABOUT = "ask for a first report, write it down, check it, and tell what it would cost"
+ALL_ACCOUNTS: Final = "list.all_accounts"
+NAMES: Final = {"AW": "google_ads", "FA": "facebook_ads", "GAWA": "ga4"}
+"""Names of reports that are proposed; others have that of their data source."""
+NO_LOADER: Final = "none"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command: one for each question."""
+    add = parser.add_argument
+    add("--api-key-file", metavar="FILE", help=f"file with the key; else {KEY_VARIABLE} is taken")
+    add("--api-url", help="address of the API, such as an emulator's")
+    add("--from-url", metavar="ADDRESS", help="address of a query, instead of what it holds")
+    add("--ds-id", help="id of the data source, such as AW, FA or GAWA")
+    add("--accounts", metavar="IDS", help=f"ids of accounts, by commas, or {ALL_ACCOUNTS}")
+    add("--fields", metavar="IDS", help="ids of fields, by commas")
+    add("--start-date", help="first day to load")
+    add("--name", help="name of the report")
+    add("--loader", help=f"loader whose limits are looked at, or {NO_LOADER}")
+    add("--into", type=Path, metavar="FILE", help=f"{MELTANO_FILE} (if it is there) or a JSON file")
+    add("--test", action=argparse.BooleanOptionalAction, help="ask one day of a few accounts")
+
+
+def run(args: argparse.Namespace, connect: Connect) -> int:
+    """Ask, write, check, and show the plan; only a test that is agreed to costs queries."""
+    # An answer that is broken off gives the terminal its echo back.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    answers = Answers(args, connect)
+    try:
+        texts = answers.texts()
+    except (KeyboardInterrupt, EOFError) as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print_line()
+        is_signal = isinstance(error, KeyboardInterrupt)
+        ended = "Interrupted" if is_signal else "The input ended"
+        sys.stderr.write(f"{ended}: nothing was written.\n")
+        return EXIT_SIGNAL_BASE + signal.SIGINT if is_signal else EXIT_FAILED
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    write(texts)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    print_line(f"Written: {', '.join(each.name for each in texts)}")
+    return _try_out(answers)
+
+
+class Answers:
+    """The answers: from options, from the project, or from a person.
+
+    Args:
+        args: the options.
+        connect: makes a connection.
+
+    Attributes:
+        project: where they go.
+        report: the entry of `queries`.
+        loader: the loader, or `NO_LOADER`.
+        connection: the API, with this report; there after `texts`.
+    """
+
+    connection: Connection
+
+    def __init__(self, args: argparse.Namespace, connect: Connect) -> None:
+        self._args = args
+        self._connect = connect
+        self._questions = Questions()
+        default = MELTANO_FILE if Path(MELTANO_FILE).exists() else CONFIG_FILE
+        self.project = Project(args.into or Path(default))
+        self.report: dict[str, Any] = {}
+        self.loader = NO_LOADER
+        self._top: dict[str, Any] = {}
+
+    def texts(self) -> dict[Path, str]:
+        """Return what each file is to hold.
+
+        Raises:
+            TapError: an answer is missing or wrong.
+        """
+        config = self.project.config
+        known = config.get("api_url", DEFAULT_API_URL)
+        api_url = self._args.api_url or known
+        key, is_new = self._answered_key()
+        self._top = {"api_key": key, "api_url": api_url}
+        lookup = self._connect([], needs_reports=False, also=self._top)
+        self._ask_report(lookup, [each.get("name") for each in config.get("queries", ())])
+        self.loader = self._args.loader or self._questions.text(
+            "--loader", "Loader, such as target-postgres", NO_LOADER
+        )
+        # The environment may say more. What is wrong is told before anything is written.
+        self.connection = self._connect(["ENV"], needs_reports=True, also=self.config)
+        is_tracked = is_new and self.project.is_key_file_tracked
+        if is_tracked:
+            print_line(
+                f"{self.project.key_file} is tracked by git, so the key is not written: set "
+                f"{KEY_VARIABLE} in the environment, or take the file out of git"
+            )
+        to_write = key if is_new and not is_tracked else None
+        return self.project.texts(self.report, "" if api_url == known else api_url, to_write)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Return what a run of this report alone needs."""
+        return {**self._top, "queries": [self.report]}
+
+    @property
+    def wants_test(self) -> bool:
+        """Return whether a test is agreed to, which costs queries."""
+        if self._args.test is None:
+            most = counted(TEST_ACCOUNTS, "query", "queries")
+            return self._questions.is_agreed(f"Test it now, for at most {most}?")
+        return bool(self._args.test)
+
+    def _answered_key(self) -> tuple[str, bool]:
+        """Return the key, and whether the project lacks it."""
+        if path := self._args.api_key_file:
+            try:
+                return Path(path).read_text(encoding="utf-8").strip(), True
+            except (OSError, UnicodeDecodeError):
+                raise SettingsError([f"--api-key-file: {path} cannot be read"]) from None
+        if key := self.project.key:
+            return key, False
+        return self._questions.hidden("--api-key-file", "API key of Supermetrics"), True
+
+    def _ask_report(self, lookup: Connection, names: Sequence[str]) -> None:
+        given = self._from_address(lookup) if self._args.from_url else {}
+        ask = self._questions
+        ds_id = (
+            self._args.ds_id
+            or given.get("ds_id")
+            or ask.text(
+                "--ds-id", "Data source, such as AW (Google Ads), FA (Facebook Ads), GAWA (GA4)"
+            )
+        )
+        listed = accounts.listed(lookup.client, ds_id)
+        of_source = lookup.client.fields(ds_id)
+        chosen = _ids(self._args.accounts) or given.get("ds_accounts")
+        if not chosen and listed:
+            every = [(ALL_ACCOUNTS, "all accounts, also those to come"), *listed]
+            chosen = ask.picked("--accounts", "Accounts", lambda text: _matching(every, text))
+        wanted = (
+            _ids(self._args.fields)
+            or given.get("fields")
+            or ask.picked(
+                "--fields",
+                "Fields",
+                lambda text: [
+                    (each.field_id, each.field_name) for each in fields.found(of_source, text)
+                ],
+            )
+        )
+        is_dated = "date_range_type" in given
+        start = self._args.start_date or given.get("start_date")
+        start = start or (None if is_dated else ask.text("--start-date", "First day to load"))
+        name = self._args.name or ask.text(
+            "--name", "Name of the report", _free(NAMES.get(ds_id, ds_id.lower()), names)
+        )
+        if name in names:
+            raise SettingsError([f"--name: {self.project.file} has a report {name} already"])
+        answered = {
+            "name": name,
+            "ds_id": ds_id,
+            "ds_accounts": ALL_ACCOUNTS if ALL_ACCOUNTS in (chosen or ()) else chosen,
+            "fields": wanted,
+            "start_date": start,
+        }
+        self.report = {**answered, **{k: v for k, v in given.items() if k not in answered}}
+        self.report = {k: v for k, v in self.report.items() if v not in (None, "", [])}
+
+    def _from_address(self, lookup: Connection) -> dict[str, Any]:
+        """Return the settings that an address holds."""
+        asked = {**self._top, "queries": [{"name": "x", "url": self._args.from_url}]}
+        (entry,) = with_converted(asked, lambda: lookup.client)["queries"]
+        try:
+            given = report_from(entry["url"], {})
+        except ValueError as error:
+            raise SettingsError([f"--from-url: {error}"]) from None
+        for name in ("ds_accounts", "fields"):
+            if isinstance(given.get(name), str):
+                given[name] = _ids(given[name])
+        return given
+
+
+def _try_out(answers: Answers) -> int:
+    """Check the report and show its plan; test it where that is agreed to."""
+    args = argparse.Namespace(format="table", bookmarks={}, catalog=None, loader=None)
+    args.loader = None if answers.loader == NO_LOADER else answers.loader
+    args.query_seconds = plan.QUERY_S
+    print_line()
+    print_line("Check")
+    if code := check.run(args, answers.connection):
+        return code
+    print_line()
+    print_line("Plan of the first run")
+    if code := plan.run(args, answers.connection):
+        return code
+    print_line()
+    if answers.wants_test:
+        code = _test(answers)
+    _tell_next(answers)
+    return code
+
+
+def _test(answers: Answers) -> int:
+    sys.stdout.flush()
+    line = [sys.executable, "-m", "tap_supermetrics", "--config", "ENV", "--test"]
+    env = {
+        **os.environ,
+        KEY_VARIABLE: answers.config["api_key"],
+        "TAP_SUPERMETRICS_API_URL": answers.config["api_url"],
+        "TAP_SUPERMETRICS_QUERIES": json.dumps(answers.config["queries"]),
+    }
+    return subprocess.run(line, env=env, check=False).returncode  # noqa: S603 - our own command
+
+
+def _tell_next(answers: Answers) -> None:
+    project, loader = answers.project, answers.loader
+    if project.is_meltano:
+        print_line("Next: meltano install extractor tap-supermetrics")
+        shown = "LOADER" if loader == NO_LOADER else loader
+        print_line(f"      meltano run tap-supermetrics {shown}")
+    else:
+        print_line("Next: set -a; . ./.env; set +a")
+        print_line(f"      tap-supermetrics --config {project.file} --config ENV")
+
+
+def _ids(text: str | None) -> list[str]:
+    return [each.strip() for each in (text or "").split(",") if each.strip()]
+
+
+def _matching(listed: Sequence[tuple[str, str]], text: str) -> list[tuple[str, str]]:
+    return [each for each in listed if text in " ".join(each).casefold()]
+
+
+def _free(name: str, names: Sequence[str]) -> str:
+    """Return a name that no report has."""
+    others = (f"{name}_{number}" for number in range(2, len(names) + 3))
+    return next(each for each in (name, *others) if each not in names)

@@ -1,0 +1,208 @@
+"""The files that `init` writes: all of them whole, or none, and no key where git would take it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from dotenv import dotenv_values
+
+from tap_supermetrics.commands.yaml_text import Item, with_added
+from tap_supermetrics.errors import SettingsError, TapError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MELTANO_FILE: Final = "meltano.yml"
+CONFIG_FILE: Final = "config.json"
+KEY_VARIABLE: Final = "TAP_SUPERMETRICS_API_KEY"
+_NAME: Final = "tap-supermetrics"
+_PATH: Final = ("plugins", "extractors", Item(_NAME, {}), "config")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Where the settings go.
+
+    Attributes:
+        file: a `meltano.yml`, or a configuration in JSON.
+    """
+
+    file: Path
+
+    @property
+    def is_meltano(self) -> bool:
+        """Return whether it is a project of Meltano's."""
+        return self.file.suffix in {".yml", ".yaml"}
+
+    @property
+    def key_file(self) -> Path:
+        """Return the file that holds the key."""
+        return self.file.parent / ".env"
+
+    @property
+    def key(self) -> str | None:
+        """Return the key that the environment or the project has already."""
+        found = os.environ.get(KEY_VARIABLE)
+        return found or dotenv_values(self.key_file, interpolate=False).get(KEY_VARIABLE)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Return the tap's settings in the file.
+
+        Raises:
+            SettingsError: it cannot be read.
+        """
+        return dict((self._entry or {}).get("config") or {}) if self.is_meltano else self._data
+
+    @property
+    def _entry(self) -> dict[str, Any] | None:
+        """Return the extractor as Meltano has it; None where there is none."""
+        try:
+            extractors = (self._data.get("plugins") or {}).get("extractors") or ()
+            return next((each for each in extractors if each.get("name") == _NAME), None)
+        except AttributeError:
+            raise self._unreadable from None
+
+    @property
+    def _data(self) -> dict[str, Any]:
+        try:
+            return dict(yaml.safe_load(self._text) or {})
+        except (yaml.YAMLError, TypeError, ValueError):
+            raise self._unreadable from None
+
+    @property
+    def _unreadable(self) -> SettingsError:
+        return SettingsError([f"{self.file}: cannot be understood; mend it first, or set --into"])
+
+    @property
+    def _text(self) -> str:
+        return self.file.read_text(encoding="utf-8") if self.file.exists() else ""
+
+    def texts(self, report: Mapping[str, Any], api_url: str, key: str | None) -> dict[Path, str]:
+        """Return what each file is to hold.
+
+        Args:
+            report: the new entry of `queries`.
+            api_url: the API's address; empty where the file need not name it.
+            key: the key; None where it is known to the project already.
+
+        Raises:
+            SettingsError: the file cannot be added to.
+        """
+        try:
+            texts = (
+                self._meltano(report, api_url) if self.is_meltano else self._json(report, api_url)
+            )
+        except ValueError as error:
+            entry = json.dumps(report, ensure_ascii=False)
+            raise SettingsError(
+                [f"{self.file}: {error}; add this to its `queries` yourself: {entry}"]
+            ) from None
+        if key:
+            lines = self.key_file.read_text(encoding="utf-8") if self.key_file.exists() else ""
+            kept = [each for each in lines.splitlines() if not each.startswith(f"{KEY_VARIABLE}=")]
+            texts[self.key_file] = "\n".join([*kept, f"{KEY_VARIABLE}='{key}'", ""])
+            if not self._is_ignored:
+                ignored = self.file.parent / ".gitignore"
+                before = ignored.read_text(encoding="utf-8") if ignored.exists() else ""
+                gap = "" if not before or before.endswith("\n") else "\n"
+                texts[ignored] = f"{before}{gap}.env\n"
+        return texts
+
+    def _json(self, report: Mapping[str, Any], api_url: str) -> dict[Path, str]:
+        config = self.config
+        config |= {"api_url": api_url} if api_url else {}
+        config["queries"] = [*config.get("queries", ()), dict(report)]
+        return {self.file: json.dumps(config, indent=2, ensure_ascii=False) + "\n"}
+
+    def _meltano(self, report: Mapping[str, Any], api_url: str) -> dict[Path, str]:
+        entry, texts, text = Item(_NAME, {}), dict[Path, str](), self._text
+        if self._entry is None:
+            # As `meltano add --from-ref` does: a short entry, and what it is in a file beside.
+            definition = yaml.safe_load(
+                files("tap_supermetrics").joinpath("meltano-plugin.yml").read_text(encoding="utf-8")
+            )
+            variant = definition["variant"]
+            lock = self.file.parent / "plugins" / "extractors" / f"{_NAME}--{variant}.lock"
+            texts[lock] = json.dumps(definition, indent=2, ensure_ascii=False) + "\n"
+            entry = Item(_NAME, {"variant": variant, "pip_url": _origin()})
+        path = (*_PATH[:2], entry, _PATH[3])
+        others = {name: each for name, each in report.items() if name != "name"}
+        text = with_added(text, (*path, "queries", Item(report["name"], others)))
+        if api_url:
+            text = with_added(text, (*path, "api_url"), api_url)
+        return {**texts, self.file: text}
+
+    @property
+    def is_key_file_tracked(self) -> bool:
+        """Return whether git has the file of the key already."""
+        return self._git("ls-files", "--error-unmatch", ".env") == 0
+
+    @property
+    def _is_ignored(self) -> bool:
+        known = self._git("check-ignore", "--quiet", ".env")
+        if known in {0, 1}:
+            return known == 0
+        ignored = self.file.parent / ".gitignore"
+        text = ignored.read_text(encoding="utf-8") if ignored.exists() else ""
+        return ".env" in text.splitlines()
+
+    def _git(self, *arguments: str) -> int | None:
+        if not (git := shutil.which("git")):
+            return None
+        done = subprocess.run(  # noqa: S603 - a fixed command
+            [git, *arguments], cwd=self.file.parent, capture_output=True, check=False
+        )
+        return done.returncode
+
+
+def write(texts: Mapping[Path, str]) -> None:
+    """Write files, none of them before all could be written beside their places.
+
+    Raises:
+        TapError: a folder cannot be written.
+    """
+    written: dict[Path, Path] = {}
+    try:
+        for path, text in texts.items():
+            whole = path.resolve()
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=whole.parent)
+            written[Path(name)] = whole
+            with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a file that is open
+                file.write(text)
+            mode = whole.stat().st_mode if whole.exists() else _mode_of(path)
+            Path(name).chmod(mode)
+        for new, whole in written.items():
+            new.replace(whole)
+    except OSError as error:
+        raise TapError(f"{error.filename}: cannot be written ({error.strerror})") from None
+    finally:
+        for new in written:
+            new.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path) -> int:
+    # Only the owner reads the key; else what new files get here.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o600 if path.name == ".env" else 0o666 & ~mask
+
+
+def _origin() -> str:
+    """Return where this tap was installed from, as pip wants it."""
+    told = json.loads(distribution(_NAME).read_text("direct_url.json") or "{}")
+    address = str(told.get("url", ""))
+    if "vcs_info" in told:
+        return f"{told['vcs_info']['vcs']}+{address}@{told['vcs_info']['commit_id']}"
+    return address.removeprefix("file://") or _NAME

@@ -1,0 +1,94 @@
+"""Questions to a person: each has an option, which answers it without a terminal."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.commands.output import counted, print_line, print_table
+from tap_supermetrics.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SHOWN: Final = 20
+"""So many of what a search finds are shown."""
+
+
+class Questions:
+    """Asks at the terminal what no option answers."""
+
+    @property
+    def is_at_terminal(self) -> bool:
+        """Return whether somebody is there to answer."""
+        return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+    def text(self, option: str, question: str, default: str = "") -> str:
+        """Return an answer of one line; what has a default needs none.
+
+        Raises:
+            SettingsError: there is no terminal, and no default.
+        """
+        if not self.is_at_terminal:
+            return default or self._missing(option, question)
+        shown = f" [{default}]" if default else ""
+        while not (answer := input(f"{question}{shown}: ").strip() or default):
+            pass
+        return answer
+
+    def hidden(self, option: str, question: str) -> str:
+        """Return an answer that nobody sees.
+
+        Raises:
+            SettingsError: there is no terminal.
+        """
+        if not self.is_at_terminal:
+            return self._missing(option, question)
+        while not (answer := getpass.getpass(f"{question} (hidden): ").strip()):
+            pass
+        return answer
+
+    def is_agreed(self, question: str) -> bool:
+        """Return whether a person at the terminal agrees; no answer is none."""
+        return self.is_at_terminal and input(f"{question} [y/N]: ").strip().casefold() in {
+            "y",
+            "yes",
+        }
+
+    def picked(
+        self, option: str, question: str, find: Callable[[str], Sequence[tuple[str, str]]]
+    ) -> list[str]:
+        """Return ids that a person looks for and picks.
+
+        Args:
+            option: what answers it without a terminal.
+            question: what to pick.
+            find: returns ids and names for words, the best first; all of them for none.
+
+        Raises:
+            SettingsError: there is no terminal.
+        """
+        if not self.is_at_terminal:
+            return self._missing(option, question).split()
+        ids = {each.casefold(): each for each, _ in find("")}
+        print_line(f"{question}: ids to take, or words to look for; an empty line ends.")
+        picked: list[str] = []
+        while (answer := input("> ").strip()) or not picked:
+            words = [each.strip().casefold() for each in answer.split(",") if each.strip()]
+            if words and all(each in ids for each in words):
+                picked += [ids[each] for each in words if ids[each] not in picked]
+                print_line(f"taken: {', '.join(picked)}")
+            else:
+                self._show(find(answer.casefold()))
+        return picked
+
+    def _show(self, found: Sequence[tuple[str, str]]) -> None:
+        if found:
+            print_table(("ID", "NAME"), found[:SHOWN])
+        if len(found) != 1:
+            more = f", {SHOWN} shown" if len(found) > SHOWN else ""
+            print_line(f"{counted(len(found), 'match', 'matches')}{more}")
+
+    def _missing(self, option: str, question: str) -> str:
+        raise SettingsError([f"{option}: needed without a terminal ({question})"])

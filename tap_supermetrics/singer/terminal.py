@@ -1,0 +1,93 @@
+"""Progress on a terminal: a line for each report, gone at the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_supermetrics.extraction.progress import Progress, ReportProgress
+
+DRAW_EVERY_S: Final = 0.25
+LINES_LEFT: Final = 4
+"""So many lines of the terminal are left to the log."""
+
+
+class Watch:
+    """Draws how far a run is, in a thread of its own, until it is closed.
+
+    Args:
+        progress: returns how far the run is.
+    """
+
+    def __init__(self, progress: Callable[[], Progress]) -> None:
+        self._progress = progress
+        self._lines: list[_Line] = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._draw_on, daemon=True)
+        self._stack = ExitStack()
+
+    def start(self) -> None:
+        """Begin to draw; lines of the log are written above."""
+        # Its own would load `multiprocessing`, and watch the bars by another thread.
+        tqdm.set_lock(threading.RLock())
+        tqdm.monitor_interval = 0
+        self._stack.enter_context(logging_redirect_tqdm([logging.getLogger()]))
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take the lines away."""
+        self._is_over.set()
+        self._thread.join()
+        for each in reversed(self._lines):
+            each.close()
+        self._lines.clear()
+        self._stack.close()
+
+    def _draw_on(self) -> None:
+        while not self._is_over.wait(DRAW_EVERY_S):
+            self._draw(self._progress())
+
+    def _draw(self, progress: Progress) -> None:
+        most = max(os.get_terminal_size(sys.stderr.fileno()).lines - LINES_LEFT, 1)
+        places = [*enumerate(progress.reports)]
+        # Where not all have room, those that ended give theirs to the others.
+        shown = sorted(places, key=lambda each: each[1].ended >= each[1].planned)[:most]
+        while len(self._lines) < len(shown):
+            self._lines.append(_Line(position=len(self._lines), leave=False, file=sys.stderr))
+        width = max((len(report.name) for _, report in shown), default=0)
+        ordered = shown if len(shown) < len(places) else places
+        for line, (place, report) in zip(self._lines, ordered, strict=False):
+            line.show(report, width, progress.time_left(place))
+
+
+class _Line(tqdm):  # type: ignore[misc]
+    """One line, with what it tells beside the bar."""
+
+    told = ""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the library's own
+        super().__init__(total=1, bar_format="{desc} |{bar:20}| {told}", miniters=1, **options)
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """Return what the format can show."""
+        return {**super().format_dict, "told": self.told}
+
+    def show(self, report: ReportProgress, width: int, time_left: str) -> None:
+        """Draw a report."""
+        self.desc = report.name.ljust(width)
+        self.n, self.total = report.ended, max(report.planned, 1)
+        counts = f"{report.ended:,} of {report.planned:,} queries, {report.rows:,} rows"
+        failed = f", {report.failed:,} failed" if report.failed else ""
+        self.told = f"{counts}{failed}{', ' if time_left else ''}{time_left}"
+        self.refresh()
