@@ -124,6 +124,7 @@ _TOP: dict[str, tuple[object, str, object]] = {
     "requests_per_second": (0.5, "requests_per_second", 0.5),
     "on_failure": ("stop", "on_failure", "stop"),
     "journal_dir": ("~/journal", "journal_dir", "~/journal"),
+    "report_dir": ("~/report", "report_dir", "~/report"),
 }
 
 
