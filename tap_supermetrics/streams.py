@@ -25,6 +25,7 @@ from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.periods import doubts_of_window
 from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types
 from tap_supermetrics.singer.inputs import in_one_line
+from tap_supermetrics.sync.query_log import KEY, SCHEMA
 from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class Invocation(Protocol):
 
     def started_run(self) -> Run:
         """Return the run, which the first call starts for all selected streams."""
+
+    def write_query_log(self) -> None:
+        """Write what the query log has to say before the next STATE message."""
 
 
 class ReportStream(Stream):
@@ -93,6 +97,7 @@ class ReportStream(Stream):
     def _write_state_message(self) -> None:
         """Leave it to the run, which knows what a STATE message costs, but where files are made."""
         if not self._invocation.started_run().writes_state:
+            self._invocation.write_query_log()
             super()._write_state_message()
 
     def _sync_records(
@@ -243,6 +248,57 @@ class ReportStream(Stream):
 
     def _write_starting_replication_value(self, context: Context | None) -> None:
         """Leave the bookmark alone."""
+
+
+class QueryLogStream(Stream):
+    """The query log: its records come while the reports are synced, each before its STATE.
+
+    Args:
+        tap: the tap, for the SDK.
+        name: of the stream.
+    """
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+    primary_keys = KEY
+
+    def __init__(self, tap: Tap, name: str) -> None:
+        super().__init__(tap, schema=dict(SCHEMA), name=name)
+        self._has_schema = False
+
+    def write(self, records: Iterable[Record]) -> None:
+        """Write records, the schema before the first of them."""
+        for record in records:
+            self._write_schema_message()
+            self._write_record_message(record)
+
+    def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
+        """Give nothing: all was written before."""
+        return ()
+
+    def _write_schema_message(self) -> None:
+        if not self._has_schema:
+            self._has_schema = True
+            super()._write_schema_message()
+
+    def get_batches(
+        self,
+        batch_config: BatchConfig,  # noqa: ARG002 - the SDK's signature
+        context: Context | None = None,  # noqa: ARG002 - the SDK's signature
+    ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
+        """Give nothing: the log is written as records."""
+        return ()
+
+    def _sync_records(
+        self,
+        context: Context | None = None,  # noqa: ARG002 - the SDK's signature
+        *,
+        write_messages: bool = True,  # noqa: ARG002 - the SDK's signature
+    ) -> Generator[dict[str, Any], Any, Any]:
+        """Leave bookmarks alone."""
+        yield from ()
+
+    def _write_state_message(self) -> None:
+        """Leave it to the run."""
 
 
 def check_catalog(catalog: Catalog, streams: Sequence[ReportStream]) -> None:

@@ -6,12 +6,12 @@ import atexit
 import fnmatch
 import logging
 import signal
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
 
-from singer_sdk import Tap
+from singer_sdk import Stream, Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
@@ -21,6 +21,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.page.watch import told_at_end
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.inputs import (
@@ -33,15 +34,16 @@ from tap_supermetrics.singer.inputs import (
     read_json,
 )
 from tap_supermetrics.singer.writer import MessageWriter
-from tap_supermetrics.streams import ReportStream, check_catalog
+from tap_supermetrics.streams import QueryLogStream, ReportStream, check_catalog
 from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.sync.lookups import Lookups
+from tap_supermetrics.sync.query_log import QueryLog
 from tap_supermetrics.sync.report_sync import discover
 from tap_supermetrics.sync.run import Run, utc_now
 from tap_supermetrics.sync.state import check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import FrameType
 
     import click
@@ -160,7 +162,7 @@ class TapSupermetrics(Tap):
             self._lookups = Lookups(self.client, utc_now())
         return self._lookups
 
-    def discover_streams(self) -> list[ReportStream]:
+    def discover_streams(self) -> list[Stream]:
         """Return a stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
         streams = [
@@ -173,7 +175,8 @@ class TapSupermetrics(Tap):
             typed = {stream.report.name: stream.report for stream in streams}
             reports = tuple(typed.get(each.name, each) for each in self.settings.reports)
             self.settings = replace(self.settings, reports=reports)
-        return streams
+        name = self.settings.query_log_name
+        return [*streams, *([QueryLogStream(self, name)] if self.settings.query_log else [])]
 
     def setup_mapper(self) -> None:
         """Read the state first: what a hand has spoilt is told before anything is sent.
@@ -221,6 +224,7 @@ class TapSupermetrics(Tap):
             # A test loads no whole day, so its state must not say so.
             bookmarks = {} if self.is_test else self.state.setdefault("bookmarks", {})
             self._run = Run(self.settings, self.client, self.lookups, bookmarks, self._write_state)
+            self._run.query_log = self._new_query_log()
             atexit.register(self.close)  # for `--test` and for whoever embeds the tap
         if not self._run.has_started:
             selected = [
@@ -252,8 +256,26 @@ class TapSupermetrics(Tap):
             if not (entry := catalog.get_stream(name)) or entry.metadata.resolve_selection()[()]
         ]
 
+    def _new_query_log(self) -> QueryLog | None:
+        """Return the query log of the run; None where none is wanted."""
+        if self.is_test or not any(each.selected for each in self._log_streams()):
+            return None
+        reports = {each.name: each for each in self.settings.reports}
+        return QueryLog(reports, uuid4().hex, utc_now)
+
+    def _log_streams(self) -> list[QueryLogStream]:
+        return [each for each in self.streams.values() if isinstance(each, QueryLogStream)]
+
+    def write_query_log(self) -> None:
+        """Write what the query log has to say before the next STATE message."""
+        if self._run and self._run.query_log:
+            records = self._run.query_log.take()
+            for stream in self._log_streams():
+                stream.write(records)
+
     def _write_state(self) -> None:
         if not self.is_test:
+            self.write_query_log()
             self.state_writer.write_state(self.state)
 
     def sync_to_end(self) -> None:
@@ -298,23 +320,6 @@ class TapSupermetrics(Tap):
             if not self.message_writer.is_torn:
                 self._run.checkpoint()
 
-    @contextmanager
-    def told_at_end(self) -> Iterator[None]:
-        """Leave a run in `report_dir`, if that is set, however it ends."""
-        started_at, error = utc_now(), None
-        try:
-            yield
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            settings = getattr(self, "settings", None)
-            if settings and settings.report_dir:
-                # Only here, as a run must not wait for what its end needs.
-                from tap_supermetrics.page.ending import Ending  # noqa: PLC0415
-
-                Ending.of(settings, self._run, self._lookups, started_at, error).write()
-
     def close(self) -> None:
         """Cancel the query batches that still run."""
         atexit.unregister(self.close)
@@ -328,8 +333,6 @@ class TapSupermetrics(Tap):
         if writer is None:
             raise interruption
         writer.interrupt(interruption)
-
-    # Command line
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -356,9 +359,8 @@ class TapSupermetrics(Tap):
             cls.print_about(about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
-        # Known before it is made: a run that ends on the way there is told too.
-        tap = cls.__new__(cls)
-        with tap.told_at_end():
+        tap = cls.__new__(cls)  # known before it is made: what ends on the way there is told too
+        with told_at_end(lambda: (getattr(tap, "settings", None), tap._run, tap._lookups)):  # noqa: SLF001 - its own
             cls.__init__(
                 tap,
                 config=config.config if config else None,

@@ -139,6 +139,7 @@ class ResultFacts(msgspec.Struct, kw_only=True):
 
     total_rows: int | None = None
     results_url: str = ""
+    run_seconds: float | None = None
     data_sampled: bool | None = None
     cache_used: bool | None = None
     cache_time: str | None = None

@@ -27,6 +27,7 @@ from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
     from typing import Any
 
     from tap_supermetrics.api.client import Client
@@ -54,15 +55,17 @@ class AsyncQueries:
     Args:
         client: the API.
         plans: what each report asks for, by its name.
+        now: the wall clock, with offset.
         run_id: makes the schedule ids of this run its own.
         is_resumed: whether an earlier run of this id may have left queries behind.
         note: is told the report of each query before it is submitted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is needed, by its word
         self,
         client: Client,
         plans: Mapping[str, ReportPlan],
+        now: Callable[[], datetime],
         run_id: str,
         *,
         is_resumed: bool,
@@ -70,6 +73,7 @@ class AsyncQueries:
     ) -> None:
         self._client = client
         self._plans = plans
+        self._now = now
         self._run_id = run_id
         self._note = note
         self._chances = MAX_MISSES if is_resumed else 0
@@ -119,7 +123,7 @@ class AsyncQueries:
             next_poll=now + PollWait().wait_s,
         )
         self._running[query] = running
-        yield QuerySubmitted(query=query)
+        yield QuerySubmitted(query=query, submitted_at=self._now())
         yield from self._settle(running, meta)
 
     def _asker(self, query: Query) -> str:
@@ -194,7 +198,7 @@ class AsyncQueries:
         if status is wire.QueryStatus.SUCCESS:
             self._running.pop(running.query)
             entry = wire.finished_query(running.schedule_id, meta.result)
-            yield Succeeded(query=running.query, entry=entry)
+            yield Succeeded(query=running.query, entry=entry, finished_at=self._now())
         elif status.is_failure:
             yield from self._fail(running, self._client.query_error(wire.NO_REASON))
         elif now > running.since + wire.MAX_QUERY_S + polling.GRACE_S:

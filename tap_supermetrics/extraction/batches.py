@@ -260,7 +260,7 @@ class Batches:
             batch.done += 1
             batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
             batch.waiting.discard(query)
-            yield Succeeded(query=query, entry=entry)
+            yield Succeeded(query=query, entry=entry, finished_at=self._now())
         elif entry.status.is_failure and (entry.error_info or not is_stopped):
             batch.failed += 1
             batch.waiting.discard(query)

@@ -116,7 +116,9 @@ class Downloader:
                 row_count=pages.row_count,
                 missing=pages.missing,
                 is_sampled=pages.is_sampled,
+                is_cached=pages.is_cached,
                 cached_at=pages.cached_at,
+                run_seconds=pages.run_seconds,
                 spool=spool,
             )
         except BaseException:
@@ -178,7 +180,9 @@ class _Pages:
         missing: 1 when the total is one more: it counts a header, or a row is missing.
         echo: how the API understood the query.
         is_sampled: whether the data source estimated the numbers of any page.
-        cached_at: when the numbers were made, if they come from the API's cache.
+        is_cached: whether the numbers come from the API's cache.
+        cached_at: when they were made, if they come from there and it tells.
+        run_seconds: how long the API worked on the query, as it tells itself.
         width: how many columns the first row has; None without rows.
     """
 
@@ -205,7 +209,9 @@ class _Pages:
         self.missing = 0
         self.width: int | None = None
         self.is_sampled = False
+        self.is_cached = False
         self.cached_at: datetime | None = None
+        self.run_seconds = facts.run_seconds
         self.echo = wire.QueryEcho()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -231,7 +237,9 @@ class _Pages:
 
     def _note(self, facts: wire.ResultFacts) -> None:
         self.is_sampled = self.is_sampled or bool(facts.data_sampled)
+        self.is_cached = self.is_cached or bool(facts.cache_used)
         self.cached_at = self.cached_at or _cached_at(facts)
+        self.run_seconds = facts.run_seconds if self.run_seconds is None else self.run_seconds
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
         """A page in blocks, which must not be the same as those of a page before."""

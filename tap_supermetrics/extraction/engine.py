@@ -303,7 +303,7 @@ class Engine:
             except ApiError as error:
                 self._inbox.put(QueryFailed(query=fetch.query, error=error, was_fetched=True))
             else:
-                self._give(result)
+                self._give(replace(result, finished_at=fetch.finished_at))
 
     def _give(self, result: Result) -> None:
         """Hand a result over, unless nobody hears any more."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tap_supermetrics.api import wire
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.results import Delivery, Result
@@ -22,9 +24,15 @@ class BatchSubmitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuerySubmitted:
-    """The API has taken a query that was submitted by itself."""
+    """The API has taken a query that was submitted by itself.
+
+    Attributes:
+        query: the query.
+        submitted_at: when it was submitted, with offset.
+    """
 
     query: Query
+    submitted_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +75,15 @@ class BatchEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
-    """The results of a query wait to be fetched."""
+    """The results of a query wait to be fetched.
+
+    Attributes:
+        finished_at: when the API told so, with offset; None where nobody looked at a clock.
+    """
 
     query: Query
     entry: wire.BatchQuery
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,10 +178,11 @@ class SubmitQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """Fetch the results of a query."""
+    """Fetch the results of a query, which has succeeded."""
 
     query: Query
     entry: wire.BatchQuery
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

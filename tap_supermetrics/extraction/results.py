@@ -57,12 +57,15 @@ class Result:
         query: what was asked.
         dates: the days that the API answered for; fewer than asked when it clamped the end.
         schedule_id: the API's id of the query.
+        finished_at: when the API told that the query succeeded, with offset, if that is known.
         fetched_at: when its last page came, with offset.
         fields: how the API placed the fields.
         row_count: number of rows, header not included.
         missing: 1 when the API told one more, which may be a header that it counts.
         is_sampled: whether the data source estimated its numbers.
-        cached_at: when they were made, with offset, if they come from the API's cache.
+        is_cached: whether they come from the API's cache.
+        cached_at: when they were made, with offset, if they come from there and it tells.
+        run_seconds: how long the API worked on the query, as it tells itself.
         spool: the rows, some at a time, as JSON arrays of arrays.
     """
 
@@ -74,7 +77,10 @@ class Result:
     row_count: int
     missing: int = 0
     is_sampled: bool = False
+    is_cached: bool = False
     cached_at: datetime | None = None
+    run_seconds: float | None = None
+    finished_at: datetime | None = None
     spool: Spool = field(repr=False)
 
 
@@ -131,9 +137,15 @@ class BatchTaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryTaken:
-    """The API has taken a query that was submitted by itself."""
+    """The API has taken a query that was submitted by itself.
+
+    Attributes:
+        query: the query.
+        submitted_at: when it was submitted, with offset.
+    """
 
     query: Query
+    submitted_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,7 +181,8 @@ class Scheduler:
     def _query_submitted(self, event: happened.QuerySubmitted) -> None:
         self._in_flight.singles.add(event.query)
         self._taken((event.query,))
-        self._outcomes.deliver(QueryTaken(query=event.query))
+        taken = QueryTaken(query=event.query, submitted_at=event.submitted_at)
+        self._outcomes.deliver(taken)
 
     def _taken(self, queries: Sequence[Query]) -> None:
         self._in_flight.is_submitting = False
@@ -237,7 +238,8 @@ class Scheduler:
         if self._results_refused:
             self._outcomes.failed(event.query, self._results_refused)
             return
-        self._in_flight.to_fetch.append(Fetch(query=event.query, entry=event.entry))
+        fetch = Fetch(query=event.query, entry=event.entry, finished_at=event.finished_at)
+        self._in_flight.to_fetch.append(fetch)
         self._outcomes.succeeded(event.query)
 
     @_handle.register

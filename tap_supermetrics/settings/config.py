@@ -14,6 +14,7 @@ from tap_supermetrics.redaction import without_key
 from tap_supermetrics.settings.entries import (
     ENTRY_SCHEMA,
     OVERRIDABLE,
+    check_log_name,
     check_names,
     check_unknown,
     read_report,
@@ -106,6 +107,18 @@ class Settings:
         "for people, `index.html`: the last runs, failures with what to do, and a calendar of each "
         "account's days. Holds no key and no row; left out or empty: none.",
     )
+    query_log: bool = setting(
+        kinds.flag(),
+        "Whether one more stream, the query log, has a record of each query that ended: report, "
+        "account, days, rows, times, error. By it SQL tells an empty day from a failed or missing "
+        "one, and hides rows that are gone at the source (`tap-supermetrics sql`).",
+        default=False,
+    )
+    query_log_name: str = setting(
+        kinds.text("a name for a stream", r"[A-Za-z_][A-Za-z0-9_]*"),
+        "Name of the query log.",
+        default="supermetrics_query_log",
+    )
     on_failure: Literal["fail_at_end", "continue", "stop"] = setting(
         kinds.choice("fail_at_end", "continue", "stop"),
         "When a query is lost: `fail_at_end` loads all else and exits with 3, `continue` loads all "
@@ -145,6 +158,8 @@ class Settings:
         read_reports = [read_report(entry, place, of_all, mistakes) for place, entry in entries]
         reports = tuple(filter(None, read_reports))
         check_names(reports, mistakes)
+        if values["query_log"]:
+            check_log_name(values["query_log_name"], reports, mistakes)
         if mistakes:
             told = dict.fromkeys(without_key(each, mistakes.key) for each in mistakes)
             raise SettingsError([*told])

@@ -127,6 +127,16 @@ def check_names(reports: Sequence[Report], mistakes: Mistakes) -> None:
             )
 
 
+def check_log_name(name: str, reports: Sequence[Report], mistakes: Mistakes) -> None:
+    """Tell of a report that shares its table with the query log."""
+    for report in reports:
+        if {*_tables(name)} & {*_tables(report.name)}:
+            mistakes.append(
+                f"query_log_name: {name} and {report.name} ({report.path}) would be one table; "
+                "choose another name"
+            )
+
+
 def _tables(name: str) -> tuple[str, str]:
     """Return the tables that loaders make of a name: of its last part, and of the whole.
 

@@ -192,7 +192,9 @@ class Preparation:
         ways = Ways(
             client=client,
             batches=Batches(client, reports, self._now, held.running, note_batch),
-            queries=AsyncQueries(client, plans, run.run_id, is_resumed=is_resumed, note=note_query),
+            queries=AsyncQueries(
+                client, plans, self._now, run.run_id, is_resumed=is_resumed, note=note_query
+            ),
             downloader=Downloader(client=client, now=self._now),
         )
         return Engine(Scheduler(plans, limits, adopted), ways, reports, held.unneeded)

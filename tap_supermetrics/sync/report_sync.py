@@ -175,18 +175,24 @@ class PlannedReport:
         """
         return convert(self._reader(result), result.spool.blocks())
 
-    def commit(self, result: Result) -> None:
-        """Count the days of a result as read, now that every record of it was written."""
+    def commit(self, result: Result) -> DateRange | None:
+        """Count the days of a result as read, now that every record of it was written.
+
+        Returns:
+            Its days that were over when its numbers were made.
+        """
         report, state = self.known.report, self.known.state
         self.sampled += result.is_sampled
+        covered = self._covered(result)
         state.mark_done(
             result.query.account_id,
-            self._covered(result),
+            covered,
             min(result.fetched_at, result.cached_at or result.fetched_at),
             report.lookback_days if report.refresh_after_hours else 0,
         )
         state.key_properties = self.known.schema.key_properties
         learn_types(report, self.known.schema, state)
+        return covered
 
     def _covered(self, result: Result) -> DateRange | None:
         """Return the days that a result covers: those that were over when its numbers were made."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.records.encode import LineFormat, Lines
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
+    from tap_supermetrics.sync.query_log import QueryLog
     from tap_supermetrics.sync.report_sync import Converter, PlannedReport, T
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,11 @@ class Run:
         lookups: what it lists.
         bookmarks: Singer's bookmarks, by stream; kept up to date.
         write_state: writes a STATE message with these bookmarks.
+
+    Attributes:
+        summary: what was done and what was lost.
+        writes_state: whether the run writes STATE messages; False where somebody else does.
+        query_log: is told of every query; None where nobody wants to know.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class Run:
         self._checkpoints = Checkpoints()
         self._to_emit: set[str] = set()
         self.writes_state = True
+        self.query_log: QueryLog | None = None
 
     @property
     def has_started(self) -> bool:
@@ -164,7 +171,9 @@ class Run:
             return Failed(query=result.query, error=error, is_of_rows=True)
         finally:
             result.spool.close()
-        planned.commit(result)
+        whole = planned.commit(result)
+        if self.query_log:
+            self.query_log.succeeded(result, whole)
         if result.query in self._doubted:
             planned.fail(Failed(query=result.query, error=self._doubted[result.query]))
         self.summary.done(result, result.row_count)
@@ -172,6 +181,8 @@ class Run:
 
     def _failed(self, engine: Engine, planned: PlannedReport, failed: Failed) -> None:
         planned.fail(failed)
+        if self.query_log:
+            self.query_log.failed(failed)
         error = failed.error
         if self.summary.lost(failed):
             logger.error("%s is lost: %s", failed.query, error)
@@ -193,6 +204,8 @@ class Run:
         self._save_when_due()
 
     def _learn(self, note: Note) -> None:
+        if self.query_log:
+            self.query_log.note(note)
         if isinstance(note, FirstDay):
             self._prepared.known[note.report].state.not_before = note.day
             self.summary.first_days[note.report] = note.day
@@ -207,6 +220,8 @@ class Run:
         failed = Failed(query=query, error=ApiError("RESULT_INCOMPLETE", text))
         self._doubted[query] = failed.error
         self._prepared.planned[query.report].fail(failed)
+        if self.query_log:
+            self.query_log.failed(failed)
         self.summary.lost(failed)
         logger.error("%s: %s", query, failed.error)
 

@@ -290,7 +290,7 @@ class Life:
                 return QueryNotSubmitted(query=action.query, error=error)
             self.pay([action.query])
             self.singles.append(action.query)
-            return QuerySubmitted(query=action.query)
+            return QuerySubmitted(query=action.query, submitted_at=NOW)
         request = action.request
         assert len(request) <= self.limits.max_queries_per_batch
         if error := self.world.mishap((*OF_BATCHES, *OF_ALL)):
