@@ -7,7 +7,6 @@ import fnmatch
 import logging
 import signal
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -23,6 +22,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.page.watch import told_at_end
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
@@ -45,7 +45,7 @@ from tap_supermetrics.sync.run import Run, utc_now
 from tap_supermetrics.sync.state import check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import FrameType
 
     import click
@@ -342,23 +342,6 @@ class TapSupermetrics(Tap):
             if not self.message_writer.is_torn:
                 self._run.checkpoint()
 
-    @contextmanager
-    def told_at_end(self) -> Iterator[None]:
-        """Leave a run in `report_dir`, if that is set, however it ends."""
-        started_at, error = utc_now(), None
-        try:
-            yield
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            settings = getattr(self, "settings", None)
-            if settings and settings.report_dir:
-                # Only here, as a run must not wait for what its end needs.
-                from tap_supermetrics.page.ending import Ending  # noqa: PLC0415
-
-                Ending.of(settings, self._run, self._lookups, started_at, error).write()
-
     def close(self) -> None:
         """Cancel the query batches that still run."""
         atexit.unregister(self.close)
@@ -373,8 +356,6 @@ class TapSupermetrics(Tap):
         if writer is None:
             raise interruption
         writer.interrupt(interruption)
-
-    # Command line
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -402,9 +383,8 @@ class TapSupermetrics(Tap):
             print(about_entries(about_format), end="")  # noqa: T201 - as the SDK does
             return
         cls.print_version(print_fn=cls.logger.info)
-        # Known before it is made: a run that ends on the way there is told too.
-        tap = cls.__new__(cls)
-        with tap.told_at_end():
+        tap = cls.__new__(cls)  # known before it is made: what ends on the way there is told too
+        with told_at_end(lambda: (getattr(tap, "settings", None), tap._run, tap._lookups)):  # noqa: SLF001 - its own
             cls.__init__(
                 tap,
                 config=config.config if config else None,

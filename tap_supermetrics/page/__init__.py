@@ -1,6 +1,7 @@
 """What a run leaves to be read: a JSON for alerts and one page for people, where that is asked for.
 
 ```
+watch      sees how a run ends
 ending     a run that ended, written to `report_dir`; nothing here ends a run
 document   the page: everything in one file, nothing fetched
 calendars  the days of reports: what the state says, and what runs found

@@ -107,6 +107,12 @@ class Settings:
         "twice. Holds no key. Set by the plugin definition for Meltano; empty: no journal.",
         in_meltano="$MELTANO_PROJECT_ROOT/.meltano/tap-supermetrics-journal",
     )
+    report_dir: str | None = setting(
+        kinds.text("a folder, or an empty text for none", r".*"),
+        "Folder in which every run leaves a JSON that tells how it went, for alerts, and one page "
+        "for people, `index.html`: the last runs, failures with what to do, and a calendar of each "
+        "account's days. Holds no key and no row; left out or empty: none.",
+    )
     query_log: bool = setting(
         kinds.flag(),
         "Whether one more stream, the query log, has a record of each query that ended: report, "
@@ -118,12 +124,6 @@ class Settings:
         kinds.text("a name for a stream", r"[A-Za-z_][A-Za-z0-9_]*"),
         "Name of the query log.",
         default="supermetrics_query_log",
-    )
-    report_dir: str | None = setting(
-        kinds.text("a folder, or an empty text for none", r".*"),
-        "Folder in which every run leaves a JSON that tells how it went, for alerts, and one page "
-        "for people, `index.html`: the last runs, failures with what to do, and a calendar of each "
-        "account's days. Holds no key and no row; left out or empty: none.",
     )
     on_failure: Literal["fail_at_end", "continue", "stop"] = setting(
         kinds.choice("fail_at_end", "continue", "stop"),

@@ -132,6 +132,9 @@ _TOP: dict[str, tuple[object, str, object]] = {
     "on_failure": ("stop", "on_failure", "stop"),
     "journal_dir": ("~/journal", "journal_dir", "~/journal"),
     "shard": ("2/5", "reports.0.shard", Shard(number=2, count=5)),
+    "report_dir": ("~/report", "report_dir", "~/report"),
+    "query_log": (True, "query_log", True),
+    "query_log_name": ("tap_log", "query_log_name", "tap_log"),
 }
 
 
