@@ -1,8 +1,10 @@
 """Singer's own side: what comes in and what goes out. Each module imports only what is below it.
 
 ```
-catalog  types that a catalog gives to columns
-inputs   catalog, maps and configuration as the SDK gets them, checked
-writer   whole lines to stdout
+catalog      types that a catalog gives to columns
+inputs       catalog, maps and configuration as the SDK gets them, checked
+batch_files  files of BATCH messages, made of many lines at a time
+encodings    lines packed as a file: JSON, gzip, Parquet
+writer       whole lines to stdout
 ```
 """
