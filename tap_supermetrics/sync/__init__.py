@@ -4,8 +4,8 @@
 run          one sync of all selected reports
 preparation  a run before its first submission: what is known, held and planned
 journalled   what dead runs left goes to the reports, what the API takes is noted
-report_sync  a report on its way through a run: resolved, planned, emitted
 written      results given away, and the files that may hold them back
+report_sync  a report on its way through a run: resolved, planned, emitted
 continuity   what was loaded before, held against what is to be loaded
 name_checks  names of accounts, logins and segments, held against the lists
 addresses    queries given by an address that only the API can read

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
     from tap_supermetrics.sync.report_sync import Converter, PlannedReport, T
-    from tap_supermetrics.sync.written import Files, FileT
+    from tap_supermetrics.sync.written import Files, FileT_co
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,9 @@ class Run:
         """Make the same records as lines, many at a time; the same holds for these."""
         return self._given(name, line_format.lines)
 
-    def files(self, name: str, line_format: LineFormat, files: Files[FileT]) -> Iterator[FileT]:
+    def files(
+        self, name: str, line_format: LineFormat, files: Files[FileT_co]
+    ) -> Iterator[FileT_co]:
         """Put the same lines into files; the same holds for these: a day is done with its file."""
         for each in self._emission(name, line_format.lines):
             if not isinstance(each, Written):
@@ -119,7 +121,7 @@ class Run:
         yield from self._committed(files.rest())
         self._report_ended(name)
 
-    def _committed(self, files: Iterator[FileT]) -> Iterator[FileT]:
+    def _committed(self, files: Iterator[FileT_co]) -> Iterator[FileT_co]:
         for file in files:
             yield file
             for each in file.results:

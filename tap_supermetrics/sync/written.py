@@ -29,21 +29,21 @@ class File(Protocol):
         """Return the results that ended in it."""
 
 
-FileT = TypeVar("FileT", bound=File)
+FileT_co = TypeVar("FileT_co", bound=File, covariant=True)
 
 
-class Files(Protocol[FileT]):
+class Files(Protocol[FileT_co]):
     """What puts records into files."""
 
     @property
     def is_holding(self) -> bool:
         """Return whether records wait in a file that was not given yet."""
 
-    def add(self, lines: Lines) -> Iterator[FileT]:
+    def add(self, lines: Lines) -> Iterator[FileT_co]:
         """Take lines; give the files that are whole now."""
 
-    def keep(self, written: Written) -> Iterator[FileT]:
+    def keep(self, written: Written) -> Iterator[FileT_co]:
         """Take note that a result ended; give the files that must not wait any longer."""
 
-    def rest(self) -> Iterator[FileT]:
+    def rest(self) -> Iterator[FileT_co]:
         """Give all that is held."""
