@@ -184,7 +184,9 @@ class ReportStream(Stream):
 
         run, writer = self._invocation.started_run(), self._invocation.message_writer
         encoding, storage = batch_config.encoding, batch_config.storage
-        suffix, pack = packing(encoding, self.effective_schema)
+        columns = self.effective_schema["properties"]
+        selected = {name: each for name, each in columns.items() if self._is_selected(name)}
+        suffix, pack = packing(encoding, selected)
         start = f"{storage.prefix or ''}{self.tap_name}--{self.name}"
         files = BatchFiles(folder, (start, suffix), pack, batch_config.batch_size, writer)
         with files, self.get_batch_counter() as batches, self._counting() as counter:

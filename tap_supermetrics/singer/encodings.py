@@ -18,17 +18,17 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 def packing(
-    encoding: BaseBatchFileEncoding, schema: Mapping[str, Any]
+    encoding: BaseBatchFileEncoding, properties: Mapping[str, Any]
 ) -> tuple[str, Callable[[Sequence[bytes]], bytes]]:
     """Return how file names end, as the SDK's do, and what packs the lines of a file.
 
     Args:
         encoding: what is asked for.
-        schema: JSON Schema of the records, as far as they are selected.
+        properties: JSON Schema of each column that the records have.
     """
     is_gzip = encoding.compression == "gzip"
     if encoding.format == "parquet":
-        pack = partial(_parquet, schema["properties"], "gzip" if is_gzip else "snappy")
+        pack = partial(_parquet, properties, "gzip" if is_gzip else "snappy")
         return ".parquet.gz" if is_gzip else ".parquet", pack
     return (".json.gz", _gzip) if is_gzip else (".json", b"".join)
 
