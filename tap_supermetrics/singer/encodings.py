@@ -7,8 +7,10 @@ import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.errors import TapError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers._batch import BaseBatchFileEncoding
 
@@ -40,7 +42,11 @@ def _gzip(lines: Sequence[bytes]) -> bytes:
 
 
 def _parquet(properties: Mapping[str, Any], compression: str, lines: Sequence[bytes]) -> bytes:
-    """Pack lines into a table whose columns have the same types in each file."""
+    """Pack lines into a table whose columns have the same types in each file.
+
+    Raises:
+        TapError: a value does not fit the type of its column.
+    """
     import pyarrow as pa  # noqa: PLC0415 - only who asks for Parquet has it
     from pyarrow import json, parquet  # noqa: PLC0415 - same
 
@@ -51,16 +57,27 @@ def _parquet(properties: Mapping[str, Any], compression: str, lines: Sequence[by
         # Days and times are texts, as in RECORD messages.
         "string": pa.string(),
     }
-    columns = [
-        pa.field(name, types[next(each for each in schema["type"] if each != "null")])
-        for name, schema in properties.items()
-    ]
-    data = b"".join(lines)
-    table = json.read_json(
-        pa.BufferReader(data),
-        json.ReadOptions(block_size=len(data), use_threads=False),
-        json.ParseOptions(pa.schema(columns), unexpected_field_behavior="error"),
-    )
-    file = io.BytesIO()
+    columns = [pa.field(name, types[kind]) for name, kind in _kinds_of(properties) if kind in types]
+    data, file = b"".join(lines), io.BytesIO()
+    try:
+        table = json.read_json(
+            pa.BufferReader(data),
+            json.ReadOptions(block_size=len(data), use_threads=False),
+            json.ParseOptions(pa.schema(columns)),
+        )
+    except pa.ArrowException as error:
+        raise TapError(
+            f"a BATCH file of Parquet cannot hold the records ({' '.join(str(error).split())}): "
+            "set `batch_config.encoding.format` to jsonl"
+        ) from None
     parquet.write_table(table, file, compression=compression)
     return file.getvalue()
+
+
+def _kinds_of(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield columns with the one JSON type of their values; a catalog may name several, or none."""
+    for name, schema in properties.items():
+        given = schema.get("type") or []
+        kinds = {given} if isinstance(given, str) else {*given}
+        if len(kinds := kinds - {"null"}) == 1:
+            yield name, kinds.pop()

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from pyarrow import parquet
-from singer_sdk.helpers._batch import StorageTarget
+from singer_sdk.helpers._batch import BaseBatchFileEncoding, StorageTarget
 
 from tap_supermetrics.emulator import Emulator, Fault
-from tap_supermetrics.errors import BatchFileError, InterruptedRun, SettingsError
+from tap_supermetrics.errors import BatchFileError, InterruptedRun, SettingsError, TapError
 from tap_supermetrics.singer import batch_files
+from tap_supermetrics.singer.encodings import packing
 from tap_supermetrics.streams import ReportStream
 from tap_supermetrics.tap import TapSupermetrics
 from tests.benchmarks.server import serving
@@ -335,6 +336,19 @@ def test_parquet_without_pyarrow_is_told_in_a_line(
         config = config_for(emulator, REPORTS, **DATES) | batches(tmp_path, {"format": "parquet"})
         with pytest.raises(SettingsError, match=r"tap-supermetrics\[parquet\]"):
             TapSupermetrics(config=config)
+
+
+def test_what_parquet_cannot_hold_is_told_in_a_line() -> None:
+    columns = {"a": {"type": "integer"}, "b": {"type": ["null", "string"]}, "c": {}}
+    _, pack = packing(BaseBatchFileEncoding(format="parquet"), columns)
+    good = pack([b'{"a":9223372036854775807,"b":"2024-06-05","c":1.5}\n', b'{"a":1,"b":null}\n'])
+    with pytest.raises(TapError, match="jsonl") as told:
+        pack([b'{"a":9223372036854775808,"b":"x","c":1}\n'])
+    assert parquet.read_table(io.BytesIO(good)).to_pylist() == [
+        {"a": 2**63 - 1, "b": "2024-06-05", "c": 1.5},
+        {"a": 1, "b": None, "c": None},
+    ]
+    assert "\n" not in str(told.value)
 
 
 def test_a_connection_test_writes_one_record(tmp_path: Path) -> None:
