@@ -117,6 +117,8 @@ class Downloader:
                 missing=pages.missing,
                 is_sampled=pages.is_sampled,
                 cached_at=pages.cached_at,
+                latency_s=pages.latency_s,
+                page_bytes=pages.page_bytes,
                 spool=spool,
             )
         except BaseException:
@@ -180,6 +182,7 @@ class _Pages:
         is_sampled: whether the data source estimated the numbers of any page.
         cached_at: when the numbers were made, if they come from the API's cache.
         width: how many columns the first row has; None without rows.
+        page_bytes: bytes of the longest page.
     """
 
     def __init__(
@@ -207,6 +210,13 @@ class _Pages:
         self.is_sampled = False
         self.cached_at: datetime | None = None
         self.echo = wire.QueryEcho()
+        self.page_bytes = 0
+        self._waited_s: list[float] = []
+
+    @property
+    def latency_s(self) -> float:
+        """Return how long the API took to begin an answer, on average, in seconds."""
+        return sum(self._waited_s) / max(len(self._waited_s), 1)
 
     def __iter__(self) -> Iterator[bytes]:
         """Ask for page after page until nothing can be missing."""
@@ -252,6 +262,8 @@ class _Pages:
         self._asked.add(asked)
         asked_at = address if page is None else wire.without_paging(address)
         answer = self._client.results(asked_at, page)
+        self._waited_s.append(answer.latency_s)
+        self.page_bytes = max(self.page_bytes, answer.size)
         self._question.check(answer.meta)
         return answer
 

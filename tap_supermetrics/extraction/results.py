@@ -63,6 +63,8 @@ class Result:
         missing: 1 when the API told one more, which may be a header that it counts.
         is_sampled: whether the data source estimated its numbers.
         cached_at: when they were made, with offset, if they come from the API's cache.
+        latency_s: how long the API took to begin an answer, on average.
+        page_bytes: bytes of its longest page.
         spool: the rows, some at a time, as JSON arrays of arrays.
     """
 
@@ -75,6 +77,8 @@ class Result:
     missing: int = 0
     is_sampled: bool = False
     cached_at: datetime | None = None
+    latency_s: float = 0.0
+    page_bytes: int = 0
     spool: Spool = field(repr=False)
 
 

@@ -76,6 +76,11 @@ class Scheduler:
         sequence = self._outcomes.sequence
         return sequence.ended, sequence.expected + left, self._rows
 
+    @property
+    def fetching(self) -> int:
+        """Return how many results are being fetched."""
+        return self._in_flight.fetching
+
     def handle(self, event: Event) -> list[Action]:
         """Take in what happened; return what follows from it at once, in order."""
         self._handle(event)
@@ -252,7 +257,7 @@ class Scheduler:
 
     @_handle.register
     def _fetched(self, event: happened.Fetched) -> None:
-        self._in_flight.fetching -= 1
+        self._in_flight.fetched(event.result)
         self._rows += event.result.row_count
         self._outcomes.fetched(event.result)
 
