@@ -13,9 +13,13 @@ from typing import Final
 
 FEWEST_PLACES: Final = 4
 """So many fetch, however fast the API answers and however long its pages are."""
-MOST_PLACES: Final = 32
-MAX_PAGES_BYTES: Final = 24 * 1024 * 1024
-"""Most that the pages which are fetched at the same time may hold together, in bytes."""
+MAX_BYTES: Final = 24 * 1024 * 1024
+"""Most that all places may hold together, in bytes."""
+PLACE_BYTES: Final = 768 * 1024
+"""What a place holds beside its page: a thread, a connection, parts of answers."""
+HELD_OF_PAGE: Final = 5
+"""How often a place holds its page, as measured: as it came, as rows, as blocks, and freed."""
+MOST_PLACES: Final = MAX_BYTES // PLACE_BYTES
 OF_NEWEST: Final = 0.2
 """How much the newest latency counts."""
 OF_LONGEST: Final = 0.95
@@ -40,8 +44,8 @@ class FetchPlaces:
     def count(self) -> int:
         """Return how many there are."""
         needed = math.ceil(self.requests_per_second * self.latency_s)
-        with_room = int(MAX_PAGES_BYTES / self.page_bytes) if self.page_bytes else MOST_PLACES
-        return max(FEWEST_PLACES, min(needed, with_room, MOST_PLACES))
+        with_room = int(MAX_BYTES / (PLACE_BYTES + HELD_OF_PAGE * self.page_bytes))
+        return max(FEWEST_PLACES, min(needed, with_room))
 
     def learn(self, latency_s: float, page_bytes: int) -> None:
         """Take in what a result showed.

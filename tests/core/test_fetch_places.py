@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.extraction.fetch_places import (
     FEWEST_PLACES,
-    MAX_PAGES_BYTES,
+    HELD_OF_PAGE,
+    MAX_BYTES,
     MOST_PLACES,
+    PLACE_BYTES,
     FetchPlaces,
 )
 
@@ -29,7 +31,8 @@ def test_there_are_never_too_few_nor_too_many(rate: float, shown: list[tuple[flo
     places = after(rate, *shown)
     assert FEWEST_PLACES <= places.count <= MOST_PLACES
     longest = max((size for _, size in shown[-1:]), default=0)
-    assert places.count == FEWEST_PLACES or places.count * longest <= MAX_PAGES_BYTES
+    held = PLACE_BYTES + HELD_OF_PAGE * longest
+    assert places.count == FEWEST_PLACES or places.count * held <= MAX_BYTES
 
 
 @given(st.floats(1, 40), st.floats(0.001, 3), st.integers(1, 30))
@@ -61,7 +64,7 @@ def test_places_follow_a_latency_that_grows_and_falls() -> None:
 
 
 def test_long_pages_take_places_away_and_give_them_back_slowly() -> None:
-    long, short = (0.8, 4_000_000), (0.8, 1000)
-    assert after(15, long).count == 6
-    assert after(15, long, short).count == 6
+    long, short = (0.8, 500_000), (0.8, 1000)
+    assert after(15, long).count == 7
+    assert after(15, long, short).count == 7
     assert after(15, long, *[short] * 100).count == 12
