@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+
+_BY_THE_SDK: Final = (
+    "BATCH files are written record by record, and neither stream maps nor flattening nor a "
+    "selection of columns is applied to them; leave `batch_config` out, or these"
+)
 
 
 class Invocation(Protocol):
@@ -96,6 +101,8 @@ class ReportStream(Stream):
         if folder and is_plain:
             self._sync_files(batch_config, folder)
         else:
+            if not self._can_write_lines:
+                logger.warning("%s: %s", self.name, _BY_THE_SDK)
             super()._sync_batches(batch_config, context)
 
     def get_batches(

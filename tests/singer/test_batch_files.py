@@ -276,7 +276,10 @@ def test_a_failed_query_and_an_empty_report_leave_the_others_whole(
     ids=str,
 )
 def test_what_lines_cannot_do_is_left_to_the_sdk(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changes: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, Any],
 ) -> None:
     asked = []
     theirs = ReportStream.get_batches
@@ -290,6 +293,7 @@ def test_what_lines_cannot_do_is_left_to_the_sdk(
         config = config_for(emulator, REPORTS[:1], **DATES, **changes) | batches(tmp_path)
         messages = written(config, monkeypatch)
     assert asked == ["google_ads"]
+    assert "google_ads: BATCH files are written record by record" in caplog.text
     assert any(each["type"] == "BATCH" for each in messages)
 
 
