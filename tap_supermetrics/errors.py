@@ -4,6 +4,7 @@
 TapError
 ├── SettingsError    the configuration, catalog or state has mistakes; nothing was sent
 ├── OutputError      messages cannot be written to stdout
+├── BatchFileError   files of BATCH messages cannot be written
 ├── QueriesLostError everything else arrived; the summary names what did not
 └── ApiError         the API refused, failed or answered nonsense (`tap_supermetrics.api.errors`)
 InterruptedRun       SIGINT or SIGTERM; the state was written
@@ -58,6 +59,22 @@ class OutputError(TapError):
         super().__init__(
             f"standard output cannot be written ({reason}): check where it goes, and whether that "
             "has room; run again to go on from the last state that was stored"
+        )
+
+
+class BatchFileError(TapError):
+    """A file of a BATCH message cannot be written.
+
+    Args:
+        folder: where it was to be.
+        reason: what the system says.
+    """
+
+    def __init__(self, folder: str, reason: str) -> None:
+        super().__init__(
+            f"files of BATCH messages cannot be written to {folder} ({reason}): give it room, or "
+            "name another folder in `batch_config.storage.root`; run again to go on from the last "
+            "state that was stored"
         )
 
 

@@ -5,16 +5,18 @@ What is changed of the SDK's streams is all in here, checked against singer-sdk 
 - The tap keeps its own state (`tap_supermetrics.sync.state`): the SDK's knows one bookmark per
   stream or partition, moves it with every record, and has no lookback. So what the SDK does to
   bookmarks is switched off.
-- Records are written as whole lines, many at a time (`_sync_records`), unless something is asked
-  for that the SDK does record by record: stream maps, flattening, BATCH files, a limit.
+- Records are written as whole lines, many at a time, to stdout (`_sync_records`) or to files
+  (`_sync_batches`), unless something is asked for that the SDK does record by record: stream maps,
+  flattening, a limit, files in a storage that is no folder.
 - Of a catalog and of stream maps, what would lose rows is refused or warned of.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -29,11 +31,13 @@ from tap_supermetrics.sync.query_log import KEY, SCHEMA
 from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from singer_sdk import Tap, singerlib
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
     from tap_supermetrics.model import Report
@@ -43,6 +47,11 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+
+_BY_THE_SDK: Final = (
+    "BATCH files are written record by record, and neither stream maps nor flattening nor a "
+    "selection of columns is applied to them; leave `batch_config` out, or these"
+)
 
 
 class Invocation(Protocol):
@@ -86,6 +95,19 @@ class ReportStream(Stream):
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
         """Give every record; the run begins with the first stream that is asked."""
         return self._invocation.started_run().records(self.name) if self.is_wanted else ()
+
+    def _sync_batches(self, batch_config: BatchConfig, context: Context | None = None) -> None:
+        """Write BATCH messages: by lines where that is the same, else as the SDK does."""
+        from tap_supermetrics.singer.batch_files import local_folder  # noqa: PLC0415 - few need it
+
+        folder = local_folder(batch_config.storage)
+        is_plain = context is None and not self._invocation.is_test and self._can_write_lines
+        if folder and is_plain:
+            self._sync_files(batch_config, folder)
+        else:
+            if not self._can_write_lines:
+                logger.warning("%s: %s", self.name, _BY_THE_SDK)
+            super()._sync_batches(batch_config, context)
 
     def get_batches(
         self, batch_config: BatchConfig, context: Context | None = None
@@ -160,21 +182,48 @@ class ReportStream(Stream):
     def _sync_lines(self) -> None:
         """Do what the SDK's `_sync_records` does, with many records at a time."""
         run, writer = self._invocation.started_run(), self._invocation.message_writer
-        line_format = LineFormat(
-            stream=self.stream_maps[0].stream_alias,
-            version=self._stream_version,
-            is_selected=self._is_selected,
-            clock=utc_now,
-        )
-        counter, timer = self.get_record_counter(), self.get_sync_timer()
-        with counter, timer:
-            counter.with_context({})
-            timer.with_context({})
-            for lines in run.lines(self.name, line_format):
+        with self._counting() as counter:
+            for lines in run.lines(self.name, self._line_format(is_bare=False)):
                 writer.write_lines(lines.data)
                 self.state_manager.is_flushed = False
                 counter.increment(lines.count)
         self._finalize_state(self.stream_state)
+
+    def _sync_files(self, batch_config: BatchConfig, folder: Path) -> None:
+        """Do the same with files; each is whole before the message that names it."""
+        from tap_supermetrics.singer.batch_files import BatchFiles  # noqa: PLC0415 - few need it
+        from tap_supermetrics.singer.encodings import packing  # noqa: PLC0415 - same
+
+        run, writer = self._invocation.started_run(), self._invocation.message_writer
+        encoding, storage = batch_config.encoding, batch_config.storage
+        columns = self.effective_schema["properties"]
+        selected = {name: each for name, each in columns.items() if self._is_selected(name)}
+        suffix, pack = packing(encoding, selected)
+        start = f"{storage.prefix or ''}{self.tap_name}--{self.name}"
+        files = BatchFiles(folder, (start, suffix), pack, batch_config.batch_size, writer)
+        with files, self.get_batch_counter() as batches, self._counting() as counter:
+            for file in run.files(self.name, self._line_format(is_bare=True), files):
+                self._write_batch_message(encoding=encoding, manifest=[file.url])
+                batches.increment()
+                counter.increment(file.count)
+        self._finalize_state(self.stream_state)
+
+    def _line_format(self, *, is_bare: bool) -> LineFormat:
+        return LineFormat(
+            stream=self.stream_maps[0].stream_alias,
+            version=self._stream_version,
+            is_selected=self._is_selected,
+            clock=utc_now,
+            is_bare=is_bare,
+        )
+
+    @contextmanager
+    def _counting(self) -> Iterator[Counter]:
+        """Count records and time, as the SDK's `_sync_records` does."""
+        with self.get_record_counter() as counter, self.get_sync_timer() as timer:
+            counter.with_context({})
+            timer.with_context({})
+            yield counter
 
     def _is_selected(self, column: str) -> bool:
         return self.mask["properties", column]

@@ -40,10 +40,17 @@ _RAW_ROWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[T]):
-    """A good answer: what it says about itself, and its data."""
+    """A good answer: what it says about itself, and its data.
+
+    Attributes:
+        latency_s: how long the API took to begin it, in seconds.
+        size: bytes of it, unpacked.
+    """
 
     meta: wire.Meta
     data: T
+    latency_s: float = 0.0
+    size: int = 0
 
 
 class RefusedAnswer(Exception):  # noqa: N818 - an answer, which the transport makes an error of

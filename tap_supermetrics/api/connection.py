@@ -40,8 +40,10 @@ ANSWER_TIMEOUT_S: Final = 900.0
 """Longest time that one whole answer may take, from its first line to its last."""
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """Largest answer, packed or unpacked: 6.7 kB for each row of a page of the default size."""
+LONG_BYTES: Final = 1024 * 1024
+"""Answers that are larger are read a few at a time, by all threads together."""
 LARGE_BYTES: Final = 16 * 1024 * 1024
-"""Answers that are larger are read one at a time, by all threads together."""
+"""Answers that are larger are read one at a time."""
 MAX_RETRY_AFTER_S: Final = 3600.0
 """Longest wait that a server can ask for: results are not kept for longer ("Result expiry")."""
 CHUNK_BYTES: Final = 64 * 1024
@@ -49,6 +51,7 @@ USER_AGENT: Final = f"tap-supermetrics/{version('tap-supermetrics')} (+singer)"
 """By this, the vendor's support finds our requests."""
 PLAIN_CHUNK_BYTES: Final = 256 * 1024
 
+_FEW_LONG: Final = threading.BoundedSemaphore(4)
 _ONE_LARGE: Final = threading.Lock()
 _INTERIM: Final = range(102, 200)
 _CONTINUE: Final = 100
@@ -88,12 +91,14 @@ class Reply:
         retry_after_s: how long the server asks to wait, in seconds; 0 when it does not.
         allowance: how many requests are allowed, and how many of them are left; None when the
             server does not say.
+        latency_s: how long it took until the answer began, in seconds.
     """
 
     status: int
     body: bytearray
     retry_after_s: float = 0.0
     allowance: tuple[int, int] | None = None
+    latency_s: float = 0.0
 
 
 class Connections:
@@ -119,12 +124,15 @@ class Connections:
             DamagedAnswer: it does not unpack, or is larger, or takes longer, than any good one.
         """
         try:
+            asked = time.monotonic()
             response = reading.enter_context(self._ask(request))
+            latency_s = time.monotonic() - asked
             return Reply(
                 status=response.status_code,
                 body=_body(response, reading),
                 retry_after_s=_retry_after_s(response),
                 allowance=_allowance(response),
+                latency_s=latency_s,
             )
         except urllib3.exceptions.DecodeError as error:
             raise DamagedAnswer(f"it does not unpack: {[*_causes(error)][-1]}") from None
@@ -226,7 +234,7 @@ class _Adapter(HTTPAdapter):
 
 def _body(response: requests.Response, reading: ExitStack) -> bytearray:
     """Return what an answer unpacks to; a large one has to wait for its turn."""
-    body, is_large = bytearray(), False
+    body, size_before = bytearray(), 0
     # What is packed may unpack to a thousand times as much at once.
     size = CHUNK_BYTES if "Content-Encoding" in response.headers else PLAIN_CHUNK_BYTES
     # Whatever has come, not whole chunks: of a body that trickles, none is ever whole.
@@ -234,9 +242,10 @@ def _body(response: requests.Response, reading: ExitStack) -> bytearray:
         if len(body) + len(chunk) > MAX_ANSWER_BYTES:
             raise _endless()
         body += chunk
-        if len(body) > LARGE_BYTES and not is_large:
-            is_large = True
-            reading.enter_context(_ONE_LARGE)
+        for most, turns in ((LONG_BYTES, _FEW_LONG), (LARGE_BYTES, _ONE_LARGE)):
+            if size_before <= most < len(body):
+                reading.enter_context(turns)
+        size_before = len(body)
     return body
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -158,7 +158,7 @@ class Transport:
             error, request_id = refused.error, refused.request_id
             raise self.refusal(error, reply.status, request_id, reply.retry_after_s) from None
         self.service.answered(to)
-        return answer
+        return replace(answer, latency_s=reply.latency_s, size=len(reply.body))
 
     def _damage(
         self, damaged: DamagedAnswer, reply: Reply, damages: set[tuple[int, str]]

@@ -204,6 +204,7 @@ def _packed(
         max_running_queries=settings.max_running_queries,
         max_rows=1,
         max_queries=1,
+        requests_per_second=settings.requests_per_second,
     )
     drawing = Drawing(plans, Breakers(plans), held)
     backlog, batches = Backlog(drawing, plans, limits), _Batches()

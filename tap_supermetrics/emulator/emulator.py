@@ -212,6 +212,7 @@ class Emulator:
         if request.path.startswith(control.PREFIX):
             return control.answer(self, request)
         begun, at = time.perf_counter(), self.clock.seconds()
+        time.sleep(self.options.latency_seconds)
         params, error = self._params(request)
         fault = self._fault(request, params)
         answer, error = self._answer(request, params, error, fault)

@@ -30,6 +30,7 @@ class Options:
         status_ready_after_seconds: The status of a batch or a query is not found for so long after
             its start. Not known to happen.
         results_ready_after_seconds: Results are not found for so long after the query stopped.
+        latency_seconds: **Real** seconds before each answer begins, as over a far network.
         rate_headers: `X-RateLimit-Limit` and `-Remaining` in every answer, as the API's schema
             says; they count `requests_per_second`, or else 5000 requests a real hour.
         accounts_age: Minutes since the lists of accounts were fetched; they lack what came since,
@@ -131,6 +132,7 @@ class Options:
     retry_after: bool = True
     status_ready_after_seconds: float = 0.0
     results_ready_after_seconds: float = 0.0
+    latency_seconds: float = 0.0
     rate_headers: bool = False
     accounts_age: float = 10.0
     row_quota: int = 0

@@ -12,6 +12,7 @@ splits         which parts of a failed query are submitted at once, and which wa
 sequence       outcomes in any order, delivered in plan order; how much waits
 held           query batches of an earlier run that the API still holds
 in_flight      how much may be submitted, and what runs
+fetch_places   how many results are fetched at the same time
 batches        query batches: submitted, polled, settled
 async_queries  queries one by one: the same
 downloads      the pages of a result, counted and checked, into a spool

@@ -119,6 +119,8 @@ class Downloader:
                 is_cached=pages.is_cached,
                 cached_at=pages.cached_at,
                 run_seconds=pages.run_seconds,
+                latency_s=pages.latency_s,
+                page_bytes=pages.page_bytes,
                 spool=spool,
             )
         except BaseException:
@@ -184,6 +186,7 @@ class _Pages:
         cached_at: when they were made, if they come from there and it tells.
         run_seconds: how long the API worked on the query, as it tells itself.
         width: how many columns the first row has; None without rows.
+        page_bytes: bytes of the longest page.
     """
 
     def __init__(
@@ -213,6 +216,13 @@ class _Pages:
         self.cached_at: datetime | None = None
         self.run_seconds = facts.run_seconds
         self.echo = wire.QueryEcho()
+        self.page_bytes = 0
+        self._waited_s: list[float] = []
+
+    @property
+    def latency_s(self) -> float:
+        """Return how long the API took to begin an answer, on average, in seconds."""
+        return sum(self._waited_s) / max(len(self._waited_s), 1)
 
     def __iter__(self) -> Iterator[bytes]:
         """Ask for page after page until nothing can be missing."""
@@ -260,6 +270,8 @@ class _Pages:
         self._asked.add(asked)
         asked_at = address if page is None else wire.without_paging(address)
         answer = self._client.results(asked_at, page)
+        self._waited_s.append(answer.latency_s)
+        self.page_bytes = max(self.page_bytes, answer.size)
         self._question.check(answer.meta)
         return answer
 

@@ -1,7 +1,8 @@
 """Runs a plan: the only threads of an extraction.
 
 The deciding thread sleeps on one inbox, into which the others put what happened, and never touches
-the network. One thread submits and polls, a few fetch results. What is decided leaves through one
+the network. One thread submits and polls; as many fetch results as
+the latency needs. What is decided leaves through one
 queue, first in, first out, to the thread that emits records: so the state names a query batch
 before the first record of it.
 """
@@ -33,7 +34,7 @@ from tap_supermetrics.extraction.events import (
     SubmitBatch,
     SubmitQuery,
 )
-from tap_supermetrics.extraction.in_flight import MAX_FETCHES
+from tap_supermetrics.extraction.fetch_places import MOST_PLACES
 from tap_supermetrics.extraction.progress import Progress
 from tap_supermetrics.extraction.results import Failed, Left, ReportDone, Result
 
@@ -111,10 +112,8 @@ class Engine:
         self._next_telling = self._started_at + TELL_EVERY_S
         self._is_watched = False
         self._progress = Progress()
-        work = [self._decide, self._submit, *[self._fetch] * MAX_FETCHES]
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(each,), daemon=True) for each in work
-        ]
+        self._threads = [self._thread(each) for each in (self._decide, self._submit)]
+        self._fetchers: list[threading.Thread] = []
 
     @property
     def submitted(self) -> int:
@@ -125,6 +124,9 @@ class Engine:
         """Begin. Not before somebody knows of this engine, and can close it."""
         for thread in self._threads:
             thread.start()
+
+    def _thread(self, work: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=self._guarded, args=(work,), daemon=True)
 
     def stop(self, error: ApiError) -> None:
         """Submit nothing more; queries without results fail with this error."""
@@ -195,9 +197,9 @@ class Engine:
         with self._closing:
             self._closed.set()
         self._to_submit.put(None)
-        for _ in range(MAX_FETCHES):
+        for _ in range(MOST_PLACES):
             self._to_fetch.put(None)
-        deciding, submitting, *_ = self._threads
+        deciding, submitting = self._threads
         if submitting.is_alive():
             submitting.join(LAST_SUBMISSION_S)
         self._inbox.put(None)
@@ -257,8 +259,15 @@ class Engine:
                 self._outbox.put(action.delivery)
             elif isinstance(action, Fetch):
                 self._to_fetch.put(action)
+                self._begin_fetchers()
             else:
                 self._to_submit.put(action)
+
+    def _begin_fetchers(self) -> None:
+        """Begin a thread for each result that is fetched at the same time, when it is needed."""
+        while len(self._fetchers) < self._scheduler.fetching and not self._closed.is_set():
+            self._fetchers.append(self._thread(self._fetch))
+            self._fetchers[-1].start()
 
     def _tell(self) -> None:
         """Log how far it is, when that was not told for a while, and note it for who watches."""

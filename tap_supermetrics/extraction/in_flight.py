@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.api import wire
+from tap_supermetrics.extraction.fetch_places import FetchPlaces
 
 if TYPE_CHECKING:
     from tap_supermetrics.extraction.events import Fetch
+    from tap_supermetrics.extraction.results import Result
     from tap_supermetrics.model import Query, SubmittedBatch
-
-MAX_FETCHES: Final = 4
-"""Results fetched at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +26,7 @@ class Limits:
         max_running_queries: queries at the same time where they are submitted one by one.
         max_rows: with so many rows fetched, nothing more is submitted.
         max_queries: with so many queries submitted, nothing more is.
+        requests_per_second: the rate at which results are to be fetched.
         max_queries_per_batch: queries of one batch after splitting.
     """
 
@@ -36,6 +36,7 @@ class Limits:
     max_running_queries: int
     max_rows: int
     max_queries: int
+    requests_per_second: float
     max_queries_per_batch: int = wire.MAX_QUERIES_PER_BATCH
 
 
@@ -57,6 +58,7 @@ class InFlight:
         self.singles: set[Query] = set()
         self.to_fetch: deque[Fetch] = deque()
         self.fetching = 0
+        self._places = FetchPlaces(limits.requests_per_second)
         self.is_submitting = False
 
     @property
@@ -96,7 +98,12 @@ class InFlight:
     def next_fetches(self) -> list[Fetch]:
         """Return the results to fetch now."""
         fetches = []
-        while self.to_fetch and self.fetching < MAX_FETCHES:
+        while self.to_fetch and self.fetching < self._places.count:
             fetches.append(self.to_fetch.popleft())
             self.fetching += 1
         return fetches
+
+    def fetched(self, result: Result) -> None:
+        """Take a result off the way, and learn from it how many can be fetched at the same time."""
+        self.fetching -= 1
+        self._places.learn(result.latency_s, result.page_bytes)

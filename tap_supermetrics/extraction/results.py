@@ -66,6 +66,8 @@ class Result:
         is_cached: whether they come from the API's cache.
         cached_at: when they were made, with offset, if they come from there and it tells.
         run_seconds: how long the API worked on the query, as it tells itself.
+        latency_s: how long the API took to begin an answer, on average.
+        page_bytes: bytes of its longest page.
         spool: the rows, some at a time, as JSON arrays of arrays.
     """
 
@@ -81,6 +83,8 @@ class Result:
     cached_at: datetime | None = None
     run_seconds: float | None = None
     finished_at: datetime | None = None
+    latency_s: float = 0.0
+    page_bytes: int = 0
     spool: Spool = field(repr=False)
 
 

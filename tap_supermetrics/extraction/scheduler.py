@@ -90,6 +90,11 @@ class Scheduler:
             for name in self._plans
         )
 
+    @property
+    def fetching(self) -> int:
+        """Return how many results are being fetched."""
+        return self._in_flight.fetching
+
     def handle(self, event: Event) -> list[Action]:
         """Take in what happened; return what follows from it at once, in order."""
         self._handle(event)
@@ -268,7 +273,7 @@ class Scheduler:
 
     @_handle.register
     def _fetched(self, event: happened.Fetched) -> None:
-        self._in_flight.fetching -= 1
+        self._in_flight.fetched(event.result)
         self._rows[event.result.query.report] += event.result.row_count
         self._outcomes.fetched(event.result)
 

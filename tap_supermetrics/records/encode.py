@@ -1,11 +1,11 @@
-"""RECORD messages as lines of JSON, made of blocks of rows without a step of Python for each value.
+"""Records as lines of JSON, made of blocks of rows without a step of Python for each value.
 
 What the API sends mostly has the right JSON types already. So a column is decoded as a type that
 only good values fit, and msgspec does all the work. Where a value of a block does not fit, its
 column is read more loosely from then on, and mended by Python. A block with a value that no column
 can take goes through `RecordReader`, row by row, which also words what is wrong with it.
 
-The lines are those that the SDK would write, value for value.
+The lines are those that the SDK would write, value for value: RECORD messages, or records only.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _BLANK: Final = Literal[""]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """RECORD messages, a line each.
+    """Records, a line each.
 
     Attributes:
         count: how many.
@@ -269,19 +269,21 @@ class _BlockReader:
 
 @dataclass(slots=True, kw_only=True)
 class LineFormat:
-    """Makes the RECORD messages of one stream.
+    """Makes the lines of one stream.
 
     Attributes:
         stream: name of the stream.
         version: of the stream; None where it has none.
         is_selected: whether a column is to be written, by its name.
         clock: tells the time, with offset.
+        is_bare: whether records stand by themselves, as in files, and not in RECORD messages.
     """
 
     stream: str
     version: int | None
     is_selected: Callable[[str], bool]
     clock: Callable[[], datetime]
+    is_bare: bool = False
     _readers: dict[Any, _BlockReader] = field(default_factory=dict)
 
     def lines(self, reader: RecordReader, blocks: Iterable[bytes]) -> Iterator[Lines]:
@@ -321,11 +323,13 @@ class LineFormat:
 
     def _framed(self, records: Sequence[Any], shared: bytes = b"") -> Lines:
         """Put each record into its message. JSON has no line breaks but those between lines."""
+        encoded = _ENCODER.encode_lines(records).replace(_SLOT, shared)
+        if self.is_bare:
+            return Lines(count=len(records), data=encoded)
         begin = b'{"type":"RECORD","stream":%b,"record":' % _ENCODER.encode(self.stream)
         version = b"" if self.version is None else b',"version":%d' % self.version
         end = b'%b,"time_extracted":%b}\n' % (version, _ENCODER.encode(self.clock()))
-        encoded = _ENCODER.encode_lines(records)[:-1].replace(_SLOT, shared)
-        framed = encoded.replace(b"\n", end + begin)
+        framed = encoded[:-1].replace(b"\n", end + begin)
         return Lines(count=len(records), data=b"".join((begin, framed, end)))
 
 

@@ -1,10 +1,12 @@
 """Singer's own side: what comes in and what goes out. Each module imports only what is below it.
 
 ```
-about    what `--about` tells of an entry of `queries`
-catalog  types that a catalog gives to columns
-inputs   catalog, maps and configuration as the SDK gets them, checked
-terminal  progress on a terminal, imported only there
-writer   whole lines to stdout
+about        what `--about` tells of an entry of `queries`
+catalog      types that a catalog gives to columns
+inputs       catalog, maps and configuration as the SDK gets them, checked
+batch_files  files of BATCH messages, made of many lines at a time
+encodings    lines packed as a file: JSON, gzip, Parquet
+terminal     progress on a terminal, imported only there
+writer       whole lines to stdout
 ```
 """

@@ -5,6 +5,7 @@ The SDK takes much of it as it is, and loses rows or ends in a traceback where i
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -59,14 +60,21 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
         f"{'.'.join(map(str, each.absolute_path))}: {without_key(each.message, key)[:_SHOWN]}"
         for each in errors
     ]
-    batch = given.get("batch_config")
-    if batch and not mistakes:
-        try:
-            BatchConfig.from_dict(batch)
-        except TypeError as error:
-            told = without_key(str(error), key)[:_SHOWN]
-            mistakes.append(f"batch_config: expected encoding.format and storage.root ({told})")
+    if (batch := given.get("batch_config")) and not mistakes:
+        mistakes += _mistakes_in_batches(batch, key)
     return mistakes
+
+
+def _mistakes_in_batches(given: dict[str, Any], key: str) -> list[str]:
+    try:
+        encoding = BatchConfig.from_dict(given).encoding
+    except TypeError as error:
+        told = without_key(str(error), key)[:_SHOWN]
+        return [f"batch_config: expected encoding.format and storage.root ({told})"]
+    if encoding.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        told = "parquet needs pyarrow: install tap-supermetrics[parquet], or take jsonl"
+        return [f"batch_config.encoding.format: {told}"]
+    return []
 
 
 # Files

@@ -27,10 +27,12 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
 
     Attributes:
         is_torn: whether a line was left unfinished, so that nothing more may follow.
+        written: how many times lines went out whole.
     """
 
     def __init__(self) -> None:
         self.is_torn = False
+        self.written = 0
         self._is_writing = False
         self._interruption: InterruptedRun | None = None
 
@@ -58,6 +60,7 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
         self._is_writing = True
         try:
             _write_all(lines)
+            self.written += 1
         finally:
             self._is_writing = False
         if self._interruption:

@@ -6,6 +6,7 @@ query_log    the stream with a record for each query that ended
 preparation  a run before its first submission: what is known, held and planned
 journalled   what dead runs left goes to the reports, what the API takes is noted
 calendar     the days of a report as the state has them: done, stale, missing
+written      results given away, and the files that may hold them back
 report_sync  a report on its way through a run: resolved, planned, emitted
 continuity   what was loaded before, held against what is to be loaded
 name_checks  names of accounts, logins and segments, held against the lists

@@ -182,6 +182,7 @@ class Preparation:
             max_running_queries=settings.max_running_queries,
             max_rows=settings.max_rows_per_run or maxsize,
             max_queries=settings.max_queries_per_run or maxsize,
+            requests_per_second=settings.requests_per_second,
         )
         planned = {query for plan in plans.values() for query in plan.singled_out()}
         adopted = held.adopt(planned)

@@ -21,6 +21,7 @@ from tap_supermetrics.sync.days_read import DaysRead
 from tap_supermetrics.sync.preparation import Preparation
 from tap_supermetrics.sync.submitted import Submitted
 from tap_supermetrics.sync.summary import Summary
+from tap_supermetrics.sync.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.sync.lookups import Lookups
     from tap_supermetrics.sync.query_log import QueryLog
     from tap_supermetrics.sync.report_sync import Converter, PlannedReport, T
+    from tap_supermetrics.sync.written import Files, FileT_co
 
 logger = logging.getLogger(__name__)
 
@@ -124,22 +126,55 @@ class Run:
         A day counts as done when the next record is asked for after its last one: the one who
         writes records asks again only after writing.
         """
-        return self._emission(name, RecordReader.all_records)
+        return self._given(name, RecordReader.all_records)
 
     def lines(self, name: str, line_format: LineFormat) -> Iterator[Lines]:
-        """Make the same records as RECORD messages, many at a time; the same holds for these."""
-        return self._emission(name, line_format.lines)
+        """Make the same records as lines, many at a time; the same holds for these."""
+        return self._given(name, line_format.lines)
 
-    def _emission(self, name: str, convert: Converter[T]) -> Iterator[T]:
+    def files(
+        self, name: str, line_format: LineFormat, files: Files[FileT_co]
+    ) -> Iterator[FileT_co]:
+        """Put the same lines into files; the same holds for these: a day is done with its file."""
+        for each in self._emission(name, line_format.lines):
+            if not isinstance(each, Written):
+                yield from self._committed(files.add(each))
+            elif files.is_holding:
+                yield from self._committed(files.keep(each))
+            else:
+                self._commit(each)
+        yield from self._committed(files.rest())
+        self._report_ended(name)
+
+    def _committed(self, files: Iterator[FileT_co]) -> Iterator[FileT_co]:
+        for file in files:
+            yield file
+            for each in file.results:
+                self._commit(each)
+
+    def _given(self, name: str, convert: Converter[T]) -> Iterator[T]:
+        for each in self._emission(name, convert):
+            if isinstance(each, Written):
+                self._commit(each)
+            else:
+                yield each
+        self._report_ended(name)
+
+    def _emission(self, name: str, convert: Converter[T]) -> Iterator[T | Written]:
+        """Make the records of a report, and say so after the last one of each result."""
         if self._engine is None:
             raise RuntimeError("start() comes first")
         planned = self._prepared.planned.get(name)
-        if planned is not None:
-            for delivery in self._engine.deliveries(name):
-                if isinstance(delivery, (Result, Failed, Left)):
-                    yield from self._emit(self._engine, planned, delivery, convert)
-                else:
-                    self._take_note(delivery)
+        if planned is None:
+            return
+        for delivery in self._engine.deliveries(name):
+            if isinstance(delivery, (Result, Failed, Left)):
+                yield from self._emit(self._engine, planned, delivery, convert)
+            else:
+                self._take_note(delivery)
+
+    def _report_ended(self, name: str) -> None:
+        if planned := self._prepared.planned.get(name):
             self.summary.notes += planned.notes()
         self._to_emit.discard(name)
         if self._checkpoints.is_affordable or not self._to_emit:
@@ -147,20 +182,22 @@ class Run:
 
     def _emit(
         self, engine: Engine, planned: PlannedReport, outcome: Outcome, convert: Converter[T]
-    ) -> Iterator[T]:
+    ) -> Iterator[T | Written]:
         if isinstance(outcome, Left):
             self._left(outcome)
             return
-        failed = outcome
+        became = outcome
         if isinstance(outcome, Result):
-            failed = yield from self._write(engine, planned, outcome, convert)
-        if isinstance(failed, Failed):
-            self._failed(engine, planned, failed)
-        engine.emitted(outcome, failed)
-        if not _may_be_had_later(failed):
+            became = yield from self._write(engine, planned, outcome, convert)
+        if isinstance(became, Failed):
+            self._failed(engine, planned, became)
+        engine.emitted(outcome, became)
+        if isinstance(became, Result):
+            yield Written(planned, became)
+            return
+        if not _may_be_had_later(became):
             self._submitted.emitted(outcome.query)
-        self._checkpoints.progressed()
-        self._save_when_due()
+        self._progressed()
 
     def _write(
         self, engine: Engine, planned: PlannedReport, result: Result, convert: Converter[T]
@@ -176,18 +213,26 @@ class Run:
             return Failed(query=result.query, error=error, is_of_rows=True)
         finally:
             result.spool.close()
+        return result
+
+    def _commit(self, written: Written) -> None:
+        """Count the days of a result as done: all of its records are with the target."""
+        planned, result = written.planned, written.result
         whole = planned.commit(result)
         if self.query_log:
             self.query_log.succeeded(result, whole)
-        if result.query in self._doubted:
-            planned.fail(Failed(query=result.query, error=self._doubted[result.query]))
+        if doubt := self._doubted.get(result.query):
+            self._read_again(planned, Failed(query=result.query, error=doubt))
         self.summary.done(result, result.row_count)
-        return result
+        self._submitted.emitted(result.query)
+        self._progressed()
+
+    def _progressed(self) -> None:
+        self._checkpoints.progressed()
+        self._save_when_due()
 
     def _failed(self, engine: Engine, planned: PlannedReport, failed: Failed) -> None:
-        planned.fail(failed)
-        if self.query_log:
-            self.query_log.failed(failed)
+        self._read_again(planned, failed)
         error = failed.error
         if self.summary.lost(failed):
             logger.error("%s is lost: %s", failed.query, error)
@@ -196,6 +241,11 @@ class Run:
         is_failure = failed.was_submitted and not failed.is_excluded
         if is_failure and self._settings.on_failure == "stop":
             engine.stop(error)
+
+    def _read_again(self, planned: PlannedReport, failed: Failed) -> None:
+        planned.fail(failed)
+        if self.query_log:
+            self.query_log.failed(failed)
 
     def _left(self, left: Left) -> None:
         self.summary.left(left)
@@ -224,9 +274,7 @@ class Run:
         text = "the result lacks a row, if its total is right as later ones are: it is read again"
         failed = Failed(query=query, error=ApiError("RESULT_INCOMPLETE", text))
         self._doubted[query] = failed.error
-        self._prepared.planned[query.report].fail(failed)
-        if self.query_log:
-            self.query_log.failed(failed)
+        self._read_again(self._prepared.planned[query.report], failed)
         self.summary.lost(failed)
         logger.error("%s: %s", query, failed.error)
 

@@ -2,9 +2,9 @@
 
 `python -m tests.benchmarks.records` compares, in one run and by turns, whole processes that read
 the same results by HTTP and write them as lines of JSON: the stock path of the SDK, dlt, the
-vendor's own client, a plain loop, the tap, and the floor (msgspec's typed decode and
-`encode_lines`, and no more). dlt is no dependency of the project; it is left out where it is not
-installed.
+vendor's own client, a plain loop, the tap to stdout and to BATCH files with gzip, and the floor
+(msgspec's typed decode and `encode_lines`, and no more). dlt is no dependency of the project; it is
+left out where it is not installed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 STOCK, DLT, OFFICIAL = "stock SDK path", "dlt, `rest_api` source", "the vendor's client"
 LOOP, TAP, FLOOR = "`requests` and `json`, a plain loop", "tap-supermetrics", "floor"
+BATCH = "tap-supermetrics, BATCH files with gzip"
 ONCE = {STOCK, DLT, OFFICIAL, LOOP}
 """Slow, and so measured in the first round only."""
 AIM_OVER_STOCK: Final = 15
@@ -37,6 +39,11 @@ def contenders(
     results, rows = size
     (folder / "tap.json").write_text(json.dumps(config))
     (folder / "stock.json").write_text(json.dumps({"url": url, "results": results}))
+    batch_config = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": f"{folder}/files"},
+    }
+    (folder / "batch.json").write_text(json.dumps({**config, "batch_config": batch_config}))
     dlt = {DLT: ["-m", "tests.benchmarks.dlt_source", url, str(results)]}
     return {
         STOCK: ["-m", "tests.benchmarks.stock", "--config", str(folder / "stock.json")],
@@ -44,6 +51,7 @@ def contenders(
         OFFICIAL: ["-m", "tests.benchmarks.official", url, str(results), str(rows)],
         LOOP: ["-m", "tests.benchmarks.loop", url, str(results)],
         TAP: ["-m", "tap_supermetrics", "--config", str(folder / "tap.json")],
+        BATCH: ["-m", "tap_supermetrics", "--config", str(folder / "batch.json")],
         FLOOR: ["-m", "tests.benchmarks.floor", url, str(results), str(rows)],
     }
 
@@ -57,6 +65,7 @@ def measured(results: int, rows: int, rounds: int, *, with_slow: bool) -> dict[s
             for name, line in lines.items():
                 if name not in ONCE or (with_slow and number == 0):
                     costs.setdefault(name, []).append(run(line))
+                    shutil.rmtree(f"{folder}/files", ignore_errors=True)
     return {name: min(each, key=lambda cost: cost.wall_s) for name, each in costs.items()}
 
 
@@ -88,6 +97,7 @@ def main() -> None:
     )
     if STOCK in rates:
         print(f"\ntap / stock: {rates[TAP] / rates[STOCK]:.1f} (aim {AIM_OVER_STOCK})")  # noqa: T201
+    print(f"\nBATCH / tap: {rates[BATCH] / rates[TAP]:.2f}")  # noqa: T201
     after_start = {n: 1 / (cost.wall_s - empty[n].wall_s) for n, cost in costs.items()}
     print(  # noqa: T201
         f"\ntap / floor: {rates[TAP] / rates[FLOOR]:.2f}, after the start "

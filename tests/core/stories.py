@@ -341,6 +341,8 @@ class Life:
             fetched_at=NOW,
             fields=(),
             row_count=1,
+            latency_s=self.rng.choice((0.0, 0.8)),
+            page_bytes=self.rng.choice((100, 10**7)),
             spool=NoFile(),
         )
         return Fetched(result=result)
@@ -425,6 +427,7 @@ def limits_of(rng: random.Random) -> Limits:
         max_running_queries=rng.choice((1, 4)),
         max_rows=rng.choice((10**9, 10**9, 10)),
         max_queries=rng.choice((10**9, 10**9, 10**9, 25)),
+        requests_per_second=rng.choice((1.0, 15.0)),
         max_queries_per_batch=rng.choice((3, 10, 100)),
     )
 

@@ -108,6 +108,7 @@ def paid(
         max_running_queries=4,
         max_rows=10**9,
         max_queries=10**9,
+        requests_per_second=15.0,
     )
     rng = random.Random(1)  # noqa: S311 - no secret
     world = Broken(

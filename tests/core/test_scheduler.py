@@ -55,6 +55,7 @@ def test_results_that_nobody_fetches_hold_submissions_back() -> None:
         max_running_queries=1,
         max_rows=10**9,
         max_queries=10**9,
+        requests_per_second=15.0,
     )
     scheduler = Scheduler({"ads": plan_report(report(), scope, {})}, limits)
     count = 0

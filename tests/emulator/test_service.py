@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,6 +82,12 @@ def test_too_many_requests_a_second_are_refused(start: Start, *, retry_after: bo
     refused = [answer for answer in answers if answer.status_code == 429]
     assert failure(refused[0]) == (429, "TOO_MANY_REQUESTS")
     assert ("Retry-After" in refused[0].headers) is retry_after
+
+
+def test_answers_begin_as_late_as_over_a_far_network(start: Start) -> None:
+    begun = time.monotonic()
+    start(latency_seconds=0.2).get("query/segments", ds_id="AW")
+    assert time.monotonic() - begun >= 0.2
 
 
 def test_accounts_are_listed_by_login(api: Client) -> None:

@@ -31,11 +31,19 @@ PURE: Final = (
 )
 
 BELOW_THE_API: Final = {"model", "dates", "redaction", "errors"}
-SINGER: Final = {"tap", "streams", "singer.inputs", "singer.writer"}
+SINGER: Final = {
+    "tap",
+    "streams",
+    "singer.inputs",
+    "singer.batch_files",
+    "singer.encodings",
+    "singer.writer",
+}
 OUTSIDE: Final = {
     # Who may import what of others.
     "singer_sdk": SINGER,
     "click": {"tap"},
+    "pyarrow": {"singer.encodings"},
     "requests": {"api.connection"},
     "backoff": {"api.retry", "api.transport"},
     "urllib3": {"api.connection"},

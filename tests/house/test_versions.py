@@ -41,6 +41,7 @@ CHANGED: Final[dict[tuple[type[Any], type[Any]], dict[str, str]]] = {
         "_write_state_message": "when the SDK writes the state: the run does, by its budget",
         "_write_starting_replication_value": "that nothing is written into our bookmarks",
         "get_batches": "who writes the state while BATCH files are written",
+        "_sync_batches": "what is done for each file: `_sync_files` must do the same",
         "_sync_records": "what is done for each record: `_sync_lines` must do the same for many",
         "get_records": "how records are asked for",
         "partitions": "that a stream is read once, whatever the state lists",
