@@ -1,8 +1,8 @@
-"""Writes declared settings and commands into README.md, meltano.yml and the plugin definition.
+"""Writes declared settings and commands into README.md, meltano.yml and the plugin definitions.
 
 `python -m tests.house.generate` renews what stands between the markers `settings: begin` and
-`settings: end` of each file, and so for `commands`; with `--check` it only compares, and exits with
-1 when they differ.
+`settings: end` of each file, and so for `commands`, and then the definition for the Hub, which is
+generated whole; with `--check` it only compares, and exits with 1 when they differ.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import yaml
 from tap_supermetrics.commands.command_line import COMMANDS, WITHOUT_SETTINGS, module_of
 from tap_supermetrics.settings.config import OF_THE_TAP, TOP_LEVEL
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
+from tests.house import hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -127,6 +128,8 @@ COMMAND_FILES: Final[Mapping[str, Callable[[], str]]] = {
     "tap_supermetrics/meltano-plugin.yml": meltano_commands,
 }
 """What stands between the markers `commands` of each file."""
+WHOLE_FILES: Final[Mapping[str, Callable[[], str]]] = {hub.DEFINITION: hub.hub_definition}
+"""Files that are generated whole, from the files above."""
 
 
 def renewed(name: str, text: str, content: str, block: str = "settings") -> str:
@@ -146,18 +149,22 @@ def renewed(name: str, text: str, content: str, block: str = "settings") -> str:
     return text[: place.start("content")] + indented + text[place.end("content") :]
 
 
+def _with_blocks(name: str, text: str, settings: str) -> str:
+    new = renewed(name, text, settings)
+    return renewed(name, new, COMMAND_FILES[name](), "commands") if name in COMMAND_FILES else new
+
+
 def main(arguments: Sequence[str]) -> None:
     """Renew the files, or with `--check` compare them; exits with 1 for those that differ."""
     if list(arguments) not in ([], ["--check"]):
         sys.exit("usage: python -m tests.house.generate [--check]")
+    is_check = bool(arguments)
     stale = []
-    for name, content in FILES.items():
+    for name, content in (*FILES.items(), *WHOLE_FILES.items()):
         path = PROJECT / name
-        text = path.read_text(encoding="utf-8")
-        new = renewed(name, text, content())
-        if name in COMMAND_FILES:
-            new = renewed(name, new, COMMAND_FILES[name](), "commands")
-        if new != text and arguments:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        new = content() if name in WHOLE_FILES else _with_blocks(name, text, content())
+        if new != text and is_check:
             stale.append(f"{name} does not tell what is declared; run {RENEW}")
         elif new != text:
             path.write_text(new, encoding="utf-8")
