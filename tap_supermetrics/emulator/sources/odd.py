@@ -134,12 +134,12 @@ def source() -> Source:
                 "views",
                 lambda views: None if views % 2 else views,
             ),
-            ratio("Rate %", "Blank at first", "float.number.percentage", ("late", "views"), 100),
+            ratio("Rate %", "Blank at first", "float.number.percentage", ("views", "late"), 100),
         ),
         report_types={"Default": (Axis(name="row", members=_rows),)},
         measures=(
             Measure(name="views", settling=(700, 900, 960)),
-            Measure(name="late", of="views", rate=0.1, settling=(0, 800)),
+            Measure(name="late", of="views", rate=0.1, settling=(0, 0, 800)),
         ),
         lists={},
     )
