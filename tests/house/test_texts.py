@@ -44,6 +44,8 @@ SPELLED_ELSEWHERE: Final = {
     "settings.contradictions",
     "settings.entries",
     "settings.query_url",
+    # Its columns are called as the API calls them.
+    "sync.query_log",
 }
 STRAY_SPELLINGS: Final = {
     ("sync.notation", "split_accounts_policy"),
