@@ -4,6 +4,7 @@
 about    what `--about` tells of an entry of `queries`
 catalog  types that a catalog gives to columns
 inputs   catalog, maps and configuration as the SDK gets them, checked
+watching  whether somebody sees the progress
 terminal  progress on a terminal, imported only there
 writer   whole lines to stdout
 ```
