@@ -6,7 +6,6 @@ import atexit
 import fnmatch
 import logging
 import signal
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -35,6 +34,7 @@ from tap_supermetrics.singer.inputs import (
     read_catalog,
     read_json,
 )
+from tap_supermetrics.singer.watching import nothing, watched
 from tap_supermetrics.singer.writer import MessageWriter
 from tap_supermetrics.streams import QueryLogStream, ReportStream, check_catalog
 from tap_supermetrics.sync.addresses import with_converted
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import click
-
-    from tap_supermetrics.singer.terminal import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +76,7 @@ class TapSupermetrics(Tap):
     _client: Client | None = None
     _lookups: Lookups | None = None
     _run: Run | None = None
-    _watch: Watch | None = None
+    _end_watch = staticmethod(nothing)
 
     def __init__(
         self,
@@ -248,22 +246,9 @@ class TapSupermetrics(Tap):
                 refused=self._refused(),
                 is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in selected),
             )
-            self._watch_run(self._run)
+            if not self.is_test:
+                self._end_watch = watched(self._run.progress)
         return self._run
-
-    def _watch_run(self, run: Run) -> None:
-        """Draw how far it is where somebody sees it, and no records would come in between."""
-        if not self.is_test and sys.stderr.isatty() and not sys.stdout.isatty():
-            # Only here, as no other run needs it.
-            from tap_supermetrics.singer.terminal import Watch  # noqa: PLC0415
-
-            self._watch = Watch(run.progress)
-            self._watch.start()
-
-    def _end_watch(self) -> None:
-        watch, self._watch = self._watch, None
-        if watch:
-            watch.close()
 
     def _refused(self) -> list[str]:
         """Return the reports that have no stream, but for those that a catalog leaves out."""

@@ -6,6 +6,7 @@ catalog      types that a catalog gives to columns
 inputs       catalog, maps and configuration as the SDK gets them, checked
 batch_files  files of BATCH messages, made of many lines at a time
 encodings    lines packed as a file: JSON, gzip, Parquet
+watching     whether somebody sees the progress
 terminal     progress on a terminal, imported only there
 writer       whole lines to stdout
 ```

@@ -1,0 +1,27 @@
+"""Draws a run's progress where somebody sees it, and no records would come in between."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_supermetrics.extraction.progress import Progress
+
+
+def watched(progress: Callable[[], Progress]) -> Callable[[], None]:
+    """Begin to draw at a terminal; return what ends it, which may be called twice."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        return nothing
+    # Only here, as no other run needs it.
+    from tap_supermetrics.singer.terminal import Watch  # noqa: PLC0415
+
+    watch = Watch(progress)
+    watch.start()
+    return watch.close
+
+
+def nothing() -> None:
+    """Do nothing."""
