@@ -347,8 +347,8 @@ class TapSupermetrics(Tap):
         """Return the command line of Singer, whose help tells of the other commands."""
         command = super().get_singer_command()
         command.epilog = (
-            "Beside these: accounts, fields, check, plan, coverage, state, init, emulator. They "
-            "cost nothing; `tap-supermetrics accounts --help` tells more."
+            "Beside these: accounts, fields, check, plan, coverage, sql, state, init, emulator. "
+            "They cost nothing; `tap-supermetrics accounts --help` tells more."
         )
         return command
 

@@ -9,6 +9,8 @@ yaml_text     adds to a YAML text, and leaves the rest as it is
 check         would a run start whole?
 loaders       what loaders cannot keep of names and keys
 plan          what a run would do, and what it would cost
+sql           views for a warehouse, made from the settings
+views         the views themselves
 coverage      which days are there, stale or missing
 accounts      ids and names of accounts
 fields        ids, names and types of fields

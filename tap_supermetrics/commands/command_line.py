@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "check",
     "plan",
     "coverage",
+    "sql",
     "state",
     "init",
     "emulator",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from tap_supermetrics.extraction.results import BatchTaken, QueryTaken, Replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date, datetime
+    from datetime import date
 
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.results import Failed, Note
@@ -190,4 +191,7 @@ def _days(dates: DateRange | None) -> dict[str, str | None]:
 
 
 def _text(moment: date | datetime | None) -> str | None:
+    if isinstance(moment, datetime):
+        # As in `_sm_fetched_at`, so that the two compare, as texts too.
+        return moment.isoformat(timespec="milliseconds")
     return moment.isoformat() if moment else None
