@@ -16,11 +16,11 @@ from typing import IO, TYPE_CHECKING, Any
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.singer.inputs import read_catalog, read_json, unwrapped
+from tap_supermetrics.singer.inputs import read_catalog, read_config, read_json, unwrapped
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state import check_state
-from tap_supermetrics.tap import TapSupermetrics, read_config
+from tap_supermetrics.tap import TapSupermetrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

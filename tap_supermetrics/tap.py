@@ -32,6 +32,7 @@ from tap_supermetrics.singer.inputs import (
     mistakes_in_maps,
     mistakes_in_sdk_settings,
     read_catalog,
+    read_config,
     read_json,
 )
 from tap_supermetrics.singer.watching import nothing, watched
@@ -45,7 +46,6 @@ from tap_supermetrics.sync.run import Run, utc_now
 from tap_supermetrics.sync.state import check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import FrameType
 
     import click
@@ -402,18 +402,6 @@ class TapSupermetrics(Tap):
             SettingsError: a file is missing or no JSON.
         """
         return read_config(value)
-
-
-def read_config(paths: Sequence[str]) -> _ConfigInput:
-    """Read configuration files; `ENV` stands for the environment.
-
-    Raises:
-        SettingsError: a file is missing or no JSON.
-    """
-    try:
-        return _ConfigInput.from_cli_args(*paths)
-    except (OSError, ValueError, TypeError) as error:
-        raise SettingsError([f"--config: expected JSON objects ({error})"]) from None
 
 
 def _settings_of_sdk() -> dict[str, Any]:

@@ -16,6 +16,7 @@ fetch_places   how many results are fetched at the same time
 batches        query batches: submitted, polled, settled
 async_queries  queries one by one: the same
 downloads      the pages of a result, counted and checked, into a spool
+questions      what was asked, held against what an answer says of itself
 audit          what is kept of a query batch beside its status
 page_sizes     the longest pages that the API gives
 columns        which column of a result is which field

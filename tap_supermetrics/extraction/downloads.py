@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,10 +12,9 @@ import msgspec
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.dates import DateRange, parse_date
-from tap_supermetrics.extraction.attribution import folded
 from tap_supermetrics.extraction.columns import columns_of
 from tap_supermetrics.extraction.page_sizes import PageSizes
+from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
@@ -102,14 +100,14 @@ class Downloader:
             address = wire.results_address(entry.schedule_id)
             if facts.results_url and self.is_usable(facts.results_url):
                 address = facts.results_url
-            question = _Question(query=query, report=report, schedule_id=entry.schedule_id)
+            question = Question(query=query, report=report, schedule_id=entry.schedule_id)
             pages = _Pages(self, question, facts, address)
             for block in pages:
                 spool.add(block)
-            _check_account(query, report, pages.echo)
+            question.check_excluded(pages.echo)
             return Result(
                 query=query,
-                dates=_answered_dates(query, pages.echo),
+                dates=question.answered_dates(pages.echo),
                 schedule_id=entry.schedule_id,
                 fetched_at=self.now(),
                 fields=columns_of(report, pages.echo.fields, pages.width),
@@ -128,52 +126,6 @@ class Downloader:
             raise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """A query as it was asked, held against what each page says of itself."""
-
-    query: Query
-    report: Report
-    schedule_id: str
-
-    def check(self, meta: wire.Meta) -> None:
-        """Refuse a page of another query.
-
-        Raises:
-            ApiError: RESULT_MISMATCH when it is of another schedule id, account or day.
-        """
-        asked, got = self.schedule_id, meta.schedule_id or ""
-        # An id that the API makes itself, 64 hex digits (observed), says nothing of ours.
-        if got != asked and _family(got) == _family(asked):
-            raise ApiError("RESULT_MISMATCH", f"asked for {asked}, the result is of {got}")
-        if meta.query:
-            self._check_accounts(meta.query.ds_accounts)
-            _answered_dates(self.query, meta.query)
-
-    def _check_accounts(self, answered: list[str | int] | str | None) -> None:
-        """Let accounts be left out, as settings ask for, but none be added."""
-        asked = self.query.accounts
-        if not asked or not answered or any(each.startswith("list.") for each in asked):
-            return
-        listed = answered.split(",") if isinstance(answered, str) else map(str, answered)
-        others = {_bare(each) for each in listed} - {_bare(each) for each in asked}
-        if others:
-            raise ApiError(
-                "RESULT_MISMATCH",
-                f"asked for account {self.query.account_id}, the result is of {answered}",
-            )
-
-
-def _family(schedule_id: str) -> str:
-    """Return how an id begins: `qrb` of a query batch, `tap` of our own."""
-    return schedule_id.partition("_")[0]
-
-
-def _bare(account: str) -> str:
-    """Return an account id as it compares: `act_123` and `123` are one account."""
-    return re.sub(r"^[a-z]+(?=\d+$)", "", folded(account))
-
-
 class _Pages:
     """The pages of one result as JSON arrays of some rows, never of none, and without header.
 
@@ -190,7 +142,7 @@ class _Pages:
     """
 
     def __init__(
-        self, downloader: Downloader, question: _Question, facts: wire.ResultFacts, address: str
+        self, downloader: Downloader, question: Question, facts: wire.ResultFacts, address: str
     ) -> None:
         self._client = downloader.client
         self._is_usable = downloader.is_usable
@@ -399,29 +351,3 @@ def _check_length(row_count: int, report: Report) -> None:
         raise ApiError(
             "RESULT_CUT_OFF", f"{row_count} rows came, as many as `max_rows`; more may be missing"
         )
-
-
-def _check_account(query: Query, report: Report, echo: wire.QueryEcho) -> None:
-    """An account that was left out because it cannot be read is not an account without rows."""
-    may_be_excluded = report.policy.add_exclude_account_errors and len(query.accounts) == 1
-    if may_be_excluded and echo.ds_accounts == []:
-        raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {query.account_id}")
-
-
-def _answered_dates(query: Query, echo: wire.QueryEcho) -> DateRange | None:
-    """The days that a result is about, by what the API says itself.
-
-    The end may be clamped to today (observed); what is after it was not answered. Anything else
-    than the days asked for is refused.
-    """
-    if query.dates is None or not echo.start_date or not echo.end_date:
-        return query.dates
-    try:
-        answered = DateRange(
-            first=parse_date(echo.start_date[:10]), last=parse_date(echo.end_date[:10])
-        )
-    except ValueError as error:
-        raise ApiError("RESULT_MISMATCH", f"the result's dates make no sense: {error}") from None
-    if answered.first != query.dates.first or answered.last > query.dates.last:
-        raise ApiError("RESULT_MISMATCH", f"asked for {query.dates}, the result is for {answered}")
-    return answered

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import MapExpressionError, MappingError
 from singer_sdk.helpers._batch import BatchConfig
+from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
@@ -30,6 +31,18 @@ _NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvaila
 """Why an expression fails whatever the record holds."""
 
 # Settings
+
+
+def read_config(paths: Sequence[str]) -> _ConfigInput:
+    """Read configuration files; `ENV` stands for the environment.
+
+    Raises:
+        SettingsError: a file is missing or no JSON.
+    """
+    try:
+        return _ConfigInput.from_cli_args(*paths)
+    except (OSError, ValueError, TypeError) as error:
+        raise SettingsError([f"--config: expected JSON objects ({error})"]) from None
 
 
 def from_environment(

@@ -2,7 +2,6 @@
 
 ```
 run          one sync of all selected reports
-query_log    the stream with a record for each query that ended
 preparation  a run before its first submission: what is known, held and planned
 journalled   what dead runs left goes to the reports, what the API takes is noted
 calendar     the days of a report as the state has them: done, stale, missing

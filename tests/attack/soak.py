@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tap_supermetrics.emulator import Emulator
+from tap_supermetrics.extraction.fetch_places import MOST_PLACES
 from tests.attack.driver import LAST, options
 from tests.tap import command, config_for
 
@@ -63,7 +64,7 @@ class Soak:
             found.append(f"memory grew by {self.growth_mib():.0f} MiB")
         if max(self.files, default=0) > 200:
             found.append(f"{max(self.files)} files were open")
-        if max(self.threads, default=0) > 20:
+        if max(self.threads, default=0) > MOST_PLACES + 8:
             found.append(f"{max(self.threads)} threads")
         return found
 

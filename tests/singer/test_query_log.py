@@ -156,12 +156,12 @@ def test_a_report_that_is_read_whole_has_no_days(emulator: Emulator, tmp_path: P
     assert (each["first_day"], each["last_day"], each["status"]) == (None, None, "success")
 
 
-def test_a_result_that_is_estimated_or_from_the_cache_is_marked(
-    emulator: Emulator, tmp_path: Path
-) -> None:
-    emulator.change_options(cache_age=60, data_sampled="true")
+def test_a_result_that_is_estimated_or_from_the_cache_is_marked(tmp_path: Path) -> None:
+    now = "2024-06-10T04:00:00+00:00"
+    options = Options(clock_factor=500.0, now=now, cache_age=60, data_sampled="true")
     target = Target()
-    sync(config(emulator), tmp_path, target)
+    with Emulator(options=options) as emulator:
+        sync(config(emulator), tmp_path, target)
     for each in target.tables[LOG].values():
         assert each["data_sampled"]
         assert each["cache_used"]
