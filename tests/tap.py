@@ -120,8 +120,7 @@ def sync(
     )
     if target:
         target.new_run()
-        # Not `splitlines`: a text may hold U+2028.
-        for message in filter(None, done.stdout.split("\n")):
+        for message in done.stdout.splitlines():
             target.read(message)
     return Ended(done.returncode, done.stdout, done.stderr)
 

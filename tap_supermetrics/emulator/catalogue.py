@@ -66,20 +66,11 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of an axis.
-
-    Attributes:
-        cells: Its cells by column name.
-        weight: Its part of the measures, against the others'.
-        since: Its first day.
-        vanishes_after: The source takes its rows back when their day is so many days ago; 0 for
-            never. Only for axes without children.
-    """
+    """A member of an axis: its cells by column name, its weight and its first day."""
 
     cells: Mapping[str, Cell]
     weight: int = 10
     since: date = date.min
-    vanishes_after: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -189,9 +180,8 @@ class Source:
     lists: Mapping[str, tuple[str, ...]]
 
     def field(self, field_id: str) -> Field | None:
-        """A field by its id as it is, or else by its id or an alias in any case ("date")."""
-        known, name = _fields_by_id(self.fields), field_id.strip()
-        return known.get(name) or known.get(name.lower())
+        """A field by its id or an alias, in any case ("date" for "Date")."""
+        return _fields_by_id(self.fields).get(field_id.strip().lower())
 
     def account(self, account_id: str) -> Account | None:
         """An account by its id, whether gone or not."""
@@ -211,8 +201,7 @@ class Source:
 
 @lru_cache(maxsize=64)
 def _fields_by_id(fields: tuple[Field, ...]) -> Mapping[str, Field]:
-    folded = {name.lower(): field for field in fields for name in (*field.aliases, field.id)}
-    return {**folded, **{field.id: field for field in fields}}
+    return {name.lower(): field for field in fields for name in (*field.aliases, field.id)}
 
 
 @lru_cache(maxsize=4096)

@@ -21,6 +21,7 @@ CALLS = {
     "check": (("--state", "state.json"), "ok      report google_ads, 1 account"),
     "plan": (("--state", "state.json"), "9 queries in 2 query batches,"),
     "coverage": (("--state=state.json",), "missing: 2024-06-01 to 2024-06-09"),
+    "sql": (("--dialect", "duckdb"), 'CREATE OR REPLACE VIEW "google_ads_current"'),
     "state": (("merge", "state.json"), '"bookmarks": {'),
     "init": (("--help",), "usage: tap-supermetrics init"),
     "emulator": (("--help",), "usage: tap-supermetrics emulator"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ARGUMENTS: Final = {"accounts": ["AW"], "fields": ["AW"]}
+ARGUMENTS: Final = {"accounts": ["AW"], "fields": ["AW"], "sql": ["--dialect", "duckdb"]}
 LISTED: Final = {**REPORT, "ds_accounts": "list.nordics"}
 MEMBERS: Final = ("4713896205", "7391084456")
 

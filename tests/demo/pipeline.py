@@ -13,7 +13,7 @@ from tests.demo import processes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SETTINGS = ("MELTANO_", "TAP_SUPERMETRICS_", "TARGET_", "PIPELINEWISE_TARGET_")
+_SETTINGS = ("MELTANO_", "TAP_SUPERMETRICS_", "TARGET_JSONL_", "TARGET_POSTGRES_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +49,6 @@ class Pipeline:
     def install(self) -> None:
         """Make the environments of both plugins."""
         self._meltano("install", "tap-supermetrics", self.loader)
-
-    def install_loader(self) -> None:
-        """Make the environment of the loader only."""
-        self._meltano("install", self.loader)
 
     def run(self, *, end_date: str) -> str:
         """Load up to a day; gives Meltano's log."""

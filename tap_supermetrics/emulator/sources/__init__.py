@@ -5,7 +5,6 @@ google_ads        AW: campaigns x devices, and search terms, its largest report
 facebook_ads      FA: campaigns > ad sets x platforms, reach, ids with dots
 google_analytics  GAWA: places x channels x devices, durations, languages
 merchant_center   GMC: products, which have no dates
-odd               ODD: the oddest names and values, to try a loader with; rows that vanish
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from tap_supermetrics.emulator.sources import (
     google_ads,
     google_analytics,
     merchant_center,
-    odd,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +37,6 @@ def sources(terms_per_campaign: int) -> Mapping[str, Source]:
                 facebook_ads.source(),
                 google_analytics.source(),
                 merchant_center.source(),
-                odd.source(),
             )
         }
     )
