@@ -12,8 +12,8 @@ MESSAGES = 350
 """Somewhat fewer than a run writes: a kill after the last one would hit nothing."""
 SAMPLE = [
     *every_message(MESSAGES, 160),
-    *random_plots(7, 4, MESSAGES),
-    *pipeline_plots(7, 6, MESSAGES),
+    *random_plots(7, 2, MESSAGES),
+    *pipeline_plots(7, 4, MESSAGES),
 ]
 
 

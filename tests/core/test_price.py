@@ -161,7 +161,7 @@ def test_a_report_whose_results_fit_no_record_has_a_price(by_batch: bool) -> Non
     assert count <= 60 + (600 if by_batch else 300)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.sampled_from(CODES), st.booleans(), st.sets(st.integers(0, 39), max_size=36), st.data())
 def test_what_is_not_broken_arrives_whatever_else_is(
     code: tuple[str, int],

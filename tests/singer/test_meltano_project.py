@@ -82,7 +82,8 @@ def test_the_readmes_reports_can_be_pasted_at_the_end_of_what_meltano_adds(tmp_p
     file.write_text("default_environment: dev\nenvironments:\n- name: dev\n")
     meltano(tmp_path, "add", "tap-supermetrics", "--from-ref", str(PLUGIN), "--no-install")
     readme = (processes.PROJECT / "README.md").read_text(encoding="utf-8")
-    (reports,) = re.findall(r"(?<=```yaml\n)[^`]+", readme)
+    pasted = re.findall(r"(?<=```yaml\n)[^`]+", readme)
+    (reports,) = [each for each in pasted if "queries:" in each]
     file.write_text(file.read_text() + reports)
 
     (added,) = yaml.safe_load(file.read_text())["plugins"]["extractors"]
