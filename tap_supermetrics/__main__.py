@@ -17,6 +17,7 @@ from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.inputs import read_catalog, read_config, read_json, unwrapped
+from tap_supermetrics.singer.writer import end_output
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state import check_state
@@ -108,6 +109,15 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
     return bookmarks
 
 
+def _run_to_its_end(arguments: Sequence[str]) -> None:
+    try:
+        if arguments and not arguments[0].startswith("-"):
+            sys.exit(_run_command(arguments[0], arguments[1:]))
+        TapSupermetrics.cli()
+    finally:
+        end_output()
+
+
 def main() -> None:
     """Run what the command line says."""
     # What is imported stays: no collection needs to look at it again.
@@ -116,9 +126,7 @@ def main() -> None:
     # Meltano has Python tell of files that an early end leaves open, after what the end is due to.
     warnings.simplefilter("ignore", ResourceWarning)
     try:
-        if sys.argv[1:] and not sys.argv[1].startswith("-"):
-            sys.exit(_run_command(sys.argv[1], sys.argv[2:]))
-        TapSupermetrics.cli()
+        _run_to_its_end(sys.argv[1:])
     except SettingsError as error:
         for mistake in error.mistakes:
             logger.critical("%s", mistake)

@@ -26,6 +26,7 @@ class Dialect:
         today: the current day.
         create: the beginning of a statement that makes a view.
         day: a value as a day, of `$value`.
+        text: the type of short texts.
     """
 
     quote: str = '"'
@@ -33,16 +34,20 @@ class Dialect:
     today: str = "CURRENT_DATE"
     create: str = "CREATE OR REPLACE VIEW"
     day: str = "CAST($value AS DATE)"
+    text: str = "VARCHAR(100)"
 
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "postgres": Dialect(),
     "duckdb": Dialect(add_days="CAST($day + $count AS DATE)"),
     "snowflake": Dialect(add_days="DATEADD(day, $count, $day)"),
-    "bigquery": Dialect(quote="`", add_days="DATE_ADD($day, INTERVAL $count DAY)"),
+    "bigquery": Dialect(quote="`", add_days="DATE_ADD($day, INTERVAL $count DAY)", text="STRING"),
     "redshift": Dialect(add_days="CAST(DATEADD(day, $count, $day) AS DATE)"),
     "clickhouse": Dialect(
-        quote="`", add_days="addDays($day, $count)", today="today()", day="toDate32OrNull($value)"
+        quote="`",
+        add_days="addDays($day, $count)",
+        today="today()",
+        day="toDate32OrNull(substring(toString($value), 1, 10))",
     ),
 }
 """Warehouses by name."""
@@ -348,7 +353,7 @@ class Warehouse:
             "silent_until": self._later("s.succeeded_on", str(self.silent_days)),
             "today": self.dialect.today,
             "usual_days": USUAL_DAYS,
-            "text": "String" if "addDays" in self.dialect.add_days else "VARCHAR(100)",
+            "text": self.dialect.text,
         }
         return Template(text).substitute(values | dict(names))
 

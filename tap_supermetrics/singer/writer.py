@@ -92,11 +92,36 @@ def _write_all(lines: bytes | bytearray) -> None:
         sys.stdout.write(lines.decode())
         return
     try:
-        _write_bytes(stdout, lines)
+        stdout.flush()
+        # Past the buffer: what an error leaves in there, Python would write once more at its end,
+        # and wait for a full pipe.
+        _write_bytes(getattr(stdout, "raw", stdout), lines)
     except BrokenPipeError:
         raise
     except (OSError, ValueError) as error:
         raise OutputError(getattr(error, "strerror", None) or str(error)) from None
+
+
+def end_output() -> None:
+    """Write what `print` left in the buffer; where nobody reads it any more, let it go.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+    except (OSError, ValueError) as error:
+        discard_output()
+        raise OutputError(getattr(error, "strerror", None) or str(error)) from None
+
+
+def discard_output() -> None:
+    """Let what is still to be written go nowhere; Python's own end would fail by it."""
+    with suppress(OSError, ValueError, AttributeError):  # as above
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _write_bytes(stdout: IO[bytes], lines: bytes | bytearray) -> None:

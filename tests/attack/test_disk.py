@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shlex
 import subprocess
 from typing import TYPE_CHECKING
@@ -44,6 +45,40 @@ def test_an_output_that_cannot_be_written_is_told_in_a_line(tmp_path: Path, wher
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert "standard output cannot be written" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [("--discover",), ("--about",), ("accounts", "AW")])
+def test_whatever_is_printed_to_a_full_disk_is_told_in_a_line(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    with Emulator(options=options()) as emulator:
+        (tmp_path / "config.json").write_text(json.dumps(settings_for(emulator, ADS)))
+        line = command(*arguments, "--config", str(tmp_path / "config.json"))
+        with open("/dev/full", "wb") as full:  # noqa: PTH123 - no path of ours
+            ended = subprocess.run(  # noqa: S603 - our own command
+                line, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+            )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "Exception ignored" not in ended.stderr
+    assert "No space left on device" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [("--discover",), ("--about",), ("accounts", "AW")])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    with Emulator(options=options()) as emulator:
+        (tmp_path / "config.json").write_text(json.dumps(settings_for(emulator, ADS)))
+        line = command(*arguments, "--config", str(tmp_path / "config.json"))
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        ended = subprocess.run(  # noqa: S603 - our own command
+            line, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+        os.close(write_end)
+    assert ended.returncode in {0, 1}  # 1 is click's own
+    assert ended.stderr == ""
 
 
 def test_a_folder_for_batch_files_that_cannot_be_made_is_told_in_a_line(tmp_path: Path) -> None:
