@@ -9,7 +9,6 @@ import signal
 from dataclasses import replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
-from uuid import uuid4
 
 from singer_sdk import Stream, Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -228,7 +227,7 @@ class TapSupermetrics(Tap):
             # A test loads no whole day, so its state must not say so.
             bookmarks = {} if self.is_test else self.state.setdefault("bookmarks", {})
             self._run = Run(self.settings, self.client, self.lookups, bookmarks, self._write_state)
-            self._run.query_log = self._new_query_log()
+            self._run.query_log = self._new_query_log(self._run.run_id)
             atexit.register(self.close)  # for `--test` and for whoever embeds the tap
         if not self._run.has_started:
             selected = [
@@ -262,12 +261,12 @@ class TapSupermetrics(Tap):
             if not (entry := catalog.get_stream(name)) or entry.metadata.resolve_selection()[()]
         ]
 
-    def _new_query_log(self) -> QueryLog | None:
+    def _new_query_log(self, run_id: str) -> QueryLog | None:
         """Return the query log of the run; None where none is wanted."""
         if self.is_test or not any(each.selected for each in self._log_streams()):
             return None
         reports = {each.name: each for each in self.settings.reports}
-        return QueryLog(reports, uuid4().hex, utc_now)
+        return QueryLog(reports, run_id, utc_now)
 
     def _log_streams(self) -> list[QueryLogStream]:
         return [each for each in self.streams.values() if isinstance(each, QueryLogStream)]

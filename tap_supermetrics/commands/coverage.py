@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.commands.output import counted, print_json, print_line
 from tap_supermetrics.dates import DateRange, intersect
 from tap_supermetrics.errors import SettingsError, TapError
+from tap_supermetrics.model import account_id_of
 from tap_supermetrics.redaction import without_key
 from tap_supermetrics.sync.calendar import ReportDays, count_days, days_of
 from tap_supermetrics.sync.report_sync import known_reports
@@ -59,9 +59,11 @@ def _days_of(connection: Connection, report: Report, bookmarks: Mapping[str, Any
         return ReportDays(name=report.name, ds_id=report.ds_id, note=str(refusal))
     known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
     try:
-        return days_of(known, known.scope(connection.lookups, utc_now()))
+        scope = known.scope(connection.lookups, utc_now())
     except TapError as error:
         return ReportDays(name=report.name, ds_id=report.ds_id, note=str(error))
+    known.state.begin([account_id_of(group) for group in scope.groups])
+    return days_of(known, scope)
 
 
 def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays]) -> None:
@@ -78,7 +80,7 @@ def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays])
     parts = [calendars.part_of(each, names.get(each.ds_id, {})) for each in found]
     page = without_key(html_of(kept, now, parts), settings.api_key)
     try:
-        write_whole(file, page.encode(), f"{now:%H%M%S}{os.getpid()}")
+        write_whole(file, page.encode())
     except OSError as error:
         raise SettingsError([f"--html: {file} cannot be written ({error.strerror})"]) from None
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.commands.views import DIALECTS, NAMINGS, Warehouse
+import yaml
+
+from tap_supermetrics.commands.views import DIALECTS, NAMINGS, SOURCE, Warehouse
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.sync.report_sync import discover
 
@@ -71,11 +73,14 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
 
 
 def _write_models(folder: Path, warehouse: Warehouse, reports: Mapping[str, str]) -> None:
-    tables = "".join(
-        f"      - name: {warehouse.naming(name)}\n" for name in (*reports, warehouse.log)
-    )
-    schema = f"    schema: {warehouse.schema}\n" if warehouse.schema else ""
-    sources = f"version: 2\n\nsources:\n  - name: supermetrics\n{schema}    tables:\n{tables}"
+    source = {
+        "name": SOURCE,
+        **({"schema": warehouse.schema} if warehouse.schema else {}),
+        # The models name columns as the loader does, in quotes; so must dbt the tables.
+        "quoting": {"identifier": True},
+        "tables": [{"name": warehouse.naming(name)} for name in (*reports, warehouse.log)],
+    }
+    sources = yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "supermetrics_sources.yml").write_text(sources, encoding="utf-8")

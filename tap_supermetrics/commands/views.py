@@ -12,6 +12,8 @@ from tap_supermetrics.records.schema import ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+SOURCE: Final = "supermetrics"
+"""Name of the tables' source in models of dbt."""
 USUAL_DAYS: Final = 7
 """So many days with rows tell what is usual for an account."""
 
@@ -270,15 +272,13 @@ class Warehouse:
 
     def column(self, name: str) -> str:
         """Return a column or a view as SQL names it."""
-        mark = self.dialect.quote
-        return f"{mark}{self.naming(name).replace(mark, mark * 2)}{mark}"
+        return self._quoted(self.naming(name))
 
     def table(self, name: str) -> str:
         """Return a table as SQL names it."""
         if self.is_dbt:
-            return f"{{{{ source('supermetrics', '{self.naming(name)}') }}}}"
-        mark = self.dialect.quote
-        schema = f"{mark}{self.schema}{mark}." if self.schema else ""
+            return f"{{{{ source('{SOURCE}', '{self.naming(name)}') }}}}"
+        schema = f"{self._quoted(self.schema)}." if self.schema else ""
         return schema + self.column(name)
 
     def current(self, report: str, day: str) -> str:
@@ -356,6 +356,10 @@ class Warehouse:
             "text": self.dialect.text,
         }
         return Template(text).substitute(values | dict(names))
+
+    def _quoted(self, name: str) -> str:
+        mark = self.dialect.quote
+        return f"{mark}{name.replace(mark, mark * 2)}{mark}"
 
     def _day(self, value: str) -> str:
         return Template(self.dialect.day).substitute(value=value)

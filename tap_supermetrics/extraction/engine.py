@@ -1,10 +1,9 @@
 """Runs a plan: the only threads of an extraction.
 
 The deciding thread sleeps on one inbox, into which the others put what happened, and never touches
-the network. One thread submits and polls; as many fetch results as
-the latency needs. What is decided leaves through one
-queue, first in, first out, to the thread that emits records: so the state names a query batch
-before the first record of it.
+the network. One thread submits and polls; as many fetch results as the latency needs. What is
+decided leaves through one queue, first in, first out, to the thread that emits records: so the
+state names a query batch before the first record of it.
 """
 
 from __future__ import annotations
@@ -133,7 +132,7 @@ class Engine:
         self._inbox.put(StopRequested(error=error))
 
     def progress(self) -> Progress:
-        """Return how far it was when this was asked before; any thread may ask."""
+        """Have the deciding thread count anew; return what it counted last. Any thread may ask."""
         self._is_watched = True
         self._inbox.put(None)
         return self._progress

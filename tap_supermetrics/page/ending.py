@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
 import msgspec
 
+from tap_supermetrics.api.connection import VERSION
 from tap_supermetrics.dates import merge
 from tap_supermetrics.errors import InterruptedRun, QueriesLostError, SettingsError, TapError
 from tap_supermetrics.page.calendars import Calendars
@@ -18,7 +17,7 @@ from tap_supermetrics.page.document import html_of
 from tap_supermetrics.page.folder import kept_runs, remove_unfinished, write_run, write_whole
 from tap_supermetrics.page.told import Failure, ReportPart, RunTold
 from tap_supermetrics.redaction import readable, without_key
-from tap_supermetrics.sync.run import utc_now
+from tap_supermetrics.sync.run import new_run_id, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,13 +104,13 @@ class Ending:
         kept.insert(0, msgspec.json.decode(text, type=RunTold))
         write_run(folder, told, text)
         page = without_key(html_of(kept, self.ended_at), self.settings.api_key)
-        write_whole(folder / "index.html", page.encode(), told.run_id)
+        write_whole(folder / "index.html", page.encode())
 
     def told(self, before: Calendars) -> RunTold:
         """Return what is told of the run, with the calendars after it."""
         head = RunTold(
-            run_id=uuid4().hex[:8],
-            tap_version=version("tap-supermetrics"),
+            run_id=self.run.run_id if self.run else new_run_id(),
+            tap_version=VERSION,
             started_at=_moment(self.started_at),
             ended_at=_moment(self.ended_at),
             seconds=round((self.ended_at - self.started_at).total_seconds(), 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -32,7 +33,7 @@ def write_run(folder: Path, run: RunTold, text: bytes) -> None:
         OSError: it cannot be written; no part of it is there.
     """
     moment = re.sub(r"\W", "", run.started_at[:19])
-    write_whole(folder / f"run-{moment}Z-{run.run_id}.json", text, run.run_id)
+    write_whole(folder / f"run-{moment}Z-{run.run_id}.json", text)
     for path in _names(folder)[MAX_KEPT:]:
         path.unlink(missing_ok=True)
 
@@ -62,18 +63,18 @@ def _drop_known(run: RunTold, known: set[tuple[str, str]]) -> None:
         known |= {(name, each.account_id) for each in report.accounts}
 
 
-def write_whole(path: Path, text: bytes, mark: str) -> None:
+def write_whole(path: Path, text: bytes) -> None:
     """Write a file so that whoever reads it finds the old one or the new one.
 
     Args:
         path: of the file.
         text: what it is to hold.
-        mark: tells this writer from others, who may write at the same time.
 
     Raises:
         OSError: it cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{mark}")
+    # Others may write the same file just now.
+    unfinished = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
         with unfinished.open("xb") as file:
             file.write(text)

@@ -115,7 +115,7 @@ class Settings:
     )
     query_log: bool = setting(
         kinds.flag(),
-        "Whether one more stream, the query log, has a record of each query that ended: report, "
+        "Write one more stream, the query log: a record of each query that ended, with report, "
         "account, days, rows, times, error. By it SQL tells an empty day from a failed or missing "
         "one, and hides rows that are gone at the source (`tap-supermetrics sql`).",
         default=False,

@@ -59,7 +59,7 @@ class ReportDays:
 
 
 def days_of(known: KnownReport, scope: Scope) -> ReportDays:
-    """Return the days that a report wants, as its state has them."""
+    """Return the days that a report wants, as its state has them, which has begun with these."""
     name, ds_id = known.report.name, known.report.ds_id
     wanted = _from(scope.complete(scope.wanted), known.state.not_before)
     if scope.is_elsewhere:
@@ -69,7 +69,6 @@ def days_of(known: KnownReport, scope: Scope) -> ReportDays:
     if wanted is None:
         return ReportDays(name=name, ds_id=ds_id, note="no day that is over is asked for")
     account_ids = [account_id_of(group) for group in scope.groups]
-    known.state.begin(account_ids)
     covered = {each: known.state.coverage.get(each, Coverage()) for each in account_ids}
     accounts = tuple(
         AccountDays(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.api.connection import VERSION
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken, Replaced, Result
 
 if TYPE_CHECKING:
@@ -91,7 +91,6 @@ class QueryLog:
         self._hashes = {name: report.query_hash for name, report in reports.items()}
         self._run_id = run_id
         self._now = now
-        self._version = version("tap-supermetrics")
         self._submissions: dict[Query, _Submission] = {}
         self._records: list[dict[str, Any]] = []
 
@@ -172,7 +171,7 @@ class QueryLog:
                 "tries": submission.tries,
                 "run_id": self._run_id,
                 "query_hash": self._hashes[query.report],
-                "tap_version": self._version,
+                "tap_version": VERSION,
             }
             | values
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timezone
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api.errors import ApiError, Fate
@@ -45,6 +46,11 @@ def utc_now() -> datetime:
     return datetime.now(tz=timezone.utc)
 
 
+def new_run_id() -> str:
+    """Return what tells a run from all others: eight hex digits."""
+    return token_hex(4)
+
+
 class Run:
     """Everything between the settings and the records of one invocation.
 
@@ -56,6 +62,7 @@ class Run:
         write_state: writes a STATE message with these bookmarks.
 
     Attributes:
+        run_id: tells it from all others.
         summary: what was done and what was lost.
         writes_state: whether the run writes STATE messages; False where somebody else does.
         query_log: is told of every query; None where nobody wants to know.
@@ -69,6 +76,7 @@ class Run:
         bookmarks: dict[str, Any],
         write_state: Callable[[], None],
     ) -> None:
+        self.run_id = new_run_id()
         self.summary = Summary(days_read=DaysRead() if settings.report_dir else None)
         self._settings = settings
         self._client = client

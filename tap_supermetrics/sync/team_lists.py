@@ -70,7 +70,7 @@ class TeamLists:
         """Return what the list itself tells; None where it is not to be had.
 
         Raises:
-            TapError: it tells that nobody is in it, which a query batch would not show otherwise.
+            TapError: the list is empty; a query batch would show no account either.
         """
         try:
             if self._listed is None:

@@ -201,7 +201,7 @@ def test_a_full_disk_is_a_warning(
 
     monkeypatch.setattr(type(tmp_path), "open", to_full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(tmp_path / "index.html", b"x", "0" * 8)
+        write_whole(tmp_path / "index.html", b"x")
     monkeypatch.undo()
     assert [*tmp_path.iterdir()] == []
 

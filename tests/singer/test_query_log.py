@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +27,13 @@ REPORT: dict[str, Any] = {
     "fields": ["Date", "Campaignname", "Cost"],
 }
 QUERIES = 2 * 4
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Emulator]:
-    options = Options(clock_factor=500.0, now="2024-06-10T04:00:00+00:00")
-    with Emulator(options=options) as running:
-        yield running
+OPTIONS = Options(clock_factor=500.0, now="2024-06-10T04:00:00+00:00")
 
 
 @pytest.fixture
-def emulator(shared: Emulator) -> Emulator:
-    shared.reset()
-    return shared
+def emulator() -> Iterator[Emulator]:
+    with Emulator(options=OPTIONS) as running:
+        yield running
 
 
 def config(emulator: Emulator, *others: dict[str, Any], **top: Any) -> dict[str, Any]:  # noqa: ANN401 - any setting
@@ -157,8 +152,7 @@ def test_a_report_that_is_read_whole_has_no_days(emulator: Emulator, tmp_path: P
 
 
 def test_a_result_that_is_estimated_or_from_the_cache_is_marked(tmp_path: Path) -> None:
-    now = "2024-06-10T04:00:00+00:00"
-    options = Options(clock_factor=500.0, now=now, cache_age=60, data_sampled="true")
+    options = replace(OPTIONS, cache_age=60, data_sampled="true")
     target = Target()
     with Emulator(options=options) as emulator:
         sync(config(emulator), tmp_path, target)
@@ -184,6 +178,15 @@ def test_of_files_the_log_comes_before_the_state_too(emulator: Emulator, tmp_pat
             assert days_in_state(target.state, "google_ads") <= logged
     assert "BATCH" in target.messages
     assert len(target.tables[LOG]) == QUERIES
+
+
+def test_the_log_and_the_json_of_a_run_share_its_id(emulator: Emulator, tmp_path: Path) -> None:
+    target = Target()
+    sync(config(emulator, report_dir=str(tmp_path / "report")), tmp_path, target)
+    (told,) = (tmp_path / "report").glob("run-*.json")
+    assert {each["run_id"] for each in target.tables[LOG].values()} == {
+        json.loads(told.read_text())["run_id"]
+    }
 
 
 def test_the_log_is_a_stream_like_any_other(emulator: Emulator, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import duckdb
 import psycopg
@@ -50,6 +50,36 @@ class Pg:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         done = self.connection.execute(query.encode())
         return done.fetchall() if done.description else []
+
+
+class ClickHouse:
+    """ClickHouse in this process, where chdb is installed: half a gigabyte."""
+
+    _KINDS: Final = {
+        "VARCHAR": "String",
+        "BIGINT": "Int64",
+        "DOUBLE PRECISION": "Float64",
+        "BOOLEAN": "Bool",
+        "DATE": "Date",
+    }
+
+    def __init__(self) -> None:
+        self._session = pytest.importorskip("chdb.session").Session()
+        self._session.query("CREATE DATABASE IF NOT EXISTS warehouse")
+        self._session.query("USE warehouse")
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        if query.startswith("CREATE TABLE"):
+            for kind, own in self._KINDS.items():
+                query = query.replace(f'" {kind}', f'" Nullable({own})')
+            query += " ENGINE = MergeTree ORDER BY tuple()"
+        found = str(self._session.query(query, "JSONCompact"))
+        return [tuple(row) for row in json.loads(found)["data"]] if found.strip() else []
+
+
+@pytest.fixture(scope="module")
+def clickhouse() -> ClickHouse:
+    return ClickHouse()
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +210,11 @@ def warehouse(dialect: str, **changes: Any) -> Warehouse:  # noqa: ANN401 - any 
     return Warehouse(**given | changes)
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=["duckdb", "postgres", "clickhouse"])
 def stored(request: pytest.FixtureRequest) -> Stored:
     database: Database = Duck()
+    if request.param == "clickhouse":
+        database = request.getfixturevalue("clickhouse")
     if request.param == "postgres":
         database = Pg(request.getfixturevalue("server"))
     given = Stored(database, warehouse(request.param))
