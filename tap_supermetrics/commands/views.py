@@ -61,6 +61,133 @@ NAMINGS: Final[Mapping[str, Callable[[str], str]]] = {
 }
 """How loaders name tables and columns."""
 
+_EFFECTIVE: Final = """\
+    log AS (
+        SELECT * FROM $log_table AS l
+        WHERE l.$report = $report_text
+            AND (
+                l.$status <> 'success'
+                OR l.$row_count = 0
+                OR l.$schedule_id IN (SELECT r.schedule_id FROM results AS r)
+            )
+    )"""
+_CURRENT_BY_DAY: Final = (
+    """\
+WITH
+    results AS (
+        SELECT t.$_sm_account_id AS account_id, $row_day AS result_day,
+            t.$_sm_schedule_id AS schedule_id, MAX(t.$_sm_fetched_at) AS fetched_at
+        FROM $table AS t
+        GROUP BY t.$_sm_account_id, $row_day, t.$_sm_schedule_id
+    ),
+"""
+    + _EFFECTIVE
+    + """,
+    answers AS (
+        SELECT l.$account_id AS account_id, $log_first AS answered_day,
+            l.$schedule_id AS schedule_id, l.$fetched_at AS fetched_at
+        FROM log AS l
+        WHERE l.$status = 'success' AND $log_first = $log_last
+        UNION ALL
+        SELECT DISTINCT l.$account_id, r.result_day, l.$schedule_id, l.$fetched_at
+        FROM log AS l
+        INNER JOIN results AS r
+            ON r.account_id = l.$account_id
+            AND r.result_day >= $log_first AND r.result_day <= $log_last
+        WHERE l.$status = 'success' AND $log_first < $log_last
+    ),
+    ranked AS (
+        SELECT a.account_id, a.answered_day, a.schedule_id, a.fetched_at,
+            ROW_NUMBER() OVER (
+                PARTITION BY a.account_id, a.answered_day ORDER BY a.fetched_at DESC
+            ) AS place
+        FROM answers AS a
+    ),
+    gone AS (
+        SELECT r.account_id, r.result_day, r.schedule_id, n.place
+        FROM results AS r
+        INNER JOIN ranked AS n ON n.account_id = r.account_id AND n.answered_day = r.result_day
+        WHERE n.place = 1 AND r.schedule_id <> n.schedule_id AND r.fetched_at < n.fetched_at
+    )
+SELECT t.*
+FROM $table AS t
+LEFT JOIN gone AS g
+    ON g.account_id = t.$_sm_account_id AND g.result_day = $row_day
+    AND g.schedule_id = t.$_sm_schedule_id
+WHERE g.place IS NULL OR g.place = 0
+"""
+)
+_CURRENT_WHOLE: Final = (
+    """\
+WITH
+    results AS (SELECT DISTINCT t.$_sm_schedule_id AS schedule_id FROM $table AS t),
+"""
+    + _EFFECTIVE
+    + """,
+    readings AS (
+        SELECT l.$account_id AS account_id, l.$run_id AS run_id, MIN(l.$fetched_at) AS begun_at
+        FROM log AS l
+        GROUP BY l.$account_id, l.$run_id
+        HAVING SUM(CASE WHEN l.$status = 'success' THEN 0 ELSE 1 END) = 0
+    ),
+    newest AS (
+        SELECT r.account_id, MAX(r.begun_at) AS begun_at, 1 AS place
+        FROM readings AS r
+        GROUP BY r.account_id
+    )
+SELECT t.*
+FROM $table AS t
+LEFT JOIN newest AS n ON n.account_id = t.$_sm_account_id
+WHERE n.place IS NULL OR n.place = 0 OR t.$_sm_fetched_at >= n.begun_at
+"""
+)
+_DAYS: Final = 7
+"""So many days with rows tell what is usual for an account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a warehouse spells what differs.
+
+    Attributes:
+        quote: around a name.
+        add_days: a day some days later, of `$day` and `$count`.
+        today: the current day.
+        create: the beginning of a statement that makes a view.
+        day: a value as a day, of `$value`.
+        text: the type of short texts.
+    """
+
+    quote: str = '"'
+    add_days: str = "($day + $count)"
+    today: str = "CURRENT_DATE"
+    create: str = "CREATE OR REPLACE VIEW"
+    day: str = "CAST($value AS DATE)"
+    text: str = "VARCHAR(100)"
+
+
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "postgres": Dialect(),
+    "duckdb": Dialect(add_days="CAST($day + $count AS DATE)"),
+    "snowflake": Dialect(add_days="DATEADD(day, $count, $day)"),
+    "bigquery": Dialect(quote="`", add_days="DATE_ADD($day, INTERVAL $count DAY)", text="STRING"),
+    "redshift": Dialect(add_days="CAST(DATEADD(day, $count, $day) AS DATE)"),
+    "clickhouse": Dialect(
+        quote="`",
+        add_days="addDays($day, $count)",
+        today="today()",
+        day="toDate32OrNull(substring(toString($value), 1, 10))",
+    ),
+}
+"""Warehouses by name."""
+NAMINGS: Final[Mapping[str, Callable[[str], str]]] = {
+    "as-is": lambda name: name,
+    "lower": str.lower,
+    "upper": str.upper,
+    "snake": lambda name: re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(),
+}
+"""How loaders name tables and columns."""
+
 _HAS_ROWS: Final = """\
     log AS (
         SELECT * FROM $log_table AS l

@@ -289,6 +289,21 @@ def test_a_log_that_comes_before_its_rows_hides_nothing(stored: Stored) -> None:
     assert stored.shown() == {("01", "a")}
 
 
+def test_rows_of_a_query_that_was_emitted_twice_come_once(stored: Stored) -> None:
+    """A killed run left some of them with the time of its own."""
+    stored.load(1, "1", 0, "a", "b")
+    stored.database.rows(
+        f"INSERT INTO \"ads\" VALUES ('1', '1-1-0', '{fetched(2)}', '{DAY}', 'c', 1)"
+    )
+    stored.log(3, "1", 0)
+    stored.load(3, "1", 0, "d")
+    stored.make_views()
+    found = stored.database.rows('SELECT "Campaign" FROM "ads_current"')
+    assert found == [("d",)]
+    stored.database.rows('DELETE FROM "ads" WHERE "Campaign" = \'d\'')
+    assert len(stored.database.rows('SELECT "Campaign" FROM "ads_current"')) == 3
+
+
 def test_a_day_that_became_empty_is_empty(stored: Stored) -> None:
     two_nights(stored)
     stored.log(3, "1", 0, row_count=0)
