@@ -48,7 +48,7 @@ MAX_RETRY_AFTER_S: Final = 3600.0
 """Longest wait that a server can ask for: results are not kept for longer ("Result expiry")."""
 CHUNK_BYTES: Final = 64 * 1024
 VERSION: Final = version("tap-supermetrics")
-"""Of the tap."""
+"""Version of the tap."""
 USER_AGENT: Final = f"tap-supermetrics/{VERSION} (+singer)"
 """By this, the vendor's support finds our requests."""
 PLAIN_CHUNK_BYTES: Final = 256 * 1024

@@ -1,4 +1,4 @@
-"""How many results are fetched at the same time. Pure.
+"""Decides how many results are fetched at the same time. Pure.
 
 A request that is answered after 0.8 seconds lets one thread fetch 1.25 results a second, whatever
 rate is allowed. So as many fetch as it takes to reach that rate (Little's law), as long as their
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Final
 
 FEWEST_PLACES: Final = 4
-"""So many fetch, however fast the API answers and however long its pages are."""
+"""Places that are there however fast the API answers and however long its pages are."""
 MAX_BYTES: Final = 24 * 1024 * 1024
 """Most that all places may hold together, in bytes."""
 PLACE_BYTES: Final = 768 * 1024
-"""What a place holds beside its page: a thread, a connection, parts of answers."""
+"""Memory of a place beside its page, in bytes: a thread, a connection, parts of answers."""
 HELD_OF_PAGE: Final = 5
-"""How often a place holds its page, as measured: as it came, as rows, as blocks, and freed."""
+"""Times that a place holds its page, as measured: as it came, as rows, as blocks, and freed."""
 MOST_PLACES: Final = MAX_BYTES // PLACE_BYTES
 OF_NEWEST: Final = 0.2
-"""How much the newest latency counts."""
+"""Weight of the newest latency."""
 OF_LONGEST: Final = 0.95
-"""How much the longest page of before counts with each result that has shorter ones."""
+"""Weight of the longest page of before, with each result that has shorter ones."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""How far a run is, and how long it takes yet, by what has finished."""
+"""Tells the progress of a run, and the time left by what has finished."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HOUR: Final = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportProgress:
-    """How far one report is.
+    """The progress of one report.
 
     Attributes:
         name: of the report.
@@ -30,7 +30,7 @@ class ReportProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         reports: in the order of emission.

@@ -68,4 +68,4 @@ class Shard:
 
 
 WHOLE: Final = Shard(number=1, count=1)
-"""What a run is that nobody shares with."""
+"""The shard of a run that nobody shares with."""

@@ -1,4 +1,4 @@
-"""What a run leaves to be read: a JSON for alerts and one page for people, where that is asked for.
+"""Leaves a run to be read, where that is asked for: a JSON for alerts and one page for people.
 
 ```
 watch      sees how a run ends

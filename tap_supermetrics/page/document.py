@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.page.told import Failure, ReportPart, RunTold
 
 MAX_EXAMPLES: Final = 50
-"""So many accounts are named below each cause."""
+"""Most accounts that are named below each cause."""
 _OF_A_RUN: Final = (
     *("run_id", "tap_version", "started_at", "seconds", "exit_code", "message", "requests"),
     *("queries", "queries_done", "queries_failed", "reports_failed", "days_not_asked", "rows"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_KEPT: Final = 90
-"""So many runs are kept, the newest ones."""
+"""Most runs that are kept, the newest ones."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 """A longer file was not written by the tap."""
 _NAME: Final = re.compile(r"run-\d{8}T\d{6}Z-[0-9a-f]{8}\.json")

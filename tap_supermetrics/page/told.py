@@ -1,4 +1,4 @@
-"""What the JSON of a run holds. docs/page.md tells its readers; a name, once there, stays."""
+"""Holds the JSON of a run. docs/page.md tells its readers; a name, once there, stays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AccountCalendar(msgspec.Struct, kw_only=True):
 
 
 class ReportPart(msgspec.Struct, kw_only=True):
-    """What a run did for one report, and the days of the report after it.
+    """One report in a run: its queries and rows, and its days afterwards.
 
     Attributes:
         note: why there are no days; empty where there are.
@@ -73,7 +73,7 @@ class Failure(msgspec.Struct, kw_only=True):
 
 
 class RunHead(msgspec.Struct, kw_only=True):
-    """How a run went, without what it did for each report.
+    """The outcome of a run, without its reports.
 
     Attributes:
         exit_code: as the process ended.

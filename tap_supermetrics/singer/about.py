@@ -1,4 +1,4 @@
-"""What `--about` tells of an entry of `queries`, of which the SDK shows the name only."""
+"""Tells by `--about` of an entry of `queries`, of which the SDK shows the name only."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DRAW_EVERY_S: Final = 0.25
 LINES_LEFT: Final = 4
-"""So many lines of the terminal are left to the log."""
+"""Lines of the terminal that are left to the log."""
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""What a run found on each day: rows, none, estimates, or a failure. A letter for each day."""
+"""Notes a letter for each day of a run: rows, none, estimates, or a failure."""
 
 from __future__ import annotations
 

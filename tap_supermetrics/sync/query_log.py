@@ -69,7 +69,7 @@ SCHEMA: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Submission:
-    """How a query was submitted last, and how often by this run."""
+    """The last submission of a query, and the number of all by this run."""
 
     batch_id: str | None = None
     submitted_at: datetime | None = None

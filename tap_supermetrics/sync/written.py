@@ -33,7 +33,7 @@ FileT_co = TypeVar("FileT_co", bound=File, covariant=True)
 
 
 class Files(Protocol[FileT_co]):
-    """What puts records into files."""
+    """A writer of records to files."""
 
     @property
     def is_holding(self) -> bool:
