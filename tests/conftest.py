@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-# Processes write through a buffer, as with users, whatever is set where the tests run.
-os.environ.pop("PYTHONUNBUFFERED", None)
+# Processes write through a buffer and are compiled once, as with users, whatever is set here.
+for name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
+    os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
