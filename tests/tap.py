@@ -126,7 +126,7 @@ def sync(
 
 
 def days_covered(bookmark: Mapping[str, Any]) -> dict[str, list[list[str]]]:
-    """The covered days by account, as README explains a bookmark."""
+    """The covered days by account, as docs/state.md explains a bookmark."""
     return {
         each["context"]["account_id"]: each.get("covered")
         or [[bookmark["covered_from"], each["replication_key_value"]]]

@@ -57,11 +57,7 @@ def run_command(
     if name == "emulator":
         code: int = command.run(arguments)
         return code
-    parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
-    command.add_arguments(parser)
-    if name not in WITHOUT_SETTINGS:
-        _add_common(parser)
-    args = parser.parse_args(arguments)
+    args = parser_of(name).parse_args(arguments)
     given: Any = connect
     if name not in WITHOUT_SETTINGS:
         given = connect(args.config, needs_reports=name not in LOOKUPS)
@@ -74,6 +70,16 @@ def run_command(
         discard_output()
         return 0
     return code
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """Return what reads the arguments of a command other than `emulator`, which has its own."""
+    command = module_of(name)
+    parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
+    command.add_arguments(parser)
+    if name not in WITHOUT_SETTINGS:
+        _add_common(parser)
+    return parser
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

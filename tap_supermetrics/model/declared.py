@@ -5,7 +5,7 @@ page_size: int = setting(kinds.whole(1, 100_000), "Rows fetched by one request."
 ```
 
 Name, kind, default and description stand there and nowhere else. The configuration is read by
-them, and JSON Schema, `meltano.yml` and the tables of the README are made from them.
+them, and JSON Schema, `meltano.yml` and the tables of docs/settings.md are made from them.
 """
 
 from __future__ import annotations

@@ -272,7 +272,7 @@ class _Reader:
                 f"not the state of this report; {remove}"
             )
         if raw and not raw.keys() & _KEYS:
-            self.refuse("", f'keys as in README, "State" (or {remove})', raw)
+            self.refuse("", f"keys as in docs/state.md (or {remove})", raw)
 
     def read(
         self, raw: Mapping[str, Any], key: str, parse: Callable[[Any], T], expected: str, default: D

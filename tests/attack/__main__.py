@@ -3,8 +3,8 @@
     python -m tests.attack                         all of it, about half an hour
     python -m tests.attack --soak 2000 --every 25  a glance, a few minutes
 
-The table goes to stdout, and into README.md between the lines `<!-- attack: begin -->` and
-`<!-- attack: end -->` when `--readme` is given.
+The table goes to stdout, and into docs/performance.md between the lines `<!-- attack: begin -->` and
+`<!-- attack: end -->` when `--write` is given.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.attack.soak import Soak
 
 HERE: Final = Path(__file__).parent
-README: Final = HERE.parent.parent / "README.md"
+PAGE: Final = HERE.parent.parent / "docs" / "performance.md"
 BEGIN: Final = "<!-- attack: begin -->\n"
 END: Final = "<!-- attack: end -->\n"
 TRIED: Final = {
@@ -71,7 +71,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--every", type=int, default=1, help="kill after every Nth message")
     parser.add_argument("--random", type=int, default=40, help="so many random kills of each kind")
     parser.add_argument("--soak", type=int, default=100_000, help="queries of the longest backfill")
-    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
+    parser.add_argument(
+        "--write", action="store_true", help="write the table into docs/performance.md"
+    )
     asked = parser.parse_args(arguments)
 
     counting = Counting()
@@ -92,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     for fault in _faults(findings, seen):
         _say(fault)
-    if asked.readme:
+    if asked.write:
         _write(lines)
     return int(bool(counting.failed) or any(_faults(findings, seen)))
 
@@ -148,12 +150,12 @@ def _faults(findings: Sequence[Finding], seen: Soak) -> Iterable[str]:
 
 
 def _write(lines: Sequence[str]) -> None:
-    text = README.read_text()
+    text = PAGE.read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise SystemExit(f"README.md: expected the lines {BEGIN.strip()} and {END.strip()}")
-    README.write_text(f"{before}{BEGIN}" + "".join(f"{line}\n" for line in lines) + f"{END}{after}")
+        raise SystemExit(f"{PAGE.name}: expected the lines {BEGIN.strip()} and {END.strip()}")
+    PAGE.write_text(f"{before}{BEGIN}" + "".join(f"{line}\n" for line in lines) + f"{END}{after}")
 
 
 if __name__ == "__main__":

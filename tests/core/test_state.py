@@ -194,7 +194,7 @@ def test_accounts_that_all_items_of_a_query_batch_share_are_written_once() -> No
 def test_the_state_of_another_tool_is_told() -> None:
     _, mistakes = read({"Date": "2024-01-05"})
     (mistake,) = mistakes
-    assert mistake.startswith("state.bookmarks.ads: expected keys as in README")
+    assert mistake.startswith("state.bookmarks.ads: expected keys as in docs/state.md")
     assert "remove bookmarks.ads from the state" in mistake
     assert mistake.endswith('got {"Date": "2024-01-05"}')
     assert read({})[1] == []

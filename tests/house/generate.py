@@ -1,4 +1,4 @@
-"""Writes declared settings and commands into README.md, meltano.yml and the plugin definitions.
+"""Writes declared settings and commands into docs/settings.md, meltano.yml and the plugin definitions.
 
 `python -m tests.house.generate` renews what stands between the markers `settings: begin` and
 `settings: end` of each file, and so for `commands`, and then the definition for the Hub, which is
@@ -37,7 +37,7 @@ _YAML_WIDTH: Final = 88
 _ABBREVIATIONS: Final = {"api": "API", "url": "URL"}
 
 
-def readme_tables() -> str:
+def settings_tables() -> str:
     """The settings as tables, in Markdown."""
     parts = {
         "At the top level only:": OF_THE_TAP,
@@ -118,7 +118,7 @@ def meltano_commands() -> str:
 
 
 FILES: Final[Mapping[str, Callable[[], str]]] = {
-    "README.md": readme_tables,
+    "docs/settings.md": settings_tables,
     "meltano.yml": meltano_settings,
     "tap_supermetrics/meltano-plugin.yml": meltano_settings,
 }

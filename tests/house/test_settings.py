@@ -53,8 +53,8 @@ def test_a_stale_block_is_told_with_the_file_and_the_command(
 
 
 def test_a_file_without_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"README\.md: .* found 0"):
-        generate.renewed("README.md", "# Settings\n", "- name: x\n")
+    with pytest.raises(ValueError, match=r"settings\.md: .* found 0"):
+        generate.renewed("settings.md", "# Settings\n", "- name: x\n")
 
 
 def test_only_what_stands_between_the_markers_is_renewed() -> None:
@@ -124,11 +124,15 @@ def test_about_tells_what_an_entry_of_queries_holds(output: str) -> None:
     assert all(each.name in told.splitlines()[-1] for each in OVERRIDABLE)
 
 
-def test_the_readme_tells_of_every_setting() -> None:
-    readme = (generate.PROJECT / "README.md").read_text(encoding="utf-8")
+def test_the_page_tells_of_every_setting() -> None:
+    page = (generate.PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
+    first, _, generated = page.partition("## All settings")
 
+    named = re.findall(r"^\| `(\w+)` \|", first, re.MULTILINE)
+    assert len(named) == 8
+    assert set(named) <= {each.name for each in (*TOP_LEVEL, *ONLY_IN_REPORT)}
     for each in (*TOP_LEVEL, *ONLY_IN_REPORT):
-        assert readme.count(f"\n| `{each.name}` | ") == 1
+        assert generated.count(f"\n| `{each.name}` | ") == 1
 
 
 def test_meltano_has_no_reason_to_write_its_file_anew() -> None:

@@ -123,7 +123,9 @@ def test_the_spellings_of_the_api_are_in_three_modules() -> None:
 def declared_requirements() -> list[Requirement]:
     """Everything that pyproject.toml asks for, at run time and for development."""
     text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
-    lists = re.findall(r"^(?:dependencies|demo|dev) = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)
+    lists = re.findall(
+        r"^(?:dependencies|demo|docs|dev) = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL
+    )
     lines = [line for each in lists for line in each.splitlines() if "include-group" not in line]
     return [Requirement(each) for line in lines for each in re.findall(r'"([^"]+)"', line)]
 

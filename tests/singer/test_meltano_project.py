@@ -88,7 +88,8 @@ def test_the_readmes_reports_can_be_pasted_at_the_end_of_what_meltano_adds(tmp_p
 
     (added,) = yaml.safe_load(file.read_text())["plugins"]["extractors"]
     settings = Settings.from_config({**added["config"], "api_key": "a_key"})
-    assert [report.name for report in settings.reports] == ["google_ads", "facebook_ads"]
+    assert settings.query_log
+    assert [report.name for report in settings.reports] == ["google_ads", "facebook_ads", "ga4"]
 
 
 def by_name(plugin: Mapping[str, Any]) -> Mapping[str, Any]:
