@@ -94,7 +94,7 @@ class ReportStream(Stream):
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
         """Give every record; the run begins with the first stream that is asked."""
-        return self._invocation.started_run().records(self.name) if self.is_wanted else ()
+        return self._invocation.started_run().emission.records(self.name) if self.is_wanted else ()
 
     def _sync_batches(self, batch_config: BatchConfig, context: Context | None = None) -> None:
         """Write BATCH messages: by lines where that is the same, else as the SDK does."""
@@ -113,12 +113,12 @@ class ReportStream(Stream):
         self, batch_config: BatchConfig, context: Context | None = None
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
         """Write records to files; the SDK then writes the state, after each of its messages."""
-        self._invocation.started_run().writes_state = False
+        self._invocation.started_run().bookmarks.writes_state = False
         return super().get_batches(batch_config, context)
 
     def _write_state_message(self) -> None:
         """Leave it to the run, which knows what a STATE message costs, but where files are made."""
-        if not self._invocation.started_run().writes_state:
+        if not self._invocation.started_run().bookmarks.writes_state:
             self._invocation.write_query_log()
             super()._write_state_message()
 
@@ -183,7 +183,7 @@ class ReportStream(Stream):
         """Do what the SDK's `_sync_records` does, with many records at a time."""
         run, writer = self._invocation.started_run(), self._invocation.message_writer
         with self._counting() as counter:
-            for lines in run.lines(self.name, self._line_format(is_bare=False)):
+            for lines in run.emission.lines(self.name, self._line_format(is_bare=False)):
                 writer.write_lines(lines.data)
                 self.state_manager.is_flushed = False
                 counter.increment(lines.count)
@@ -202,7 +202,7 @@ class ReportStream(Stream):
         start = f"{storage.prefix or ''}{self.tap_name}--{self.name}"
         files = BatchFiles(folder, (start, suffix), pack, batch_config.batch_size, writer)
         with files, self.get_batch_counter() as batches, self._counting() as counter:
-            for file in run.files(self.name, self._line_format(is_bare=True), files):
+            for file in run.emission.files(self.name, self._line_format(is_bare=True), files):
                 self._write_batch_message(encoding=encoding, manifest=[file.url])
                 batches.increment()
                 counter.increment(file.count)

@@ -227,7 +227,7 @@ class TapSupermetrics(Tap):
             # A test loads no whole day, so its state must not say so.
             bookmarks = {} if self.is_test else self.state.setdefault("bookmarks", {})
             self._run = Run(self.settings, self.client, self.lookups, bookmarks, self._write_state)
-            self._run.query_log = self._new_query_log(self._run.run_id)
+            self._run.books.query_log = self._new_query_log(self._run.run_id)
             atexit.register(self.close)  # for `--test` and for whoever embeds the tap
         if not self._run.has_started:
             selected = [
@@ -273,8 +273,8 @@ class TapSupermetrics(Tap):
 
     def write_query_log(self) -> None:
         """Write what the query log has to say before the next STATE message."""
-        if self._run and self._run.query_log:
-            records = self._run.query_log.take()
+        if self._run and self._run.books.query_log:
+            records = self._run.books.query_log.take()
             for stream in self._log_streams():
                 stream.write(records)
 
@@ -324,7 +324,7 @@ class TapSupermetrics(Tap):
         if self._run and self._run.has_started:
             self._run.halt()
             if not self.message_writer.is_torn:
-                self._run.checkpoint()
+                self._run.bookmarks.checkpoint()
 
     def close(self) -> None:
         """Cancel the query batches that still run."""

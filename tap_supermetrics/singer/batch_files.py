@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.records.encode import Lines
     from tap_supermetrics.singer.writer import MessageWriter
-    from tap_supermetrics.sync.written import Written
+    from tap_supermetrics.sync.emission import Written
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Most bytes of lines in a file, whatever `batch_size` says: targets read it whole into memory."""

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken
+from tap_supermetrics.sync.submitted import Submitted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tap_supermetrics.extraction.results import Note
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.sync.preparation import Preparation
 
 BYTES_PER_QUERY: Final = 1_800
 """What the state may cost of stdout for each query that is submitted."""
@@ -65,3 +68,68 @@ class Checkpoints:
         self._budget -= self._cost
         self._emitted = 0
         self._has_news = False
+
+
+class Bookmarks:
+    """Singer's bookmarks of one run: brought up to date, and written when that is worth it.
+
+    Args:
+        prepared: the reports, with their states.
+        bookmarks: by stream; kept up to date.
+        write_state: writes a STATE message with these bookmarks.
+
+    Attributes:
+        writes_state: whether the run writes STATE messages; False where somebody else does.
+    """
+
+    def __init__(
+        self,
+        prepared: Preparation,
+        bookmarks: dict[str, Any],
+        write_state: Callable[[], None],
+    ) -> None:
+        self._prepared = prepared
+        self._bookmarks = bookmarks
+        self._write_state = write_state
+        self._submitted = Submitted()
+        self._checkpoints = Checkpoints()
+        self._ended: set[str] = set()
+        self.writes_state = True
+
+    def submitted(self, note: Note) -> None:
+        """Take in what the API has taken."""
+        self._checkpoints.submitted(note, is_news=self._submitted.note(note))
+
+    def emitted(self, query: Query) -> None:
+        """Forget what the API holds for a query: nobody will ask for it."""
+        self._submitted.emitted(query)
+
+    def progressed(self) -> None:
+        """Count a query that was emitted, and write the state when it is worth it."""
+        self._checkpoints.progressed()
+        self.save_when_due()
+
+    def report_ended(self, name: str) -> None:
+        """Write the state at the end of a report, where the budget allows it, and of the last."""
+        self._ended.add(name)
+        is_last = self._ended >= self._prepared.known.keys()
+        if self._checkpoints.is_affordable or is_last:
+            self.checkpoint()
+
+    def save_when_due(self) -> None:
+        """Write the state when it is worth it."""
+        # Who writes it does so unasked, from what it finds in the bookmarks.
+        if self._checkpoints.is_due or not self.writes_state:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Bring the bookmarks up to date, and write them unless somebody else does."""
+        for name, known in self._prepared.known.items():
+            if name in self._prepared.planned:
+                known.state.batches = self._submitted.batches_of(name)
+                has_queries = self._submitted.has_one_by_one(name)
+                known.state.async_run = self._prepared.async_run if has_queries else None
+            self._bookmarks[name] = known.state.to_json()
+        self._checkpoints.written(self._bookmarks)
+        if self.writes_state:
+            self._write_state()

@@ -167,7 +167,7 @@ def _run(
         run.start(names)
         for report in settings.reports:
             table = done.rows.setdefault(report.name, {})
-            for record in run.records(report.name):
+            for record in run.emission.records(report.name):
                 done.written += 1
                 cells = [record["_sm_account_id"], *(record[name] for name in report.fields[:-1])]
                 key = tuple(map(str, cells))
@@ -177,7 +177,7 @@ def _run(
     except TapError:
         if run.has_started:
             run.halt()
-            run.checkpoint()
+            run.bookmarks.checkpoint()
         raise
     finally:
         run.close()

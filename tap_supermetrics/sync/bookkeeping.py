@@ -1,0 +1,112 @@
+"""What became of each query, told to the state, the summary and the query log."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay
+
+if TYPE_CHECKING:
+    from tap_supermetrics.extraction.results import Left, Note, Result
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.sync.checkpoints import Bookmarks
+    from tap_supermetrics.sync.preparation import Preparation
+    from tap_supermetrics.sync.query_log import QueryLog
+    from tap_supermetrics.sync.report_sync import PlannedReport
+    from tap_supermetrics.sync.summary import Summary
+
+logger = logging.getLogger(__name__)
+
+
+class Bookkeeping:
+    """Notes what became of each query, wherever somebody will look for it.
+
+    Args:
+        prepared: the reports, with their states.
+        summary: what was done and what was lost.
+        bookmarks: writes the state when it is worth it.
+
+    Attributes:
+        query_log: is told of every query; None where nobody wants to know.
+        stopped_by: the first error with which the API refused everything; None without one.
+    """
+
+    def __init__(self, prepared: Preparation, summary: Summary, bookmarks: Bookmarks) -> None:
+        self._prepared = prepared
+        self._summary = summary
+        self._bookmarks = bookmarks
+        self._doubted: dict[Query, ApiError] = {}
+        self.query_log: QueryLog | None = None
+        self.stopped_by: ApiError | None = None
+
+    def committed(self, planned: PlannedReport, result: Result) -> None:
+        """Count the days of a result as done: all of its records are with the target."""
+        whole = planned.commit(result)
+        if self.query_log:
+            self.query_log.succeeded(result, whole)
+        if doubt := self._doubted.get(result.query):
+            self._read_again(planned, Failed(query=result.query, error=doubt))
+        self._summary.done(result, result.row_count)
+        self._bookmarks.emitted(result.query)
+        self._bookmarks.progressed()
+
+    def failed(self, planned: PlannedReport, failed: Failed) -> None:
+        """Have the days of a query read again by the next run, and say why."""
+        self._read_again(planned, failed)
+        error = failed.error
+        if self._summary.lost(failed):
+            logger.error("%s is lost: %s", failed.query, error)
+        if error.fate is Fate.STOP:
+            self.stopped_by = self.stopped_by or error
+
+    def ended(self, failed: Failed) -> None:
+        """Count a query that failed as emitted."""
+        # With STOP the API may still hold the results, which it refuses until a person has acted.
+        if failed.error.fate is not Fate.STOP:
+            self._bookmarks.emitted(failed.query)
+        self._bookmarks.progressed()
+
+    def left(self, left: Left) -> None:
+        """Note the queries of a report that a stopped run never came to."""
+        self._summary.left(left)
+        if left.error.fate is Fate.STOP:
+            self.stopped_by = self.stopped_by or left.error
+
+    def report_ended(self, name: str) -> None:
+        """Note that the last record of a report was written."""
+        if planned := self._prepared.planned.get(name):
+            self._summary.notes += planned.notes()
+        self._bookmarks.report_ended(name)
+
+    def noted(self, note: Note) -> None:
+        """Learn what the state has to know, and write it when it is worth it."""
+        self.learn(note)
+        self._bookmarks.save_when_due()
+
+    def learn(self, note: Note) -> None:
+        """Learn what the state has to know."""
+        if self.query_log:
+            self.query_log.note(note)
+        if isinstance(note, FirstDay):
+            self._prepared.known[note.report].state.not_before = note.day
+            self._summary.first_days[note.report] = note.day
+        elif isinstance(note, Doubted):
+            self._doubt(note.query)
+        else:
+            self._bookmarks.submitted(note)
+
+    def _doubt(self, query: Query) -> None:
+        """Have the days of a result read again; it may be emitted already, or not yet."""
+        text = "the result lacks a row, if its total is right as later ones are: it is read again"
+        failed = Failed(query=query, error=ApiError("RESULT_INCOMPLETE", text))
+        self._doubted[query] = failed.error
+        self._read_again(self._prepared.planned[query.report], failed)
+        self._summary.lost(failed)
+        logger.error("%s: %s", query, failed.error)
+
+    def _read_again(self, planned: PlannedReport, failed: Failed) -> None:
+        planned.fail(failed)
+        if self.query_log:
+            self.query_log.failed(failed)

@@ -1,0 +1,175 @@
+"""The records of reports, one after the other, and a word at the end of each result.
+
+The one who asks for records writes them, and a day counts as done only when it asks for more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.extraction.results import Failed, Left, Result
+from tap_supermetrics.records.convert import RecordReader
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+
+    from tap_supermetrics.extraction.engine import Engine
+    from tap_supermetrics.extraction.results import Outcome
+    from tap_supermetrics.records.encode import LineFormat, Lines
+    from tap_supermetrics.sync.bookkeeping import Bookkeeping
+    from tap_supermetrics.sync.report_sync import Converter, PlannedReport, T
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A result whose last record was given away, and whose days are not counted as done yet."""
+
+    planned: PlannedReport
+    result: Result
+
+
+class File(Protocol):
+    """A file of records."""
+
+    @property
+    def results(self) -> Sequence[Written]:
+        """Return the results that ended in it."""
+
+
+FileT_co = TypeVar("FileT_co", bound=File, covariant=True)
+
+
+class Files(Protocol[FileT_co]):
+    """A writer of records to files."""
+
+    @property
+    def is_holding(self) -> bool:
+        """Return whether records wait in a file that was not given yet."""
+
+    def add(self, lines: Lines) -> Iterator[FileT_co]:
+        """Take lines; give the files that are whole now."""
+
+    def keep(self, written: Written) -> Iterator[FileT_co]:
+        """Take note that a result ended; give the files that must not wait any longer."""
+
+    def rest(self) -> Iterator[FileT_co]:
+        """Give all that is held."""
+
+
+class Emission:
+    """Makes the records of planned reports from what the engine delivers.
+
+    Args:
+        engine: carries out the plans.
+        planned: the reports that could be planned, by name.
+        books: are told what became of each query.
+        stops_at_failure: whether the first failure ends the run.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        planned: Mapping[str, PlannedReport],
+        books: Bookkeeping,
+        *,
+        stops_at_failure: bool,
+    ) -> None:
+        self._engine = engine
+        self._planned = planned
+        self._books = books
+        self._stops_at_failure = stops_at_failure
+
+    def records(self, name: str) -> Iterator[dict[str, Any]]:
+        """Make the records of a report, query by query in plan order.
+
+        A day counts as done when the next record is asked for after its last one: the one who
+        writes records asks again only after writing.
+        """
+        return self._given(name, RecordReader.all_records)
+
+    def lines(self, name: str, line_format: LineFormat) -> Iterator[Lines]:
+        """Make the same records as lines, many at a time; the same holds for these."""
+        return self._given(name, line_format.lines)
+
+    def files(
+        self, name: str, line_format: LineFormat, files: Files[FileT_co]
+    ) -> Iterator[FileT_co]:
+        """Put the same lines into files; the same holds for these: a day is done with its file."""
+        for each in self._emission(name, line_format.lines):
+            if not isinstance(each, Written):
+                yield from self._committed(files.add(each))
+            elif files.is_holding:
+                yield from self._committed(files.keep(each))
+            else:
+                self._commit(each)
+        yield from self._committed(files.rest())
+        self._books.report_ended(name)
+
+    def _committed(self, files: Iterator[FileT_co]) -> Iterator[FileT_co]:
+        for file in files:
+            yield file
+            for each in file.results:
+                self._commit(each)
+
+    def _given(self, name: str, convert: Converter[T]) -> Iterator[T]:
+        for each in self._emission(name, convert):
+            if isinstance(each, Written):
+                self._commit(each)
+            else:
+                yield each
+        self._books.report_ended(name)
+
+    def _commit(self, written: Written) -> None:
+        self._books.committed(written.planned, written.result)
+
+    def _emission(self, name: str, convert: Converter[T]) -> Iterator[T | Written]:
+        """Make the records of a report, and say so after the last one of each result."""
+        planned = self._planned.get(name)
+        if planned is None:
+            return
+        for delivery in self._engine.deliveries(name):
+            if isinstance(delivery, (Result, Failed, Left)):
+                yield from self._emit(planned, delivery, convert)
+            else:
+                self._books.noted(delivery)
+
+    def _emit(
+        self, planned: PlannedReport, outcome: Outcome, convert: Converter[T]
+    ) -> Iterator[T | Written]:
+        if isinstance(outcome, Left):
+            self._books.left(outcome)
+            return
+        became = outcome
+        if isinstance(outcome, Result):
+            became = yield from self._write(planned, outcome, convert)
+        if isinstance(became, Failed):
+            self._failed(planned, became)
+        self._engine.emitted(outcome, became)
+        if isinstance(became, Result):
+            yield Written(planned, became)
+        else:
+            self._books.ended(became)
+
+    def _write(
+        self, planned: PlannedReport, result: Result, convert: Converter[T]
+    ) -> Generator[T, None, Result | Failed]:
+        """Give the records of a result; return what became of it."""
+        try:
+            for each in planned.emit(result, convert):
+                yield each
+                # A query batch that is taken within a large result is known before its next record.
+                for note in self._engine.notes():
+                    self._books.noted(note)
+        except ApiError as error:
+            return Failed(query=result.query, error=error, is_of_rows=True)
+        finally:
+            result.spool.close()
+        return result
+
+    def _failed(self, planned: PlannedReport, failed: Failed) -> None:
+        self._books.failed(planned, failed)
+        is_failure = failed.was_submitted and not failed.is_excluded
+        if is_failure and self._stops_at_failure:
+            self._engine.stop(failed.error)
