@@ -15,6 +15,7 @@ from tests.tap import Target, config_for, run, sync
 from tests.warehouse.test_views import LOG, Duck, Tables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 PAGE: Final = PROJECT / "docs" / "warehouse.md"
@@ -31,24 +32,21 @@ NIGHTS: Final = (
     ("Night 2", "2024-06-10", "A new day, three days again; 8 June fails."),
     ("Night 2, tried again", "2024-06-10", "8 June fails once more."),
 )
-QUERIES: Final = (
-    (
-        "The view has all rows but the one that is gone at the source",
+_SHOWN: Final = 'SELECT "Date", "Campaignname" FROM'
+_COVERAGE: Final = "calendar_day, day_status, error_code, row_count FROM supermetrics_coverage"
+QUERIES: Final[Mapping[str, Sequence[str]]] = {
+    "The view has all rows but the one that is gone at the source": (
         "SELECT count(*) FROM ads",
         "SELECT count(*) FROM ads_current",
-        'SELECT "Date", "Campaignname" FROM ads EXCEPT '
-        'SELECT "Date", "Campaignname" FROM ads_current',
+        f"{_SHOWN} ads EXCEPT {_SHOWN} ads_current",
     ),
-    (
-        "The coverage: 8 June failed; its rows of the first night stay",
-        "SELECT calendar_day, day_status, error_code, row_count "
-        "FROM supermetrics_coverage ORDER BY calendar_day",
+    "The coverage: 8 June failed; its rows of the first night stay": (
+        f"SELECT {_COVERAGE} ORDER BY calendar_day",
     ),
-    (
-        "The health: what a person should look at",
+    "The health: what a person should look at": (
         "SELECT account_id, issue, detail FROM supermetrics_health ORDER BY 2, 3",
     ),
-)
+}
 
 
 def test_the_page_shows_two_nights_as_they_are(tmp_path: Path) -> None:
@@ -91,7 +89,7 @@ def nights(folder: Path) -> str:
     duck = Duck()
     tables.into(duck, folder)
     duck.rows(views.stdout)
-    for title, *queries in QUERIES:
+    for title, queries in QUERIES.items():
         shown = "\n".join(f"> {each}\n{rows(duck, each)}" for each in queries)
         parts.append(f"**{title}:**\n\n```\n{shown}\n```\n")
     return "\n".join(parts)
