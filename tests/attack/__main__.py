@@ -3,7 +3,7 @@
     python -m tests.attack                         all of it, about half an hour
     python -m tests.attack --soak 2000 --every 25  a glance, a few minutes
 
-The table goes to stdout, and into docs/performance.md between the lines `<!-- attack: begin -->` and
+The table goes to stdout, and into docs/performance.md between `<!-- attack: begin -->` and
 `<!-- attack: end -->` when `--write` is given.
 """
 

@@ -1,4 +1,4 @@
-"""Writes declared settings and commands into docs/settings.md, meltano.yml and the plugin definitions.
+"""Writes declared settings and commands into docs/settings.md and Meltano's definitions.
 
 `python -m tests.house.generate` renews what stands between the markers `settings: begin` and
 `settings: end` of each file, and so for `commands`, and then the definition for the Hub, which is

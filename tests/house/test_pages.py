@@ -140,26 +140,38 @@ def mistake(words: list[str], *, is_whole: bool) -> str | None:
         case ["meltano", "invoke", plugin, *others]:
             name, _, command = plugin.partition(":")
             return mistake([name, *filter(None, [command]), *others], is_whole=is_whole)
-        case ["tap-supermetrics", "emulator", *others]:
-            return unknown_option(OF_THE_EMULATOR, others)
-        case ["tap-supermetrics", command, *others] if command[0].isalpha():
-            return of_a_command(command, others, is_whole=is_whole)
         case ["tap-supermetrics", *others]:
-            params = TapSupermetrics.get_singer_command().params
-            known = {name for each in params for name in each.opts}
-            return wrong_options(others, known | {"--help"})
+            return of_the_tap(others, is_whole=is_whole)
         case ["./dev", command, *others]:
-            text = (PROJECT / "dev").read_text(encoding="utf-8")
-            if not re.search(rf"^    (?:\w+ \| )*{command}(?: \|.*)?\)$", text, re.MULTILINE):
-                return f"no command {command}"
-            module = MODULES_OF_DEV.get(command)
-            return unknown_option(module, others) if module else None
-        case ["python", "-m", "pytest", *paths] | ["pytest", *paths]:
-            files = [each for each in paths if each.startswith("tests/")]
-            return next((each for each in files if not (PROJECT / each).exists()), None)
-        case ["python", "-m", module, *others]:
-            return unknown_option(module, others)
-    return None
+            return of_dev(command, others)
+        case ["python", "-m", *others] | [*others]:
+            return of_python(others)
+
+
+def of_the_tap(words: list[str], *, is_whole: bool) -> str | None:
+    first, *others = words
+    if first == "emulator":
+        return unknown_option(OF_THE_EMULATOR, others)
+    if first[0].isalpha():
+        return of_a_command(first, others, is_whole=is_whole)
+    params = TapSupermetrics.get_singer_command().params
+    return wrong_options(words, {name for each in params for name in each.opts} | {"--help"})
+
+
+def of_dev(command: str, arguments: list[str]) -> str | None:
+    text = (PROJECT / "dev").read_text(encoding="utf-8")
+    if not re.search(rf"^    {command}( \|.*)?\)$", text, re.MULTILINE):
+        return f"no command {command}"
+    module = MODULES_OF_DEV.get(command)
+    return unknown_option(module, arguments) if module else None
+
+
+def of_python(words: list[str]) -> str | None:
+    module, *arguments = words
+    if module != "pytest":
+        return unknown_option(module, arguments)
+    files = [each for each in arguments if each.startswith("tests/")]
+    return next((each for each in files if not (PROJECT / each).exists()), None)
 
 
 def of_a_command(name: str, arguments: list[str], *, is_whole: bool) -> str | None:
