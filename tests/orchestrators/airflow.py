@@ -44,6 +44,8 @@ def two_nights(folder: Path, emulator: Emulator, loader: Path, airflow: Path) ->
         _airflow(airflow, env, "pools", "set", DAG, "2", "two query batches a license")
         # That starts the night that is due.
         _airflow(airflow, env, "dags", "unpause", DAG)
+        # Airflow starts the two in any order; the other may have submitted all of these by then.
+        wait_for("a task", partial(_scripts, "tap-supermetrics-1"))
         wait_for_queries(emulator)
         _kill_task("tap-supermetrics-1")
         killed_after = len(emulator.queries)
@@ -116,9 +118,12 @@ def _knows_dag(airflow: Path, env: Mapping[str, str]) -> bool:
 
 def _wait_for_success(airflow: Path, env: Mapping[str, str], runs: int) -> None:
     def ended() -> bool:
-        found: list[dict[str, Any]] = json.loads(
-            _airflow(airflow, env, "dags", "list-runs", DAG, "--output", "json")
-        )
+        printed = _airflow(airflow, env, "dags", "list-runs", DAG, "--output", "json")
+        # Airflow logs into the same output.
+        start = printed.find("[{")
+        if start < 0:
+            return False
+        found: list[dict[str, Any]] = json.JSONDecoder().raw_decode(printed[start:])[0]
         states = [each["state"] for each in found]
         assert "failed" not in states, found
         return states == ["success"] * runs
@@ -129,11 +134,7 @@ def _wait_for_success(airflow: Path, env: Mapping[str, str], runs: int) -> None:
 def _kill_task(extractor: str) -> None:
     """Kill the process of a task, and what it started, with SIGKILL."""
     parents = _commands()
-    (script,) = [
-        number
-        for number, (_, command) in parents.items()
-        if "meltano_run.py" in command and extractor in command
-    ]
+    (script,) = _scripts(extractor)
     doomed = [parents[script][0], script]
     for number in sorted(parents):
         if parents[number][0] in doomed[1:]:
@@ -141,6 +142,15 @@ def _kill_task(extractor: str) -> None:
     for number in doomed:
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGKILL)
+
+
+def _scripts(extractor: str) -> list[int]:
+    """Return the processes of `meltano_run.py` for an extractor."""
+    return [
+        number
+        for number, (_, command) in _commands().items()
+        if "meltano_run.py" in command and extractor in command
+    ]
 
 
 def _commands() -> dict[int, tuple[int, str]]:
