@@ -120,7 +120,8 @@ def sync(
     )
     if target:
         target.new_run()
-        for message in done.stdout.splitlines():
+        # Not `splitlines`: a text may hold U+2028.
+        for message in filter(None, done.stdout.split("\n")):
             target.read(message)
     return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -118,9 +118,9 @@ def has_rows(seed: int, account: Account, day: date | None) -> bool:
     )
 
 
-def block_size(axes: Sequence[Axis], account: Account, day: date | None) -> int:
+def block_size(axes: Sequence[Axis], account: Account, day: date | None, asked_on: date) -> int:
     """Return how many rows the block of an account and day has."""
-    return prod(axis.children or len(_active(axis, account, day)) for axis in axes)
+    return prod(axis.children or len(_active(axis, account, day, asked_on)) for axis in axes)
 
 
 def block(  # noqa: PLR0913, PLR0917 - what a block depends on
@@ -149,7 +149,8 @@ def block(  # noqa: PLR0913, PLR0917 - what a block depends on
     made.measures = {name: [totals[name]] for name in totals if name in needed}
     for position, axis in enumerate(axes):
         parent = made.index[axes[position - 1].name] if axis.children else None
-        _divide(made, axis, mixed(key, position), parent)
+        active = tuple(range(axis.children)) or _active(axis, account, day, asked_on)
+        _divide(made, axis, mixed(key, position), parent, active)
     return made
 
 
@@ -185,16 +186,26 @@ def _active_since(axis: Axis, account: Account, latest: date) -> tuple[int, ...]
     return tuple(n for n, member in enumerate(members(axis, account)) if member.since <= latest)
 
 
-def _active(axis: Axis, account: Account, day: date | None) -> tuple[int, ...]:
-    """The members that exist on a day, by position."""
+def _active(axis: Axis, account: Account, day: date | None, asked_on: date) -> tuple[int, ...]:
+    """The members that exist on a day, and did not vanish since, by position."""
     starts = _starts(axis, account)
     started = bisect_right(starts, day) if day else len(starts)
-    return _active_since(axis, account, starts[started - 1]) if started else ()
+    active = _active_since(axis, account, starts[started - 1]) if started else ()
+    if not day or not _some_vanish(axis, account):
+        return active
+    lives = [(n, members(axis, account)[n].vanishes_after) for n in active]
+    return tuple(n for n, days in lives if not days or (asked_on - day).days < days)
 
 
-def _divide(made: Block, axis: Axis, key: int, parents: list[int] | None) -> None:
+@lru_cache(maxsize=1024)
+def _some_vanish(axis: Axis, account: Account) -> bool:
+    return any(member.vanishes_after for member in members(axis, account))
+
+
+def _divide(
+    made: Block, axis: Axis, key: int, parents: list[int] | None, active: tuple[int, ...]
+) -> None:
     """Divide every row among the members of an axis; the parts add up to the row."""
-    active = tuple(range(axis.children)) or _active(axis, made.account, made.day)
     size, rows = len(active), made.size
     for position, (name, column) in enumerate(made.measures.items()):
         jitter = 0 if axis.rotates else mixed(key, position)

@@ -66,11 +66,20 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of an axis: its cells by column name, its weight and its first day."""
+    """A member of an axis.
+
+    Attributes:
+        cells: Its cells by column name.
+        weight: Its part of the measures, against the others'.
+        since: Its first day.
+        vanishes_after: The source takes its rows back when their day is so many days ago; 0 for
+            never. Only for axes without children.
+    """
 
     cells: Mapping[str, Cell]
     weight: int = 10
     since: date = date.min
+    vanishes_after: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

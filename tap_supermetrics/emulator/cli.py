@@ -26,8 +26,9 @@ DEFAULT_FACTOR = 20.0
 _DESCRIPTION = """\
 A local Supermetrics API to develop and test pipelines against, without an account or quota.
 It serves Google Ads (AW), Facebook Ads (FA), Google Analytics 4 (GAWA) and Google Merchant Center
-(GMC) with invented data, and behaves as the real API does: batches, asynchronous queries, limits,
-errors. Time can run faster, and failures can be injected under /emulator/ (GET it for a list).
+(GMC) with invented data, the oddest names and values (ODD) to try a loader with, and behaves as the
+real API does: batches, asynchronous queries, limits, errors. Time can run faster, and failures can
+be injected under /emulator/ (GET it for a list).
 """
 
 _EPILOGUE = """\

@@ -207,7 +207,7 @@ class World:
 
     def direct_size(self, ask: Ask, account: Account, day: date | None) -> int:
         """Return how many rows `direct_rows` gives."""
-        return block_size(axes_of(ask.source, ask.fields), account, day)
+        return block_size(axes_of(ask.source, ask.fields), account, day, ask.asked_on)
 
     def summed_rows(self, ask: Ask) -> list[tuple[Cell, ...]]:
         """The rows of a question whose parts must be summed, filtered or sorted."""

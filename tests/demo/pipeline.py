@@ -13,7 +13,7 @@ from tests.demo import processes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SETTINGS = ("MELTANO_", "TAP_SUPERMETRICS_", "TARGET_JSONL_", "TARGET_POSTGRES_")
+_SETTINGS = ("MELTANO_", "TAP_SUPERMETRICS_", "TARGET_", "PIPELINEWISE_TARGET_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

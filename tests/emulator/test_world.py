@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from tap_supermetrics.emulator import World
+from tap_supermetrics.emulator.sources.odd import TEXTS, VANISHES_AFTER
 from tests.emulator.client import ACCOUNT, EMPTY, GONE, SECOND, SPARSE, UNLICENSED
 
 ASKED_ON = date(2024, 6, 1)
@@ -160,3 +161,17 @@ def test_one_report_has_a_million_rows() -> None:
     day = world.rows("AW", [ACCOUNT], LAST, LAST, fields, ASKED_ON)
     assert len(day) * 366 > 1_000_000
     assert len({(row[1], row[2]) for row in day}) == len(day)
+
+
+def test_a_row_that_vanishes_is_there_until_its_day_is_so_many_days_ago() -> None:
+    def texts(age: int) -> list[object]:
+        asked_on = FIRST + timedelta(days=age)
+        rows = World(seed=1).rows("ODD", ["odd-1"], FIRST, FIRST, ["Date", "any.text"], asked_on)
+        return [row[1] for row in rows]
+
+    assert [*VANISHES_AFTER.values()] == [2, 3]
+    first, second = VANISHES_AFTER
+    assert {first, second} <= {*texts(1)}
+    assert {first, second} & {*texts(2)} == {second}
+    assert {first, second} & {*texts(3)} == set()
+    assert len(texts(1)) == len(texts(3)) + 2 == len(TEXTS)

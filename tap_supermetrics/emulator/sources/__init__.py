@@ -5,6 +5,7 @@ google_ads        AW: campaigns x devices, and search terms, its largest report
 facebook_ads      FA: campaigns > ad sets x platforms, reach, ids with dots
 google_analytics  GAWA: places x channels x devices, durations, languages
 merchant_center   GMC: products, which have no dates
+odd               ODD: the oddest names and values, to try a loader with; rows that vanish
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tap_supermetrics.emulator.sources import (
     google_ads,
     google_analytics,
     merchant_center,
+    odd,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def sources(terms_per_campaign: int) -> Mapping[str, Source]:
                 facebook_ads.source(),
                 google_analytics.source(),
                 merchant_center.source(),
+                odd.source(),
             )
         }
     )
