@@ -3,6 +3,7 @@
 ```
 engine         the only threads: one decides, one submits and polls, a few fetch
 scheduler      what to submit, fetch and deliver next: events in, actions out
+submissions    what is submitted next, and what follows when it is not taken
 outcomes       what becomes of a query: delivered, submitted again, split, failed
 backlog        what waits to be submitted: what failed, then the plans in order
 breakers       which queries would meet a known refusal

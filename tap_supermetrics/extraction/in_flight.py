@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,11 @@ class Adopted:
 
 
 class InFlight:
-    """The work that the API has for this extraction, and the results on their way."""
+    """The work that the API has for this extraction, and the results on their way.
+
+    Attributes:
+        rows: how many rows were fetched, by report.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -58,6 +62,7 @@ class InFlight:
         self.singles: set[Query] = set()
         self.to_fetch: deque[Fetch] = deque()
         self.fetching = 0
+        self.rows: Counter[str] = Counter()
         self._places = FetchPlaces(limits.requests_per_second)
         self.is_submitting = False
 
@@ -106,4 +111,5 @@ class InFlight:
     def fetched(self, result: Result) -> None:
         """Take a result off the way, and learn from it how many can be fetched at the same time."""
         self.fetching -= 1
+        self.rows[result.query.report] += result.row_count
         self._places.learn(result.latency_s, result.page_bytes)

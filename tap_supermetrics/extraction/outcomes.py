@@ -137,16 +137,6 @@ class Outcomes:
         elif rows:
             self.breakers.fitted(query)
 
-    def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
-        """Leave query batches where the error says that there are none; return whether it does."""
-        may_leave = self._limits.by_batch and self._limits.one_by_one and not self.stopped_by
-        if error.reach is not Reach.ENDPOINT or not may_leave:
-            return False
-        if self.backlog.is_by_batch:
-            logger.warning("Query batches are not available, asking query by query: %s", error)
-        self.backlog.leave_batches(queries)
-        return True
-
     def failed(self, query: Query, error: ApiError) -> None:
         """Decide what becomes of a query that failed."""
         if not self.sequence.is_open(query):
