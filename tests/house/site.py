@@ -68,7 +68,17 @@ def copy() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Build the site; return 0 where every link leads somewhere."""
     copy()
-    line = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", *arguments]
+    line = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "-f",
+        "docs/mkdocs.yml",
+        *arguments,
+    ]
     # It tells of nothing but the next version of its own, which does not matter here.
     env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     code = subprocess.run(line, cwd=PROJECT, env=env, check=False).returncode  # noqa: S603 - mkdocs
