@@ -1,0 +1,1 @@
+"""What a release is held to beyond the tests."""
