@@ -448,7 +448,7 @@ def test_a_query_whose_status_fails_does_not_keep_the_others_waiting(
 
     assert done.code == 3
     assert done.days("google_ads") == everything(ADS, first) - {bad}
-    assert time.monotonic() - begin < 45
+    assert time.monotonic() - begin < 240  # and not the 900 s that an ill server is waited for
     others = [each.ended or 0 for each in emulator.queries if each.first != bad[1]]
     assert max(others) - emulator.queries[0].arrived < 20 * emulator.clock.factor
     asked_again = [each for each in emulator.queries if (*each.accounts, each.first) == bad]
