@@ -279,6 +279,7 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     **dict.fromkeys((502, 504, 520, 524), _CUT_OFF),
 }
 """By HTTP status where no code is told. Above 519: Cloudflare, which serves the vendor's hosts."""
+_GONE: Final = frozenset({404, 410})
 _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
 _SERVER: Final = 500
@@ -372,6 +373,11 @@ class ApiError(TapError):
     def reach(self) -> Reach:
         """The queries that would meet this error too."""
         return self.verdict.reach
+
+    @property
+    def is_missing(self) -> bool:
+        """True when what the API made itself is not there, by whatever code it says so."""
+        return self.verdict.is_missing or self.status in _GONE
 
 
 def is_outage(error: ApiError) -> bool:

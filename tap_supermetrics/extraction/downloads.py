@@ -84,13 +84,13 @@ class Downloader:
             try:
                 return self._fetch(query, report, entry)
             except ApiError as error:
-                if not error.verdict.is_missing or self.vain_looks >= MAX_VAIN_LOOKS:
+                if not error.is_missing or self.vain_looks >= MAX_VAIN_LOOKS:
                     raise
             time.sleep(wait_s)
         try:
             return self._fetch(query, report, entry)
         except ApiError as error:
-            self.vain_looks += error.verdict.is_missing
+            self.vain_looks += error.is_missing
             raise
 
     def _fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
