@@ -190,7 +190,13 @@ VERDICTS: Final[dict[str, Verdict]] = {
         "check `api_url`; where a proxy of your own stands between, name its certificates in the "
         "environment variable REQUESTS_CA_BUNDLE",
     ),
-    "ANSWER_INVALID": Verdict(RETRY, SERVICE, "check `api_url`; " + _LATER, may_have_run=True),
+    "ANSWER_INVALID": Verdict(
+        RETRY,
+        SERVICE,
+        "check `api_url`, and what stands between, such as a proxy; " + _LATER,
+        may_have_run=True,
+        max_submissions=1,  # It says nothing of the query, which is paid.
+    ),
     "ANSWER_UNREADABLE": Verdict(
         LOSE,
         QUERY,
@@ -263,7 +269,12 @@ _BY_FAMILY: Final[dict[str, Verdict]] = {
 """By how an unknown code begins."""
 _BY_FAMILY_REFUSED: Final[dict[str, Verdict]] = {
     "DATA_SOURCE_": _NO_SOURCE,
-    **dict.fromkeys(("FIELD", "FILTER_", "SETTING_", "ORDER_", "COMPARE_"), _NO_REPORT),
+    "DATE_RANGE_": Verdict(LOSE, REPORT, "check the report's `date_range_type`"),
+    "FIELD": Verdict(LOSE, REPORT, "check the report's `fields`"),
+    "FILTER_": Verdict(LOSE, REPORT, "check the report's `filter`"),
+    "ORDER_": Verdict(LOSE, REPORT, "check the report's `order_rows`"),
+    "SEGMENT": Verdict(LOSE, REPORT, "check the report's `ds_segments`"),
+    **dict.fromkeys(("SETTING_", "COMPARE_"), _NO_REPORT),
 }
 """By how an unknown code begins, unless its status says that the server is ill."""
 _KEY_REFUSED: Final = Verdict(STOP, SERVICE, _CHECK_KEY)

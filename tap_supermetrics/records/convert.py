@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from tap_supermetrics.api import lenient
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Row
 from tap_supermetrics.dates import parse_date
@@ -148,6 +149,8 @@ class Mismatches:
 
 
 _ROWS: Final = msgspec.json.Decoder(list[Row])
+_TOO_LARGE: Final = "Number out of range"
+"""What msgspec says of 1e999; it spoils no more than its own cell."""
 
 
 def rows_of(block: bytes) -> list[Row]:
@@ -157,10 +160,19 @@ def rows_of(block: bytes) -> list[Row]:
         ApiError: RESULT_MISMATCH when a row is no array of plain values.
     """
     try:
-        return _ROWS.decode(block)
+        return _strict_rows(block)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"expected rows of texts, numbers, booleans and nulls ({error})"
         raise ApiError("RESULT_MISMATCH", message) from None
+
+
+def _strict_rows(block: bytes) -> list[Row]:
+    try:
+        return _ROWS.decode(block)
+    except msgspec.ValidationError as error:
+        if _TOO_LARGE not in str(error):
+            raise
+    return msgspec.convert(lenient.values_of(block), list[Row])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

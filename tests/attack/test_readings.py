@@ -212,10 +212,15 @@ def test_what_is_not_there_yet_is_not_paid_again(
     ("path", "mode"),
     [("query/batch/.*/status", "batch"), ("query/results", "batch"), ("query/status", "async")],
 )
-@pytest.mark.parametrize(("status", "code"), [(404, "NOT_FOUND"), (404, "GONE_FOR_NOW"), (410, "")])
+@pytest.mark.parametrize("said", [(404, "NOT_FOUND"), (404, "GONE_FOR_NOW"), (410, "")])
 def test_what_we_started_is_looked_for_by_whatever_code_it_is_not_found(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, path: str, mode: str, status: int, code: str
-) -> None:  # fmt: skip
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    mode: str,
+    said: tuple[int, str],
+) -> None:
+    status, code = said
     monkeypatch.setattr(polling, "YOUNG_S", 30.0)
     emulator.inject(Fault(effect="error", method="GET", path=path, status=status, code=code))
     done = load(emulator, mode=mode)
