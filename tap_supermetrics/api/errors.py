@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import KW_ONLY, dataclass
-from datetime import date, timedelta
 from enum import Enum
 from typing import Final
 
-from tap_supermetrics.dates import parse_date
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
 from tap_supermetrics.redaction import readable
 
@@ -407,23 +405,3 @@ def may_be_too_large(error: ApiError) -> bool:
     A query for two years failed with a plain 500 where pieces of 90 days worked (observed).
     """
     return not error.verdict.has_reason
-
-
-def first_day_given(error: ApiError, refused: date, last: date = date.max) -> date:
-    """Return the first day that the API may give, after it refused one day as too far back.
-
-    Args:
-        error: the refusal; its text has been seen to name the earliest day, and may name others.
-        refused: the refused day.
-        last: the last day that is wanted; a later one is another, such as the end of a license.
-    """
-    words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
-    later = (day for word in words if (day := _day(word)) and refused < day <= last)
-    return min(later, default=refused + timedelta(days=1))
-
-
-def _day(word: str) -> date | None:
-    try:
-        return parse_date(word)
-    except ValueError:
-        return None

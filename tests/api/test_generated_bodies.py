@@ -18,7 +18,7 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
 from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.api.transport import Transport
-from tap_supermetrics.records.convert import rows_of
+from tap_supermetrics.records.rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
