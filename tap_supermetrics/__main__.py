@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -16,7 +17,13 @@ from typing import IO, TYPE_CHECKING, Any
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.singer.inputs import read_catalog, read_config, read_json, unwrapped
+from tap_supermetrics.singer.inputs import (
+    check_log_level,
+    read_catalog,
+    read_config,
+    read_json,
+    unwrapped,
+)
 from tap_supermetrics.singer.writer import end_output
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
@@ -113,6 +120,7 @@ def _run_to_its_end(arguments: Sequence[str]) -> None:
     try:
         if arguments and not arguments[0].startswith("-"):
             sys.exit(_run_command(arguments[0], arguments[1:]))
+        check_log_level(os.environ)
         TapSupermetrics.cli()
     finally:
         end_output()

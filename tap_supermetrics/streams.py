@@ -25,13 +25,13 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.periods import doubts_of_window
-from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types
+from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types, limits
 from tap_supermetrics.singer.inputs import in_one_line
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
 from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from singer_sdk import Tap, singerlib
@@ -278,12 +278,30 @@ class ReportStream(Stream):
         if mask.get((), True):
             given = entry.schema.to_dict().get("properties") or {}
             types = catalog_types(given, own, self._fixed, f"--catalog: {self.name}")
+            self._warn_of_columns(given, own)
         if types.as_text:
             pinned = {**self.report.types, **dict.fromkeys(types.as_text, TEXT)}
             # A default key must stay what it is, whatever becomes a text.
             key = tuple(self.primary_keys)
             self.report = replace(self.report, types=pinned, key_properties=key)
         return list(types.mistakes)
+
+    def _warn_of_columns(self, given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+        for name, words in limits(given, own).items():
+            logger.warning(
+                "--catalog: %s: %s: values are written as they are, whatever %s says; a loader may "
+                "refuse them",
+                self.name,
+                name,
+                ", ".join(words),
+            )
+        if unknown := [name for name in given if name not in self.schema["properties"]]:
+            logger.warning(
+                "--catalog: %s: the report has no field for %s: the column stays empty; add it to "
+                "`fields`, or take it out of the catalog",
+                self.name,
+                ", ".join(unknown),
+            )
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:

@@ -25,6 +25,7 @@ from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.inputs import (
+    NOTHING_SELECTED,
     changed_key,
     from_environment,
     in_one_line,
@@ -33,6 +34,7 @@ from tap_supermetrics.singer.inputs import (
     read_catalog,
     read_config,
     read_json,
+    unclaimed,
 )
 from tap_supermetrics.singer.watching import nothing, watched
 from tap_supermetrics.singer.writer import MessageWriter
@@ -189,6 +191,8 @@ class TapSupermetrics(Tap):
         names = [report.name for report in self.settings.reports]
         last_day = utc_now().date() + timedelta(days=1)
         check_state(self._given_state, names, last_day, self.settings.shard)
+        for told in unclaimed(self._given_state, names):
+            logger.warning("%s", told)
         streams = self.streams
         try:
             super().setup_mapper()
@@ -291,9 +295,7 @@ class TapSupermetrics(Tap):
             InterruptedRun: a signal asked the run to end; the state was written.
         """
         if not any(stream.selected for stream in self.streams.values()):
-            logger.warning(
-                "No stream is selected, so nothing is loaded: check --catalog, or run without it"
-            )
+            raise SettingsError([NOTHING_SELECTED])
         try:
             self._sync_selected()
             self._end_watch()

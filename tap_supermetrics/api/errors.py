@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import KW_ONLY, dataclass
-from datetime import date, timedelta
 from enum import Enum
 from typing import Final
 
-from tap_supermetrics.dates import parse_date
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
 from tap_supermetrics.redaction import readable
 
@@ -190,7 +188,13 @@ VERDICTS: Final[dict[str, Verdict]] = {
         "check `api_url`; where a proxy of your own stands between, name its certificates in the "
         "environment variable REQUESTS_CA_BUNDLE",
     ),
-    "ANSWER_INVALID": Verdict(RETRY, SERVICE, "check `api_url`; " + _LATER, may_have_run=True),
+    "ANSWER_INVALID": Verdict(
+        RETRY,
+        SERVICE,
+        "check `api_url`, and what stands between, such as a proxy; " + _LATER,
+        may_have_run=True,
+        max_submissions=1,  # It says nothing of the query, which is paid.
+    ),
     "ANSWER_UNREADABLE": Verdict(
         LOSE,
         QUERY,
@@ -263,7 +267,12 @@ _BY_FAMILY: Final[dict[str, Verdict]] = {
 """By how an unknown code begins."""
 _BY_FAMILY_REFUSED: Final[dict[str, Verdict]] = {
     "DATA_SOURCE_": _NO_SOURCE,
-    **dict.fromkeys(("FIELD", "FILTER_", "SETTING_", "ORDER_", "COMPARE_"), _NO_REPORT),
+    "DATE_RANGE_": Verdict(LOSE, REPORT, "check the report's `date_range_type`"),
+    "FIELD": Verdict(LOSE, REPORT, "check the report's `fields`"),
+    "FILTER_": Verdict(LOSE, REPORT, "check the report's `filter`"),
+    "ORDER_": Verdict(LOSE, REPORT, "check the report's `order_rows`"),
+    "SEGMENT": Verdict(LOSE, REPORT, "check the report's `ds_segments`"),
+    **dict.fromkeys(("SETTING_", "COMPARE_"), _NO_REPORT),
 }
 """By how an unknown code begins, unless its status says that the server is ill."""
 _KEY_REFUSED: Final = Verdict(STOP, SERVICE, _CHECK_KEY)
@@ -279,6 +288,7 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     **dict.fromkeys((502, 504, 520, 524), _CUT_OFF),
 }
 """By HTTP status where no code is told. Above 519: Cloudflare, which serves the vendor's hosts."""
+_GONE: Final = frozenset({404, 410})
 _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
 _SERVER: Final = 500
@@ -373,6 +383,11 @@ class ApiError(TapError):
         """The queries that would meet this error too."""
         return self.verdict.reach
 
+    @property
+    def is_missing(self) -> bool:
+        """True when what the API made itself is not there, by whatever code it says so."""
+        return self.verdict.is_missing or self.status in _GONE
+
 
 def is_outage(error: ApiError) -> bool:
     """Return whether the service is away just now for whatever is asked, and may be back soon."""
@@ -390,23 +405,3 @@ def may_be_too_large(error: ApiError) -> bool:
     A query for two years failed with a plain 500 where pieces of 90 days worked (observed).
     """
     return not error.verdict.has_reason
-
-
-def first_day_given(error: ApiError, refused: date, last: date = date.max) -> date:
-    """Return the first day that the API may give, after it refused one day as too far back.
-
-    Args:
-        error: the refusal; its text has been seen to name the earliest day, and may name others.
-        refused: the refused day.
-        last: the last day that is wanted; a later one is another, such as the end of a license.
-    """
-    words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
-    later = (day for word in words if (day := _day(word)) and refused < day <= last)
-    return min(later, default=refused + timedelta(days=1))
-
-
-def _day(word: str) -> date | None:
-    try:
-        return parse_date(word)
-    except ValueError:
-        return None

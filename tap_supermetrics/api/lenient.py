@@ -8,12 +8,16 @@ be read makes the tap submit all its queries again. So where the strict reading 
 - half of a pair of surrogates, as cut texts end; a byte that is no UTF-8; control characters;
 - a byte order mark before the answer; blanks and NULs around it;
 - NaN and Infinity: as the texts "NaN" and "Infinity", which fit no number;
+- numbers that no double holds, such as 1e999: as texts, which fit no number either;
+- facts of a result that the tap only tells, in a form that nobody can read: they are left out;
 - errors in the form of RFC 9457 (an older crawl of the vendor's docs), or several of them.
 """
 
 from __future__ import annotations
 
 import codecs
+import json
+import math
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
@@ -31,6 +35,11 @@ MAX_MENDED_BYTES: Final = 16 * 1024 * 1024
 """Largest answer that is mended, which takes about a second for each 10 MiB."""
 MAX_VALUE_BYTES: Final = 1024 * 1024
 """Largest value that is read as whatever it is: as Python objects, it may take 30 times that."""
+
+UNNEEDED_FACTS: Final = frozenset(
+    {"cache_time", "cache_used", "data_sampled", "progress", "run_seconds", "settings", "workflow"}
+)
+"""What is told where it can be read, and costs no result where it cannot."""
 
 _STEP: Final = 1024 * 1024
 _BLANKS: Final = b"\0 \t\r\n"
@@ -119,7 +128,27 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
         for is_nothing in (_is_null, _is_null_or_empty_list):
             with suppress(msgspec.ValidationError):
                 return msgspec.convert(_without(said, is_nothing), to, strict=False)
-        raise
+        return msgspec.convert(
+            _without(said, _is_null_or_empty_list, UNNEEDED_FACTS), to, strict=False
+        )
+
+
+def values_of(rows: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - any JSON
+    """Return values of JSON; a number that no double holds becomes a text.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON.
+    """
+    try:
+        return msgspec.json.decode(rows)
+    except msgspec.ValidationError:
+        return json.loads(bytes(rows), parse_float=_held, parse_int=_held)
+
+
+def _held(number: str) -> int | float | str:
+    if not math.isfinite(float(number)):
+        return number
+    return float(number) if set(number) & set(".eE") else int(number)
 
 
 def error_of(body: bytes | bytearray) -> wire.Error | None:
@@ -175,12 +204,18 @@ def _is_null_or_empty_list(value: object) -> bool:
     return value is None or value == []
 
 
-def _without(value: Any, is_nothing: Callable[[object], bool]) -> Any:  # noqa: ANN401 - any JSON
-    """Return JSON whose objects lack the values that say nothing."""
+def _without(
+    value: Any,  # noqa: ANN401 - any JSON
+    is_nothing: Callable[[object], bool],
+    left_out: frozenset[str] = frozenset(),
+) -> Any:  # noqa: ANN401 - any JSON
+    """Return JSON whose objects lack the values that say nothing, and members by name."""
     if isinstance(value, list):
-        return [_without(each, is_nothing) for each in value]
+        return [_without(each, is_nothing, left_out) for each in value]
     if isinstance(value, dict):
         return {
-            key: _without(each, is_nothing) for key, each in value.items() if not is_nothing(each)
+            key: _without(each, is_nothing, left_out)
+            for key, each in value.items()
+            if not is_nothing(each) and key not in left_out
         }
     return value

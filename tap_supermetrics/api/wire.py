@@ -142,7 +142,7 @@ class ResultFacts(msgspec.Struct, kw_only=True):
     run_seconds: float | None = None
     data_sampled: bool | None = None
     cache_used: bool | None = None
-    cache_time: str | None = None
+    cache_time: str | float | None = None
 
 
 class Progress(msgspec.Struct, kw_only=True):

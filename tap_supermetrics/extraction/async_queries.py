@@ -185,7 +185,7 @@ class AsyncQueries:
             self._failing.add(running.query)
         own_s = OWN_FAILURES_S if running.query in self._failing else polling.POLL_FAILURES_S
         is_ill = error.fate is Fate.RETRY and now < running.last_seen + own_s
-        if not is_ill and not (error.verdict.is_missing and running.is_young(now)):
+        if not is_ill and not (error.is_missing and running.is_young(now)):
             yield from self._fail(running, error)
         elif running.failures == 1:
             logger.warning("Status of %s not readable: %s", running.query, error)

@@ -199,7 +199,7 @@ class Batches:
         now = time.monotonic()
         batch.not_seen(now, error)
         is_ill = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
-        is_to_come = error.verdict.is_missing and self._status_may_come(batch, now)
+        is_to_come = error.is_missing and self._status_may_come(batch, now)
         if not is_ill and not is_to_come:
             # Its status is gone, and with it every result: nothing is left to wait for.
             yield from self._end(batch, error)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tap_supermetrics.api import wire
+from tap_supermetrics.api import lenient, wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction.columns import columns_of
 from tap_supermetrics.extraction.page_sizes import PageSizes
@@ -84,13 +84,13 @@ class Downloader:
             try:
                 return self._fetch(query, report, entry)
             except ApiError as error:
-                if not error.verdict.is_missing or self.vain_looks >= MAX_VAIN_LOOKS:
+                if not error.is_missing or self.vain_looks >= MAX_VAIN_LOOKS:
                     raise
             time.sleep(wait_s)
         try:
             return self._fetch(query, report, entry)
         except ApiError as error:
-            self.vain_looks += error.verdict.is_missing
+            self.vain_looks += error.is_missing
             raise
 
     def _fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
@@ -325,12 +325,20 @@ class _Pages:
 
 
 def _cached_at(facts: wire.ResultFacts) -> datetime | None:
-    """Return when numbers from the API's cache were made, with offset ("Get data")."""
+    """Return when numbers from the API's cache were made, with offset ("Get data").
+
+    A time without offset is UTC, as all times of the API are; seconds count from 1970.
+    """
+    said = facts.cache_time
     try:
-        moment = datetime.fromisoformat((facts.cache_time or "").replace("Z", "+00:00"))
-    except ValueError:
+        if isinstance(said, float):
+            moment = datetime.fromtimestamp(said, timezone.utc)
+        else:
+            moment = datetime.fromisoformat((said or "").replace("Z", "+00:00"))
+    except (ValueError, OverflowError, OSError):
         return None
-    return moment if facts.cache_used and moment.tzinfo else None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return aware if facts.cache_used else None
 
 
 def incomplete(total: int, rows: int) -> ApiError:
@@ -340,7 +348,7 @@ def incomplete(total: int, rows: int) -> ApiError:
 
 def _cells(row: msgspec.Raw) -> list[Any]:
     try:
-        cells = msgspec.json.decode(row)
+        cells = lenient.values_of(row)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError("RESULT_MISMATCH", f"a row is no JSON ({error})") from None
     return cells if isinstance(cells, list) else []

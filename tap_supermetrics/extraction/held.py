@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.batches import QUEUE_S, RunningBatch
 from tap_supermetrics.extraction.in_flight import Adopted
 
@@ -125,9 +126,9 @@ def find_held(client: Client, batches: Iterable[SubmittedBatch], now: datetime) 
     """
     oldest_s = QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S
     found = {
-        batch.batch_id: _find(client, batch)
+        batch.batch_id: _find(client, batch, is_young=age_s < polling.YOUNG_S)
         for batch in joined(batches)
-        if (now - batch.submitted_at).total_seconds() < oldest_s
+        if (age_s := (now - batch.submitted_at).total_seconds()) < oldest_s
     }
     return HeldResults(batches={key: batch for key, batch in found.items() if batch})
 
@@ -142,7 +143,7 @@ def joined(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
     return tuple(replace(batch, items=items[batch_id]) for batch_id, batch in first.items())
 
 
-def _find(client: Client, held: SubmittedBatch) -> RunningBatch | None:
+def _find(client: Client, held: SubmittedBatch, *, is_young: bool) -> RunningBatch | None:
     batch_id = held.batch_id
     try:
         status = client.batch_status(batch_id)
@@ -150,7 +151,7 @@ def _find(client: Client, held: SubmittedBatch) -> RunningBatch | None:
         # Of a path that is not found, the id is the only part that has not worked before.
         if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
             raise
-        if error.fate is Fate.RETRY:
+        if error.fate is Fate.RETRY or (is_young and error.is_missing):
             logger.warning("Query batch %s of an earlier run is waited for: %s", batch_id, error)
             return _running(held)
         logger.info("Query batch %s of an earlier run is gone: %s", batch_id, error)

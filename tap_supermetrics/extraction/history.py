@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import Reach, first_day_given
+from tap_supermetrics.api.errors import Reach
+from tap_supermetrics.dates import parse_date
 
 if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError
@@ -130,3 +132,23 @@ class HistoryLimit:
 
     def _own_of(self, query: Query) -> Limit:
         return self._own.setdefault(query.account_id, Limit())
+
+
+def first_day_given(error: ApiError, refused: date, last: date = date.max) -> date:
+    """Return the first day that the API may give, after it refused one day as too far back.
+
+    Args:
+        error: the refusal; its text has been seen to name the earliest day, and may name others.
+        refused: the refused day.
+        last: the last day that is wanted; a later one is another, such as the end of a license.
+    """
+    words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
+    later = (day for word in words if (day := _day(word)) and refused < day <= last)
+    return min(later, default=refused + timedelta(days=1))
+
+
+def _day(word: str) -> date | None:
+    try:
+        return parse_date(word)
+    except ValueError:
+        return None

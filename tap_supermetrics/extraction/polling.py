@@ -20,7 +20,8 @@ POLL_FAILURES_S: Final = 900.0
 LONGEST_FAILURE_WAIT_S: Final = 60.0
 """Longest wait after a look that failed, in seconds; what the server asks for stands above it."""
 YOUNG_S: Final = 120.0
-"""What was submitted so short a time ago and is not found is not gone, but not there yet."""
+"""What was submitted or seen so short a time ago and is not found is not gone: it is kept an hour
+after its end, and what is asked for may be looked up where it is not known yet."""
 GRACE_S: Final = 600.0
 """How long something may outlive the API's own limit before it counts as stuck, in seconds."""
 ONE_TRY: Final = RetryPolicy(max_tries=1, outage_s=0.0)
@@ -78,8 +79,8 @@ class Polled:
     failing_since: float = 0.0
 
     def is_young(self, now: float) -> bool:
-        """Return whether it may not be found yet, because it was submitted just now."""
-        return now < self.since + YOUNG_S
+        """Return whether it cannot have expired, because it was submitted or seen just now."""
+        return now < max(self.since, self.last_seen) + YOUNG_S
 
     def seen(self, now: float) -> None:
         """A look went well."""

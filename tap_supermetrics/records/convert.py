@@ -13,18 +13,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.wire import Row
 from tap_supermetrics.dates import parse_date
 from tap_supermetrics.records.checks import RecordChecks, in_key
+from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import DATE, DIMENSIONS, Field, RecordSchema, ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tap_supermetrics.api.wire import Cell, FieldEcho
+    from tap_supermetrics.api.wire import Cell, FieldEcho, Row
     from tap_supermetrics.dates import DateRange
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -145,22 +143,6 @@ class Mismatches:
         """Count one more value of the field `name` that became null."""
         self.counts[name] += 1
         self.examples.setdefault(name, repr(cell)[:60])
-
-
-_ROWS: Final = msgspec.json.Decoder(list[Row])
-
-
-def rows_of(block: bytes) -> list[Row]:
-    """Return the rows of a block of a result, a JSON array of arrays.
-
-    Raises:
-        ApiError: RESULT_MISMATCH when a row is no array of plain values.
-    """
-    try:
-        return _ROWS.decode(block)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"expected rows of texts, numbers, booleans and nulls ({error})"
-        raise ApiError("RESULT_MISMATCH", message) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ import msgspec
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Cell
 from tap_supermetrics.records.checks import in_key
-from tap_supermetrics.records.convert import Column, RecordReader, joined, rows_of
+from tap_supermetrics.records.convert import Column, RecordReader, joined
+from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import DATE, DIMENSIONS, ValueKind
 
 if TYPE_CHECKING:

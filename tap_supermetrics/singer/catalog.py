@@ -16,6 +16,14 @@ TEXT: Final = "string.text.value"
 """The API's data type whose values are texts, whatever the API sends."""
 
 
+_ANY_OF: Final = ("anyOf", "oneOf")
+_LIMITS: Final = (
+    *("maxLength", "minLength", "pattern", "enum", "const"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+)
+"""Words of JSON Schema by which loaders size columns or refuse records."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogTypes:
     """Types that a catalog gives to the columns of one stream.
@@ -70,7 +78,20 @@ def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
     types = schema.get("type") or ()
-    return {types} if isinstance(types, str) else {*types}
+    own = {types} if isinstance(types, str) else {*types}
+    # Any of several schemas, as other taps write `null`; what else they say is not looked at.
+    return own.union(*(_types(each) for word in _ANY_OF for each in schema.get(word) or ()))
+
+
+def limits(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what a catalog demands of values beside their type, which is not kept, by column.
+
+    Args:
+        given: JSON Schema by column, as the catalog has it.
+        own: columns of the stream.
+    """
+    found = {name: [*filter(given.get(name, {}).__contains__, _LIMITS)] for name in own}
+    return {name: words for name, words in found.items() if words}
 
 
 def _told(schema: Mapping[str, Any]) -> str:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
+import os
+from difflib import get_close_matches
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -18,10 +21,12 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
+from tap_supermetrics.singer.batch_files import local_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from singer_sdk.helpers._batch import StorageTarget
     from singer_sdk.mapper import StreamMap
 
 _SHOWN: Final = 200
@@ -30,7 +35,27 @@ _SAMPLES: Final = {"integer": 1, "number": 1.0, "boolean": True}
 _NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvailable"}
 """Why an expression fails whatever the record holds."""
 
+NOTHING_SELECTED: Final = (
+    "no stream is selected, so nothing is loaded: select some (with Meltano, `select: ['*.*']`), "
+    "check --catalog, or run without it"
+)
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 # Settings
+
+
+def check_log_level(environment: Mapping[str, str]) -> None:
+    """Refuse a level of the log that Python does not know, before anything is logged.
+
+    Raises:
+        SettingsError: naming the variable.
+    """
+    for variable in ("TAP_SUPERMETRICS_LOGLEVEL", "LOGLEVEL"):
+        if level := environment.get(variable):
+            if not isinstance(logging.getLevelName(level.upper()), int):
+                told = f"expected one of {', '.join(LOG_LEVELS)}, got {level!r}"
+                raise SettingsError([f"{variable}: {told}"])
+            return
 
 
 def read_config(paths: Sequence[str]) -> _ConfigInput:
@@ -41,7 +66,7 @@ def read_config(paths: Sequence[str]) -> _ConfigInput:
     """
     try:
         return _ConfigInput.from_cli_args(*paths)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise SettingsError([f"--config: expected JSON objects ({error})"]) from None
 
 
@@ -80,14 +105,34 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
 
 def _mistakes_in_batches(given: dict[str, Any], key: str) -> list[str]:
     try:
-        encoding = BatchConfig.from_dict(given).encoding
+        config = BatchConfig.from_dict(given)
     except TypeError as error:
         told = without_key(str(error), key)[:_SHOWN]
         return [f"batch_config: expected encoding.format and storage.root ({told})"]
-    if encoding.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
+    if config.encoding.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         told = "parquet needs pyarrow: install tap-supermetrics[parquet], or take jsonl"
         return [f"batch_config.encoding.format: {told}"]
-    return []
+    return [f"batch_config.storage.root: {told}" for told in _mistakes_in_root(config.storage)]
+
+
+def _mistakes_in_root(storage: StorageTarget) -> Iterator[str]:
+    """Find out before anything is paid that no file can be written there."""
+    folder = local_folder(storage)
+    if folder is None:
+        # Only here, as few need it.
+        from fsspec.registry import get_filesystem_class  # type: ignore[import-untyped] # noqa: PLC0415
+
+        protocol = storage.root.partition("://")[0]
+        try:
+            get_filesystem_class(protocol)
+        except (ImportError, ValueError) as error:
+            yield f"{protocol} cannot be written ({in_one_line(error)}); name a folder, or add it"
+        return
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not there.is_dir():
+        yield f"{there} is no folder; name another one"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield f"{there} cannot be written by this user; give it the right, or name another folder"
 
 
 # Files
@@ -103,7 +148,7 @@ def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
         return None
     try:
         value = json.load(file)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError([f"{option}: expected JSON ({error})"]) from None
     if not isinstance(value, dict):
         raise SettingsError([f"{option}: expected a JSON object"])
@@ -114,6 +159,24 @@ def unwrapped(given: dict[str, Any]) -> dict[str, Any]:
     """Return the Singer state in a state, which `meltano state get` wraps."""
     wrapped = given.get("singer_state")
     return wrapped if isinstance(wrapped, dict) else given
+
+
+def unclaimed(state: Mapping[str, Any], reports: Sequence[str]) -> Iterator[str]:
+    """Find bookmarks of no report beside a report that has none: it was renamed, or mistyped.
+
+    Args:
+        state: checked.
+        reports: names of the reports.
+    """
+    bookmarks = state.get("bookmarks") or {}
+    new = [name for name in reports if name not in bookmarks]
+    for name in bookmarks:
+        if name not in reports and (like := get_close_matches(name, new, n=1)):
+            yield (
+                f"state.bookmarks.{name}: no report is called so, and {like[0]} has no bookmark: "
+                "all its days are queried; if it is the same report, rename it in the state "
+                f"(`tap-supermetrics state merge --rename {name}={like[0]}`)"
+            )
 
 
 def read_catalog(file: IO[str] | None) -> Catalog | None:

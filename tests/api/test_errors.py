@@ -11,12 +11,12 @@ from tap_supermetrics.api.errors import (
     ApiError,
     Fate,
     Reach,
-    first_day_given,
     may_be_split,
     may_be_too_large,
     verdict_on,
 )
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED
+from tap_supermetrics.extraction.history import first_day_given
 
 DOCUMENTED: list[tuple[str, int, Fate]] = [
     # The key.

@@ -5,6 +5,7 @@ A thousand of them are tried by `./dev attack`; each is known by its seed.
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from tests.attack.driver import (
     options,
     settings_for,
 )
-from tests.attack.liar import RESULTS, Liar, Said, http
+from tests.attack.liar import RESULTS, Liar, Said, always, at, changed, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,3 +134,68 @@ def test_a_damaged_result_is_never_loaded_as_a_right_one(shared: Liar, seed: int
     keeps_its_promise(done, shared.emulator, ADS)
     most = 2 * DAYS if damage.stays else DAYS + 1
     assert len(shared.emulator.queries) <= most, damage.change.__name__
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"<html>busy</html>", gzip.compress(b"{}"), b'{"meta": {}, "data": 1}']
+)
+def test_damage_that_stays_is_paid_once(shared: Liar, body: bytes) -> None:
+    shared.emulator.reset()
+    shared.forget()
+    shared.tell(RESULTS, always(http(body)))
+    done = attempt(settings_for(shared.emulator, ADS, api_url=shared.url))
+
+    assert done.code == 3
+    assert not done.days("google_ads")
+    assert len(shared.emulator.queries) == DAYS
+
+
+def test_a_number_that_nothing_holds_spoils_its_own_cell_only(shared: Liar) -> None:
+    shared.emulator.reset()
+    shared.forget()
+
+    def spoil(said: Said) -> bytes:
+        answer = json.loads(said.body)
+        answer["data"][0][2] = "(spoilt)"
+        return http(json.dumps(answer).replace('"(spoilt)"', "1e999").encode(), said.status)
+
+    shared.tell(RESULTS, spoil)
+    report = {**ADS, "on_type_mismatch": "null"}
+    done = attempt(settings_for(shared.emulator, report, api_url=shared.url))
+
+    assert (done.code, len(shared.emulator.queries)) == (0, DAYS)
+    assert [row["Cost"] for row in done.rows["google_ads"].values()].count(None) == DAYS
+
+
+@pytest.mark.parametrize(
+    "moment", ["2024-06-09T22:00:00Z", "2024-06-09 22:00:00", "2024-06-10T01:00+03:00", 1717970400]
+)
+def test_a_day_is_not_over_in_whatever_form_its_cache_says_so(shared: Liar, moment: object) -> None:
+    shared.emulator.reset()
+    shared.forget()
+    shared.tell(
+        RESULTS,
+        changed(lambda answer: answer["meta"]["result"].update(cache_used=True, cache_time=moment)),
+    )
+    config = settings_for(shared.emulator, ADS, api_url=shared.url)
+    done = attempt(config)
+    shared.forget()
+    again = attempt(config, done.bookmarks)
+
+    assert (done.code, again.code) == (0, 0)
+    accounts = len(ADS["ds_accounts"])
+    assert len(shared.emulator.queries) == DAYS + accounts, "the last day of each account"
+
+
+@pytest.mark.parametrize(
+    ("fact", "said"),
+    [("cache_time", {"at": 1}), ("cache_used", "no"), ("data_sampled", "?"), ("run_seconds", "-")],
+)
+def test_a_fact_that_nobody_can_read_costs_no_day(shared: Liar, fact: str, said: object) -> None:
+    shared.emulator.reset()
+    shared.forget()
+    shared.tell(RESULTS, at(f"meta.result.{fact}", said))
+    done = attempt(settings_for(shared.emulator, ADS, api_url=shared.url))
+
+    assert (done.code, len(shared.emulator.queries)) == (0, DAYS)
+    keeps_its_promise(done, shared.emulator, ADS)

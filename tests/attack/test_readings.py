@@ -17,6 +17,7 @@ from tests.attack.driver import (
     ADS,
     FIRST,
     LAST,
+    Killed,
     attempt,
     keeps_its_promise,
     options,
@@ -203,6 +204,59 @@ def test_what_is_not_there_yet_is_not_paid_again(
     factor = emulator.options.clock_factor
     emulator.change_options(status_ready_after_seconds=seconds * factor)
     done = load(emulator, mode=mode)
+
+    is_right_and_cheap(done, emulator)
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [("query/batch/.*/status", "batch"), ("query/results", "batch"), ("query/status", "async")],
+)
+@pytest.mark.parametrize("said", [(404, "NOT_FOUND"), (404, "GONE_FOR_NOW"), (410, "")])
+def test_what_we_started_is_looked_for_by_whatever_code_it_is_not_found(
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    mode: str,
+    said: tuple[int, str],
+) -> None:
+    status, code = said
+    monkeypatch.setattr(polling, "YOUNG_S", 30.0)
+    emulator.inject(Fault(effect="error", method="GET", path=path, status=status, code=code))
+    done = load(emulator, mode=mode)
+
+    is_right_and_cheap(done, emulator)
+
+
+def test_a_running_query_that_is_not_found_once_is_not_paid_again(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is older than what is young, but was seen a moment ago, so it has not expired."""
+    monkeypatch.setattr(polling, "YOUNG_S", 1.0)
+    emulator.inject(Fault(effect="slow_query", seconds=4 * emulator.options.clock_factor))
+    # A look in 50 milliseconds at most: the thirtieth of a query is a second after its start.
+    fault = Fault(
+        effect="error", path="query/status", status=404, code="STATUS_NOT_FOUND", after=60
+    )
+    emulator.inject(fault)
+    done = load(emulator, mode="async")
+
+    assert any(each.error_code == "STATUS_NOT_FOUND" for each in emulator.requests)
+    is_right_and_cheap(done, emulator)
+
+
+def test_a_batch_of_a_killed_run_that_is_not_found_yet_is_waited_for(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "YOUNG_S", 60.0)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    killed = attempt(settings_for(emulator, ADS), keep=die)
+    path = "query/batch/.*/status"
+    emulator.inject(Fault(effect="error", path=path, status=404, code="BATCH_NOT_FOUND"))
+    done = attempt(settings_for(emulator, ADS), killed.bookmarks)
 
     is_right_and_cheap(done, emulator)
 

@@ -266,14 +266,29 @@ def test_what_is_deselected_may_be_anything(emulator: Emulator, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("catalog", [{}, {"streams": []}, {"plugins": {"extractors": []}}])
-def test_a_catalog_that_selects_nothing_is_warned_of(
+def test_a_catalog_that_selects_nothing_is_an_error(
     emulator: Emulator, tmp_path: Path, catalog: dict[str, Any]
 ) -> None:
     ended = with_catalog(config_for(emulator, [REPORT], **DATES), catalog, tmp_path)
 
-    assert ended.code == 0, ended.stderr
-    assert any("No stream is selected" in each for each in warnings(ended))
+    assert ended.code == 1, ended.stderr
+    assert "no stream is selected" in ended.stderr.splitlines()[-1]
+    assert "*.*" in ended.stderr.splitlines()[-1]
     assert emulator.queries == ()
+
+
+def test_what_a_catalog_adds_is_warned_of(emulator: Emulator, tmp_path: Path) -> None:
+    config = config_for(emulator, [REPORT], **DATES)
+    catalog = discovered(config, tmp_path)
+    columns = catalog["streams"][0]["schema"]["properties"]
+    columns["Cost"] |= {"multipleOf": 0.01}
+    columns["Other"] = {"type": ["string", "null"]}
+    ended = with_catalog(config, catalog, tmp_path)
+
+    assert ended.code == 0, ended.stderr
+    limit, other = warnings(ended)
+    assert "Cost: values are written as they are, whatever multipleOf says" in limit
+    assert "no field for Other" in other
 
 
 # The SDK's settings

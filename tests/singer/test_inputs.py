@@ -1,0 +1,97 @@
+"""What a user gives to the SDK is understood, refused or warned of, before anything is paid."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.settings import Settings
+from tap_supermetrics.singer.catalog import catalog_types, limits
+from tap_supermetrics.singer.inputs import (
+    check_log_level,
+    mistakes_in_sdk_settings,
+    read_config,
+    read_json,
+    unclaimed,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEEP = "[" * 100_000
+COST: dict[str, Any] = {"Cost": {"type": ["number", "null"]}}
+
+
+def roots(root: object) -> list[str]:
+    config = {"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": str(root)}}}
+    return mistakes_in_sdk_settings(config, {"batch_config": {"type": "object"}})
+
+
+def test_a_file_that_nests_without_end_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(DEEP)
+    with pytest.raises(SettingsError, match="--config: expected JSON"):
+        read_config([str(tmp_path / "config.json")])
+    with pytest.raises(SettingsError, match="--state: expected JSON"):
+        read_json(io.StringIO(DEEP), "--state")
+
+
+def test_a_storage_where_nothing_can_be_written_is_a_mistake_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for root in (tmp_path / "file", f"file://{tmp_path}/file/below", "bogus://x"):
+        (mistake,) = roots(root)
+        assert mistake.startswith("batch_config.storage.root: "), mistake
+    assert not roots(tmp_path / "new" / "folder")
+    assert not (tmp_path / "new").exists(), "nothing is made before it is needed"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_storage_of_another_user_is_a_mistake_at_the_start(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    (mistake,) = roots(tmp_path / "new")
+    assert "cannot be written by this user" in mistake
+
+
+@pytest.mark.parametrize("variable", ["TAP_SUPERMETRICS_LOGLEVEL", "LOGLEVEL"])
+def test_a_level_of_the_log_that_nobody_knows_is_named_with_its_variable(variable: str) -> None:
+    check_log_level({variable: "debug"})
+    with pytest.raises(SettingsError) as caught:
+        check_log_level({variable: "banana"})
+    assert caught.value.mistakes == (
+        f"{variable}: expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL, got 'banana'",
+    )
+
+
+@pytest.mark.parametrize("folder", ["/var/a\0b", "a\nb", "\x1b[2J"])
+@pytest.mark.parametrize("name", ["journal_dir", "report_dir"])
+def test_a_folder_that_no_system_can_have_is_a_mistake(name: str, folder: str) -> None:
+    report = {"name": "ads", "ds_id": "AW", "fields": ["Date", "Cost"], "ds_accounts": ["1"]}
+    config = {"api_key": "a-key-of-letters", "start_date": "2024-01-01", "queries": [report]}
+    Settings.from_config({**config, name: "/var/usual"})
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_config({**config, name: folder})
+
+
+def test_a_bookmark_of_a_report_that_was_renamed_is_told_with_the_remedy() -> None:
+    state: dict[str, Any] = {"bookmarks": {"google-ads": {}, "facebook": {}, "tiktok": {}}}
+    (told,) = unclaimed(state, ["google_ads", "facebook"])
+    assert "--rename google-ads=google_ads" in told
+    assert not [*unclaimed(state, ["google-ads"])]
+    assert not [*unclaimed({}, ["google_ads"])]
+
+
+@pytest.mark.parametrize("word", ["anyOf", "oneOf"])
+def test_types_of_a_catalog_may_be_one_of_several_schemas(word: str) -> None:
+    text = {"Cost": {word: [{"type": "string"}, {"type": "null"}]}}
+    assert catalog_types(text, COST, frozenset(), "ads").as_text == ("Cost",)
+    whole = {"Cost": {word: [{"type": ["integer"]}, {"type": "null"}]}}
+    assert catalog_types(whole, COST, frozenset(), "ads").mistakes
+
+
+def test_what_a_catalog_demands_beside_types_is_found() -> None:
+    given = {"Cost": {"type": "number", "multipleOf": 0.01, "minimum": 0}, "Other": {"const": 1}}
+    assert limits(given, COST) == {"Cost": ["minimum", "multipleOf"]}
+    assert not limits(COST, COST)
