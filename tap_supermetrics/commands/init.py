@@ -56,12 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, connect: Connect) -> int:
-    """Ask, write, check, and show the plan; only a test that is agreed to costs queries."""
+    """Ask, check, write, and show the plan; only a test that is agreed to costs queries."""
     # An answer that is broken off gives the terminal its echo back.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     answers = Answers(args, connect)
     try:
         texts = answers.texts()
+        code = _check(answers)
     except (KeyboardInterrupt, EOFError) as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print_line()
@@ -70,8 +71,13 @@ def run(args: argparse.Namespace, connect: Connect) -> int:
         sys.stderr.write(f"{ended}: nothing was written.\n")
         return EXIT_SIGNAL_BASE + signal.SIGINT if is_signal else EXIT_FAILED
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code:
+        # It is mended by another answer, and not in a file.
+        print_line("Nothing was written.")
+        return code
     write(texts)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    print_line()
     print_line(f"Written: {', '.join(each.name for each in texts)}")
     return _try_out(answers)
 
@@ -212,18 +218,25 @@ class Answers:
         return given
 
 
-def _try_out(answers: Answers) -> int:
-    """Check the report and show its plan; test it where that is agreed to."""
-    args = argparse.Namespace(format="table", bookmarks={}, catalog=None, loader=None)
-    args.loader = None if answers.loader == NO_LOADER else answers.loader
-    args.query_seconds = plan.QUERY_S
-    print_line()
+def _arguments(answers: Answers) -> argparse.Namespace:
+    """Return what `check` and `plan` are given."""
+    loader = None if answers.loader == NO_LOADER else answers.loader
+    return argparse.Namespace(
+        format="table", bookmarks={}, catalog=None, loader=loader, query_seconds=plan.QUERY_S
+    )
+
+
+def _check(answers: Answers) -> int:
+    """Say whether a run would start whole."""
     print_line("Check")
-    if code := check.run(args, answers.connection):
-        return code
+    return check.run(_arguments(answers), answers.connection)
+
+
+def _try_out(answers: Answers) -> int:
+    """Show the plan of the report; test it where that is agreed to."""
     print_line()
     print_line("Plan of the first run")
-    if code := plan.run(args, answers.connection):
+    if code := plan.run(_arguments(answers), answers.connection):
         return code
     print_line()
     if answers.wants_test:

@@ -179,9 +179,13 @@ def test_a_test_costs_only_where_it_is_agreed_to(emulator: Emulator, tmp_path: P
 
 
 def test_a_check_that_fails_is_the_end(emulator: Emulator, tmp_path: Path) -> None:
-    ended = init(tmp_path, options(emulator, tmp_path, fields="Date,Costt"), "--test")
+    given = options(emulator, tmp_path, fields="Date,Costt")
+    before = {each.name for each in tmp_path.iterdir()}
+    ended = init(tmp_path, given, "--test")
     assert ended.code == 1
     assert "did you mean Cost?" in ended.stdout
+    assert ended.stdout.endswith("Nothing was written.\n")
+    assert {each.name for each in tmp_path.iterdir()} == before
     assert not emulator.queries
 
 
