@@ -15,6 +15,7 @@ from tap_supermetrics.commands.loaders import Limits, limits_of
 from tap_supermetrics.emulator import Emulator, Options
 from tests.demo.pipeline import Pipeline
 from tests.demo.processes import PROJECT
+from tests.loaders.loaders import HERE, OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 FIRST, LAST = date(2024, 6, 5), date(2024, 6, 9)
 BLANK = "(none)"
+CACHE = PROJECT / ".loaders"
 ACCOUNTS = ("odd-1", "odd-2")
 REPORTS: dict[str, Any] = {
     "odd_keys": {"fields": ["Date", "row_id", "select", "restated", "Rate %"]},
@@ -46,10 +48,18 @@ def limits(loader: Loader) -> Limits:
 
 def reports_for(loader: Loader) -> Mapping[str, Any]:
     """Return the reports that a loader is given, with the settings that it needs."""
+    reports = REPORTS
     more: dict[str, Any] = {"ds_id": "ODD", "ds_accounts": [*ACCOUNTS]}
     if limits(loader).refuses_blank_keys:
         more["blank_key_value"] = BLANK
-    return {name: {"name": name, **report, **more} for name, report in REPORTS.items()}
+    typed = {
+        name: {n: t for n, t in loader.types.items() if n in report["fields"]}
+        for name, report in reports.items()
+    }
+    return {
+        name: {"name": name, **report, **more, **({"types": typed[name]} if typed[name] else {})}
+        for name, report in reports.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +103,16 @@ class Expected:
         return cell.replace("\0", "") if isinstance(cell, str) else cell
 
 
-def held(expected: Expected, rows: Sequence[Stored]) -> dict[Key, Stored]:
-    """Return rows by key as a loader holds them; a key that is there twice fails."""
+def held(loader: Loader, expected: Expected, rows: Sequence[Stored]) -> dict[Key, Stored]:
+    """Return rows by key as a loader holds them; of those that share a key, the newest."""
     columns = ["_sm_account_id", *expected.report["fields"]]
+    names = {name: name.lower() if loader.lowers_names else name for name in columns}
     table: dict[Key, Stored] = {}
     for row in sorted(rows, key=lambda each: str(each["_sm_fetched_at"])):
-        values = {n: plain(row[n], expected.kind(n)) for n in columns}
+        values = {n: plain(row[names[n]], expected.kind(n)) for n in columns}
+        if loader.blanks_are_null:
+            is_blank = {n: values[n] is None and n in expected.key for n in columns}
+            values = {n: "" if is_blank[n] else value for n, value in values.items()}
         table[tuple(str(values[name]) for name in expected.key)] = values
     return table
 
@@ -120,11 +134,30 @@ def plain(value: Any, kind: str) -> object:  # noqa: ANN401 - whatever a loader 
     return value.replace(" ", "T") if kind == "string.time.datetime" else value
 
 
+def python_of(loader: Loader) -> Path:
+    """Return the Python of a loader's environment, which Meltano makes once and keeps."""
+    if loader.name not in {each.name for each in OTHERS}:
+        return HERE
+    python = CACHE / ".meltano" / "loaders" / loader.name / "venv" / "bin" / "python"
+    (plugin,) = (each for each in _project()["plugins"]["loaders"] if each["name"] == loader.name)
+    wanted, mark = plugin["pip_url"], CACHE / f"{loader.name}.installed"
+    if not (python.exists() and mark.exists() and mark.read_text(encoding="utf-8") == wanted):
+        CACHE.mkdir(exist_ok=True)
+        (CACHE / "meltano.yml").write_text(yaml.safe_dump(_project()), encoding="utf-8")
+        Pipeline(
+            loader=loader.name, memory=CACHE, project=CACHE, environment="dev"
+        ).install_loader()
+        mark.write_text(wanted, encoding="utf-8")
+    return python
+
+
 def _project() -> Any:  # noqa: ANN401 - YAML
-    """Return `meltano.yml` without addresses to install from: commands are those of here."""
+    """Return `meltano.yml`, with the tap of this environment and a stand-in for S3."""
     project = yaml.safe_load((PROJECT / "meltano.yml").read_text(encoding="utf-8"))
-    for plugin in (*project["plugins"]["extractors"], *project["plugins"]["loaders"]):
-        plugin.pop("pip_url", None)
+    del project["plugins"]["extractors"][0]["pip_url"]
+    for each in project["plugins"]["loaders"]:
+        if each["name"] == "target-s3":
+            each["pip_url"] += " moto[server]==5.1.*"
     return project
 
 
@@ -145,21 +178,27 @@ class Nights:
     def table(self, name: str) -> dict[Key, Stored]:
         """Return what the loader holds of a report."""
         rows = self.place.read(name)
-        table = held(self.expected(name), rows)
-        assert len(table) == len(rows)
+        table = held(self.loader, self.expected(name), rows)
+        assert len(table) == len(rows) or not limits(self.loader).has_keys
         return table
 
 
 def prepared(stack: ExitStack, loader: Loader, folder: Path) -> Nights:
     """Return a pipeline on the morning of the tenth of June, with nothing loaded."""
-    project = folder / "project"
+    python = python_of(loader)
+    output, project = folder / "output", folder / "project"
+    output.mkdir()
     project.mkdir()
-    (project / "meltano.yml").write_text(yaml.safe_dump(_project()), encoding="utf-8")
+    definition = _project()
+    for each in definition["plugins"]["loaders"]:
+        del each["pip_url"]
+        each["executable"] = str(python.with_name(each["executable"]))
+    (project / "meltano.yml").write_text(yaml.safe_dump(definition), encoding="utf-8")
     options = Options(
         now="2024-06-10T04:00:00+00:00", clock_factor=60.0, min_seconds=1.0, max_seconds=3.0
     )
     emulator = stack.enter_context(Emulator(options=options))
-    place = loader.place(stack)
+    place = loader.place(stack, output, python)
     settings = {
         "api_url": emulator.url,
         "api_key": emulator.api_key,
