@@ -29,6 +29,7 @@ class Limits:
         cuts_hyphens: whether it takes what stands before a hyphen for a schema.
         refuses_blank_keys: whether a blank text in the key is null to it.
         has_keys: whether a row read again replaces the one before.
+        refuses_long_columns: whether a column whose name is too long fails the load.
         note: what else is to be known; empty for nothing.
     """
 
@@ -36,12 +37,17 @@ class Limits:
     cuts_hyphens: bool = True
     refuses_blank_keys: bool = False
     has_keys: bool = True
+    refuses_long_columns: bool = False
     note: str = ""
 
 
 LOADERS: Final = {
-    "target-postgres": Limits(),
-    "pipelinewise-target-postgres": Limits(cuts_hyphens=False, refuses_blank_keys=True),
+    "target-postgres": Limits(refuses_long_columns=True),
+    "pipelinewise-target-postgres": Limits(
+        cuts_hyphens=False,
+        refuses_blank_keys=True,
+        note="control characters of texts, such as line breaks, become JSON escapes",
+    ),
     "target-duckdb": Limits(
         refuses_blank_keys=True,
         note="version 0.8 loses the first row of a batch with DuckDB 1.3 or later; hold DuckDB "
@@ -55,6 +61,13 @@ LOADERS: Final = {
         cuts_hyphens=False,
         has_keys=False,
         note="its file is overwritten by each run unless its name holds `{timestamp}`",
+    ),
+    "target-s3": Limits(
+        name_bytes=200,
+        cuts_hyphens=False,
+        has_keys=False,
+        note="Parquet refuses columns of `format: time`; make them text by `types`; and times "
+        "without offset become UTC",
     ),
     "target-jsonl": Limits(name_bytes=200, cuts_hyphens=False, has_keys=False),
 }
@@ -76,7 +89,7 @@ def doubts_of(report: Report, schema: RecordSchema, limits: Limits) -> Iterator[
             f"{report.path}.name: its table is {table}; write `_` instead of `-` to keep it whole"
         )
         yield text, False
-    yield from _long_names(report, schema.json_schema["properties"], limits.name_bytes)
+    yield from _long_names(report, schema.json_schema["properties"], limits)
     yield from _blank_keys(report, schema, limits)
     if not limits.has_keys:
         text = (
@@ -88,8 +101,9 @@ def doubts_of(report: Report, schema: RecordSchema, limits: Limits) -> Iterator[
 
 
 def _long_names(
-    report: Report, columns: Iterable[str], name_bytes: int
+    report: Report, columns: Iterable[str], limits: Limits
 ) -> Iterator[tuple[str, bool]]:
+    name_bytes = limits.name_bytes
     if len(report.name.encode()) > name_bytes:
         yield f"{report.path}.name: longer than {name_bytes} bytes, it is cut off", False
     shared: dict[str, list[str]] = defaultdict(list)
@@ -103,7 +117,13 @@ def _long_names(
             )
             yield text, True
         elif len(names[0].encode()) > name_bytes:
-            yield f"{report.path}.fields: {names[0]} is cut off at {name_bytes} bytes", False
+            told = (
+                "this loader fails; rename it by `stream_maps`"
+                if limits.refuses_long_columns
+                else "it is cut off"
+            )
+            text = f"{report.path}.fields: {names[0]} is longer than {name_bytes} bytes: {told}"
+            yield text, limits.refuses_long_columns
 
 
 def _blank_keys(report: Report, schema: RecordSchema, limits: Limits) -> Iterator[tuple[str, bool]]:

@@ -93,4 +93,5 @@ def test_a_folder_for_batch_files_that_cannot_be_made_is_told_in_a_line(tmp_path
         ended = sync(settings_for(emulator, ADS, batch_config=batch), tmp_path)
     assert ended.code == 1
     assert "Traceback" not in ended.stderr
-    assert str(root) in ended.stderr.splitlines()[-1]
+    assert str(tmp_path / "file") in ended.stderr.splitlines()[-1]
+    assert "batch_config.storage.root" in ended.stderr.splitlines()[-1]

@@ -102,7 +102,7 @@ def test_stream_maps_are_tried(emulator: Emulator, tmp_path: Path) -> None:
             "pipelinewise-target-postgres",
             {"fields": ["Date", "Campaignname"], "blank_key_value": "-"},
             0,
-            "ok      report google_ads, pipelinewise-target-postgres",
+            "note    report google_ads, pipelinewise-target-postgres: control characters",
         ),
         ("target-csv", {}, 0, "`{timestamp}`"),
         ("target-nobody", {}, 0, "not known here"),

@@ -50,6 +50,10 @@ class Pipeline:
         """Make the environments of both plugins."""
         self._meltano("install", "tap-supermetrics", self.loader)
 
+    def install_loader(self) -> None:
+        """Make the environment of the loader only."""
+        self._meltano("install", self.loader)
+
     def run(self, *, end_date: str) -> str:
         """Load up to a day; gives Meltano's log."""
         return self._meltano(
