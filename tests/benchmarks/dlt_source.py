@@ -23,11 +23,19 @@ def record(row: list[Any]) -> dict[str, Any]:
     return {"_sm_account_id": ACCOUNT, **dict(zip(FIELDS, row, strict=True))}
 
 
-def main(url: str, results: int) -> None:
+def resources(url: str, results: int, **table: Any) -> Any:  # noqa: ANN401 - dlt's own
+    """Declare a resource for each result.
+
+    Args:
+        url: address of the server.
+        results: how many.
+        table: how dlt is to write the table.
+    """
     days = [str(FIRST_DAY + timedelta(days=number)) for number in range(results)]
-    resources = rest_api_resources(
+    return rest_api_resources(
         {
             "client": {"base_url": url},
+            "resource_defaults": table,
             "resources": [
                 {
                     "name": f"google_ads_{day}",
@@ -48,9 +56,12 @@ def main(url: str, results: int) -> None:
             ],
         }
     )
+
+
+def main(url: str, results: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pipeline = dlt.pipeline("benchmark", pipelines_dir=folder, destination="filesystem")
-        pipeline.extract(resources)
+        pipeline.extract(resources(url, results))
 
 
 if __name__ == "__main__":
