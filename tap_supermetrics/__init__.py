@@ -2,7 +2,8 @@
 
 ```
 __main__     command line: Singer options, or a command; errors in one line
-tap          settings, discovery, one run, signals                          Singer
+tap          settings, discovery, what the command line asks for            Singer
+invocation   the run that all streams share, and how it ends                Singer
 streams      a report as a Singer stream                                    Singer
 commands/    what a person asks before, during and after a run
 page/        what a run leaves to be read: a JSON and a page

@@ -15,8 +15,10 @@ from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.page.watch import RunFacts
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.settings import Settings
+from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
 from tap_supermetrics.singer.inputs import (
     check_log_level,
     read_catalog,
@@ -78,21 +80,23 @@ def _connect(
 
     config = TapSupermetrics.complete_config(read_config(paths))
     config |= also or {}
-    tap = TapSupermetrics.__new__(TapSupermetrics)
     if (access := Settings.connection_of(config)) and not (needs_reports or "queries" in config):
         # Who looks for ids has no reports yet.
-        tap.settings = Settings(api_url=access[0], api_key=access[1], reports=())
+        settings = Settings(api_url=access[0], api_key=access[1], reports=())
     else:
-        tap.read_settings({**config})
-    lookups = Lookups(tap.client, utc_now(), may_submit=False)
+        _, settings = read_settings(config, settings_of_sdk(TapSupermetrics))
+    client = client_of(settings)
+    lookups = Lookups(client, utc_now(), may_submit=False)
 
     def begin(bookmarks: dict[str, Any], catalog: IO[str] | None) -> None:
-        state = {"bookmarks": bookmarks}
         TapSupermetrics(
-            config={**config}, state=state, catalog=read_catalog(catalog), lookups=lookups
+            config={**config},
+            state={"bookmarks": bookmarks},
+            catalog=read_catalog(catalog),
+            facts=RunFacts(lookups=lookups),
         )
 
-    return Connection(settings=tap.settings, client=tap.client, lookups=lookups, begin=begin)
+    return Connection(settings=settings, client=client, lookups=lookups, begin=begin)
 
 
 def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from singer_sdk import Stream
@@ -25,20 +24,18 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.periods import doubts_of_window
-from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types, limits
 from tap_supermetrics.singer.inputs import in_one_line
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
 from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from singer_sdk import Tap, singerlib
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.metrics import Counter
-    from singer_sdk.singerlib import Catalog, CatalogEntry
 
     from tap_supermetrics.model import Report
     from tap_supermetrics.records.schema import RecordSchema
@@ -54,10 +51,10 @@ _BY_THE_SDK: Final = (
 )
 
 
-class Invocation(Protocol):
-    """One invocation of the tap, as its streams see it."""
+class SharedRun(Protocol):
+    """The run of one invocation, as its streams see it."""
 
-    message_writer: MessageWriter
+    writer: MessageWriter
     is_test: bool
 
     def started_run(self) -> Run:
@@ -72,7 +69,7 @@ class ReportStream(Stream):
 
     Args:
         tap: the tap, for the SDK.
-        invocation: the same, as this module sees it.
+        invocation: has the run that all streams share.
         report: the entry of `queries`.
         schema: what its records look like.
     """
@@ -81,12 +78,11 @@ class ReportStream(Stream):
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     def __init__(
-        self, tap: Tap, invocation: Invocation, report: Report, schema: RecordSchema
+        self, tap: Tap, invocation: SharedRun, report: Report, schema: RecordSchema
     ) -> None:
         super().__init__(tap, schema=dict(schema.json_schema), name=report.name)
         self._invocation = invocation
         self.report = report
-        self._fixed = frozenset(each.name for each in schema.other_dimensions)
         self.primary_keys = schema.key_properties
         self.replication_key = schema.replication_key or None
         for doubt in (*schema.doubts(), *doubts_of_window(report, schema)):
@@ -181,7 +177,7 @@ class ReportStream(Stream):
 
     def _sync_lines(self) -> None:
         """Do what the SDK's `_sync_records` does, with many records at a time."""
-        run, writer = self._invocation.started_run(), self._invocation.message_writer
+        run, writer = self._invocation.started_run(), self._invocation.writer
         with self._counting() as counter:
             for lines in run.emission.lines(self.name, self._line_format(is_bare=False)):
                 writer.write_lines(lines.data)
@@ -194,7 +190,7 @@ class ReportStream(Stream):
         from tap_supermetrics.singer.batch_files import BatchFiles  # noqa: PLC0415 - few need it
         from tap_supermetrics.singer.encodings import packing  # noqa: PLC0415 - same
 
-        run, writer = self._invocation.started_run(), self._invocation.message_writer
+        run, writer = self._invocation.started_run(), self._invocation.writer
         encoding, storage = batch_config.encoding, batch_config.storage
         columns = self.effective_schema["properties"]
         selected = {name: each for name, each in columns.items() if self._is_selected(name)}
@@ -227,81 +223,6 @@ class ReportStream(Stream):
 
     def _is_selected(self, column: str) -> bool:
         return self.mask["properties", column]
-
-    def mistakes_in(self, entry: CatalogEntry) -> list[str]:
-        """Find what of its entry in a catalog would lose rows or break the target's table."""
-        mask = entry.metadata.resolve_selection()
-        if not mask.get((), True):
-            return []
-        where, mistakes = f"--catalog: {self.name}", []
-        if entry.stream not in {None, self.name}:
-            mistakes.append(
-                f"{where}: expected the same name as `stream`, got {entry.stream!r}; to rename a "
-                "stream, set `name` in its entry of `queries`"
-            )
-        columns = entry.schema.to_dict().get("properties") or {}
-        missing = [
-            name
-            for name in self.schema["properties"]
-            if name not in columns and mask["properties", name]
-        ]
-        if missing:
-            mistakes.append(
-                f"{where}: the schema lacks columns of the report: {', '.join(missing)}; "
-                "run --discover again"
-            )
-        key = entry.key_properties or entry.metadata.root.table_key_properties or ()
-        given = sorted(map(str, key)) if isinstance(key, (list, tuple)) else [str(key)]
-        if given != sorted(self.primary_keys):
-            mistakes.append(
-                f"{where}: expected key_properties {', '.join(self.primary_keys) or 'to be empty'},"
-                f" got {', '.join(given) or 'none'}; set `key_properties` in the settings instead, "
-                "then run --discover again"
-            )
-        left_out = [name for name in self.primary_keys if not mask["properties", name]]
-        if left_out:
-            mistakes.append(
-                f"{where}: columns of the key cannot be deselected: {', '.join(left_out)}; select "
-                "them, or set `key_properties` in the settings"
-            )
-        return mistakes
-
-    def follow(self, entry: CatalogEntry) -> list[str]:
-        """Give columns the types of a catalog where that loses nothing.
-
-        Returns:
-            A line for each type that values cannot follow.
-        """
-        mask = entry.metadata.resolve_selection()
-        own = {n: each for n, each in self.schema["properties"].items() if mask["properties", n]}
-        types = CatalogTypes()
-        if mask.get((), True):
-            given = entry.schema.to_dict().get("properties") or {}
-            types = catalog_types(given, own, self._fixed, f"--catalog: {self.name}")
-            self._warn_of_columns(given, own)
-        if types.as_text:
-            pinned = {**self.report.types, **dict.fromkeys(types.as_text, TEXT)}
-            # A default key must stay what it is, whatever becomes a text.
-            key = tuple(self.primary_keys)
-            self.report = replace(self.report, types=pinned, key_properties=key)
-        return list(types.mistakes)
-
-    def _warn_of_columns(self, given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-        for name, words in limits(given, own).items():
-            logger.warning(
-                "--catalog: %s: %s: values are written as they are, whatever %s says; a loader may "
-                "refuse them",
-                self.name,
-                name,
-                ", ".join(words),
-            )
-        if unknown := [name for name in given if name not in self.schema["properties"]]:
-            logger.warning(
-                "--catalog: %s: the report has no field for %s: the column stays empty; add it to "
-                "`fields`, or take it out of the catalog",
-                self.name,
-                ", ".join(unknown),
-            )
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
@@ -366,23 +287,3 @@ class QueryLogStream(Stream):
 
     def _write_state_message(self) -> None:
         """Leave it to the run."""
-
-
-def check_catalog(catalog: Catalog, streams: Sequence[ReportStream]) -> None:
-    """Hold a catalog against the reports.
-
-    Raises:
-        SettingsError: rows would be lost, or not fit the target's table.
-    """
-    mistakes = []
-    for stream in streams:
-        if entry := catalog.get_stream(stream.name):
-            mistakes += [*stream.mistakes_in(entry), *stream.follow(entry)]
-        else:
-            logger.warning(
-                "--catalog: %s is a report in the settings, but not in the catalog: it is not "
-                "loaded; run --discover again",
-                stream.name,
-            )
-    if mistakes:
-        raise SettingsError(mistakes)

@@ -2,6 +2,8 @@
 
 ```
 engine         the only threads: one decides, one submits and polls, a few fetch
+outbox         what the emitting thread takes, report by report
+ways           submitting, polling, cancelling: by batch or one by one
 scheduler      what to submit, fetch and deliver next: events in, actions out
 submissions    what is submitted next, and what follows when it is not taken
 outcomes       what becomes of a query: delivered, submitted again, split, failed

@@ -8,74 +8,42 @@ state names a query batch before the first record of it.
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
-from collections import defaultdict, deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.batches import cancel_batches
 from tap_supermetrics.extraction.events import (
     Awaited,
-    CancelBatches,
     Deliver,
     Emitted,
     Fetch,
     Fetched,
     QueryFailed,
     StopRequested,
-    SubmitBatch,
-    SubmitQuery,
 )
 from tap_supermetrics.extraction.fetch_places import MOST_PLACES
-from tap_supermetrics.extraction.progress import Progress
-from tap_supermetrics.extraction.results import Failed, Left, ReportDone, Result
+from tap_supermetrics.extraction.outbox import Outbox
+from tap_supermetrics.extraction.progress import Telling
+from tap_supermetrics.extraction.results import Failed, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tap_supermetrics.api.client import Client
-    from tap_supermetrics.extraction.async_queries import AsyncQueries
-    from tap_supermetrics.extraction.batches import Batches
-    from tap_supermetrics.extraction.downloads import Downloader
     from tap_supermetrics.extraction.events import Action, Event
-    from tap_supermetrics.extraction.results import Delivery, Note, Outcome
+    from tap_supermetrics.extraction.progress import Progress
+    from tap_supermetrics.extraction.results import Note, Outcome
     from tap_supermetrics.extraction.scheduler import Scheduler
+    from tap_supermetrics.extraction.ways import Ways
     from tap_supermetrics.model import Report
-
-logger = logging.getLogger(__name__)
 
 LAST_SUBMISSION_S: Final = 3.0
 """How long the end of a run waits for the answer to a submission on its way, in seconds."""
-LAST_RETRY: Final = RetryPolicy(max_tries=2, max_time_s=5.0, outage_s=0.0)
-"""How hard the end of a run tries to cancel its batches: a signal wants a prompt end."""
-LAST_REQUESTS_PER_SECOND: Final = 10.0
-"""How fast the end of a run cancels its batches, however slow the API asked it to be before."""
-TELL_EVERY_S: Final = 30.0
-"""How often a long run tells how far it is, in seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """The ways to the API.
-
-    Attributes:
-        client: the API.
-        batches: queries by batch.
-        queries: queries one by one.
-        downloader: results.
-    """
-
-    client: Client
-    batches: Batches
-    queries: AsyncQueries
-    downloader: Downloader
 
 
 class Engine:
@@ -102,15 +70,10 @@ class Engine:
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._to_submit: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
         self._to_fetch: queue.SimpleQueue[Fetch | None] = queue.SimpleQueue()
-        self._outbox: queue.SimpleQueue[Delivery | BaseException] = queue.SimpleQueue()
-        self._aside: dict[str, deque[Outcome | ReportDone]] = defaultdict(deque)
-        self._taken = 0
+        self._outbox = Outbox(lambda taken: self._inbox.put(Awaited(taken=taken)))
         self._closed = threading.Event()
         self._closing = threading.Lock()
-        self._started_at = time.monotonic()
-        self._next_telling = self._started_at + TELL_EVERY_S
-        self._is_watched = False
-        self._progress = Progress()
+        self._telling = Telling(time.monotonic())
         self._threads = [self._thread(each) for each in (self._decide, self._submit)]
         self._fetchers: list[threading.Thread] = []
 
@@ -133,30 +96,19 @@ class Engine:
 
     def progress(self) -> Progress:
         """Have the deciding thread count anew; return what it counted last. Any thread may ask."""
-        self._is_watched = True
+        self._telling.is_watched = True
         self._inbox.put(None)
-        return self._progress
+        return self._telling.progress
 
     # The emitting thread
 
     def deliveries(self, report: str) -> Iterator[Outcome | Note]:
-        """Return what becomes of the queries of a report, in plan order, as it comes.
-
-        Notes for the state come between, of any report, each before what depends on it.
-        """
-        while True:
-            aside = self._aside[report]
-            while aside:
-                delivery = aside.popleft()
-                if isinstance(delivery, ReportDone):
-                    return
-                yield delivery
-            yield from self._notes(self._next())
+        """Return what becomes of the queries of a report; see `Outbox.of_report`."""
+        return self._outbox.of_report(report)
 
     def notes(self) -> Iterator[Note]:
         """Return the notes for the state that have come meanwhile; do not wait."""
-        while not self._outbox.empty():
-            yield from self._notes(self._outbox.get())
+        return self._outbox.notes()
 
     def emitted(self, outcome: Result | Failed, became: Result | Failed) -> None:
         """Tell that an outcome was dealt with.
@@ -171,23 +123,6 @@ class Engine:
             rows = became.row_count if isinstance(became, Result) else 0
             misfit = became.error if isinstance(became, Failed) else None
         self._inbox.put(Emitted(query=outcome.query, error=misfit, rows=rows, size=size))
-
-    def _next(self) -> Delivery | BaseException:
-        if self._outbox.empty():
-            self._inbox.put(Awaited(taken=self._taken))
-        return self._outbox.get()
-
-    def _notes(self, delivery: Delivery | BaseException) -> Iterator[Note]:
-        """Put outcomes aside until their report is emitted."""
-        self._taken += 1
-        if isinstance(delivery, BaseException):
-            raise delivery
-        if isinstance(delivery, (Result, Failed)):
-            self._aside[delivery.query.report].append(delivery)
-        elif isinstance(delivery, (Left, ReportDone)):
-            self._aside[delivery.report].append(delivery)
-        else:
-            yield delivery
 
     # The end
 
@@ -208,27 +143,15 @@ class Engine:
         while not deciding.is_alive() and not self._inbox.empty():
             if event := self._inbox.get():
                 self._act(self._scheduler.handle(event))
-        return [*self._last_notes()]
-
-    def _last_notes(self) -> Iterator[Note]:
-        """Return the notes that nobody took; a crash that comes with them is not the first."""
-        while not self._outbox.empty():
-            delivery = self._outbox.get()
-            if not isinstance(delivery, BaseException):
-                yield from self._notes(delivery)
+        return [*self._outbox.last_notes()]
 
     def close(self) -> None:
         """Cancel what still runs and give memory and disk back."""
         self.halt()
         if not self._scheduler.is_done:
-            pace = RateLimit(LAST_REQUESTS_PER_SECOND)
-            last = replace(self._ways.client, retry=LAST_RETRY, rate_limit=pace)
-            cancel_batches(last, self._ways.batches.running_ids)
+            self._ways.cancel_at_end()
         self._scheduler.close()
-        for aside in self._aside.values():
-            for each in aside:
-                if isinstance(each, Result):
-                    each.spool.close()
+        self._outbox.close()
 
     # The other threads
 
@@ -250,7 +173,9 @@ class Engine:
                 event = None if self._inbox.empty() else self._inbox.get()
             while not self._closed.is_set() and (actions := self._scheduler.next_actions()):
                 self._act(actions)
-            self._tell()
+            now = time.monotonic()
+            if self._telling.is_wanted(now):
+                self._telling.tell(now, self._scheduler.progress, self._ways.delays)
 
     def _act(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -268,54 +193,24 @@ class Engine:
             self._fetchers.append(self._thread(self._fetch))
             self._fetchers[-1].start()
 
-    def _tell(self) -> None:
-        """Log how far it is, when that was not told for a while, and note it for who watches."""
-        now = time.monotonic()
-        if self._is_watched or now >= self._next_telling:
-            self._is_watched = False
-            delays = filter(None, (self._ways.batches.delay, self._ways.queries.delay))
-            self._progress = Progress(
-                reports=self._scheduler.progress,
-                elapsed_s=now - self._started_at,
-                delays=tuple(delays),
-            )
-        if now >= self._next_telling:
-            self._next_telling = now + TELL_EVERY_S
-            logger.info("Progress: %s", self._progress)
-
     def _submit(self) -> None:
         """Submit what was decided, and look at what runs when its time has come."""
         cancel_batches(self._ways.client, self._unneeded)
         while not self._closed.is_set():
             try:
-                action = self._to_submit.get(timeout=self._until_next_poll())
+                action = self._to_submit.get(timeout=self._ways.until_next_poll())
             except queue.Empty:
                 action = None
-            for event in self._submitted(action):
+            for event in self._ways.perform(action) if action else ():
                 self._inbox.put(event)
             if not self._closed.is_set():
                 self._poll()
 
-    def _submitted(self, action: Action | None) -> Iterable[Event]:
-        if isinstance(action, SubmitBatch):
-            return self._ways.batches.submit(action.request)
-        if isinstance(action, SubmitQuery):
-            return self._ways.queries.submit(action.query, action.attempt)
-        if isinstance(action, CancelBatches):
-            cancel_batches(self._ways.client, self._ways.batches.running_ids)
-        return ()
-
     def _poll(self) -> None:
-        for way in (self._ways.batches, self._ways.queries):
-            for event in way.poll_due():
-                self._inbox.put(event)
-        if time.monotonic() >= self._next_telling:
+        for event in self._ways.poll_due():
+            self._inbox.put(event)
+        if self._telling.is_due(time.monotonic()):
             self._inbox.put(None)  # Wakes the deciding thread, which may hear nothing for long.
-
-    def _until_next_poll(self) -> float | None:
-        polls = (self._ways.batches.next_poll, self._ways.queries.next_poll)
-        due = [each for each in polls if each is not None]
-        return max(min(due) - time.monotonic(), 0.0) if due else None
 
     def _fetch(self) -> None:
         while (fetch := self._to_fetch.get()) is not None:

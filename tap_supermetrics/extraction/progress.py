@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Final
 
+logger = logging.getLogger(__name__)
+
+TELL_EVERY_S: Final = 30.0
+"""How often a long run tells how far it is, in seconds."""
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 
@@ -70,6 +75,42 @@ class Progress:
         counts = f"{self.ended} of {planned} queries ended, {rows} rows"
         time_left = self.time_left()
         return "; ".join((f"{counts}, {time_left}" if time_left else counts, *self.delays))
+
+
+class Telling:
+    """Logs the progress now and then, and has it counted for whoever watches.
+
+    Args:
+        started_at: monotonic time of the run's start.
+
+    Attributes:
+        is_watched: whether somebody wants to see the progress as it is now.
+        progress: as it was counted last.
+    """
+
+    def __init__(self, started_at: float) -> None:
+        self.is_watched = False
+        self.progress = Progress()
+        self._started_at = started_at
+        self._next = started_at + TELL_EVERY_S
+
+    def is_due(self, now: float) -> bool:
+        """Return whether a line of the log is due."""
+        return now >= self._next
+
+    def is_wanted(self, now: float) -> bool:
+        """Return whether the progress is to be counted."""
+        return self.is_watched or self.is_due(now)
+
+    def tell(
+        self, now: float, reports: tuple[ReportProgress, ...], delays: tuple[str, ...]
+    ) -> None:
+        """Keep the progress for who watches, and log it where that is due."""
+        self.is_watched = False
+        self.progress = Progress(reports=reports, elapsed_s=now - self._started_at, delays=delays)
+        if self.is_due(now):
+            self._next = now + TELL_EVERY_S
+            logger.info("Progress: %s", self.progress)
 
 
 def _in_words(seconds: float) -> str:

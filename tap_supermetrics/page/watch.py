@@ -3,36 +3,52 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
     from tap_supermetrics.sync.run import Run
 
-    Facts = tuple[Settings | None, Run | None, Lookups | None]
+
+@dataclass(slots=True)
+class RunFacts:
+    """What is known of a run so far; it grows, so that whatever ends the run can be told.
+
+    Attributes:
+        settings: the configuration; None where it was not understood.
+        lookups: what the API lists; None as long as nothing was asked.
+        run: the run; None before it was planned.
+    """
+
+    settings: Settings | None = None
+    lookups: Lookups | None = None
+    run: Run | None = None
+
+    def known(self) -> tuple[Settings, Lookups]:
+        """Return what is known once the streams are."""
+        if self.settings is None or self.lookups is None:
+            raise RuntimeError("the streams come first")
+        return self.settings, self.lookups
 
 
 @contextmanager
-def told_at_end(facts: Callable[[], Facts]) -> Iterator[None]:
-    """Leave a run in `report_dir`, if that is set, however it ends.
-
-    Args:
-        facts: gives what is known at the end; settings are None where they were not understood.
-    """
-    started_at, error = utc_now(), None
+def told_at_end() -> Iterator[RunFacts]:
+    """Leave a run in `report_dir`, if that is set, however it ends; its facts are filled in."""
+    facts, started_at, error = RunFacts(), utc_now(), None
     try:
-        yield
+        yield facts
     except BaseException as raised:
         error = raised
         raise
     finally:
-        settings, run, lookups = facts()
+        settings = facts.settings
         if settings and settings.report_dir:
             from tap_supermetrics.page.ending import Ending  # noqa: PLC0415 - see above
 
-            Ending.of(settings, run, lookups, started_at, error).write()
+            Ending.of(settings, facts.run, facts.lookups, started_at, error).write()

@@ -5,6 +5,7 @@ The SDK takes much of it as it is, and loses rows or ends in a traceback where i
 
 from __future__ import annotations
 
+import fnmatch
 import importlib.util
 import json
 import logging
@@ -232,7 +233,29 @@ def _fails(stream_map: StreamMap) -> str:
     return ""
 
 
-def changed_key(definition: object, key: Sequence[str]) -> list[str]:
+def doubts_of_maps(
+    definitions: Mapping[str, object], keys: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Find stream maps that map nothing, or change a key.
+
+    Args:
+        definitions: of stream maps, by the name or the pattern of a stream.
+        keys: key of each stream, by its name.
+    """
+    for name, definition in definitions.items():
+        source = definition.get("__source__", name) if isinstance(definition, dict) else name
+        mapped = [each for each in keys if fnmatch.fnmatch(each, source)]
+        if not mapped:
+            yield f"{source} is the name of no report; nothing is mapped"
+        for stream in mapped:
+            if changed := _changed_key(definition, keys[stream]):
+                yield (
+                    f"{stream}: the key is changed ({', '.join(changed)}): rows that then share a "
+                    "key are dropped by targets; leave it as it is, or set `key_properties`"
+                )
+
+
+def _changed_key(definition: object, key: Sequence[str]) -> list[str]:
     """The columns of a key that the map of a stream changes, so that rows may come to share one."""
     if not isinstance(definition, dict):
         return []

@@ -14,10 +14,11 @@ from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.async_queries import AsyncQueries
 from tap_supermetrics.extraction.batches import Batches
 from tap_supermetrics.extraction.downloads import Downloader
-from tap_supermetrics.extraction.engine import Engine, Ways
+from tap_supermetrics.extraction.engine import Engine
 from tap_supermetrics.extraction.held import HeldResults, find_held
 from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.scheduler import Scheduler
+from tap_supermetrics.extraction.ways import Ways
 from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.journalled import Journalled

@@ -24,7 +24,6 @@ from tap_supermetrics.sync.summary import Summary
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from tap_supermetrics.api.client import Client
     from tap_supermetrics.extraction.engine import Engine
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
@@ -47,8 +46,7 @@ class Run:
 
     Args:
         settings: the configuration.
-        client: the API.
-        lookups: what it lists.
+        lookups: what the API lists, and the API.
         bookmarks: Singer's bookmarks, by stream; kept up to date.
         write_state: writes a STATE message with these bookmarks.
 
@@ -62,7 +60,6 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        client: Client,
         lookups: Lookups,
         bookmarks: dict[str, Any],
         write_state: Callable[[], None],
@@ -70,7 +67,7 @@ class Run:
         self.run_id = new_run_id()
         self.summary = Summary(days_read=DaysRead() if settings.report_dir else None)
         self._settings = settings
-        self._client = client
+        self._client = lookups.client
         self._prepared = Preparation(settings, lookups, bookmarks, self.summary, utc_now)
         self.bookmarks = Bookmarks(self._prepared, bookmarks, write_state)
         self.books = Bookkeeping(self._prepared, self.summary, self.bookmarks)

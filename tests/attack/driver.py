@@ -161,7 +161,7 @@ def _run(
     def write_state() -> None:
         done.saved = json.dumps(done.bookmarks)
 
-    run = Run(settings, client, Lookups(client, utc_now()), done.bookmarks, write_state)
+    run = Run(settings, Lookups(client, utc_now()), done.bookmarks, write_state)
     try:
         names = [report.name for report in settings.reports]
         run.start(names)

@@ -1,0 +1,158 @@
+"""One invocation of the tap: the run that all streams share, and how it ends."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.singer.inputs import NOTHING_SELECTED
+from tap_supermetrics.singer.watching import nothing, watched
+from tap_supermetrics.streams import QueryLogStream, ReportStream
+from tap_supermetrics.sync.query_log import QueryLog
+from tap_supermetrics.sync.run import Run, utc_now
+
+if TYPE_CHECKING:
+    from singer_sdk import Tap
+
+    from tap_supermetrics.page.watch import RunFacts
+    from tap_supermetrics.singer.writer import MessageWriter
+
+logger = logging.getLogger(__name__)
+
+
+class Invocation:
+    """What all streams share. The first that is asked for records begins the run of all.
+
+    Args:
+        tap: has the streams, the state and the catalog.
+        writer: where all messages go.
+        facts: has the settings and the lists of the API; is told of the run.
+        is_test: whether one record of each report is wanted, and no state.
+    """
+
+    def __init__(self, tap: Tap, writer: MessageWriter, facts: RunFacts, *, is_test: bool) -> None:
+        self.writer = writer
+        self.is_test = is_test
+        self._tap = tap
+        self._facts = facts
+        self._stop_watching = nothing
+
+    def started_run(self) -> Run:
+        """Return the run; the first call plans all selected streams and begins."""
+        run = self._facts.run
+        if run is None:
+            run = self._facts.run = self._new_run()
+            atexit.register(self.close)  # for `--test` and for whoever embeds the tap
+        if not run.has_started:
+            self._start(run)
+        return run
+
+    def _new_run(self) -> Run:
+        # A test loads no whole day, so its state must not say so.
+        bookmarks = {} if self.is_test else self._tap.state.setdefault("bookmarks", {})
+        settings, lookups = self._facts.known()
+        run = Run(settings, lookups, bookmarks, self._write_state)
+        if not self.is_test and any(each.selected for each in self._logs()):
+            reports = {each.name: each for each in settings.reports}
+            run.books.query_log = QueryLog(reports, run.run_id, utc_now)
+        return run
+
+    def _start(self, run: Run) -> None:
+        streams = self._tap.streams.values()
+        wanted = [each for each in streams if isinstance(each, ReportStream) and each.is_wanted]
+        run.start(
+            [each.name for each in wanted],
+            full_table=[
+                each.name for each in wanted if each.forced_replication_method == "FULL_TABLE"
+            ],
+            refused=self._refused(),
+            is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in wanted),
+        )
+        if not self.is_test:
+            self._stop_watching = watched(run.progress)
+
+    def _refused(self) -> list[str]:
+        """Return the reports that have no stream, but for those that a catalog leaves out."""
+        settings, _ = self._facts.known()
+        names = [each.name for each in settings.reports if each.name not in self._tap.streams]
+        catalog = self._tap.input_catalog
+        if catalog is None:
+            return names
+        return [
+            name
+            for name in names
+            if not (entry := catalog.get_stream(name)) or entry.metadata.resolve_selection()[()]
+        ]
+
+    def _logs(self) -> list[QueryLogStream]:
+        return [each for each in self._tap.streams.values() if isinstance(each, QueryLogStream)]
+
+    def write_query_log(self) -> None:
+        """Write what the query log has to say before the next STATE message."""
+        run = self._facts.run
+        if run and run.books.query_log:
+            records = run.books.query_log.take()
+            for stream in self._logs():
+                stream.write(records)
+
+    def _write_state(self) -> None:
+        if not self.is_test:
+            self.write_query_log()
+            self._tap.state_writer.write_state(self._tap.state)
+
+    def sync_to_end(self) -> None:
+        """Sync all selected streams, and tell how it went.
+
+        Raises:
+            TapError: the API refuses everything, or queries were lost.
+            InterruptedRun: a signal asked the run to end; the state was written.
+        """
+        if not any(stream.selected for stream in self._tap.streams.values()):
+            raise SettingsError([NOTHING_SELECTED])
+        try:
+            self._sync_selected()
+            self._stop_watching()
+            self.started_run().finish()
+        except BrokenPipeError:
+            logger.critical(
+                "The target closed its end of the pipe: see its own log; run again to go on from "
+                "its last state."
+            )
+            raise
+        except (InterruptedRun, TapError):
+            self._save_at_end()
+            raise
+        finally:
+            self.close()
+
+    def _sync_selected(self) -> None:
+        if not self.is_test:
+            self._tap.sync_all()
+            return
+        # Without the states that `sync_all` writes between streams.
+        for stream in self._tap.streams.values():
+            stream.sync()
+
+    def _save_at_end(self) -> None:
+        _ignore_further_signals()
+        self.writer.forget_interruption()
+        run = self._facts.run
+        if run and run.has_started:
+            run.halt()
+            if not self.writer.is_torn:
+                run.bookmarks.checkpoint()
+
+    def close(self) -> None:
+        """Cancel the query batches that still run."""
+        atexit.unregister(self.close)
+        self._stop_watching()
+        if self._facts.run:
+            self._facts.run.close()
+
+
+def _ignore_further_signals() -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)

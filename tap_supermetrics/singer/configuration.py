@@ -1,0 +1,69 @@
+"""A configuration, read into settings, and the client that these ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_supermetrics.api.client import Client
+from tap_supermetrics.api.retry import RateLimit
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.settings import Settings
+from tap_supermetrics.singer.inputs import mistakes_in_sdk_settings
+from tap_supermetrics.sync.addresses import with_converted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from singer_sdk import Tap
+
+
+def settings_of_sdk(tap: type[Tap]) -> dict[str, Any]:
+    """Return the schemas of the settings that the SDK adds, by name."""
+    of_sdk: dict[str, Any] = {}
+    tap.append_builtin_config(of_sdk)
+    return dict(of_sdk.get("properties", {}))
+
+
+def read_settings(
+    config: Mapping[str, Any], of_sdk: Mapping[str, Any]
+) -> tuple[dict[str, Any], Settings]:
+    """Read a configuration, as the start of a run does.
+
+    Args:
+        config: as it is given; query addresses that only the API can read are converted by it.
+        of_sdk: schemas of the settings that are the SDK's, by name.
+
+    Returns:
+        The configuration that was read, and what it says.
+
+    Raises:
+        SettingsError: with every mistake.
+    """
+    given = {k: v for k, v in config.items() if v is not None or k not in of_sdk}
+    mistakes = mistakes_in_sdk_settings(given, of_sdk)
+    given = with_converted(given, lambda: _client_before(given))
+    try:
+        settings = Settings.from_config(given, tuple(of_sdk))
+    except SettingsError as error:
+        raise SettingsError([*error.mistakes, *mistakes]) from None
+    if mistakes:
+        raise SettingsError(mistakes)
+    return given, settings
+
+
+def _client_before(config: Mapping[str, Any]) -> Client | None:
+    """Return a client before there are settings; None where they are wrong."""
+    connection = Settings.connection_of(config)
+    if connection is None:
+        return None
+    api_url, api_key = connection
+    return Client(api_url=api_url, api_key=api_key, rate_limit=RateLimit(1))
+
+
+def client_of(settings: Settings) -> Client:
+    """Return a client of the API, as fast as the settings allow."""
+    return Client(
+        api_url=settings.api_url,
+        api_key=settings.api_key,
+        rate_limit=RateLimit(settings.requests_per_second),
+    )
