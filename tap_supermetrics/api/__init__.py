@@ -2,7 +2,7 @@
 
 ```
 client      a function for each endpoint
-starts      query batches whose start got no answer, found again
+starts      query batches: started, and found again where the answer was lost
 transport   requests: to one origin, paced, retried, translated
 connection  answers bounded in time and memory; the only module on the network
 retry       limits of repeating a request, and of waiting for a service that is away

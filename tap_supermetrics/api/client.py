@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from uuid import uuid4
 
 import msgspec
 
-from tap_supermetrics.api import items, lenient, listings, wire
+from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.starts import Lookup, TracedStart
+from tap_supermetrics.api.starts import Lookup, Starter
 from tap_supermetrics.api.transport import Transport
 
 if TYPE_CHECKING:
@@ -22,10 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-logger = logging.getLogger(__name__)
-
-TOKEN_LENGTH: Final = 12
-"""Letters of the token by which a query batch is found."""
 MAX_STATUS_ENTRIES: Final = 10_000
 """More than any batch can hold: its status has no end."""
 
@@ -100,68 +93,15 @@ class Client(Transport):
         found, it is started again a few times, which is logged and counted in `lost_starts`; but
         not where the answer comes and tells no id, as each start would run, paid for and unseen.
 
-        Sources differ in how they take accounts and fields: where the one form is refused, the
-        other is tried, and kept when it is taken.
-
         Raises:
             ApiError: START_UNREADABLE when the answer tells no id.
         """
-        first, *other = self.service.item_forms
-        try:
-            return self._start_as(first, body)
-        except ApiError as error:
-            if not error.verdict.is_of_item or not other:
-                raise
-            logger.info("Items of a query batch are refused as %s: %s", first.value, error)
-        return self._start_as(other[0], body)
-
-    def _start_as(self, form: items.ItemForm, body: Mapping[str, Any]) -> wire.Batch:
-        batch = self._start(items.spelt(body, form))
-        self.service.item_forms = (form,)
-        return batch
-
-    def _start(self, body: Mapping[str, Any]) -> wire.Batch:
-        start = self._traced(body)
-        answer, error = self._sent(start)
-        batch = None if answer is None else _batch_in(answer)
-        if answer is not None and batch is None:
-            self.service.lost_starts += 1
-            error = self._unreadable_start("no batch_id", answer.meta.request_id)
-        # Not while an error is handled: it would become part of those of the search.
-        if error and error.may_have_run and (found := start.answer()):
-            batch = _batch_in(found)
-        if batch is None:
-            raise error or self._unreadable_start("no batch_id", "")
-        self.service.batches.add(batch.batch_id)
-        self._drop_doubles(start.found)
-        return batch
-
-    def _sent(self, start: TracedStart) -> tuple[Answer[msgspec.Raw] | None, ApiError | None]:
-        try:
-            answer = self.request(
-                "POST", wire.BATCH_PATH, msgspec.Raw, body=start.body, instead=start.answer
-            )
-        except ApiError as error:
-            if error.code == "ANSWER_UNREADABLE":
-                return None, self._unreadable_start(error.message, error.request_id)
-            return None, error
-        return answer, None
-
-    def _traced(self, body: Mapping[str, Any]) -> TracedStart:
-        token = uuid4().hex[:TOKEN_LENGTH]
         lookup = Lookup(
             history=self.history,
             information=self.batch_information,
             known=self.service.batches,
         )
-        return TracedStart(body=wire.described(body, token), token=token, lookup=lookup)
-
-    def _drop_doubles(self, found: Sequence[str]) -> None:
-        """Cancel further batches that the same start made; none of those found runs unseen."""
-        self.service.lost_starts -= min(len(found), self.service.lost_starts)
-        for batch_id in found[1:]:
-            with suppress(ApiError):
-                self.cancel_batch(batch_id)
+        return Starter(self, lookup, self.cancel_batch).start(body)
 
     def history(self, parameters: Mapping[str, Any]) -> Answer[list[listings.HistoryEntry]]:
         """Return a page of what the team asked lately ("Get query history")."""
@@ -249,17 +189,3 @@ class Client(Transport):
         self, address: str, to: type[T], parameters: Mapping[str, Any] | None = None
     ) -> Answer[T]:
         return self.request("GET", address, to, parameters)
-
-    def _unreadable_start(self, cause: str, request_id: str) -> ApiError:
-        message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"
-        error = self.refusal(wire.Error(code="START_UNREADABLE", message=message), 0, request_id)
-        error.may_have_run = True
-        return error
-
-
-def _batch_in(answer: Answer[msgspec.Raw]) -> wire.Batch | None:
-    """Return the query batch that an answer tells; None where it tells none."""
-    try:
-        return lenient.decoded(answer.data, wire.Batch)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

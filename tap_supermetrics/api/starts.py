@@ -1,4 +1,4 @@
-"""Query batches whose start got no answer, found again by a token in their description.
+"""Starts of query batches; one that got no answer is found by a token in its description.
 
 Every start may run and cost quota, whether its answer arrives or not. The history of queries lists
 schedule ids, which name their batch, and the batch tells its description (Supermetrics docs, "Get
@@ -8,20 +8,26 @@ query history" and "Get batch information").
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import msgspec
 
-from tap_supermetrics.api import listings, wire
+from tap_supermetrics.api import items, lenient, listings, wire
 from tap_supermetrics.api.answers import Answer
 from tap_supermetrics.api.errors import ApiError, Fate, Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tap_supermetrics.api.transport import Transport
 
 logger = logging.getLogger(__name__)
 
+TOKEN_LENGTH: Final = 12
+"""Letters of the token by which a query batch is found."""
 MAX_PAGES: Final = 5
 """So many pages of the history are looked through for one start."""
 MAX_LOOKED_UP: Final = 50
@@ -98,3 +104,94 @@ class TracedStart:
             yield from (each for each in batch_ids if each and each not in self.lookup.known)
             if len(entries) < listings.HISTORY_PAGE:
                 return
+
+
+class Starter:
+    """Starts query batches, so that none runs unseen.
+
+    Args:
+        transport: the API.
+        lookup: how a batch is found whose answer was lost.
+        cancel: cancels a batch.
+    """
+
+    def __init__(
+        self, transport: Transport, lookup: Lookup, cancel: Callable[[str], object]
+    ) -> None:
+        self._transport = transport
+        self._lookup = lookup
+        self._cancel = cancel
+
+    def start(self, body: Mapping[str, Any]) -> wire.Batch:
+        """Start a query batch; see `Client.start_batch`.
+
+        Sources differ in how they take accounts and fields: where the one form is refused, the
+        other is tried, and kept when it is taken.
+        """
+        first, *other = self._transport.service.item_forms
+        try:
+            return self._start_as(first, body)
+        except ApiError as error:
+            if not error.verdict.is_of_item or not other:
+                raise
+            logger.info("Items of a query batch are refused as %s: %s", first.value, error)
+        return self._start_as(other[0], body)
+
+    def _start_as(self, form: items.ItemForm, body: Mapping[str, Any]) -> wire.Batch:
+        batch = self._start(items.spelt(body, form))
+        self._transport.service.item_forms = (form,)
+        return batch
+
+    def _start(self, body: Mapping[str, Any]) -> wire.Batch:
+        start = self._traced(body)
+        answer, error = self._sent(start)
+        batch = None if answer is None else _batch_in(answer)
+        if answer is not None and batch is None:
+            self._transport.service.lost_starts += 1
+            error = self._unreadable_start("no batch_id", answer.meta.request_id)
+        # Not while an error is handled: it would become part of those of the search.
+        if error and error.may_have_run and (found := start.answer()):
+            batch = _batch_in(found)
+        if batch is None:
+            raise error or self._unreadable_start("no batch_id", "")
+        self._transport.service.batches.add(batch.batch_id)
+        self._drop_doubles(start.found)
+        return batch
+
+    def _sent(self, start: TracedStart) -> tuple[Answer[msgspec.Raw] | None, ApiError | None]:
+        try:
+            answer = self._transport.request(
+                "POST", wire.BATCH_PATH, msgspec.Raw, body=start.body, instead=start.answer
+            )
+        except ApiError as error:
+            if error.code == "ANSWER_UNREADABLE":
+                return None, self._unreadable_start(error.message, error.request_id)
+            return None, error
+        return answer, None
+
+    def _traced(self, body: Mapping[str, Any]) -> TracedStart:
+        token = uuid4().hex[:TOKEN_LENGTH]
+        return TracedStart(body=wire.described(body, token), token=token, lookup=self._lookup)
+
+    def _drop_doubles(self, found: Sequence[str]) -> None:
+        """Cancel further batches that the same start made; none of those found runs unseen."""
+        self._transport.service.lost_starts -= min(len(found), self._transport.service.lost_starts)
+        for batch_id in found[1:]:
+            with suppress(ApiError):
+                self._cancel(batch_id)
+
+    def _unreadable_start(self, cause: str, request_id: str) -> ApiError:
+        message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"
+        error = self._transport.refusal(
+            wire.Error(code="START_UNREADABLE", message=message), 0, request_id
+        )
+        error.may_have_run = True
+        return error
+
+
+def _batch_in(answer: Answer[msgspec.Raw]) -> wire.Batch | None:
+    """Return the query batch that an answer tells; None where it tells none."""
+    try:
+        return lenient.decoded(answer.data, wire.Batch)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

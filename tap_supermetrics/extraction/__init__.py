@@ -7,17 +7,21 @@ ways           submitting, polling, cancelling: by batch or one by one
 scheduler      what to submit, fetch and deliver next: events in, actions out
 submissions    what is submitted next, and what follows when it is not taken
 outcomes       what becomes of a query: delivered, submitted again, split, failed
+remedies       what may help a query that failed
 backlog        what waits to be submitted: what failed, then the plans in order
 breakers       which queries would meet a known refusal
 history        the first day that the API gives of a report
+deliveries     what goes to the emitting thread, each outcome in its turn
 totals         whether totals count a header, believed while results agree
 splits         which parts of a failed query are submitted at once, and which wait
 sequence       outcomes in any order, delivered in plan order; how much waits
 held           query batches of an earlier run that the API still holds
 in_flight      how much may be submitted, and what runs
 fetch_places   how many results are fetched at the same time
-batches        query batches: submitted, polled, settled
-async_queries  queries one by one: the same
+batches        query batches: submitted, polled until they stop
+settling       what the status of a batch says of its queries
+running        a query batch that runs, and what is still expected of it
+async_queries  queries one by one: submitted, polled
 downloads      the pages of a result, counted and checked, into a spool
 questions      what was asked, held against what an answer says of itself
 audit          what is kept of a query batch beside its status

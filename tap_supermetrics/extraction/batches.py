@@ -1,87 +1,31 @@
-"""Query batches on their way through the API: submitted, polled, settled."""
+"""Query batches on their way through the API: submitted, polled until they stop."""
 
 from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.attribution import attribute
 from tap_supermetrics.extraction.audit import BatchAudit
-from tap_supermetrics.extraction.events import (
-    BatchEnded,
-    BatchEnding,
-    BatchNotSubmitted,
-    BatchSubmitted,
-    QueryFailed,
-    Succeeded,
-)
-from tap_supermetrics.extraction.polling import Polled, PollWait
+from tap_supermetrics.extraction.events import BatchEnded, BatchNotSubmitted, BatchSubmitted
+from tap_supermetrics.extraction.polling import PollWait
+from tap_supermetrics.extraction.running import RunningBatch
+from tap_supermetrics.extraction.settling import Settling
 from tap_supermetrics.model import SubmittedBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from tap_supermetrics.api.client import BatchStatus, Client
+    from tap_supermetrics.api.client import Client
     from tap_supermetrics.extraction.events import Event
-    from tap_supermetrics.model import BatchRequest, Query, Report
+    from tap_supermetrics.model import BatchRequest, Report
 
 logger = logging.getLogger(__name__)
-
-QUEUE_S: Final = 4 * 3600.0
-"""How long a batch may wait behind the batches of others before it counts as stuck, in seconds."""
-
-
-@dataclass(slots=True, kw_only=True)
-class RunningBatch(Polled):
-    """A query batch that has not stopped yet, and what is still expected of it.
-
-    Attributes:
-        batch: what was sent.
-        waiting: queries whose fate the status has not told yet.
-        size: number of all its queries.
-        concurrency: how many of them the API runs at the same time; 0 where that is not known.
-        timeout_s: how long the API lets it run, in seconds.
-        started: monotonic time at which it was first seen running; None before.
-        is_ending: whether it was told that its last queries run.
-        rows: of the results so far.
-        done: number of queries that succeeded.
-        failed: number of queries that did not.
-    """
-
-    batch: SubmittedBatch
-    waiting: set[Query]
-    size: int
-    timeout_s: float = wire.MAX_TIMEOUT_S
-    concurrency: int = 0
-    started: float | None = None
-    is_ending: bool = False
-    rows: int = 0
-    done: int = 0
-    failed: int = 0
-
-    def expected_s(self, now: float) -> float | None:
-        """Return seconds until its end, should it go on as it went; None while nothing ended."""
-        finished = self.size - len(self.waiting)
-        if self.started is None or not finished:
-            return None
-        return (now - self.started) * len(self.waiting) / finished
-
-    def is_stuck(self, now: float) -> bool:
-        """Say that it outlived every limit that the API itself sets."""
-        if self.started is not None:
-            return now > self.started + self.timeout_s + polling.GRACE_S
-        return now > self.since + QUEUE_S
-
-    def entries(self, status: BatchStatus) -> dict[Query, wire.BatchQuery]:
-        """Return the queries of this batch, each with its entry of the status."""
-        batch = self.batch
-        return attribute(batch.items, status.queries, batch.split, batch.size)
 
 
 class Batches:
@@ -109,9 +53,9 @@ class Batches:
         self._note = note
         self._running = {each.batch.batch_id: each for each in running}
         self._ids = set(self._running)
-        self._adopted = frozenset(self._running)
         self._poller = replace(client, retry=polling.ONE_TRY)
         self._audit = BatchAudit(client)
+        self._settling = Settling(client, self._audit, now, adopted=frozenset(self._running))
 
     @property
     def next_poll(self) -> float | None:
@@ -187,10 +131,10 @@ class Batches:
         is_queued = status.is_queued or status.progress.queued >= batch.size
         if batch.started is None and not is_queued:
             batch.started = now
-        yield from self._settle(batch, status)
+        unreadable = yield from self._settling.settle(batch, status)
         batch.seen(now)
-        if status.is_stopped or not batch.waiting:
-            yield from self._end(batch)
+        if unreadable or status.is_stopped or not batch.waiting:
+            yield from self._end(batch, unreadable)
         elif batch.is_stuck(now):
             batch_id = batch.batch.batch_id
             yield from self._end(batch, ApiError("BATCH_STUCK", f"{batch_id} does not stop"))
@@ -227,111 +171,6 @@ class Batches:
             unsettled, batch.waiting = tuple(batch.waiting), set()
             yield BatchEnded(batch_id=batch_id, unsettled=unsettled, error=error)
             self._audit.log_end(batch_id)
-
-    # Settling
-
-    def _settle(self, batch: RunningBatch, status: BatchStatus) -> Iterator[Event]:
-        """Take what is new in a status."""
-        before = len(batch.waiting)
-        entries = batch.entries(status)
-        new = [each for each in entries if each in batch.waiting]
-        failed = [each for each in new if entries[each].status.is_failure]
-        # What succeeded, and what is newest, may say that older failures need no more queries.
-        for query in (*(each for each in new if each not in failed), *reversed(failed)):
-            yield from self._settle_query(
-                batch, query, entries[query], is_stopped=status.is_stopped
-            )
-        if status.is_stopped and _is_unreadable(batch, status, entries):
-            yield from self._end(batch, self._unreadable(batch, status))
-        elif status.is_stopped:
-            yield from self._settle_unfinished(batch, entries)
-        yield from _tell_ending(batch)
-        progressed = len(batch.waiting) < before
-        now = time.monotonic()
-        expected_s = batch.expected_s(now)
-        batch.next_poll = now + batch.wait.after(progressed=progressed, expected_s=expected_s)
-        if progressed and not batch.waiting:
-            _log_end(batch)
-
-    def _settle_query(
-        self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
-    ) -> Iterator[Event]:
-        if entry.status is wire.QueryStatus.SUCCESS:
-            batch.done += 1
-            batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
-            batch.waiting.discard(query)
-            yield Succeeded(query=query, entry=entry, finished_at=self._now())
-        elif entry.status.is_failure and (entry.error_info or not is_stopped):
-            batch.failed += 1
-            batch.waiting.discard(query)
-            error = self._client.query_error(entry.error_info or wire.NO_REASON)
-            yield QueryFailed(query=query, error=error)
-
-    def _settle_unfinished(
-        self, batch: RunningBatch, entries: Mapping[Query, wire.BatchQuery]
-    ) -> Iterator[Event]:
-        """Fail queries that a stopped batch never finished; they are not empty.
-
-        Nobody knows whether the API leaves them as they were, or fails them without a reason.
-        """
-        cancelled = batch.waiting and self._cancelled(batch)
-        for query in sorted(batch.waiting, key=str):
-            batch.failed += 1
-            entry = entries.get(query)
-            if entry is None:
-                code, what = "QUERY_MISSING", "does not list this query"
-            elif cancelled:
-                code, what = "QUERY_CANCELLED", f"was cancelled at {cancelled}"
-            else:
-                code, what = "QUERY_UNFINISHED", f"stopped while the query was {entry.status_code}"
-            told = wire.Error(code=code, message=f"{batch.batch.batch_id} {what}")
-            yield QueryFailed(query=query, error=self._client.query_error(told))
-        batch.waiting = set()
-
-    def _cancelled(self, batch: RunningBatch) -> str:
-        """Return when somebody cancelled a batch; empty when nobody did.
-
-        A batch of an earlier run was cancelled by that run itself, when it was stopped.
-        """
-        if batch.batch.batch_id in self._adopted:
-            return ""
-        information = self._audit.information(batch.batch.batch_id)
-        return (information and information.cancel_time) or ""
-
-    def _unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError:
-        first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
-        message = f"{batch_id} lists {batch.size} queries that fit none of ours: {first}"
-        return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
-
-
-def _is_unreadable(
-    batch: RunningBatch, status: BatchStatus, entries: Mapping[Query, wire.BatchQuery]
-) -> bool:
-    """Say that a batch of this run lists what was asked, but in words that fit no query at all.
-
-    Asking again would give the same. A single query may as well be of a day that has not come yet.
-    """
-    is_of_this_run = batch.concurrency > 0
-    return is_of_this_run and not entries and len(status.queries) == batch.size > 1
-
-
-def _tell_ending(batch: RunningBatch) -> Iterator[Event]:
-    """Tell once that none of its queries waits for another any more."""
-    runs_out = batch.started is not None and len(batch.waiting) <= batch.concurrency
-    if runs_out and not batch.is_ending:
-        batch.is_ending = True
-        yield BatchEnding(batch_id=batch.batch.batch_id)
-
-
-def _log_end(batch: RunningBatch) -> None:
-    logger.info(
-        "Query batch %s: %d of %d queries done, %d failed, %s rows",
-        batch.batch.batch_id,
-        batch.done,
-        batch.size,
-        batch.failed,
-        f"{batch.rows:,}",
-    )
 
 
 def cancel_batches(client: Client, batch_ids: Iterable[str]) -> None:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.extraction.batches import cancel_batches
 from tap_supermetrics.extraction.events import (
     Awaited,
     Deliver,
@@ -195,7 +194,7 @@ class Engine:
 
     def _submit(self) -> None:
         """Submit what was decided, and look at what runs when its time has come."""
-        cancel_batches(self._ways.client, self._unneeded)
+        self._ways.cancel(self._unneeded)
         while not self._closed.is_set():
             try:
                 action = self._to_submit.get(timeout=self._ways.until_next_poll())

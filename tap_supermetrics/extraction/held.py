@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.batches import QUEUE_S, RunningBatch
 from tap_supermetrics.extraction.in_flight import Adopted
+from tap_supermetrics.extraction.running import QUEUE_S, RunningBatch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -6,26 +6,24 @@ Whatever is decided about a failure is decided here, by the fate and the reach o
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import Fate, Reach, may_be_split
+from tap_supermetrics.api.errors import Fate, Reach
 from tap_supermetrics.extraction.backlog import Backlog, Drawing
-from tap_supermetrics.extraction.breakers import PATIENCE, Breakers
+from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.downloads import incomplete
-from tap_supermetrics.extraction.events import CancelBatches, Deliver
-from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay, Left
-from tap_supermetrics.extraction.sequence import Sequencer
-from tap_supermetrics.extraction.splits import Splits
-from tap_supermetrics.extraction.totals import Totals
+from tap_supermetrics.extraction.events import CancelBatches
+from tap_supermetrics.extraction.remedies import Remedies, Remedy
+from tap_supermetrics.extraction.results import Failed, FirstDay, Left
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.deliveries import Deliveries
     from tap_supermetrics.extraction.events import Action
     from tap_supermetrics.extraction.in_flight import Limits
-    from tap_supermetrics.extraction.results import Delivery, Result
+    from tap_supermetrics.extraction.results import Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.planning.plan import ReportPlan
 
@@ -39,53 +37,50 @@ class Outcomes:
         plans: what each report asks for, by its name, in the order of emission.
         limits: how queries may be submitted.
         served: queries that query batches of an earlier run serve.
+        deliveries: where outcomes go.
 
     Attributes:
         drawing: draws the queries of the plans.
         backlog: what waits to be submitted.
-        sequence: what waits to be delivered and emitted.
         breakers: what is known to be refused.
         submitted: how many queries the API has taken in this run.
-        delivered: how many deliveries went to the emitting thread.
         stopped_by: why nothing more is submitted; None while it is.
     """
 
     def __init__(
-        self, plans: Mapping[str, ReportPlan], limits: Limits, served: Sequence[Query]
+        self,
+        plans: Mapping[str, ReportPlan],
+        limits: Limits,
+        served: Sequence[Query],
+        deliveries: Deliveries,
     ) -> None:
         self._plans = plans
         self._limits = limits
-        self._splits = Splits()
-        self._totals = Totals()
-        self._submissions = Counter(served)
+        self._deliveries = deliveries
+        self._sequence = deliveries.sequence
         self._parked: dict[Query, ApiError] = {}
-        self._actions: list[Action] = []
+        self._cancels: list[Action] = []
         self.breakers = Breakers(plans)
+        self._remedies = Remedies(plans, self.breakers, served)
+        self._splits = self._remedies.splits
         self.drawing = Drawing(plans, self.breakers, served)
         self.backlog = Backlog(self.drawing, plans, limits)
-        self.sequence = Sequencer(plans)
         self.submitted = 0
-        self.delivered = 0
         self.stopped_by: ApiError | None = None
         for query in served:
-            self.sequence.expect(query)
+            self._sequence.expect(query)
 
     def take_actions(self) -> list[Action]:
         """Return what follows from all that was decided, in order."""
         self.see_drawn()
-        actions, self._actions = self._actions, []
-        return actions
-
-    def deliver(self, *deliveries: Delivery) -> None:
-        """Hand something to the emitting thread."""
-        self._actions += [Deliver(delivery=each) for each in deliveries]
-        self.delivered += len(deliveries)
+        cancels, self._cancels = self._cancels, []
+        return [*self._deliveries.take(), *cancels]
 
     def see_drawn(self) -> None:
         """Give every query that was drawn its place, and those that were spared their failure."""
         while self.drawing.has_news:
             for query in self.drawing.take_new():
-                self.sequence.expect(query)
+                self._sequence.expect(query)
             for query, error in self.drawing.take_spared():
                 self._settle(query, error, was_submitted=True)
                 if self.breakers.given_up(query):
@@ -95,7 +90,7 @@ class Outcomes:
 
     def taken(self, queries: Sequence[Query]) -> None:
         """Count queries that the API has taken."""
-        self._submissions.update(queries)
+        self._remedies.taken(queries)
         self.submitted += len(queries)
 
     def succeeded(self, query: Query) -> None:
@@ -110,28 +105,14 @@ class Outcomes:
         """Deliver a result in its turn, unless it lacks a row."""
         if self.breakers.answered(result.query):
             self._look_again(result.query)
-        judgement = self._totals.judge(self._plans[result.query.report].report.ds_id, result)
-        for each in judgement.accepted:
-            self.deliver(*self.sequence.settle(each))
-        for each in judgement.refused:
+        for each in self._deliveries.judge(result):
             each.spool.close()
             self.failed(each.query, incomplete(each.row_count + each.missing, each.row_count))
-        self.deliver(*(Doubted(query=query) for query in judgement.doubted))
-
-    def release(self) -> None:
-        """Deliver the results that wait for others, of which none will come."""
-        for each in self._totals.release():
-            self.deliver(*self.sequence.settle(each))
-
-    def close(self) -> None:
-        """Give back the results that were not delivered."""
-        self._totals.close()
-        self.sequence.close()
 
     def emitted(self, query: Query, rows: int, size: int, error: ApiError | None) -> None:
         """Learn that an outcome was emitted, and whether its rows fit the report's records."""
-        self.sequence.emitted(size)
-        del self._submissions[query]
+        self._sequence.emitted(size)
+        self._remedies.forget(query)
         if error and self.breakers.did_not_fit(query, error):
             self._look_again(query)
         elif rows:
@@ -139,7 +120,7 @@ class Outcomes:
 
     def failed(self, query: Query, error: ApiError) -> None:
         """Decide what becomes of a query that failed."""
-        if not self.sequence.is_open(query):
+        if not self._sequence.is_open(query):
             return
         if self.stopped_by:
             is_own = error.fate in {Fate.LOSE, Fate.STOP, Fate.SPLIT}
@@ -156,19 +137,15 @@ class Outcomes:
                 self._look_again(query)
 
     def _try_again(self, query: Query, error: ApiError) -> None:
-        parts = self._parts_of(query)
-        if error.reach in PATIENCE or self.breakers.error_for(query):
-            self.fail([query], error)
-        elif self.breakers.is_in_doubt(query) and not self._splits.is_waited_for(query):
+        remedy = self._remedies.choose(query, error)
+        if remedy is Remedy.WAIT:
             self._parked[query] = error
-        elif parts and may_be_split(error):
-            self._split(query, parts, error)
-        elif self._may_be_resubmitted(query, error):
+        elif remedy is Remedy.SPLIT:
+            self._split(query, error)
+        elif remedy is Remedy.RESUBMIT:
             logger.warning("%s is asked again: %s", query, error)
             # Another batch would likely repeat what lies in batches: too slow, or not told apart.
             self._again([query], by_batch=error.reach is not Reach.ENDPOINT)
-        elif parts and self._splits.may_help(query, error):
-            self._split(query, parts, error)
         else:
             self.fail([query], error)
 
@@ -214,9 +191,9 @@ class Outcomes:
         self.fail(self.backlog.drain(), error, was_submitted=False)
         for report, days in left.items():
             if days:
-                self.deliver(Left(report=report, days=days, error=error))
+                self._deliveries.add(Left(report=report, days=days, error=error))
         if cancel:
-            self._actions.append(CancelBatches())
+            self._cancels.append(CancelBatches())
 
     # How
 
@@ -227,25 +204,17 @@ class Outcomes:
         settled = (query, *waited)
         for each in settled:
             failed = Failed(query=each, error=error, was_submitted=was_submitted)
-            self.deliver(*self.sequence.settle(failed))
+            self._deliveries.settle(failed)
         self._again(next_one)
         return settled
 
-    def _split(self, query: Query, parts: Sequence[Query], error: ApiError) -> None:
+    def _split(self, query: Query, error: ApiError) -> None:
         logger.warning("%s is split into halves: %s", query, error)
+        parts = self._remedies.parts_of(query)
         self.drawing.settled(query)
-        del self._submissions[query]
-        self.deliver(*self.sequence.replace(query, parts))
+        self._remedies.forget(query)
+        self._deliveries.replace(query, parts)
         self._again(self._splits.split(query, parts, error))
-
-    def _parts_of(self, query: Query) -> Sequence[Query]:
-        """Return the query as smaller ones; none where it cannot or must not be split."""
-        is_by_day = self._plans[query.report].scope.is_incremental
-        return (query.split() or ()) if is_by_day else ()
-
-    def _may_be_resubmitted(self, query: Query, error: ApiError) -> bool:
-        may_help = error.fate in {Fate.RETRY, Fate.RESUBMIT}
-        return may_help and self._submissions[query] < error.verdict.max_submissions
 
     def _again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
         if self.stopped_by:
@@ -288,7 +257,7 @@ class Outcomes:
     def _tell_first_day(self, report: str) -> None:
         day = self.breakers.history[report].first_day
         if day is not None:
-            self.deliver(FirstDay(report=report, day=day))
+            self._deliveries.add(FirstDay(report=report, day=day))
 
 
 def _newest_first(query: Query) -> int:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import Fate
 from tap_supermetrics.extraction import events as happened
+from tap_supermetrics.extraction.deliveries import Deliveries
 from tap_supermetrics.extraction.events import Fetch
 from tap_supermetrics.extraction.in_flight import InFlight
 from tap_supermetrics.extraction.outcomes import Outcomes
-from tap_supermetrics.extraction.progress import ReportProgress
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken, ReportDone
 from tap_supermetrics.extraction.submissions import Submissions
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.events import Action, Event
     from tap_supermetrics.extraction.in_flight import Adopted, Limits
+    from tap_supermetrics.extraction.progress import ReportProgress
     from tap_supermetrics.planning.plan import ReportPlan
 
 
@@ -43,16 +44,17 @@ class Scheduler:
     ) -> None:
         served = [query for each in adopted for query in each.queries]
         self._plans = plans
-        self._outcomes = Outcomes(plans, limits, served)
+        self._deliveries = Deliveries(plans)
+        self._outcomes = Outcomes(plans, limits, served, self._deliveries)
         self._in_flight = InFlight(limits)
-        self._submissions = Submissions(self._outcomes, self._in_flight, limits)
+        self._submissions = Submissions(self._outcomes, self._deliveries, self._in_flight, limits)
         self._results_refused: ApiError | None = None
         self._open_reports = dict.fromkeys(plans)
         if not limits.by_batch:
             self._outcomes.backlog.leave_batches()
         for each in adopted:
             self._in_flight.batches.add(each.batch.batch_id)
-            self._outcomes.deliver(BatchTaken(batch=each.batch, queries=each.queries))
+            self._deliveries.add(BatchTaken(batch=each.batch, queries=each.queries))
 
     @property
     def is_done(self) -> bool:
@@ -67,17 +69,12 @@ class Scheduler:
     @property
     def progress(self) -> tuple[ReportProgress, ...]:
         """Return how far each report is."""
-        sequence, left = self._outcomes.sequence, self._outcomes.drawing.left
-        return tuple(
-            ReportProgress(
-                name=name,
-                ended=sequence.ended[name],
-                failed=sequence.failed[name],
-                planned=sequence.expected[name] + left(name),
-                rows=self._in_flight.rows[name],
-            )
-            for name in self._plans
+        sequence, left, rows = (
+            self._deliveries.sequence,
+            self._outcomes.drawing.left,
+            self._in_flight.rows,
         )
+        return tuple(sequence.progress(name, left(name), rows[name]) for name in self._plans)
 
     @property
     def fetching(self) -> int:
@@ -94,21 +91,21 @@ class Scheduler:
         actions: list[Action] = [*self._in_flight.next_fetches()]
         actions += self._submissions.next()
         if not actions and self._in_flight.is_empty:
-            self._outcomes.release()
+            self._deliveries.release()
         self._finish_reports()
         return self._outcomes.take_actions() + actions
 
     def close(self) -> None:
         """Give back the results that were not delivered."""
-        self._outcomes.close()
+        self._deliveries.close()
 
     def _finish_reports(self) -> None:
         outcomes = self._outcomes
         outcomes.see_drawn()
         for report in [*self._open_reports]:
-            if not outcomes.drawing.left(report) and not outcomes.sequence.expects(report):
+            if not outcomes.drawing.left(report) and not self._deliveries.sequence.expects(report):
                 del self._open_reports[report]
-                outcomes.deliver(ReportDone(report=report))
+                self._deliveries.add(ReportDone(report=report))
 
     # What happened
 
@@ -121,14 +118,14 @@ class Scheduler:
         queries = event.request.queries
         self._in_flight.batches.add(event.batch.batch_id)
         self._submissions.taken(queries)
-        self._outcomes.deliver(BatchTaken(batch=event.batch, queries=queries))
+        self._deliveries.add(BatchTaken(batch=event.batch, queries=queries))
 
     @_handle.register
     def _query_submitted(self, event: happened.QuerySubmitted) -> None:
         self._in_flight.singles.add(event.query)
         self._submissions.taken((event.query,))
         taken = QueryTaken(query=event.query, submitted_at=event.submitted_at)
-        self._outcomes.deliver(taken)
+        self._deliveries.add(taken)
 
     @_handle.register
     def _batch_not_submitted(self, event: happened.BatchNotSubmitted) -> None:

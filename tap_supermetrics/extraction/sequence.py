@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.extraction.progress import ReportProgress
 from tap_supermetrics.extraction.results import Replaced, Result
 
 if TYPE_CHECKING:
@@ -88,6 +89,16 @@ class Sequencer:
         """Forget an outcome that was emitted, and held so many bytes."""
         self._waiting -= 1
         self._waiting_bytes -= size
+
+    def progress(self, report: str, left: int, rows: int) -> ReportProgress:
+        """Return how far a report is, with what was not drawn yet and the rows that came."""
+        return ReportProgress(
+            name=report,
+            ended=self.ended[report],
+            failed=self.failed[report],
+            planned=self.expected[report] + left,
+            rows=rows,
+        )
 
     def close(self) -> None:
         """Give back the results that were not delivered."""

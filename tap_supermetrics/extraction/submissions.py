@@ -13,6 +13,7 @@ from tap_supermetrics.planning.packing import batch_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_supermetrics.extraction.deliveries import Deliveries
     from tap_supermetrics.extraction.events import Action
     from tap_supermetrics.extraction.in_flight import InFlight, Limits
     from tap_supermetrics.extraction.outcomes import Outcomes
@@ -29,12 +30,16 @@ class Submissions:
 
     Args:
         outcomes: decides what becomes of a query; holds what waits to be submitted.
+        deliveries: what waits to be emitted.
         in_flight: what the API runs.
         limits: how queries may be submitted.
     """
 
-    def __init__(self, outcomes: Outcomes, in_flight: InFlight, limits: Limits) -> None:
+    def __init__(
+        self, outcomes: Outcomes, deliveries: Deliveries, in_flight: InFlight, limits: Limits
+    ) -> None:
         self._outcomes = outcomes
+        self._deliveries = deliveries
         self._in_flight = in_flight
         self._limits = limits
         self._attempts: Counter[Query] = Counter()
@@ -62,9 +67,9 @@ class Submissions:
         always room; else a slow query would let all others pile up behind it.
         """
         # An older wait has ended: what was delivered since is being written.
-        is_awaited = self._awaited_after == self._outcomes.delivered
+        is_awaited = self._awaited_after == self._deliveries.count
         is_stalled = is_awaited and self._in_flight.is_empty
-        return self._outcomes.sequence.has_room(self._in_flight.results) or is_stalled
+        return self._deliveries.sequence.has_room(self._in_flight.results) or is_stalled
 
     def _submit_query(self) -> SubmitQuery | None:
         if not self._in_flight.may_submit_query:

@@ -67,6 +67,10 @@ class Ways:
         """Return what is waited for, in words."""
         return tuple(filter(None, (self.batches.delay, self.queries.delay)))
 
+    def cancel(self, batch_ids: Iterable[str]) -> None:
+        """Cancel batches that run for nobody."""
+        cancel_batches(self.client, batch_ids)
+
     def cancel_at_end(self) -> None:
         """Cancel the batches that still run, soon or not at all."""
         pace = RateLimit(LAST_REQUESTS_PER_SECOND)

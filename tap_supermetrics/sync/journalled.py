@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.extraction.batches import QUEUE_S
+from tap_supermetrics.extraction.running import QUEUE_S
 from tap_supermetrics.sync.journal import Journal, Owner
 from tap_supermetrics.sync.state import AsyncRun
 

@@ -416,7 +416,7 @@ def held_state(emulator: Emulator, *reports: dict[str, Any], **top: Any) -> dict
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Engine, "deliveries", die)
-        patch.setattr("tap_supermetrics.extraction.engine.cancel_batches", lambda *_: None)
+        patch.setattr("tap_supermetrics.extraction.ways.cancel_batches", lambda *_: None)
         killed = attempt(settings_for(emulator, *reports, **top))
     assert all(state["query_batches"] for state in killed.bookmarks.values())
     while any(batch.status != "STOPPED" for batch in emulator.batches):
@@ -561,7 +561,7 @@ def test_a_day_that_was_asked_before_it_was_over_is_asked_again_after_midnight(
         report = {**ADS, "split_dates_policy": split}
         config = settings_for(night, report, end_date="today", mode=mode)
         with monkeypatch.context() as patch:
-            patch.setattr("tap_supermetrics.extraction.engine.cancel_batches", lambda *_: None)
+            patch.setattr("tap_supermetrics.extraction.ways.cancel_batches", lambda *_: None)
             killed = attempt(config, keep=kill)
         night.clock.set(instant("2024-06-10T00:30:00+00:00"))
         done = attempt({**config, "end_date": str(LAST)}, killed.bookmarks, keep=rows.__setitem__)

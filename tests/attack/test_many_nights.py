@@ -17,7 +17,7 @@ import pytest
 from tap_supermetrics.api.errors import Reach
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.emulator.clock import instant
-from tap_supermetrics.extraction import breakers, engine
+from tap_supermetrics.extraction import breakers, ways
 from tests.attack import driver
 from tests.attack.driver import ADS, DAY, Killed, attempt, options, some
 from tests.tap import config_for, days_covered, truth
@@ -205,7 +205,7 @@ class Nights:
         config = config_for(self.emulator, [self.report], requests_per_second=1000, **top)
         with pytest.MonkeyPatch.context() as patch:
             if kill:
-                patch.setattr(engine, "cancel_batches", lambda *_: None)
+                patch.setattr(ways, "cancel_batches", lambda *_: None)
             done = attempt(config, self.bookmarks, keep=self.keep(kill))
         self.bookmarks = done.bookmarks
         return done

@@ -33,9 +33,12 @@ PURE: Final = (
 BELOW_THE_API: Final = {"model", "dates", "redaction", "errors"}
 SINGER: Final = {
     "tap",
+    "invocation",
     "streams",
     "singer.inputs",
     "singer.batch_files",
+    "singer.catalog",
+    "singer.configuration",
     "singer.encodings",
     "singer.writer",
 }

@@ -1,0 +1,76 @@
+"""What goes to the thread that emits records: outcomes in plan order, and notes for the state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.extraction.events import Deliver
+from tap_supermetrics.extraction.results import Doubted
+from tap_supermetrics.extraction.sequence import Sequencer
+from tap_supermetrics.extraction.totals import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_supermetrics.extraction.results import Delivery, Failed, Result
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.planning.plan import ReportPlan
+
+
+class Deliveries:
+    """Takes outcomes in any order.
+
+    Args:
+        plans: what each report asks for, by its name.
+
+    Attributes:
+        sequence: what waits to be delivered and emitted.
+        count: how much was delivered so far.
+    """
+
+    def __init__(self, plans: Mapping[str, ReportPlan]) -> None:
+        self.sequence = Sequencer(plans)
+        self.count = 0
+        self._plans = plans
+        self._totals = Totals()
+        self._new: list[Deliver] = []
+
+    def add(self, *deliveries: Delivery) -> None:
+        """Deliver something next."""
+        self._new += [Deliver(delivery=each) for each in deliveries]
+        self.count += len(deliveries)
+
+    def settle(self, outcome: Result | Failed) -> None:
+        """Deliver an outcome in its turn."""
+        self.add(*self.sequence.settle(outcome))
+
+    def replace(self, query: Query, parts: Sequence[Query]) -> None:
+        """Put parts in the place of a query."""
+        self.add(*self.sequence.replace(query, parts))
+
+    def judge(self, result: Result) -> Sequence[Result]:
+        """Deliver a result in its turn, and those that waited for it.
+
+        Returns:
+            Those that lack a row, which are not delivered.
+        """
+        judgement = self._totals.judge(self._plans[result.query.report].report.ds_id, result)
+        for each in judgement.accepted:
+            self.settle(each)
+        self.add(*(Doubted(query=query) for query in judgement.doubted))
+        return judgement.refused
+
+    def release(self) -> None:
+        """Deliver the results that wait for others, of which none will come."""
+        for each in self._totals.release():
+            self.settle(each)
+
+    def take(self) -> list[Deliver]:
+        """Return what was delivered since this was asked last, in order."""
+        new, self._new = self._new, []
+        return new
+
+    def close(self) -> None:
+        """Give back the results that were not delivered."""
+        self._totals.close()
+        self.sequence.close()

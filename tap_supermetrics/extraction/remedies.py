@@ -1,0 +1,81 @@
+"""Chooses what may help a query that failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api.errors import Fate, may_be_split
+from tap_supermetrics.extraction.breakers import PATIENCE
+from tap_supermetrics.extraction.splits import Splits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.breakers import Breakers
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.planning.plan import ReportPlan
+
+
+class Remedy(Enum):
+    """What is done about a query that failed."""
+
+    GIVE_UP = "it fails for this run"
+    WAIT = "a probe of its account or report tells"
+    SPLIT = "its halves are submitted in its place"
+    RESUBMIT = "it is submitted again"
+
+
+class Remedies:
+    """Chooses by the error, and by what was tried before.
+
+    Args:
+        plans: what each report asks for, by its name.
+        breakers: what is known to be refused.
+        served: queries that the API has taken before.
+
+    Attributes:
+        splits: queries that were split, until their parts are settled.
+    """
+
+    def __init__(
+        self, plans: Mapping[str, ReportPlan], breakers: Breakers, served: Iterable[Query]
+    ) -> None:
+        self.splits = Splits()
+        self._plans = plans
+        self._breakers = breakers
+        self._submissions = Counter(served)
+
+    def taken(self, queries: Sequence[Query]) -> None:
+        """Count queries that the API has taken."""
+        self._submissions.update(queries)
+
+    def forget(self, query: Query) -> None:
+        """Forget how often a query was taken."""
+        del self._submissions[query]
+
+    def choose(self, query: Query, error: ApiError) -> Remedy:
+        """Return what may help; nothing where it would be paid for in vain."""
+        is_divisible = bool(self.parts_of(query))
+        if error.reach in PATIENCE or self._breakers.error_for(query):
+            return Remedy.GIVE_UP
+        if self._breakers.is_in_doubt(query) and not self.splits.is_waited_for(query):
+            return Remedy.WAIT
+        if is_divisible and may_be_split(error):
+            return Remedy.SPLIT
+        if self._may_be_resubmitted(query, error):
+            return Remedy.RESUBMIT
+        if is_divisible and self.splits.may_help(query, error):
+            return Remedy.SPLIT
+        return Remedy.GIVE_UP
+
+    def parts_of(self, query: Query) -> Sequence[Query]:
+        """Return the query as smaller ones; none where it cannot or must not be split."""
+        is_by_day = self._plans[query.report].scope.is_incremental
+        return (query.split() or ()) if is_by_day else ()
+
+    def _may_be_resubmitted(self, query: Query, error: ApiError) -> bool:
+        may_help = error.fate in {Fate.RETRY, Fate.RESUBMIT}
+        return may_help and self._submissions[query] < error.verdict.max_submissions

@@ -1,0 +1,65 @@
+"""A query batch that runs, and what is still expected of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.extraction import polling
+from tap_supermetrics.extraction.attribution import attribute
+from tap_supermetrics.extraction.polling import Polled
+
+if TYPE_CHECKING:
+    from tap_supermetrics.api.client import BatchStatus
+    from tap_supermetrics.model import Query, SubmittedBatch
+
+QUEUE_S: Final = 4 * 3600.0
+"""How long a batch may wait behind the batches of others before it counts as stuck, in seconds."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RunningBatch(Polled):
+    """A query batch that has not stopped yet, and what is still expected of it.
+
+    Attributes:
+        batch: what was sent.
+        waiting: queries whose fate the status has not told yet.
+        size: number of all its queries.
+        concurrency: how many of them the API runs at the same time; 0 where that is not known.
+        timeout_s: how long the API lets it run, in seconds.
+        started: monotonic time at which it was first seen running; None before.
+        is_ending: whether it was told that its last queries run.
+        rows: of the results so far.
+        done: number of queries that succeeded.
+        failed: number of queries that did not.
+    """
+
+    batch: SubmittedBatch
+    waiting: set[Query]
+    size: int
+    timeout_s: float = wire.MAX_TIMEOUT_S
+    concurrency: int = 0
+    started: float | None = None
+    is_ending: bool = False
+    rows: int = 0
+    done: int = 0
+    failed: int = 0
+
+    def expected_s(self, now: float) -> float | None:
+        """Return seconds until its end, should it go on as it went; None while nothing ended."""
+        finished = self.size - len(self.waiting)
+        if self.started is None or not finished:
+            return None
+        return (now - self.started) * len(self.waiting) / finished
+
+    def is_stuck(self, now: float) -> bool:
+        """Say that it outlived every limit that the API itself sets."""
+        if self.started is not None:
+            return now > self.started + self.timeout_s + polling.GRACE_S
+        return now > self.since + QUEUE_S
+
+    def entries(self, status: BatchStatus) -> dict[Query, wire.BatchQuery]:
+        """Return the queries of this batch, each with its entry of the status."""
+        batch = self.batch
+        return attribute(batch.items, status.queries, batch.split, batch.size)

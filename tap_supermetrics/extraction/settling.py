@@ -1,0 +1,157 @@
+"""What the status of a query batch says of its queries: done, failed, or never finished."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api import wire
+from tap_supermetrics.extraction.events import BatchEnding, QueryFailed, Succeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+    from datetime import datetime
+
+    from tap_supermetrics.api.client import BatchStatus, Client
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.audit import BatchAudit
+    from tap_supermetrics.extraction.events import Event
+    from tap_supermetrics.extraction.running import RunningBatch
+    from tap_supermetrics.model import Query
+
+logger = logging.getLogger(__name__)
+
+
+class Settling:
+    """Tells what became of the queries of a batch, each once.
+
+    Args:
+        client: the API, which knows what its errors mean.
+        audit: tells whether somebody cancelled a batch.
+        now: the wall clock, with offset.
+        adopted: ids of the batches of an earlier run.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        audit: BatchAudit,
+        now: Callable[[], datetime],
+        adopted: Collection[str],
+    ) -> None:
+        self._client = client
+        self._audit = audit
+        self._now = now
+        self._adopted = adopted
+
+    def settle(
+        self, batch: RunningBatch, status: BatchStatus
+    ) -> Generator[Event, None, ApiError | None]:
+        """Tell what is new in a status, and wait for the rest.
+
+        Returns:
+            Why nothing of the batch can be told; None where it can.
+        """
+        error = None
+        before = len(batch.waiting)
+        entries = batch.entries(status)
+        new = [each for each in entries if each in batch.waiting]
+        failed = [each for each in new if entries[each].status.is_failure]
+        # What succeeded, and what is newest, may say that older failures need no more queries.
+        for query in (*(each for each in new if each not in failed), *reversed(failed)):
+            yield from self._settle_query(
+                batch, query, entries[query], is_stopped=status.is_stopped
+            )
+        if status.is_stopped and _is_unreadable(batch, status, entries):
+            error = self._unreadable(batch, status)
+        elif status.is_stopped:
+            yield from self._settle_unfinished(batch, entries)
+        yield from _tell_ending(batch)
+        progressed = len(batch.waiting) < before
+        now = time.monotonic()
+        expected_s = batch.expected_s(now)
+        batch.next_poll = now + batch.wait.after(progressed=progressed, expected_s=expected_s)
+        if progressed and not batch.waiting:
+            _log_end(batch)
+        return error
+
+    def _settle_query(
+        self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
+    ) -> Iterator[Event]:
+        if entry.status is wire.QueryStatus.SUCCESS:
+            batch.done += 1
+            batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
+            batch.waiting.discard(query)
+            yield Succeeded(query=query, entry=entry, finished_at=self._now())
+        elif entry.status.is_failure and (entry.error_info or not is_stopped):
+            batch.failed += 1
+            batch.waiting.discard(query)
+            error = self._client.query_error(entry.error_info or wire.NO_REASON)
+            yield QueryFailed(query=query, error=error)
+
+    def _settle_unfinished(
+        self, batch: RunningBatch, entries: Mapping[Query, wire.BatchQuery]
+    ) -> Iterator[Event]:
+        """Fail queries that a stopped batch never finished; they are not empty.
+
+        Nobody knows whether the API leaves them as they were, or fails them without a reason.
+        """
+        cancelled = batch.waiting and self._cancelled(batch)
+        for query in sorted(batch.waiting, key=str):
+            batch.failed += 1
+            entry = entries.get(query)
+            if entry is None:
+                code, what = "QUERY_MISSING", "does not list this query"
+            elif cancelled:
+                code, what = "QUERY_CANCELLED", f"was cancelled at {cancelled}"
+            else:
+                code, what = "QUERY_UNFINISHED", f"stopped while the query was {entry.status_code}"
+            told = wire.Error(code=code, message=f"{batch.batch.batch_id} {what}")
+            yield QueryFailed(query=query, error=self._client.query_error(told))
+        batch.waiting = set()
+
+    def _cancelled(self, batch: RunningBatch) -> str:
+        """Return when somebody cancelled a batch; empty when nobody did.
+
+        A batch of an earlier run was cancelled by that run itself, when it was stopped.
+        """
+        if batch.batch.batch_id in self._adopted:
+            return ""
+        information = self._audit.information(batch.batch.batch_id)
+        return (information and information.cancel_time) or ""
+
+    def _unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError:
+        first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
+        message = f"{batch_id} lists {batch.size} queries that fit none of ours: {first}"
+        return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
+
+
+def _is_unreadable(
+    batch: RunningBatch, status: BatchStatus, entries: Mapping[Query, wire.BatchQuery]
+) -> bool:
+    """Say that a batch of this run lists what was asked, but in words that fit no query at all.
+
+    Asking again would give the same. A single query may as well be of a day that has not come yet.
+    """
+    is_of_this_run = batch.concurrency > 0
+    return is_of_this_run and not entries and len(status.queries) == batch.size > 1
+
+
+def _tell_ending(batch: RunningBatch) -> Iterator[Event]:
+    """Tell once that none of its queries waits for another any more."""
+    runs_out = batch.started is not None and len(batch.waiting) <= batch.concurrency
+    if runs_out and not batch.is_ending:
+        batch.is_ending = True
+        yield BatchEnding(batch_id=batch.batch.batch_id)
+
+
+def _log_end(batch: RunningBatch) -> None:
+    logger.info(
+        "Query batch %s: %d of %d queries done, %d failed, %s rows",
+        batch.batch.batch_id,
+        batch.done,
+        batch.size,
+        batch.failed,
+        f"{batch.rows:,}",
+    )
