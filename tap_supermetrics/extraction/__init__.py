@@ -22,7 +22,8 @@ batches        query batches: submitted, polled until they stop
 settling       what the status of a batch says of its queries
 running        a query batch that runs, and what is still expected of it
 async_queries  queries one by one: submitted, polled
-downloads      the pages of a result, counted and checked, into a spool
+downloads      the results of a query, into a spool
+pages          the pages of a result, counted and checked
 questions      what was asked, held against what an answer says of itself
 audit          what is kept of a query batch beside its status
 page_sizes     the longest pages that the API gives

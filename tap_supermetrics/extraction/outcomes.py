@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.api.errors import Fate, Reach
 from tap_supermetrics.extraction.backlog import Backlog, Drawing
 from tap_supermetrics.extraction.breakers import Breakers
-from tap_supermetrics.extraction.downloads import incomplete
 from tap_supermetrics.extraction.events import CancelBatches
+from tap_supermetrics.extraction.pages import incomplete
 from tap_supermetrics.extraction.remedies import Remedies, Remedy
 from tap_supermetrics.extraction.results import Failed, FirstDay, Left
 

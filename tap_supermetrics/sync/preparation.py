@@ -17,6 +17,7 @@ from tap_supermetrics.extraction.downloads import Downloader
 from tap_supermetrics.extraction.engine import Engine
 from tap_supermetrics.extraction.held import HeldResults, find_held
 from tap_supermetrics.extraction.in_flight import Limits
+from tap_supermetrics.extraction.pages import PageAccess
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.extraction.ways import Ways
 from tap_supermetrics.planning.budget import within_budget
@@ -198,7 +199,7 @@ class Preparation:
             queries=AsyncQueries(
                 client, plans, self._now, run.run_id, is_resumed=is_resumed, note=note_query
             ),
-            downloader=Downloader(client=client, now=self._now),
+            downloader=Downloader(access=PageAccess(client=client), now=self._now),
         )
         return Engine(Scheduler(plans, limits, adopted), ways, reports, held.unneeded)
 
