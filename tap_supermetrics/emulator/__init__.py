@@ -16,14 +16,22 @@ of it. From the bottom up:
     parameters      what the parameters of a query mean
     faults          failures on demand
     queries         queries and batches, and their records
+    execution       what running a query gives
+    register        what was sent, and is still kept
     engine          queues, running queries, limits: a simulation of discrete events
     batch_requests  reading and splitting a batch
     encoding        rows as JSON, CSV ...
     answers         the contents of envelopes
     incoming        requests and answers
     results         the rows of a query, whole or by pages
+    envelopes       answers in their envelope
     management      endpoints beside queries
-    service         the endpoints
+    batch_endpoints    endpoints of batches
+    query_endpoints    endpoints of queries and results
+    listing_endpoints  endpoints that tell what can be queried
+    rates           requests in a time
+    service         which endpoint answers
+    front           the fault that is due, the service, the log
     server          HTTP/1.1
     control         the control plane under /emulator/
     emulator        `Emulator`

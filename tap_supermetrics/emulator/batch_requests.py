@@ -28,6 +28,7 @@ from tap_supermetrics.emulator.parameters import (
 from tap_supermetrics.emulator.queries import EmulatedBatch, EmulatedQuery
 
 if TYPE_CHECKING:
+    from tap_supermetrics.emulator.engine import Engine
     from tap_supermetrics.emulator.options import Options
     from tap_supermetrics.emulator.world import World
 
@@ -47,6 +48,11 @@ class Surroundings:
     world: World
     options: Options
     now: datetime
+
+    @classmethod
+    def of(cls, engine: Engine) -> Surroundings:
+        """Return them as they are now."""
+        return cls(world=engine.world, options=engine.options, now=engine.clock.now())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

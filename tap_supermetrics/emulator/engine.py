@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import json
 import threading
-import zlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.emulator.blocks import chance
+from tap_supermetrics.emulator.execution import Execution
 from tap_supermetrics.emulator.failures import RefusalError
-from tap_supermetrics.emulator.parameters import Question, question
 from tap_supermetrics.emulator.queries import EmulatedBatch, EmulatedQuery, Status
-from tap_supermetrics.emulator.tables import table
-from tap_supermetrics.emulator.world import Ask, World
+from tap_supermetrics.emulator.register import Register
 
 if TYPE_CHECKING:
     from tap_supermetrics.emulator.clock import Clock
     from tap_supermetrics.emulator.faults import Fault, Faults
     from tap_supermetrics.emulator.options import Options
+    from tap_supermetrics.emulator.world import World
 
 _FAILED_SHARE = 0.3
 """How long a query that fails runs, compared to one that succeeds."""
@@ -38,23 +34,32 @@ class Engine:
     """All queries and batches of an emulator; every method may be called from any thread.
 
     Attributes:
-        options: Limits and durations.
-        world: What queries read.
+        execution: What running a query gives.
+        register: Every query and batch that was sent.
+        clock: The emulated time.
         changed: Guards everything, and is notified whenever something may have moved.
-        queries: Every query ever sent, in order.
-        batches: Every batch ever sent, in order.
         peak_running_batches: The most batches that ran at once.
     """
 
     def __init__(self, options: Options, world: World, clock: Clock, faults: Faults) -> None:
-        self.options = options
-        self.world = world
+        self.execution = Execution(options, world)
+        self.register = Register(clock, self.execution)
         self.changed = threading.Condition(threading.RLock())
-        self._clock = clock
+        self.clock = clock
         self._faults = faults
         self._is_closed = False
         self.reset()
         clock.on_change(self._notify)
+
+    @property
+    def options(self) -> Options:
+        """The options in force."""
+        return self.execution.options
+
+    @property
+    def world(self) -> World:
+        """The data, as they are now."""
+        return self.execution.world
 
     @property
     def workload(self) -> tuple[int, int]:
@@ -64,20 +69,15 @@ class Engine:
     def reset(self) -> None:
         """Forget all queries and batches."""
         with self.changed:
-            self.queries: list[EmulatedQuery] = []
-            self.batches: list[EmulatedBatch] = []
+            self.register.clear()
+            self.execution.reset()
             self.peak_running_batches = 0
-            self._by_id: dict[str, EmulatedQuery] = {}
-            self._by_key: dict[tuple[str, str], EmulatedQuery] = {}
-            self._batches_by_id: dict[str, EmulatedBatch] = {}
             self._events: list[Event] = []
             self._numbers = itertools.count()
             self._waiting: deque[EmulatedBatch] = deque()
             self._active: list[EmulatedBatch] = []
             self._queue: deque[EmulatedQuery] = deque()
             self._running: set[EmulatedQuery] = set()
-            self._rows = 0
-            self._per_day: Counter[tuple[str, int]] = Counter()
             self.changed.notify_all()
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Engine:
         """Take a single query in."""
         with self.changed:
             now = self.advance()
-            self._take(query, now)
+            self.register.take(query, now)
             self._queue.append(query)
             self._dispatch(now)
             self.changed.notify_all()
@@ -98,12 +98,8 @@ class Engine:
         """Take a batch in."""
         with self.changed:
             now = self.advance()
-            batch.arrived = now
-            for query in batch.queries:
-                self._take(query, now)
+            self.register.take_batch(batch, now)
             batch.pending = deque(batch.queries)
-            self.batches.append(batch)
-            self._batches_by_id[batch.id] = batch
             self._waiting.append(batch)
             self._dispatch(now)
             self.changed.notify_all()
@@ -121,31 +117,16 @@ class Engine:
     def query(self, schedule_id: str, key: str) -> EmulatedQuery | None:
         """The latest query of an id and an API key, if its status and results are still kept."""
         with self.changed:
-            now = self.advance()
-            query = self._by_key.get((schedule_id, key))
-            return query if query and self._is_kept(query, now) else None
-
-    def latest(self, schedule_id: str) -> EmulatedQuery | None:
-        """The latest query of an id, whosever and kept or not."""
-        return self._by_id.get(schedule_id)
+            return self.register.query(schedule_id, key, self.advance())
 
     def batch(self, batch_id: str) -> EmulatedBatch | None:
         """A batch whose information is still kept."""
         with self.changed:
-            now = self.advance()
-            batch = self._batches_by_id.get(batch_id)
-            kept = self.options.batch_retention_days * 86_400
-            return batch if batch and now - batch.arrived < kept else None
-
-    def keeps_status(self, batch: EmulatedBatch) -> bool:
-        """Return whether the status of a batch is still kept."""
-        kept = self.options.batch_status_retention_seconds
-        recent = batch.ended is None or self._clock.seconds() - batch.ended < kept
-        return recent and not batch.is_gone
+            return self.register.batch(batch_id, self.advance())
 
     def wait(self, query: EmulatedQuery, seconds: float) -> None:
         """Wait until a query is over, at most so many emulated seconds."""
-        deadline = self._clock.seconds() + seconds
+        deadline = self.clock.seconds() + seconds
         with self.changed:
             query.waiting += 1
             try:
@@ -154,13 +135,13 @@ class Engine:
                     if now >= deadline or query.is_over:
                         break
                     until = min(self._events[0][0], deadline) if self._events else deadline
-                    self.changed.wait(self._clock.real_seconds(until - now))
+                    self.changed.wait(self.clock.real_seconds(until - now))
             finally:
                 query.waiting -= 1
 
     def advance(self) -> float:
         """Let everything happen that should have by now; the emulated time."""
-        now = self._clock.seconds()
+        now = self.clock.seconds()
         with self.changed:
             while self._events and self._events[0][0] <= now:
                 time, _, happen = heapq.heappop(self._events)
@@ -171,17 +152,6 @@ class Engine:
     def _notify(self) -> None:
         with self.changed:
             self.changed.notify_all()
-
-    def _is_kept(self, query: EmulatedQuery, now: float) -> bool:
-        kept = self.options.results_retention_seconds
-        stopped = query.ended or (query.batch.ended if query.batch else None)
-        return not query.is_gone and (stopped is None or now - stopped < kept)
-
-    def _take(self, query: EmulatedQuery, now: float) -> None:
-        query.arrived = now
-        self.queries.append(query)
-        self._by_id[query.schedule_id] = query
-        self._by_key[query.schedule_id, query.key] = query
 
     def _at(self, time: float, happen: Callable[[float], None]) -> None:
         heapq.heappush(self._events, (time, next(self._numbers), happen))
@@ -233,10 +203,9 @@ class Engine:
         query.status, query.started = Status.RUNNING, now
         self._running.add(query)
         fault = self._faults.of_query(query.target)
-        seconds = self._seconds(query)
+        seconds = self.execution.seconds(query)
         try:
-            query.question = self._question(query, now)
-            query.accounts = self._readable(query.question)
+            self.execution.begin(query, now)
             if fault and fault.effect == "fail_query":
                 raise _error(fault)
         except RefusalError as raised:
@@ -252,52 +221,6 @@ class Engine:
         late = RefusalError("QUERY_ERROR", f"The query ran for more than {limit:.0f} seconds.")
         self._at(now + limit, lambda time: self._end(query, time, late, None))
 
-    def _question(self, query: EmulatedQuery, now: float) -> Question:
-        instant = datetime.fromtimestamp(now, timezone.utc)
-        asked = question(query.params, self.world, self.options, instant)
-        self._check_quota(asked, now)
-        limit = self.options.max_days_per_query
-        if limit and asked.first and asked.last and (asked.last - asked.first).days >= limit:
-            raise RefusalError("QUERY_ERROR", "The data source could not handle the query.")
-        return asked
-
-    def _check_quota(self, asked: Question, now: float) -> None:
-        quota, daily = self.options.row_quota, self.options.daily_query_limit
-        if quota and self._rows >= quota:
-            raise RefusalError(
-                "API_ROW_QUOTA_EXCEEDED", f"All {quota} rows of this period are used."
-            )
-        today = (asked.source.id, int(now // 86_400))
-        self._per_day[today] += 1
-        if daily and self._per_day[today] > daily:
-            raise RefusalError(
-                "LICENSE_DAILY_QUERY_LIMIT_EXCEEDED", f"The license allows {daily} queries a day."
-            )
-
-    def _readable(self, asked: Question) -> tuple[str, ...]:
-        """The accounts to read: one bad account fails them all, unless settings exclude it."""
-        drops_all, name = asked.is_set("exclude_invalid_accounts"), asked.source.name
-        drops_gone = drops_all or asked.is_set("exclude_unavailable_accounts")
-        gone = [a for a in asked.account_ids if self.world.is_gone(asked.source.id, a)]
-        barred = [a for a in asked.account_ids if self.world.is_unlicensed(asked.source.id, a)]
-        if gone and not drops_gone:
-            raise RefusalError(
-                "QUERY_ACCOUNT_UNAVAILABLE", f'{name} account "{gone[0]}" is no longer available.'
-            )
-        if barred and not drops_all:
-            raise RefusalError(
-                "QUERY_ERROR",
-                f"This query is trying to pull data from {len(barred)} accounts that are not "
-                "listed as prioritised accounts.",
-            )
-        return tuple(a for a in asked.account_ids if a not in {*gone, *barred})
-
-    def _seconds(self, query: EmulatedQuery) -> float:
-        text = json.dumps(query.params, sort_keys=True, default=str)
-        span = self.options.max_seconds - self.options.min_seconds
-        drawn = chance(self.options.seed, zlib.crc32(text.encode()))
-        return self.options.min_seconds + span * drawn
-
     def _end(
         self, query: EmulatedQuery, now: float, error: RefusalError | None, fault: Fault | None
     ) -> None:
@@ -309,29 +232,9 @@ class Engine:
         if fault and fault.effect == "end_query":
             query.status, query.ended_as = Status.STOPPED, fault.code
         if query.status is Status.SUCCESS and query.question:
-            self._read(query, query.question, fault)
+            self.execution.read(query, query.question, fault)
         if query.batch:
             self._end_in_batch(query.batch, now)
-
-    def _read(self, query: EmulatedQuery, asked: Question, fault: Fault | None) -> None:
-        found = (asked.source.account(account) for account in query.accounts)
-        ask = Ask(
-            source=asked.source,
-            accounts=tuple(account for account in found if account),
-            first=asked.first,
-            last=asked.last,
-            fields=tuple(field for _, field in asked.fields),
-            asked_on=asked.today,
-            filter=asked.filter,
-            order=asked.order,
-        )
-        limit = asked.max_rows
-        if self.options.max_rows_counts_header and not asked.is_set("no_headers"):
-            limit = max(0, limit - 1)
-        huge = fault.size if fault and fault.effect == "oversize" else 0
-        query.table = table(self.world, ask, limit, huge)
-        query.is_gone = bool(fault and fault.effect == "expire_query")
-        self._rows += query.table.total
 
     def _end_in_batch(self, batch: EmulatedBatch, now: float) -> None:
         batch.in_flight -= 1

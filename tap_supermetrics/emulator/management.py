@@ -67,7 +67,7 @@ class Management:
         asked = _HistoryAsked.of(call.params, self._clock.now())
         with self._engine.changed:
             self._engine.advance()
-            found = [each for each in reversed(self._engine.queries) if asked.fits(each)]
+            found = [each for each in reversed(self._engine.register.queries) if asked.fits(each)]
         meta = {
             "filter": {"since": asked.since.isoformat(), "until": asked.until.isoformat()},
             "paginate": {"offset": asked.offset, "limit": asked.limit, "total": len(found)},

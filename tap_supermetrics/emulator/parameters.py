@@ -350,3 +350,10 @@ def generated_schedule_id(params: Params) -> str:
     asked = {key: value for key, value in params.items() if key not in _NOT_THE_QUESTION}
     text = json.dumps(asked, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def users_of(params: Params) -> frozenset[str]:
+    """The logins that a request names, in small letters."""
+    value = params.get("ds_users") or params.get("ds_user") or []
+    users = value if isinstance(value, list) else str(value).split(",")
+    return frozenset(str(user).strip().lower() for user in users if str(user).strip())

@@ -8,7 +8,7 @@ settle. Rows come by account as asked, then by day, then by the members of the d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import repeat
 from typing import TYPE_CHECKING
@@ -144,6 +144,33 @@ class World:
             ds_id,
             account_id,
         ) in self.unlicensed
+
+    def without(self, ds_id: str, account_id: str) -> World:
+        """The world in which an account is unavailable, and unlisted."""
+        return replace(self, gone=self.gone | {(ds_id, account_id)})
+
+    def without_license(self, ds_id: str, account_id: str) -> World:
+        """The world in which any query of an account fails; it stays listed."""
+        return replace(self, unlicensed=self.unlicensed | {(ds_id, account_id)})
+
+    def with_account(self, ds_id: str, account_id: str, came: float) -> World:
+        """The world in which an account came back at a time; older lists do not name it."""
+        key = (ds_id, account_id)
+        return replace(
+            self,
+            gone=self.gone - {key},
+            unlicensed=self.unlicensed - {key},
+            came={**self.came, key: came},
+        )
+
+    def with_restated(self, ds_id: str, account_id: str, day: date) -> World:
+        """The world in which all measures of an account on a day are others."""
+        key = (ds_id, account_id, day)
+        return replace(self, restated={**self.restated, key: self.restated.get(key, 0) + 1})
+
+    def with_list(self, ds_id: str, slug: str, accounts: tuple[str, ...]) -> World:
+        """The world in which a team list has these accounts."""
+        return replace(self, lists={**self.lists, (ds_id, slug): accounts})
 
     def rows(  # noqa: PLR0913, PLR0917 - a query's parts, for tests to spell shortly
         self,
