@@ -18,7 +18,8 @@ of it. From the bottom up:
     queries         queries and batches, and their records
     execution       what running a query gives
     register        what was sent, and is still kept
-    engine          queues, running queries, limits: a simulation of discrete events
+    simulation      queues, running queries, limits: discrete events
+    engine          all queries and batches, for any thread
     batch_requests  reading and splitting a batch
     encoding        rows as JSON, CSV ...
     answers         the contents of envelopes
