@@ -2,11 +2,13 @@
 
 ```
 engine         the only threads: one decides, one submits and polls, a few fetch
+fetchers       the threads that fetch results
 outbox         what the emitting thread takes, report by report
 ways           submitting, polling, cancelling: by batch or one by one
 scheduler      what to submit, fetch and deliver next: events in, actions out
 submissions    what is submitted next, and what follows when it is not taken
 outcomes       what becomes of a query: delivered, submitted again, split, failed
+remedied       carries out what was decided of a query
 remedies       what may help a query that failed
 backlog        what waits to be submitted: what failed, then the plans in order
 breakers       which queries would meet a known refusal

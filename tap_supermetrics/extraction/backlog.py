@@ -194,6 +194,7 @@ class Backlog:
         self._drawing = drawing
         self._plans = plans
         self._side_by_side = limits.max_running_batches
+        self._one_by_one = limits.one_by_one
         counts: Counter[BatchPolicy] = Counter()
         for plan in plans.values():
             counts += plan.counts()
@@ -206,7 +207,7 @@ class Backlog:
 
     def again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
         """Submit queries before all others; several together where they come together."""
-        if by_batch and self.is_by_batch:
+        if self.is_by_batch and (by_batch or not self._one_by_one):
             self._again += queries
         else:
             self._singles.extendleft(reversed(queries))

@@ -11,22 +11,18 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from dataclasses import replace
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.events import (
     Awaited,
     Deliver,
     Emitted,
     Fetch,
-    Fetched,
-    QueryFailed,
     StopRequested,
 )
-from tap_supermetrics.extraction.fetch_places import MOST_PLACES
+from tap_supermetrics.extraction.fetchers import Fetchers
 from tap_supermetrics.extraction.outbox import Outbox
 from tap_supermetrics.extraction.progress import Telling
 from tap_supermetrics.extraction.results import Failed, Result
@@ -34,6 +30,7 @@ from tap_supermetrics.extraction.results import Failed, Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.events import Action, Event
     from tap_supermetrics.extraction.progress import Progress
     from tap_supermetrics.extraction.results import Note, Outcome
@@ -64,17 +61,14 @@ class Engine:
     ) -> None:
         self._scheduler = scheduler
         self._ways = ways
-        self._reports = reports
         self._unneeded = tuple(unneeded)
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._to_submit: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
-        self._to_fetch: queue.SimpleQueue[Fetch | None] = queue.SimpleQueue()
         self._outbox = Outbox(lambda taken: self._inbox.put(Awaited(taken=taken)))
         self._closed = threading.Event()
-        self._closing = threading.Lock()
         self._telling = Telling(time.monotonic())
         self._threads = [self._thread(each) for each in (self._decide, self._submit)]
-        self._fetchers: list[threading.Thread] = []
+        self._fetchers = Fetchers(ways.downloader, reports, self._inbox.put, self._thread)
 
     @property
     def submitted(self) -> int:
@@ -127,11 +121,9 @@ class Engine:
 
     def halt(self) -> list[Note]:
         """Submit nothing more; return the last notes for the state."""
-        with self._closing:
-            self._closed.set()
+        self._closed.set()
         self._to_submit.put(None)
-        for _ in range(MOST_PLACES):
-            self._to_fetch.put(None)
+        self._fetchers.close()
         deciding, submitting = self._threads
         if submitting.is_alive():
             submitting.join(LAST_SUBMISSION_S)
@@ -181,16 +173,9 @@ class Engine:
             if isinstance(action, Deliver):
                 self._outbox.put(action.delivery)
             elif isinstance(action, Fetch):
-                self._to_fetch.put(action)
-                self._begin_fetchers()
+                self._fetchers.fetch(action, self._scheduler.fetching)
             else:
                 self._to_submit.put(action)
-
-    def _begin_fetchers(self) -> None:
-        """Begin a thread for each result that is fetched at the same time, when it is needed."""
-        while len(self._fetchers) < self._scheduler.fetching and not self._closed.is_set():
-            self._fetchers.append(self._thread(self._fetch))
-            self._fetchers[-1].start()
 
     def _submit(self) -> None:
         """Submit what was decided, and look at what runs when its time has come."""
@@ -210,23 +195,3 @@ class Engine:
             self._inbox.put(event)
         if self._telling.is_due(time.monotonic()):
             self._inbox.put(None)  # Wakes the deciding thread, which may hear nothing for long.
-
-    def _fetch(self) -> None:
-        while (fetch := self._to_fetch.get()) is not None:
-            if self._closed.is_set():
-                return
-            report = self._reports[fetch.query.report]
-            try:
-                result = self._ways.downloader.fetch(fetch.query, report, fetch.entry)
-            except ApiError as error:
-                self._inbox.put(QueryFailed(query=fetch.query, error=error, was_fetched=True))
-            else:
-                self._give(replace(result, finished_at=fetch.finished_at))
-
-    def _give(self, result: Result) -> None:
-        """Hand a result over, unless nobody hears any more."""
-        with self._closing:
-            if self._closed.is_set():
-                result.spool.close()
-            else:
-                self._inbox.put(Fetched(result=result))

@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import Fate, Reach
+from tap_supermetrics.api.errors import Fate
 from tap_supermetrics.extraction.backlog import Backlog, Drawing
 from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.events import CancelBatches
 from tap_supermetrics.extraction.pages import incomplete
+from tap_supermetrics.extraction.remedied import Remedied
 from tap_supermetrics.extraction.remedies import Remedies, Remedy
-from tap_supermetrics.extraction.results import Failed, FirstDay, Left
+from tap_supermetrics.extraction.results import FirstDay, Left
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +45,6 @@ class Outcomes:
         backlog: what waits to be submitted.
         breakers: what is known to be refused.
         submitted: how many queries the API has taken in this run.
-        stopped_by: why nothing more is submitted; None while it is.
     """
 
     def __init__(
@@ -57,18 +57,21 @@ class Outcomes:
         self._plans = plans
         self._limits = limits
         self._deliveries = deliveries
-        self._sequence = deliveries.sequence
         self._parked: dict[Query, ApiError] = {}
         self._cancels: list[Action] = []
         self.breakers = Breakers(plans)
         self._remedies = Remedies(plans, self.breakers, served)
-        self._splits = self._remedies.splits
         self.drawing = Drawing(plans, self.breakers, served)
         self.backlog = Backlog(self.drawing, plans, limits)
+        self._remedied = Remedied(self._remedies, deliveries, self.drawing, self.backlog)
         self.submitted = 0
-        self.stopped_by: ApiError | None = None
         for query in served:
-            self._sequence.expect(query)
+            deliveries.sequence.expect(query)
+
+    @property
+    def stopped_by(self) -> ApiError | None:
+        """Return why nothing more is submitted; None while it is."""
+        return self._remedied.stopped_by
 
     def take_actions(self) -> list[Action]:
         """Return what follows from all that was decided, in order."""
@@ -80,9 +83,9 @@ class Outcomes:
         """Give every query that was drawn its place, and those that were spared their failure."""
         while self.drawing.has_news:
             for query in self.drawing.take_new():
-                self._sequence.expect(query)
+                self._deliveries.sequence.expect(query)
             for query, error in self.drawing.take_spared():
-                self._settle(query, error, was_submitted=True)
+                self._remedied.fail(query, error, was_submitted=True)
                 if self.breakers.given_up(query):
                     self._look_again(query)
 
@@ -98,8 +101,7 @@ class Outcomes:
         if self.breakers.given(query):
             self._tell_first_day(query.report)
             self._look_again(query)
-        self.drawing.settled(query)
-        self._again(self._splits.succeeded(query))
+        self._remedied.succeeded(query)
 
     def fetched(self, result: Result) -> None:
         """Deliver a result in its turn, unless it lacks a row."""
@@ -111,7 +113,7 @@ class Outcomes:
 
     def emitted(self, query: Query, rows: int, size: int, error: ApiError | None) -> None:
         """Learn that an outcome was emitted, and whether its rows fit the report's records."""
-        self._sequence.emitted(size)
+        self._deliveries.sequence.emitted(size)
         self._remedies.forget(query)
         if error and self.breakers.did_not_fit(query, error):
             self._look_again(query)
@@ -120,7 +122,7 @@ class Outcomes:
 
     def failed(self, query: Query, error: ApiError) -> None:
         """Decide what becomes of a query that failed."""
-        if not self._sequence.is_open(query):
+        if not self._deliveries.sequence.is_open(query):
             return
         if self.stopped_by:
             is_own = error.fate in {Fate.LOSE, Fate.STOP, Fate.SPLIT}
@@ -141,11 +143,9 @@ class Outcomes:
         if remedy is Remedy.WAIT:
             self._parked[query] = error
         elif remedy is Remedy.SPLIT:
-            self._split(query, error)
+            self._remedied.split(query, error)
         elif remedy is Remedy.RESUBMIT:
-            logger.warning("%s is asked again: %s", query, error)
-            # Another batch would likely repeat what lies in batches: too slow, or not told apart.
-            self._again([query], by_batch=error.reach is not Reach.ENDPOINT)
+            self._remedied.resubmit(query, error)
         else:
             self.fail([query], error)
 
@@ -166,7 +166,7 @@ class Outcomes:
             was_paid: whether it took them.
         """
         for query in queries:
-            settled = self._settle(query, error, was_submitted=was_submitted)
+            settled = self._remedied.fail(query, error, was_submitted=was_submitted)
             news = [
                 self.breakers.failed(each, error, was_paid=was_paid)
                 for each in (settled if was_submitted else ())
@@ -184,7 +184,7 @@ class Outcomes:
         """
         if self.stopped_by:
             return
-        self.stopped_by = error
+        self._remedied.stopped_by = error
         self.see_drawn()
         left = {report: self.drawing.give_up(report) for report in self._plans}
         self._fail_parked()
@@ -194,33 +194,6 @@ class Outcomes:
                 self._deliveries.add(Left(report=report, days=days, error=error))
         if cancel:
             self._cancels.append(CancelBatches())
-
-    # How
-
-    def _settle(self, query: Query, error: ApiError, *, was_submitted: bool) -> Sequence[Query]:
-        """Deliver the failure of a query, and of those that waited for it; return all of them."""
-        self.drawing.settled(query)
-        waited, next_one = self._splits.failed(query)
-        settled = (query, *waited)
-        for each in settled:
-            failed = Failed(query=each, error=error, was_submitted=was_submitted)
-            self._deliveries.settle(failed)
-        self._again(next_one)
-        return settled
-
-    def _split(self, query: Query, error: ApiError) -> None:
-        logger.warning("%s is split into halves: %s", query, error)
-        parts = self._remedies.parts_of(query)
-        self.drawing.settled(query)
-        self._remedies.forget(query)
-        self._deliveries.replace(query, parts)
-        self._again(self._splits.split(query, parts, error))
-
-    def _again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
-        if self.stopped_by:
-            self.fail(queries, self.stopped_by, was_submitted=False)
-        else:
-            self.backlog.again(queries, by_batch=by_batch or not self._limits.one_by_one)
 
     def _look_again(self, query: Query) -> None:
         """Take up what was held back, after a breaker changed; find what to probe."""

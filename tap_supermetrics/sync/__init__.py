@@ -5,6 +5,7 @@ run          one sync of all selected reports
 emission     the records of reports, one after the other, and a word at the end of each result
 bookkeeping  what became of each query, told to the state, the summary and the query log
 checkpoints  when the state is worth writing
+assembly     what carries out the plans of a run, put together
 preparation  a run before its first submission: what is known, held and planned
 journalled   what dead runs left goes to the reports, what the API takes is noted
 calendar     the days of a report as the state has them: done, stale, missing

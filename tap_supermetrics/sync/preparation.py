@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from functools import partial
-from sys import maxsize
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.extraction.async_queries import AsyncQueries
-from tap_supermetrics.extraction.batches import Batches
-from tap_supermetrics.extraction.downloads import Downloader
-from tap_supermetrics.extraction.engine import Engine
 from tap_supermetrics.extraction.held import HeldResults, find_held
-from tap_supermetrics.extraction.in_flight import Limits
-from tap_supermetrics.extraction.pages import PageAccess
-from tap_supermetrics.extraction.scheduler import Scheduler
-from tap_supermetrics.extraction.ways import Ways
 from tap_supermetrics.planning.budget import within_budget
-from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.journalled import Journalled
 from tap_supermetrics.sync.report_sync import known_reports
-from tap_supermetrics.sync.state import AsyncRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -35,6 +23,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
     from tap_supermetrics.sync.report_sync import KnownReport, PlannedReport
+    from tap_supermetrics.sync.state import AsyncRun
     from tap_supermetrics.sync.summary import Summary
 
 logger = logging.getLogger(__name__)
@@ -51,10 +40,14 @@ class Preparation:
         now: the wall clock, with offset.
 
     Attributes:
+        settings: the configuration.
+        client: the API.
+        now: the wall clock, with offset.
+        held: what the API still holds of an earlier run.
         known: the reports, with what the API and the state say of them.
         planned: those that could be planned.
         plans: what is queried of each.
-        async_run: the run under which queries are submitted by themselves; None before `engine`.
+        async_run: the run under which queries are submitted by themselves; None before its engine.
         journalled: what is noted on the disk; None before `plan`, and for a test.
     """
 
@@ -66,14 +59,14 @@ class Preparation:
         summary: Summary,
         now: Callable[[], datetime],
     ) -> None:
-        self._settings = settings
-        self._client = lookups.client
+        self.settings = settings
+        self.client = lookups.client
         self._lookups = lookups
         self._bookmarks = bookmarks
         self._summary = summary
-        self._now = now
+        self.now = now
         self._started_at = now()
-        self._held = HeldResults()
+        self.held = HeldResults()
         self.known: dict[str, KnownReport] = {}
         self.planned: dict[str, PlannedReport] = {}
         self.plans: dict[str, ReportPlan] = {}
@@ -101,26 +94,27 @@ class Preparation:
             SettingsError: the state cannot be understood.
             ApiError: the API refuses everything.
         """
-        by_name = {report.name: report for report in self._settings.reports}
+        by_name = {report.name: report for report in self.settings.reports}
         reports = [by_name[name] for name in selected]
         self.known = known_reports(self._lookups, reports, self._bookmarks, self._started_at)
-        held = self._held
+        held = self.held
         if not is_test:
             self.journalled = Journalled(
-                self._settings,
+                self.settings,
                 self.known.values(),
                 self._started_at,
                 may_submit=self._lookups.may_submit,
             )
             batches = (batch for known in self.known.values() for batch in known.state.batches)
-            held = self._held = find_held(self._client, batches, self._now())
-            held.leave_to_others(self._settings.shard)
+            held = self.held = find_held(self.client, batches, self.now())
+            held.leave_to_others(self.settings.shard)
         for name, known in self.known.items():
             self._plan(known, held, ignores_coverage=name in full_table, is_test=is_test)
-        for report in self._settings.reports:
+        for report in self.settings.reports:
             if report.name in refused:
                 self._summary.report_lost(report.name, str(self._lookups.refusal_of(report)))
         self.plans = self._plans_within_budget({*held.queries})
+        self.async_run = None if is_test else self._killed_run()
         count = sum(map(len, self.plans.values()))
         logger.info("Plan: %d queries of %d reports", count, len(self.known))
 
@@ -128,7 +122,7 @@ class Preparation:
     def held_queries(self) -> set[Query]:
         """The planned queries whose results the API still holds, from a run before."""
         planned = {query for plan in self.plans.values() for query in plan.singled_out()}
-        return planned & {*self._held.queries}
+        return planned & {*self.held.queries}
 
     def _plan(
         self, known: KnownReport, held: HeldResults, *, ignores_coverage: bool, is_test: bool
@@ -159,8 +153,8 @@ class Preparation:
 
         What the API still holds costs nothing.
         """
-        limit = self._settings.max_queries_per_run
-        by_rank = self._settings.max_rows_per_run is not None
+        limit = self.settings.max_queries_per_run
+        by_rank = self.settings.max_rows_per_run is not None
         plans = [replace(each.plan, is_by_rank=by_rank) for each in self.planned.values()]
         free = {query for plan in plans for query in plan.singled_out() if query in held}
         costly = sum(map(len, plans)) - len(free)
@@ -173,54 +167,15 @@ class Preparation:
             )
         return {plan.report.name: plan for plan in plans}
 
-    def engine(self, *, is_test: bool) -> Engine:
-        """Return what carries out the plans; it has not begun."""
-        plans, held = self.plans, self._held
-        settings, client = self._settings, self._client
-        limits = Limits(
-            by_batch=settings.mode is not Mode.ASYNC,
-            one_by_one=settings.mode is not Mode.BATCH,
-            max_running_batches=settings.max_running_batches,
-            max_running_queries=settings.max_running_queries,
-            max_rows=settings.max_rows_per_run or maxsize,
-            max_queries=settings.max_queries_per_run or maxsize,
-            requests_per_second=settings.requests_per_second,
-        )
-        planned = {query for plan in plans.values() for query in plan.singled_out()}
-        adopted = held.adopt(planned)
-        reports = {name: plan.report for name, plan in plans.items()}
-        run, is_resumed = self._run_of_queries(is_test=is_test)
-        journalled = self.journalled
-        note_batch = journalled.batch_taken if journalled else None
-        note_query = partial(journalled.queries_begin, run=run) if journalled else None
-        ways = Ways(
-            client=client,
-            batches=Batches(client, reports, self._now, held.running, note_batch),
-            queries=AsyncQueries(
-                client, plans, self._now, run.run_id, is_resumed=is_resumed, note=note_query
-            ),
-            downloader=Downloader(access=PageAccess(client=client), now=self._now),
-        )
-        return Engine(Scheduler(plans, limits, adopted), ways, reports, held.unneeded)
+    def _killed_run(self) -> AsyncRun | None:
+        """Return the run that was killed while it asked query by query; None where none was.
 
-    def _run_of_queries(self, *, is_test: bool) -> tuple[AsyncRun, bool]:
-        """Return the id under which queries are asked one by one, and whether it is an old one.
-
-        A run that was killed goes on under its own id, so as to find its queries.
+        The next one goes on under its id, so as to find its queries.
         """
-        started = [known.state.async_run for known in self.known.values()]
-        youngest = max((each for each in started if each), key=_started_at, default=None)
-        is_resumed = youngest is not None and not is_test
-        if youngest is None or not is_resumed:
-            youngest = AsyncRun(run_id=uuid4().hex, started_at=self._now())
-        self.async_run = youngest
-        return youngest, is_resumed
+        started = (known.state.async_run for known in self.known.values())
+        return max(filter(None, started), key=attrgetter("started_at"), default=None)
 
     def close(self) -> None:
         """Leave the journal to the next run."""
         if self.journalled:
             self.journalled.close()
-
-
-def _started_at(run: AsyncRun) -> datetime:
-    return run.started_at

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.errors import QueriesLostError
 from tap_supermetrics.extraction.progress import Progress
+from tap_supermetrics.sync.assembly import assembled
 from tap_supermetrics.sync.bookkeeping import Bookkeeping
 from tap_supermetrics.sync.calendar import ReportDays, days_of
 from tap_supermetrics.sync.checkpoints import Bookmarks
@@ -88,7 +89,7 @@ class Run:
     ) -> None:
         """Plan the selected reports and begin to submit; see `Preparation.plan`."""
         self._prepared.plan(selected, full_table, refused, is_test=is_test)
-        self._engine = self._prepared.engine(is_test=is_test)
+        self._engine = assembled(self._prepared)
         self._engine.start()
 
     @property

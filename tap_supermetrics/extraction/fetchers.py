@@ -1,0 +1,78 @@
+"""The threads that fetch results: as many as are fetched at the same time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.extraction.events import Fetched, QueryFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tap_supermetrics.extraction.downloads import Downloader
+    from tap_supermetrics.extraction.events import Event, Fetch
+    from tap_supermetrics.extraction.results import Result
+    from tap_supermetrics.model import Report
+
+
+class Fetchers:
+    """Fetches results side by side.
+
+    Args:
+        downloader: fetches one.
+        reports: by name.
+        hear: is told what came of each, by any thread.
+        new_thread: returns a thread that does some work, not begun.
+    """
+
+    def __init__(
+        self,
+        downloader: Downloader,
+        reports: Mapping[str, Report],
+        hear: Callable[[Event], None],
+        new_thread: Callable[[Callable[[], None]], threading.Thread],
+    ) -> None:
+        self._downloader = downloader
+        self._reports = reports
+        self._hear = hear
+        self._new_thread = new_thread
+        self._queue: queue.SimpleQueue[Fetch | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._closing = threading.Lock()
+        self._is_closed = False
+
+    def fetch(self, fetch: Fetch, side_by_side: int) -> None:
+        """Fetch a result, while so many are fetched in all; used by the deciding thread only."""
+        self._queue.put(fetch)
+        while len(self._threads) < side_by_side and not self._is_closed:
+            self._threads.append(self._new_thread(self._run))
+            self._threads[-1].start()
+
+    def close(self) -> None:
+        """Let all threads end; what they still fetch is heard by nobody."""
+        with self._closing:
+            self._is_closed = True
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def _run(self) -> None:
+        while (fetch := self._queue.get()) is not None and not self._is_closed:
+            report = self._reports[fetch.query.report]
+            try:
+                result = self._downloader.fetch(fetch.query, report, fetch.entry)
+            except ApiError as error:
+                self._hear(QueryFailed(query=fetch.query, error=error, was_fetched=True))
+            else:
+                self._give(replace(result, finished_at=fetch.finished_at))
+
+    def _give(self, result: Result) -> None:
+        """Hand a result over, unless nobody hears any more."""
+        with self._closing:
+            if self._is_closed:
+                result.spool.close()
+            else:
+                self._hear(Fetched(result=result))

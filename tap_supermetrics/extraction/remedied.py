@@ -1,0 +1,82 @@
+"""Carries out what was decided of a query that ended: delivered, split, submitted again."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api.errors import Reach
+from tap_supermetrics.extraction.results import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.backlog import Backlog, Drawing
+    from tap_supermetrics.extraction.deliveries import Deliveries
+    from tap_supermetrics.extraction.remedies import Remedies
+    from tap_supermetrics.model import Query
+
+logger = logging.getLogger(__name__)
+
+
+class Remedied:
+    """Keeps plans, backlog and deliveries in step; decides nothing.
+
+    Args:
+        remedies: knows the parts of a query.
+        deliveries: where outcomes go.
+        drawing: draws the queries of the plans.
+        backlog: what waits to be submitted.
+
+    Attributes:
+        stopped_by: why nothing more is submitted; None while it is.
+    """
+
+    def __init__(
+        self, remedies: Remedies, deliveries: Deliveries, drawing: Drawing, backlog: Backlog
+    ) -> None:
+        self.stopped_by: ApiError | None = None
+        self._remedies = remedies
+        self._splits = remedies.splits
+        self._deliveries = deliveries
+        self._drawing = drawing
+        self._backlog = backlog
+
+    def succeeded(self, query: Query) -> None:
+        """Submit what waited for a query to succeed."""
+        self._drawing.settled(query)
+        self._again(self._splits.succeeded(query))
+
+    def fail(self, query: Query, error: ApiError, *, was_submitted: bool) -> Sequence[Query]:
+        """Deliver the failure of a query, and of those that waited for it; return all of them."""
+        self._drawing.settled(query)
+        waited, next_one = self._splits.failed(query)
+        settled = (query, *waited)
+        for each in settled:
+            failed = Failed(query=each, error=error, was_submitted=was_submitted)
+            self._deliveries.settle(failed)
+        self._again(next_one)
+        return settled
+
+    def split(self, query: Query, error: ApiError) -> None:
+        """Put its parts in the place of a query, and submit the first of them."""
+        logger.warning("%s is split into halves: %s", query, error)
+        parts = self._remedies.parts_of(query)
+        self._drawing.settled(query)
+        self._remedies.forget(query)
+        self._deliveries.replace(query, parts)
+        self._again(self._splits.split(query, parts, error))
+
+    def resubmit(self, query: Query, error: ApiError) -> None:
+        """Submit a query once more."""
+        logger.warning("%s is asked again: %s", query, error)
+        # Another batch would likely repeat what lies in batches: too slow, or not told apart.
+        self._again([query], by_batch=error.reach is not Reach.ENDPOINT)
+
+    def _again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
+        if self.stopped_by is None:
+            self._backlog.again(queries, by_batch=by_batch)
+            return
+        for query in queries:
+            self.fail(query, self.stopped_by, was_submitted=False)

@@ -1,0 +1,63 @@
+"""Puts together what carries out the plans of a run."""
+
+from __future__ import annotations
+
+from functools import partial
+from sys import maxsize
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tap_supermetrics.extraction.async_queries import AsyncQueries
+from tap_supermetrics.extraction.batches import Batches
+from tap_supermetrics.extraction.downloads import Downloader
+from tap_supermetrics.extraction.engine import Engine
+from tap_supermetrics.extraction.in_flight import Limits
+from tap_supermetrics.extraction.pages import PageAccess
+from tap_supermetrics.extraction.scheduler import Scheduler
+from tap_supermetrics.extraction.ways import Ways
+from tap_supermetrics.settings import Mode
+from tap_supermetrics.sync.state import AsyncRun
+
+if TYPE_CHECKING:
+    from tap_supermetrics.settings import Settings
+    from tap_supermetrics.sync.preparation import Preparation
+
+
+def assembled(prepared: Preparation) -> Engine:
+    """Return what carries out the plans; it has not begun.
+
+    Queries that are submitted by themselves go on under the id of a killed run, or get one.
+    """
+    plans, held, client, now = prepared.plans, prepared.held, prepared.client, prepared.now
+    planned = {query for plan in plans.values() for query in plan.singled_out()}
+    adopted = held.adopt(planned)
+    reports = {name: plan.report for name, plan in plans.items()}
+    is_resumed = prepared.async_run is not None
+    run = prepared.async_run or AsyncRun(run_id=uuid4().hex, started_at=now())
+    prepared.async_run = run
+    journalled = prepared.journalled
+    note_batch = journalled.batch_taken if journalled else None
+    note_query = partial(journalled.queries_begin, run=run) if journalled else None
+    ways = Ways(
+        client=client,
+        batches=Batches(client, reports, now, held.running, note_batch),
+        queries=AsyncQueries(
+            client, plans, now, run.run_id, is_resumed=is_resumed, note=note_query
+        ),
+        downloader=Downloader(access=PageAccess(client=client), now=now),
+    )
+    scheduler = Scheduler(plans, limits_of(prepared.settings), adopted)
+    return Engine(scheduler, ways, reports, held.unneeded)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return how queries may be submitted."""
+    return Limits(
+        by_batch=settings.mode is not Mode.ASYNC,
+        one_by_one=settings.mode is not Mode.BATCH,
+        max_running_batches=settings.max_running_batches,
+        max_running_queries=settings.max_running_queries,
+        max_rows=settings.max_rows_per_run or maxsize,
+        max_queries=settings.max_queries_per_run or maxsize,
+        requests_per_second=settings.requests_per_second,
+    )
