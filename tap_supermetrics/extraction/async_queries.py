@@ -105,8 +105,9 @@ class AsyncQueries:
         """
         if self._note:
             self._note(query.report)
-        parameters = self._parameters(query)
-        schedule_id = schedule_id_of(self._asker(query), parameters, attempt)
+        plan = self._plans[query.report]
+        parameters = _parameters(query, plan)
+        schedule_id = schedule_id_of(_asker(query, plan, self._run_id), parameters, attempt)
         try:
             meta = self._left_behind(schedule_id) or self._client.start_query(
                 wire.async_body(parameters, schedule_id)
@@ -125,28 +126,6 @@ class AsyncQueries:
         self._running[query] = running
         yield QuerySubmitted(query=query, submitted_at=self._now())
         yield from self._settle(running, meta)
-
-    def _asker(self, query: Query) -> str:
-        """Name who asks; each day another for days that may change, as an old answer lacks it."""
-        plan = self._plans[query.report]
-        last_complete = plan.scope.last_complete
-        asker = f"{self._run_id} {query.report}"
-        is_settled = (
-            last_complete is not None
-            and query.dates is not None
-            and (last_complete - query.dates.last).days >= plan.report.lookback_days
-        )
-        return asker if is_settled else f"{asker} {last_complete}"
-
-    def _parameters(self, query: Query) -> dict[str, Any]:
-        item = BatchItem(
-            report=query.report,
-            accounts=query.accounts,
-            dates=query.dates,
-            is_fresh=query.is_fresh,
-        )
-        plan = self._plans[query.report]
-        return wire.query_parameters(item, plan.report, plan.scope.policy_of(query))
 
     def _left_behind(self, schedule_id: str) -> wire.Meta | None:
         """Ask what the API knows of a query of a run that was killed; None when nothing."""
@@ -208,6 +187,28 @@ class AsyncQueries:
     def _fail(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
         self._running.pop(running.query)
         yield QueryFailed(query=running.query, error=error)
+
+
+def _asker(query: Query, plan: ReportPlan, run_id: str) -> str:
+    """Name who asks; each day another for days that may change, as an old answer lacks it."""
+    last_complete = plan.scope.last_complete
+    asker = f"{run_id} {query.report}"
+    is_settled = (
+        last_complete is not None
+        and query.dates is not None
+        and (last_complete - query.dates.last).days >= plan.report.lookback_days
+    )
+    return asker if is_settled else f"{asker} {last_complete}"
+
+
+def _parameters(query: Query, plan: ReportPlan) -> dict[str, Any]:
+    item = BatchItem(
+        report=query.report,
+        accounts=query.accounts,
+        dates=query.dates,
+        is_fresh=query.is_fresh,
+    )
+    return wire.query_parameters(item, plan.report, plan.scope.policy_of(query))
 
 
 def schedule_id_of(asker: str, parameters: Mapping[str, Any], attempt: int) -> str:
