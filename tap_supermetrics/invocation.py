@@ -141,6 +141,7 @@ class Invocation:
         self.writer.forget_interruption()
         run = self._facts.run
         if run and run.has_started:
+            # First nothing more is submitted: the state then tells all that the API holds.
             run.halt()
             if not self.writer.is_torn:
                 run.bookmarks.checkpoint()

@@ -109,6 +109,7 @@ class ReportStream(Stream):
         self, batch_config: BatchConfig, context: Context | None = None
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
         """Write records to files; the SDK then writes the state, after each of its messages."""
+        # Two writers of the state would tell of days whose file is not named yet.
         self._invocation.started_run().bookmarks.writes_state = False
         return super().get_batches(batch_config, context)
 

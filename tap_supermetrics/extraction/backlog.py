@@ -242,6 +242,7 @@ class Backlog:
         if not self.is_by_batch:
             return None
         self._take_probes()
+        # As few batches as can be: what failed one by one is submitted together.
         if self._again:
             packed = pack(self._again, self._policy, self._max_queries, self._side_by_side)
             self._requests.extendleft(reversed(packed))

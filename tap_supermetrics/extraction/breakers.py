@@ -91,6 +91,7 @@ class Misfits:
     def count(self, report: str) -> int:
         """Count one more result; return how many came, 0 for a report with rows that fit."""
         self._counts[report] += 1
+        # One row that fitted shows that types and key are right: the others are odd.
         count = 0 if report in self.fitting else self._counts[report]
         if count in {MISFITS, ALL_MISFITS}:
             text = "%s: none of %d results fitted its types and its key: less is submitted now"
@@ -171,6 +172,7 @@ class Breakers:
 
     def answered(self, query: Query) -> bool:
         """Learn that the API gave the results of a query; return whether others may go on."""
+        # One answer clears all three: the account's says that report and source work too.
         breakers = [self._breakers[key] for key in self._keys(query)]
         was_held = bool(self._doubts(query)) or any(each.probes for each in breakers)
         for breaker in breakers:
@@ -190,6 +192,7 @@ class Breakers:
         for key in self._keys(query):
             breaker = self._breakers[key]
             breaker.failures += 1
+            # Said once, as doubt begins: whoever hears it looks through all that is held back.
             is_last = breaker.failures == PATIENCE[key[0]].failures
             has_begun = has_begun or (is_last and not breaker.is_answered)
         return has_begun
@@ -219,6 +222,7 @@ class Breakers:
         last_of = []
         for key in self._keys(query):
             breaker = self._breakers[key]
+            # A probe may have been split: its newest part stands for it.
             others = {probe for probe in breaker.probes if not _is_part_of(query, probe)}
             if breaker.probes and not others:
                 last_of.append(key)

@@ -64,6 +64,7 @@ class Engine:
         self._unneeded = tuple(unneeded)
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._to_submit: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
+        # Who waits for records says so: held back by what it has not taken, nothing would ever come.
         self._outbox = Outbox(lambda taken: self._inbox.put(Awaited(taken=taken)))
         self._closed = threading.Event()
         self._telling = Telling(time.monotonic())
@@ -125,6 +126,7 @@ class Engine:
         self._to_submit.put(None)
         self._fetchers.close()
         deciding, submitting = self._threads
+        # A batch whose start is on its way would run unseen: its id is waited for.
         if submitting.is_alive():
             submitting.join(LAST_SUBMISSION_S)
         self._inbox.put(None)
@@ -159,6 +161,7 @@ class Engine:
         self._act(self._scheduler.next_actions())
         while not self._scheduler.is_done and not self._closed.is_set():
             event = self._inbox.get()
+            # All that has come is heard before anything is submitted: it may say what is in vain.
             while event is not None:
                 self._act(self._scheduler.handle(event))
                 event = None if self._inbox.empty() else self._inbox.get()

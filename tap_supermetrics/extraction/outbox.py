@@ -43,6 +43,7 @@ class Outbox:
                 if isinstance(delivery, ReportDone):
                     return
                 yield delivery
+            # Told before the wait: what is waited for may have to be submitted first.
             if self._queue.empty():
                 self._on_empty(self._taken)
             yield from self._notes(self._queue.get())

@@ -84,6 +84,7 @@ class Outcomes:
         while self.drawing.has_news:
             for query in self.drawing.take_new():
                 self._deliveries.sequence.expect(query)
+            # Its like was paid for in vain: a spared query failed, it was not left out.
             for query, error in self.drawing.take_spared():
                 self._remedied.fail(query, error, was_submitted=True)
                 if self.breakers.given_up(query):
@@ -105,6 +106,7 @@ class Outcomes:
 
     def fetched(self, result: Result) -> None:
         """Deliver a result in its turn, unless it lacks a row."""
+        # Whatever is wrong with its rows, what it belongs to is alive.
         if self.breakers.answered(result.query):
             self._look_again(result.query)
         for each in self._deliveries.judge(result):
@@ -123,16 +125,19 @@ class Outcomes:
     def failed(self, query: Query, error: ApiError) -> None:
         """Decide what becomes of a query that failed."""
         if not self._deliveries.sequence.is_open(query):
-            return
+            return  # Its batch was given up, and its own end was told after all.
         if self.stopped_by:
+            # What another try would have mended says less than why there is none.
             is_own = error.fate in {Fate.LOSE, Fate.STOP, Fate.SPLIT}
             self.fail([query], error if is_own else self.stopped_by, was_submitted=is_own)
         elif error.fate is Fate.STOP:
             self.stop(error)
             self.fail([query], error)
         elif self.submitted >= self._limits.max_queries:
+            # Any remedy would cost a query more than may be paid for.
             self.fail([query], error)
         else:
+            # Counted before it is remedied: this very failure may be the one that begins the doubt.
             has_doubt_begun = self.breakers.paid_for_nothing(query, error)
             self._try_again(query, error)
             if has_doubt_begun or self.breakers.wants_probe(query):
@@ -185,7 +190,8 @@ class Outcomes:
         if self.stopped_by:
             return
         self._remedied.stopped_by = error
-        self.see_drawn()
+        self.see_drawn()  # What has no place yet could not fail.
+        # Days, not queries: of a long history, there may be millions.
         left = {report: self.drawing.give_up(report) for report in self._plans}
         self._fail_parked()
         self.fail(self.backlog.drain(), error, was_submitted=False)

@@ -59,14 +59,17 @@ class Remedies:
     def choose(self, query: Query, error: ApiError) -> Remedy:
         """Return what may help; nothing where it would be paid for in vain."""
         is_divisible = bool(self.parts_of(query))
+        # An error that reaches beyond the query would meet its parts and its next try too.
         if error.reach in PATIENCE or self._breakers.error_for(query):
             return Remedy.GIVE_UP
         if self._breakers.is_in_doubt(query) and not self.splits.is_waited_for(query):
             return Remedy.WAIT
+        # Certainly too large: another try of the whole would be paid for in vain.
         if is_divisible and may_be_split(error):
             return Remedy.SPLIT
         if self._may_be_resubmitted(query, error):
             return Remedy.RESUBMIT
+        # Perhaps too large: only after the tries that the error allows.
         if is_divisible and self.splits.may_help(query, error):
             return Remedy.SPLIT
         return Remedy.GIVE_UP

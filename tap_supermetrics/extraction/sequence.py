@@ -66,7 +66,7 @@ class Sequencer:
     def settle(self, outcome: Result | Failed) -> Iterator[Result | Failed | Replaced]:
         """Take an outcome; return what can be delivered now. A second outcome is dropped."""
         if outcome.query not in self._open:
-            _close(outcome)
+            _close(outcome)  # Held twice, a day would be written twice.
             return iter(())
         self._open.remove(outcome.query)
         self._settled[outcome.query] = outcome
@@ -111,6 +111,7 @@ class Sequencer:
             query = expected.popleft()
             settled = self._settled.pop(query)
             if isinstance(settled, tuple):
+                # Parts stand where the whole stood, so days stay in the order of the plan.
                 expected.extendleft(reversed(settled))
                 yield Replaced(query=query)
             else:

@@ -109,7 +109,7 @@ class Settling:
                 code, what = "QUERY_UNFINISHED", f"stopped while the query was {entry.status_code}"
             told = wire.Error(code=code, message=f"{batch.batch.batch_id} {what}")
             yield QueryFailed(query=query, error=self._client.query_error(told))
-        batch.waiting = set()
+        batch.waiting = set()  # None of them is heard of any more.
 
     def _cancelled(self, batch: RunningBatch) -> str:
         """Return when somebody cancelled a batch; empty when nobody did.

@@ -72,12 +72,14 @@ class Splits:
         is_doubtful = may_be_too_large(error) or error.reach is Reach.HISTORY
         group = self._leave(query)
         if is_doubtful and group is None:
+            # Another query of the account is looked into already: these parts wait for it.
             if ahead := self._ahead_of(query, error):
                 self._groups[ahead].waiting += parts
                 return ()
             self._in_vain[query.report_account] += 1
         *earlier, newest = parts
         group = group or _Group()
+        # One part at a time, the newest first, until it is a day that fails by itself.
         if is_doubtful and newest.day is None:
             self._join(group, (newest,))
             group.waiting += earlier
@@ -105,7 +107,7 @@ class Splits:
         """
         group = self._leave(query)
         if group is None or group.ahead:
-            return (), ()
+            return (), ()  # Others still find out for those that wait.
         newest, account = max(group.waiting, key=_last_day, default=query), query.report_account
         if _last_day(newest) <= _last_day(query) or self._in_vain[account] > MAX_IN_VAIN:
             return group.release(), ()

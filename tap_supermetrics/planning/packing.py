@@ -83,6 +83,7 @@ class Packer:
 
     def _size(self, policy: BatchPolicy) -> int:
         to_come, batches = self._to_come[policy], max(self._batches.get(policy, 1), 1)
+        # Rounded up, and not of what is there but of what is to come: all batches alike.
         return min(max(-(-to_come // batches), 1), self._max_queries)
 
     def _close(self, policy: BatchPolicy, size: int) -> BatchRequest:

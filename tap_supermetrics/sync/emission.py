@@ -146,6 +146,7 @@ class Emission:
             became = yield from self._write(planned, outcome, convert)
         if isinstance(became, Failed):
             self._failed(planned, became)
+        # The engine may fetch more now; the days count only when their records are written.
         self._engine.emitted(outcome, became)
         if isinstance(became, Result):
             yield Written(planned, became)

@@ -129,6 +129,7 @@ class KnownReport:
         """
         state, asked = self.state, self.report.query_hash
         request_hash = wire.request_hash(self.report)
+        # Refused before the state changes, so that a corrected configuration finds it as it was.
         check_key(self.report, self.schema, state)
         check_groups(self.report, scope, state)
         is_other = state.query_hash not in {"", asked}
