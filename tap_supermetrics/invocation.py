@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Invocation:
-    """What all streams share. The first that is asked for records begins the run of all.
+    """The run that all streams share. The first that is asked for records begins it.
 
     Args:
         tap: has the streams, the state and the catalog.

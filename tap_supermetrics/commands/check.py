@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What was looked at, how it is, and what to do about it.
+    """A thing that was looked at, its state, and what to do about it.
 
     Attributes:
         what: what was looked at.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a loader cannot keep.
+    """The names and values that a loader cannot keep.
 
     Attributes:
         name_bytes: longest name of a table or column.

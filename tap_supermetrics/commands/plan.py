@@ -60,7 +60,7 @@ def _seconds_of(text: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What a run would do.
+    """The work of a run, and its price.
 
     Attributes:
         reports: for each report and account its days and queries.
@@ -89,7 +89,7 @@ class Forecast:
 
 @dataclass(slots=True)
 class _Batches:
-    """What the query batches of a run come to.
+    """The query batches of a run, summed up.
 
     Attributes:
         count: how many there are.

@@ -31,7 +31,7 @@ _PATH: Final = ("plugins", "extractors", Item(_NAME, {}), "config")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Where the settings go.
+    """The files that take the settings.
 
     Attributes:
         file: a `meltano.yml`, or a configuration in JSON.

@@ -20,7 +20,7 @@ USUAL_DAYS: Final = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How a warehouse spells what differs.
+    """The spellings of a warehouse that differ from others'.
 
     Attributes:
         quote: around a name.
@@ -252,7 +252,7 @@ WHERE s.succeeded_on IS NULL OR $silent_until < $today
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warehouse:
-    """Where tables are, and how they are spelt.
+    """The place of the tables, and the spelling of their names.
 
     Attributes:
         dialect: of the SQL.

@@ -92,7 +92,7 @@ class Execution:
         return tuple(a for a in asked.account_ids if a not in {*gone, *barred})
 
     def seconds(self, query: EmulatedQuery) -> float:
-        """How long a query runs, which is always the same."""
+        """The time that a query runs, which is always the same."""
         text = json.dumps(query.params, sort_keys=True, default=str)
         span = self.options.max_seconds - self.options.min_seconds
         drawn = chance(self.options.seed, zlib.crc32(text.encode()))

@@ -1,4 +1,4 @@
-"""What goes to the thread that emits records: outcomes in plan order, and notes for the state."""
+"""Deliveries to the thread that emits records: outcomes in plan order, notes for the state."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Engine:
         self._unneeded = tuple(unneeded)
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._to_submit: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
-        # Who waits for records says so: held back by what it has not taken, nothing would ever come.
+        # Who waits for records says so: else what it has not taken could hold back all.
         self._outbox = Outbox(lambda taken: self._inbox.put(Awaited(taken=taken)))
         self._closed = threading.Event()
         self._telling = Telling(time.monotonic())

@@ -1,4 +1,4 @@
-"""What leaves an extraction, for the thread that emits records: first in, first out."""
+"""Hands deliveries to the thread that emits records: first in, first out."""
 
 from __future__ import annotations
 

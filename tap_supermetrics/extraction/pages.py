@@ -31,7 +31,7 @@ ROWS_PER_BLOCK: Final = 256
 
 @dataclass(slots=True, kw_only=True)
 class PageAccess:
-    """How pages are asked for, and what those of all results have shown. Any thread may use it.
+    """Access to pages, and what those of all results have shown. Any thread may use it.
 
     Attributes:
         client: the API.
@@ -63,7 +63,7 @@ class PageAccess:
 
 @dataclass(slots=True, kw_only=True)
 class Origin:
-    """Where the numbers of a result come from, as its pages tell.
+    """The origin of a result's numbers, as its pages tell.
 
     Attributes:
         run_seconds: how long the API worked on the query, as it tells itself.
@@ -121,7 +121,7 @@ class Repeats:
 
 @dataclass(slots=True, kw_only=True)
 class Extras:
-    """What comes among the rows and is none: a header, or the marker of an empty result.
+    """Rows that are none: a header, or the marker of an empty result.
 
     Attributes:
         may_have_marker: whether the marker cannot be mistaken for a row.

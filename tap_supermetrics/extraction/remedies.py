@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Remedy(Enum):
-    """What is done about a query that failed."""
+    """A remedy for a query that failed."""
 
     GIVE_UP = "it fails for this run"
     WAIT = "a probe of its account or report tells"

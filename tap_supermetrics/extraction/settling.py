@@ -1,4 +1,4 @@
-"""What the status of a query batch says of its queries: done, failed, or never finished."""
+"""Reads in a query batch's status what became of its queries: done, failed, never finished."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is submitted next, and what follows when it is not taken."""
+"""Decides what is submitted next, and what follows when it is not taken."""
 
 from __future__ import annotations
 

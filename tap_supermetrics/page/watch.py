@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RunFacts:
-    """What is known of a run so far; it grows, so that whatever ends the run can be told.
+    """The facts of a run so far; they grow, so that whatever ends the run can be told.
 
     Attributes:
         settings: the configuration; None where it was not understood.

@@ -1,4 +1,4 @@
-"""What a catalog changes of the reports: columns, key, types, as Meltano's extras do too.
+"""Follows or refuses what a catalog changes of reports: columns, key, types.
 
 One rule: values follow the catalog's type where that loses nothing; else it is refused, because
 SCHEMA would say something else than the records hold. What would lose rows is refused.

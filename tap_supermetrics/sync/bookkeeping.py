@@ -1,4 +1,4 @@
-"""What became of each query, told to the state, the summary and the query log."""
+"""Tells state, summary and query log what became of each query."""
 
 from __future__ import annotations
 

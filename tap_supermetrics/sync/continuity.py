@@ -1,4 +1,4 @@
-"""What was loaded before, held against what is to be loaded now.
+"""Holds what was loaded before against what is to be loaded now.
 
 A target's table has the key and the types of its first night. Rows under another key would be there
 twice, so that report is refused. A type that changes is told, each night until somebody acts: a

@@ -91,7 +91,7 @@ class Owner:
 
 
 class Journal:
-    """What this run submitted, and what dead runs of the same owner left. Used by one thread.
+    """Submissions of this run, and those that dead runs of the same owner left. Used by one thread.
 
     Nothing here ends a run: where the folder or a file cannot be used, one warning says so, and the
     run goes on without.

@@ -29,7 +29,7 @@ MAX_AGE: Final = timedelta(seconds=QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION
 
 
 class Journalled:
-    """What a run has submitted, on the disk too where `journal_dir` says so; for all threads.
+    """The submissions of a run, on the disk too where `journal_dir` says so; for all threads.
 
     Args:
         settings: the configuration.
