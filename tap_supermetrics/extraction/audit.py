@@ -1,4 +1,4 @@
-"""Information that is kept of a query batch beside its status: for people, and where the status is missing.
+"""Reads and logs what is kept of a query batch beside its status, for people and where that lacks.
 
 Source: Supermetrics docs, "Batch queries (Preview)", "Get batch information": it is there as soon
 as the batch is, and for 90 days; the status for an hour after the batch stopped.
