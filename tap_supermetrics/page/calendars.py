@@ -50,16 +50,12 @@ class Calendars:
         part = ReportPart(name=report.name, ds_id=report.ds_id, note=readable(report.note))
         if report.wanted is None:
             return part
-        counts: Counter[str] = Counter()
-        for account in report.accounts:
-            calendar, letters = self._calendar(report.name, account, names, days_read)
-            part.accounts.append(calendar)
-            counts.update({each: letters.count(each) for each in {*letters}})
+        found = [
+            self._calendar(report.name, account, names, days_read) for account in report.accounts
+        ]
+        part.accounts = [calendar for calendar, _ in found]
         part.first, part.last = str(report.wanted.first), str(report.wanted.last)
-        part.days_empty, part.days_sampled = counts["e"], counts["p"]
-        part.days_done = counts["d"] + counts["e"] + counts["p"]
-        part.days_stale, part.days_failed = counts["s"], counts["f"]
-        part.days_missing = counts["m"] + counts["f"]
+        count_days(part, (letters for _, letters in found))
         return part
 
     def _calendar(
@@ -79,6 +75,17 @@ class Calendars:
             account_id=readable(account_id), account_name=readable(name), days=written(letters)
         )
         return calendar, letters
+
+
+def count_days(part: ReportPart, calendars: Iterable[str]) -> None:
+    """Count the days of a report, by the letters of all its accounts."""
+    counts: Counter[str] = Counter()
+    for letters in calendars:
+        counts.update({each: letters.count(each) for each in {*letters}})
+    part.days_empty, part.days_sampled = counts["e"], counts["p"]
+    part.days_done = counts["d"] + counts["e"] + counts["p"]
+    part.days_stale, part.days_failed = counts["s"], counts["f"]
+    part.days_missing = counts["m"] + counts["f"]
 
 
 def _before(text: str, first: str, wanted: DateRange) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from tap_supermetrics.page.shards import current_runs, joined
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 MAX_EXAMPLES: Final = 50
 """Most accounts that are named below each cause."""
 _OF_A_RUN: Final = (
-    *("run_id", "tap_version", "started_at", "seconds", "exit_code", "message", "requests"),
+    *("run_id", "tap_version", "started_at", "seconds", "exit_code", "message", "shard"),
+    "requests",
     *("queries", "queries_done", "queries_failed", "reports_failed", "days_not_asked", "rows"),
 )
 # No text in the data ends the script, or a line of it.
@@ -35,9 +38,13 @@ def html_of(
         now: when it is made, with offset.
         reports: the days of reports, where these are known better than the runs left them.
     """
+    last = current_runs(newest_first, _any_report).get("", [])
     data = {
         "made": f"{now:%Y-%m-%d %H:%M} UTC",
-        "runs": [{name: getattr(each, name) for name in _OF_A_RUN} for each in newest_first],
+        "runs": [
+            {name: getattr(each, name) for name in _OF_A_RUN} | {"is_last": each in last}
+            for each in newest_first
+        ],
         "reports": _reports(newest_first, reports),
         "causes": _causes(newest_first),
     }
@@ -53,10 +60,19 @@ def html_of(
 def _reports(newest_first: Iterable[RunTold], better: Iterable[ReportPart]) -> list[dict[str, Any]]:
     """Return each report as the newest run that had it left it; accounts as pairs and triples."""
     found: dict[str, dict[str, Any]] = {part.name: _shown(part, "") for part in better}
-    for run in newest_first:
-        for part in run.reports:
-            found.setdefault(part.name, _shown(part, run.started_at))
+    for name, runs in current_runs(newest_first, _names_of_parts).items():
+        parts = [part for run in runs for part in run.reports if part.name == name]
+        found.setdefault(name, _shown(joined(parts), runs[0].started_at))
     return [*found.values()]
+
+
+def _any_report(_run: RunTold) -> tuple[str, ...]:
+    """Return one name for all: the run is of interest whatever it read."""
+    return ("",)
+
+
+def _names_of_parts(run: RunTold) -> list[str]:
+    return [part.name for part in run.reports]
 
 
 def _shown(part: ReportPart, of_run: str) -> dict[str, Any]:
@@ -67,15 +83,15 @@ def _shown(part: ReportPart, of_run: str) -> dict[str, Any]:
 
 def _causes(newest_first: Iterable[RunTold]) -> list[dict[str, Any]]:
     """Return why queries failed in the newest run of each report, the most frequent cause first."""
-    seen: set[str] = set()
     causes: dict[tuple[str, str], dict[str, Any]] = {}
-    for run in newest_first:
-        names = {each.name for each in run.reports} | {each.report for each in run.failures}
-        for failure in run.failures:
-            if failure.report not in seen:
-                _count(causes, failure)
-        seen |= names
+    for name, runs in current_runs(newest_first, _names).items():
+        for failure in (each for run in runs for each in run.failures if each.report == name):
+            _count(causes, failure)
     return sorted(causes.values(), key=_most_queries_first)
+
+
+def _names(run: RunTold) -> list[str]:
+    return [*_names_of_parts(run), *(failure.report for failure in run.failures)]
 
 
 def _count(causes: dict[tuple[str, str], dict[str, Any]], failure: Failure) -> None:

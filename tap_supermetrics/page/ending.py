@@ -116,6 +116,7 @@ class Ending:
             seconds=round((self.ended_at - self.started_at).total_seconds(), 1),
             exit_code=exit_code_of(self.error),
             message=self._message(),
+            shard="" if self.settings.shard.is_whole else str(self.settings.shard),
             requests=self.requests,
         )
         if self.run is None:

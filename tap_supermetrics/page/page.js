@@ -326,7 +326,10 @@ function makeStrip(text) {
 // In short
 
 function drawHead() {
-  const run = DATA.runs[0];
+  // Of shards, the newest run of each; the worst of them speaks for all.
+  const last = DATA.runs.filter((each) => each.is_last);
+  const run = last.find((each) => each.exit_code) || last[0];
+  const ofLast = (name) => last.reduce((sum, each) => sum + each[name], 0);
   const dated = DATA.reports.filter((each) => each.first);
   const missing = dated.reduce((sum, each) => sum + each.days_missing, 0);
   const verdict = !run ? "Which days are there"
@@ -335,15 +338,17 @@ function drawHead() {
     : "Everything has arrived";
   byId("verdict").textContent = verdict;
   if (run) {
+    const shard = run.shard ? ` of shard ${run.shard}` : "";
     const accepted = run.queries_failed ? "Some queries failed, which the settings accept" : "It came to its end";
-    byId("subtitle").append(...withCode(`Last run: ${momentOf(run)}, ${tookOf(run)}. ${run.message || accepted}.`));
+    byId("subtitle").append(...withCode(`Last run${shard}: ${momentOf(run)}, ${tookOf(run)}. ${run.message || accepted}.`));
   }
   const figures = dated.length ? [[shareOf(dated), "of all days are there", missing ? "bad" : "good"]] : [];
   if (dated.length) figures.push([number(missing), "days missing", missing ? "bad" : ""]);
   if (run) {
-    figures.push([number(run.rows), "rows in the last run", ""]);
-    figures.push([number(run.queries), "queries it paid for", ""]);
-    figures.push([number(run.queries_failed), "queries failed", run.queries_failed ? "bad" : ""]);
+    const words = last.length > 1 ? `rows in the last runs of ${last.length} shards` : "rows in the last run";
+    figures.push([number(ofLast("rows")), words, ""]);
+    figures.push([number(ofLast("queries")), last.length > 1 ? "queries they paid for" : "queries it paid for", ""]);
+    figures.push([number(ofLast("queries_failed")), "queries failed", ofLast("queries_failed") ? "bad" : ""]);
   }
   for (const [value, words, kind] of figures) {
     byId("figures").append(make("div", { class: `figure ${kind}` }, make("b", {}, value), make("span", {}, words)));

@@ -78,6 +78,7 @@ class RunHead(msgspec.Struct, kw_only=True):
     Attributes:
         exit_code: as the process ended.
         message: why it ended so; empty for 0.
+        shard: which share of the accounts it took, such as `2/5`; empty where it took all.
         queries: those that the API took, which is what counts against the quota.
     """
 
@@ -89,6 +90,7 @@ class RunHead(msgspec.Struct, kw_only=True):
     seconds: float
     exit_code: int
     message: str = ""
+    shard: str = ""
     requests: int = 0
     queries: int = 0
     queries_done: int = 0

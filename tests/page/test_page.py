@@ -343,3 +343,40 @@ def test_discovery_and_a_test_leave_nothing(emulator: Emulator, tmp_path: Path) 
     assert sync(given, tmp_path, None, "--discover").code == 0
     assert sync(given, tmp_path, None, "--test").code == 0
     assert not (tmp_path / "report").exists()
+
+
+def test_shards_in_one_folder_are_shown_together(emulator: Emulator, tmp_path: Path) -> None:
+    lost = LAST - timedelta(days=2)
+    fail(emulator, lost)
+    given = config(emulator, tmp_path)
+    for shard, code in (("2/2", 3), ("1/2", 0)):
+        place = tmp_path / shard[0]
+        place.mkdir()
+        assert sync(given | {"shard": shard}, place, Target()).code == code
+    assert [run["shard"] for run in told(tmp_path)] == ["2/2", "1/2"]
+    data = data_of((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
+    (report,) = data["reports"]
+    assert [each[:2] for each in report["accounts"]] == [
+        [ACCOUNTS[0], "10d"],
+        [ACCOUNTS[1], "7df2d"],
+    ]
+    assert (report["days_done"], report["days_missing"], report["days_failed"]) == (19, 1, 1)
+    assert [each["examples"][0][1] for each in data["causes"]] == [ACCOUNTS[1]]
+    assert [each["is_last"] for each in data["runs"]] == [True, True]
+
+
+def test_a_shard_that_lags_lacks_the_days_of_the_newest() -> None:
+    def left(shard: str, last: str, account: str, days: str) -> RunTold:
+        accounts = [AccountCalendar(account_id=account, days=days)]
+        part = ReportPart(name="ads", first="2024-06-01", last=last, rows=5, accounts=accounts)
+        return a_run(shard=shard, reports=[part])
+
+    newest_first = [
+        left("1/2", "2024-06-03", "a", "3d"),
+        left("2/2", "2024-06-02", "b", "de"),
+        left("1/2", "2024-06-02", "a", "2f"),
+        left("3/3", "2024-06-02", "c", "2d"),
+    ]
+    (report,) = data_of(html_of(newest_first, NOW))["reports"]
+    assert report["accounts"] == [["a", "3d", ""], ["b", "dem", ""]]
+    assert (report["rows"], report["days_done"], report["days_missing"]) == (10, 5, 1)

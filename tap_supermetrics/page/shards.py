@@ -1,0 +1,81 @@
+"""Joins what shards of one configuration left in one folder, each its share of the accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tap_supermetrics.dates import DateRange, parse_date
+from tap_supermetrics.page.calendars import count_days
+from tap_supermetrics.page.days import aligned, read, written
+from tap_supermetrics.sync.days_read import UNREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tap_supermetrics.page.told import AccountCalendar, ReportPart, RunTold
+
+
+def current_runs(
+    newest_first: Iterable[RunTold], names_of: Callable[[RunTold], Iterable[str]]
+) -> dict[str, list[RunTold]]:
+    """Return the runs that tell of a report as it is now, by its name, the newest first.
+
+    That is its newest run; of shards, the newest run of each, as long as their number stays.
+
+    Args:
+        newest_first: the runs.
+        names_of: the reports that a run tells of.
+    """
+    found: dict[str, list[RunTold]] = {}
+    for run in newest_first:
+        for name in dict.fromkeys(names_of(run)):
+            runs = found.setdefault(name, [])
+            if not runs or _is_another_shard(run, runs):
+                runs.append(run)
+    return found
+
+
+def _is_another_shard(run: RunTold, runs: Sequence[RunTold]) -> bool:
+    count = _count(runs[0])
+    return bool(count) and _count(run) == count and run.shard not in {each.shard for each in runs}
+
+
+def _count(run: RunTold) -> str:
+    return run.shard.partition("/")[2]
+
+
+def joined(parts: Sequence[ReportPart]) -> ReportPart:
+    """Return the parts of a report that its shards tell, as one: the newest, with all accounts."""
+    newest, *others = parts
+    dated = [each for each in parts if each.first and each.last]
+    if not others or not dated:
+        return newest
+    days = DateRange(
+        first=min(parse_date(each.first or "") for each in dated),
+        last=max(parse_date(each.last or "") for each in dated),
+    )
+    whole = msgspec.structs.replace(
+        newest,
+        rows=sum(each.rows for each in parts),
+        queries_done=sum(each.queries_done for each in parts),
+        queries_failed=sum(each.queries_failed for each in parts),
+        first=str(days.first),
+        last=str(days.last),
+        accounts=[],
+    )
+    letters = []
+    for part in dated:
+        for account, found in _aligned(part, days):
+            letters.append(found)
+            whole.accounts.append(msgspec.structs.replace(account, days=written(found)))
+    count_days(whole, letters)
+    return whole
+
+
+def _aligned(part: ReportPart, days: DateRange) -> Iterator[tuple[AccountCalendar, str]]:
+    """Give each account with its letters for these days; what it does not tell is missing."""
+    first = parse_date(part.first or "")
+    for account in part.accounts:
+        yield account, aligned(read(account.days), first, days).replace(UNREAD, "m")
