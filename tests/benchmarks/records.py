@@ -2,9 +2,9 @@
 
 `python -m tests.benchmarks.records` compares, in one run and by turns, whole processes that read
 the same results by HTTP and write them as lines of JSON: the stock path of the SDK, dlt, the
-vendor's own client, a plain loop, the tap to stdout and to BATCH files with gzip, and the floor
-(msgspec's typed decode and `encode_lines`, and no more). dlt is no dependency of the project; it is
-left out where it is not installed.
+vendor's own client, a plain loop, the tap to stdout, with its query log, and to BATCH files with
+gzip, and the floor (msgspec's typed decode and `encode_lines`, and no more). dlt is no dependency
+of the project; it is left out where it is not installed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STOCK, DLT, OFFICIAL = "stock SDK path", "dlt, `rest_api` source", "the vendor's client"
 LOOP, TAP, FLOOR = "`requests` and `json`, a plain loop", "tap-supermetrics", "floor"
+LOGGED = "tap-supermetrics, query log"
 BATCH = "tap-supermetrics, BATCH files with gzip"
 ONCE = {STOCK, DLT, OFFICIAL, LOOP}
 """Slow, and so measured in the first round only."""
@@ -43,6 +44,7 @@ def contenders(
         "encoding": {"format": "jsonl", "compression": "gzip"},
         "storage": {"root": f"{folder}/files"},
     }
+    (folder / "logged.json").write_text(json.dumps({**config, "query_log": True}))
     (folder / "batch.json").write_text(json.dumps({**config, "batch_config": batch_config}))
     dlt = {DLT: ["-m", "tests.benchmarks.dlt_source", url, str(results)]}
     return {
@@ -51,6 +53,7 @@ def contenders(
         OFFICIAL: ["-m", "tests.benchmarks.official", url, str(results), str(rows)],
         LOOP: ["-m", "tests.benchmarks.loop", url, str(results)],
         TAP: ["-m", "tap_supermetrics", "--config", str(folder / "tap.json")],
+        LOGGED: ["-m", "tap_supermetrics", "--config", str(folder / "logged.json")],
         BATCH: ["-m", "tap_supermetrics", "--config", str(folder / "batch.json")],
         FLOOR: ["-m", "tests.benchmarks.floor", url, str(results), str(rows)],
     }
@@ -97,6 +100,7 @@ def main() -> None:
     )
     if STOCK in rates:
         print(f"\ntap / stock: {rates[TAP] / rates[STOCK]:.1f} (aim {AIM_OVER_STOCK})")  # noqa: T201
+    print(f"\nquery log / tap: {rates[LOGGED] / rates[TAP]:.2f}")  # noqa: T201
     print(f"\nBATCH / tap: {rates[BATCH] / rates[TAP]:.2f}")  # noqa: T201
     after_start = {n: 1 / (cost.wall_s - empty[n].wall_s) for n, cost in costs.items()}
     print(  # noqa: T201
