@@ -23,7 +23,7 @@ from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.emulator import Emulator, Fault
-from tap_supermetrics.extraction import batches, polling
+from tap_supermetrics.extraction import polling, running
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.schema import record_schema
 from tap_supermetrics.sync import run as run_module
@@ -375,7 +375,7 @@ def test_a_status_that_never_changes_is_polled_at_the_pace_of_the_policy(
 ) -> None:
     monkeypatch.setattr(polling, "SHORTEST_WAIT_S", 0.1)
     monkeypatch.setattr(polling, "LONGEST_WAIT_S", 0.2)
-    monkeypatch.setattr(batches, "QUEUE_S", 2.0)
+    monkeypatch.setattr(running, "QUEUE_S", 2.0)
 
     def waits(answer: Any) -> None:  # noqa: ANN401 - any JSON
         answer["meta"] |= {"status_code": "QUEUED", "progress": {"queued": 9}}

@@ -431,7 +431,7 @@ def test_a_target_that_closes_the_pipe_is_named(emulator: Emulator, tmp_path: Pa
         said = process.stderr.read()
 
     assert process.returncode == 1
-    assert "CRITICAL | tap_supermetrics.tap           | The target closed its end" in said
+    assert "CRITICAL | tap_supermetrics.invocation    | The target closed its end" in said
     assert "Traceback" not in said
 
 
