@@ -32,7 +32,7 @@ of it. From the bottom up:
     listing_endpoints  endpoints that tell what can be queried
     rates           requests in a time
     service         which endpoint answers
-    front           the fault that is due, the service, the log
+    gateway         the fault that is due, the service, the log
     server          HTTP/1.1
     control         the control plane under /emulator/
     emulator        `Emulator`

@@ -10,7 +10,7 @@ from tap_supermetrics.emulator import control
 from tap_supermetrics.emulator.clock import Clock, instant
 from tap_supermetrics.emulator.engine import Engine
 from tap_supermetrics.emulator.faults import Fault, Faults
-from tap_supermetrics.emulator.front import LOCAL_HOSTS, Front
+from tap_supermetrics.emulator.gateway import LOCAL_HOSTS, Gateway
 from tap_supermetrics.emulator.options import Options
 from tap_supermetrics.emulator.queries import BatchRecord, QueryRecord
 from tap_supermetrics.emulator.server import Server
@@ -46,7 +46,9 @@ class Emulator:
         world = World(seed=options.seed, terms_per_campaign=options.terms_per_campaign)
         self._first_world = world
         self._engine = Engine(options, world, self.clock, self._faults)
-        self._front = Front(self._engine, self.clock, self._faults, is_local=host in LOCAL_HOSTS)
+        self._gateway = Gateway(
+            self._engine, self.clock, self._faults, is_local=host in LOCAL_HOSTS
+        )
         self._server = Server(host, port, self.respond)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -108,12 +110,12 @@ class Emulator:
     @property
     def requests(self) -> tuple[Request, ...]:
         """All requests answered, the control plane's left out."""
-        return tuple(self._front.log)
+        return tuple(self._gateway.log)
 
     @property
     def crashes(self) -> list[str]:
         """Mistakes of the emulator itself, each answered with an error."""
-        return self._front.crashes
+        return self._gateway.crashes
 
     @property
     def queries(self) -> tuple[QueryRecord, ...]:
@@ -149,7 +151,7 @@ class Emulator:
 
     def clear_requests(self) -> None:
         """Forget the log of requests."""
-        self._front.log.clear()
+        self._gateway.log.clear()
 
     def change_options(self, **changes: object) -> None:
         """Change options while running; seed, time and search terms stay as they are."""
@@ -180,10 +182,10 @@ class Emulator:
         self._engine.reset()
         self._engine.execution.world = self._first_world
         self._faults.clear()
-        self._front.log.clear()
+        self._gateway.log.clear()
 
     def respond(self, request: Incoming) -> Outgoing:
         """Answer a request, with the fault that is due, and log it."""
         if request.path.startswith(control.PREFIX):
             return control.answer(self, request)
-        return self._front.respond(request)
+        return self._gateway.respond(request)

@@ -8,7 +8,7 @@ ways           submitting, polling, cancelling: by batch or one by one
 scheduler      what to submit, fetch and deliver next: events in, actions out
 submissions    what is submitted next, and what follows when it is not taken
 outcomes       what becomes of a query: delivered, submitted again, split, failed
-remedied       carries out what was decided of a query
+resubmissions  carries that out: the same again, parts of it, or its failure
 remedies       what may help a query that failed
 backlog        what waits to be submitted: what failed, then the plans in order
 breakers       which queries would meet a known refusal

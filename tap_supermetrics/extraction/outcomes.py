@@ -13,8 +13,8 @@ from tap_supermetrics.extraction.backlog import Backlog, Drawing
 from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.events import CancelBatches
 from tap_supermetrics.extraction.pages import incomplete
-from tap_supermetrics.extraction.remedied import Remedied
 from tap_supermetrics.extraction.remedies import Remedies, Remedy
+from tap_supermetrics.extraction.resubmissions import Resubmissions
 from tap_supermetrics.extraction.results import FirstDay, Left
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Outcomes:
         self._remedies = Remedies(plans, self.breakers, served)
         self.drawing = Drawing(plans, self.breakers, served)
         self.backlog = Backlog(self.drawing, plans, limits)
-        self._remedied = Remedied(self._remedies, deliveries, self.drawing, self.backlog)
+        self._resubmissions = Resubmissions(self._remedies, deliveries, self.drawing, self.backlog)
         self.submitted = 0
         for query in served:
             deliveries.sequence.expect(query)
@@ -71,7 +71,7 @@ class Outcomes:
     @property
     def stopped_by(self) -> ApiError | None:
         """Return why nothing more is submitted; None while it is."""
-        return self._remedied.stopped_by
+        return self._resubmissions.stopped_by
 
     def take_actions(self) -> list[Action]:
         """Return what follows from all that was decided, in order."""
@@ -86,7 +86,7 @@ class Outcomes:
                 self._deliveries.sequence.expect(query)
             # Its like was paid for in vain: a spared query failed, it was not left out.
             for query, error in self.drawing.take_spared():
-                self._remedied.fail(query, error, was_submitted=True)
+                self._resubmissions.fail(query, error, was_submitted=True)
                 if self.breakers.given_up(query):
                     self._look_again(query)
 
@@ -102,7 +102,7 @@ class Outcomes:
         if self.breakers.given(query):
             self._tell_first_day(query.report)
             self._look_again(query)
-        self._remedied.succeeded(query)
+        self._resubmissions.succeeded(query)
 
     def fetched(self, result: Result) -> None:
         """Deliver a result in its turn, unless it lacks a row."""
@@ -148,9 +148,9 @@ class Outcomes:
         if remedy is Remedy.WAIT:
             self._parked[query] = error
         elif remedy is Remedy.SPLIT:
-            self._remedied.split(query, error)
+            self._resubmissions.split(query, error)
         elif remedy is Remedy.RESUBMIT:
-            self._remedied.resubmit(query, error)
+            self._resubmissions.resubmit(query, error)
         else:
             self.fail([query], error)
 
@@ -171,7 +171,7 @@ class Outcomes:
             was_paid: whether it took them.
         """
         for query in queries:
-            settled = self._remedied.fail(query, error, was_submitted=was_submitted)
+            settled = self._resubmissions.fail(query, error, was_submitted=was_submitted)
             news = [
                 self.breakers.failed(each, error, was_paid=was_paid)
                 for each in (settled if was_submitted else ())
@@ -189,7 +189,7 @@ class Outcomes:
         """
         if self.stopped_by:
             return
-        self._remedied.stopped_by = error
+        self._resubmissions.stopped_by = error
         self.see_drawn()  # What has no place yet could not fail.
         # Days, not queries: of a long history, there may be millions.
         left = {report: self.drawing.give_up(report) for report in self._plans}

@@ -62,8 +62,8 @@ class PageAccess:
 
 
 @dataclass(slots=True, kw_only=True)
-class Origin:
-    """The origin of a result's numbers, as its pages tell.
+class Provenance:
+    """The provenance of a result's numbers, as its pages tell.
 
     Attributes:
         run_seconds: how long the API worked on the query, as it tells itself.
@@ -157,7 +157,7 @@ class Pages:
         row_count: rows given so far.
         missing: 1 when the total is one more: it counts a header, or a row is missing.
         echo: how the API understood the query.
-        origin: where the numbers come from.
+        provenance: where the numbers come from.
         width: how many columns the first row has; None without rows.
         page_bytes: bytes of the longest page.
     """
@@ -177,7 +177,7 @@ class Pages:
         self.row_count = 0
         self.missing = 0
         self.width: int | None = None
-        self.origin = Origin(run_seconds=facts.run_seconds)
+        self.provenance = Provenance(run_seconds=facts.run_seconds)
         self.echo = wire.QueryEcho()
         self.page_bytes = 0
         self._waited_s: list[float] = []
@@ -194,7 +194,7 @@ class Pages:
         if self._total is None and answer.meta.result:
             self._total = answer.meta.result.total_rows
         while True:
-            self.origin.note(answer.meta.result or wire.ResultFacts())
+            self.provenance.note(answer.meta.result or wire.ResultFacts())
             rows = self._rows(answer)
             if rows:
                 self.row_count += len(rows)

@@ -1,4 +1,4 @@
-"""Carries out what was decided of a query that ended: delivered, split, submitted again."""
+"""Carries out what was decided of a query: the same again, parts of it, or its failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Remedied:
+class Resubmissions:
     """Keeps plans, backlog and deliveries in step; decides nothing.
 
     Args:

@@ -28,7 +28,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 _HTML = b"<html><head><title>Error</title></head><body><h1>Error</h1></body></html>"
 
 
-class Front:
+class Gateway:
     """Stands before the service.
 
     Args:
