@@ -62,7 +62,11 @@ def _run_command(name: str, arguments: Sequence[str]) -> int:
 
 
 def _connect(
-    paths: Sequence[str], *, needs_reports: bool, also: Mapping[str, Any] | None = None
+    paths: Sequence[str],
+    *,
+    needs_reports: bool,
+    also: Mapping[str, Any] | None = None,
+    first_place: int = 0,
 ) -> Connection:
     """Return settings and API without the streams, which few commands need.
 
@@ -70,6 +74,7 @@ def _connect(
         paths: configuration files; `ENV` for the environment.
         needs_reports: whether a configuration without `queries` is a mistake.
         also: settings beside those of the files.
+        first_place: of the first of `queries`, where they are to be added to others.
 
     Raises:
         SettingsError: with every mistake.
@@ -79,6 +84,7 @@ def _connect(
     config = TapSupermetrics.complete_config(read_config(paths))
     config |= also or {}
     tap = TapSupermetrics.__new__(TapSupermetrics)
+    tap.first_place = first_place
     if (access := Settings.connection_of(config)) and not (needs_reports or "queries" in config):
         # Who looks for ids has no reports yet.
         tap.settings = Settings(api_url=access[0], api_key=access[1], reports=())
@@ -89,7 +95,11 @@ def _connect(
     def begin(bookmarks: dict[str, Any], catalog: IO[str] | None) -> None:
         state = {"bookmarks": bookmarks}
         TapSupermetrics(
-            config={**config}, state=state, catalog=read_catalog(catalog), lookups=lookups
+            config={**config},
+            state=state,
+            catalog=read_catalog(catalog),
+            lookups=lookups,
+            first_place=first_place,
         )
 
     return Connection(settings=tap.settings, client=tap.client, lookups=lookups, begin=begin)

@@ -74,6 +74,7 @@ class TapSupermetrics(Tap):
     message_writer: MessageWriter
     settings: Settings
     is_test = False
+    first_place = 0
     _client: Client | None = None
     _lookups: Lookups | None = None
     _run: Run | None = None
@@ -84,8 +85,10 @@ class TapSupermetrics(Tap):
         *,
         state: dict[str, Any] | None = None,
         lookups: Lookups | None = None,
+        first_place: int = 0,
         **others: Any,  # noqa: ANN401 - the SDK's own
     ) -> None:
+        self.first_place = first_place
         self._given_state = state or {}
         self._lookups = lookups
         super().__init__(state=state, **others)
@@ -103,7 +106,7 @@ class TapSupermetrics(Tap):
         mistakes = mistakes_in_sdk_settings(self._config, of_sdk)
         self._config = with_converted(self._config, self._client_for_addresses)
         try:
-            self.settings = Settings.from_config(self._config, tuple(of_sdk))
+            self.settings = Settings.from_config(self._config, tuple(of_sdk), self.first_place)
         except SettingsError as error:
             raise SettingsError([*error.mistakes, *mistakes]) from None
         if mistakes:

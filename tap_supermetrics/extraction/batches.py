@@ -22,6 +22,7 @@ from tap_supermetrics.extraction.events import (
 )
 from tap_supermetrics.extraction.polling import Polled, PollWait
 from tap_supermetrics.model import SubmittedBatch
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -127,7 +128,8 @@ class Batches:
     def delay(self) -> str:
         """The batches that wait for their place at the API, counted; empty where none does."""
         count = sum(each.started is None for each in list(self._running.values()))
-        return f"{count} query batches wait to be run" if count else ""
+        waiting = counted(count, "query batch waits", "query batches wait")
+        return f"{waiting} to be run" if count else ""
 
     def submit(self, request: BatchRequest) -> Iterator[Event]:
         """Submit a query batch; tell what came of it."""
@@ -158,10 +160,10 @@ class Batches:
             next_poll=now + PollWait().wait_s,
         )
         logger.info(
-            "Query batch %s submitted: %d queries in %d items",
+            "Query batch %s submitted: %s in %s",
             batch_id,
-            len(request),
-            len(request.items),
+            counted(len(request), "query", "queries"),
+            counted(len(request.items), "item", "items"),
         )
         yield BatchSubmitted(request=request, batch=batch)
 
@@ -300,7 +302,8 @@ class Batches:
 
     def _unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError:
         first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
-        message = f"{batch_id} lists {batch.size} queries that fit none of ours: {first}"
+        listed = counted(batch.size, "query", "queries")
+        message = f"{batch_id} lists {listed}, fitting none of ours: {first}"
         return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
 
 
@@ -325,12 +328,12 @@ def _tell_ending(batch: RunningBatch) -> Iterator[Event]:
 
 def _log_end(batch: RunningBatch) -> None:
     logger.info(
-        "Query batch %s: %d of %d queries done, %d failed, %s rows",
+        "Query batch %s: %d of %s done, %d failed, %s",
         batch.batch.batch_id,
         batch.done,
-        batch.size,
+        counted(batch.size, "query", "queries"),
         batch.failed,
-        f"{batch.rows:,}",
+        counted(batch.rows, "row", "rows"),
     )
 
 

@@ -16,6 +16,7 @@ from tap_supermetrics.extraction.columns import columns_of
 from tap_supermetrics.extraction.page_sizes import PageSizes
 from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Result, Spool
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -343,7 +344,7 @@ def _cached_at(facts: wire.ResultFacts) -> datetime | None:
 
 def incomplete(total: int, rows: int) -> ApiError:
     """Return the error of a result that has other rows than it says."""
-    return ApiError("RESULT_INCOMPLETE", f"expected {total} rows, got {rows}")
+    return ApiError("RESULT_INCOMPLETE", f"expected {counted(total, 'row', 'rows')}, got {rows:,}")
 
 
 def _cells(row: msgspec.Raw) -> list[Any]:
@@ -357,5 +358,6 @@ def _cells(row: msgspec.Raw) -> list[Any]:
 def _check_length(row_count: int, report: Report) -> None:
     if row_count >= report.max_rows:
         raise ApiError(
-            "RESULT_CUT_OFF", f"{row_count} rows came, as many as `max_rows`; more may be missing"
+            "RESULT_CUT_OFF",
+            f"{counted(row_count, 'row', 'rows')} came, as many as `max_rows`; more may be missing",
         )

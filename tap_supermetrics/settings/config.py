@@ -142,12 +142,15 @@ class Settings:
         return None if mistakes else (values["api_url"], values["api_key"])
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], also_allowed: Sequence[str] = ()) -> Settings:
+    def from_config(
+        cls, config: Mapping[str, Any], also_allowed: Sequence[str] = (), first_place: int = 0
+    ) -> Settings:
         """Check a configuration whole.
 
         Args:
             config: what the user wrote.
             also_allowed: keys that belong to somebody else, such as the SDK's own.
+            first_place: of the first of `queries`, where they are to be added to others.
 
         Raises:
             SettingsError: with every mistake, each by its path.
@@ -160,7 +163,7 @@ class Settings:
         _check_api_url(values["api_url"], mistakes)
         of_all = {each.attribute: values.pop(each.attribute) for each in OVERRIDABLE}
         of_all |= {name: values[name] for name in ("batch_description", "shard")}
-        entries = enumerate(values["reports"] or ())
+        entries = enumerate(values["reports"] or (), first_place)
         read_reports = [read_report(entry, place, of_all, mistakes) for place, entry in entries]
         reports = tuple(filter(None, read_reports))
         check_names(reports, mistakes)

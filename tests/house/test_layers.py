@@ -17,6 +17,7 @@ PURE: Final = (
     "dates",
     "errors",
     "redaction",
+    "words",
     "model",
     "settings",
     "planning",
@@ -30,7 +31,7 @@ PURE: Final = (
     "sync.summary",
 )
 
-BELOW_THE_API: Final = {"model", "dates", "redaction", "errors"}
+BELOW_THE_API: Final = {"model", "dates", "redaction", "words", "errors"}
 SINGER: Final = {
     "tap",
     "streams",
