@@ -26,6 +26,12 @@ from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.periods import doubts_of_window
 from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types, limits
+from tap_supermetrics.singer.extras import (
+    complete,
+    mistakes_in_log,
+    mistakes_in_reading,
+    without_metrics,
+)
 from tap_supermetrics.singer.inputs import in_one_line
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
 from tap_supermetrics.sync.run import utc_now
@@ -87,6 +93,7 @@ class ReportStream(Stream):
         self._invocation = invocation
         self.report = report
         self._fixed = frozenset(each.name for each in schema.other_dimensions)
+        self._metrics = tuple(each.name for each in schema.fields if not each.is_dimension)
         self.primary_keys = schema.key_properties
         self.replication_key = schema.replication_key or None
         for doubt in (*schema.doubts(), *doubts_of_window(report, schema)):
@@ -258,6 +265,7 @@ class ReportStream(Stream):
                 f" got {', '.join(given) or 'none'}; set `key_properties` in the settings instead, "
                 "then run --discover again"
             )
+        mistakes += mistakes_in_reading(entry, where, self.primary_keys, self.replication_key)
         left_out = [name for name in self.primary_keys if not mask["properties", name]]
         if left_out:
             mistakes.append(
@@ -276,6 +284,10 @@ class ReportStream(Stream):
         own = {n: each for n, each in self.schema["properties"].items() if mask["properties", n]}
         types = CatalogTypes()
         if mask.get((), True):
+            complete(entry, own)
+            out = [each for each in self._metrics if each not in own]
+            if len(out) < len(self._metrics):
+                self.report = without_metrics(self.report, out)
             given = entry.schema.to_dict().get("properties") or {}
             types = catalog_types(given, own, self._fixed, f"--catalog: {self.name}")
             self._warn_of_columns(given, own)
@@ -368,13 +380,15 @@ class QueryLogStream(Stream):
         """Leave it to the run."""
 
 
-def check_catalog(catalog: Catalog, streams: Sequence[ReportStream]) -> None:
+def check_catalog(
+    catalog: Catalog, streams: Sequence[ReportStream], logs: Sequence[QueryLogStream] = ()
+) -> None:
     """Hold a catalog against the reports.
 
     Raises:
         SettingsError: rows would be lost, or not fit the target's table.
     """
-    mistakes = []
+    mistakes = [told for each in logs for told in mistakes_in_log(catalog, each.name, SCHEMA, KEY)]
     for stream in streams:
         if entry := catalog.get_stream(stream.name):
             mistakes += [*stream.mistakes_in(entry), *stream.follow(entry)]

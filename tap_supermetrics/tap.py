@@ -177,13 +177,13 @@ class TapSupermetrics(Tap):
             for report in self.settings.reports
             if report.name in schemas
         ]
+        logs = [QueryLogStream(self, name) for name in self.settings.log_names]
         if self.input_catalog is not None:
-            check_catalog(self.input_catalog, streams)
+            check_catalog(self.input_catalog, streams, logs)
             typed = {stream.report.name: stream.report for stream in streams}
             reports = tuple(typed.get(each.name, each) for each in self.settings.reports)
             self.settings = replace(self.settings, reports=reports)
-        name = self.settings.query_log_name
-        return [*streams, *([QueryLogStream(self, name)] if self.settings.query_log else [])]
+        return [*streams, *logs]
 
     def setup_mapper(self) -> None:
         """Read the state first: what a hand has spoilt is told before anything is sent.

@@ -132,6 +132,11 @@ class Settings:
         default="fail_at_end",
     )
 
+    @property
+    def log_names(self) -> tuple[str, ...]:
+        """Return the name of the query log; nothing where none is wanted."""
+        return (self.query_log_name,) if self.query_log else ()
+
     @classmethod
     def connection_of(cls, config: Mapping[str, Any]) -> tuple[str, str] | None:
         """Return `api_url` and `api_key`; None where they are wrong, which `from_config` tells."""

@@ -2,8 +2,9 @@
 
 ```
 about        what `--about` tells of an entry of `queries`
-catalog      types that a catalog gives to columns
 inputs       catalog, maps and configuration as the SDK gets them, checked
+extras       what a catalog says beside types
+catalog      types that a catalog gives to columns
 batch_files  files of BATCH messages, made of many lines at a time
 encodings    lines packed as a file: JSON, gzip, Parquet
 watching     whether somebody sees the progress

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 TEXT: Final = "string.text.value"
 """The API's data type whose values are texts, whatever the API sends."""
@@ -73,7 +73,7 @@ def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     if "number" in types:
         types |= {"integer"}
     same_format = wanted.get("format") in {None, schema.get("format")}
-    return not types or (_types(schema) <= types and same_format)
+    return same_format and (not types or _types(schema) <= types)
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
@@ -90,8 +90,20 @@ def limits(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, list[s
         given: JSON Schema by column, as the catalog has it.
         own: columns of the stream.
     """
-    found = {name: [*filter(given.get(name, {}).__contains__, _LIMITS)] for name in own}
+    found = {name: [*_limits(given.get(name, {}))] for name in own}
     return {name: words for name, words in found.items() if words}
+
+
+def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
+    yield from filter(schema.__contains__, _LIMITS)
+    for word in ("anyOf", "oneOf", "allOf"):
+        for each in schema.get(word) or ():
+            yield from _limits(each)
+
+
+def untyped(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
+    """Return columns of which a catalog gives no type: Meltano's `schema` replaces all they had."""
+    return [name for name in own if name in given and not _types(given[name])]
 
 
 def _told(schema: Mapping[str, Any]) -> str:

@@ -35,6 +35,7 @@ BELOW_THE_API: Final = {"model", "dates", "redaction", "words", "errors"}
 SINGER: Final = {
     "tap",
     "streams",
+    "singer.extras",
     "singer.inputs",
     "singer.batch_files",
     "singer.encodings",
