@@ -2,17 +2,23 @@
 """Run `meltano run` and end with the exit code of the extractor, which Meltano turns into 1.
 
 `./meltano_run.py tap-supermetrics target-postgres` takes the arguments of `meltano run`. Meltano's
-log in JSON names the exit codes of a block that failed; they are read from there. Nothing else is
-needed than Python 3.10 and Meltano.
+log in JSON names the exit codes of a block that failed; they are read from there. Where the
+extractor fails before, in the discovery of its catalog, the code stands in the text of the error.
+Nothing else is needed than Python 3.10 and Meltano.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+
+DISCOVERY_FAILED = re.compile(
+    r"[^\[]*: Catalog discovery failed: command \[.*?\] returned (\d+) with"
+)
 
 
 def main() -> int:
@@ -44,7 +50,10 @@ def parsed(line: str) -> dict:
 def extractor_code(event: dict) -> int:
     """Return the exit code of the extractor that a failed block tells of; 0 for none."""
     codes = event.get("exit_codes")
-    return codes.get("extractors", 0) if isinstance(codes, dict) else 0
+    if not isinstance(codes, dict):
+        return 0
+    undiscovered = DISCOVERY_FAILED.match(str(event.get("err")))
+    return int(undiscovered[1]) if undiscovered else codes.get("extractors", 0)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ api/         the API; `wire` and `listings` have its spellings, `connection` the
 model/       reports, queries, query batches: what all layers speak of      pure
 dates        days and date ranges                                           pure
 redaction    the key, kept out of what people read                          pure
+words        numbers with their words                                       pure
 errors       what can end a run, and its exit code                          pure
 
 emulator/    the API on localhost; imports nothing of the above, nor they of it

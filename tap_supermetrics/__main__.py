@@ -64,7 +64,11 @@ def _run_command(name: str, arguments: Sequence[str]) -> int:
 
 
 def _connect(
-    paths: Sequence[str], *, needs_reports: bool, also: Mapping[str, Any] | None = None
+    paths: Sequence[str],
+    *,
+    needs_reports: bool,
+    also: Mapping[str, Any] | None = None,
+    first_place: int = 0,
 ) -> Connection:
     """Return settings and API without the streams, which few commands need.
 
@@ -72,6 +76,7 @@ def _connect(
         paths: configuration files; `ENV` for the environment.
         needs_reports: whether a configuration without `queries` is a mistake.
         also: settings beside those of the files.
+        first_place: of the first of `queries`, where they are to be added to others.
 
     Raises:
         SettingsError: with every mistake.
@@ -84,7 +89,7 @@ def _connect(
         # Who looks for ids has no reports yet.
         settings = Settings(api_url=access[0], api_key=access[1], reports=())
     else:
-        _, settings = read_settings(config, settings_of_sdk(TapSupermetrics))
+        _, settings = read_settings(config, settings_of_sdk(TapSupermetrics), first_place)
     client = client_of(settings)
     lookups = Lookups(client, utc_now(), may_submit=False)
 
@@ -94,6 +99,7 @@ def _connect(
             state={"bookmarks": bookmarks},
             catalog=read_catalog(catalog),
             facts=RunFacts(lookups=lookups),
+            first_place=first_place,
         )
 
     return Connection(settings=settings, client=client, lookups=lookups, begin=begin)

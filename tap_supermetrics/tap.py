@@ -20,8 +20,8 @@ from tap_supermetrics.invocation import Invocation
 from tap_supermetrics.page.watch import RunFacts, told_at_end
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
-from tap_supermetrics.singer.catalog import following
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
+from tap_supermetrics.singer.following import following
 from tap_supermetrics.singer.inputs import (
     doubts_of_maps,
     from_environment,
@@ -76,8 +76,10 @@ class TapSupermetrics(Tap):
         state: dict[str, Any] | None = None,
         facts: RunFacts | None = None,
         is_test: bool = False,
+        first_place: int = 0,
         **others: Any,  # noqa: ANN401 - the SDK's own
     ) -> None:
+        self._first_place = first_place
         self._given_state = state or {}
         self._facts = facts or RunFacts()
         self._is_test = is_test
@@ -89,7 +91,9 @@ class TapSupermetrics(Tap):
         Raises:
             SettingsError: with every mistake.
         """
-        self._config, self.settings = read_settings(self._config, settings_of_sdk(TapSupermetrics))
+        self._config, self.settings = read_settings(
+            self._config, settings_of_sdk(TapSupermetrics), self._first_place
+        )
         self._facts.settings = self.settings
         return []
 
@@ -124,8 +128,9 @@ class TapSupermetrics(Tap):
     def discover_streams(self) -> list[Stream]:
         """Return a stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
+        logs = self.settings.log_names
         if self.input_catalog is not None:
-            reports = following(self.input_catalog, self.settings.reports, schemas)
+            reports = following(self.input_catalog, self.settings.reports, schemas, logs)
             self.settings = self._facts.settings = replace(self.settings, reports=reports)
         self.invocation = Invocation(self, self.message_writer, self._facts, is_test=self._is_test)
         streams: list[Stream] = [
@@ -133,9 +138,7 @@ class TapSupermetrics(Tap):
             for report in self.settings.reports
             if report.name in schemas
         ]
-        if self.settings.query_log:
-            streams.append(QueryLogStream(self, self.settings.query_log_name))
-        return streams
+        return [*streams, *(QueryLogStream(self, name) for name in logs)]
 
     def setup_mapper(self) -> None:
         """Read the state first: what a hand has spoilt is told before anything is sent.

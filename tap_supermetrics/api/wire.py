@@ -221,7 +221,8 @@ class BatchInformation(Batch, kw_only=True):
         )
         told = ", ".join(f"{what} {time}" for what, time in times if time)
         amount = "an unknown number of" if self.query_amount is None else self.query_amount
-        return f"{self.batch_id} ({self.description or 'no description'}): {amount} queries, {told}"
+        word = "query" if amount == 1 else "queries"
+        return f"{self.batch_id} ({self.description or 'no description'}): {amount} {word}, {told}"
 
 
 class SplitInfo(msgspec.Struct, kw_only=True):

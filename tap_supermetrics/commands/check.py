@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.commands.loaders import LOADERS, doubts_of, limits_of
-from tap_supermetrics.commands.output import counted, print_json, print_line
+from tap_supermetrics.commands.output import print_json, print_line
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.held import HeldResults
 from tap_supermetrics.redaction import readable
@@ -19,6 +19,7 @@ from tap_supermetrics.sync.name_checks import unlisted_accounts
 from tap_supermetrics.sync.report_sync import known_reports, unlisted_fields, unlisted_in_words
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.team_lists import UntoldAccountsError
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     import argparse

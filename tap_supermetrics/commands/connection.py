@@ -40,5 +40,13 @@ class Connect(Protocol):
         *,
         needs_reports: bool,
         also: Mapping[str, Any] | None = None,
+        first_place: int = 0,
     ) -> Connection:
-        """Return settings and API; `also` are settings beside those of the files."""
+        """Return settings and API.
+
+        Args:
+            paths: configuration files; `ENV` for the environment.
+            needs_reports: whether a configuration without `queries` is a mistake.
+            also: settings beside those of the files.
+            first_place: of the first of `queries`, where they are to be added to others.
+        """

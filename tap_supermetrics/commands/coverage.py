@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.commands.output import counted, print_json, print_line
+from tap_supermetrics.commands.output import print_json, print_line
 from tap_supermetrics.dates import DateRange, intersect
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.model import account_id_of
@@ -14,6 +14,7 @@ from tap_supermetrics.redaction import without_key
 from tap_supermetrics.sync.calendar import ReportDays, count_days, days_of
 from tap_supermetrics.sync.report_sync import known_reports
 from tap_supermetrics.sync.run import utc_now
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     import argparse

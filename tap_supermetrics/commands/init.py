@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.commands import accounts, check, fields, plan
-from tap_supermetrics.commands.output import counted, print_line
+from tap_supermetrics.commands.output import print_line
 from tap_supermetrics.commands.project import (
     CONFIG_FILE,
     KEY_VARIABLE,
@@ -26,6 +26,7 @@ from tap_supermetrics.planning.plan import TEST_ACCOUNTS
 from tap_supermetrics.settings.config import DEFAULT_API_URL
 from tap_supermetrics.settings.query_url import report_from
 from tap_supermetrics.sync.addresses import with_converted
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,12 +121,15 @@ class Answers:
         key, is_new = self._answered_key()
         self._top = {"api_key": key, "api_url": api_url}
         lookup = self._connect([], needs_reports=False, also=self._top)
-        self._ask_report(lookup, [each.get("name") for each in config.get("queries", ())])
+        before = config.get("queries", ())
+        self._ask_report(lookup, [each.get("name") for each in before])
         self.loader = self._args.loader or self._questions.text(
             "--loader", "Loader, such as target-postgres", NO_LOADER
         )
         # The environment may say more. What is wrong is told before anything is written.
-        self.connection = self._connect(["ENV"], needs_reports=True, also=self.config)
+        self.connection = self._connect(
+            ["ENV"], needs_reports=True, also=self.config, first_place=len(before)
+        )
         is_tracked = is_new and self.project.is_key_file_tracked
         if is_tracked:
             print_line(
@@ -207,9 +211,12 @@ class Answers:
     def _from_address(self, lookup: Connection) -> dict[str, Any]:
         """Return the settings that an address holds."""
         asked = {**self._top, "queries": [{"name": "x", "url": self._args.from_url}]}
-        (entry,) = with_converted(asked, lambda: lookup.client)["queries"]
         try:
+            (entry,) = with_converted(asked, lambda: lookup.client)["queries"]
             given = report_from(entry["url"], {})
+        except SettingsError as error:
+            told = (each.removeprefix("queries[0].url: ") for each in error.mistakes)
+            raise SettingsError([f"--from-url: {each}" for each in told]) from None
         except ValueError as error:
             raise SettingsError([f"--from-url: {error}"]) from None
         for name in ("ds_accounts", "fields"):

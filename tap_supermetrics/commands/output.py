@@ -38,11 +38,6 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         print_line(_GAP.join(padded).rstrip())
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """Return a number with its word."""
-    return f"{count:,} {one if count == 1 else many}"
-
-
 def print_line(text: str = "") -> None:
     """Print one line, which steers no terminal."""
     if isinstance(sys.stdout, TextIOWrapper):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.commands.output import counted, print_json, print_line, print_table
+from tap_supermetrics.commands.output import print_json, print_line, print_table
 from tap_supermetrics.dates import intersect
 from tap_supermetrics.errors import EXIT_INCOMPLETE
 from tap_supermetrics.extraction.backlog import Backlog, Drawing
@@ -19,6 +19,7 @@ from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.preparation import Preparation
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.summary import Summary
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -260,4 +261,6 @@ def _print(forecast: Forecast) -> None:
 
 def _duration(seconds: float) -> str:
     minutes = seconds / 60
-    return f"{minutes:,.1f} minutes" if minutes >= 1 else f"{seconds:.0f} seconds"
+    if minutes >= 1:
+        return f"{minutes:,.1f} minutes"
+    return counted(round(seconds), "second", "seconds")

@@ -6,8 +6,9 @@ import getpass
 import sys
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.commands.output import counted, print_line, print_table
+from tap_supermetrics.commands.output import print_line, print_table
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

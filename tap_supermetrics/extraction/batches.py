@@ -16,6 +16,7 @@ from tap_supermetrics.extraction.polling import PollWait
 from tap_supermetrics.extraction.running import RunningBatch
 from tap_supermetrics.extraction.settling import Settling
 from tap_supermetrics.model import SubmittedBatch
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -71,7 +72,8 @@ class Batches:
     def delay(self) -> str:
         """The batches that wait for their place at the API, counted; empty where none does."""
         count = sum(each.started is None for each in list(self._running.values()))
-        return f"{count} query batches wait to be run" if count else ""
+        waiting = counted(count, "query batch waits", "query batches wait")
+        return f"{waiting} to be run" if count else ""
 
     def submit(self, request: BatchRequest) -> Iterator[Event]:
         """Submit a query batch; tell what came of it."""
@@ -102,10 +104,10 @@ class Batches:
             next_poll=now + PollWait().wait_s,
         )
         logger.info(
-            "Query batch %s submitted: %d queries in %d items",
+            "Query batch %s submitted: %s in %s",
             batch_id,
-            len(request),
-            len(request.items),
+            counted(len(request), "query", "queries"),
+            counted(len(request.items), "item", "items"),
         )
         yield BatchSubmitted(request=request, batch=batch)
 

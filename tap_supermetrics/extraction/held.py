@@ -12,6 +12,7 @@ from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.in_flight import Adopted
 from tap_supermetrics.extraction.running import QUEUE_S, RunningBatch
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -158,9 +159,9 @@ def _find(client: Client, held: SubmittedBatch, *, is_young: bool) -> RunningBat
         return None
     batch = _running(held, status)
     logger.info(
-        "Query batch %s of an earlier run can still serve %d queries",
+        "Query batch %s of an earlier run can still serve %s",
         batch_id,
-        len(batch.waiting),
+        counted(len(batch.waiting), "query", "queries"),
     )
     # One that runs on for nobody is to be cancelled.
     return batch if batch.waiting or not status.is_stopped else None

@@ -12,6 +12,7 @@ import msgspec
 from tap_supermetrics.api import lenient, wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction.page_sizes import PageSizes
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -300,7 +301,7 @@ class Pages:
 
 def incomplete(total: int, rows: int) -> ApiError:
     """Return the error of a result that has other rows than it says."""
-    return ApiError("RESULT_INCOMPLETE", f"expected {total} rows, got {rows}")
+    return ApiError("RESULT_INCOMPLETE", f"expected {counted(total, 'row', 'rows')}, got {rows:,}")
 
 
 def _is_header(row: msgspec.Raw, echo: wire.QueryEcho) -> bool:
@@ -342,5 +343,6 @@ def _cells(row: msgspec.Raw) -> list[Any]:
 def _check_length(row_count: int, report: Report) -> None:
     if row_count >= report.max_rows:
         raise ApiError(
-            "RESULT_CUT_OFF", f"{row_count} rows came, as many as `max_rows`; more may be missing"
+            "RESULT_CUT_OFF",
+            f"{counted(row_count, 'row', 'rows')} came, as many as `max_rows`; more may be missing",
         )

@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from tap_supermetrics.words import counted
+
 logger = logging.getLogger(__name__)
 
 TELL_EVERY_S: Final = 30.0
@@ -72,7 +74,8 @@ class Progress:
         """Return the whole run in a line."""
         planned = sum(each.planned for each in self.reports)
         rows = sum(each.rows for each in self.reports)
-        counts = f"{self.ended} of {planned} queries ended, {rows} rows"
+        of_all = counted(planned, "query", "queries")
+        counts = f"{self.ended:,} of {of_all} ended, {counted(rows, 'row', 'rows')}"
         time_left = self.time_left()
         return "; ".join((f"{counts}, {time_left}" if time_left else counts, *self.delays))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.extraction.events import BatchEnding, QueryFailed, Succeeded
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Mapping
@@ -123,7 +124,8 @@ class Settling:
 
     def _unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError:
         first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
-        message = f"{batch_id} lists {batch.size} queries that fit none of ours: {first}"
+        listed = counted(batch.size, "query", "queries")
+        message = f"{batch_id} lists {listed}, fitting none of ours: {first}"
         return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
 
 
@@ -148,10 +150,10 @@ def _tell_ending(batch: RunningBatch) -> Iterator[Event]:
 
 def _log_end(batch: RunningBatch) -> None:
     logger.info(
-        "Query batch %s: %d of %d queries done, %d failed, %s rows",
+        "Query batch %s: %d of %s done, %d failed, %s",
         batch.batch.batch_id,
         batch.done,
-        batch.size,
+        counted(batch.size, "query", "queries"),
         batch.failed,
-        f"{batch.rows:,}",
+        counted(batch.rows, "row", "rows"),
     )

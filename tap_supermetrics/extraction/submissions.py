@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.extraction.events import SubmitBatch, SubmitQuery
 from tap_supermetrics.planning.packing import batch_of
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +52,9 @@ class Submissions:
         if self._in_flight.is_submitting or self._outcomes.stopped_by:
             return []
         if self._in_flight.rows.total() >= self._limits.max_rows:
-            rows = f"{self._limits.max_rows:,} rows were fetched, as `max_rows_per_run` allows"
-            self._outcomes.stop(ApiError("RUN_BUDGET_USED", rows), cancel=False)
+            fetched = counted(self._limits.max_rows, "row was", "rows were")
+            allowed = f"{fetched} fetched, as `max_rows_per_run` allows"
+            self._outcomes.stop(ApiError("RUN_BUDGET_USED", allowed), cancel=False)
         elif self._has_room:
             action = self._submit_query() or self._submit_batch()
             self._in_flight.is_submitting = action is not None
@@ -96,7 +98,8 @@ class Submissions:
         limit = self._limits.max_queries
         left = limit - self._outcomes.submitted
         if len(queries) > left:
-            allowed = f"{limit:,} queries were submitted, as `max_queries_per_run` allows"
+            submitted = counted(limit, "query was", "queries were")
+            allowed = f"{submitted} submitted, as `max_queries_per_run` allows"
             error = ApiError("RUN_BUDGET_USED", allowed)
             self._outcomes.stop(error, cancel=False)
             self._outcomes.fail(queries[left:], error, was_submitted=False)

@@ -149,9 +149,11 @@ class Report(Overridable):
         path: where it stands in the configuration, `queries[2]`.
         batch_description: text that the vendor's pages show beside its query batches.
         shard: which of its accounts this run takes.
+        configured_fields: all of `fields`, where a catalog leaves some of them out.
     """
 
     path: str
+    configured_fields: tuple[str, ...] = ()
     batch_description: str | None = None
     shard: Shard = WHOLE
     name: str = setting(
@@ -289,7 +291,8 @@ class Report(Overridable):
     @property
     def query_hash(self) -> str:
         """Eight hex digits that change with what is asked of each account and day."""
-        asked = [self.ds_id, sorted(self.fields), self.replication_key, self.date_range_type]
+        fields = sorted(self.configured_fields or self.fields)
+        asked = [self.ds_id, fields, self.replication_key, self.date_range_type]
         asked += [self.parameters.get(key) for key in ("filter", "ds_segments", "settings")]
         text = json.dumps(asked, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]

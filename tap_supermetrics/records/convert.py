@@ -18,6 +18,7 @@ from tap_supermetrics.dates import parse_date
 from tap_supermetrics.records.checks import RecordChecks, in_key
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import DATE, DIMENSIONS, Field, RecordSchema, ValueKind
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -256,7 +257,8 @@ class RecordReader:
         for row in rows:
             if len(row) < self._width:
                 raise ApiError(
-                    "RESULT_MISMATCH", f"expected rows of {self._width} values, got {len(row)}"
+                    "RESULT_MISMATCH",
+                    f"expected rows of {counted(self._width, 'value', 'values')}, got {len(row)}",
                 )
             record = self._begun()
             for name, place, convert in columns:

@@ -132,6 +132,11 @@ class Settings:
         default="fail_at_end",
     )
 
+    @property
+    def log_names(self) -> tuple[str, ...]:
+        """Return the name of the query log; nothing where none is wanted."""
+        return (self.query_log_name,) if self.query_log else ()
+
     @classmethod
     def connection_of(cls, config: Mapping[str, Any]) -> tuple[str, str] | None:
         """Return `api_url` and `api_key`; None where they are wrong, which `from_config` tells."""
@@ -142,12 +147,15 @@ class Settings:
         return None if mistakes else (values["api_url"], values["api_key"])
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], also_allowed: Sequence[str] = ()) -> Settings:
+    def from_config(
+        cls, config: Mapping[str, Any], also_allowed: Sequence[str] = (), first_place: int = 0
+    ) -> Settings:
         """Check a configuration whole.
 
         Args:
             config: what the user wrote.
             also_allowed: keys that belong to somebody else, such as the SDK's own.
+            first_place: of the first of `queries`, where they are to be added to others.
 
         Raises:
             SettingsError: with every mistake, each by its path.
@@ -160,7 +168,7 @@ class Settings:
         _check_api_url(values["api_url"], mistakes)
         of_all = {each.attribute: values.pop(each.attribute) for each in OVERRIDABLE}
         of_all |= {name: values[name] for name in ("batch_description", "shard")}
-        entries = enumerate(values["reports"] or ())
+        entries = enumerate(values["reports"] or (), first_place)
         read_reports = [read_report(entry, place, of_all, mistakes) for place, entry in entries]
         reports = tuple(filter(None, read_reports))
         check_names(reports, mistakes)

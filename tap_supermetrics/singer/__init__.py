@@ -2,9 +2,11 @@
 
 ```
 about          what `--about` tells of an entry of `queries`
-catalog        what a catalog changes of the reports, where that loses nothing
+following      reports as a catalog changes them
 configuration  a configuration as settings, and the client that these ask for
 inputs         catalog, maps and configuration as the SDK gets them, checked
+extras         what a catalog says beside types
+catalog        types that a catalog gives to columns
 batch_files    files of BATCH messages, made of many lines at a time
 encodings      lines packed as a file: JSON, gzip, Parquet
 watching       whether somebody sees the progress

@@ -1,26 +1,16 @@
-"""Follows or refuses what a catalog changes of reports: columns, key, types.
+"""Types that a catalog gives to columns, as Meltano's extra `schema` does.
 
 One rule: values follow the catalog's type where that loses nothing; else it is refused, because
-SCHEMA would say something else than the records hold. What would lose rows is refused.
+SCHEMA would say something else than the records hold.
 """
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.errors import SettingsError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from singer_sdk.singerlib import Catalog, CatalogEntry
-
-    from tap_supermetrics.model import Report
-    from tap_supermetrics.records.schema import RecordSchema
-
-logger = logging.getLogger(__name__)
+    from collections.abc import Iterator, Mapping
 
 TEXT: Final = "string.text.value"
 """The API's data type whose values are texts, whatever the API sends."""
@@ -32,107 +22,6 @@ _LIMITS: Final = (
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 )
 """Words of JSON Schema by which loaders size columns or refuse records."""
-
-
-def following(
-    catalog: Catalog, reports: Iterable[Report], schemas: Mapping[str, RecordSchema]
-) -> tuple[Report, ...]:
-    """Return the reports, with the types that a catalog gives where that loses nothing.
-
-    Args:
-        catalog: the whole of it.
-        reports: all of the settings, in their order.
-        schemas: those of the reports that were discovered, by name.
-
-    Raises:
-        SettingsError: rows would be lost, or not fit the target's table.
-    """
-    mistakes: list[str] = []
-    followed: list[Report] = []
-    for report in reports:
-        schema, entry = schemas.get(report.name), catalog.get_stream(report.name)
-        if schema and entry and entry.metadata.resolve_selection().get((), True):
-            types = _types_of(entry, report.name, schema)
-            mistakes += [*_mistakes_in(entry, report.name, schema), *types.mistakes]
-            followed.append(_pinned(report, schema, types.as_text))
-            continue
-        followed.append(report)
-        if schema and not entry:
-            logger.warning(
-                "--catalog: %s is a report in the settings, but not in the catalog: it is not "
-                "loaded; run --discover again",
-                report.name,
-            )
-    if mistakes:
-        raise SettingsError(mistakes)
-    return tuple(followed)
-
-
-def _mistakes_in(entry: CatalogEntry, name: str, schema: RecordSchema) -> Iterator[str]:
-    """Find what of a stream's entry would lose rows or break the target's table."""
-    where, mask = f"--catalog: {name}", entry.metadata.resolve_selection()
-    if entry.stream not in {None, name}:
-        yield (
-            f"{where}: expected the same name as `stream`, got {entry.stream!r}; to rename a "
-            "stream, set `name` in its entry of `queries`"
-        )
-    columns = _columns_of(entry)
-    selected = [each for each in schema.json_schema["properties"] if mask["properties", each]]
-    if missing := [each for each in selected if each not in columns]:
-        yield (
-            f"{where}: the schema lacks columns of the report: {', '.join(missing)}; "
-            "run --discover again"
-        )
-    key = entry.key_properties or entry.metadata.root.table_key_properties or ()
-    given = sorted(map(str, key)) if isinstance(key, (list, tuple)) else [str(key)]
-    if given != sorted(schema.key_properties):
-        yield (
-            f"{where}: expected key_properties {', '.join(schema.key_properties) or 'to be empty'},"
-            f" got {', '.join(given) or 'none'}; set `key_properties` in the settings instead, "
-            "then run --discover again"
-        )
-    if left_out := [each for each in schema.key_properties if each not in selected]:
-        yield (
-            f"{where}: columns of the key cannot be deselected: {', '.join(left_out)}; select "
-            "them, or set `key_properties` in the settings"
-        )
-
-
-def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTypes:
-    """Hold the selected columns of an entry against a report's, and warn of what is not kept."""
-    mask, given = entry.metadata.resolve_selection(), _columns_of(entry)
-    columns = schema.json_schema["properties"]
-    own = {each: of for each, of in columns.items() if mask["properties", each]}
-    for column, words in limits(given, own).items():
-        logger.warning(
-            "--catalog: %s: %s: values are written as they are, whatever %s says; a loader may "
-            "refuse them",
-            name,
-            column,
-            ", ".join(words),
-        )
-    if unknown := [each for each in given if each not in columns]:
-        logger.warning(
-            "--catalog: %s: the report has no field for %s: the column stays empty; add it to "
-            "`fields`, or take it out of the catalog",
-            name,
-            ", ".join(unknown),
-        )
-    fixed = frozenset(each.name for each in schema.other_dimensions)
-    return catalog_types(given, own, fixed, f"--catalog: {name}")
-
-
-def _pinned(report: Report, schema: RecordSchema, as_text: Sequence[str]) -> Report:
-    """Return a report of which some columns are texts, under the key that it has anyway."""
-    if not as_text:
-        return report
-    types = {**report.types, **dict.fromkeys(as_text, TEXT)}
-    # A default key must stay what it is, whatever becomes a text.
-    return replace(report, types=types, key_properties=tuple(schema.key_properties))
-
-
-def _columns_of(entry: CatalogEntry) -> Mapping[str, Any]:
-    return entry.schema.to_dict().get("properties") or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +73,7 @@ def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     if "number" in types:
         types |= {"integer"}
     same_format = wanted.get("format") in {None, schema.get("format")}
-    return not types or (_types(schema) <= types and same_format)
+    return same_format and (not types or _types(schema) <= types)
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
@@ -201,8 +90,20 @@ def limits(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, list[s
         given: JSON Schema by column, as the catalog has it.
         own: columns of the stream.
     """
-    found = {name: [*filter(given.get(name, {}).__contains__, _LIMITS)] for name in own}
+    found = {name: [*_limits(given.get(name, {}))] for name in own}
     return {name: words for name, words in found.items() if words}
+
+
+def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
+    yield from filter(schema.__contains__, _LIMITS)
+    for word in ("anyOf", "oneOf", "allOf"):
+        for each in schema.get(word) or ():
+            yield from _limits(each)
+
+
+def untyped(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
+    """Return columns of which a catalog gives no type: Meltano's `schema` replaces all they had."""
+    return [name for name in own if name in given and not _types(given[name])]
 
 
 def _told(schema: Mapping[str, Any]) -> str:

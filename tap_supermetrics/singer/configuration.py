@@ -25,13 +25,14 @@ def settings_of_sdk(tap: type[Tap]) -> dict[str, Any]:
 
 
 def read_settings(
-    config: Mapping[str, Any], of_sdk: Mapping[str, Any]
+    config: Mapping[str, Any], of_sdk: Mapping[str, Any], first_place: int = 0
 ) -> tuple[dict[str, Any], Settings]:
     """Read a configuration, as the start of a run does.
 
     Args:
         config: as it is given; query addresses that only the API can read are converted by it.
         of_sdk: schemas of the settings that are the SDK's, by name.
+        first_place: of the first of `queries`, where they are to be added to others.
 
     Returns:
         The configuration that was read, and what it says.
@@ -43,7 +44,7 @@ def read_settings(
     mistakes = mistakes_in_sdk_settings(given, of_sdk)
     given = with_converted(given, lambda: _client_before(given))
     try:
-        settings = Settings.from_config(given, tuple(of_sdk))
+        settings = Settings.from_config(given, tuple(of_sdk), first_place)
     except SettingsError as error:
         raise SettingsError([*error.mistakes, *mistakes]) from None
     if mistakes:

@@ -18,17 +18,21 @@ from singer_sdk.exceptions import MapExpressionError, MappingError
 from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
+from singer_sdk.singerlib.schema import STANDARD_KEYS
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
 from tap_supermetrics.singer.batch_files import local_folder
+from tap_supermetrics.singer.extras import ignored, method_of, mistakes_in_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers._batch import StorageTarget
     from singer_sdk.mapper import StreamMap
+
+logger = logging.getLogger(__name__)
 
 _SHOWN: Final = 200
 """Of what the SDK says of a value, so much is shown."""
@@ -40,6 +44,8 @@ NOTHING_SELECTED: Final = (
     "no stream is selected, so nothing is loaded: select some (with Meltano, `select: ['*.*']`), "
     "check --catalog, or run without it"
 )
+_WORDS: Final = {*STANDARD_KEYS, "properties", "items"}
+"""What the SDK knows of JSON Schema, and passes on."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 # Settings
@@ -193,7 +199,18 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
         message = f"--catalog: expected a Singer catalog ({type(error).__name__}: {error})"
         raise SettingsError([message]) from None
     _check_catalog(catalog or Catalog())
+    for stream in (raw or {}).get("streams", ()):
+        _check_extras(catalog, stream)
     return catalog
+
+
+def _check_extras(catalog: Catalog | None, stream: dict[str, Any]) -> None:
+    if mistakes := [*mistakes_in_metadata(stream)]:
+        raise SettingsError(mistakes)
+    for told in ignored(stream, _WORDS):
+        logger.warning("%s", told)
+    if catalog and (entry := catalog.get_stream(stream["tap_stream_id"])):
+        entry.replication_method = method_of(stream)
 
 
 def _check_catalog(catalog: Catalog) -> None:

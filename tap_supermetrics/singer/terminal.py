@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from tap_supermetrics.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -87,7 +89,8 @@ class _Line(tqdm):  # type: ignore[misc]
         """Draw a report."""
         self.desc = report.name.ljust(width)
         self.n, self.total = report.ended, max(report.planned, 1)
-        counts = f"{report.ended:,} of {report.planned:,} queries, {report.rows:,} rows"
+        planned = counted(report.planned, "query", "queries")
+        counts = f"{report.ended:,} of {planned}, {counted(report.rows, 'row', 'rows')}"
         failed = f", {report.failed:,} failed" if report.failed else ""
         self.told = f"{counts}{failed}{', ' if time_left else ''}{time_left}"
         self.refresh()

@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from tap_supermetrics.sync.notation import MALFORMED, batch_from_json, batch_to_json
 from tap_supermetrics.sync.state import AsyncRun, async_run_of, async_run_to_json
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -390,8 +391,8 @@ def _entries(file: _LockedFile) -> Iterable[Entry]:
     values = [*file.lines()][1:]
     entries = [entry for value in values if (entry := _entry(value))]
     if damaged := len(values) - len(entries):
-        text = "journal_dir: %d lines of %s cannot be read; what they say is submitted again"
-        logger.warning(text, damaged, file.path)
+        text = "journal_dir: %s of %s cannot be read; what was noted there is submitted again"
+        logger.warning(text, counted(damaged, "line", "lines"), file.path)
     return entries
 
 

@@ -11,6 +11,7 @@ from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import Accounts, SplitAccounts, compile_filter
 from tap_supermetrics.sync.team_lists import TeamLists
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -136,8 +137,8 @@ class Lookups:
             return chosen.ids
         found = self._chosen(report)
         if not found:
-            count = len(self._accounts(report))
-            message = f"{report.path}.ds_accounts: matches none of {count} accounts"
+            of_all = counted(len(self._accounts(report)), "account", "accounts")
+            message = f"{report.path}.ds_accounts: matches none of {of_all}"
             raise SettingsError([message])
         return found
 

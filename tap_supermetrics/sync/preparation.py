@@ -13,6 +13,7 @@ from tap_supermetrics.extraction.held import HeldResults, find_held
 from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.sync.journalled import Journalled
 from tap_supermetrics.sync.report_sync import known_reports
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -115,8 +116,8 @@ class Preparation:
                 self._summary.report_lost(report.name, str(self._lookups.refusal_of(report)))
         self.plans = self._plans_within_budget({*held.queries})
         self.async_run = None if is_test else self._killed_run()
-        count = sum(map(len, self.plans.values()))
-        logger.info("Plan: %d queries of %d reports", count, len(self.known))
+        count = counted(sum(map(len, self.plans.values())), "query", "queries")
+        logger.info("Plan: %s of %s", count, counted(len(self.known), "report", "reports"))
 
     @property
     def held_queries(self) -> set[Query]:
@@ -161,7 +162,8 @@ class Preparation:
         if limit is not None and costly > limit:
             plans = [*within_budget(plans, limit, free)]
             self._summary.notes.append(
-                f"{costly - limit:,} queries were not asked, as `max_queries_per_run` says; "
+                f"{counted(costly - limit, 'query was', 'queries were')} not asked, as "
+                "`max_queries_per_run` says; "
                 "days that were never loaded come first, then reports that are read whole, then "
                 "days to be read again"
             )

@@ -32,6 +32,7 @@ from tap_supermetrics.sync.continuity import (
 )
 from tap_supermetrics.sync.name_checks import check_names
 from tap_supermetrics.sync.state import report_state
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -220,19 +221,24 @@ class PlannedReport:
         name, changed = self.known.report.name, self.mismatches
         for column, count in changed.counts.items():
             example = changed.examples[column]
-            yield f"{name}.{column}: {count:,} values did not fit and are null, such as {example}"
+            values = counted(count, "value did not fit and is", "values did not fit and are")
+            yield f"{name}.{column}: {values} null, such as {example}"
         for column, count in changed.nuls.items():
-            yield f"{name}.{column}: {count:,} texts had a NUL, which targets refuse: left out"
+            texts = counted(count, "text", "texts")
+            yield f"{name}.{column}: {texts} had a NUL, which targets refuse: left out"
         if self.sampled:
+            results = counted(self.sampled, "result is an estimate", "results are estimates")
             yield (
-                f"{name}: {self.sampled:,} results are estimates of the data source (`data_sampled`"
-                "): ask for fewer fields or accounts, or fewer days in a query"
+                f"{name}: {results} of the data source (`data_sampled`): ask for fewer fields or "
+                "accounts, or fewer days in a query"
             )
         if self.early_days:
-            yield (
-                f"{name}: {self.early_days:,} days came from the API's cache of before they were "
-                "over: the next run reads them again; set `require_fresh_days` to avoid that"
+            days = counted(
+                self.early_days,
+                "day came from the API's cache of before it was over: the next run reads it",
+                "days came from the API's cache of before they were over: the next run reads them",
             )
+            yield f"{name}: {days} again; set `require_fresh_days` to avoid that"
 
     def fail(self, failed: Failed) -> None:
         """Count the days of a query as to be read again."""

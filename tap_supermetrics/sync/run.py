@@ -21,6 +21,7 @@ from tap_supermetrics.sync.days_read import DaysRead
 from tap_supermetrics.sync.emission import Emission
 from tap_supermetrics.sync.preparation import Preparation
 from tap_supermetrics.sync.summary import Summary
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -129,9 +130,9 @@ class Run:
             QueriesLostError: something was lost, and `on_failure` does not accept that.
         """
         if lost_starts := self._client.service.lost_starts:
+            starts = counted(lost_starts, "start of a query batch", "starts of query batches")
             self.summary.notes.append(
-                f"{lost_starts} starts of query batches got no answer; each may have "
-                "run unseen and cost quota"
+                f"{starts} got no answer; each may have run unseen and cost quota"
             )
         for line in self.summary.counts():
             logger.info("%s", line)

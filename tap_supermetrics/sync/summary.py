@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import merge
 from tap_supermetrics.sync.days_read import EMPTY, FAILED, ROWS, SAMPLED
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -160,15 +161,15 @@ class Summary:
         """Return what was done, a line for each report and account."""
         if self._tallies:
             rows = sum(tally.rows for tally in self._tallies.values())
-            of = f"{len(self._tallies)} reports and accounts"
-            yield f"Summary: {_counted(rows, 'row', 'rows')} of {of}"
+            of = counted(len(self._tallies), "report and account", "reports and accounts")
+            yield f"Summary: {counted(rows, 'row', 'rows')} of {of}"
         for (report, account_id), tally in self._tallies.items():
             account = f", account {account_id}" if account_id else ""
             skipped = f", {tally.not_asked} not asked" if tally.not_asked else ""
             skipped += f", {tally.excluded} left out by the API" if tally.excluded else ""
             yield (
-                f"  {report}{account}: {_counted(tally.done, *tally.units)} done ({tally.empty} "
-                f"empty), {tally.failed} failed{skipped}, {_counted(tally.rows, 'row', 'rows')}"
+                f"  {report}{account}: {counted(tally.done, *tally.units)} done ({tally.empty} "
+                f"empty), {tally.failed} failed{skipped}, {counted(tally.rows, 'row', 'rows')}"
             )
         yield from (f"  note: {note}" for note in self.notes)
         for report, day in self.first_days.items():
@@ -188,15 +189,12 @@ class Summary:
             yield f"Lost: {lost}. The next run asks again."
         yield from (f"  {line}" for line in lines[:MAX_FAILURES])
         if len(lines) > MAX_FAILURES:
-            yield f"  ... and {len(lines) - MAX_FAILURES} more lines like these"
+            more = counted(len(lines) - MAX_FAILURES, "more line", "more lines")
+            yield f"  ... and {more} like these"
 
 
 def _counted_all(*counts: tuple[int, str, str]) -> str:
-    return " and ".join(_counted(*each) for each in counts if each[0])
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+    return " and ".join(counted(*each) for each in counts if each[0])
 
 
 def _days(dates: DateRange | None) -> int:

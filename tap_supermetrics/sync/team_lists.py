@@ -13,6 +13,7 @@ from tap_supermetrics.dates import DateRange
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.batches import cancel_batches
 from tap_supermetrics.model import BatchItem, BatchRequest, SplitDates
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,8 +63,8 @@ class TeamLists:
             if told is None:
                 told = self._shown_by_batch(report, is_dated=is_dated)
             self._members[asked] = told
-            count = len(self._members[asked])
-            logger.info("%s: %s has %d accounts", report.name, report.accounts.team_list, count)
+            count = counted(len(self._members[asked]), "account", "accounts")
+            logger.info("%s: %s has %s", report.name, report.accounts.team_list, count)
         return self._members[asked]
 
     def _told(self, report: Report) -> tuple[str, ...] | None:

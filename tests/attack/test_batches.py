@@ -253,7 +253,7 @@ def test_a_start_whose_answer_is_lost_is_repeated_a_few_times_and_counted(
     emulator.inject(Fault(effect=effect, path=path, method="POST", times=1, size=20))
     done = attempt(settings_for(emulator, ADS))
     succeeds(done, emulator, ADS)
-    assert "1 starts of query batches got no answer" in "\n".join(done.log)
+    assert "1 start of a query batch got no answer" in "\n".join(done.log)
 
     emulator.reset()
     emulator.inject(no_history)

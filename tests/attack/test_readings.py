@@ -348,7 +348,7 @@ def test_a_batch_that_the_tap_cancels_has_its_line_too(emulator: Emulator) -> No
 
 @pytest.mark.parametrize(
     ("mode", "told"),
-    [("async", "; the license's queue holds "), ("batch", "; 1 query batches wait to be run")],
+    [("async", "; the license's queue holds "), ("batch", "; 1 query batch waits to be run")],
 )
 def test_the_progress_line_tells_what_is_waited_for(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, mode: str, told: str
@@ -385,6 +385,6 @@ def test_a_batch_whose_start_got_no_answer_is_paid_once_where_it_can_be_found(
     assert done.code == 0
     keeps_its_promise(done, emulator, ADS, first=FIRST)
     assert len(emulator.batches) == (1 if has_history else 2)
-    told = "1 starts of query batches got no answer" in "\n".join(done.log)
+    told = "1 start of a query batch got no answer" in "\n".join(done.log)
     assert told is not has_history
     assert {each.last for each in emulator.queries} >= {LAST}

@@ -105,6 +105,26 @@ def test_a_second_report_needs_no_key_and_stands_beside_the_first(
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"start_date": "soon"}, "queries[1].start_date: expected"),
+        ({"accounts": "471-389-6205"}, "queries[1].ds_accounts: AW does not list"),
+        ({"fields": "Date,Costt"}, "queries[1]: AW does not list Costt"),
+        ({"from_url": "https://supermetrics.com/api/v1/getData?x=1"}, "--from-url: "),
+    ],
+)
+def test_a_mistake_in_a_second_report_is_told_by_its_place(
+    emulator: Emulator, tmp_path: Path, wrong: dict[str, str], told: str
+) -> None:
+    assert init(tmp_path, options(emulator, tmp_path)).code == 0
+    ended = init(tmp_path, options(emulator, tmp_path) | wrong)
+
+    assert ended.code == 1
+    assert told in ended.stdout + ended.stderr
+    assert "queries[0]" not in ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize("missing", ["api_key_file", "ds_id", "accounts", "fields", "start_date"])
 def test_an_answer_that_is_missing_without_a_terminal_is_named_in_a_line(
     emulator: Emulator, tmp_path: Path, missing: str

@@ -237,7 +237,9 @@ def test_whatever_damages_a_line_the_others_are_read(damage: bytes, line: int) -
         assert held == (tuple(intact) if line else ())
 
 
-@pytest.mark.parametrize(("line", "said"), [(0, "no file of the tap, or damaged"), (2, "1 lines")])
+@pytest.mark.parametrize(
+    ("line", "said"), [(0, "no file of the tap, or damaged"), (2, "1 line of")]
+)
 def test_damage_costs_one_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, line: int, said: str
 ) -> None:

@@ -1,8 +1,9 @@
 """Writes declared settings and commands into docs/settings.md and Meltano's definitions.
 
 `python -m tests.house.generate` renews what stands between the markers `settings: begin` and
-`settings: end` of each file, and so for `commands`, and then the definition for the Hub, which is
-generated whole; with `--check` it only compares, and exits with 1 when they differ.
+`settings: end` of each file, and so for `commands`. Then it renews the plugin definition, which has
+no markers because Meltano copies comments into its users' files, and from it the definition for the
+Hub; with `--check` it only compares, and exits with 1 when they differ.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ _BLOCK: Final = (
     r"^ *(?:#|<!--) %(block)s: end"
 )
 _YAML_WIDTH: Final = 88
+_PLUGIN_HEAD: Final = """\
+# The plugin for Meltano, where its Hub does not list it:
+#   meltano add tap-supermetrics --from-ref FILE-OR-ADDRESS-OF-THIS
+# ./dev settings writes `commands` and the tap's own `settings`.
+"""
 _ABBREVIATIONS: Final = {"api": "API", "url": "URL"}
 
 
@@ -117,19 +123,31 @@ def meltano_commands() -> str:
     return yaml.safe_dump(commands, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
 
 
+def plugin_definition() -> str:
+    """Return the plugin definition with its settings and commands; what else it says is kept."""
+    plugin = yaml.safe_load((PROJECT / hub.PLUGIN).read_text(encoding="utf-8"))
+    declared = {each.name for each in TOP_LEVEL}
+    of_sdk = [each for each in plugin["settings"] if each["name"] not in declared]
+    plugin["commands"] = yaml.safe_load(meltano_commands())
+    plugin["settings"] = [*yaml.safe_load(meltano_settings()), *of_sdk]
+    text = yaml.safe_dump(plugin, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
+    return _PLUGIN_HEAD + text
+
+
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/settings.md": settings_tables,
     "meltano.yml": meltano_settings,
-    "tap_supermetrics/meltano-plugin.yml": meltano_settings,
 }
 """What stands between the markers `settings` of each file."""
 COMMAND_FILES: Final[Mapping[str, Callable[[], str]]] = {
     "meltano.yml": meltano_commands,
-    "tap_supermetrics/meltano-plugin.yml": meltano_commands,
 }
 """What stands between the markers `commands` of each file."""
-WHOLE_FILES: Final[Mapping[str, Callable[[], str]]] = {hub.DEFINITION: hub.hub_definition}
-"""Files that are generated whole, from the files above."""
+WHOLE_FILES: Final[Mapping[str, Callable[[], str]]] = {
+    hub.PLUGIN: plugin_definition,
+    hub.DEFINITION: hub.hub_definition,
+}
+"""Files that are generated whole, each after those that it is made from."""
 
 
 def renewed(name: str, text: str, content: str, block: str = "settings") -> str:

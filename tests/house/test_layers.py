@@ -17,6 +17,7 @@ PURE: Final = (
     "dates",
     "errors",
     "redaction",
+    "words",
     "model",
     "settings",
     "planning",
@@ -30,14 +31,15 @@ PURE: Final = (
     "sync.summary",
 )
 
-BELOW_THE_API: Final = {"model", "dates", "redaction", "errors"}
+BELOW_THE_API: Final = {"model", "dates", "redaction", "words", "errors"}
 SINGER: Final = {
     "tap",
     "invocation",
     "streams",
+    "singer.extras",
+    "singer.following",
     "singer.inputs",
     "singer.batch_files",
-    "singer.catalog",
     "singer.configuration",
     "singer.encodings",
     "singer.writer",

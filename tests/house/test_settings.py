@@ -13,10 +13,10 @@ import yaml
 
 from tap_supermetrics.settings.config import TOP_LEVEL
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
-from tests.house import generate
+from tests.house import generate, hub
 from tests.tap import command
 
-YAML_FILES: Final = [name for name in generate.FILES if name.endswith(".yml")]
+YAML_FILES: Final = ["meltano.yml", hub.PLUGIN]
 
 
 def plugin(name: str) -> dict[str, Any]:
@@ -50,6 +50,21 @@ def test_a_stale_block_is_told_with_the_file_and_the_command(
 
     (line,) = [each for each in str(ended.value.code).splitlines() if each.startswith(f"{name} ")]
     assert line.endswith(generate.RENEW)
+
+
+def test_a_stale_definition_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "WHOLE_FILES", {**generate.WHOLE_FILES, hub.PLUGIN: str})
+
+    with pytest.raises(SystemExit, match=hub.PLUGIN):
+        generate.main(["--check"])
+
+
+def test_the_plugin_definition_has_no_comment_but_at_its_head() -> None:
+    """Meltano copies comments from inside it into its users' files."""
+    text = (generate.PROJECT / hub.PLUGIN).read_text(encoding="utf-8")
+    *_, last = [place for place, line in enumerate(text.splitlines()) if line.lstrip()[:1] == "#"]
+
+    assert text.splitlines()[last + 1].startswith("plugin_type:")
 
 
 def test_a_file_without_markers_is_refused() -> None:

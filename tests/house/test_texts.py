@@ -51,6 +51,22 @@ STRAY_SPELLINGS: Final = {
     ("sync.notation", "split_dates_policy"),
 }
 """Words of the API that the state uses too: it must not change with them."""
+MANY: Final = re.compile(
+    r"(?:%d|\{\}) (?:queries|rows|days|reports|accounts|values|texts|results|files|records|lines"
+    r"|columns|fields|items|seconds|minutes|query batches|starts|pages)\b"
+)
+NEVER_ONE: Final = {
+    # Whose numbers are two or more, or signs that stand for days.
+    "api.answers",
+    "commands.coverage",
+    "commands.plan",
+    "extraction.breakers",
+    "extraction.pages",
+    "extraction.page_sizes",
+    "extraction.submissions",
+    "settings.query_url",
+    "sync.report_sync",
+}
 
 
 def tracked_files() -> Iterator[tuple[str, str]]:
@@ -118,6 +134,18 @@ def test_the_spellings_of_the_api_are_in_three_modules() -> None:
         if text in spellings or text.startswith(("query/", "team/"))
     }
     assert strays == STRAY_SPELLINGS
+
+
+def test_one_is_told_as_one() -> None:
+    """By `words.counted`, where a number may be one."""
+    found = {
+        (module.name, text)
+        for module in modules().values()
+        if module.top != "emulator"
+        for text in texts(module)
+        if MANY.search(text)
+    }
+    assert {name for name, _ in found} == NEVER_ONE, sorted(found)
 
 
 def declared_requirements() -> list[Requirement]:

@@ -46,7 +46,7 @@ def test_a_day_that_was_cached_before_it_was_over_is_read_again(tmp_path: Path) 
         left = emulator.queries[days + len(read_again) :]
 
     assert [first.code, second.code, third.code] == [0, 0, 0]
-    assert "google_ads: 1 days came from the API's cache" in first.stderr
+    assert "google_ads: 1 day came from the API's cache" in first.stderr
     assert "require_fresh_days" in first.stderr
     assert [(str(each.first), str(each.last)) for each in read_again] == [("2024-06-09",) * 2]
     assert not left

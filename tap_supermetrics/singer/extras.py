@@ -1,0 +1,182 @@
+"""What a catalog says beside types, as Meltano's extra `metadata` does: done, refused or warned of.
+
+The SDK takes what it knows and drops the rest without a word, so some of this looks at the catalog
+as it is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_supermetrics.singer.catalog import catalog_types, untyped
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from singer_sdk.singerlib import Catalog, CatalogEntry
+
+    from tap_supermetrics.model import Report
+
+logger = logging.getLogger(__name__)
+
+METHODS: Final = ("INCREMENTAL", "FULL_TABLE")
+_METHOD_WORDS: Final = ("replication-method", "forced-replication-method")
+_FLAGS: Final = ("selected", "selected-by-default")
+_INCLUSIONS: Final = ("available", "automatic", "unsupported")
+_KNOWN: Final = {
+    *(*_METHOD_WORDS, *_FLAGS, "inclusion"),
+    *("table-key-properties", "replication-key", "valid-replication-keys"),
+}
+
+
+def method_of(stream: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever it says
+    """Return how a catalog wants a stream to be read.
+
+    The SDK does not know the word in metadata, where the specification of Singer has it.
+    """
+    return _root(stream).get("replication-method") or stream.get("replication_method")
+
+
+def mistakes_in_metadata(stream: Mapping[str, Any]) -> Iterator[str]:
+    """Find values of metadata that the SDK would take for something else, a line each."""
+    for column, metadata in _metadata(stream):
+        where = f"--catalog: {stream['tap_stream_id']}{column}"
+        for word in _FLAGS:
+            if not isinstance(value := metadata.get(word), (bool, type(None))):
+                yield f"{where}: {word}: expected true or false, got {value!r}"
+        if (value := metadata.get("inclusion")) not in (None, *_INCLUSIONS):
+            yield f"{where}: inclusion: expected one of {', '.join(_INCLUSIONS)}, got {value!r}"
+    methods = [method_of(stream), _root(stream).get("forced-replication-method")]
+    for value in methods:
+        if value not in (None, *METHODS):
+            yield (
+                f"--catalog: {stream['tap_stream_id']}: replication-method: expected "
+                f"{' or '.join(METHODS)}, got {value!r}"
+            )
+
+
+def ignored(stream: Mapping[str, Any], words: Collection[str]) -> Iterator[str]:
+    """Return what of a catalog has no effect, a line for each column.
+
+    Args:
+        stream: an entry of the catalog.
+        words: what is known of JSON Schema.
+    """
+    found: dict[str, list[str]] = {}
+    for column, metadata in _metadata(stream):
+        unknown = [f"metadata {word}" for word in metadata if word not in _KNOWN]
+        found.setdefault(column, []).extend(unknown)
+    for name, schema in (stream.get("schema", {}).get("properties") or {}).items():
+        unknown = [word for word in schema if word not in words] if isinstance(schema, dict) else []
+        found.setdefault(f".{name}", []).extend(unknown)
+    for column, unknown in found.items():
+        if unknown:
+            name = f"{stream['tap_stream_id']}{column}"
+            yield f"--catalog: {name}: {', '.join(unknown)}: not known, and without effect"
+
+
+def mistakes_in_reading(
+    entry: CatalogEntry, where: str, key: Sequence[str], replication_key: str | None
+) -> Iterator[str]:
+    """Find what metadata say otherwise of the key and of how a report is read.
+
+    Args:
+        entry: of a report that is selected.
+        where: begins each mistake.
+        key: of the report.
+        replication_key: of the report; None where it is read whole.
+    """
+    root = entry.metadata.get(())
+    table_key = getattr(root, "table_key_properties", None) or [*key]
+    if not isinstance(table_key, list) or sorted(map(str, table_key)) != sorted(key):
+        yield (
+            f"{where}: table-key-properties: expected {', '.join(key)}; set `key_properties` in "
+            "the settings instead"
+        )
+    given = [entry.replication_key, getattr(root, "replication_key", None)]
+    for told in dict.fromkeys(str(each) for each in given if each is not None):
+        if told != replication_key:
+            yield (
+                f"{where}: replication-key: expected {replication_key or 'none'}, got {told}; set "
+                "`replication_key` in its entry of `queries` instead"
+            )
+    if entry.replication_method == "INCREMENTAL" and not replication_key:
+        logger.warning(
+            "%s: replication-method INCREMENTAL has no effect: the report has no day, and is read "
+            "whole; set `replication_key` in its entry of `queries`",
+            where,
+        )
+
+
+def mistakes_in_log(
+    catalog: Catalog, name: str, schema: Mapping[str, Any], key: Sequence[str]
+) -> list[str]:
+    """Find what a catalog says otherwise of the query log, which nobody can change.
+
+    Args:
+        catalog: all of it.
+        name: of the query log.
+        schema: of its records.
+        key: of its records.
+    """
+    where, entry = f"--catalog: {name}", catalog.get_stream(name)
+    if entry is None:
+        text = "%s is not in it, so the query log is not written; run --discover again"
+        logger.warning(text, where)
+        return []
+    if not entry.metadata.resolve_selection().get((), True):
+        return []
+    own, root = schema["properties"], entry.metadata.get(())
+    given = entry.schema.to_dict().get("properties") or {}
+    keys = [entry.key_properties, getattr(root, "table_key_properties", None)]
+    said = {
+        "its key": any(each not in (None, [], [*key]) for each in keys),
+        "a replication key": entry.replication_key or getattr(root, "replication_key", None),
+        "replication-method": entry.replication_method == "INCREMENTAL",
+        "types": catalog_types(given, own, frozenset(own), where).mistakes or untyped(given, own),
+        "columns": {*given} - {*own},
+    }
+    return [
+        f"{where}: {word} cannot be changed: leave that out of the catalog (with Meltano, of "
+        "`schema` and `metadata`)"
+        for word, is_said in said.items()
+        if is_said
+    ]
+
+
+def complete(entry: CatalogEntry, own: Mapping[str, Any]) -> None:
+    """Give columns their own type where a catalog has none for them, but limits perhaps."""
+    columns = entry.schema.properties or {}
+    for name in untyped(entry.schema.to_dict().get("properties") or {}, own):
+        columns[name].type = own[name]["type"]
+        columns[name].format = columns[name].format or own[name].get("format")
+
+
+def without_metrics(report: Report, names: Sequence[str]) -> Report:
+    """Return a report that does not ask for metrics that are deselected.
+
+    Dimensions make the rows, so they are asked for; so is a metric that a filter or an order names.
+
+    Args:
+        report: the report.
+        names: its metrics that are deselected.
+    """
+    named = f"{report.parameters.get('filter')} {report.parameters.get('order_rows')}".casefold()
+    out = [each for each in names if each.casefold() not in named]
+    if not out:
+        return report
+    kept = tuple(each for each in report.fields if each not in out)
+    logger.info("%s: deselected, and not asked for: %s", report.name, ", ".join(out))
+    return replace(report, fields=kept, configured_fields=report.fields)
+
+
+def _root(stream: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next((each for column, each in _metadata(stream) if not column), {})
+
+
+def _metadata(stream: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Return metadata with the column that they are of, as `.Cost`; empty for the stream's own."""
+    for each in stream.get("metadata", ()):
+        yield "".join(f".{name}" for name in each["breadcrumb"][1::2]), each["metadata"]

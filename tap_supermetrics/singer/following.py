@@ -1,0 +1,145 @@
+"""Reports as a catalog changes them: columns, key, types; what would lose rows is refused."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types, limits
+from tap_supermetrics.singer.extras import (
+    complete,
+    mistakes_in_log,
+    mistakes_in_reading,
+    without_metrics,
+)
+from tap_supermetrics.sync.query_log import KEY, SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from singer_sdk.singerlib import Catalog, CatalogEntry
+
+    from tap_supermetrics.model import Report
+    from tap_supermetrics.records.schema import RecordSchema
+
+logger = logging.getLogger(__name__)
+
+
+def following(
+    catalog: Catalog,
+    reports: Iterable[Report],
+    schemas: Mapping[str, RecordSchema],
+    logs: Iterable[str] = (),
+) -> tuple[Report, ...]:
+    """Return the reports, with the types that a catalog gives where that loses nothing.
+
+    Args:
+        catalog: the whole of it.
+        reports: all of the settings, in their order.
+        schemas: those of the reports that were discovered, by name.
+        logs: names of the query log, if there is one.
+
+    Raises:
+        SettingsError: rows would be lost, or not fit the target's table.
+    """
+    mistakes = [told for name in logs for told in mistakes_in_log(catalog, name, SCHEMA, KEY)]
+    followed: list[Report] = []
+    for report in reports:
+        schema, entry = schemas.get(report.name), catalog.get_stream(report.name)
+        if schema and entry and entry.metadata.resolve_selection().get((), True):
+            types = _types_of(entry, report.name, schema)
+            mistakes += [*_mistakes_in(entry, report.name, schema), *types.mistakes]
+            narrow = _without_deselected(report, entry, schema)
+            followed.append(_pinned(narrow, schema, types.as_text))
+            continue
+        followed.append(report)
+        if schema and not entry:
+            logger.warning(
+                "--catalog: %s is a report in the settings, but not in the catalog: it is not "
+                "loaded; run --discover again",
+                report.name,
+            )
+    if mistakes:
+        raise SettingsError(mistakes)
+    return tuple(followed)
+
+
+def _mistakes_in(entry: CatalogEntry, name: str, schema: RecordSchema) -> Iterator[str]:
+    """Find what of a stream's entry would lose rows or break the target's table."""
+    where, mask = f"--catalog: {name}", entry.metadata.resolve_selection()
+    if entry.stream not in {None, name}:
+        yield (
+            f"{where}: expected the same name as `stream`, got {entry.stream!r}; to rename a "
+            "stream, set `name` in its entry of `queries`"
+        )
+    columns = _columns_of(entry)
+    selected = [each for each in schema.json_schema["properties"] if mask["properties", each]]
+    if missing := [each for each in selected if each not in columns]:
+        yield (
+            f"{where}: the schema lacks columns of the report: {', '.join(missing)}; "
+            "run --discover again"
+        )
+    key = entry.key_properties or entry.metadata.root.table_key_properties or ()
+    given = sorted(map(str, key)) if isinstance(key, (list, tuple)) else [str(key)]
+    if given != sorted(schema.key_properties):
+        yield (
+            f"{where}: expected key_properties {', '.join(schema.key_properties) or 'to be empty'},"
+            f" got {', '.join(given) or 'none'}; set `key_properties` in the settings instead, "
+            "then run --discover again"
+        )
+    yield from mistakes_in_reading(
+        entry, where, schema.key_properties, schema.replication_key or None
+    )
+    if left_out := [each for each in schema.key_properties if each not in selected]:
+        yield (
+            f"{where}: columns of the key cannot be deselected: {', '.join(left_out)}; select "
+            "them, or set `key_properties` in the settings"
+        )
+
+
+def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTypes:
+    """Hold the selected columns of an entry against a report's, and warn of what is not kept."""
+    mask, columns = entry.metadata.resolve_selection(), schema.json_schema["properties"]
+    own = {each: of for each, of in columns.items() if mask["properties", each]}
+    complete(entry, own)
+    given = _columns_of(entry)
+    for column, words in limits(given, own).items():
+        logger.warning(
+            "--catalog: %s: %s: values are written as they are, whatever %s says; a loader may "
+            "refuse them",
+            name,
+            column,
+            ", ".join(words),
+        )
+    if unknown := [each for each in given if each not in columns]:
+        logger.warning(
+            "--catalog: %s: the report has no field for %s: the column stays empty; add it to "
+            "`fields`, or take it out of the catalog",
+            name,
+            ", ".join(unknown),
+        )
+    fixed = frozenset(each.name for each in schema.other_dimensions)
+    return catalog_types(given, own, fixed, f"--catalog: {name}")
+
+
+def _without_deselected(report: Report, entry: CatalogEntry, schema: RecordSchema) -> Report:
+    """Return a report that asks for no metric in vain; at least one makes rows."""
+    mask = entry.metadata.resolve_selection()
+    metrics = [each.name for each in schema.fields if not each.is_dimension]
+    out = [each for each in metrics if not mask["properties", each]]
+    return without_metrics(report, out) if len(out) < len(metrics) else report
+
+
+def _pinned(report: Report, schema: RecordSchema, as_text: Sequence[str]) -> Report:
+    """Return a report of which some columns are texts, under the key that it has anyway."""
+    if not as_text:
+        return report
+    types = {**report.types, **dict.fromkeys(as_text, TEXT)}
+    # A default key must stay what it is, whatever becomes a text.
+    return replace(report, types=types, key_properties=tuple(schema.key_properties))
+
+
+def _columns_of(entry: CatalogEntry) -> Mapping[str, Any]:
+    return entry.schema.to_dict().get("properties") or {}
