@@ -1,0 +1,54 @@
+"""`init` is the first command of the README: there is no report yet, and perhaps no key."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tests.meltano.project import PROGRAMS
+from tests.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tests.meltano.project import Project
+
+
+def test_init_is_asked_at_a_terminal_before_there_are_reports(project: Project) -> None:
+    project.change(lambda extractor: extractor["config"].pop("queries"))
+    project.told("config", "unset", "tap-supermetrics", "api_key")
+    env = {name: value for name, value in os.environ.items() if "SUPERMETRICS" not in name}
+    env["MELTANO_PROJECT_ROOT"] = str(project.folder)
+    line = [str(PROGRAMS / "meltano"), "invoke", "tap-supermetrics:init"]
+    with Terminal(line, project.folder, env) as terminal:
+        terminal.answer("(hidden): ", f"{project.emulator.api_key}\n")
+        terminal.answer("Data source", "AW\n")
+        terminal.answer("> ", "4713896205\n")
+        terminal.answer("> ", "\n")
+        terminal.answer("> ", "Date, Cost\n")
+        terminal.answer("> ", "\n")
+        terminal.answer("First day to load", "2024-06-01\n")
+        terminal.answer("Name of the report [google_ads]: ", "\n")
+        terminal.answer("Loader", "\n")
+        terminal.answer("Test it now", "\n")
+        assert terminal.end() == 0, terminal.shown
+
+    (extractor,) = yaml.safe_load((project.folder / "meltano.yml").read_text())["plugins"][
+        "extractors"
+    ]
+    (report,) = extractor["config"]["queries"]
+    assert report["fields"] == ["Date", "Cost"]
+    # It was there, as a plugin of this project.
+    assert "meltano install" not in terminal.shown
+    assert "Next: meltano run tap-supermetrics LOADER" in terminal.shown
+    printed = project.told("config", "--unsafe", "print", "tap-supermetrics")
+    assert json.loads(printed)["api_key"] == project.emulator.api_key
+
+
+def test_a_run_before_there_are_reports_is_told_in_a_line(project: Project) -> None:
+    ended, target = project.night(TAP_SUPERMETRICS_QUERIES="[]")
+
+    assert ended.code == 1
+    assert "queries: " in ended.stderr
+    assert not target.messages
