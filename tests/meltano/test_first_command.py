@@ -12,17 +12,27 @@ from tests.meltano.project import PROGRAMS
 from tests.terminal import Terminal
 
 if TYPE_CHECKING:
+    from tap_supermetrics.emulator import Emulator
     from tests.meltano.project import Project
 
 
-def test_init_is_asked_at_a_terminal_before_there_are_reports(project: Project) -> None:
+def test_a_key_that_is_set_goes_into_env(project: Project) -> None:
+    project.told("config", "set", "tap-supermetrics", "api_key", "api_of_nobody_0123456789")
+
+    assert "api_of_nobody" in (project.folder / ".env").read_text()
+    assert "api_of_nobody" not in (project.folder / "meltano.yml").read_text()
+
+
+def test_init_is_asked_at_a_terminal_before_there_are_reports(
+    project: Project, emulator: Emulator
+) -> None:
+    (project.folder / ".env").unlink()
     project.change(lambda extractor: extractor["config"].pop("queries"))
-    project.told("config", "unset", "tap-supermetrics", "api_key")
     env = {name: value for name, value in os.environ.items() if "SUPERMETRICS" not in name}
     env["MELTANO_PROJECT_ROOT"] = str(project.folder)
     line = [str(PROGRAMS / "meltano"), "invoke", "tap-supermetrics:init"]
     with Terminal(line, project.folder, env) as terminal:
-        terminal.answer("(hidden): ", f"{project.emulator.api_key}\n")
+        terminal.answer("(hidden): ", f"{emulator.api_key}\n")
         terminal.answer("Data source", "AW\n")
         terminal.answer("> ", "4713896205\n")
         terminal.answer("> ", "\n")
@@ -43,7 +53,7 @@ def test_init_is_asked_at_a_terminal_before_there_are_reports(project: Project) 
     assert "meltano install" not in terminal.shown
     assert "Next: meltano run tap-supermetrics LOADER" in terminal.shown
     printed = project.told("config", "--unsafe", "print", "tap-supermetrics")
-    assert json.loads(printed)["api_key"] == project.emulator.api_key
+    assert json.loads(printed)["api_key"] == emulator.api_key
 
 
 def test_a_run_before_there_are_reports_is_told_in_a_line(project: Project) -> None:
