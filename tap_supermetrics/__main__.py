@@ -5,6 +5,7 @@ What the user, the environment or the API got wrong ends in one line, never in a
 
 from __future__ import annotations
 
+import argparse
 import gc
 import logging
 import os
@@ -126,11 +127,27 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
     return bookmarks
 
 
+def _configured(arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the configuration that Singer options name.
+
+    Meltano asks for a catalog before any command without arguments, before `init` too.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", action="append", default=[])
+    given, _ = parser.parse_known_args(arguments)
+    return TapSupermetrics.complete_config(read_config(given.config))
+
+
 def _run_to_its_end(arguments: Sequence[str]) -> None:
     try:
         if arguments and not arguments[0].startswith("-"):
             sys.exit(_run_command(arguments[0], arguments[1:]))
         check_log_level(os.environ)
+        if "--discover" in arguments and not _configured(arguments).get("queries"):
+            logging.basicConfig(format="%(message)s", level=logging.WARNING)
+            logger.warning("queries: none yet, so the catalog is empty; `init` writes a first one")
+            print('{"streams": []}')  # noqa: T201 - it is what was asked for
+            return
         TapSupermetrics.cli()
     finally:
         end_output()

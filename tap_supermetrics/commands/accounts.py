@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.commands.output import print_json, print_table
+from tap_supermetrics.commands.output import print_json, print_table, tell_nothing_found
 from tap_supermetrics.errors import TapError
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     else:
         heads = ("ACCOUNT ID", "NAME", "GROUP", "LOGIN", "CONFIGURED")
         print_table(heads, [[*each.values()] for each in found])
+    if args.search and not found:
+        tell_nothing_found(args.search)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.commands.output import print_json, print_table
+from tap_supermetrics.commands.output import print_json, print_table, tell_nothing_found
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +33,8 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     else:
         heads = ("FIELD ID", "NAME", "TYPE", "DATA TYPE", "GROUP", "NOTE")
         print_table(heads, map(_as_row, matching))
+    if args.search and not matching:
+        tell_nothing_found(args.search)
     return 0
 
 

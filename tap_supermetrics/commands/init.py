@@ -95,9 +95,11 @@ class Answers:
         report: the entry of `queries`.
         loader: the loader, or `NO_LOADER`.
         connection: the API, with this report; there after `texts`.
+        is_added: whether the extractor is new to the project; known after `texts`.
     """
 
     connection: Connection
+    is_added = False
 
     def __init__(self, args: argparse.Namespace, connect: Connect) -> None:
         self._args = args
@@ -116,6 +118,7 @@ class Answers:
             TapError: an answer is missing or wrong.
         """
         config = self.project.config
+        self.is_added = not self.project.has_tap
         known = config.get("api_url", DEFAULT_API_URL)
         api_url = self._args.api_url or known
         key, is_new = self._answered_key()
@@ -267,9 +270,12 @@ def _test(answers: Answers) -> int:
 def _tell_next(answers: Answers) -> None:
     project, loader = answers.project, answers.loader
     if project.is_meltano:
-        print_line("Next: meltano install extractor tap-supermetrics")
         shown = "LOADER" if loader == NO_LOADER else loader
-        print_line(f"      meltano run tap-supermetrics {shown}")
+        steps = ["meltano install extractor tap-supermetrics"] if answers.is_added else []
+        first, *others = [*steps, f"meltano run tap-supermetrics {shown}"]
+        print_line(f"Next: {first}")
+        for each in others:
+            print_line(f"      {each}")
     else:
         print_line("Next: set -a; . ./.env; set +a")
         print_line(f"      tap-supermetrics --config {project.file} --config ENV")

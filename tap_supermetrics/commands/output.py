@@ -38,6 +38,11 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         print_line(_GAP.join(padded).rstrip())
 
 
+def tell_nothing_found(search: str) -> None:
+    """Say on stderr that a search found nothing; a table has its heads only."""
+    sys.stderr.write(f"Nothing matches {readable(search)}: leave it out to see all\n")
+
+
 def print_line(text: str = "") -> None:
     """Print one line, which steers no terminal."""
     if isinstance(sys.stdout, TextIOWrapper):

@@ -65,6 +65,11 @@ class Project:
         return dict((self._entry or {}).get("config") or {}) if self.is_meltano else self._data
 
     @property
+    def has_tap(self) -> bool:
+        """Return whether the project of Meltano's has the extractor already."""
+        return self._entry is not None
+
+    @property
     def _entry(self) -> dict[str, Any] | None:
         """Return the extractor as Meltano has it; None where there is none."""
         try:

@@ -34,7 +34,7 @@ class Questions:
         if not self.is_at_terminal:
             return default or self._missing(option, question)
         shown = f" [{default}]" if default else ""
-        while not (answer := input(f"{question}{shown}: ").strip() or default):
+        while not (answer := _answer(f"{question}{shown}: ") or default):
             pass
         return answer
 
@@ -52,10 +52,7 @@ class Questions:
 
     def is_agreed(self, question: str) -> bool:
         """Return whether a person at the terminal agrees; no answer is none."""
-        return self.is_at_terminal and input(f"{question} [y/N]: ").strip().casefold() in {
-            "y",
-            "yes",
-        }
+        return self.is_at_terminal and _answer(f"{question} [y/N]: ").casefold() in {"y", "yes"}
 
     def picked(
         self, option: str, question: str, find: Callable[[str], Sequence[tuple[str, str]]]
@@ -75,7 +72,7 @@ class Questions:
         ids = {each.casefold(): each for each, _ in find("")}
         print_line(f"{question}: ids to take, or words to look for; an empty line ends.")
         picked: list[str] = []
-        while (answer := input("> ").strip()) or not picked:
+        while (answer := _answer("> ")) or not picked:
             words = [each.strip().casefold() for each in answer.split(",") if each.strip()]
             if words and all(each in ids for each in words):
                 picked += [ids[each] for each in words if ids[each] not in picked]
@@ -93,3 +90,10 @@ class Questions:
 
     def _missing(self, option: str, question: str) -> str:
         raise SettingsError([f"{option}: needed without a terminal ({question})"])
+
+
+def _answer(question: str) -> str:
+    # By itself, `input` asks on stderr, which Meltano keeps until the line has an end.
+    sys.stdout.write(question)
+    sys.stdout.flush()
+    return input().strip()

@@ -89,8 +89,7 @@ def mistakes_in_reading(
         replication_key: of the report; None where it is read whole.
     """
     root = entry.metadata.get(())
-    table_key = getattr(root, "table_key_properties", None) or [*key]
-    if not isinstance(table_key, list) or sorted(map(str, table_key)) != sorted(key):
+    if not _is_key(getattr(root, "table_key_properties", None), key):
         yield (
             f"{where}: table-key-properties: expected {', '.join(key)}; set `key_properties` in "
             "the settings instead"
@@ -132,7 +131,7 @@ def mistakes_in_log(
     given = entry.schema.to_dict().get("properties") or {}
     keys = [entry.key_properties, getattr(root, "table_key_properties", None)]
     said = {
-        "its key": any(each not in (None, [], [*key]) for each in keys),
+        "its key": not all(_is_key(each, key) for each in keys),
         "a replication key": entry.replication_key or getattr(root, "replication_key", None),
         "replication-method": entry.replication_method == "INCREMENTAL",
         "types": catalog_types(given, own, frozenset(own), where).mistakes or untyped(given, own),
@@ -144,6 +143,13 @@ def mistakes_in_log(
         for word, is_said in said.items()
         if is_said
     ]
+
+
+def _is_key(given: object, key: Sequence[str]) -> bool:
+    """Say that a key is given as it is, or not at all."""
+    return not given or (
+        isinstance(given, (list, tuple)) and sorted(map(str, given)) == sorted(key)
+    )
 
 
 def complete(entry: CatalogEntry, own: Mapping[str, Any]) -> None:

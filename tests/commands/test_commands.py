@@ -58,6 +58,14 @@ def test_accounts_are_listed_with_those_that_are_configured(
     head, line = table.stdout.splitlines()
     assert head.split()[:2] == ["ACCOUNT", "ID"]
     assert line.startswith("8820145937")
+
+
+@pytest.mark.parametrize("name", ["accounts", "fields"])
+def test_a_search_that_finds_nothing_says_so(emulator: Emulator, tmp_path: Path, name: str) -> None:
+    ended = command(tmp_path, config_for(emulator, [REPORT], **DATES), name, "AW", "zzz")
+
+    assert ended.code == 0
+    assert ended.stderr == "Nothing matches zzz: leave it out to see all\n"
     assert not emulator.queries
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Options
-from tests.meltano.project import Project, made_project
+from tests.meltano.project import Project, add_tap, made_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,12 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def project(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Project:
+@pytest.fixture(scope="session")
+def added(tmp_path_factory: pytest.TempPathFactory) -> str:
     pytest.importorskip("meltano")
-    made = made_project(tmp_path_factory.mktemp("project"), emulator)
-    made.told("config", "set", "tap-supermetrics", "api_key", emulator.api_key)
-    return made
+    return add_tap(tmp_path_factory.mktemp("added"))
+
+
+@pytest.fixture(scope="module")
+def project(added: str, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return made_project(tmp_path_factory.mktemp("project"), added, emulator)

@@ -57,11 +57,9 @@ class Project:
 
     Attributes:
         folder: of `meltano.yml`.
-        emulator: the API.
     """
 
     folder: Path
-    emulator: Emulator
 
     def meltano(self, *words: str, **env: str) -> Ended:
         """Run a command of Meltano's to its end."""
@@ -124,13 +122,13 @@ class Project:
         file.write_text(yaml.safe_dump(whole, sort_keys=False))
 
 
-def made_project(folder: Path, emulator: Emulator) -> Project:
-    """Make a project by the commands of the README, but for the installation of the tap."""
-    (folder / "loader.py").write_text(LOADER)
-    loader = {"name": "target-lines", "namespace": "target_lines", "executable": sys.executable}
-    loader["executable"] = str(folder / "target-lines")
-    (folder / "target-lines").write_text(f"#!/bin/sh\nexec {sys.executable} {folder}/loader.py\n")
-    (folder / "target-lines").chmod(0o755)
+def add_tap(folder: Path) -> str:
+    """Make a project with the tap as the README does; return its `meltano.yml`."""
+    loader = {
+        "name": "target-lines",
+        "namespace": "target_lines",
+        "executable": "./target-lines",
+    }
     begin = {
         "default_environment": "dev",
         "project_id": "0190f1a2-0000-7000-8000-000000000000",
@@ -139,9 +137,21 @@ def made_project(folder: Path, emulator: Emulator) -> Project:
         "plugins": {"loaders": [loader]},
     }
     (folder / "meltano.yml").write_text(yaml.safe_dump(begin, sort_keys=False))
-    project = Project(folder=folder, emulator=emulator)
+    project = Project(folder=folder)
     add = ("add", "--plugin-type", "extractor", "tap-supermetrics", "--no-install")
     project.told(*add, "--from-ref", str(PLUGIN))
+    return (folder / "meltano.yml").read_text()
+
+
+def made_project(folder: Path, text: str, emulator: Emulator) -> Project:
+    """Make a project with the key in `.env`, where `meltano config set` puts it."""
+    (folder / "loader.py").write_text(LOADER)
+    loader = folder / "target-lines"
+    loader.write_text(f'#!/bin/sh\nexec {sys.executable} "$(dirname "$0")/loader.py"\n')
+    loader.chmod(0o755)
+    (folder / "meltano.yml").write_text(text)
+    (folder / ".env").write_text(f"TAP_SUPERMETRICS_API_KEY='{emulator.api_key}'\n")
+    project = Project(folder=folder)
     project.change(lambda extractor: _configure(extractor, emulator))
     return project
 

@@ -1,0 +1,170 @@
+"""What a catalog says, as Meltano's extras make it: done, refused or warned of."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.singer.inputs import read_catalog
+from tap_supermetrics.tap import TapSupermetrics
+from tests.tap import config_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_supermetrics.emulator import Emulator
+
+LOG: Final = "supermetrics_query_log"
+REPORT: Final = {
+    "name": "ads",
+    "ds_id": "AW",
+    "ds_accounts": ["4713896205"],
+    "fields": ["Date", "Campaignname", "Clicks", "Cost"],
+    "start_date": "2024-06-01",
+}
+WHOLE: Final = {**REPORT, "name": "whole", "fields": ["Campaignname", "Cost"]}
+
+Catalog = dict[str, Any]
+
+
+def made(
+    emulator: Emulator,
+    change: Mapping[tuple[str, ...], Mapping[str, Any]],
+    reports: tuple[Mapping[str, Any], ...] = (REPORT, WHOLE),
+    **columns: Mapping[str, Any],
+) -> TapSupermetrics:
+    """Make a tap by its own catalog, changed in metadata, by stream and column, and in columns."""
+    config = config_for(emulator, reports, query_log=True)
+    catalog: Catalog = json.loads(json.dumps(TapSupermetrics(config=config).catalog_dict))
+    for stream in catalog["streams"]:
+        for each in stream["metadata"]:
+            path = (stream["tap_stream_id"], *each["breadcrumb"][1::2])
+            each["metadata"].update(change.get(path, {}))
+        if stream["tap_stream_id"] in {"ads", LOG}:
+            properties = stream["schema"]["properties"]
+            properties.update({name: columns[name] for name in columns if name in properties})
+    return TapSupermetrics(config=config, catalog=read_catalog(io.StringIO(json.dumps(catalog))))
+
+
+def asked(tap: TapSupermetrics, name: str = "ads") -> tuple[str, ...]:
+    (fields,) = [each.fields for each in tap.settings.reports if each.name == name]
+    return fields
+
+
+def deselected(*columns: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    return {("ads", each): {"selected": False} for each in columns}
+
+
+@pytest.mark.parametrize(
+    ("columns", "more", "expected"),
+    [
+        (["Clicks"], {}, ("Date", "Campaignname", "Cost")),
+        ([], {}, tuple(REPORT["fields"])),
+        (["Clicks", "Cost"], {}, tuple(REPORT["fields"])),
+        (["Clicks"], {"filter": "Clicks > 0"}, tuple(REPORT["fields"])),
+        (["Clicks"], {"order_rows": ["clicks desc"]}, tuple(REPORT["fields"])),
+        (
+            ["Campaignname"],
+            {"key_properties": ["_sm_account_id", "Date"]},
+            tuple(REPORT["fields"]),
+        ),
+    ],
+    ids=str,
+)
+def test_a_metric_is_asked_for_where_it_is_selected_or_needed(
+    emulator: Emulator, columns: list[str], more: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    tap = made(emulator, deselected(*columns), ({**REPORT, **more},))
+
+    assert asked(tap) == expected
+
+
+def test_a_selection_changes_no_hash_by_which_the_state_knows_a_report(emulator: Emulator) -> None:
+    (some, *_), (all_, *_) = (
+        made(emulator, deselected(*columns)).settings.reports for columns in (["Clicks"], [])
+    )
+    assert some.fields != all_.fields
+    assert some.query_hash == all_.query_hash
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({("ads",): {"replication-key": "Campaignname"}}, "ads: replication-key: expected Date"),
+        ({("whole",): {"replication-key": "Cost"}}, "whole: replication-key: expected none"),
+        ({("ads",): {"replication-method": "full_table"}}, "expected INCREMENTAL or FULL_TABLE"),
+        ({("ads",): {"forced-replication-method": "LOG_BASED"}}, "got 'LOG_BASED'"),
+        ({("ads",): {"table-key-properties": ["Date"]}}, "set `key_properties` in the settings"),
+        ({("ads",): {"table-key-properties": 1}}, "ads: table-key-properties: expected"),
+        ({("ads", "Cost"): {"selected": "false"}}, "ads.Cost: selected: expected true or false"),
+        ({("ads", "Cost"): {"inclusion": "never"}}, "ads.Cost: inclusion: expected one of"),
+        ({(LOG,): {"table-key-properties": ["report"]}}, f"{LOG}: its key cannot be changed"),
+        ({(LOG,): {"replication-key": "report"}}, f"{LOG}: a replication key cannot be changed"),
+        ({(LOG,): {"replication-method": "INCREMENTAL"}}, f"{LOG}: replication-method cannot"),
+    ],
+    ids=str,
+)
+def test_what_would_be_half_done_is_refused(
+    emulator: Emulator, change: dict[tuple[str, ...], dict[str, Any]], told: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        made(emulator, change)
+    assert told in str(refused.value)
+
+
+def test_a_method_in_metadata_is_followed(emulator: Emulator) -> None:
+    tap = made(emulator, {("ads",): {"replication-method": "FULL_TABLE"}})
+
+    assert tap.streams["ads"].forced_replication_method == "FULL_TABLE"
+
+
+def test_what_has_no_effect_is_told(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    change: dict[tuple[str, ...], dict[str, Any]] = {
+        ("ads", "Cost"): {"colour": "blue"},
+        ("whole",): {"replication-method": "INCREMENTAL", "selected": True},
+        (LOG,): {"selected": True},
+    }
+    limited = {"anyOf": [{"type": "string", "maxLength": 9}, {"type": "null"}], "const": 1}
+    made(emulator, change, Campaignname=limited)
+
+    for told in (
+        "ads.Cost: metadata colour: not known, and without effect",
+        "ads.Campaignname: const: not known, and without effect",
+        "whole: replication-method INCREMENTAL has no effect",
+        "ads: Campaignname: values are written as they are, whatever maxLength says",
+    ):
+        assert [each for each in caplog.messages if told in each], told
+
+
+def test_a_column_without_a_type_keeps_its_own(emulator: Emulator) -> None:
+    tap = made(emulator, {}, Date={"title": "Day"}, Cost={"minimum": 0})
+    columns = tap.streams["ads"].effective_schema["properties"]
+
+    assert columns["Date"] == {"type": ["string"], "format": "date", "title": "Day"}
+    assert columns["Cost"] == {"type": ["number", "null"], "minimum": 0}
+
+
+@pytest.mark.parametrize("format_", ["date-time", "time"])
+def test_another_format_without_a_type_is_refused(emulator: Emulator, format_: str) -> None:
+    with pytest.raises(SettingsError, match="ads: Date: the catalog says"):
+        made(emulator, {}, Date={"format": format_})
+
+
+def test_types_of_the_query_log_are_its_own(emulator: Emulator) -> None:
+    with pytest.raises(SettingsError, match=f"{LOG}: types cannot be changed"):
+        made(emulator, {(LOG,): {"selected": True}}, row_count={"type": "boolean"})
+
+
+def test_a_query_log_that_the_catalog_lacks_is_told(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_for(emulator, [REPORT])
+    catalog = json.dumps(TapSupermetrics(config=config).catalog_dict)
+    config["query_log"] = True
+    TapSupermetrics(config=config, catalog=read_catalog(io.StringIO(catalog)))
+
+    assert [each for each in caplog.messages if f"--catalog: {LOG} is not in it" in each]
