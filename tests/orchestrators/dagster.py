@@ -52,14 +52,18 @@ mutation ($asset: [String!]!, $partitions: [String!]) {
 _SCHEDULES: Final = """
 { schedulesOrError(repositorySelector:
     { repositoryLocationName: "supermetrics.py", repositoryName: "__repository__" }) {
-  ... on Schedules { results { id name } } } }
+  ... on Schedules { results { name scheduleState { status } } } } }
 """
 _START: Final = """
 mutation ($name: String!) { startSchedule(scheduleSelector: {
   repositoryLocationName: "supermetrics.py", repositoryName: "__repository__", scheduleName: $name
-}) { __typename } }
+}) { ... on ScheduleStateResult { scheduleState { id status } } } }
 """
-_STOP: Final = "mutation ($id: String!) { stopRunningSchedule(id: $id) { __typename } }"
+_STOP: Final = """
+mutation ($id: String!) { stopRunningSchedule(id: $id) {
+  ... on ScheduleStateResult { scheduleState { status } }
+} }
+"""
 _MATERIALIZATIONS: Final = """
 query ($asset: [String!]!) { assetNodeOrError(assetKey: { path: $asset }) { ... on AssetNode {
   assetMaterializations { runId partition metadataEntries { label
@@ -152,6 +156,7 @@ def two_nights(folder: Path, emulator: Emulator, loader: Path, dagster: Path) ->
         pass_a_day(folder, emulator)
         _wait_for_schedule(instance)
         instance.wait_for_end(SUCCESS=2 * SHARDS, FAILURE=1)
+        assert instance.schedules()[0]["scheduleState"]["status"] == "STOPPED"
         result = check(folder, emulator, killed_after)
         _check_metadata(folder, instance)
         _check_exit_codes(instance, emulator)
@@ -187,9 +192,16 @@ def _wait_for_schedule(instance: Instance) -> None:
     """Turn the schedule on until it has started a night."""
     (schedule,) = instance.schedules()
     before = len(instance.runs())
-    instance.ask(_START, name=schedule["name"])
-    wait_for("the schedule", lambda: len(instance.runs()) >= before + SHARDS, every_s=0.5)
-    instance.ask(_STOP, id=schedule["id"])
+    state = instance.ask(_START, name=schedule["name"])["startSchedule"]["scheduleState"]
+
+    def works() -> bool:
+        new = instance.runs()[:-before]
+        return len(new) >= SHARDS and "STARTED" in [each["status"] for each in new]
+
+    # Not as soon as there are runs: what the scheduler writes after them would turn it on again.
+    wait_for("the schedule", works, every_s=0.5)
+    told = instance.ask(_STOP, id=state["id"])["stopRunningSchedule"]
+    assert told["scheduleState"]["status"] == "STOPPED", told
 
 
 def _materializations(instance: Instance) -> list[dict[str, Any]]:
