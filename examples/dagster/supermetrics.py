@@ -47,7 +47,6 @@ ALL_SHARDS = dg.StaticPartitionsDefinition([f"{n}/{SHARDS}" for n in range(1, SH
     partitions_def=ALL_SHARDS,
     # Of two places: the API runs two query batches at a time for a license.
     pool="supermetrics",
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=RETRY_S),
 )
 def load_shard(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """Load one shard; the reports of which all arrived are materialized."""
@@ -59,12 +58,12 @@ def load_shard(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResu
     told = json.loads(left[-1].read_text()) if left else {}
     if code in {0, LOST}:
         yield from results(told, f"{PAGES}/{shard}/index.html", are_all=code == 0)
+    if code in WHY:
+        raise dg.Failure(WHY[code], metadata={"why": told.get("message", "")}, allow_retries=False)
     if code:
-        raise dg.Failure(
-            WHY.get(code, f"exit code {code}: see the log"),
-            metadata={"exit code": code, "why": told.get("message", "")},
-            allow_retries=code not in WHY,
-        )
+        # A retry policy would start again what was terminated in Dagster, too.
+        failure = dg.Failure(f"exit code {code}: see the log")
+        raise dg.RetryRequested(max_retries=2, seconds_to_wait=RETRY_S) from failure
 
 
 def run_meltano(shard: str, folder: Path) -> int:
