@@ -34,8 +34,12 @@ WHY = {
 def names_of_reports() -> list[str]:
     """Read them from `queries` of the extractor `tap-supermetrics`."""
     plugins = yaml.safe_load((PROJECT / "meltano.yml").read_text())["plugins"]
-    (tap,) = (each for each in plugins["extractors"] if each["name"] == "tap-supermetrics")
-    return [each["name"] for each in tap["config"]["queries"]]
+    for each in plugins["extractors"]:
+        if each["name"] == "tap-supermetrics" and "queries" in each.get("config", {}):
+            return [query["name"] for query in each["config"]["queries"]]
+    raise LookupError(
+        "meltano.yml: no `queries` below `tap-supermetrics`; return the names of your reports here"
+    )
 
 
 REPORTS = names_of_reports()
