@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import socket
 import subprocess
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.orchestrators.nights import (
@@ -22,9 +19,11 @@ from tests.orchestrators.nights import (
     wait_for,
     wait_for_queries,
 )
+from tests.orchestrators.processes import free_port, kill_task, scripts, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tap_supermetrics.emulator import Emulator
 
@@ -45,9 +44,9 @@ def two_nights(folder: Path, emulator: Emulator, loader: Path, airflow: Path) ->
         # That starts the night that is due.
         _airflow(airflow, env, "dags", "unpause", DAG)
         # Airflow starts the two in any order; the other may have submitted all of these by then.
-        wait_for("a task", partial(_scripts, "tap-supermetrics-1"))
+        wait_for("a task", partial(scripts, "tap-supermetrics-1"))
         wait_for_queries(emulator)
-        _kill_task("tap-supermetrics-1")
+        kill_task("tap-supermetrics-1")
         killed_after = len(emulator.queries)
         _wait_for_success(airflow, env, runs=1)
         pass_a_day(folder, emulator)
@@ -67,7 +66,7 @@ def _environment(folder: Path, project: Mapping[str, str], airflow: Path) -> dic
         "PATH": f"{airflow.parent}{os.pathsep}{project['PATH']}",
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-        "AIRFLOW__API__PORT": str(port := _free_port()),
+        "AIRFLOW__API__PORT": str(port := free_port()),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
         "AIRFLOW__API__WORKERS": "1",
         "SUPERMETRICS_PROJECT": str(folder),
@@ -78,30 +77,11 @@ def _environment(folder: Path, project: Mapping[str, str], airflow: Path) -> dic
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def _standalone(folder: Path, env: Mapping[str, str], airflow: Path) -> Iterator[None]:
-    with (folder / "standalone.log").open("w") as log:
-        line = [str(airflow), "standalone"]
-        process = subprocess.Popen(  # noqa: S603 - Airflow
-            line, env=env, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            is_known = partial(_knows_dag, airflow, env)
-            wait_for("the DAG", is_known, every_s=_EVERY_S)
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGKILL):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=20)
+    with serving([str(airflow), "standalone"], env, folder / "standalone.log"):
+        wait_for("the DAG", partial(_knows_dag, airflow, env), every_s=_EVERY_S)
+        yield
 
 
 def _airflow(airflow: Path, env: Mapping[str, str], *words: str, fails: bool = False) -> str:
@@ -129,36 +109,3 @@ def _wait_for_success(airflow: Path, env: Mapping[str, str], runs: int) -> None:
         return states == ["success"] * runs
 
     wait_for(f"the end of {runs} runs", ended, every_s=_EVERY_S)
-
-
-def _kill_task(extractor: str) -> None:
-    """Kill the process of a task, and what it started, with SIGKILL."""
-    parents = _commands()
-    (script,) = _scripts(extractor)
-    doomed = [parents[script][0], script]
-    for number in sorted(parents):
-        if parents[number][0] in doomed[1:]:
-            doomed.append(number)
-    for number in doomed:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(number, signal.SIGKILL)
-
-
-def _scripts(extractor: str) -> list[int]:
-    """Return the processes of `meltano_run.py` for an extractor."""
-    return [
-        number
-        for number, (_, command) in _commands().items()
-        if "meltano_run.py" in command and extractor in command
-    ]
-
-
-def _commands() -> dict[int, tuple[int, str]]:
-    """Return the parent and the command line of each process, by its id."""
-    found = {}
-    for each in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            status = (each / "stat").read_text().rpartition(")")[2].split()
-            command = (each / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            found[int(each.name)] = int(status[1]), command
-    return found

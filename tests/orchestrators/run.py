@@ -1,6 +1,6 @@
 """Runs the examples, each in an environment of its own, and prints a table.
 
-`./dev orchestrators [cron] [airflow]`: without names, all. The environments are kept in
+`./dev orchestrators [cron] [airflow] [dagster]`: without names, all. The environments are kept in
 `.meltano/orchestrators`, so that the second time takes no installation.
 """
 
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.orchestrators import airflow, cron
+from tests.orchestrators import airflow, cron, dagster
 from tests.orchestrators.nights import CACHE, NEEDED, emulated
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from tests.orchestrators.nights import Result
 
 AIRFLOW: Final = "apache-airflow>=3.1,<4"
+DAGSTER: Final = ("dagster>=1.13,<2", "dagster-webserver")
 LOADER: Final = "target-jsonl==0.1.4"
-NAMES: Final = ("cron", "airflow")
+NAMES: Final = ("cron", "airflow", "dagster")
 
 
 def main(names: list[str]) -> None:
@@ -42,6 +43,9 @@ def main(names: list[str]) -> None:
     for name in names or NAMES:
         if name == "cron":
             try_cron(loader)
+        elif name == "dagster":
+            program = installed("dagster", *DAGSTER)
+            report("Dagster", partial(dagster.two_nights, loader=loader, dagster=program))
         else:
             program = installed("airflow", AIRFLOW)
             report("Airflow", partial(airflow.two_nights, loader=loader, airflow=program))
@@ -72,14 +76,14 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def installed(name: str, requirement: str) -> Path:
+def installed(name: str, *requirements: str) -> Path:
     """Return a program in an environment of its own, made where it is missing."""
     folder = CACHE / name
     program = folder / "bin" / name
     if not program.exists():
-        sys.stderr.write(f"Installing {requirement} (only the first time)\n")
+        sys.stderr.write(f"Installing {' '.join(requirements)} (only the first time)\n")
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)  # noqa: S603 - fixed
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", requirement]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *requirements]
         subprocess.run(pip, check=True)  # noqa: S603 - fixed
     return program
 
