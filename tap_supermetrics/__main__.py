@@ -144,6 +144,14 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         raise
+    except RecursionError:
+        # JSON of a user's that Python can read, but not go through: a setting, a state, a catalog.
+        told = "something nests too deeply to be read: look into --config, --state and --catalog"
+        logger.critical("%s", told)
+        sys.exit(TapError.exit_code)
+    except MemoryError:
+        logger.critical("no memory is left for this process: raise the limit that it runs under")
+        sys.exit(TapError.exit_code)
     except OSError as error:
         # Whatever this machine lacks: a folder for BATCH files, a file, memory for a thread.
         what = f"{error.filename}: " if error.filename else ""

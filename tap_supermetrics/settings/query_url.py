@@ -57,7 +57,7 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
         for name in ("start_date", "end_date"):
             if isinstance(parameters.get(name), str):
                 parameters[name] = _day(parameters[name])
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise ValueError(
             "expected the address of a version 2 query, with ds_id and fields"
         ) from None

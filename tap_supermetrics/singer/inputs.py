@@ -109,6 +109,10 @@ def _mistakes_in_batches(given: dict[str, Any], key: str) -> list[str]:
     except TypeError as error:
         told = without_key(str(error), key)[:_SHOWN]
         return [f"batch_config: expected encoding.format and storage.root ({told})"]
+    if type(config.batch_size) is not int or config.batch_size < 1:
+        return [
+            f"batch_config.batch_size: expected a whole number over 0, got {config.batch_size!r}"
+        ]
     if config.encoding.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         told = "parquet needs pyarrow: install tap-supermetrics[parquet], or take jsonl"
         return [f"batch_config.encoding.format: {told}"]
@@ -128,7 +132,12 @@ def _mistakes_in_root(storage: StorageTarget) -> Iterator[str]:
         except (ImportError, ValueError) as error:
             yield f"{protocol} cannot be written ({in_one_line(error)}); name a folder, or add it"
         return
-    there = next(each for each in (folder, *folder.parents) if each.exists())
+    try:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        yield f"no folder can be called so ({reason}); name another one"
+        return
     if not there.is_dir():
         yield f"{there} is no folder; name another one"
     elif not os.access(there, os.W_OK | os.X_OK):

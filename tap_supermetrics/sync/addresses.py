@@ -72,7 +72,7 @@ def _entries(given: object) -> list[Any]:
     if isinstance(given, str):
         try:
             given = json.loads(given)
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
     return list(given) if isinstance(given, list) else []
 

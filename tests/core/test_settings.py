@@ -130,9 +130,9 @@ _TOP: dict[str, tuple[object, str, object]] = {
     "max_rows_per_run": (1_000_000, "max_rows_per_run", 1_000_000),
     "requests_per_second": (0.5, "requests_per_second", 0.5),
     "on_failure": ("stop", "on_failure", "stop"),
-    "journal_dir": ("~/journal", "journal_dir", "~/journal"),
+    "journal_dir": ("/var/journal", "journal_dir", "/var/journal"),
     "shard": ("2/5", "reports.0.shard", Shard(number=2, count=5)),
-    "report_dir": ("~/report", "report_dir", "~/report"),
+    "report_dir": ("/var/report", "report_dir", "/var/report"),
     "query_log": (True, "query_log", True),
     "query_log_name": ("tap_log", "query_log_name", "tap_log"),
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import tap_supermetrics.__main__ as main_module
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.catalog import catalog_types, limits
@@ -18,6 +20,7 @@ from tap_supermetrics.singer.inputs import (
     read_json,
     unclaimed,
 )
+from tap_supermetrics.sync.addresses import with_converted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +42,34 @@ def test_a_file_that_nests_without_end_is_told(tmp_path: Path) -> None:
         read_json(io.StringIO(DEEP), "--state")
 
 
+@pytest.mark.parametrize("name", ["queries", "settings", "types", "ds_accounts", "url"])
+def test_a_value_that_nests_without_end_is_told(name: str) -> None:
+    report: dict[str, Any] = {"name": "ads", "ds_id": "AW", "fields": ["Cost"]}
+    deep = f"https://x.example/query?json={DEEP}" if name == "url" else DEEP
+    own = {"queries": DEEP} if name == "queries" else {"queries": [{**report, name: deep}]}
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_config(with_converted({"api_key": "a-key-of-letters", **own}, lambda: None))
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError])
+def test_what_is_too_much_for_this_process_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main_module, "_run_to_its_end", fail)
+    monkeypatch.setattr(logging, "setLogRecordFactory", lambda _: None)
+    with pytest.raises(SystemExit) as ended:
+        main_module.main()
+    assert ended.value.code == 1
+    (told,) = caplog.messages
+    assert "nests too deeply" in told or "no memory is left" in told
+
+
 def test_a_storage_where_nothing_can_be_written_is_a_mistake_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for root in (tmp_path / "file", f"file://{tmp_path}/file/below", "bogus://x"):
+    for root in (tmp_path / "file", f"file://{tmp_path}/file/below", "bogus://x", "/" + "a" * 300):
         (mistake,) = roots(root)
         assert mistake.startswith("batch_config.storage.root: "), mistake
     assert not roots(tmp_path / "new" / "folder")
@@ -65,7 +93,7 @@ def test_a_level_of_the_log_that_nobody_knows_is_named_with_its_variable(variabl
     )
 
 
-@pytest.mark.parametrize("folder", ["/var/a\0b", "a\nb", "\x1b[2J"])
+@pytest.mark.parametrize("folder", ["/var/a\0b", "a\nb", "\x1b[2J", "~nobody-of-that-name/x"])
 @pytest.mark.parametrize("name", ["journal_dir", "report_dir"])
 def test_a_folder_that_no_system_can_have_is_a_mistake(name: str, folder: str) -> None:
     report = {"name": "ads", "ds_id": "AW", "fields": ["Date", "Cost"], "ds_accounts": ["1"]}
@@ -73,6 +101,26 @@ def test_a_folder_that_no_system_can_have_is_a_mistake(name: str, folder: str) -
     Settings.from_config({**config, name: "/var/usual"})
     with pytest.raises(SettingsError, match=name):
         Settings.from_config({**config, name: folder})
+
+
+def test_a_folder_below_home_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = {"name": "ads", "ds_id": "AW", "fields": ["Cost"]}
+    config = {"api_key": "a-key-of-letters", "queries": [report], "journal_dir": "~/journal"}
+    monkeypatch.setenv("HOME", "/var/me")
+    assert Settings.from_config(config).journal_dir == "/var/me/journal"
+    # As in a container whose user no file lists.
+    monkeypatch.setattr(os.path, "expanduser", str)
+    with pytest.raises(SettingsError, match="journal_dir: expected a folder"):
+        Settings.from_config(config)
+
+
+@pytest.mark.parametrize("size", [0, -5, "many", 1.5, True])
+def test_a_batch_of_no_records_is_a_mistake(size: object, tmp_path: Path) -> None:
+    """Files would be made for ever."""
+    batch = {"encoding": {"format": "jsonl"}, "storage": {"root": str(tmp_path)}}
+    config = {"batch_config": {**batch, "batch_size": size}}
+    (mistake,) = mistakes_in_sdk_settings(config, {"batch_config": {"type": "object"}})
+    assert mistake.startswith("batch_config.batch_size: expected a whole number over 0, got ")
 
 
 def test_a_bookmark_of_a_report_that_was_renamed_is_told_with_the_remedy() -> None:
