@@ -5,6 +5,7 @@ What the user, the environment or the API got wrong ends in one line, never in a
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -14,17 +15,24 @@ import warnings
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 
-from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.errors import (
+    RAISE_LIMITS,
+    InterruptedRun,
+    OutputError,
+    SettingsError,
+    TapError,
+)
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.inputs import (
+    check_log_config,
     check_log_level,
     read_catalog,
     read_config,
     read_json,
     unwrapped,
 )
-from tap_supermetrics.singer.writer import end_output
+from tap_supermetrics.singer.writer import check_output, end_output
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state import check_state
@@ -36,6 +44,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.commands.connection import Connection
 
 logger = logging.getLogger("tap_supermetrics")
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class OneLine(logging.LogRecord):
@@ -117,13 +127,35 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
 
 
 def _run_to_its_end(arguments: Sequence[str]) -> None:
+    check_output()
     try:
         if arguments and not arguments[0].startswith("-"):
             sys.exit(_run_command(arguments[0], arguments[1:]))
         check_log_level(os.environ)
+        check_log_config(os.environ)
         TapSupermetrics.cli()
     finally:
         end_output()
+
+
+def _lack(error: Exception) -> str:
+    """Return what this machine lacks: a folder, memory, a thread; else nothing."""
+    match error:
+        case RecursionError():
+            # JSON of a user's that Python can read, but not go through.
+            return "something nests too deeply: look into --config, --state and --catalog"
+        case MemoryError():
+            return f"no memory is left: {RAISE_LIMITS}"
+        case RuntimeError():
+            is_thread = "can't start new thread" in str(error)
+            return f"no thread can be started: {RAISE_LIMITS}" if is_thread else ""
+        case OSError(filename=None, errno=number) if number in _NO_ROOM:
+            # A file has a name; what is printed has none.
+            return str(OutputError(error.strerror or ""))
+        case OSError():
+            what = f"{error.filename}: " if error.filename else ""
+            return f"{what}{error.strerror or error}"
+    return ""
 
 
 def main() -> None:
@@ -144,18 +176,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         raise
-    except RecursionError:
-        # JSON of a user's that Python can read, but not go through: a setting, a state, a catalog.
-        told = "something nests too deeply to be read: look into --config, --state and --catalog"
+    except (OSError, MemoryError, RuntimeError) as error:
+        told = _lack(error)
+        if not told:
+            raise
         logger.critical("%s", told)
-        sys.exit(TapError.exit_code)
-    except MemoryError:
-        logger.critical("no memory is left for this process: raise the limit that it runs under")
-        sys.exit(TapError.exit_code)
-    except OSError as error:
-        # Whatever this machine lacks: a folder for BATCH files, a file, memory for a thread.
-        what = f"{error.filename}: " if error.filename else ""
-        logger.critical("%s%s", what, error.strerror or error)
         sys.exit(TapError.exit_code)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.retry import RateLimit, RetryPolicy
-from tap_supermetrics.errors import TapError
+from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.batches import cancel_batches
 from tap_supermetrics.extraction.events import (
     Awaited,
@@ -238,6 +238,8 @@ class Engine:
         except OSError as error:
             text = f"results could not be kept in {gettempdir()}: {error}; free it, or set TMPDIR"
             self._outbox.put(TapError(text))
+        except MemoryError:
+            self._outbox.put(TapError(f"no memory is left: {RAISE_LIMITS}"))
         except BaseException as error:  # noqa: BLE001 - a thread must not die in silence
             self._outbox.put(error)
 
@@ -265,8 +267,15 @@ class Engine:
     def _begin_fetchers(self) -> None:
         """Begin a thread for each result that is fetched at the same time, when it is needed."""
         while len(self._fetchers) < self._scheduler.fetching and not self._closed.is_set():
-            self._fetchers.append(self._thread(self._fetch))
-            self._fetchers[-1].start()
+            fetcher = self._thread(self._fetch)
+            try:
+                fetcher.start()
+            except RuntimeError:
+                # The system gives no more threads: those that are there fetch it all.
+                if self._fetchers:
+                    return
+                raise TapError(f"no thread can be started: {RAISE_LIMITS}") from None
+            self._fetchers.append(fetcher)
 
     def _tell(self) -> None:
         """Log how far it is, when that was not told for a while, and note it for who watches."""

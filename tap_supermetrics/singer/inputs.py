@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import logging.config
 import os
 from difflib import get_close_matches
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -56,6 +57,26 @@ def check_log_level(environment: Mapping[str, str]) -> None:
                 told = f"expected one of {', '.join(LOG_LEVELS)}, got {level!r}"
                 raise SettingsError([f"{variable}: {told}"])
             return
+
+
+def check_log_config(environment: Mapping[str, str]) -> None:
+    """Refuse a configuration of the log that cannot be read, which the SDK would fail by.
+
+    Raises:
+        SettingsError: naming the variable.
+    """
+    path = environment.get("SINGER_SDK_LOG_CONFIG")
+    if not path or not os.path.isfile(path):  # noqa: PTH113 - any text
+        return
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - any text
+            # Only here, as few have one.
+            import yaml  # noqa: PLC0415
+
+            logging.config.dictConfig(yaml.safe_load(file))
+    except Exception as error:  # noqa: BLE001 - it may name any class, which raises anything
+        told = f"SINGER_SDK_LOG_CONFIG: {path} is no configuration of a log ({in_one_line(error)})"
+        raise SettingsError([told]) from None
 
 
 def read_config(paths: Sequence[str]) -> _ConfigInput:

@@ -85,8 +85,7 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
 
 def _write_all(lines: bytes | bytearray) -> None:
     # Looked up at each call: tests and embedding programs replace it.
-    if sys.stdout is None:
-        raise OutputError("it is closed")
+    check_output()
     stdout = getattr(sys.stdout, "buffer", None)
     if stdout is None:
         sys.stdout.write(lines.decode())
@@ -100,6 +99,16 @@ def _write_all(lines: bytes | bytearray) -> None:
         raise
     except (OSError, ValueError) as error:
         raise OutputError(getattr(error, "strerror", None) or str(error)) from None
+
+
+def check_output() -> None:
+    """Find out before anything is asked that nothing can be written.
+
+    Raises:
+        OutputError: stdout was closed before the process began.
+    """
+    if sys.stdout is None:
+        raise OutputError("it is closed")
 
 
 def end_output() -> None:

@@ -14,6 +14,7 @@ from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.catalog import catalog_types, limits
 from tap_supermetrics.singer.inputs import (
+    check_log_config,
     check_log_level,
     mistakes_in_sdk_settings,
     read_config,
@@ -51,9 +52,11 @@ def test_a_value_that_nests_without_end_is_told(name: str) -> None:
         Settings.from_config(with_converted({"api_key": "a-key-of-letters", **own}, lambda: None))
 
 
-@pytest.mark.parametrize("error", [RecursionError, MemoryError])
+@pytest.mark.parametrize(
+    "error", [RecursionError(), MemoryError(), RuntimeError("can't start new thread")]
+)
 def test_what_is_too_much_for_this_process_is_told_in_a_line(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     def fail(_: object) -> None:
         raise error
@@ -64,7 +67,7 @@ def test_what_is_too_much_for_this_process_is_told_in_a_line(
         main_module.main()
     assert ended.value.code == 1
     (told,) = caplog.messages
-    assert "nests too deeply" in told or "no memory is left" in told
+    assert any(each in told for each in ("nests too deeply", "no memory is left", "no thread can"))
 
 
 def test_a_storage_where_nothing_can_be_written_is_a_mistake_at_the_start(tmp_path: Path) -> None:
@@ -91,6 +94,14 @@ def test_a_level_of_the_log_that_nobody_knows_is_named_with_its_variable(variabl
     assert caught.value.mistakes == (
         f"{variable}: expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL, got 'banana'",
     )
+
+
+@pytest.mark.parametrize("content", ["a: [", "version: 2", "[]", "version: 1\nhandlers: {x: {}}"])
+def test_a_configuration_of_the_log_that_is_none_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "log.yml").write_text(content)
+    with pytest.raises(SettingsError, match=r"SINGER_SDK_LOG_CONFIG: .* is no configuration"):
+        check_log_config({"SINGER_SDK_LOG_CONFIG": str(tmp_path / "log.yml")})
+    check_log_config({"SINGER_SDK_LOG_CONFIG": str(tmp_path / "none.yml")})
 
 
 @pytest.mark.parametrize("folder", ["/var/a\0b", "a\nb", "\x1b[2J", "~nobody-of-that-name/x"])
