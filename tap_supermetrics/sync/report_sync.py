@@ -6,7 +6,7 @@ import difflib
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.errors import SettingsError
@@ -53,6 +53,11 @@ if TYPE_CHECKING:
     Converter = Callable[[RecordReader, Iterator[bytes]], Iterator[T]]
 
 logger = logging.getLogger(__name__)
+
+MAX_COMPARED: Final = 200_000
+"""So many pairs of names are held against each other, to find the one that was meant."""
+MAX_NAME: Final = 100
+"""A longer name is cut: the comparison takes its time with the square of the length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,11 +329,13 @@ def unlisted_fields(
     report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]
 ) -> dict[str, str]:
     """Return the fields that the API does not list, each with one that may be meant, or none."""
-    return {
-        each.name: _meant(each.name, listed)
-        for each in schema.fields
-        if not each.is_listed and each.name not in report.types
-    }
+    names = [
+        each.name for each in schema.fields if not each.is_listed and each.name not in report.types
+    ]
+    known = {each.field_id.casefold(): each.field_id for each in listed} if names else {}
+    # Each name is held against each field, which takes microseconds.
+    looked_at = names[: MAX_COMPARED // max(len(known), 1)]
+    return {name: _meant(name, known) if name in looked_at else "" for name in names}
 
 
 def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
@@ -340,9 +347,8 @@ def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
     )
 
 
-def _meant(name: str, listed: Sequence[FieldInfo]) -> str:
-    known = {each.field_id.casefold(): each.field_id for each in listed}
-    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.8)
+def _meant(name: str, known: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(name[:MAX_NAME].casefold(), known, n=1, cutoff=0.8)
     return known[close[0]] if close else ""
 
 
