@@ -288,9 +288,13 @@ class Report(Overridable):
 
     @property
     def query_hash(self) -> str:
-        """Eight hex digits that change with what is asked of each account and day."""
+        """Eight hex digits that change with what is asked of each account and day.
+
+        And with what stands for a blank in the key: the same row then has another key.
+        """
         asked = [self.ds_id, sorted(self.fields), self.replication_key, self.date_range_type]
         asked += [self.parameters.get(key) for key in ("filter", "ds_segments", "settings")]
+        asked += [self.blank_key_value] if self.blank_key_value else []
         text = json.dumps(asked, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

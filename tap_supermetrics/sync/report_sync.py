@@ -20,10 +20,12 @@ from tap_supermetrics.records.schema import (
     FETCHED_AT,
     SCHEDULE_ID,
     ValueKind,
+    data_type_of,
     is_dated,
     record_schema,
 )
 from tap_supermetrics.sync.continuity import (
+    check_day,
     check_groups,
     check_key,
     learn_types,
@@ -134,6 +136,7 @@ class KnownReport:
         """
         state, asked = self.state, self.report.query_hash
         request_hash = wire.request_hash(self.report)
+        check_day(self.report, self.schema, state)
         check_key(self.report, self.schema, state)
         check_groups(self.report, scope, state)
         is_other = state.query_hash not in {"", asked}
@@ -374,7 +377,9 @@ def _check_replication_key(
         raise SettingsError([f"{path}: leave it out, {report.ds_id} has no dates"])
     kinds = {each.name: each.kind for each in schema.fields}
     if key in kinds and kinds[key] is not ValueKind.DATE:
-        raise SettingsError([f"{path}: expected a field of dates, {key} is {kinds[key].name}"])
+        pin = f"`types: {{{key}: {data_type_of(ValueKind.DATE)}}}`"
+        told = f"expected a field of dates, {key} is {kinds[key].name}; set {pin} if it holds days"
+        raise SettingsError([f"{path}: {told}"])
 
 
 def _check_accounts(report: Report, scope: Scope) -> None:

@@ -303,6 +303,7 @@ def test_the_key_is_not_in_the_text_of_the_settings() -> None:
         {"ds_segments": ["-1"]},
         {"ds_id": "FA"},
         {"replication_key": "_sm_date"},
+        {"blank_key_value": "(none)"},
     ],
 )
 def test_the_hash_changes_with_what_is_asked(changes: dict[str, object]) -> None:
