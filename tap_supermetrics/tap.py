@@ -28,7 +28,9 @@ from tap_supermetrics.singer.inputs import (
     NOTHING_SELECTED,
     changed_key,
     from_environment,
+    homeless,
     in_one_line,
+    mistakes_in_aliases,
     mistakes_in_maps,
     mistakes_in_sdk_settings,
     read_catalog,
@@ -100,7 +102,7 @@ class TapSupermetrics(Tap):
         for name in of_sdk:
             if self._config.get(name, name) is None:
                 del self._config[name]
-        mistakes = mistakes_in_sdk_settings(self._config, of_sdk)
+        mistakes = mistakes_in_sdk_settings(self._config, of_sdk) + homeless(self._config)
         self._config = with_converted(self._config, self._client_for_addresses)
         try:
             self.settings = Settings.from_config(self._config, tuple(of_sdk))
@@ -200,8 +202,9 @@ class TapSupermetrics(Tap):
             if not self.config.get("stream_maps"):
                 raise
             raise SettingsError([f"stream_maps: {in_one_line(error)}"]) from None
-        maps = [each for name in streams for each in self.mapper.stream_maps.get(name, ())]
-        if mistakes := mistakes_in_maps(maps):
+        maps = {name: self.mapper.stream_maps.get(name, []) for name in streams}
+        written = (maps[each.name] for each in streams.values() if each.selected)
+        if mistakes := [*mistakes_in_maps(maps.values()), *mistakes_in_aliases(written)]:
             raise SettingsError(mistakes)
         self._warn_of_maps()
 

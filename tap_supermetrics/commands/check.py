@@ -215,7 +215,7 @@ def _folders(connection: Connection) -> Iterator[Finding]:
 
 
 def _folder(what: str, folder: str, need: str) -> Finding:
-    there = Path(folder)
+    there = Path(folder).expanduser()
     # `Path.exists` raises where a name is too long.
     while not os.path.exists(there) and there != there.parent:  # noqa: PTH110
         there = there.parent

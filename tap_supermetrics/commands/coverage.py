@@ -74,7 +74,7 @@ def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays])
     from tap_supermetrics.page.folder import kept_runs, write_whole  # noqa: PLC0415
 
     settings, now = connection.settings, utc_now()
-    folder = Path(settings.report_dir) if settings.report_dir else None
+    folder = Path(settings.report_dir).expanduser() if settings.report_dir else None
     kept = [*kept_runs(folder)] if folder else []
     calendars, names = Calendars.of(kept), connection.lookups.known_names()
     parts = [calendars.part_of(each, names.get(each.ds_id, {})) for each in found]

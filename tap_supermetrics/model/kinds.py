@@ -7,7 +7,6 @@ as text from an environment variable (`"5"`, `"true"`, `"a, b"`) are understood 
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass, replace
 from datetime import date
@@ -139,17 +138,6 @@ def address() -> Kind[str]:
         url = plain.convert(raw)
         parts = urlsplit(url)
         return url.rstrip("/") if parts.hostname and parts.port != 0 else _reject()
-
-    return replace(plain, convert=convert)
-
-
-def folder() -> Kind[str]:
-    """A folder of this machine, or none; `~` is the home of who runs the tap, if there is one."""
-    plain = text("a folder, or an empty text for none", r"[^\x00-\x1f]*")
-
-    def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
-        path = os.path.expanduser(plain.convert(raw))  # noqa: PTH111 - `Path` raises RuntimeError
-        return path if not path.startswith("~") else _reject()
 
     return replace(plain, convert=convert)
 

@@ -155,7 +155,9 @@ class Report(Overridable):
     batch_description: str | None = None
     shard: Shard = WHOLE
     name: str = setting(
-        kinds.text("letters, digits, `_` or `-`, a letter first", r"[A-Za-z][\w-]*"),
+        kinds.text(
+            "letters, digits, `_` or `-`, a letter first, no `-` last", r"[A-Za-z]([\w-]*\w)?"
+        ),
         "Name of the stream.",
         required=True,
     )

@@ -80,7 +80,7 @@ class Ending:
 
     def write(self) -> None:
         """Write the JSON of the run and the page; a warning tells what cannot be."""
-        folder = Path(self.settings.report_dir or "")
+        folder = Path(self.settings.report_dir or "").expanduser()
         try:
             self._write(folder)
         except OSError as error:

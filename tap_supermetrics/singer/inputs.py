@@ -16,12 +16,14 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import MapExpressionError, MappingError
 from singer_sdk.helpers._batch import BatchConfig
+from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
+from tap_supermetrics.settings.entries import one_table
 from tap_supermetrics.singer.batch_files import local_folder
 
 if TYPE_CHECKING:
@@ -122,6 +124,16 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
     if (batch := given.get("batch_config")) and not mistakes:
         mistakes += _mistakes_in_batches(batch, key)
     return mistakes
+
+
+def homeless(config: Mapping[str, Any]) -> list[str]:
+    """Return a mistake for each folder below a home where there is none, as in some containers."""
+    folders = ((name, config.get(name)) for name in ("journal_dir", "report_dir"))
+    return [
+        f"{name}: expected a folder, and {path} is below no home that is known here; write it whole"
+        for name, path in folders
+        if isinstance(path, str) and os.path.expanduser(path.strip()).startswith("~")  # noqa: PTH111
+    ]
 
 
 def _mistakes_in_batches(given: dict[str, Any], key: str) -> list[str]:
@@ -240,15 +252,27 @@ def _check_catalog(catalog: Catalog) -> None:
 # Stream maps
 
 
-def mistakes_in_maps(stream_maps: Iterable[StreamMap]) -> list[str]:
+def mistakes_in_maps(stream_maps: Iterable[Iterable[StreamMap]]) -> list[str]:
     """Expressions of stream maps that fail whatever a record holds; found before anything is asked.
 
     Those that fail by some value only are told when such a record comes.
     """
     return [
         f"stream_maps: {each.stream_alias}: {told}"
-        for each in stream_maps
+        for of_one in stream_maps
+        for each in of_one
         if (told := _fails(each))
+    ]
+
+
+def mistakes_in_aliases(stream_maps: Iterable[Iterable[StreamMap]]) -> list[str]:
+    """Names that maps give to streams, and that loaders put into one table."""
+    maps = (each for of_one in stream_maps for each in of_one)
+    written = [each for each in maps if not isinstance(each, RemoveRecordTransform)]
+    return [
+        f"stream_maps: loaders put {first} and {other} into one table; give each stream another "
+        "`__alias__`"
+        for first, other in one_table([each.stream_alias for each in written])
     ]
 
 

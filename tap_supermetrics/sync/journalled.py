@@ -57,7 +57,7 @@ class Journalled:
                 api_key=settings.api_key,
                 shard="" if settings.shard.is_whole else str(settings.shard),
             )
-            directory = Path(settings.journal_dir)
+            directory = Path(settings.journal_dir).expanduser()
             begin = Journal.open if may_submit else Journal.look
             self._journal = begin(directory, owner, now, MAX_AGE)
             self._hand_over(self._journal)

@@ -130,9 +130,9 @@ _TOP: dict[str, tuple[object, str, object]] = {
     "max_rows_per_run": (1_000_000, "max_rows_per_run", 1_000_000),
     "requests_per_second": (0.5, "requests_per_second", 0.5),
     "on_failure": ("stop", "on_failure", "stop"),
-    "journal_dir": ("/var/journal", "journal_dir", "/var/journal"),
+    "journal_dir": ("~/journal", "journal_dir", "~/journal"),
     "shard": ("2/5", "reports.0.shard", Shard(number=2, count=5)),
-    "report_dir": ("/var/report", "report_dir", "/var/report"),
+    "report_dir": ("~/report", "report_dir", "~/report"),
     "query_log": (True, "query_log", True),
     "query_log_name": ("tap_log", "query_log_name", "tap_log"),
 }
@@ -375,6 +375,7 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
     "rate list": ({"requests_per_second": []}, {}, "requests_per_second", "a number"),
     "on_failure": ({"on_failure": "ignore"}, {}, "on_failure", "one of fail_at_end"),
     "on_failure list": ({"on_failure": []}, {}, "on_failure", "one of"),
+    "name that ends": ({}, {"name": "ads-"}, "queries[0].name", "no `-` last"),
     "shard nought": ({"shard": "0/5"}, {}, "shard", 'such as 2/5, got "0/5"'),
     "shard beyond": ({"shard": "6/5"}, {}, "shard", "such as 2/5"),
     "shard of one part": ({"shard": "2"}, {}, "shard", "such as 2/5"),
@@ -572,6 +573,7 @@ def test_two_reports_of_one_name_are_a_mistake() -> None:
         ("ads", "my-ads"),
         ("eu-ads", "eu_ads"),
         ("b\u00e4r", "br"),
+        ("AdsEu", "ads_eu"),
         ("a" * 63 + "b", "a" * 63 + "c"),
     ],
 )
@@ -581,7 +583,8 @@ def test_names_that_loaders_cannot_keep_apart_are_a_mistake(first: str, second: 
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("eu-ads", "us-shops"), ("eu_ads", "us_ads"), ("a" * 62, "a" * 63)]
+    ("first", "second"),
+    [("AdsEu", "adseuro"), ("eu-ads", "us-shops"), ("eu_ads", "us_ads"), ("a" * 62, "a" * 63)],
 )
 def test_names_that_loaders_keep_apart_are_none(first: str, second: str) -> None:
     assert len(settings_of(entry(name=first), entry(name=second)).reports) == 2

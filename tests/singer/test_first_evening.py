@@ -356,6 +356,27 @@ def test_a_map_that_may_lose_rows_is_warned_of(
     assert [said in each for each in warnings(ended)] == ([True] if said else [])
 
 
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"google_ads": {"__alias__": "other"}},
+        {"google_ads": {"__alias__": "Other"}},
+        {"google_ads": {"__alias__": "my-other"}},
+        {"google_ads": {"__alias__": "supermetrics_query_log"}},
+    ],
+)
+def test_a_map_that_puts_two_streams_into_one_table_is_a_mistake(
+    emulator: Emulator, tmp_path: Path, maps: object
+) -> None:
+    reports = [REPORT, {**REPORT, "name": "other"}]
+    given = config_for(emulator, reports, stream_maps=maps, query_log=True, **DATES)
+    ended = sync(given, tmp_path)
+
+    assert ended.code == 1, ended.stderr
+    assert "stream_maps: loaders put " in ended.stderr.splitlines()[-1]
+    assert not emulator.queries
+
+
 # The environment
 
 
