@@ -140,22 +140,26 @@ def _run_to_its_end(arguments: Sequence[str]) -> None:
 
 def _lack(error: Exception) -> str:
     """Return what this machine lacks: a folder, memory, a thread; else nothing."""
+    told = ""
     match error:
         case RecursionError():
             # JSON of a user's that Python can read, but not go through.
-            return "something nests too deeply: look into --config, --state and --catalog"
+            told = "something nests too deeply: look into --config, --state and --catalog"
+        case UnicodeEncodeError():
+            # As JSON escapes it; what comes from the API is mended before.
+            half = ascii(error.object[error.start : error.end])
+            told = f"a text of --config, --state or --catalog has half a character ({half})"
         case MemoryError():
-            return f"no memory is left: {RAISE_LIMITS}"
-        case RuntimeError():
-            is_thread = "can't start new thread" in str(error)
-            return f"no thread can be started: {RAISE_LIMITS}" if is_thread else ""
+            told = f"no memory is left: {RAISE_LIMITS}"
+        case RuntimeError() if "can't start new thread" in str(error):
+            told = f"no thread can be started: {RAISE_LIMITS}"
         case OSError(filename=None, errno=number) if number in _NO_ROOM:
             # A file has a name; what is printed has none.
-            return str(OutputError(error.strerror or ""))
+            told = str(OutputError(error.strerror or ""))
         case OSError():
             what = f"{error.filename}: " if error.filename else ""
-            return f"{what}{error.strerror or error}"
-    return ""
+            told = f"{what}{error.strerror or error}"
+    return told
 
 
 def main() -> None:
@@ -176,7 +180,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         raise
-    except (OSError, MemoryError, RuntimeError) as error:
+    except (OSError, MemoryError, RuntimeError, UnicodeEncodeError) as error:
         told = _lack(error)
         if not told:
             raise

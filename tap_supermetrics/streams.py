@@ -27,6 +27,7 @@ from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.periods import doubts_of_window
 from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types, limits
 from tap_supermetrics.singer.inputs import in_one_line
+from tap_supermetrics.sync.name_checks import MAX_NAMED
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
 from tap_supermetrics.sync.run import utc_now
 
@@ -250,13 +251,22 @@ class ReportStream(Stream):
                 f"{where}: the schema lacks columns of the report: {', '.join(missing)}; "
                 "run --discover again"
             )
-        key = entry.key_properties or entry.metadata.root.table_key_properties or ()
-        given = sorted(map(str, key)) if isinstance(key, (list, tuple)) else [str(key)]
-        if given != sorted(self.primary_keys):
+        root, own = entry.metadata.root, sorted(self.primary_keys)
+        # Whatever differs is meant: discovery writes them alike.
+        for key in [*filter(None, (entry.key_properties, root.table_key_properties))] or [()]:
+            given = sorted(map(str, key)) if isinstance(key, (list, tuple)) else [str(key)]
+            if given != own:
+                mistakes.append(
+                    f"{where}: expected key_properties {', '.join(own) or 'to be empty'}, got "
+                    f"{', '.join(given) or 'none'}; set `key_properties` in the settings instead, "
+                    "then run --discover again"
+                )
+        replication_keys = {entry.replication_key, root.replication_key} - {None, ""}
+        if others := replication_keys - {self.replication_key}:
             mistakes.append(
-                f"{where}: expected key_properties {', '.join(self.primary_keys) or 'to be empty'},"
-                f" got {', '.join(given) or 'none'}; set `key_properties` in the settings instead, "
-                "then run --discover again"
+                f"{where}: expected replication_key {self.replication_key or 'to be empty'}, got "
+                f"{', '.join(sorted(map(str, others)))}; set `replication_key` in the settings "
+                "instead, then run --discover again"
             )
         left_out = [name for name in self.primary_keys if not mask["properties", name]]
         if left_out:
@@ -300,8 +310,14 @@ class ReportStream(Stream):
                 "--catalog: %s: the report has no field for %s: the column stays empty; add it to "
                 "`fields`, or take it out of the catalog",
                 self.name,
-                ", ".join(unknown),
+                ", ".join(unknown[:MAX_NAMED]) + (", ..." if len(unknown) > MAX_NAMED else ""),
             )
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Take what a catalog selects; key and replication key stay as `mistakes_in` knows them."""
+        keys = self.primary_keys, self.replication_key
+        super().apply_catalog(catalog)
+        self.primary_keys, self.replication_key = keys
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:

@@ -2,8 +2,8 @@
 
 ```
 about        what `--about` tells of an entry of `queries`
-catalog      types that a catalog gives to columns
 inputs       catalog, maps and configuration as the SDK gets them, checked
+catalog      what a catalog says of columns and streams, read and held against the report
 batch_files  files of BATCH messages, made of many lines at a time
 encodings    lines packed as a file: JSON, gzip, Parquet
 watching     whether somebody sees the progress

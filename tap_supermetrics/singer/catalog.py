@@ -1,4 +1,4 @@
-"""Types that a catalog gives to columns, as Meltano's extra `schema` does.
+"""Types that a catalog gives to columns, as Meltano's extra `schema` does, and its overrides.
 
 One rule: values follow the catalog's type where that loses nothing; else it is refused, because
 SCHEMA would say something else than the records hold.
@@ -17,6 +17,10 @@ TEXT: Final = "string.text.value"
 
 
 _ANY_OF: Final = ("anyOf", "oneOf")
+_NOT_FOLLOWED: Final = ("allOf", "$ref")
+_METHOD: Final = "replication-method"
+_METHODS: Final = ("INCREMENTAL", "FULL_TABLE")
+_FLAGS: Final = (".selected", ".selected-by-default")
 _LIMITS: Final = (
     *("maxLength", "minLength", "pattern", "enum", "const"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
@@ -70,6 +74,8 @@ def _as_text(schema: Mapping[str, Any]) -> list[str]:
 def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Tell that every value of `schema` is one of `wanted`, which may have no type at all."""
     types = _types(wanted)
+    if _beyond(wanted):
+        return False
     if "number" in types:
         types |= {"integer"}
     same_format = wanted.get("format") in {None, schema.get("format")}
@@ -78,9 +84,56 @@ def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
     types = schema.get("type") or ()
-    own = {types} if isinstance(types, str) else {*types}
+    own = {*map(str, types)} if isinstance(types, (list, tuple)) else {str(types)}
     # Any of several schemas, as other taps write `null`; what else they say is not looked at.
-    return own.union(*(_types(each) for word in _ANY_OF for each in schema.get(word) or ()))
+    return own.union(*map(_types, _several(schema)), _beyond(schema))
+
+
+def _several(schema: Mapping[str, Any]) -> list[Any]:
+    found = (each for word in _ANY_OF for each in _as_list(schema.get(word)))
+    return [each for each in found if isinstance(each, dict)]
+
+
+def _beyond(schema: Mapping[str, Any]) -> list[str]:
+    """Return words by which a schema says types that cannot be followed, or nothing at all."""
+    schemas = {word: _as_list(schema.get(word)) for word in _ANY_OF}
+    spoilt = [word for word, of in schemas.items() if not all(isinstance(x, dict) for x in of)]
+    return [word for word in _NOT_FOLLOWED if word in schema] + spoilt
+
+
+def _as_list(raw: object) -> list[Any]:
+    return raw if isinstance(raw, list) else [] if raw is None else [raw]
+
+
+def in_singers_words(stream: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of a catalog whose metadata are read as Meltano and people write them.
+
+    An override may come as a text, from the environment, and the method of replication by another
+    name than the SDK's.
+
+    Raises:
+        ValueError: an override means nothing.
+    """
+    name, metadata = stream["tap_stream_id"], []
+    for each in stream.get("metadata", []):
+        own = {key: _flag(f"{name}.{key}", value) for key, value in each["metadata"].items()}
+        metadata.append({**each, "metadata": own})
+        if not each["breadcrumb"] and own.get(_METHOD):
+            stream = {**stream, "replication_method": own[_METHOD]}
+    method = stream.get("replication_method")
+    if method is not None and str(method).upper() not in _METHODS:
+        raise ValueError(f"{name}.{_METHOD}: expected {' or '.join(_METHODS)}, got {method!r}")
+    method = None if method is None else str(method).upper()
+    return {**stream, "metadata": metadata, "replication_method": method}
+
+
+def _flag(path: str, value: object) -> object:
+    if not path.endswith(_FLAGS) or value is None or isinstance(value, bool):
+        return value
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if str(value).strip().casefold() not in words:
+        raise ValueError(f"{path}: expected true or false, got {value!r}")
+    return words[str(value).strip().casefold()]
 
 
 def limits(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, list[str]]:

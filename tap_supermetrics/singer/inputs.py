@@ -25,6 +25,7 @@ from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
 from tap_supermetrics.settings.entries import one_table
 from tap_supermetrics.singer.batch_files import local_folder
+from tap_supermetrics.singer.catalog import in_singers_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -229,7 +230,8 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
     """
     raw = read_json(file, "--catalog")
     try:
-        catalog = None if raw is None else Catalog.from_dict(raw)
+        streams = [in_singers_words(each) for each in (raw or {}).get("streams", [])]
+        catalog = None if raw is None else Catalog.from_dict({**raw, "streams": streams})
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         message = f"--catalog: expected a Singer catalog ({type(error).__name__}: {error})"
         raise SettingsError([message]) from None

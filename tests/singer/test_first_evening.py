@@ -230,6 +230,44 @@ def test_a_key_of_the_catalogs_own_is_refused(emulator: Emulator, tmp_path: Path
     refused(ended, emulator, "google_ads", "set `key_properties` in the settings")
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ({"replication-key": "Campaignname"}, "set `replication_key` in the settings"),
+        ({"table-key-properties": ["Date"]}, "set `key_properties` in the settings"),
+        ({"replication-method": "LOG_BASED"}, "expected INCREMENTAL or FULL_TABLE"),
+        ({"selected": "maybe"}, "expected true or false"),
+    ],
+)
+def test_an_override_that_is_not_followed_is_refused(
+    emulator: Emulator, tmp_path: Path, override: dict[str, Any], said: str
+) -> None:
+    """As the extra `metadata` of Meltano's writes it."""
+    config = config_for(emulator, [REPORT], **DATES)
+    catalog = discovered(config, tmp_path)
+    root = next(each for each in catalog["streams"][0]["metadata"] if not each["breadcrumb"])
+    root["metadata"] |= override
+    refused(with_catalog(config, catalog, tmp_path), emulator, "google_ads", said)
+
+
+def test_overrides_from_the_environment_are_texts(emulator: Emulator, tmp_path: Path) -> None:
+    config = config_for(emulator, [REPORT, {**REPORT, "name": "other"}], **DATES)
+    catalog = discovered(config, tmp_path)
+    for stream, own in zip(
+        catalog["streams"],
+        ({"selected": "False"}, {"replication-method": "full_table"}),
+        strict=True,
+    ):
+        root = next(each for each in stream["metadata"] if not each["breadcrumb"])
+        root["metadata"] |= own
+    target = Target()
+    assert with_catalog(config, catalog, tmp_path, target).code == 0
+    assert set(target.tables) == {"other"}
+    before = len(emulator.queries)
+    assert with_catalog(config, catalog, tmp_path, target).code == 0
+    assert len(emulator.queries) == 2 * before, "all days are read again"
+
+
 def test_a_key_column_cannot_be_deselected(emulator: Emulator, tmp_path: Path) -> None:
     config = config_for(emulator, [REPORT], **DATES)
     catalog = discovered(config, tmp_path)

@@ -54,7 +54,13 @@ def test_a_value_that_nests_without_end_is_told(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RecursionError(), MemoryError(), RuntimeError("can't start new thread")]
+    "error",
+    [
+        RecursionError(),
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        UnicodeEncodeError("utf-8", "x\ud800", 1, 2, "surrogates not allowed"),
+    ],
 )
 def test_what_is_too_much_for_this_process_is_told_in_a_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
@@ -68,7 +74,10 @@ def test_what_is_too_much_for_this_process_is_told_in_a_line(
         main_module.main()
     assert ended.value.code == 1
     (told,) = caplog.messages
-    assert any(each in told for each in ("nests too deeply", "no memory is left", "no thread can"))
+    assert any(
+        each in told
+        for each in ("nests too deeply", "no memory is left", "no thread can", "half a char")
+    )
 
 
 def test_a_storage_where_nothing_can_be_written_is_a_mistake_at_the_start(tmp_path: Path) -> None:
