@@ -28,7 +28,6 @@ from tap_supermetrics.singer.inputs import (
     NOTHING_SELECTED,
     changed_key,
     from_environment,
-    homeless,
     in_one_line,
     mistakes_in_aliases,
     mistakes_in_maps,
@@ -37,6 +36,7 @@ from tap_supermetrics.singer.inputs import (
     read_config,
     read_json,
     unclaimed,
+    unwritable,
 )
 from tap_supermetrics.singer.watching import nothing, watched
 from tap_supermetrics.singer.writer import MessageWriter
@@ -102,7 +102,7 @@ class TapSupermetrics(Tap):
         for name in of_sdk:
             if self._config.get(name, name) is None:
                 del self._config[name]
-        mistakes = mistakes_in_sdk_settings(self._config, of_sdk) + homeless(self._config)
+        mistakes = mistakes_in_sdk_settings(self._config, of_sdk) + unwritable(self._config)
         self._config = with_converted(self._config, self._client_for_addresses)
         try:
             self.settings = Settings.from_config(self._config, tuple(of_sdk))

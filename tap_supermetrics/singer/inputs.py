@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 200
 """Of what the SDK says of a value, so much is shown."""
+_FLAGS: Final = frozenset(("true", "1", "yes", "on", "false", "0", "no", "off", ""))
+_FOLDERS: Final = ("journal_dir", "report_dir")
 _SAMPLES: Final = {"integer": 1, "number": 1.0, "boolean": True}
 _NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvailable"}
 """Why an expression fails whatever the record holds."""
@@ -105,6 +107,11 @@ def from_environment(
         prefix: of the variables' names.
         mistakes: gets a line where the value cannot be read.
     """
+    variable, types = f"{prefix}{name.upper()}", schema.get("type") or ()
+    word = os.environ.get(variable, "").strip().casefold()
+    if "boolean" in types and word not in _FLAGS:
+        mistakes.append(f"{variable}: expected true or false, got {word[:_SHOWN]!r}")
+        return {}
     try:
         return parse_environment_config({"properties": {name: schema}}, prefix)
     except ValueError as error:
@@ -127,9 +134,33 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
     return mistakes
 
 
+def unwritable(config: Mapping[str, Any]) -> list[str]:
+    """Return a mistake for each setting that this machine, or any, cannot write."""
+    return [*homeless(config), *halved(config)]
+
+
+def halved(config: Mapping[str, Any]) -> list[str]:
+    """Return a mistake for each setting with half a character, which nothing can send or write."""
+    # In the name of a folder it may stand for a byte that is no UTF-8.
+    texts = {name: value for name, value in config.items() if name not in _FOLDERS}
+    return [
+        f"{name}: a text has half a character ({half})"
+        for name, value in texts.items()
+        if (half := _half_in(value))
+    ]
+
+
+def _half_in(value: object) -> str:
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        return ascii(error.object[error.start])
+    return ""
+
+
 def homeless(config: Mapping[str, Any]) -> list[str]:
     """Return a mistake for each folder below a home where there is none, as in some containers."""
-    folders = ((name, config.get(name)) for name in ("journal_dir", "report_dir"))
+    folders = ((name, config.get(name)) for name in _FOLDERS)
     return [
         f"{name}: expected a folder, and {path} is below no home that is known here; write it whole"
         for name, path in folders

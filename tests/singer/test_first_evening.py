@@ -447,6 +447,7 @@ def from_environment(emulator: Emulator, folder: Path, **others: str) -> Ended:
         ("METADATA_COLUMNS", "ture", "metadata_columns: expected true or false"),
         ("QUERIES", "[{name:x}]", "no JSON"),
         ("STREAM_MAPS", "{x", "TAP_SUPERMETRICS_STREAM_MAPS: expected JSON"),
+        ("FLATTENING_ENABLED", "maybe", "TAP_SUPERMETRICS_FLATTENING_ENABLED: expected true"),
         ("FLATTENING_MAX_DEPTH", "x", "TAP_SUPERMETRICS_FLATTENING_MAX_DEPTH: expected"),
     ],
 )

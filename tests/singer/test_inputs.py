@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ from tap_supermetrics.singer.inputs import (
     read_config,
     read_json,
     unclaimed,
+    unwritable,
 )
 from tap_supermetrics.sync.addresses import with_converted
 
@@ -136,6 +138,13 @@ def test_a_folder_below_a_home_that_is_not_there_is_a_mistake(
     # As in a container whose user no file lists.
     monkeypatch.setattr(os.path, "expanduser", str)
     assert homeless({name: "~/folder"})
+
+
+@pytest.mark.parametrize("name", ["queries", "batch_description"])
+def test_half_a_character_in_a_setting_is_a_mistake(name: str) -> None:
+    (mistake,) = unwritable({name: [{"filter": "a = x\ud800"}], "journal_dir": "/var/\udcff"})
+    assert mistake == f"{name}: a text has half a character ('\\ud800')"
+    assert not unwritable({name: "\U0001f9e6", "start_date": date(2024, 6, 1)})
 
 
 @pytest.mark.parametrize("size", [0, -5, "many", 1.5, True])
