@@ -182,8 +182,8 @@ class PlannedReport:
     def begin(self) -> None:
         """Count days that are read again as stale until they were."""
         for account in self.plan.accounts:
-            for part in account.parts:
-                self.known.state.mark_stale(account.whole.account_id, part.dates)
+            dates = (part.dates for part in account.parts)
+            self.known.state.mark_stale(account.whole.account_id, *dates)
 
     def emit(self, result: Result, convert: Converter[T]) -> Iterator[T]:
         """Make the records of a result.
