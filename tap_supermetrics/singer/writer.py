@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from singer_sdk.contrib.msgspec import serialize_jsonl
 from singer_sdk.io_base import GenericSingerWriter
+from singer_sdk.singerlib import StateMessage
 
 from tap_supermetrics.errors import OutputError
 
@@ -38,6 +39,9 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
 
     def serialize_message(self, message: Message) -> bytearray:
         """One line of JSON."""
+        if isinstance(message, StateMessage):
+            # `to_dict` copies every value of it, which takes as long as all of the planning.
+            return serialize_jsonl({"type": message.type, "value": message.value})
         return serialize_jsonl(message.to_dict())
 
     def write_message(self, message: Message) -> None:
