@@ -6,6 +6,7 @@ What the user, the environment or the API got wrong ends in one line, never in a
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import logging
 import os
@@ -15,19 +16,26 @@ import warnings
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 
-from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.errors import (
+    RAISE_LIMITS,
+    InterruptedRun,
+    OutputError,
+    SettingsError,
+    TapError,
+)
 from tap_supermetrics.page.watch import RunFacts
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
 from tap_supermetrics.singer.inputs import (
+    check_log_config,
     check_log_level,
     read_catalog,
     read_config,
     read_json,
     unwrapped,
 )
-from tap_supermetrics.singer.writer import end_output
+from tap_supermetrics.singer.writer import check_output, end_output
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state import check_state
@@ -39,6 +47,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.commands.connection import Connection
 
 logger = logging.getLogger("tap_supermetrics")
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class OneLine(logging.LogRecord):
@@ -139,10 +149,12 @@ def _configured(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _run_to_its_end(arguments: Sequence[str]) -> None:
+    check_output()
     try:
         if arguments and not arguments[0].startswith("-"):
             sys.exit(_run_command(arguments[0], arguments[1:]))
         check_log_level(os.environ)
+        check_log_config(os.environ)
         if "--discover" in arguments and not _configured(arguments).get("queries"):
             logging.basicConfig(format="%(message)s", level=logging.WARNING)
             logger.warning("queries: none yet, so the catalog is empty; `init` writes a first one")
@@ -151,6 +163,30 @@ def _run_to_its_end(arguments: Sequence[str]) -> None:
         TapSupermetrics.cli()
     finally:
         end_output()
+
+
+def _lack(error: Exception) -> str:
+    """Return what this machine lacks: a folder, memory, a thread; else nothing."""
+    told = ""
+    match error:
+        case RecursionError():
+            # JSON of a user's that Python can read, but not go through.
+            told = "something nests too deeply: look into --config, --state and --catalog"
+        case UnicodeEncodeError():
+            # As JSON escapes it; what comes from the API is mended before.
+            half = ascii(error.object[error.start : error.end])
+            told = f"a text of --config, --state or --catalog has half a character ({half})"
+        case MemoryError():
+            told = f"no memory is left: {RAISE_LIMITS}"
+        case RuntimeError() if "can't start new thread" in str(error):
+            told = f"no thread can be started: {RAISE_LIMITS}"
+        case OSError(filename=None, errno=number) if number in _NO_ROOM:
+            # A file has a name; what is printed has none.
+            told = str(OutputError(error.strerror or ""))
+        case OSError():
+            what = f"{error.filename}: " if error.filename else ""
+            told = f"{what}{error.strerror or error}"
+    return told
 
 
 def main() -> None:
@@ -171,10 +207,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         raise
-    except OSError as error:
-        # Whatever this machine lacks: a folder for BATCH files, a file, memory for a thread.
-        what = f"{error.filename}: " if error.filename else ""
-        logger.critical("%s%s", what, error.strerror or error)
+    except (OSError, MemoryError, RuntimeError, UnicodeEncodeError) as error:
+        told = _lack(error)
+        if not told:
+            raise
+        logger.critical("%s", told)
         sys.exit(TapError.exit_code)
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 ONE_DAY = timedelta(days=1)
 _DAYS_AGO = re.compile(r"(\d{1,5}) days? ago")
@@ -95,7 +95,7 @@ def parse_date(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def merge(ranges: Iterator[DateRange] | tuple[DateRange, ...]) -> tuple[DateRange, ...]:
+def merge(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:
     """The same days as the fewest ranges, in order, with gaps between them."""
     merged: list[DateRange] = []
     for each in sorted(ranges):
@@ -128,3 +128,27 @@ def intersect(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRang
         for each in ranges
         if each.first <= whole.last and each.last >= whole.first
     )
+
+
+def outside(ranges: Sequence[DateRange], taken: Sequence[DateRange]) -> tuple[DateRange, ...]:
+    """The days of `ranges` that are in none of `taken` (both merged, in order)."""
+    return tuple(left for each, near in _beside(ranges, taken) for left in subtract(each, near))
+
+
+def common(some: Sequence[DateRange], others: Sequence[DateRange]) -> tuple[DateRange, ...]:
+    """The days that are in both (each merged, in order)."""
+    return tuple(both for each, near in _beside(some, others) for both in intersect(each, near))
+
+
+def _beside(
+    ranges: Sequence[DateRange], others: Sequence[DateRange]
+) -> Iterator[tuple[DateRange, tuple[DateRange, ...]]]:
+    """Give each range with those of the others that touch it, in one pass over both."""
+    begin = 0
+    for each in ranges:
+        while begin < len(others) and others[begin].last < each.first:
+            begin += 1
+        end = begin
+        while end < len(others) and others[end].first <= each.last:
+            end += 1
+        yield each, tuple(others[begin:end])

@@ -30,6 +30,10 @@ EXIT_SIGNAL_BASE = 128
 """128 + n for a run that ended by signal n, as shells report it."""
 
 
+RAISE_LIMITS = "raise what the system allows this process: memory, processes (`ulimit -u`)"
+"""What to do where this machine has no more to give."""
+
+
 class TapError(Exception):
     """A failure that its message explains; users never see its traceback."""
 

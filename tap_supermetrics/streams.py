@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.metrics import Counter
+    from singer_sdk.singerlib import Catalog
 
     from tap_supermetrics.model import Report
     from tap_supermetrics.records.schema import RecordSchema
@@ -224,6 +225,12 @@ class ReportStream(Stream):
 
     def _is_selected(self, column: str) -> bool:
         return self.mask["properties", column]
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Take what a catalog selects; key and replication key were held against it before."""
+        keys = self.primary_keys, self.replication_key
+        super().apply_catalog(catalog)
+        self.primary_keys, self.replication_key = keys
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:

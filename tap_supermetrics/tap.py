@@ -26,6 +26,7 @@ from tap_supermetrics.singer.inputs import (
     doubts_of_maps,
     from_environment,
     in_one_line,
+    mistakes_in_aliases,
     mistakes_in_maps,
     read_catalog,
     read_config,
@@ -158,8 +159,9 @@ class TapSupermetrics(Tap):
             if not self.config.get("stream_maps"):
                 raise
             raise SettingsError([f"stream_maps: {in_one_line(error)}"]) from None
-        maps = [each for name in streams for each in self.mapper.stream_maps.get(name, ())]
-        if mistakes := mistakes_in_maps(maps):
+        maps = {name: self.mapper.stream_maps.get(name, []) for name in streams}
+        written = (maps[each.name] for each in streams.values() if each.selected)
+        if mistakes := [*mistakes_in_maps(maps.values()), *mistakes_in_aliases(written)]:
             raise SettingsError(mistakes)
         keys = {name: each.primary_keys or () for name, each in streams.items()}
         for told in doubts_of_maps(self.mapper.stream_maps_dict, keys):

@@ -51,7 +51,9 @@ class Client(Transport):
     ) -> tuple[listings.AccountInfo, ...]:
         """Return all accounts of a data source, each once, in their order ("Get accounts")."""
         listed = self.login_accounts(ds_id, ds_users, max_age_minutes)
-        return tuple({each.id: each for login in listed for each in login.accounts}.values())
+        by_id = {each.id: each for login in listed for each in login.accounts}
+        # A query without an account would be refused, and its batch with it.
+        return tuple(each for id_, each in by_id.items() if id_)
 
     def logins(self, ds_id: str) -> dict[str, str]:
         """Return all logins of a data source, and what people know each by ("Get accounts")."""
@@ -75,8 +77,16 @@ class Client(Transport):
         return tuple(self._get(listings.TEAM_LISTS_PATH, list[listings.TeamListInfo]).data)
 
     def team_list_accounts(self, list_id: str) -> tuple[str, ...]:
-        """Return the accounts in a team list, of any length ("Get list data for account IDs")."""
-        return listings.team_list_ids(self._get(listings.team_list_path(list_id), str).data)
+        """Return the accounts in a team list ("Get list data for account IDs").
+
+        Raises:
+            ApiError: the request failed, or the list is longer than any that the API keeps.
+        """
+        text = self._get(listings.team_list_path(list_id), str).data
+        try:
+            return listings.team_list_ids(text)
+        except ValueError as error:
+            raise ApiError("ANSWER_INVALID", str(error)) from None
 
     def convert(self, addresses: Sequence[str]) -> tuple[listings.Converted, ...]:
         """Return what the API makes of addresses of queries, in their order ("Convert query")."""

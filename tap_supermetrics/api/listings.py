@@ -6,6 +6,7 @@ account IDs", "Get query history" and "Convert query".
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -27,6 +28,8 @@ HISTORY_SINCE: Final = "1 hour ago"
 """How far back the history is looked through, in the words of the API's documents."""
 ACCOUNT_IDS: Final = "account_ids"
 """The type of a team list of accounts."""
+MAX_LIST_LENGTH: Final = 1_000_000
+"""Ten times the text of the longest team list ("Get list data for account IDs")."""
 MAX_AGE_MINUTES: Final = 1440
 """Greatest age of a list of accounts or segments that can be asked for ("Get accounts")."""
 MIN_AGE_MINUTES: Final = 60
@@ -103,9 +106,15 @@ def team_list_path(list_id: str) -> str:
 
 
 def team_list_ids(text: str) -> tuple[str, ...]:
-    """Return the ids in a team list, which come as one text, one in a line; each once."""
-    lines = (each.strip() for each in text.splitlines())
-    return tuple(dict.fromkeys(each for each in lines if each))
+    """Return the ids in a team list, which come as one text, one in a line; each once.
+
+    Raises:
+        ValueError: the text is much longer than that of any list.
+    """
+    if len(text) > MAX_LIST_LENGTH:
+        raise ValueError(f"a list has {len(text):,} characters")
+    ids = (each.strip() for each in re.split(r"[\r\n\0,;]", text))
+    return tuple(dict.fromkeys(each for each in ids if each))
 
 
 class ConvertedQuery(msgspec.Struct, kw_only=True):

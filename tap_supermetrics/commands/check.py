@@ -217,7 +217,8 @@ def _folders(connection: Connection) -> Iterator[Finding]:
 
 def _folder(what: str, folder: str, need: str) -> Finding:
     there = Path(folder).expanduser()
-    while not there.exists() and there != there.parent:
+    # `Path.exists` raises where a name is too long.
+    while not os.path.exists(there) and there != there.parent:  # noqa: PTH110
         there = there.parent
     is_fine = there.is_dir() and os.access(there, os.W_OK)
     text = f"{there} cannot be written; {need}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api import wire
@@ -37,6 +38,8 @@ REQUESTS_PER_BATCH: Final = 3
 MORE_REQUESTS_PER_QUERY: Final = 1
 """Beside its result, a start, where a query is submitted by itself; it may answer at once."""
 BUDGETS: Final = ("max_queries_per_run", "max_rows_per_run")
+MAX_PACKED: Final = 300
+"""So many query batches are packed as a run would; of more, it would take minutes."""
 QUERY_S: Final = 5.0
 """Seconds of a query where nobody says better."""
 
@@ -104,6 +107,13 @@ class _Batches:
     seconds: float = 0.0
     longest_s: float = 0.0
 
+    def of(self, queries: int) -> _Batches:
+        """Return what so many queries come to, if all are like these."""
+        more = queries / max(self.queries, 1)
+        return replace(
+            self, count=ceil(self.count * more), queries=queries, seconds=self.seconds * more
+        )
+
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the forecast; return 3 where a report could not be planned."""
@@ -146,7 +156,7 @@ def forecast_of(
         left=planned - queries - len(held),
         budgets={name: each for name in BUDGETS if (each := getattr(settings, name)) is not None},
         failures=summary.lost_reports,
-        notes=[*summary.notes, *_doubts(planning)],
+        notes=[*summary.notes, *_doubts(planning, batches)],
     )
 
 
@@ -160,8 +170,12 @@ def _plan(planning: Preparation, connection: Connection) -> None:
         planning.close()
 
 
-def _doubts(planning: Preparation) -> Iterator[str]:
-    """Return why a run may submit less than this says."""
+def _doubts(planning: Preparation, batches: _Batches) -> Iterator[str]:
+    """Return why a run may submit less than this says, or in other query batches."""
+    if batches.count > MAX_PACKED:
+        yield (
+            f"the first {MAX_PACKED:,} query batches were counted, the others are estimated by them"
+        )
     if any(known.state.async_run for known in planning.known.values()):
         yield (
             "a run was killed that submitted queries one by one; those that the API still holds "
@@ -209,14 +223,15 @@ def _packed(
     )
     drawing = Drawing(plans, Breakers(plans), held)
     backlog, batches = Backlog(drawing, plans, limits), _Batches()
-    while request := backlog.next_batch():
+    while batches.count < MAX_PACKED and (request := backlog.next_batch()):
         rounds = -(-len(request) // request.policy.query_concurrency)
         batches.count += 1
         batches.queries += len(request)
         batches.seconds += rounds * query_seconds
         batches.longest_s = max(batches.longest_s, rounds * query_seconds)
         drawing.take_new()
-    return batches
+    queries = sum(map(len, plans.values())) - len(held)
+    return batches.of(queries) if batches.count == MAX_PACKED else batches
 
 
 def _seconds(

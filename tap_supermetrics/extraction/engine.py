@@ -14,7 +14,7 @@ import time
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.errors import TapError
+from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.events import (
     Awaited,
     Deliver,
@@ -154,6 +154,8 @@ class Engine:
         except OSError as error:
             text = f"results could not be kept in {gettempdir()}: {error}; free it, or set TMPDIR"
             self._outbox.put(TapError(text))
+        except MemoryError:
+            self._outbox.put(TapError(f"no memory is left: {RAISE_LIMITS}"))
         except BaseException as error:  # noqa: BLE001 - a thread must not die in silence
             self._outbox.put(error)
 

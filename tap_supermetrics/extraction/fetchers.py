@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.events import Fetched, QueryFailed
 
 if TYPE_CHECKING:
@@ -49,8 +50,15 @@ class Fetchers:
         """Fetch a result, while so many are fetched in all; used by the deciding thread only."""
         self._queue.put(fetch)
         while len(self._threads) < side_by_side and not self._is_closed:
-            self._threads.append(self._new_thread(self._run))
-            self._threads[-1].start()
+            thread = self._new_thread(self._run)
+            try:
+                thread.start()
+            except RuntimeError:
+                # The system gives no more threads: those that are there fetch it all.
+                if self._threads:
+                    return
+                raise TapError(f"no thread can be started: {RAISE_LIMITS}") from None
+            self._threads.append(thread)
 
     def close(self) -> None:
         """Let all threads end; what they still fetch is heard by nobody."""

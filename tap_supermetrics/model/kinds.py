@@ -37,10 +37,16 @@ _QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201c\u201d\u201e"
 _BESIDE_A_KEY: Mapping[str, str] = {
     f"^[{_QUOTES}].*[{_QUOTES}]$": "begins and ends with a quotation mark; leave them out",
     f"^[{_QUOTES}]|[{_QUOTES}]$": "begins or ends with a quotation mark; leave it out",
-    r"^bearer\b": "begins with the word Bearer; leave it out",
-    r"^\w*api_?key\w*\s*[=:]": "begins with the name of the setting; leave it out",
+    r"^(authorization\s*:\s*)?bearer\b": "begins with the word Bearer; leave it out",
+    r"^(export\s+|set\s+)?\w*api_?key\w*\s*[=:]": "begins with the name of the setting; "
+    "leave it out",
     r"^<.*>$": "stands in angle brackets, as an example does; put your own key there",
+    r"^[{\[]": "is a list or an object, not a text; give the key alone",
+    r"^[a-z][a-z0-9+.-]*://": "is an address; give the key alone, not where it is kept",
+    r"[*\u2022\u25cf]{3}|\.{3}|\u2026|^(x{6,}|your.*key.*)$": "is masked or an example, as a page "
+    "shows it; copy the key itself",
 }
+_LIST, _ALL = "list.", "all_accounts"
 _OBJECT: Mapping[str, Any] = {"type": "object", "additionalProperties": True}
 
 
@@ -81,6 +87,10 @@ class Kind(Generic[T]):
         except json.JSONDecodeError as error:
             got = f"a text that is no JSON ({error}): {_shown(raw, key)}"
             raise ValueError(f"expected {self.expected}, got {got}") from None
+        except RecursionError:
+            raise ValueError(
+                f"expected {self.expected}, got a value that nests too deeply"
+            ) from None
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError):
             got = "another value (not shown)" if self.is_secret and raw else _shown(raw, key)
             raise ValueError(f"expected {self.expected}, got {got}") from None
@@ -346,9 +356,14 @@ def _as_accounts(raw: Any) -> Accounts:  # noqa: ANN401 - whatever a person wrot
         return _as_account_filter(raw)
     texts = _as_texts(raw if isinstance(raw, (str, list)) else [raw])
     ids = tuple(dict.fromkeys(each for text in texts for each in _account_ids(text)))
-    if len(ids) == 1 and ids[0].startswith("list."):
-        return Accounts(list_name=ids[0].removeprefix("list.") or _reject())
-    return Accounts(ids=ids) if not any(each.startswith("list.") for each in ids) else _reject()
+    if len(ids) == 1 and _is_list(ids[0]):
+        name = ids[0][len(_LIST) :] or _reject()
+        return Accounts(list_name=_ALL if name.casefold() == _ALL else name)
+    return Accounts(ids=ids) if not any(map(_is_list, ids)) else _reject()
+
+
+def _is_list(written: str) -> bool:
+    return written.casefold().startswith(_LIST)
 
 
 def _account_ids(written: str) -> tuple[str, ...]:

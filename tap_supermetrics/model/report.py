@@ -157,7 +157,9 @@ class Report(Overridable):
     batch_description: str | None = None
     shard: Shard = WHOLE
     name: str = setting(
-        kinds.text("letters, digits, `_` or `-`, a letter first", r"[A-Za-z][\w-]*"),
+        kinds.text(
+            "letters, digits, `_` or `-`, a letter first, no `-` last", r"[A-Za-z]([\w-]*\w)?"
+        ),
         "Name of the stream.",
         required=True,
     )
@@ -290,10 +292,14 @@ class Report(Overridable):
 
     @property
     def query_hash(self) -> str:
-        """Eight hex digits that change with what is asked of each account and day."""
+        """Eight hex digits that change with what is asked of each account and day.
+
+        And with what stands for a blank in the key: the same row then has another key.
+        """
         fields = sorted(self.configured_fields or self.fields)
         asked = [self.ds_id, fields, self.replication_key, self.date_range_type]
         asked += [self.parameters.get(key) for key in ("filter", "ds_segments", "settings")]
+        asked += [self.blank_key_value] if self.blank_key_value else []
         text = json.dumps(asked, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

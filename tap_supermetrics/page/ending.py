@@ -80,7 +80,10 @@ class Ending:
 
     def write(self) -> None:
         """Write the JSON of the run and the page; a warning tells what cannot be."""
-        folder = Path(self.settings.report_dir or "").expanduser()
+        try:
+            folder = Path(self.settings.report_dir or "").expanduser()
+        except RuntimeError:
+            return  # Below no home: that is the mistake which ended the run.
         try:
             self._write(folder)
         except OSError as error:

@@ -93,7 +93,10 @@ def remove_unfinished(folder: Path, before: float) -> None:
 
 
 def _names(folder: Path) -> list[Path]:
-    found = (path for path in folder.glob("run-*.json") if _NAME.fullmatch(path.name))
+    # A pipe of that name would be read for ever.
+    found = (
+        path for path in folder.glob("run-*.json") if _NAME.fullmatch(path.name) and path.is_file()
+    )
     return sorted(found, key=_by_name, reverse=True)
 
 

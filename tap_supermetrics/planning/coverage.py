@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.dates import DateRange, intersect, merge, subtract
+from tap_supermetrics.dates import DateRange, common, merge, outside, subtract
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -81,9 +81,9 @@ class Coverage:
             fetched=fetched,
         )
 
-    def with_stale(self, dates: DateRange) -> Coverage:
-        """After a query for the days `lost` failed: those already covered are stale now."""
-        return replace(self, stale=merge((*self.stale, *intersect(dates, self.covered))))
+    def with_stale(self, *dates: DateRange) -> Coverage:
+        """After queries for these days failed: those already covered are stale now."""
+        return replace(self, stale=merge((*self.stale, *common(merge(dates), self.covered))))
 
     def needed(
         self, wanted: DateRange, lookback_days: int, fresh_since: datetime | None = None
@@ -94,16 +94,13 @@ class Coverage:
         that the source may have restated since they were read. Days of it that were read after
         `fresh_since` are left alone.
         """
-        settled = self.covered
+        due = self.stale
         if restated := self._restated(lookback_days):
             fresh = tuple(
                 each.dates for each in self.fetched if fresh_since and each.at > fresh_since
             )
-            for due in subtract(restated, merge(fresh)):
-                settled = _without(settled, due)
-        for each in self.stale:
-            settled = _without(settled, each)
-        return subtract(wanted, settled)
+            due = merge((*due, *subtract(restated, merge(fresh))))
+        return subtract(wanted, outside(self.covered, due))
 
     def _restated(self, lookback_days: int) -> DateRange | None:
         if not self.covered or not lookback_days:
@@ -111,10 +108,6 @@ class Coverage:
         last = self.covered[-1].last
         days = min(lookback_days, last.toordinal())  # the calendar has no day before day 1
         return DateRange(first=last - timedelta(days=days - 1), last=last)
-
-
-def _without(ranges: tuple[DateRange, ...], taken: DateRange) -> tuple[DateRange, ...]:
-    return tuple(left for each in ranges for left in subtract(each, (taken,)))
 
 
 def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:

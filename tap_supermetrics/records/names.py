@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 MAX_NAME_BYTES: Final = 63
 """PostgreSQL cuts longer names off (its documentation, "Identifiers and Key Words")."""
 
+OF_LOADERS: Final = "_sdc_"
+"""Columns that loaders add are called so."""
+
 
 def as_targets_see(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     """Return a name as common loaders keep it: snake case, cut off; by default as the strictest."""
@@ -19,10 +22,31 @@ def as_targets_see(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     return plain.encode()[:max_bytes].decode(errors="ignore")
 
 
+def as_the_sdk_sees(name: str) -> str:
+    """Return a name as loaders keep it that leave it to the SDK: without signs and other letters.
+
+    Source: singer-sdk, `SQLSink.conform_name`.
+    """
+    plain = re.sub(r"[^a-zA-Z0-9_\-.\s]", "", name).strip().casefold()
+    return re.sub(r"[-. ]", "_", plain)
+
+
 def clashes(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Give each name that targets cannot keep apart from one before it, after that one."""
-    known: dict[str, str] = {}
+    known: dict[tuple[object, str], str] = {}
     for name in names:
-        first = known.setdefault(as_targets_see(name), name)
-        if first != name:
-            yield first, name
+        seen = ((see, see(name)) for see in (as_targets_see, as_the_sdk_sees))
+        firsts = [known.setdefault(each, name) for each in seen]
+        if other := next((each for each in firsts if each != name), None):
+            yield other, name
+
+
+def doubts_of_name(name: str) -> str:
+    """Return why some targets refuse a name, whatever others there are; else nothing."""
+    if len(name.encode()) > MAX_NAME_BYTES:
+        return f"is longer than {MAX_NAME_BYTES} bytes: some targets cut it off, others refuse it"
+    if not as_the_sdk_sees(name).strip("_"):
+        return "has no letter or digit of ASCII, and some targets keep no others"
+    if name.casefold().startswith(OF_LOADERS):
+        return f"begins with {OF_LOADERS}, as columns of loaders do"
+    return ""

@@ -12,13 +12,15 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.dates import ONE_DAY
 from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from tap_supermetrics.model import Report
-    from tap_supermetrics.records.schema import RecordSchema
+    from tap_supermetrics.records.schema import Field, RecordSchema
 
 
 class Period(Enum):
@@ -40,6 +42,7 @@ _OF_NAMES: Final = (
 _NO_PERIOD: Final = re.compile("(day|hour)(s)?of")
 """`Day of week` has values of any window."""
 _TIME: Final = "string.time."
+_SUNDAY_TO_SATURDAY: Final = "weeks_sun_sat"
 _WHOLE: Final = {
     Period.WEEK: {Period.WEEK},
     Period.MONTH: {Period.MONTH},
@@ -80,28 +83,46 @@ def doubts_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
     if report.date_range_type:
         has_days = any(each.kind is ValueKind.DATE for each in dimensions)
         yield from _doubts_of_range(report.date_range_type, periods, has_days=has_days)
+        if _SUNDAY_TO_SATURDAY in report.date_range_type and any(map(_is_iso_week, dimensions)):
+            yield (
+                f"date_range_type: {report.date_range_type} is of weeks from Sunday, and the "
+                "report's begin on Monday, so that rows are of parts; use its form with mon_sun"
+            )
     elif periods and report.start_date and report.start_date.fixed is None:
         yield (
             f"start_date: it moves, and the report has no day, so that its first {periods[0].value}"
             " is read in part and its rows shrink each night; set a fixed day on which one begins, "
             "or add the day to `fields`"
         )
-    elif report.start_date and report.start_date.fixed and (cut := _cut(report, periods)):
-        yield (
-            f"start_date: {report.start_date.fixed} is in the middle of a {cut.value}, whose rows "
-            "then are of a part; set the day on which it begins"
-        )
+    else:
+        first = report.start_date.fixed if report.start_date else None
+        if first and (cut := _cut(first, periods)):
+            yield (
+                f"start_date: {first} is in the middle of a {cut.value}, whose rows then are of a "
+                "part; set the day on which it begins"
+            )
+        last = report.end_date.fixed
+        if last and (cut := _cut(last + ONE_DAY, periods)):
+            yield (
+                f"end_date: {last} is in the middle of a {cut.value}, whose rows then are of a "
+                "part; set the day on which it ends"
+            )
 
 
-def _cut(report: Report, periods: list[Period]) -> Period | None:
-    """Return a period that a fixed first day is in the middle of. Weeks begin on any day."""
-    day = report.start_date.fixed if report.start_date else None
+def _cut(day: date, periods: list[Period]) -> Period | None:
+    """Return a period that does not begin on a day. Weeks begin on any day."""
     begins = {
-        Period.MONTH: lambda d: d.day == 1,
-        Period.QUARTER: lambda d: d.day == 1 and d.month % 3 == 1,
-        Period.YEAR: lambda d: d.day == 1 and d.month == 1,
+        Period.MONTH: day.day == 1,
+        Period.QUARTER: day.day == 1 and day.month % 3 == 1,
+        Period.YEAR: day.day == 1 and day.month == 1,
     }
-    return next((each for each in periods if each in begins and not begins[each](day)), None)
+    return next((each for each in periods if not begins.get(each, True)), None)
+
+
+def _is_iso_week(each: Field) -> bool:
+    """Say that a field tells weeks that begin on Monday (ISO 8601)."""
+    is_week = period_of(each.name, each.data_type) is Period.WEEK
+    return is_week and "iso" in f"{each.name} {each.data_type}".casefold()
 
 
 def _doubts_of_range(range_type: str, periods: list[Period], *, has_days: bool) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.records.names import clashes
+from tap_supermetrics.records.names import clashes, doubts_of_name
 from tap_supermetrics.settings import METADATA_PREFIX
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ _UNLISTED_TYPE: Final = "string.text.value"
 _DAY_FIELDS: Final = frozenset({"date", "day", "reportdate", "statdate", "segmentsdate", "gadate"})
 """Names of the field that holds the day of a row, as data sources write them, letters only."""
 _LONG_TEXT: Final = "string.text.url"
+_SHOWN: Final = 80
 
 
 class ValueKind(Enum):
@@ -186,7 +187,12 @@ class RecordSchema:
         ]
 
     def _doubts_of_names(self) -> list[str]:
-        return [
+        alone = [
+            f"fields: the name {each.name[:_SHOWN]} {doubt}; rename it by `stream_maps`"
+            for each in self.fields
+            if (doubt := doubts_of_name(each.name))
+        ]
+        return alone + [
             f"fields: {first} and {second} are one column to some targets, which compare names "
             "in small letters, signs as `_`, cut off at 63 bytes; leave one out, or rename it by "
             "`stream_maps`"

@@ -13,7 +13,7 @@ from tap_supermetrics.settings.query_url import NOT_SUPPORTED, report_from
 from tap_supermetrics.settings.reading import check_nulls, hint, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_supermetrics.settings.reading import Mistakes
 
@@ -106,6 +106,15 @@ def _meant(key: str, known: Sequence[str], prefix: str) -> str:
     return ", it belongs in an entry of `queries`" if key in _NAMES else hint(key, known)
 
 
+def one_table(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Give each name that loaders put into the table of one before it, after that one."""
+    tables: dict[str, int] = {}
+    for place, name in enumerate(names):
+        owners = [tables.setdefault(each, place) for each in _tables(name)]
+        if (first := min(owners)) != place:
+            yield names[first], name
+
+
 def check_names(reports: Sequence[Report], mistakes: Mistakes) -> None:
     """Tell of reports that share a name, or the table that loaders make of it."""
     names, tables = dict[str, Report](), dict[str, Report]()
@@ -137,11 +146,14 @@ def check_log_name(name: str, reports: Sequence[Report], mistakes: Mistakes) -> 
             )
 
 
-def _tables(name: str) -> tuple[str, str]:
-    """Return the tables that loaders make of a name: of its last part, and of the whole.
+def _tables(name: str) -> tuple[str, ...]:
+    """Return the tables that loaders make of a name: of its last part, of the whole, of its words.
 
     Source: singer-sdk, `SQLSink.table_name` and `conform_name`, which take what stands before a
     hyphen for a schema; PostgreSQL cuts names at 63 bytes.
     """
     plain = re.sub(r"[^a-z0-9_-]", "", name.lower())
-    return plain.rpartition("-")[2][:_LONGEST_NAME], plain.replace("-", "_")[:_LONGEST_NAME]
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    snake = re.sub(r"[^a-z0-9_]", "", words.lower().replace("-", "_"))
+    tables = plain.rpartition("-")[2], plain.replace("-", "_"), snake
+    return tuple(each[:_LONGEST_NAME] for each in tables)

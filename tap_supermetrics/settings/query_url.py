@@ -57,7 +57,7 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
         for name in ("start_date", "end_date"):
             if isinstance(parameters.get(name), str):
                 parameters[name] = _day(parameters[name])
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise ValueError(
             "expected the address of a version 2 query, with ds_id and fields"
         ) from None
@@ -121,8 +121,29 @@ def without_own(url: str) -> str:
     """Return an address without the key in it, which the API needs not and nobody should see."""
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
-    kept = [(key, value) for key, value in pairs if key.lower() not in _KEYS]
+    kept = [(key, _json_without(value)) for key, value in pairs if key.lower() not in _KEYS]
     return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def without_keys(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return JSON whose objects, at any depth, have no member that is called as the key is."""
+    if isinstance(value, list):
+        return [without_keys(each) for each in value]
+    if isinstance(value, dict):
+        named = ((name, each) for name, each in value.items() if str(name).lower() not in _KEYS)
+        return {name: without_keys(each) for name, each in named}
+    return value
+
+
+def _json_without(text: str) -> str:
+    """Return a parameter without a key that stands in its JSON; another text stays as it is."""
+    if not any(f'"{each}"' in text.lower() for each in _KEYS):
+        return text
+    try:
+        value = json.loads(text)
+        return json.dumps(without_keys(value)) if isinstance(value, (dict, list)) else text
+    except ValueError:
+        return text
 
 
 def address_of(parameters: Mapping[str, Any]) -> str:

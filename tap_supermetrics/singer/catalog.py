@@ -17,6 +17,7 @@ TEXT: Final = "string.text.value"
 
 
 _ANY_OF: Final = ("anyOf", "oneOf")
+_NOT_FOLLOWED: Final = ("allOf", "$ref")
 _LIMITS: Final = (
     *("maxLength", "minLength", "pattern", "enum", "const"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
@@ -70,6 +71,8 @@ def _as_text(schema: Mapping[str, Any]) -> list[str]:
 def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Tell that every value of `schema` is one of `wanted`, which may have no type at all."""
     types = _types(wanted)
+    if _beyond(wanted):
+        return False
     if "number" in types:
         types |= {"integer"}
     same_format = wanted.get("format") in {None, schema.get("format")}
@@ -78,9 +81,25 @@ def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
     types = schema.get("type") or ()
-    own = {types} if isinstance(types, str) else {*types}
+    own = {*map(str, types)} if isinstance(types, (list, tuple)) else {str(types)}
     # Any of several schemas, as other taps write `null`; what else they say is not looked at.
-    return own.union(*(_types(each) for word in _ANY_OF for each in schema.get(word) or ()))
+    return own.union(*map(_types, _several(schema)), _beyond(schema))
+
+
+def _several(schema: Mapping[str, Any]) -> list[Any]:
+    found = (each for word in _ANY_OF for each in _as_list(schema.get(word)))
+    return [each for each in found if isinstance(each, dict)]
+
+
+def _beyond(schema: Mapping[str, Any]) -> list[str]:
+    """Return words by which a schema says types that cannot be followed, or nothing at all."""
+    schemas = {word: _as_list(schema.get(word)) for word in _ANY_OF}
+    spoilt = [word for word, of in schemas.items() if not all(isinstance(x, dict) for x in of)]
+    return [word for word in _NOT_FOLLOWED if word in schema] + spoilt
+
+
+def _as_list(raw: object) -> list[Any]:
+    return raw if isinstance(raw, list) else [] if raw is None else [raw]
 
 
 def limits(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, list[str]]:

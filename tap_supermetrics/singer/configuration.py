@@ -8,7 +8,7 @@ from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.singer.inputs import mistakes_in_sdk_settings
+from tap_supermetrics.singer.inputs import mistakes_in_sdk_settings, unwritable
 from tap_supermetrics.sync.addresses import with_converted
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def read_settings(
         SettingsError: with every mistake.
     """
     given = {k: v for k, v in config.items() if v is not None or k not in of_sdk}
-    mistakes = mistakes_in_sdk_settings(given, of_sdk)
+    mistakes = mistakes_in_sdk_settings(given, of_sdk) + unwritable(given)
     given = with_converted(given, lambda: _client_before(given))
     try:
         settings = Settings.from_config(given, tuple(of_sdk), first_place)

@@ -31,6 +31,28 @@ _KNOWN: Final = {
 }
 
 
+def normalized(stream: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry of a catalog with flags and methods as the SDK has them.
+
+    From the environment they come as texts. What means nothing stays, for `mistakes_in_metadata`.
+    """
+    metadata = [
+        {**each, "metadata": {word: _normal(word, x) for word, x in each["metadata"].items()}}
+        for each in stream.get("metadata", ())
+    ]
+    method = _normal(_METHOD_WORDS[0], stream.get("replication_method"))
+    return {**stream, "metadata": metadata, "replication_method": method}
+
+
+def _normal(word: str, value: Any) -> Any:  # noqa: ANN401 - whatever it says
+    if not isinstance(value, str):
+        return value
+    if word in _METHOD_WORDS and value.upper() in METHODS:
+        return value.upper()
+    flags = {"true": True, "1": True, "false": False, "0": False}
+    return flags.get(value.strip().casefold(), value) if word in _FLAGS else value
+
+
 def method_of(stream: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever it says
     """Return how a catalog wants a stream to be read.
 

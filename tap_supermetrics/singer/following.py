@@ -14,6 +14,7 @@ from tap_supermetrics.singer.extras import (
     mistakes_in_reading,
     without_metrics,
 )
+from tap_supermetrics.sync.name_checks import MAX_NAMED
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTy
             "--catalog: %s: the report has no field for %s: the column stays empty; add it to "
             "`fields`, or take it out of the catalog",
             name,
-            ", ".join(unknown),
+            ", ".join(unknown[:MAX_NAMED]) + (", ..." if len(unknown) > MAX_NAMED else ""),
         )
     fixed = frozenset(each.name for each in schema.other_dimensions)
     return catalog_types(given, own, fixed, f"--catalog: {name}")

@@ -9,6 +9,7 @@ import fnmatch
 import importlib.util
 import json
 import logging
+import logging.config
 import os
 from difflib import get_close_matches
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import MapExpressionError, MappingError
 from singer_sdk.helpers._batch import BatchConfig
+from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
 from singer_sdk.singerlib.schema import STANDARD_KEYS
@@ -23,8 +25,9 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
+from tap_supermetrics.settings.entries import one_table
 from tap_supermetrics.singer.batch_files import local_folder
-from tap_supermetrics.singer.extras import ignored, method_of, mistakes_in_metadata
+from tap_supermetrics.singer.extras import ignored, method_of, mistakes_in_metadata, normalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 _SHOWN: Final = 200
 """Of what the SDK says of a value, so much is shown."""
+_FLAGS: Final = frozenset(("true", "1", "yes", "on", "false", "0", "no", "off", ""))
+_FOLDERS: Final = ("journal_dir", "report_dir")
 _SAMPLES: Final = {"integer": 1, "number": 1.0, "boolean": True}
 _NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvailable"}
 """Why an expression fails whatever the record holds."""
@@ -65,6 +70,26 @@ def check_log_level(environment: Mapping[str, str]) -> None:
             return
 
 
+def check_log_config(environment: Mapping[str, str]) -> None:
+    """Refuse a configuration of the log that cannot be read, which the SDK would fail by.
+
+    Raises:
+        SettingsError: naming the variable.
+    """
+    path = environment.get("SINGER_SDK_LOG_CONFIG")
+    if not path or not os.path.isfile(path):  # noqa: PTH113 - any text
+        return
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - any text
+            # Only here, as few have one.
+            import yaml  # noqa: PLC0415
+
+            logging.config.dictConfig(yaml.safe_load(file))
+    except Exception as error:  # noqa: BLE001 - it may name any class, which raises anything
+        told = f"SINGER_SDK_LOG_CONFIG: {path} is no configuration of a log ({in_one_line(error)})"
+        raise SettingsError([told]) from None
+
+
 def read_config(paths: Sequence[str]) -> _ConfigInput:
     """Read configuration files; `ENV` stands for the environment.
 
@@ -88,6 +113,11 @@ def from_environment(
         prefix: of the variables' names.
         mistakes: gets a line where the value cannot be read.
     """
+    variable, types = f"{prefix}{name.upper()}", schema.get("type") or ()
+    word = os.environ.get(variable, "").strip().casefold()
+    if "boolean" in types and word not in _FLAGS:
+        mistakes.append(f"{variable}: expected true or false, got {word[:_SHOWN]!r}")
+        return {}
     try:
         return parse_environment_config({"properties": {name: schema}}, prefix)
     except ValueError as error:
@@ -110,12 +140,50 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
     return mistakes
 
 
+def unwritable(config: Mapping[str, Any]) -> list[str]:
+    """Return a mistake for each setting that this machine, or any, cannot write."""
+    return [*homeless(config), *halved(config)]
+
+
+def halved(config: Mapping[str, Any]) -> list[str]:
+    """Return a mistake for each setting with half a character, which nothing can send or write."""
+    # In the name of a folder it may stand for a byte that is no UTF-8.
+    texts = {name: value for name, value in config.items() if name not in _FOLDERS}
+    return [
+        f"{name}: a text has half a character ({half})"
+        for name, value in texts.items()
+        if (half := _half_in(value))
+    ]
+
+
+def _half_in(value: object) -> str:
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        return ascii(error.object[error.start])
+    return ""
+
+
+def homeless(config: Mapping[str, Any]) -> list[str]:
+    """Return a mistake for each folder below a home where there is none, as in some containers."""
+    folders = ((name, config.get(name)) for name in _FOLDERS)
+    return [
+        f"{name}: expected a folder, and {path} is below no home that is known here; write it whole"
+        for name, path in folders
+        if isinstance(path, str) and os.path.expanduser(path.strip()).startswith("~")  # noqa: PTH111
+    ]
+
+
 def _mistakes_in_batches(given: dict[str, Any], key: str) -> list[str]:
     try:
         config = BatchConfig.from_dict(given)
     except TypeError as error:
         told = without_key(str(error), key)[:_SHOWN]
         return [f"batch_config: expected encoding.format and storage.root ({told})"]
+    if type(config.batch_size) is not int or config.batch_size < 1:
+        return [
+            f"batch_config.batch_size: expected a whole number over 0, got {config.batch_size!r}"
+        ]
     if config.encoding.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         told = "parquet needs pyarrow: install tap-supermetrics[parquet], or take jsonl"
         return [f"batch_config.encoding.format: {told}"]
@@ -135,7 +203,12 @@ def _mistakes_in_root(storage: StorageTarget) -> Iterator[str]:
         except (ImportError, ValueError) as error:
             yield f"{protocol} cannot be written ({in_one_line(error)}); name a folder, or add it"
         return
-    there = next(each for each in (folder, *folder.parents) if each.exists())
+    try:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        yield f"no folder can be called so ({reason}); name another one"
+        return
     if not there.is_dir():
         yield f"{there} is no folder; name another one"
     elif not os.access(there, os.W_OK | os.X_OK):
@@ -194,12 +267,13 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
     """
     raw = read_json(file, "--catalog")
     try:
-        catalog = None if raw is None else Catalog.from_dict(raw)
+        streams = [normalized(each) for each in (raw or {}).get("streams", [])]
+        catalog = None if raw is None else Catalog.from_dict({**raw, "streams": streams})
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         message = f"--catalog: expected a Singer catalog ({type(error).__name__}: {error})"
         raise SettingsError([message]) from None
     _check_catalog(catalog or Catalog())
-    for stream in (raw or {}).get("streams", ()):
+    for stream in streams:
         _check_extras(catalog, stream)
     return catalog
 
@@ -228,15 +302,27 @@ def _check_catalog(catalog: Catalog) -> None:
 # Stream maps
 
 
-def mistakes_in_maps(stream_maps: Iterable[StreamMap]) -> list[str]:
+def mistakes_in_maps(stream_maps: Iterable[Iterable[StreamMap]]) -> list[str]:
     """Expressions of stream maps that fail whatever a record holds; found before anything is asked.
 
     Those that fail by some value only are told when such a record comes.
     """
     return [
         f"stream_maps: {each.stream_alias}: {told}"
-        for each in stream_maps
+        for of_one in stream_maps
+        for each in of_one
         if (told := _fails(each))
+    ]
+
+
+def mistakes_in_aliases(stream_maps: Iterable[Iterable[StreamMap]]) -> list[str]:
+    """Names that maps give to streams, and that loaders put into one table."""
+    maps = (each for of_one in stream_maps for each in of_one)
+    written = [each for each in maps if not isinstance(each, RemoveRecordTransform)]
+    return [
+        f"stream_maps: loaders put {first} and {other} into one table; give each stream another "
+        "`__alias__`"
+        for first, other in one_table([each.stream_alias for each in written])
     ]
 
 

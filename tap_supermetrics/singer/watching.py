@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def watched(progress: Callable[[], Progress]) -> Callable[[], None]:
     """Begin to draw at a terminal; return what ends it, which may be called twice."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
+    # Either is None where it was closed before the process began.
+    if sys.stderr is None or not sys.stderr.isatty() or sys.stdout is None or sys.stdout.isatty():
         return nothing
     # Only here, as no other run needs it.
     from tap_supermetrics.singer.terminal import Watch  # noqa: PLC0415

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from singer_sdk.contrib.msgspec import serialize_jsonl
 from singer_sdk.io_base import GenericSingerWriter
+from singer_sdk.singerlib import StateMessage
 
 from tap_supermetrics.errors import OutputError
 
@@ -38,6 +39,9 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
 
     def serialize_message(self, message: Message) -> bytearray:
         """One line of JSON."""
+        if isinstance(message, StateMessage):
+            # `to_dict` copies every value of it, which takes as long as all of the planning.
+            return serialize_jsonl({"type": message.type, "value": message.value})
         return serialize_jsonl(message.to_dict())
 
     def write_message(self, message: Message) -> None:
@@ -85,8 +89,7 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
 
 def _write_all(lines: bytes | bytearray) -> None:
     # Looked up at each call: tests and embedding programs replace it.
-    if sys.stdout is None:
-        raise OutputError("it is closed")
+    check_output()
     stdout = getattr(sys.stdout, "buffer", None)
     if stdout is None:
         sys.stdout.write(lines.decode())
@@ -100,6 +103,16 @@ def _write_all(lines: bytes | bytearray) -> None:
         raise
     except (OSError, ValueError) as error:
         raise OutputError(getattr(error, "strerror", None) or str(error)) from None
+
+
+def check_output() -> None:
+    """Find out before anything is asked that nothing can be written.
+
+    Raises:
+        OutputError: stdout was closed before the process began.
+    """
+    if sys.stdout is None:
+        raise OutputError("it is closed")
 
 
 def end_output() -> None:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.settings.query_url import address_of, must_be_converted, without_own
+from tap_supermetrics.settings.query_url import (
+    address_of,
+    must_be_converted,
+    without_keys,
+    without_own,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +66,7 @@ def with_converted(
 def _address(path: str, answer: Converted) -> str:
     """Return the version 2 address of a query, and tell its parameters."""
     result = answer.result
-    parameters = {k: v for k, v in (result.params if result else {}).items() if k != "api_key"}
+    parameters = without_keys(result.params if result else {})
     told = json.dumps(parameters, ensure_ascii=False)
     logger.info("%s: read by the API as %s; write this instead of `url`", path, told)
     return address_of(parameters)
@@ -72,7 +77,7 @@ def _entries(given: object) -> list[Any]:
     if isinstance(given, str):
         try:
             given = json.loads(given)
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
     return list(given) if isinstance(given, list) else []
 

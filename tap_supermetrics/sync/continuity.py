@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.model import account_id_of
-from tap_supermetrics.records.schema import ValueKind, data_type_of
+from tap_supermetrics.records.schema import DIMENSIONS, ValueKind, data_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +33,13 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
         TapError: with the settings that give the old key, where there are such.
     """
     old, new = state.key_properties, schema.key_properties
+    fixed = {*old, *new, *_parts_of_key(schema, state)}
     ways = (
         f"or empty the table, and remove bookmarks.{report.name} from the state; or give the "
         "report another name"
     )
     for column, was, now in _changes(schema, state):
-        if column in {*old, *new}:
+        if column in fixed:
             raise TapError(
                 f"{column} of its key was {was} and now is {now}: days read again would be in the "
                 f"target twice, under both. Set {_pin(column, was)}; {ways}"
@@ -50,6 +51,34 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
             f"its key was {', '.join(old)} and now is {', '.join(new)}: days read again would be "
             f"in the target twice, under both. Set {back}; {ways}"
         )
+
+
+def check_day(report: Report, schema: RecordSchema, state: ReportState) -> None:
+    """Refuse a report that was loaded day by day, and whose day is none any more.
+
+    Raises:
+        TapError: with the setting that gives it back.
+    """
+    is_by_day = schema.replication_key or report.date_range_type or not state.coverage
+    lost = () if is_by_day else _changes(schema, state)
+    for column, was, now in lost:
+        if was == _word(ValueKind.DATE):
+            raise TapError(
+                f"{column} was its day, and now is {now}: it would be read whole, and its rows be "
+                f"of no day. Set {_pin(column, was)}; or give the report another name"
+            )
+
+
+def _parts_of_key(schema: RecordSchema, state: ReportState) -> Iterator[str]:
+    """Return the columns that `_sm_dimensions` joins as text, but for those that stay the same."""
+    if DIMENSIONS not in {*state.key_properties, *schema.key_properties}:
+        return
+    numbers = {_word(ValueKind.INTEGER), _word(ValueKind.NUMBER)}
+    dimensions = {each.name for each in schema.fields if each.is_dimension}
+    for column, was, now in _changes(schema, state):
+        # A number has one spelling there, whichever of the two it is.
+        if column in dimensions and not {was, now} <= numbers:
+            yield column
 
 
 def type_changes(report: Report, schema: RecordSchema, state: ReportState) -> Iterator[str]:
@@ -115,10 +144,13 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
 def query_change(report: Report, state: ReportState) -> str:
     """Return what to say of a report that asks for something else than it did."""
     days = [each.bookmark for each in state.coverage.values() if each.bookmark]
+    blank = report.blank_key_value
+    also = f"; if `blank_key_value` is new, rows with a blank key stay beside those with {blank}"
     return (
         f"{report.name}: what it asks for has changed since the last run; days up to "
         f"{max(days, default='now')} were loaded as it was. To load them again, remove "
         f"bookmarks.{report.name} from the state, or give the report another name"
+        f"{also if blank else ''}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from typing import TYPE_CHECKING, Final
+from unicodedata import normalize
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
@@ -22,6 +23,8 @@ MAX_NAMED: Final = 20
 """So many names stand in one line; of more, only how many."""
 MIN_DIGITS: Final = 6
 """So many digits tell an account from others, whatever stands around them."""
+_EVERY: Final = frozenset({"*", "all", "all accounts", "all_accounts", "any", "every", "list.all"})
+"""Words by which people ask for all accounts."""
 
 
 def check_names(lookups: Lookups, report: Report, loaded: Collection[str]) -> None:
@@ -75,14 +78,52 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
     except ApiError as error:
         check_reason(error)
         return
-    by_core = {_core(each): each for each in listed.values()}
     unlisted = [each for each in wanted if each.casefold() not in listed]
-    meant = {each: known for each in unlisted if (known := by_core.get(_core(each)))}
+    if not unlisted:
+        return
+    names = {_plain(name): id_ for id_, name in lookups.known_names()[report.ds_id].items()}
+    meant = _meant(unlisted, listed, names)
     if meant:
+        known = dict.fromkeys(each for ids in meant.values() for each in ids)
         raise TapError(
             f"{report.path}.ds_accounts: {report.ds_id} does not list {_named([*meant])}; did you "
-            f"mean {_named([*meant.values()])}?"
+            f"mean {_named([*known])}?"
         )
+
+
+def _meant(
+    unlisted: Sequence[str], listed: Mapping[str, str], names: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Return what is meant by ids that the API does not list, where that shows.
+
+    Args:
+        unlisted: the ids, as they are written.
+        listed: the ids of the API, by id in lower case.
+        names: ids in lower case, by the plain name of their account.
+    """
+    by_core = {_core(each): each for each in listed.values()}
+    whole = "".join(unlisted)
+    is_cut = len(unlisted) > 1 and all(len(each) < MIN_DIGITS for each in unlisted)
+    if is_cut and whole.isdecimal() and (known := by_core.get(_core(whole))):
+        return {",".join(unlisted): [known]}
+    meant = dict[str, list[str]]()
+    for each in unlisted:
+        several = [listed[part] for part in _parts(each) if part in listed]
+        one = by_core.get(_core(each)) or listed.get(names.get(_plain(each), ""))
+        if found := [one] if one else several:
+            meant[each] = found
+        elif _plain(each) in _EVERY:
+            meant[each] = ["list.all_accounts"]
+    return meant
+
+
+def _parts(written: str) -> list[str]:
+    """Return what may be the ids in a text that nobody can part for sure."""
+    return re.split(r"[^\w.-]+", written.casefold())
+
+
+def _plain(name: str) -> str:
+    return " ".join(normalize("NFKC", name).casefold().split())
 
 
 def unlisted_accounts(lookups: Lookups, report: Report) -> str:
@@ -104,7 +145,8 @@ def unlisted_accounts(lookups: Lookups, report: Report) -> str:
 
 def _core(account_id: str) -> str:
     """Return what tells an id from others: its digits, where these are many."""
-    digits = "".join(filter(str.isdecimal, account_id))
+    # As digits are written with leading zeros, or by a keyboard of East Asia.
+    digits = "".join(filter(str.isdecimal, normalize("NFKC", account_id))).lstrip("0")
     return digits if len(digits) >= MIN_DIGITS else re.sub(r"[\W_]", "", account_id).casefold()
 
 

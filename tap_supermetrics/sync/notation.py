@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _MAX_DAYS: Final = 3660
+_YEARS: Final = range(1970, 9000)
 
 
 def id_of(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
@@ -44,6 +45,9 @@ def moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
     moment = datetime.fromisoformat(raw)
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no offset")
+    if moment.year not in _YEARS:
+        # At the ends of the calendar, no other time zone has it.
+        raise ValueError(f"{moment} is of no year of ours")
     return moment
 
 

@@ -6,7 +6,7 @@ import difflib
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.errors import SettingsError
@@ -20,10 +20,12 @@ from tap_supermetrics.records.schema import (
     FETCHED_AT,
     SCHEDULE_ID,
     ValueKind,
+    data_type_of,
     is_dated,
     record_schema,
 )
 from tap_supermetrics.sync.continuity import (
+    check_day,
     check_groups,
     check_key,
     learn_types,
@@ -54,6 +56,11 @@ if TYPE_CHECKING:
     Converter = Callable[[RecordReader, Iterator[bytes]], Iterator[T]]
 
 logger = logging.getLogger(__name__)
+
+MAX_COMPARED: Final = 200_000
+"""So many pairs of names are held against each other, to find the one that was meant."""
+MAX_NAME: Final = 100
+"""A longer name is cut: the comparison takes its time with the square of the length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +138,7 @@ class KnownReport:
         state, asked = self.state, self.report.query_hash
         request_hash = wire.request_hash(self.report)
         # Refused before the state changes, so that a corrected configuration finds it as it was.
+        check_day(self.report, self.schema, state)
         check_key(self.report, self.schema, state)
         check_groups(self.report, scope, state)
         is_other = state.query_hash not in {"", asked}
@@ -176,8 +184,8 @@ class PlannedReport:
     def begin(self) -> None:
         """Count days that are read again as stale until they were."""
         for account in self.plan.accounts:
-            for part in account.parts:
-                self.known.state.mark_stale(account.whole.account_id, part.dates)
+            dates = (part.dates for part in account.parts)
+            self.known.state.mark_stale(account.whole.account_id, *dates)
 
     def emit(self, result: Result, convert: Converter[T]) -> Iterator[T]:
         """Make the records of a result.
@@ -331,11 +339,13 @@ def unlisted_fields(
     report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]
 ) -> dict[str, str]:
     """Return the fields that the API does not list, each with one that may be meant, or none."""
-    return {
-        each.name: _meant(each.name, listed)
-        for each in schema.fields
-        if not each.is_listed and each.name not in report.types
-    }
+    names = [
+        each.name for each in schema.fields if not each.is_listed and each.name not in report.types
+    ]
+    known = {each.field_id.casefold(): each.field_id for each in listed} if names else {}
+    # Each name is held against each field, which takes microseconds.
+    looked_at = names[: MAX_COMPARED // max(len(known), 1)]
+    return {name: _meant(name, known) if name in looked_at else "" for name in names}
 
 
 def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
@@ -347,9 +357,8 @@ def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
     )
 
 
-def _meant(name: str, listed: Sequence[FieldInfo]) -> str:
-    known = {each.field_id.casefold(): each.field_id for each in listed}
-    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.8)
+def _meant(name: str, known: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(name[:MAX_NAME].casefold(), known, n=1, cutoff=0.8)
     return known[close[0]] if close else ""
 
 
@@ -375,7 +384,9 @@ def _check_replication_key(
         raise SettingsError([f"{path}: leave it out, {report.ds_id} has no dates"])
     kinds = {each.name: each.kind for each in schema.fields}
     if key in kinds and kinds[key] is not ValueKind.DATE:
-        raise SettingsError([f"{path}: expected a field of dates, {key} is {kinds[key].name}"])
+        pin = f"`types: {{{key}: {data_type_of(ValueKind.DATE)}}}`"
+        told = f"expected a field of dates, {key} is {kinds[key].name}; set {pin} if it holds days"
+        raise SettingsError([f"{path}: {told}"])
 
 
 def _check_accounts(report: Report, scope: Scope) -> None:

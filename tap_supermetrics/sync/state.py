@@ -146,11 +146,11 @@ class ReportState:
             done = before.with_done(dates, first_day).with_fetch(fetch, lookback_days)
             self.coverage[account_id] = done
 
-    def mark_stale(self, account_id: str, dates: DateRange | None) -> None:
+    def mark_stale(self, account_id: str, *dates: DateRange | None) -> None:
         """Have days read again: they are queried now, or their query failed."""
-        if self.replication_key and dates:
+        if self.replication_key and any(dates):
             before = self.coverage.get(account_id, Coverage())
-            self.coverage[account_id] = before.with_stale(dates)
+            self.coverage[account_id] = before.with_stale(*filter(None, dates))
 
     def to_json(self) -> dict[str, Any]:
         """Return the bookmark of the stream."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import time
@@ -67,6 +68,23 @@ def test_accounts_come_once_though_several_logins_have_them(
     assert "4713896205" in ids
     assert len(ids) == len(set(ids))
     assert emulator.requests[0].params == {"ds_id": "AW", "cache_minutes": listings.MAX_AGE_MINUTES}
+
+
+def test_an_account_without_an_id_is_no_account(make_client: Callable[..., Client]) -> None:
+    accounts = [{"account_id": each, "account_name": "x"} for each in ("", " ", "1")]
+    body = json.dumps({"data": [{"ds_user": "me", "accounts": accounts}]})
+    with serving(lambda handler: handler.reply(body)) as server:
+        assert [each.id for each in make_client(server.url).accounts("AW")] == ["1"]
+
+
+def test_a_team_list_is_read_however_its_ids_are_parted(make_client: Callable[..., Client]) -> None:
+    told = "1\r\n\r\n 2 ,3;1\0\n"
+    with serving(lambda handler: handler.reply(json.dumps({"data": told}))) as server:
+        client = make_client(server.url)
+        assert client.team_list_accounts("tml_1") == ("1", "2", "3")
+        told = "1\n" * listings.MAX_LIST_LENGTH
+        error = failure_of(lambda: client.team_list_accounts("tml_1"))
+    assert "a list has 2,000,000 characters" in str(error)
 
 
 def test_accounts_can_be_asked_of_some_logins(client: Client, emulator: Emulator) -> None:

@@ -442,6 +442,12 @@ CATALOGS: Final[list[tuple[tuple[str | int, ...], Any]]] = [
     (("streams", 0, "replication_key"), "Nothing"),
     (("streams", 0, "replication_method"), "SOMETIMES"),
     (("streams", 0, "stream_alias"), 3),
+    (("streams", 0, "schema", "properties", "Cost", "type"), 5),
+    (("streams", 0, "schema", "properties", "Cost", "type"), [None]),
+    (("streams", 0, "schema", "properties", "Cost", "anyOf"), [1]),
+    (("streams", 0, "schema", "properties", "Cost"), {"oneOf": "x"}),
+    (("streams", 0, "schema", "properties", "Cost"), {"allOf": [{"type": "integer"}]}),
+    (("streams", 0, "schema", "properties", "Cost"), {"$ref": "#/x"}),
 ]
 
 

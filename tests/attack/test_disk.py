@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,7 +62,56 @@ def test_whatever_is_printed_to_a_full_disk_is_told_in_a_line(
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert "Exception ignored" not in ended.stderr
-    assert "No space left on device" in ended.stderr.splitlines()[-1]
+    (told,) = ended.stderr.splitlines()[-1:]
+    assert "standard output cannot be written (No space left on device)" in told
+
+
+@pytest.mark.parametrize("arguments", [("--discover",), ("accounts", "AW"), ("plan",)])
+def test_nothing_is_asked_for_an_output_that_is_closed(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    with Emulator(options=options()) as emulator:
+        (tmp_path / "config.json").write_text(json.dumps(settings_for(emulator, ADS)))
+        line = shlex.join(command(*arguments, "--config", str(tmp_path / "config.json")))
+        ended = subprocess.run(  # noqa: S602 - our own command
+            f"{line} >&-", shell=True, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert not emulator.requests
+    assert ended.returncode == 1
+    assert "standard output cannot be written (it is closed)" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_run_without_stderr_loads_all_the_same(tmp_path: Path) -> None:
+    with Emulator(options=options()) as emulator:
+        (tmp_path / "config.json").write_text(json.dumps(settings_for(emulator, ADS)))
+        line = shlex.join(command("--config", str(tmp_path / "config.json")))
+        ended = subprocess.run(  # noqa: S602 - our own command
+            f"{line} 2>&-", shell=True, stdout=subprocess.PIPE, check=False, timeout=60
+        )
+    assert ended.returncode == 0
+    assert b'"RECORD"' in ended.stdout
+
+
+@pytest.mark.parametrize(("most", "code"), [(3, 0), (2, TapError.exit_code)])
+def test_a_system_that_gives_few_threads_is_slow_not_broken(
+    monkeypatch: pytest.MonkeyPatch, most: int, code: int
+) -> None:
+    """Two decide and submit, one fetches; the next is refused."""
+    start, started = threading.Thread.start, list[threading.Thread]()
+
+    def refusing(thread: threading.Thread) -> None:
+        if "_guarded" in repr(getattr(thread, "_target", "")):
+            if len(started) == most:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+    with Emulator(options=options()) as emulator:
+        ended = attempt(settings_for(emulator, ADS))
+    assert ended.code == code, ended.message
+    assert ("no thread can be started" in ended.message) is bool(code)
 
 
 @pytest.mark.parametrize("arguments", [("--discover",), ("--about",), ("accounts", "AW")])

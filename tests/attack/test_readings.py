@@ -261,6 +261,24 @@ def test_a_batch_of_a_killed_run_that_is_not_found_yet_is_waited_for(
     is_right_and_cheap(done, emulator)
 
 
+def test_a_batch_of_a_clock_that_was_wrong_is_not_waited_for(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be young for years."""
+    monkeypatch.setattr(polling, "YOUNG_S", 60.0)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    killed = attempt(settings_for(emulator, ADS), keep=die)
+    (batch, *_) = killed.bookmarks["google_ads"]["query_batches"]
+    batch |= {"submitted_at": "2099-01-01T00:00:00+00:00", "batch_id": "qrb_0a1b2c3d4e5f"}
+    done = attempt(settings_for(emulator, ADS), killed.bookmarks)
+
+    assert done.code == 0
+    assert "qrb_0a1b2c3d4e5f of an earlier run is gone" in "\n".join(done.log)
+
+
 def test_what_is_not_there_yet_and_never_comes_has_an_end(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

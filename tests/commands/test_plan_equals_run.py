@@ -202,3 +202,16 @@ def test_the_shortest_time_follows_the_concurrency(
     config = config_for(shared, [report], **days, **changes)
     arguments = ("plan", "--query-seconds", "1", "--format", "json")
     assert parsed(command(tmp_path, config, *arguments))["seconds"] == seconds
+
+
+def test_a_plan_of_many_queries_is_told_at_once(shared: Emulator, tmp_path: Path) -> None:
+    """Only so many batches are packed: ten years of a thousand accounts would take minutes."""
+    shared.reset()
+    accounts = [str(1_000_000_000 + number) for number in range(10)]
+    report = {"name": "ads", "ds_id": "AW", "ds_accounts": accounts, "fields": ["Date", "Cost"]}
+    config = config_for(shared, [report], start_date="2014-06-10", end_date="2024-06-09")
+    told = parsed(command(tmp_path, config, "plan", "--format", "json"))
+
+    assert told["queries"] == 3653 * 10
+    assert told["batches"] == 366
+    assert any("are estimated" in each for each in told["notes"])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api.wire import FieldInfo
 from tap_supermetrics.errors import TapError
+from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.records.schema import (
     RecordSchema,
     ValueKind,
@@ -17,9 +18,10 @@ from tap_supermetrics.records.schema import (
     kind_of,
     record_schema,
 )
-from tap_supermetrics.sync.continuity import check_key, learn_types, type_changes
+from tap_supermetrics.sync.continuity import check_day, check_key, learn_types, type_changes
 from tap_supermetrics.sync.state import ReportState, report_state
 from tests.core.reports import report
+from tests.core.strategies import date_range
 
 KINDS = st.sampled_from([*ValueKind])
 
@@ -82,6 +84,43 @@ def test_another_type_in_the_key_is_refused_with_the_old_one(now: ValueKind) -> 
         check_key(report(), schema_of(ValueKind.INTEGER, now), state)
 
     check_key(report(), schema_of(ValueKind.INTEGER, ValueKind.TEXT), state)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_refused"),
+    [
+        (ValueKind.DATE, ValueKind.DATETIME, True),
+        (ValueKind.DATE, ValueKind.TEXT, True),
+        (ValueKind.INTEGER, ValueKind.BOOLEAN, True),
+        (ValueKind.INTEGER, ValueKind.NUMBER, False),
+        (ValueKind.NUMBER, ValueKind.INTEGER, False),
+    ],
+)
+def test_another_type_of_what_the_key_joins_is_refused(
+    was: ValueKind, now: ValueKind, *, is_refused: bool
+) -> None:
+    """`_sm_dimensions` holds its text: 2024-06-01 as a date, with a time of day as another."""
+    state = loaded(schema_of(ValueKind.INTEGER, was))
+    if not is_refused:
+        check_key(report(), schema_of(ValueKind.INTEGER, now), state)
+        return
+    with pytest.raises(TapError, match=f"Campaign of its key .*{data_type_of(was)}"):
+        check_key(report(), schema_of(ValueKind.INTEGER, now), state)
+
+
+def test_a_day_that_is_no_date_any_more_is_refused() -> None:
+    """It would be read whole by every night, and its rows be of no day."""
+    key = ["_sm_account_id", "_sm_date", "Campaign"]
+    state = loaded(schema_of(ValueKind.INTEGER, key_properties=key))
+    state.coverage["1"] = Coverage(covered=(date_range(0, 3),))
+    kinds = {"Date": ValueKind.TEXT, "Campaign": ValueKind.TEXT, "Clicks": ValueKind.INTEGER}
+    types = {name: data_type_of(kind) for name, kind in kinds.items()}
+    now = record_schema(report(key_properties=key, types=types), [])
+    with pytest.raises(TapError, match=r"Date was its day.*`types: \{Date: string.time.date\}`"):
+        check_day(report(key_properties=key), now, state)
+    check_day(report(date_range_type="last_30_days"), now, state)
+    state.coverage.clear()
+    check_day(report(key_properties=key), now, state)
 
 
 def test_the_key_of_an_older_version_is_refused_with_the_setting_that_gives_it() -> None:

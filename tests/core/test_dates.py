@@ -7,14 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_supermetrics import dates
 from tap_supermetrics.dates import (
     DateRange,
     Day,
+    common,
     intersect,
     merge,
+    outside,
     parse_date,
     subtract,
 )
+from tap_supermetrics.planning.coverage import Coverage
 from tests.core.strategies import date_ranges, days_of, merged_ranges, range_tuples
 
 
@@ -79,6 +83,33 @@ def test_halves_cover_a_range_once_and_differ_by_at_most_a_day(whole: DateRange)
     earlier, later = whole.halves()
     assert [*earlier.each_day(), *later.each_day()] == list(whole.each_day())
     assert abs(earlier.days - later.days) <= 1
+
+
+@given(merged_ranges, merged_ranges)
+def test_two_lists_of_ranges_are_compared_by_their_days(
+    some: tuple[DateRange, ...], others: tuple[DateRange, ...]
+) -> None:
+    assert days_of(*common(some, others)) == days_of(*some) & days_of(*others)
+    assert days_of(*outside(some, others)) == days_of(*some) - days_of(*others)
+
+
+def test_long_lists_of_ranges_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history with a gap every other day, read again whole."""
+    compared = 0
+    one_range = dates.intersect
+
+    def counting(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRange, ...]:
+        nonlocal compared
+        compared += len(ranges)
+        return one_range(whole, ranges)
+
+    monkeypatch.setattr(dates, "intersect", counting)
+    monkeypatch.setattr(dates, "subtract", counting)
+    days = [date(2020, 1, 1) + timedelta(days=2 * number) for number in range(1_000)]
+    every_other = tuple(DateRange(first=day, last=day) for day in days)
+    assert Coverage(covered=every_other).with_stale(*every_other).stale == every_other
+    outside(every_other, every_other)
+    assert compared <= 2_000
 
 
 def test_a_single_day_has_no_halves() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 FIELDS = {
     "Yearweek": "string.time.yearweek",
+    "YearWeekISO": "string.time.yearweekiso",
     "Yearmonth": "string.time.yearmonth",
     "Year": "string.time.year",
     "Quarter": "string.text.value",
@@ -109,6 +110,8 @@ def test_whoever_gets_a_part_for_a_whole_was_told(name: str, start: int | date) 
         ("last_30_days", ["Yearweek"], "of a week"),
         ("last_4_weeks_mon_sun", ["Yearweek"], ""),
         ("last_4_weeks_mon_sun", ["Yearmonth"], "of a month"),
+        ("last_4_weeks_sun_sat", ["YearWeekISO"], "from Sunday"),
+        ("last_4_weeks_mon_sun", ["YearWeekISO"], ""),
         ("last_3_months", ["Yearmonth"], ""),
         ("last_3_months", ["Quarter"], "of a quarter"),
         ("last_2_years", ["Quarter"], ""),
@@ -129,6 +132,26 @@ def test_a_range_of_the_api_that_cuts_periods_is_told(
     found = told(fields, date_range_type=range_type)
     assert bool(found) is bool(word)
     assert all(word in each and "date_range_type" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("last", "fields", "word"),
+    [
+        ("2024-05-15", ["Yearmonth"], "of a month"),
+        ("2024-02-29", ["Yearmonth"], ""),
+        ("2023-02-28", ["Yearmonth"], ""),
+        ("2024-02-28", ["Yearmonth"], "of a month"),
+        ("2024-05-31", ["Quarter"], "of a quarter"),
+        ("2023-12-31", ["Year", "Quarter"], ""),
+        ("2024-05-15", ["Yearweek"], ""),
+        ("2024-05-15", ["Dayofweek"], ""),
+        ("yesterday", ["Yearmonth"], ""),
+    ],
+)
+def test_a_last_day_that_cuts_a_period_is_told(last: str, fields: list[str], word: str) -> None:
+    found = told(fields, start_date="2022-01-01", end_date=last)
+    assert bool(found) is bool(word)
+    assert all(word in each and each.startswith("end_date") for each in found)
 
 
 def test_a_report_by_day_has_no_such_doubts() -> None:

@@ -574,11 +574,27 @@ def test_a_date_that_is_not_the_day_is_a_dimension_and_told(name: str) -> None:
         ("goal:1", "goal_1"),
         ("x" * 63 + "1", "x" * 63 + "2"),
         ("Clicks", "clicks_"),
+        ("Gr\u00f6\u00dfe", "gre"),
+        ("cost%", "cost"),
     ],
 )
 def test_names_that_targets_cannot_keep_apart_are_told(some: str, other: str) -> None:
-    (doubt,) = schema("Date", some, other).doubts()
+    (doubt,) = [each for each in schema("Date", some, other).doubts() if " and " in each]
     assert doubt.startswith(f"fields: {some} and {other} are one column")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("x" * 64, "is longer than 63 bytes"),
+        ("\u8cbb\u7528", "has no letter or digit of ASCII"),
+        ("_sdc_batched_at", "begins with _sdc_"),
+    ],
+)
+def test_a_name_that_targets_refuse_by_itself_is_told(name: str, told: str) -> None:
+    (doubt,) = schema("Date", name).doubts()
+    assert doubt.startswith(f"fields: the name {name} {told}")
+    assert "`stream_maps`" in doubt
 
 
 @given(st.lists(st.sampled_from(["Date", "Campaign", "Clicks", "Cost"]), min_size=1, unique=True))

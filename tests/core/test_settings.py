@@ -303,6 +303,7 @@ def test_the_key_is_not_in_the_text_of_the_settings() -> None:
         {"ds_segments": ["-1"]},
         {"ds_id": "FA"},
         {"replication_key": "_sm_date"},
+        {"blank_key_value": "(none)"},
     ],
 )
 def test_the_hash_changes_with_what_is_asked(changes: dict[str, object]) -> None:
@@ -374,6 +375,7 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
     "rate list": ({"requests_per_second": []}, {}, "requests_per_second", "a number"),
     "on_failure": ({"on_failure": "ignore"}, {}, "on_failure", "one of fail_at_end"),
     "on_failure list": ({"on_failure": []}, {}, "on_failure", "one of"),
+    "name that ends": ({}, {"name": "ads-"}, "queries[0].name", "no `-` last"),
     "shard nought": ({"shard": "0/5"}, {}, "shard", 'such as 2/5, got "0/5"'),
     "shard beyond": ({"shard": "6/5"}, {}, "shard", "such as 2/5"),
     "shard of one part": ({"shard": "2"}, {}, "shard", "such as 2/5"),
@@ -389,6 +391,23 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
     "key in half quotes": ({"api_key": f"{API_KEY}'"}, {}, "api_key", "begins or ends with a quot"),
     "key of a header": ({"api_key": f"Bearer {API_KEY}"}, {}, "api_key", "the word Bearer"),
     "key of a line": ({"api_key": f"API_KEY={API_KEY}"}, {}, "api_key", "the name of the setting"),
+    "key of a command": (
+        {"api_key": f"export K_API_KEY={API_KEY}"},
+        {},
+        "api_key",
+        "the name of t",
+    ),
+    "key of a whole header": (
+        {"api_key": f"Authorization: Bearer {API_KEY}"},
+        {},
+        "api_key",
+        "Bear",
+    ),
+    "key in JSON": ({"api_key": f'{{"key": "{API_KEY}"}}'}, {}, "api_key", "a list or an object"),
+    "key of a vault": ({"api_key": "op://vault/item/key"}, {}, "api_key", "is an address"),
+    "key of a page": ({"api_key": f"{API_KEY[:4]}****"}, {}, "api_key", "is masked or an example"),
+    "key cut short": ({"api_key": f"{API_KEY[:4]}...{API_KEY[-3:]}"}, {}, "api_key", "is masked"),
+    "key of a guide": ({"api_key": "YOUR_API_KEY"}, {}, "api_key", "is masked or an example"),
     "key of an example": ({"api_key": "<your key>"}, {}, "api_key", "angle brackets"),
     "key unexpanded elsewhere": ({"api_key": "%SM_KEY%"}, {}, "api_key", "%SM_KEY% was not repl"),
     "key of a template": ({"api_key": "{{ KEY }}"}, {}, "api_key", "{{ KEY }} was not replaced"),
@@ -554,6 +573,7 @@ def test_two_reports_of_one_name_are_a_mistake() -> None:
         ("ads", "my-ads"),
         ("eu-ads", "eu_ads"),
         ("b\u00e4r", "br"),
+        ("AdsEu", "ads_eu"),
         ("a" * 63 + "b", "a" * 63 + "c"),
     ],
 )
@@ -563,7 +583,8 @@ def test_names_that_loaders_cannot_keep_apart_are_a_mistake(first: str, second: 
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("eu-ads", "us-shops"), ("eu_ads", "us_ads"), ("a" * 62, "a" * 63)]
+    ("first", "second"),
+    [("AdsEu", "adseuro"), ("eu-ads", "us-shops"), ("eu_ads", "us_ads"), ("a" * 62, "a" * 63)],
 )
 def test_names_that_loaders_keep_apart_are_none(first: str, second: str) -> None:
     assert len(settings_of(entry(name=first), entry(name=second)).reports) == 2

@@ -396,6 +396,10 @@ MALFORMED: dict[str, tuple[object, str]] = {
     "batch id null": ({"query_batches": [held(batch_id=None)]}, ".query_batches[0]"),
     "batch time null": ({"query_batches": [held(submitted_at=None)]}, ".query_batches[0]"),
     "batch time number": ({"query_batches": [held(submitted_at=0)]}, ".query_batches[0]"),
+    "batch time of no year": (
+        {"query_batches": [held(submitted_at="9999-12-31T23:59:59-14:00")]},
+        ".query_batches[0]",
+    ),
     "batch time word": ({"query_batches": [held(submitted_at="now")]}, ".query_batches[0]"),
     "batch time without offset": (
         {"query_batches": [held(submitted_at="2024-03-01T10:00:00")]},

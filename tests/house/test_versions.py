@@ -40,6 +40,7 @@ CHANGED: Final[dict[tuple[type[Any], type[Any]], dict[str, str]]] = {
         "_increment_stream_state": "that no record moves a bookmark",
         "_write_state_message": "when the SDK writes the state: the run does, by its budget",
         "_write_starting_replication_value": "that nothing is written into our bookmarks",
+        "apply_catalog": "what a catalog changes of a stream: its key stays the report's",
         "get_batches": "who writes the state while BATCH files are written",
         "_sync_batches": "what is done for each file: `_sync_files` must do the same",
         "_sync_records": "what is done for each record: `_sync_lines` must do the same for many",

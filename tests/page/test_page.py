@@ -189,6 +189,21 @@ def test_a_folder_that_cannot_be_used_is_a_warning_and_no_other_exit_code(
     assert target.messages[-1] == "STATE"
 
 
+def test_a_folder_below_no_home_is_a_mistake_in_a_line(emulator: Emulator, tmp_path: Path) -> None:
+    given = {**config(emulator, tmp_path), "report_dir": "~nobody-of-that-name/report"}
+    ended = sync(given, tmp_path)
+    assert ended.code == 1
+    assert "Traceback" not in ended.stderr
+    assert "report_dir: expected a folder" in ended.stderr.splitlines()[-1]
+
+
+def test_a_pipe_among_the_runs_is_not_waited_for(emulator: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    os.mkfifo(tmp_path / "report" / "run-20240101T000000Z-00000000.json")
+    assert sync(config(emulator, tmp_path), tmp_path, timeout=60).code == 0
+    assert len([*kept_runs(tmp_path / "report")]) == 1
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
 def test_a_full_disk_is_a_warning(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault
+from tap_supermetrics.settings.query_url import without_keys
 from tests.tap import Target, config_for, run, sync, truth
 
 if TYPE_CHECKING:
@@ -125,3 +126,15 @@ def test_what_is_wrong_beside_is_told_without_any_request(
     assert ended.code == 1
     assert "api_key" in ended.stderr
     assert emulator.requests == ()
+
+
+def test_a_key_within_the_json_of_an_address_goes_nowhere(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    inside = json.dumps({"apiKey": "api_old_in_json_0", "deep": [{"api_key": "api_old_in_json_1"}]})
+    ended = sync(config_for(emulator, [report("cost", version_1(json=inside))]), tmp_path)
+
+    assert "api_old" not in json.dumps(converted(emulator))
+    assert "api_old" not in ended.stderr
+    told = without_keys({"settings": {"apiKey": "x", "API_KEY": "x", "kept": [1, {"api_key": 2}]}})
+    assert told == {"settings": {"kept": [1, {}]}}

@@ -17,6 +17,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from singer_sdk.contrib.msgspec import serialize_jsonl
+from singer_sdk.singerlib import StateMessage
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
 from tap_supermetrics.errors import InterruptedRun
@@ -380,3 +382,13 @@ def test_a_signal_while_the_target_does_not_read_leaves_whole_lines(tmp_path: Pa
     assert 0 < sum(each["type"] == "RECORD" for each in found) < 20_000
     assert states[-1]["partitions"] == []
     assert states[-1]["query_batches"]
+
+
+def test_a_state_is_written_as_the_sdk_writes_it_but_not_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With thousands of accounts the copy takes longer than the plan."""
+    value = {"bookmarks": {"ads": {"shard": None, "covered_from": "2024-01-01"}}}
+    as_the_sdk = bytes(serialize_jsonl(StateMessage(value=value).to_dict()))
+    monkeypatch.delattr(StateMessage.__mro__[1], "to_dict")
+    assert MessageWriter().serialize_message(StateMessage(value=value)) == as_the_sdk

@@ -96,11 +96,11 @@ def test_a_selection_changes_no_hash_by_which_the_state_knows_a_report(emulator:
     [
         ({("ads",): {"replication-key": "Campaignname"}}, "ads: replication-key: expected Date"),
         ({("whole",): {"replication-key": "Cost"}}, "whole: replication-key: expected none"),
-        ({("ads",): {"replication-method": "full_table"}}, "expected INCREMENTAL or FULL_TABLE"),
+        ({("ads",): {"replication-method": "full"}}, "expected INCREMENTAL or FULL_TABLE"),
         ({("ads",): {"forced-replication-method": "LOG_BASED"}}, "got 'LOG_BASED'"),
         ({("ads",): {"table-key-properties": ["Date"]}}, "set `key_properties` in the settings"),
         ({("ads",): {"table-key-properties": 1}}, "ads: table-key-properties: expected"),
-        ({("ads", "Cost"): {"selected": "false"}}, "ads.Cost: selected: expected true or false"),
+        ({("ads", "Cost"): {"selected": "maybe"}}, "ads.Cost: selected: expected true or false"),
         ({("ads", "Cost"): {"inclusion": "never"}}, "ads.Cost: inclusion: expected one of"),
         ({(LOG,): {"table-key-properties": ["report"]}}, f"{LOG}: its key cannot be changed"),
         ({(LOG,): {"replication-key": "report"}}, f"{LOG}: a replication key cannot be changed"),

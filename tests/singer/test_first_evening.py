@@ -230,6 +230,44 @@ def test_a_key_of_the_catalogs_own_is_refused(emulator: Emulator, tmp_path: Path
     refused(ended, emulator, "google_ads", "set `key_properties` in the settings")
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ({"replication-key": "Campaignname"}, "set `replication_key` in its entry of `queries`"),
+        ({"table-key-properties": ["Date"]}, "set `key_properties` in the settings"),
+        ({"replication-method": "LOG_BASED"}, "expected INCREMENTAL or FULL_TABLE"),
+        ({"selected": "maybe"}, "expected true or false"),
+    ],
+)
+def test_an_override_that_is_not_followed_is_refused(
+    emulator: Emulator, tmp_path: Path, override: dict[str, Any], said: str
+) -> None:
+    """As the extra `metadata` of Meltano's writes it."""
+    config = config_for(emulator, [REPORT], **DATES)
+    catalog = discovered(config, tmp_path)
+    root = next(each for each in catalog["streams"][0]["metadata"] if not each["breadcrumb"])
+    root["metadata"] |= override
+    refused(with_catalog(config, catalog, tmp_path), emulator, "google_ads", said)
+
+
+def test_overrides_from_the_environment_are_texts(emulator: Emulator, tmp_path: Path) -> None:
+    config = config_for(emulator, [REPORT, {**REPORT, "name": "other"}], **DATES)
+    catalog = discovered(config, tmp_path)
+    for stream, own in zip(
+        catalog["streams"],
+        ({"selected": "False"}, {"replication-method": "full_table"}),
+        strict=True,
+    ):
+        root = next(each for each in stream["metadata"] if not each["breadcrumb"])
+        root["metadata"] |= own
+    target = Target()
+    assert with_catalog(config, catalog, tmp_path, target).code == 0
+    assert set(target.tables) == {"other"}
+    before = len(emulator.queries)
+    assert with_catalog(config, catalog, tmp_path, target).code == 0
+    assert len(emulator.queries) == 2 * before, "all days are read again"
+
+
 def test_a_key_column_cannot_be_deselected(emulator: Emulator, tmp_path: Path) -> None:
     config = config_for(emulator, [REPORT], **DATES)
     catalog = discovered(config, tmp_path)
@@ -356,6 +394,27 @@ def test_a_map_that_may_lose_rows_is_warned_of(
     assert [said in each for each in warnings(ended)] == ([True] if said else [])
 
 
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"google_ads": {"__alias__": "other"}},
+        {"google_ads": {"__alias__": "Other"}},
+        {"google_ads": {"__alias__": "my-other"}},
+        {"google_ads": {"__alias__": "supermetrics_query_log"}},
+    ],
+)
+def test_a_map_that_puts_two_streams_into_one_table_is_a_mistake(
+    emulator: Emulator, tmp_path: Path, maps: object
+) -> None:
+    reports = [REPORT, {**REPORT, "name": "other"}]
+    given = config_for(emulator, reports, stream_maps=maps, query_log=True, **DATES)
+    ended = sync(given, tmp_path)
+
+    assert ended.code == 1, ended.stderr
+    assert "stream_maps: loaders put " in ended.stderr.splitlines()[-1]
+    assert not emulator.queries
+
+
 # The environment
 
 
@@ -388,6 +447,7 @@ def from_environment(emulator: Emulator, folder: Path, **others: str) -> Ended:
         ("METADATA_COLUMNS", "ture", "metadata_columns: expected true or false"),
         ("QUERIES", "[{name:x}]", "no JSON"),
         ("STREAM_MAPS", "{x", "TAP_SUPERMETRICS_STREAM_MAPS: expected JSON"),
+        ("FLATTENING_ENABLED", "maybe", "TAP_SUPERMETRICS_FLATTENING_ENABLED: expected true"),
         ("FLATTENING_MAX_DEPTH", "x", "TAP_SUPERMETRICS_FLATTENING_MAX_DEPTH: expected"),
     ],
 )

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import tap_supermetrics.__main__ as main_module
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.catalog import catalog_types, limits
 from tap_supermetrics.singer.inputs import (
+    check_log_config,
     check_log_level,
+    homeless,
     mistakes_in_sdk_settings,
     read_config,
     read_json,
     unclaimed,
+    unwritable,
 )
+from tap_supermetrics.sync.addresses import with_converted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +46,45 @@ def test_a_file_that_nests_without_end_is_told(tmp_path: Path) -> None:
         read_json(io.StringIO(DEEP), "--state")
 
 
+@pytest.mark.parametrize("name", ["queries", "settings", "types", "ds_accounts", "url"])
+def test_a_value_that_nests_without_end_is_told(name: str) -> None:
+    report: dict[str, Any] = {"name": "ads", "ds_id": "AW", "fields": ["Cost"]}
+    deep = f"https://x.example/query?json={DEEP}" if name == "url" else DEEP
+    own = {"queries": DEEP} if name == "queries" else {"queries": [{**report, name: deep}]}
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_config(with_converted({"api_key": "a-key-of-letters", **own}, lambda: None))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RecursionError(),
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        UnicodeEncodeError("utf-8", "x\ud800", 1, 2, "surrogates not allowed"),
+    ],
+)
+def test_what_is_too_much_for_this_process_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main_module, "_run_to_its_end", fail)
+    monkeypatch.setattr(logging, "setLogRecordFactory", lambda _: None)
+    with pytest.raises(SystemExit) as ended:
+        main_module.main()
+    assert ended.value.code == 1
+    (told,) = caplog.messages
+    assert any(
+        each in told
+        for each in ("nests too deeply", "no memory is left", "no thread can", "half a char")
+    )
+
+
 def test_a_storage_where_nothing_can_be_written_is_a_mistake_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for root in (tmp_path / "file", f"file://{tmp_path}/file/below", "bogus://x"):
+    for root in (tmp_path / "file", f"file://{tmp_path}/file/below", "bogus://x", "/" + "a" * 300):
         (mistake,) = roots(root)
         assert mistake.startswith("batch_config.storage.root: "), mistake
     assert not roots(tmp_path / "new" / "folder")
@@ -65,6 +108,14 @@ def test_a_level_of_the_log_that_nobody_knows_is_named_with_its_variable(variabl
     )
 
 
+@pytest.mark.parametrize("content", ["a: [", "version: 2", "[]", "version: 1\nhandlers: {x: {}}"])
+def test_a_configuration_of_the_log_that_is_none_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "log.yml").write_text(content)
+    with pytest.raises(SettingsError, match=r"SINGER_SDK_LOG_CONFIG: .* is no configuration"):
+        check_log_config({"SINGER_SDK_LOG_CONFIG": str(tmp_path / "log.yml")})
+    check_log_config({"SINGER_SDK_LOG_CONFIG": str(tmp_path / "none.yml")})
+
+
 @pytest.mark.parametrize("folder", ["/var/a\0b", "a\nb", "\x1b[2J"])
 @pytest.mark.parametrize("name", ["journal_dir", "report_dir"])
 def test_a_folder_that_no_system_can_have_is_a_mistake(name: str, folder: str) -> None:
@@ -73,6 +124,36 @@ def test_a_folder_that_no_system_can_have_is_a_mistake(name: str, folder: str) -
     Settings.from_config({**config, name: "/var/usual"})
     with pytest.raises(SettingsError, match=name):
         Settings.from_config({**config, name: folder})
+
+
+@pytest.mark.parametrize("name", ["journal_dir", "report_dir"])
+def test_a_folder_below_a_home_that_is_not_there_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HOME", "/var/me")
+    assert not homeless({name: "~/folder"})
+    assert not homeless({})
+    (mistake,) = homeless({name: "~nobody-of-that-name/folder"})
+    assert mistake.startswith(f"{name}: expected a folder")
+    # As in a container whose user no file lists.
+    monkeypatch.setattr(os.path, "expanduser", str)
+    assert homeless({name: "~/folder"})
+
+
+@pytest.mark.parametrize("name", ["queries", "batch_description"])
+def test_half_a_character_in_a_setting_is_a_mistake(name: str) -> None:
+    (mistake,) = unwritable({name: [{"filter": "a = x\ud800"}], "journal_dir": "/var/\udcff"})
+    assert mistake == f"{name}: a text has half a character ('\\ud800')"
+    assert not unwritable({name: "\U0001f9e6", "start_date": date(2024, 6, 1)})
+
+
+@pytest.mark.parametrize("size", [0, -5, "many", 1.5, True])
+def test_a_batch_of_no_records_is_a_mistake(size: object, tmp_path: Path) -> None:
+    """Files would be made for ever."""
+    batch = {"encoding": {"format": "jsonl"}, "storage": {"root": str(tmp_path)}}
+    config = {"batch_config": {**batch, "batch_size": size}}
+    (mistake,) = mistakes_in_sdk_settings(config, {"batch_config": {"type": "object"}})
+    assert mistake.startswith("batch_config.batch_size: expected a whole number over 0, got ")
 
 
 def test_a_bookmark_of_a_report_that_was_renamed_is_told_with_the_remedy() -> None:

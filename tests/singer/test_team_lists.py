@@ -243,6 +243,31 @@ def test_logins_that_are_not_listed_are_named_by_one_request_for_each_source(
     assert len(asked) == 2  # once for the logins, once for the spelling of account ids
 
 
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        (f"{NEW}|4713896205", f"{NEW}, 4713896205"),
+        (f"{NEW} and 4713896205", f"{NEW}, 4713896205"),
+        (f"0{NEW}", NEW),
+        ("".join(chr(ord(each) + 0xFEE0) for each in NEW), NEW),
+        (f"{NEW[0]},{NEW[1:4]},{NEW[4:7]},{NEW[7:]}", NEW),
+        ("NAME", NEW),
+        ("all", "list.all_accounts"),
+        ("*", "list.all_accounts"),
+    ],
+)
+def test_accounts_that_people_name_in_other_ways_cost_nothing(
+    wrong: str, meant: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    accounts = emulator.world.sources["AW"].accounts
+    name = next(each.name for each in accounts if each.id == NEW)
+    ended = sync(config(emulator, ds_accounts=wrong.replace("NAME", name.upper())), tmp_path)
+
+    assert ended.code == 3, ended.stderr
+    assert f"; did you mean {meant}?" in ended.stderr
+    assert not emulator.queries
+
+
 @pytest.mark.parametrize("wrong", [f"{NEW[:3]}-{NEW[3:6]}-{NEW[6:]}", f"act_{NEW}", f"{NEW}/"])
 def test_an_account_that_is_spelt_otherwise_costs_nothing_and_is_named(
     wrong: str, emulator: Emulator, tmp_path: Path
