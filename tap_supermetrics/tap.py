@@ -297,7 +297,7 @@ class TapSupermetrics(Tap):
             TapError: the API refuses everything, or queries were lost.
             InterruptedRun: a signal asked the run to end; the state was written.
         """
-        if not any(stream.selected for stream in self.streams.values()):
+        if not any(getattr(stream, "is_wanted", False) for stream in self.streams.values()):
             raise SettingsError([NOTHING_SELECTED])
         try:
             self._sync_selected()

@@ -43,7 +43,7 @@ _NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvaila
 
 NOTHING_SELECTED: Final = (
     "no stream is selected, so nothing is loaded: select some (with Meltano, `select: ['*.*']`), "
-    "check --catalog, or run without it"
+    "check --catalog, or run without it; and see whether `stream_maps` drops what is selected"
 )
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
