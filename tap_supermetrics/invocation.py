@@ -61,8 +61,7 @@ class Invocation:
         return run
 
     def _start(self, run: Run) -> None:
-        streams = self._tap.streams.values()
-        wanted = [each for each in streams if isinstance(each, ReportStream) and each.is_wanted]
+        wanted = self._wanted()
         run.start(
             [each.name for each in wanted],
             full_table=[
@@ -73,6 +72,10 @@ class Invocation:
         )
         if not self.is_test:
             self._stop_watching = watched(run.progress)
+
+    def _wanted(self) -> list[ReportStream]:
+        streams = self._tap.streams.values()
+        return [each for each in streams if isinstance(each, ReportStream) and each.is_wanted]
 
     def _refused(self) -> list[str]:
         """Return the reports that have no stream, but for those that a catalog leaves out."""
@@ -110,7 +113,7 @@ class Invocation:
             TapError: the API refuses everything, or queries were lost.
             InterruptedRun: a signal asked the run to end; the state was written.
         """
-        if not any(stream.selected for stream in self._tap.streams.values()):
+        if not self._wanted():
             raise SettingsError([NOTHING_SELECTED])
         try:
             self._sync_selected()

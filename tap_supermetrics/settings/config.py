@@ -96,7 +96,7 @@ class Settings:
         "on their way may exceed it.",
     )
     requests_per_second: float = setting(
-        kinds.number(0, 1000),
+        kinds.number(0.01, 1000),
         "Most requests to the API in a second, by all of the tap together.",
         default=15,
     )

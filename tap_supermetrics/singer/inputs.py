@@ -47,7 +47,7 @@ _NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvaila
 
 NOTHING_SELECTED: Final = (
     "no stream is selected, so nothing is loaded: select some (with Meltano, `select: ['*.*']`), "
-    "check --catalog, or run without it"
+    "check --catalog, or run without it; and see whether `stream_maps` drops what is selected"
 )
 _WORDS: Final = {*STANDARD_KEYS, "properties", "items"}
 """What the SDK knows of JSON Schema, and passes on."""

@@ -368,6 +368,7 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
     "queries at once": ({"max_running_queries": 51}, {}, "max_running_queries", "from 1 to 50"),
     "mode": ({"mode": "sync"}, {}, "mode", "one of auto, batch, async"),
     "rate zero": ({"requests_per_second": 0}, {}, "requests_per_second", "over 0"),
+    "rate of a century": ({"requests_per_second": 1e-9}, {}, "requests_per_second", "over 0.01"),
     "rate below": ({"requests_per_second": -1}, {}, "requests_per_second", "over 0"),
     "rate nan": ({"requests_per_second": float("nan")}, {}, "requests_per_second", "over 0"),
     "rate word": ({"requests_per_second": "fast"}, {}, "requests_per_second", "a number"),

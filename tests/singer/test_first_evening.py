@@ -315,6 +315,18 @@ def test_a_catalog_that_selects_nothing_is_an_error(
     assert emulator.queries == ()
 
 
+@pytest.mark.parametrize("maps", [{"google_ads": None}, {"__else__": None}])
+def test_maps_that_drop_every_stream_are_an_error(
+    emulator: Emulator, tmp_path: Path, maps: object
+) -> None:
+    given = config_for(emulator, [REPORT], stream_maps=maps, query_log=True, **DATES)
+    ended = sync(given, tmp_path)
+
+    assert ended.code == 1, ended.stderr
+    assert "`stream_maps` drops" in ended.stderr.splitlines()[-1]
+    assert emulator.queries == ()
+
+
 def test_what_a_catalog_adds_is_warned_of(emulator: Emulator, tmp_path: Path) -> None:
     config = config_for(emulator, [REPORT], **DATES)
     catalog = discovered(config, tmp_path)
