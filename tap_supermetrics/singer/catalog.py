@@ -113,10 +113,10 @@ def limits(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, list[s
     return {name: words for name, words in found.items() if words}
 
 
-def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
-    yield from filter(schema.__contains__, _LIMITS)
-    for word in ("anyOf", "oneOf", "allOf"):
-        for each in schema.get(word) or ():
+def _limits(schema: Any) -> Iterator[str]:  # noqa: ANN401 - whatever stands there
+    if isinstance(schema, dict):
+        yield from filter(schema.__contains__, _LIMITS)
+        for each in _several(schema):
             yield from _limits(each)
 
 
