@@ -5,7 +5,6 @@ What the user, the environment or the API got wrong ends in one line, never in a
 
 from __future__ import annotations
 
-import argparse
 import errno
 import gc
 import logging
@@ -142,6 +141,9 @@ def _configured(arguments: Sequence[str]) -> dict[str, Any]:
 
     Meltano asks for a catalog before any command without arguments, before `init` too.
     """
+    # Only here, as importing it takes longer than this takes.
+    import argparse  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", action="append", default=[])
     given, _ = parser.parse_known_args(arguments)
