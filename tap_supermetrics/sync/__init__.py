@@ -1,27 +1,28 @@
 """Settings and state to records and state. Each module imports only what is below it.
 
 ```
-run          one sync of all selected reports
-emission     the records of reports, one after the other, and a word at the end of each result
-bookkeeping  what became of each query, told to the state, the summary and the query log
-checkpoints  when the state is worth writing
-assembly     what carries out the plans of a run, put together
-preparation  a run before its first submission: what is known, held and planned
-journalled   what dead runs left goes to the reports, what the API takes is noted
-calendar     the days of a report as the state has them: done, stale, missing
-report_sync  a report on its way through a run: resolved, planned, emitted
-continuity   what was loaded before, held against what is to be loaded
-name_checks  names of accounts, logins and segments, held against the lists
-addresses    queries given by an address that only the API can read
-lookups      what the API lists for reports: fields, accounts, team lists, segments
-team_lists   accounts that only query batches show
-query_log    a record for each query that ended
-submitted    what the API holds and was not emitted yet
-summary      what a run did, told to a person
-days_read    what a run found on each day
-merging      states of several runs made into one
-journal      what was submitted, on the disk, for the run after a killed one
-state        the bookmarks of a report, read and written
-notation     values as the state and the journal write them down
+run              one sync of all selected reports
+emission         the records of reports, one after the other, and a word at the end of each result
+bookkeeping      what became of each query, told to the state, the summary and the query log
+checkpoints      when the state is worth writing
+assembly         what carries out the plans of a run, put together
+preparation      a run before its first submission: what is known, held and planned
+journalled       what dead runs left goes to the reports, what the API takes is noted
+calendar         the days of a report as the state has them: done, stale, missing
+report_sync      a report on its way through a run: resolved, planned, emitted
+continuity       what was loaded before, held against what is to be loaded
+name_checks      names of accounts, logins and segments, held against the lists
+addresses        queries given by an address that only the API can read
+lookups          what the API lists for reports: fields, accounts, team lists, segments
+account_filters  account filters of users, in bounded time
+team_lists       accounts that only query batches show
+query_log        a record for each query that ended
+submitted        what the API holds and was not emitted yet
+summary          what a run did, told to a person
+days_read        what a run found on each day
+merging          states of several runs made into one
+journal          what was submitted, on the disk, for the run after a killed one
+state            the bookmarks of a report, read and written
+notation         values as the state and the journal write them down
 ```
 """

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.model import Accounts, SplitAccounts, compile_filter
+from tap_supermetrics.model import Accounts, SplitAccounts
+from tap_supermetrics.sync.account_filters import EndlessError, matching
 from tap_supermetrics.sync.team_lists import TeamLists
 from tap_supermetrics.words import counted
 
@@ -145,11 +146,14 @@ class Lookups:
     def _chosen(self, report: Report) -> tuple[str, ...]:
         """Return the ids that a filter lets through, or all."""
         chosen, listed = report.accounts, self._accounts(report)
-        if chosen.filter_id:
-            is_match = compile_filter(chosen.filter_id).search
-            return tuple(each.id for each in listed if is_match(each.id))
-        is_match = compile_filter(chosen.filter_name or "").search
-        return tuple(each.id for each in listed if is_match(each.account_name))
+        by_id = bool(chosen.filter_id)
+        pattern = chosen.filter_id or chosen.filter_name or ""
+        try:
+            matches = matching(pattern, (x.id if by_id else x.account_name for x in listed))
+        except EndlessError:
+            told = "takes too long with a name that the API lists; avoid repeating what repeats"
+            raise SettingsError([f"{report.path}.ds_accounts: {pattern} {told}"]) from None
+        return tuple(each.id for each, is_match in zip(listed, matches, strict=True) if is_match)
 
     def account_ids_of(self, report: Report) -> Mapping[str, str]:
         """Return the ids of the accounts that the API lists, by id in lower case."""
