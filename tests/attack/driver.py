@@ -19,6 +19,7 @@ from tap_supermetrics.emulator import Emulator, Options
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.sync.lookups import Lookups
+from tap_supermetrics.sync.report_sync import discover
 from tap_supermetrics.sync.run import Run, utc_now
 from tests.tap import METADATA, config_for, days_covered, truth
 
@@ -161,10 +162,15 @@ def _run(
     def write_state() -> None:
         done.saved = json.dumps(done.bookmarks)
 
-    run = Run(settings, Lookups(client, utc_now()), done.bookmarks, write_state)
+    lookups = Lookups(client, utc_now())
+    run = Run(settings, lookups, done.bookmarks, write_state)
     try:
-        names = [report.name for report in settings.reports]
-        run.start(names)
+        served = discover(lookups, settings.reports)
+        names = {report.name: report.name in served for report in settings.reports}
+        run.start(
+            [name for name, is_served in names.items() if is_served],
+            refused=[name for name, is_served in names.items() if not is_served],
+        )
         for report in settings.reports:
             table = done.rows.setdefault(report.name, {})
             for record in run.emission.records(report.name):
