@@ -44,7 +44,9 @@ DRIPS: dict[str, tuple[bytes, bytes]] = {
     "the size of a chunk": (CHUNKED, b"0"),
     "trailers": (CHUNKED + b"c\r\n" + GOOD + b"\r\n0\r\n", b"A: b\r\n"),
     "a packed body": (
-        OK + b"Content-Encoding: gzip\r\nContent-Length: 100000\r\n\r\n" + gzip.compress(GOOD)[:10],
+        OK
+        + b"Content-Encoding: gzip\r\nContent-Length: 100000\r\n\r\n"
+        + gzip.compress(GOOD, mtime=0)[:10],
         b"",
     ),
 }

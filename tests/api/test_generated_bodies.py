@@ -94,7 +94,7 @@ def doubled(draw: random.Random, _: Rows, body: bytes) -> tuple[bytes, None]:
 
 
 def page(draw: random.Random, _: Rows, body: bytes) -> tuple[bytes, None]:
-    pages = (b"", b"null", b"[]", b"<html>busy</html>", b"OK", b'"', gzip.compress(body))
+    pages = (b"", b"null", b"[]", b"<html>busy</html>", b"OK", b'"', gzip.compress(body, mtime=0))
     return draw.choice((*pages, body.decode().encode("utf-16"), b")]}'\n" + body)), None
 
 
