@@ -198,8 +198,9 @@ def too_dear(plot: Plot, finding: Finding) -> Iterable[str]:
     is_killed = plot.blows[0].number is signal.SIGKILL
     most, paid = MAX_COST * QUERIES, finding.known
     if plot.is_pipeline:
-        # A signal cancels what runs just then.
-        most, paid = MAX_COST_OF_PIPELINE * QUERIES + (0 if is_killed else RUNNING), finding.queries
+        # Each signal cancels what runs just then.
+        cancelled = 0 if is_killed else RUNNING * finding.blows_dealt
+        most, paid = MAX_COST_OF_PIPELINE * QUERIES + cancelled, finding.queries
     if paid > most and (is_killed or plot.is_pipeline):
         yield f"{finding.queries} queries instead of {QUERIES}"
 
