@@ -68,7 +68,6 @@ class TapSupermetrics(Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
     message_writer: MessageWriter
-    settings: Settings
     invocation: Invocation
 
     def __init__(
@@ -92,10 +91,9 @@ class TapSupermetrics(Tap):
         Raises:
             SettingsError: with every mistake.
         """
-        self._config, self.settings = read_settings(
+        self._config, self._facts.settings = read_settings(
             self._config, settings_of_sdk(TapSupermetrics), self._first_place
         )
-        self._facts.settings = self.settings
         return []
 
     @classproperty
@@ -120,6 +118,13 @@ class TapSupermetrics(Tap):
         return {**given.config, **(cls._env_var_config if given.parse_env else {})}
 
     @property
+    def settings(self) -> Settings:
+        """Return the configuration, which the SDK has checked before anything asks for it."""
+        if self._facts.settings is None:
+            raise RuntimeError("the configuration comes first")
+        return self._facts.settings
+
+    @property
     def lookups(self) -> Lookups:
         """Return what the API lists, by the one client of the whole process."""
         if self._facts.lookups is None:
@@ -132,7 +137,7 @@ class TapSupermetrics(Tap):
         logs = self.settings.log_names
         if self.input_catalog is not None:
             reports = following(self.input_catalog, self.settings.reports, schemas, logs)
-            self.settings = self._facts.settings = replace(self.settings, reports=reports)
+            self._facts.settings = replace(self.settings, reports=reports)
         self.invocation = Invocation(self, self.message_writer, self._facts, is_test=self._is_test)
         streams: list[Stream] = [
             ReportStream(self, self.invocation, report, schemas[report.name])

@@ -8,13 +8,13 @@ import msgspec
 
 from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.page.calendars import count_days
-from tap_supermetrics.page.days import aligned, read, written
+from tap_supermetrics.page.days import MAX_DAYS, aligned, read, written
 from tap_supermetrics.sync.days_read import UNREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from tap_supermetrics.page.told import AccountCalendar, ReportPart, RunTold
+    from tap_supermetrics.page.told import ReportPart, RunTold
 
 
 def current_runs(
@@ -49,12 +49,11 @@ def _count(run: RunTold) -> str:
 def joined(parts: Sequence[ReportPart]) -> ReportPart:
     """Return the parts of a report that its shards tell, as one: the newest, with all accounts."""
     newest, *others = parts
-    dated = [each for each in parts if each.first and each.last]
+    dated = [(each, dates) for each in parts if (dates := _dates_of(each))]
     if not others or not dated:
         return newest
     days = DateRange(
-        first=min(parse_date(each.first or "") for each in dated),
-        last=max(parse_date(each.last or "") for each in dated),
+        first=min(dates.first for _, dates in dated), last=max(dates.last for _, dates in dated)
     )
     whole = msgspec.structs.replace(
         newest,
@@ -66,16 +65,20 @@ def joined(parts: Sequence[ReportPart]) -> ReportPart:
         accounts=[],
     )
     letters = []
-    for part in dated:
-        for account, found in _aligned(part, days):
+    for part, dates in dated:
+        for account in part.accounts:
+            # What a shard does not tell of a day that another has: it is missing.
+            found = aligned(read(account.days), dates.first, days).replace(UNREAD, "m")
             letters.append(found)
             whole.accounts.append(msgspec.structs.replace(account, days=written(found)))
     count_days(whole, letters)
     return whole
 
 
-def _aligned(part: ReportPart, days: DateRange) -> Iterator[tuple[AccountCalendar, str]]:
-    """Give each account with its letters for these days; what it does not tell is missing."""
-    first = parse_date(part.first or "")
-    for account in part.accounts:
-        yield account, aligned(read(account.days), first, days).replace(UNREAD, "m")
+def _dates_of(part: ReportPart) -> DateRange | None:
+    """Return the days of a part; None where it has none, or a hand has spoilt them."""
+    try:
+        dates = DateRange(first=parse_date(part.first or ""), last=parse_date(part.last or ""))
+    except ValueError:
+        return None
+    return dates if dates.days <= MAX_DAYS else None

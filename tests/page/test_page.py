@@ -395,3 +395,15 @@ def test_a_shard_that_lags_lacks_the_days_of_the_newest() -> None:
     (report,) = data_of(html_of(newest_first, NOW))["reports"]
     assert report["accounts"] == [["a", "3d", ""], ["b", "dem", ""]]
     assert (report["rows"], report["days_done"], report["days_missing"]) == (10, 5, 1)
+
+
+@pytest.mark.parametrize("first", ["x", "2024-06-09", "0001-01-01", None])
+def test_a_shard_whose_days_a_hand_has_spoilt_is_left_out(first: str | None) -> None:
+    def left(shard: str, first: str | None, account: str) -> RunTold:
+        accounts = [AccountCalendar(account_id=account, days="2d")]
+        part = ReportPart(name="ads", first=first, last="2024-06-02", accounts=accounts)
+        return a_run(shard=shard, reports=[part])
+
+    page = html_of([left("1/2", "2024-06-01", "a"), left("2/2", first, "b")], NOW)
+    (report,) = data_of(page)["reports"]
+    assert report["accounts"] == [["a", "2d", ""]]
