@@ -9,11 +9,11 @@ import msgspec
 
 from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.starts import Lookup, Starter
+from tap_supermetrics.api.starts import Lookup, Starter, new_token
 from tap_supermetrics.api.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tap_supermetrics.api.answers import Answer
 
@@ -96,22 +96,48 @@ class Client(Transport):
 
     # Query batches
 
-    def start_batch(self, body: Mapping[str, Any]) -> wire.Batch:
+    def start_batch(self, body: Mapping[str, Any], token: str | None = None) -> wire.Batch:
         """Start a query batch ("Start batch run").
 
         A batch whose answer was lost is looked for by a token in its description. Where it is not
         found, it is started again a few times, which is logged and counted in `lost_starts`; but
         not where the answer comes and tells no id, as each start would run, paid for and unseen.
 
+        Args:
+            body: what is asked.
+            token: by which the batch can be found, by this run or another; None for a new one.
+
         Raises:
             ApiError: START_UNREADABLE when the answer tells no id.
         """
-        lookup = Lookup(
-            history=self.history,
-            information=self.batch_information,
-            known=self.service.batches,
-        )
-        return Starter(self, lookup, self.cancel_batch).start(body)
+        lookup = self._lookup(self.service.batches)
+        return Starter(self, lookup, self.cancel_batch, token or new_token()).start(body)
+
+    def find_batches(
+        self,
+        tokens: Collection[str],
+        ds_ids: Collection[str],
+        hours: int,
+        known: Collection[str] = (),
+    ) -> dict[str, tuple[str, ...]]:
+        """Return ids of query batches by the token that each was started with.
+
+        Args:
+            tokens: what is looked for.
+            ds_ids: the data sources of the batches.
+            hours: they were started at most so many hours ago.
+            known: ids of batches that are none of them.
+
+        Raises:
+            ApiError: the history or a batch could not be read.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        for token, batch_id in self._lookup(known).find(tokens, ds_ids, hours):
+            found[token] = (*found.get(token, ()), batch_id)
+        return found
+
+    def _lookup(self, known: Collection[str]) -> Lookup:
+        return Lookup(history=self.history, information=self.batch_information, known=known)
 
     def history(self, parameters: Mapping[str, Any]) -> Answer[list[listings.HistoryEntry]]:
         """Return a page of what the team asked lately ("Get query history")."""

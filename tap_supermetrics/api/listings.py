@@ -15,7 +15,7 @@ import msgspec
 from tap_supermetrics.api.wire import Error, as_json_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SEGMENTS_PATH: Final = "query/segments"
 TEAM_LISTS_PATH: Final = "team/lists"
@@ -24,8 +24,6 @@ CONVERT_PATH: Final = "query/convert"
 HISTORY_PATH: Final = "query/history"
 HISTORY_PAGE: Final = 1000
 """Most entries of a page of the history."""
-HISTORY_SINCE: Final = "1 hour ago"
-"""How far back the history is looked through, in the words of the API's documents."""
 ACCOUNT_IDS: Final = "account_ids"
 """The type of a team list of accounts."""
 MAX_LIST_LENGTH: Final = 1_000_000
@@ -147,8 +145,13 @@ class HistoryEntry(msgspec.Struct, kw_only=True):
     schedule_id: str
 
 
-def history_parameters(body: Mapping[str, Any], page: int) -> dict[str, Any]:
-    """Return parameters of a page, from 0, of "Get query history" for what a start asks."""
-    sources = dict.fromkeys(str(each["ds_id"]) for each in body.get("queries", ()))
+def sources_of(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the data sources of the body of "Start batch run", each once."""
+    return tuple(dict.fromkeys(str(each["ds_id"]) for each in body.get("queries", ())))
+
+
+def history_parameters(ds_ids: Iterable[str], hours: int, page: int) -> dict[str, Any]:
+    """Return parameters of a page, from 0, of "Get query history" of the last hours."""
+    since = "1 hour ago" if hours == 1 else f"{hours} hours ago"
     paging = {"offset": page * HISTORY_PAGE, "limit": HISTORY_PAGE}
-    return as_json_parameter({"ds_ids": ",".join(sources), "since": HISTORY_SINCE} | paging)
+    return as_json_parameter({"ds_ids": ",".join(ds_ids), "since": since} | paging)

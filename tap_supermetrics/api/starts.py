@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from tap_supermetrics.api.answers import Answer
 from tap_supermetrics.api.errors import ApiError, Fate, Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from tap_supermetrics.api.transport import Transport
 
@@ -34,9 +35,14 @@ MAX_LOOKED_UP: Final = 50
 """So many query batches of others are looked up for one start."""
 
 
+def new_token() -> str:
+    """Return a token for the description of a query batch, unlike any other."""
+    return uuid4().hex[:TOKEN_LENGTH]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Requests by which a query batch can be found.
+    """Finds query batches by a token in their description.
 
     Attributes:
         history: gives a page of the history for parameters.
@@ -46,7 +52,42 @@ class Lookup:
 
     history: Callable[[Mapping[str, Any]], Answer[list[listings.HistoryEntry]]]
     information: Callable[[str], wire.BatchInformation]
-    known: set[str]
+    known: Collection[str]
+
+    def find(
+        self, tokens: Collection[str], ds_ids: Collection[str], hours: int = 1
+    ) -> Iterator[tuple[str, str]]:
+        """Yield the token and the id of each query batch that has one of the tokens, newest first.
+
+        Args:
+            tokens: what is looked for.
+            ds_ids: the data sources of the batches.
+            hours: they were started at most so many hours ago.
+
+        Raises:
+            ApiError: the history or a batch could not be read.
+        """
+        recent = dict.fromkeys(self._recent(ds_ids, hours))
+        for batch_id in islice(recent, MAX_LOOKED_UP):
+            description = self._description(batch_id)
+            yield from ((token, batch_id) for token in tokens if token in description)
+
+    def _description(self, batch_id: str) -> str:
+        try:
+            return self.information(batch_id).description or ""
+        except ApiError as error:
+            if error.verdict.is_missing:
+                return ""  # Another key's, whose queries the history shows all the same.
+            raise
+
+    def _recent(self, ds_ids: Collection[str], hours: int) -> Iterator[str]:
+        """Yield the ids of the query batches that the history names, but for known ones."""
+        for page in range(MAX_PAGES):
+            entries = self.history(listings.history_parameters(ds_ids, hours, page)).data
+            batch_ids = (wire.batch_id_of(each.schedule_id) for each in entries)
+            yield from (each for each in batch_ids if each and each not in self.known)
+            if len(entries) < listings.HISTORY_PAGE:
+                return
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,8 +112,9 @@ class TracedStart:
         Raises:
             ApiError: the API refuses everything.
         """
+        sources = listings.sources_of(self.body)
         try:
-            self.found = tuple(self._made())
+            self.found = tuple(batch_id for _, batch_id in self.lookup.find([self.token], sources))
         except ApiError as error:
             if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
                 raise
@@ -83,28 +125,6 @@ class TracedStart:
         data = msgspec.Raw(msgspec.json.encode({"batch_id": self.found[0]}))
         return Answer(meta=wire.Meta(), data=data)
 
-    def _made(self) -> Iterator[str]:
-        for batch_id in list(dict.fromkeys(self._recent()))[:MAX_LOOKED_UP]:
-            if self.token in self._description(batch_id):
-                yield batch_id
-
-    def _description(self, batch_id: str) -> str:
-        try:
-            return self.lookup.information(batch_id).description or ""
-        except ApiError as error:
-            if error.verdict.is_missing:
-                return ""  # Another key's, whose queries the history shows all the same.
-            raise
-
-    def _recent(self) -> Iterator[str]:
-        """Yield the ids of the query batches that the history names, but for known ones."""
-        for page in range(MAX_PAGES):
-            entries = self.lookup.history(listings.history_parameters(self.body, page)).data
-            batch_ids = (wire.batch_id_of(each.schedule_id) for each in entries)
-            yield from (each for each in batch_ids if each and each not in self.lookup.known)
-            if len(entries) < listings.HISTORY_PAGE:
-                return
-
 
 class Starter:
     """Starts query batches, so that none runs unseen.
@@ -113,14 +133,16 @@ class Starter:
         transport: the API.
         lookup: how a batch is found whose answer was lost.
         cancel: cancels a batch.
+        token: by which a batch is found.
     """
 
     def __init__(
-        self, transport: Transport, lookup: Lookup, cancel: Callable[[str], object]
+        self, transport: Transport, lookup: Lookup, cancel: Callable[[str], object], token: str
     ) -> None:
         self._transport = transport
         self._lookup = lookup
         self._cancel = cancel
+        self._token = token
 
     def start(self, body: Mapping[str, Any]) -> wire.Batch:
         """Start a query batch; see `Client.start_batch`.
@@ -143,7 +165,8 @@ class Starter:
         return batch
 
     def _start(self, body: Mapping[str, Any]) -> wire.Batch:
-        start = self._traced(body)
+        described = wire.described(body, self._token)
+        start = TracedStart(body=described, token=self._token, lookup=self._lookup)
         answer, error = self._sent(start)
         batch = None if answer is None else _batch_in(answer)
         if answer is not None and batch is None:
@@ -168,10 +191,6 @@ class Starter:
                 return None, self._unreadable_start(error.message, error.request_id)
             return None, error
         return answer, None
-
-    def _traced(self, body: Mapping[str, Any]) -> TracedStart:
-        token = uuid4().hex[:TOKEN_LENGTH]
-        return TracedStart(body=wire.described(body, token), token=token, lookup=self._lookup)
 
     def _drop_doubles(self, found: Sequence[str]) -> None:
         """Cancel further batches that the same start made; none of those found runs unseen."""

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 PREFIX = "/emulator/"
 EFFECTS: Mapping[str, str] = {
     "error": "a request is answered with status, code and headers",
-    "delay": "a request is answered after so many real seconds",
+    "delay": "a request waits for so many real seconds before it is processed",
+    "delay_after": "a request is processed, and answered so many real seconds later",
     "reset_before": "the connection breaks before a request is processed",
     "reset_after": "the connection breaks after a request is processed",
     "truncate": "the body ends half-way, or at so many bytes (size)",

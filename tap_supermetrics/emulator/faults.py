@@ -10,7 +10,7 @@ from datetime import date  # noqa: TC003 - same
 from typing import Literal, get_args
 
 RequestEffect = Literal[
-    "error", "delay", "reset_before", "reset_after", "truncate", "html", "expire"
+    "error", "delay", "delay_after", "reset_before", "reset_after", "truncate", "html", "expire"
 ]
 QueryEffect = Literal[
     "fail_query", "end_query", "slow_query", "hang_query", "expire_query", "oversize"
@@ -30,7 +30,7 @@ class Fault:
 
     - "error": answered with `status`, `code`, `headers`, not processed; `status=200` gives an error
       object inside an HTTP 200;
-    - "delay": answered after `seconds` of real time;
+    - "delay", "delay_after": waits for `seconds` of real time before or after it is processed;
     - "reset_before", "reset_after": the connection breaks before or after it is processed;
     - "truncate": the body ends half-way, at `size` bytes if given;
     - "html": a page of a proxy with `status` instead of JSON, not processed;

@@ -157,6 +157,8 @@ def _below(path: str) -> str:
 def _after(fault: Fault | None, answer: Outgoing) -> Outgoing:
     if fault and fault.effect == "reset_after":
         return Outgoing(is_reset=True)
+    if fault and fault.effect == "delay_after":
+        time.sleep(fault.seconds)
     if fault and fault.effect == "truncate":
         if not isinstance(answer.body, bytes):
             answer.body = b"".join(answer.body)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.starts import new_token
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.audit import BatchAudit
 from tap_supermetrics.extraction.events import BatchEnded, BatchNotSubmitted, BatchSubmitted
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class BatchNotes(Protocol):
+    """Notes of query batches that outlive this process."""
+
+    def batch_begins(self, token: str, batch: SubmittedBatch) -> None:
+        """Note a query batch that is about to be sent; it has no id yet."""
+
+    def batch_answered(self, token: str, batch_id: str | None) -> None:
+        """Note the id of a query batch that was sent; None where the API has refused it."""
+
+
 class Batches:
     """Submits query batches, and looks at them until they stop.
 
@@ -37,7 +48,7 @@ class Batches:
         reports: by name.
         now: the wall clock, with offset.
         running: batches of an earlier run to wait for.
-        note: is told of each batch that the API has taken, before anything depends on it.
+        notes: are told of each batch before it is sent, and of its id as soon as it is known.
     """
 
     def __init__(
@@ -46,12 +57,12 @@ class Batches:
         reports: Mapping[str, Report],
         now: Callable[[], datetime],
         running: Iterable[RunningBatch] = (),
-        note: Callable[[SubmittedBatch], None] | None = None,
+        notes: BatchNotes | None = None,
     ) -> None:
         self._client = client
         self._reports = reports
         self._now = now
-        self._note = note
+        self._notes = notes
         self._running = {each.batch.batch_id: each for each in running}
         self._ids = set(self._running)
         self._poller = replace(client, retry=polling.ONE_TRY)
@@ -77,21 +88,29 @@ class Batches:
 
     def submit(self, request: BatchRequest) -> Iterator[Event]:
         """Submit a query batch; tell what came of it."""
-        try:
-            batch_id = self._client.start_batch(wire.batch_body(request, self._reports)).batch_id
-            self._check_new(batch_id)
-        except ApiError as error:
-            yield BatchNotSubmitted(request=request, error=error)
-            return
-        batch = SubmittedBatch(
-            batch_id=batch_id,
+        token = new_token()
+        unsent = SubmittedBatch(
+            batch_id="",
             submitted_at=self._now(),
             split=request.policy.split,
             items=dict(enumerate(request.items)),
             size=len(request.items),
         )
-        if self._note:
-            self._note(batch)
+        # Noted before it is sent: a run that is killed before the answer comes has it paid for.
+        if self._notes:
+            self._notes.batch_begins(token, unsent)
+        try:
+            body = wire.batch_body(request, self._reports)
+            batch_id = self._client.start_batch(body, token).batch_id
+            self._check_new(batch_id)
+        except ApiError as error:
+            if self._notes and not error.may_have_run:
+                self._notes.batch_answered(token, None)
+            yield BatchNotSubmitted(request=request, error=error)
+            return
+        if self._notes:
+            self._notes.batch_answered(token, batch_id)
+        batch = replace(unsent, batch_id=batch_id, submitted_at=self._now())
         now = time.monotonic()
         self._running[batch_id] = RunningBatch(
             batch=batch,

@@ -36,11 +36,10 @@ def assembled(prepared: Preparation) -> Engine:
     run = prepared.async_run or AsyncRun(run_id=uuid4().hex, started_at=now())
     prepared.async_run = run
     journalled = prepared.journalled
-    note_batch = journalled.batch_taken if journalled else None
     note_query = partial(journalled.queries_begin, run=run) if journalled else None
     ways = Ways(
         client=client,
-        batches=Batches(client, reports, now, held.running, note_batch),
+        batches=Batches(client, reports, now, held.running, journalled),
         queries=AsyncQueries(
             client, plans, now, run.run_id, is_resumed=is_resumed, note=note_query
         ),

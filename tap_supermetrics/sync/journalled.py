@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from tap_supermetrics.api import wire
+from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.extraction.running import QUEUE_S
 from tap_supermetrics.sync.journal import Journal, Owner
 from tap_supermetrics.sync.state import AsyncRun
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from tap_supermetrics.api.client import Client
     from tap_supermetrics.model import SubmittedBatch
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.report_sync import KnownReport
 
 logger = logging.getLogger(__name__)
 
+_HOUR: Final = timedelta(hours=1)
 MAX_AGE: Final = timedelta(seconds=QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S)
 """The API holds nothing of what was submitted longer ago."""
 
@@ -34,6 +38,7 @@ class Journalled:
     Args:
         settings: the configuration.
         known: the reports of this run.
+        client: the API.
         now: the wall clock, with offset.
         may_submit: whether the run submits anything; else what dead runs left is only read.
     """
@@ -42,6 +47,7 @@ class Journalled:
         self,
         settings: Settings,
         known: Iterable[KnownReport],
+        client: Client,
         now: datetime,
         *,
         may_submit: bool = True,
@@ -60,7 +66,32 @@ class Journalled:
             directory = Path(settings.journal_dir).expanduser()
             begin = Journal.open if may_submit else Journal.look
             self._journal = begin(directory, owner, now, MAX_AGE)
+            self._find_unanswered(self._journal, client, now)
             self._hand_over(self._journal)
+
+    def _find_unanswered(self, journal: Journal, client: Client, now: datetime) -> None:
+        """Look for batches that were sent by runs which were killed before the answer came.
+
+        Raises:
+            ApiError: the API refuses everything.
+        """
+        sent = [entry for entry in journal.unanswered if entry.report in self._known]
+        if not sent:
+            return
+        ds_ids = {self._known[entry.report].report.ds_id for entry in sent}
+        hours = max((now - entry.at) // _HOUR for entry in sent) + 1
+        tokens = {entry.token for entry in sent}
+        try:
+            found = client.find_batches(tokens, sorted(ds_ids), max(hours, 1))
+        except ApiError as error:
+            if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+                raise
+            logger.info("Query batches of a killed run cannot be looked for: %s", error)
+            return
+        for token in tokens:
+            journal.answered(token, found.get(token, ()))
+        count = counted(len(tokens), "query batch", "query batches")
+        logger.info("%s sent by a run that was killed just then; found %d", count, len(found))
 
     def _hand_over(self, journal: Journal) -> None:
         """Have the states name what dead runs submitted, as if they had been written in time."""
@@ -80,9 +111,15 @@ class Journalled:
             text = "%s: what a run submitted that was killed is used, if the API holds it"
             logger.info(text, name)
 
-    def batch_taken(self, batch: SubmittedBatch) -> None:
-        """Note a query batch that the API has taken."""
-        self._note(batch, {item.report for item in batch.items.values()})
+    def batch_begins(self, token: str, batch: SubmittedBatch) -> None:
+        """Note a query batch that is about to be sent; it has no id yet."""
+        self._note(batch, {item.report for item in batch.items.values()}, token)
+
+    def batch_answered(self, token: str, batch_id: str | None) -> None:
+        """Note the id of a query batch that was sent; None where the API has refused it."""
+        if self._journal:
+            with self._lock:
+                self._journal.answered(token, [batch_id] if batch_id else [])
 
     def queries_begin(self, report: str, run: AsyncRun) -> None:
         """Note the run under which queries of a report are submitted by themselves."""
@@ -90,11 +127,13 @@ class Journalled:
             self._noted.add(report)
             self._note(run, {report})
 
-    def _note(self, submitted: SubmittedBatch | AsyncRun, reports: Iterable[str]) -> None:
+    def _note(
+        self, submitted: SubmittedBatch | AsyncRun, reports: Iterable[str], token: str = ""
+    ) -> None:
         if self._journal:
             hashes = {name: wire.request_hash(self._known[name].report) for name in reports}
             with self._lock:
-                self._journal.submitted(submitted, hashes)
+                self._journal.submitted(submitted, hashes, token)
 
     def ended(self) -> None:
         """Forget it all: the run came to its end, and all of it was written."""

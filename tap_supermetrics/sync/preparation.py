@@ -103,6 +103,7 @@ class Preparation:
             self.journalled = Journalled(
                 self.settings,
                 self.known.values(),
+                self.client,
                 self._started_at,
                 may_submit=self._lookups.may_submit,
             )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -288,6 +289,56 @@ def test_a_disk_that_fills_costs_one_line(
     (record,) = caplog.records
     assert "(No space left on device)" in record.getMessage()
     assert batch(1) in opened(tmp_path).held("ads", "04d2e1f7")
+
+
+def test_a_batch_is_noted_before_it_is_sent_and_its_ids_when_they_are_known(
+    tmp_path: Path,
+) -> None:
+    whole = batch(1, "ads", "shops")
+    hashes = {"ads": "04d2e1f7", "shops": "ffffffff"}
+    dead = opened(tmp_path)
+    dead.submitted(replace(whole, batch_id=""), hashes, "known")
+    dead.answered("known", [whole.batch_id])
+    dead.submitted(replace(whole, batch_id=""), hashes, "refused")
+    dead.answered("refused", [])
+    dead.submitted(replace(whole, batch_id=""), hashes, "killed")
+    dead.close()
+
+    second = opened(tmp_path)
+    assert {entry.token for entry in second.unanswered} == {"killed"}
+    assert [entry.report for entry in second.unanswered] == ["ads", "shops"]
+    (part,) = second.held("ads", "04d2e1f7")
+    assert part == replace(whole, items={0: whole.items[0]})
+    second.close()
+
+    # A run that is killed before it has asked leaves the question to the next one.
+    third = opened(tmp_path)
+    third.answered("killed", ["qrb_2", "qrb_3"])
+    assert third.unanswered == ()
+    assert ids_held(third) == [whole.batch_id, "qrb_2", "qrb_3"]
+    third.close()
+    fourth = opened(tmp_path)
+    assert ids_held(fourth) == [whole.batch_id, "qrb_2", "qrb_3"]
+    fourth.forget(["ads", "shops"])
+    fourth.close()
+    assert files(tmp_path) == []
+
+
+def test_what_is_on_its_way_outlives_a_file_that_is_written_anew(tmp_path: Path) -> None:
+    dead = opened(tmp_path)
+    dead.submitted(replace(batch(1), batch_id=""), HASHES, "on its way")
+    for number in range(2, 40):
+        dead.submitted(batch(number, *["ads"] * 30), HASHES)
+        dead.forget(["others"])
+    dead.close()
+    journal = opened(tmp_path)
+    assert [entry.token for entry in journal.unanswered] == ["on its way"]
+    journal.close()
+
+
+def ids_held(journal: Journal) -> list[str]:
+    held = journal.held("ads", "04d2e1f7")
+    return [each.batch_id for each in held if isinstance(each, SubmittedBatch)]
 
 
 @pytest.mark.parametrize("call", ["rename", "unlink"])

@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 
 from tap_supermetrics.emulator import Options
+from tap_supermetrics.emulator.faults import EFFECTS
 from tests.house.generate import PROJECT
 
 PAGE = (PROJECT / "docs" / "faults.md").read_text(encoding="utf-8")
@@ -39,8 +40,8 @@ def test_every_module_that_is_named_exists() -> None:
     assert not missing
 
 
-def test_every_option_of_the_emulator_that_is_named_exists() -> None:
+def test_every_option_and_fault_of_the_emulator_that_is_named_exists() -> None:
     table = PAGE.partition("## Beliefs")[0]
     column = [line.split(" | ")[3] for line in table.splitlines() if line.startswith("| ")][1:]
-    named = {name for cell in column for name in re.findall(r"`(\w+)`", cell)} - {"fail_query"}
-    assert named <= {each.name for each in fields(Options)}
+    named = {name for cell in column for name in re.findall(r"`(\w+)`", cell)}
+    assert named <= {each.name for each in fields(Options)} | {*EFFECTS}

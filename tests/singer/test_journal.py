@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import time
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_supermetrics.emulator import Emulator, Options
-from tests.tap import Target, config_for, sync
+from tap_supermetrics.emulator import Emulator, Fault, Options
+from tests.tap import Target, command, config_for, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 LAST = date(2024, 6, 9)
@@ -65,3 +68,67 @@ def test_a_folder_that_cannot_be_used_costs_a_warning(
     assert ended.code == 0, ended.stderr
     assert ended.stderr.count("journal_dir:") == 1
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("report_count", [1, 2])
+def test_a_batch_whose_id_the_killed_run_never_learned_is_found_and_not_paid_again(
+    emulator: Emulator, tmp_path: Path, report_count: int
+) -> None:
+    queries = [{**REPORT, "name": f"ads_{number}"} for number in range(report_count)]
+    settings = {**config(emulator, tmp_path / "journal"), "queries": queries}
+    emulator.inject(Fault(effect="delay_after", method="POST", path="batch$", seconds=60.0))
+    killed_while(settings, tmp_path, lambda: bool(emulator.batches))
+    assert emulator.queries
+
+    ended = sync(settings, tmp_path, target := Target())
+    assert ended.code == 0, ended.stderr
+    assert "1 query batch sent by a run that was killed just then; found 1" in ended.stderr
+    assert len(emulator.queries) == 9 * report_count
+    assert sum(target.written.values()) == 9 * report_count
+    assert list((tmp_path / "journal").iterdir()) == []
+
+
+def test_a_batch_that_never_reached_the_api_is_looked_for_once_and_sent_again(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    settings = config(emulator, tmp_path / "journal")
+    emulator.inject(Fault(effect="reset_before", method="POST", path="batch$", times=None))
+    killed_while(settings, tmp_path, lambda: asked_for(emulator, "POST", "query/batch"))
+    emulator.clear_faults()
+
+    ended = sync(settings, tmp_path, Target())
+    assert ended.code == 0, ended.stderr
+    assert "1 query batch sent by a run that was killed just then; found 0" in ended.stderr
+    assert len(emulator.queries) == 9
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_history_that_cannot_be_read_holds_nothing_back(
+    emulator: Emulator, tmp_path: Path, status: int
+) -> None:
+    settings = config(emulator, tmp_path / "journal")
+    emulator.inject(Fault(effect="delay_after", method="POST", path="batch$", seconds=60.0))
+    killed_while(settings, tmp_path, lambda: bool(emulator.batches))
+    emulator.inject(Fault(effect="error", path="history", status=status, code="X", times=None))
+
+    ended = sync(settings, tmp_path, target := Target())
+    assert ended.code == 0, ended.stderr
+    assert "cannot be looked for" in ended.stderr
+    assert sum(target.written.values()) == 9
+
+
+def asked_for(emulator: Emulator, method: str, path: str) -> bool:
+    return any(each.method == method and path in each.path for each in emulator.requests)
+
+
+def killed_while(settings: Mapping[str, Any], folder: Path, reached: Callable[[], bool]) -> None:
+    """Kill a run as soon as something is the case."""
+    file = folder / "killed.json"
+    file.write_text(json.dumps(settings))
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command("--config", str(file)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
+        while not reached():
+            assert running.poll() is None, "it ended before"
+            time.sleep(0.01)
+        running.kill()

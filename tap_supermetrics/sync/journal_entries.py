@@ -1,0 +1,146 @@
+"""What the journal notes, and how its lines say it.
+
+A query batch is noted before it is sent, under a token that its description has too, and its id as
+soon as the API has told it. So one that was sent by a run which was killed before the answer came
+can be looked for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tap_supermetrics.sync.notation import (
+    MALFORMED,
+    batch_from_json,
+    batch_to_json,
+    id_of,
+    texts_of,
+)
+from tap_supermetrics.sync.state import AsyncRun, async_run_of, async_run_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from tap_supermetrics.model import SubmittedBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Something that was submitted for one report.
+
+    Attributes:
+        report: name of the report.
+        request_hash: what it was submitted with.
+        submitted: a query batch with the items of this report, or a run of queries one by one.
+        token: by which the batch can be found while its id is not known; else empty.
+    """
+
+    report: str
+    request_hash: str
+    submitted: SubmittedBatch | AsyncRun
+    token: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Report, request and id: an entry may stand in two files."""
+        return self.report, self.request_hash, self.token or self._id
+
+    @property
+    def _id(self) -> str:
+        if isinstance(self.submitted, AsyncRun):
+            return self.submitted.run_id
+        return self.submitted.batch_id
+
+    @property
+    def at(self) -> datetime:
+        """The time of the submission, with offset."""
+        if isinstance(self.submitted, AsyncRun):
+            return self.submitted.started_at
+        return self.submitted.submitted_at
+
+    @property
+    def line(self) -> bytes:
+        """The line of the journal that notes it."""
+        token = {"token": self.token} if self.token else {}
+        what = {"report": self.report, "request_hash": self.request_hash, **token}
+        if isinstance(self.submitted, AsyncRun):
+            return line(what | {"async_run": async_run_to_json(self.submitted)})
+        return line(what | {"batch": batch_to_json(self.submitted)})
+
+
+def entries_of(
+    submitted: SubmittedBatch | AsyncRun, request_hashes: Mapping[str, str], token: str = ""
+) -> list[Entry]:
+    """Return an entry for each report that has a part in what is submitted."""
+    return [
+        Entry(report=name, request_hash=each, submitted=_part_of(submitted, name), token=token)
+        for name, each in request_hashes.items()
+    ]
+
+
+def with_ids(entries: Iterable[Entry], ids: Mapping[str, Sequence[str]]) -> Iterator[Entry]:
+    """Yield entries, those of tokens whose batches are known with the ids of these.
+
+    Args:
+        entries: as they were noted.
+        ids: of the batches, by token. A start that was refused made none; one that was sent again,
+            as its answer was lost, may have made several.
+    """
+    for entry in entries:
+        if entry.token not in ids or isinstance(entry.submitted, AsyncRun):
+            yield entry
+            continue
+        for batch_id in ids[entry.token]:
+            batch = replace(entry.submitted, batch_id=batch_id)
+            yield replace(entry, submitted=batch, token="")
+
+
+def line(value: object) -> bytes:
+    """Return a value as a line of JSON."""
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+def answer_line(token: str, batch_ids: Iterable[str]) -> bytes:
+    """Return the line that tells the ids of the batches which were made under a token."""
+    return line({"token": token, "batch_ids": list(batch_ids)})
+
+
+def read_entries(values: Sequence[Any]) -> tuple[list[Entry], int]:
+    """Return the entries that can be read, and the number of values that cannot.
+
+    A run that was killed may have torn its last line.
+    """
+    entries = [entry for value in values if (entry := _entry(value))]
+    answers = [each for value in values if (each := _answer(value))]
+    return [*with_ids(entries, dict(answers))], len(values) - len(entries) - len(answers)
+
+
+def _entry(raw: Any) -> Entry | None:  # noqa: ANN401 - whatever the file holds
+    try:
+        report, request_hash = str(raw["report"]), str(raw["request_hash"])
+        submitted: SubmittedBatch | AsyncRun = (
+            async_run_of(raw["async_run"])
+            if "async_run" in raw
+            else batch_from_json(raw["batch"], report)
+        )
+        token = id_of(raw.get("token", ""))
+    except MALFORMED:
+        return None
+    return Entry(report=report, request_hash=request_hash, submitted=submitted, token=token)
+
+
+def _answer(raw: Any) -> tuple[str, tuple[str, ...]] | None:  # noqa: ANN401 - whatever the file holds
+    try:
+        return id_of(raw["token"]), texts_of(raw["batch_ids"])
+    except MALFORMED:
+        return None
+
+
+def _part_of(submitted: SubmittedBatch | AsyncRun, report: str) -> SubmittedBatch | AsyncRun:
+    if isinstance(submitted, AsyncRun):
+        return submitted
+    items = {place: each for place, each in submitted.items.items() if each.report == report}
+    return replace(submitted, items=items)

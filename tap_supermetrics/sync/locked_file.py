@@ -1,0 +1,126 @@
+"""A file of lines of JSON that one process holds; the lock goes with the process."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_MAX_BYTES: Final = 32 * 1024 * 1024
+_ROOM: Final = 1024 * 1024
+"""A file may grow by so much, and to twice of what is needed, before it is written anew."""
+
+
+class LockedFile:
+    """A file that this process has locked; the lock goes with the process, however it ends."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._kept = self._size = os.fstat(descriptor).st_size
+
+    @classmethod
+    def make(cls, path: Path, content: bytes) -> LockedFile:
+        """Write a file, which has its name only when it is locked and on the disk.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        hidden = path.with_suffix(".part")
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        file = cls(path, os.open(hidden, flags, 0o600))
+        try:
+            fcntl.flock(file._descriptor, fcntl.LOCK_EX)
+            file.append(content)
+            hidden.rename(path)
+            _sync_directory(path.parent)
+        except OSError:
+            file.close()
+            hidden.unlink(missing_ok=True)
+            raise
+        file._kept = len(content)
+        return file
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing was written yet."""
+        return self._size == 0
+
+    @property
+    def modified_s(self) -> float:
+        """When it was last written, in seconds since the epoch."""
+        return os.fstat(self._descriptor).st_mtime
+
+    @property
+    def is_overgrown(self) -> bool:
+        """Return whether most of it may be of no use any more."""
+        return self._size > 2 * self._kept + _ROOM
+
+    def append(self, lines: bytes) -> None:
+        """Write lines; they are on the disk before this returns."""
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        os.fsync(self._descriptor)
+        self._size += len(lines)
+
+    def lines(self) -> Iterator[Any]:
+        """Make the values of the lines; None for what is no line of JSON."""
+        text = os.pread(self._descriptor, min(self._size, _MAX_BYTES), 0)
+        return map(_value, text.splitlines())
+
+    def remove(self) -> None:
+        """Remove the file, which stays locked."""
+        with suppress(FileNotFoundError):
+            self.path.unlink()
+
+    def unlock(self) -> None:
+        """Let others have it, and go on reading."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let others have it."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def locked(path: Path) -> LockedFile | None:
+    """Lock a file that nobody uses; return None for one that a living run holds."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    file = LockedFile(path, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Another run may have taken it over, and removed it, before it was locked here.
+        found = os.fstat(descriptor)
+        if found.st_nlink and stat.S_ISREG(found.st_mode):
+            return file
+    except OSError:
+        pass
+    file.close()
+    return None
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _value(line: bytes) -> Any:  # noqa: ANN401 - whatever the file holds
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
