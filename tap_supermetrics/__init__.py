@@ -16,6 +16,7 @@ settings/    what the user configures, declared once                        pure
 api/         the API; `wire` and `listings` have its spellings, `connection` the network
 model/       reports, queries, query batches: what all layers speak of      pure
 dates        days and date ranges                                           pure
+date_words   days in words, as the API takes them                           pure
 redaction    the key, kept out of what people read                          pure
 words        numbers with their words                                       pure
 errors       what can end a run, and its exit code                          pure

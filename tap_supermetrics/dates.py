@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from tap_supermetrics.date_words import TODAY, Moves, moves_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 ONE_DAY = timedelta(days=1)
-_DAYS_AGO = re.compile(r"(\d{1,5}) days? ago")
-_WORDS = {"today": 0, "yesterday": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -60,28 +60,33 @@ class DateRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """A day as settings name it: a calendar date, or so many days before today."""
+    """A day as settings name it: a calendar date, or one that moves with today."""
 
     fixed: date | None = None
-    days_ago: int = 0
+    moves: Moves = TODAY
 
     @classmethod
     def parse(cls, text: str) -> Day:
-        """Read `YYYY-MM-DD`, `today`, `yesterday` or `N days ago`.
+        """Read `YYYY-MM-DD`, or words such as `yesterday` and `30 days ago`.
 
         Raises:
             ValueError: it is none of these, or no day of the calendar.
         """
-        words = " ".join(text.lower().split())
-        if words in _WORDS:
-            return cls(days_ago=_WORDS[words])
-        if match := _DAYS_AGO.fullmatch(words):
-            return cls(days_ago=int(match[1]))
-        return cls(fixed=parse_date(words))
+        written = text.strip()
+        has_words = re.search("[a-z]{2}", written, re.IGNORECASE)
+        return cls(moves=moves_of(written)) if has_words else cls(fixed=parse_date(written))
 
     def on(self, today: date) -> date:
-        """The calendar date meant by this on the day `today`."""
-        return self.fixed or today - timedelta(days=self.days_ago)
+        """Return the calendar date meant by this on the day `today`."""
+        return self.fixed or self.moves.on(today)
+
+    def as_first(self, today: date) -> date:
+        """Return the first day of a range that is meant by this on the day `today`.
+
+        A day that stays for a while and then jumps, as the first of this month does, jumps one day
+        later: on the first of a month, the last day of the month before is still to be read.
+        """
+        return self.on(today - ONE_DAY if self.moves.is_jump else today)
 
 
 def parse_date(text: str) -> date:

@@ -225,7 +225,7 @@ def flag() -> Kind[bool]:
 def day() -> Kind[Day]:
     """A calendar date or a day relative to today."""
     return Kind(
-        expected="YYYY-MM-DD, `today`, `yesterday` or `N days ago`",
+        expected="YYYY-MM-DD, or words: `yesterday`, `30 days ago`, `first day of last month`",
         schema=_TEXT,
         meltano="string",
         convert=_as_day,

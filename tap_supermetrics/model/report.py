@@ -27,7 +27,8 @@ class Overridable:
     # Days
     start_date: Day | None = setting(
         kinds.day(),
-        "First day to load, included: `YYYY-MM-DD`, `today`, `yesterday` or `N days ago`. Needed by"
+        "First day to load, included: `YYYY-MM-DD`, or words as the API takes them: `yesterday`, "
+        "`30 days ago`, `-2 weeks`, `previous Monday`, `first day of last month`. Needed by"
         " every report that has a date field.",
     )
     end_date: Day = setting(

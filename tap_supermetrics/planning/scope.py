@@ -85,7 +85,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
     wanted, is_over = None, False
     if is_dated and report.start_date and not report.date_range_type:
         # Days to come have no data: asked for now, they would be asked for again every day.
-        first, last = report.start_date.on(today), min(report.end_date.on(today), today)
+        first, last = report.start_date.as_first(today), min(report.end_date.on(today), today)
         first = max(first, not_before or first)
         is_over = first > last
         wanted = None if is_over else DateRange(first=first, last=last)

@@ -9,6 +9,7 @@ as it was in the middle of that day. So the user is told, and which setting give
 from __future__ import annotations
 
 import re
+from datetime import date
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -17,8 +18,8 @@ from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
 
+    from tap_supermetrics.dates import Day
     from tap_supermetrics.model import Report
     from tap_supermetrics.records.schema import Field, RecordSchema
 
@@ -88,7 +89,7 @@ def doubts_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
                 f"date_range_type: {report.date_range_type} is of weeks from Sunday, and the "
                 "report's begin on Monday, so that rows are of parts; use its form with mon_sun"
             )
-    elif periods and report.start_date and report.start_date.fixed is None:
+    elif periods and report.start_date and _is_moving(report.start_date, periods):
         yield (
             f"start_date: it moves, and the report has no day, so that its first {periods[0].value}"
             " is read in part and its rows shrink each night; set a fixed day on which one begins, "
@@ -107,6 +108,15 @@ def doubts_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
                 f"end_date: {last} is in the middle of a {cut.value}, whose rows then are of a "
                 "part; set the day on which it ends"
             )
+
+
+def _is_moving(start: Day, periods: list[Period]) -> bool:
+    """Return whether a first day comes to stand in the middle of a period."""
+    if start.fixed or not start.moves.is_jump:
+        return start.fixed is None
+    if Period.WEEK in periods and start.moves.is_within_week:
+        return True
+    return any(_cut(start.on(date(2024, month, 15)), periods) for month in range(1, 13))
 
 
 def _cut(day: date, periods: list[Period]) -> Period | None:

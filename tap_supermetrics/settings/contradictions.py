@@ -23,7 +23,8 @@ _METADATA_COLUMNS: Final = tuple(
 )
 _FIRST_DAY: Final = date(1990, 1, 1)
 """No data source is older; every day asked for in vain would be a query."""
-_MAX_DAYS_AGO: Final = 13_000
+_FOUR_YEARS: Final = range(date(2023, 1, 1).toordinal(), date(2027, 1, 1).toordinal())
+"""Days on which words may be put to the test: all weekdays, months and a leap year."""
 
 
 def contradictions(report: Report, given: Container[str]) -> list[str]:
@@ -110,7 +111,7 @@ def _in_dates(report: Report, given: Container[str]) -> Iterator[Found]:
     start, end = report.start_date, report.end_date
     if start is None:
         return
-    if (start.fixed or _FIRST_DAY) < _FIRST_DAY or start.days_ago > _MAX_DAYS_AGO:
+    if start.on(date.fromordinal(_FOUR_YEARS[-1])) < _FIRST_DAY:
         yield "start_date", f"expected {_FIRST_DAY} or later, there are no data before"
     elif _is_backwards(start, end) and "end_date" in given and "start_date" not in given:
         yield "end_date", "it is before start_date"
@@ -120,6 +121,7 @@ def _in_dates(report: Report, given: Container[str]) -> Iterator[Found]:
 
 def _is_backwards(start: Day, end: Day) -> bool:
     """Return whether the first day is sure to be after the last, whatever day it is today."""
-    if start.fixed and end.fixed:
-        return start.fixed > end.fixed
-    return not start.fixed and not end.fixed and start.days_ago < end.days_ago
+    if bool(start.fixed) is not bool(end.fixed):
+        return False
+    days = map(date.fromordinal, _FOUR_YEARS)
+    return all(start.as_first(day) > end.on(day) for day in days)

@@ -98,11 +98,7 @@ def _put(named: dict[str, Any], key: str, value: str) -> None:
 
 
 def _day(text: str) -> str:
-    """Return a day as settings have it; other words stay, and are refused there."""
-    words = text.strip().lower()
-    ago = f"{words[1:].strip()} ago" if words.startswith("-") else words
-    if found := re.fullmatch(r"(\d{1,4}) (day|week)s? ago", ago):
-        return f"{int(found[1]) * (7 if found[2] == 'week' else 1)} days ago"
+    """Return a day as settings have it: words as they are, seconds since 1970 as their day."""
     if re.fullmatch(r"@\d{1,11}", text.strip()):
         return datetime.fromtimestamp(int(text.strip()[1:]), timezone.utc).date().isoformat()
     return text

@@ -315,7 +315,7 @@ def _state(
     report: Report, schema: RecordSchema, raw: object, now: datetime, mistakes: list[str]
 ) -> ReportState:
     today = now.astimezone(report.timezone).date()
-    start = report.start_date.on(today) if report.start_date else None
+    start = report.start_date.as_first(today) if report.start_date else None
     return report_state(raw, report.name, schema.replication_key, start, mistakes)
 
 

@@ -150,6 +150,7 @@ def test_a_range_reads_as_a_day_or_as_two(first: date, last: date, shown: str) -
         ("0 days ago", date(2024, 3, 1)),
         ("30  Days ago", date(2024, 1, 31)),
         ("99999 days ago", date(2024, 3, 1) - timedelta(days=99_999)),
+        ("9 weeks ago", date(2023, 12, 29)),
     ],
 )
 def test_a_day_is_meant_by_date_or_relative_to_today(text: str, meant: date) -> None:
@@ -158,10 +159,21 @@ def test_a_day_is_meant_by_date_or_relative_to_today(text: str, meant: date) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "tomorrow", "2024-3-1", "20240301", "2024-02-30", "2024-03-01T00:00", "-1 days ago"],
+    [
+        "",
+        "0000-00-00",
+        "tomorrow",
+        "2024-3-1",
+        "20240301",
+        "2024-02-30",
+        "2024-03-01T00:00",
+        "-1 days ago",
+    ],
 )
 def test_other_texts_mean_no_day(text: str) -> None:
-    with pytest.raises(ValueError, match=r"form YYYY-MM-DD|day is out of range|month"):
+    with pytest.raises(
+        ValueError, match=r"form YYYY-MM-DD|out of range|month|no day in words|nobody"
+    ):
         Day.parse(text)
 
 

@@ -154,5 +154,24 @@ def test_a_last_day_that_cuts_a_period_is_told(last: str, fields: list[str], wor
     assert all(word in each and each.startswith("end_date") for each in found)
 
 
+@pytest.mark.parametrize(
+    ("first", "field", "is_told"),
+    [
+        ("first day of last month", "Yearmonth", False),
+        ("first day of last month", "Quarter", True),
+        ("first day of january", "Quarter", False),
+        ("last day of last month", "Yearmonth", True),
+        ("previous monday", "Yearweek", False),
+        ("previous wednesday", "Yearweek", True),
+        ("previous monday", "Yearmonth", True),
+        ("-1 month", "Yearmonth", True),
+    ],
+)
+def test_a_first_day_in_words_that_cuts_a_period_is_told(
+    first: str, field: str, *, is_told: bool
+) -> None:
+    assert bool(told([field], start_date=first)) is is_told
+
+
 def test_a_report_by_day_has_no_such_doubts() -> None:
     assert not told(["Date", "Yearweek"], start_date="14 days ago")

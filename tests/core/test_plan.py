@@ -319,6 +319,20 @@ def test_a_report_wants_its_first_day_to_yesterday() -> None:
     assert wanted_by(start_date="2024-02-21").wanted == date_range(1, 9)
 
 
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [("first day of last month", "2024-01-01"), ("-2 weeks", "2024-02-16")],
+)
+def test_a_first_day_in_words_is_that_of_today(words: str, first: str) -> None:
+    wanted = wanted_by(start_date=words).wanted
+    assert wanted == DateRange(first=date.fromisoformat(first), last=date(2024, 2, 29))
+
+
+def test_on_the_first_of_a_month_the_one_before_is_read_to_its_end() -> None:
+    wanted = wanted_by(start_date="first day of this month").wanted
+    assert wanted == DateRange(first=date(2024, 2, 1), last=date(2024, 2, 29))
+
+
 def test_yesterday_is_that_of_the_reports_time_zone() -> None:
     assert wanted_by(timezone="Europe/Helsinki").wanted == date_range(0, 10)
 

@@ -64,7 +64,6 @@ NEVER_ONE: Final = {
     "extraction.pages",
     "extraction.page_sizes",
     "extraction.submissions",
-    "settings.query_url",
     "sync.report_sync",
 }
 
