@@ -168,7 +168,7 @@ class RetryState:
 
     @property
     def has_lost(self) -> bool:
-        """Say that a query batch may have been started, and its answer was lost."""
+        """Return whether a query batch may have been started, and its answer was lost."""
         return self._lost > 0
 
     def is_over(self, error: Exception) -> bool:

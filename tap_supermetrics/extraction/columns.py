@@ -34,6 +34,8 @@ def columns_of(
     if any(each.data_column is not None for each in told):
         return tuple(told)
     fields = told or [FieldEcho(id=name) for name in report.fields]
+    # To guess would put numbers under the wrong name; left as they are, the fields are missing
+    # aloud.
     if width not in {None, len(fields)}:
         return tuple(told)
     if width is not None:

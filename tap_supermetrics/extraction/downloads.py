@@ -58,6 +58,8 @@ class Downloader:
         try:
             return self._fetch(query, report, entry)
         except ApiError as error:
+            # Several threads count here without a lock: a lost count costs no more than one more
+            # look.
             self.vain_looks += error.is_missing
             raise
 
@@ -66,12 +68,15 @@ class Downloader:
         spool = Spool()
         try:
             address = wire.results_address(entry.schedule_id)
+            # The address that the API names is preferred; one of another origin must not get the
+            # key.
             if facts.results_url and self.access.is_usable(facts.results_url):
                 address = facts.results_url
             question = Question(query=query, report=report, schedule_id=entry.schedule_id)
             pages = Pages(self.access, question, facts, address)
             for block in pages:
                 spool.add(block)
+            # After the pages: what the API echoes is known only then.
             question.check_excluded(pages.echo)
             return Result(
                 query=query,
@@ -79,6 +84,7 @@ class Downloader:
                 schedule_id=entry.schedule_id,
                 fetched_at=self.now(),
                 fields=columns_of(report, pages.echo.fields, pages.width),
+                # These are known only now: `pages` counted while it was gone through.
                 row_count=pages.row_count,
                 missing=pages.missing,
                 is_sampled=pages.provenance.is_sampled,

@@ -168,7 +168,7 @@ def mistakes_in_log(
 
 
 def _is_key(given: object, key: Sequence[str]) -> bool:
-    """Say that a key is given as it is, or not at all."""
+    """Return whether a key is given as it is, or not at all."""
     return not given or (
         isinstance(given, (list, tuple)) and sorted(map(str, given)) == sorted(key)
     )

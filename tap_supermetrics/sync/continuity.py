@@ -155,5 +155,5 @@ def query_change(report: Report, state: ReportState) -> str:
 
 
 def _have_common(some: set[str], others: set[str]) -> bool:
-    """Say that two groups of accounts share one, as far as is known: who knows a team list?"""
+    """Return whether two groups of accounts may share one; a team list may hold any account."""
     return bool(some & others) or any(each.startswith("list.") for each in some | others)

@@ -54,7 +54,7 @@ class Submitted:
                 del self._entries[entry.batch.batch_id]
 
     def has_one_by_one(self, report: str) -> bool:
-        """Say that queries of a report were submitted by themselves and not emitted yet."""
+        """Return whether queries of a report were submitted by themselves and not emitted yet."""
         return any(query.report == report for query in self._one_by_one)
 
     def batches_of(self, report: str) -> tuple[SubmittedBatch, ...]:
