@@ -135,6 +135,7 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
                 f"remove bookmarks.{report.name} from the state; or give the report "
                 "another name"
             )
+    # Accounts of other shards may stand in this state from before, and are no news.
     mine = [each for each in old if report.shard.holds_together(tuple(each.split(",")))]
     if mine and not report.accounts.ids:
         listed = ", ".join(mine)

@@ -57,7 +57,7 @@ class Entry:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Report, request and id: an entry may stand in two files."""
+        """Return report, request and id; by these, an entry in two files is counted once."""
         if isinstance(self.submitted, AsyncRun):
             return self.report, self.request_hash, self.submitted.run_id
         return self.report, self.request_hash, self.submitted.batch_id
@@ -131,7 +131,7 @@ class Journal:
         journal = cls(directory, owner, max_age)
         left = []
         with suppress(OSError):
-            left = journal._left(is_to_be_kept=True)
+            left = journal._left(is_to_be_kept=True)  # A lock would hide them from a new run.
         try:
             mine = [file for file in left if journal._is_mine(file)]
             journal._found = journal._usable_entries(mine, now)
@@ -183,10 +183,11 @@ class Journal:
         try:
             mine = [file for file in left if self._is_mine(file)]
             for file in left:
+                # Others' files are only removed when they are of no use to anybody any more.
                 if file not in mine and file.modified_s < (now - self._max_age).timestamp():
                     file.remove()
             self._found = self._usable_entries(mine, now)
-            self._entries = list(self._found)
+            self._entries = list(self._found)  # Kept, should this run die too before it uses them.
             self._begin()
             # Only now, as these are in a file of this run.
             for file in mine:
@@ -210,7 +211,7 @@ class Journal:
         return tuple(each for each in entries.values() if now - each.at <= self._max_age)
 
     def _is_mine(self, file: _LockedFile) -> bool:
-        if file.is_empty:
+        if file.is_empty:  # A run that made it just now has not written yet.
             return False
         signature: Any = next(file.lines(), None)
         try:
@@ -279,10 +280,10 @@ class _LockedFile:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
         file = cls(path, os.open(hidden, flags, 0o600))
         try:
-            fcntl.flock(file._descriptor, fcntl.LOCK_EX)
+            fcntl.flock(file._descriptor, fcntl.LOCK_EX)  # Others take what is not locked.
             file.append(content)
             hidden.rename(path)
-            _sync_directory(path.parent)
+            _sync_directory(path.parent)  # A rename is on the disk only with its folder.
         except OSError:
             file.close()
             hidden.unlink(missing_ok=True)
@@ -309,7 +310,7 @@ class _LockedFile:
         """Write lines; they are on the disk before this returns."""
         rest = memoryview(lines)
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+            rest = rest[os.write(self._descriptor, rest) :]  # It may take only a part.
         os.fsync(self._descriptor)
         self._size += len(lines)
 
@@ -329,7 +330,7 @@ class _LockedFile:
 
     def close(self) -> None:
         """Let others have it."""
-        descriptor, self._descriptor = self._descriptor, -1
+        descriptor, self._descriptor = self._descriptor, -1  # Closed twice, it may be another's.
         if descriptor >= 0:
             os.close(descriptor)
 
@@ -337,7 +338,7 @@ class _LockedFile:
 def _locked(path: Path) -> _LockedFile | None:
     """Lock a file that nobody uses; return None for one that a living run holds."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)  # A link may lead to another's file.
     except OSError:
         return None
     file = _LockedFile(path, descriptor)
@@ -388,7 +389,7 @@ def _value(line: bytes) -> Any:  # noqa: ANN401 - whatever the file holds
 
 def _entries(file: _LockedFile) -> Iterable[Entry]:
     """Return the entries that can be read; a run that was killed may have torn the last one."""
-    values = [*file.lines()][1:]
+    values = [*file.lines()][1:]  # The first line says whose file it is.
     entries = [entry for value in values if (entry := _entry(value))]
     if damaged := len(values) - len(entries):
         text = "journal_dir: %s of %s cannot be read; what was noted there is submitted again"

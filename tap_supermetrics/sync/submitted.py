@@ -30,12 +30,14 @@ class Submitted:
         """Take in what the API has taken; return whether the state has to name it."""
         if isinstance(note, BatchTaken):
             for query in note.queries:
+                # Submitted again: nothing is expected of it from the batch before.
                 self.emitted(query)
                 self._batch_of[query] = note.batch.batch_id
             entry = _Entry(batch=note.batch, not_emitted={*note.queries})
             self._entries[note.batch.batch_id] = entry
             return True
         if isinstance(note, QueryTaken):
+            # The state names the run, whose id leads to all its queries: once is enough.
             is_first = not self.has_one_by_one(note.query.report)
             self.emitted(note.query)
             self._one_by_one.add(note.query)

@@ -81,6 +81,7 @@ class TeamLists:
         except ApiError as error:
             if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
                 raise
+            # Not asked again for the next list: that one goes to a query batch at once.
             self._listed = self._listed or ()
             logger.info("Team lists cannot be read, a query batch is to show them: %s", error)
             return None
@@ -132,8 +133,10 @@ class TeamLists:
         try:
             entries = self._client.batch_status(batch_id).queries
         finally:
+            # In `finally`: it runs and costs, whether its status could be read or not.
             cancel_batches(self._client, [batch_id])
         members = tuple(dict.fromkeys(each for entry in entries for each in entry.accounts))
+        # A list that is split otherwise would load some accounts under the wrong id.
         if not members or len(members) != len(entries):
             raise ApiError("ANSWER_INVALID", "expected one query for each account")
         return members
