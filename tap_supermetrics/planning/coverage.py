@@ -67,6 +67,7 @@ class Coverage:
         """Return what two states say together: covered by either, stale by either."""
         by_age = sorted((*self.fetched, *other.fetched), key=lambda each: each.at)
         fetched: tuple[Fetch, ...] = ()
+        # Each cuts its days out of those before it: of a day, the newest fetch counts.
         for newer in by_age:
             older = (
                 Fetch(dates=left, at=each.at)
@@ -111,5 +112,6 @@ class Coverage:
 
 
 def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:
+    # Where the start was moved, nothing may hold it: then the bookmark stays where it was.
     reached = next((each.last for each in covered if each.first <= start <= each.last), None)
     return max((day for day in (reached, before) if day is not None), default=None)

@@ -90,6 +90,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         is_over = first > last
         wanted = None if is_over else DateRange(first=first, last=last)
     is_incremental = bool(replication_key)
+    # Split into days, a report without a day in its rows would be summed up by day.
     policy = report.policy if is_incremental else _by_no_day(report.policy)
     hours = report.refresh_after_hours
     share = _share_of(report, accounts)
@@ -108,6 +109,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
 
 def _share_of(report: Report, accounts: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return the accounts that this shard takes; None where the report is wholly another's."""
+    # One query for all accounts cannot be shared out: the first shard takes it.
     if not accounts or report.split_accounts_policy is SplitAccounts.NONE:
         return accounts if report.shard.is_first else None
     return report.shard.share_of(accounts) or None
