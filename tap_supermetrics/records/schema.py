@@ -217,6 +217,7 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
         listed: all fields of its data source.
     """
     infos = list(listed)
+    # The id as it is written counts more than one that differs in case.
     by_id = {info.field_id.casefold(): info for info in infos} | {
         info.field_id: info for info in infos
     }
@@ -253,6 +254,7 @@ def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
     return Field(
         name=name,
         data_type=data_type,
+        # Unlisted numbers are taken for metrics, as a metric must not be in the key.
         is_dimension=info.field_type == "dim" if info else not is_number,
         is_listed=info is not None,
         is_assumed=info is None and not is_number and not report.key_properties,
