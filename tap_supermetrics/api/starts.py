@@ -139,6 +139,7 @@ class Starter:
 
     def _start_as(self, form: items.ItemForm, body: Mapping[str, Any]) -> wire.Batch:
         batch = self._start(items.spelt(body, form))
+        # Taken once, it is right for all that follow: the other is not tried any more.
         self._transport.service.item_forms = (form,)
         return batch
 
@@ -154,6 +155,7 @@ class Starter:
             batch = _batch_in(found)
         if batch is None:
             raise error or self._unreadable_start("no batch_id", "")
+        # Known from now on: no later search has to look it up.
         self._transport.service.batches.add(batch.batch_id)
         self._drop_doubles(start.found)
         return batch

@@ -84,10 +84,12 @@ class Transport:
         url = self.checked_url(address)
         request = Request(method=method, url=url, parameters=parameters, body=body)
         state = RetryState(self.retry, self.service, to, is_start=address == wire.BATCH_PATH)
+        # Of this request: the same damage twice is no accident of the line.
         damages: set[tuple[int, str]] = set()
         retrying = backoff.on_exception(
             self.retry.waits,
             ApiError,
+            # The waits are drawn at random already; `backoff` would add to them.
             jitter=None,
             giveup=state.is_over,
             on_backoff=log_retry,
@@ -95,6 +97,7 @@ class Transport:
         )
 
         def send() -> Answer[T]:
+            # Looked for before it is sent again: the start before may have worked.
             return (state.has_lost and instead()) or self._send(request, to, damages)
 
         answer: Answer[T] = retrying(send)()
@@ -109,6 +112,7 @@ class Transport:
         try:
             url = urljoin(f"{self.api_url}/", address_without_key(address, self.api_key))
             ours, theirs = _origin(self.api_url), _origin(url)
+            # Of the address as it came: `urljoin` drops tabs and line breaks in silence.
             is_clean = address.isprintable() and not shows_key(url, self.api_key)
         except ValueError:
             is_clean = False
@@ -133,9 +137,11 @@ class Transport:
 
     def _exchange(self, request: Request, to: type[T], damages: set[tuple[int, str]]) -> Answer[T]:
         reply = _NO_REPLY
+        # Left only when the answer is decoded: until then a large one keeps others waiting.
         with ExitStack() as reading:
             try:
                 reply = self._connections().send(request, reading)
+                # Before the answer is read: one that refuses tells the allowance too.
                 if reply.allowance:
                     self.rate_limit.allow(*reply.allowance)
                 return self._answer(reply, to)
@@ -143,6 +149,7 @@ class Transport:
                 raise self._damage(damaged, reply, damages) from None
 
     def _connections(self) -> Connections:
+        # A session of `requests` must not be shared between threads.
         if not hasattr(self._threads, "connections"):
             self._threads.connections = Connections(self.api_key)
         connections: Connections = self._threads.connections
