@@ -84,6 +84,7 @@ def check_log_config(environment: Mapping[str, str]) -> None:
             # Only here, as few have one.
             import yaml  # noqa: PLC0415
 
+            # Put into effect, as nothing less shows what is wrong with it.
             logging.config.dictConfig(yaml.safe_load(file))
     except Exception as error:  # noqa: BLE001 - it may name any class, which raises anything
         told = f"SINGER_SDK_LOG_CONFIG: {path} is no configuration of a log ({in_one_line(error)})"
@@ -204,6 +205,7 @@ def _mistakes_in_root(storage: StorageTarget) -> Iterator[str]:
             yield f"{protocol} cannot be written ({in_one_line(error)}); name a folder, or add it"
         return
     try:
+        # The folder may still have to be made: then the nearest one that is there decides.
         there = next(each for each in (folder, *folder.parents) if each.exists())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -49,6 +49,7 @@ class Watch:
     def close(self) -> None:
         """Take the lines away."""
         self._is_over.set()
+        # Before the lines are closed: the thread may be drawing one.
         self._thread.join()
         for each in reversed(self._lines):
             each.close()

@@ -61,6 +61,7 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
             BrokenPipeError: the target has gone.
             OutputError: they cannot be written.
         """
+        # Read by the handler of signals, which runs in this thread, between two of its steps.
         self._is_writing = True
         try:
             _write_all(lines)
@@ -95,6 +96,7 @@ def _write_all(lines: bytes | bytearray) -> None:
         sys.stdout.write(lines.decode())
         return
     try:
+        # What was printed before must come before these lines.
         stdout.flush()
         # Past the buffer: what an error leaves in there, Python would write once more at its end,
         # and wait for a full pipe.
