@@ -130,6 +130,7 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
         raise SettingsError([f"--state: {path} cannot be read ({error.strerror})"]) from None
     state = unwrapped(given)
     names = [report.name for report in connection.settings.reports]
+    # Somewhere on earth it is tomorrow already.
     last_day = utc_now().date() + timedelta(days=1)
     check_state(state, names, last_day, connection.settings.shard)
     bookmarks: dict[str, Any] = state.get("bookmarks", {})

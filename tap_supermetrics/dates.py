@@ -99,6 +99,7 @@ def merge(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:
     """The same days as the fewest ranges, in order, with gaps between them."""
     merged: list[DateRange] = []
     for each in sorted(ranges):
+        # Ranges that only touch are one range too.
         if merged and (each.first - merged[-1].last).days <= 1:
             merged[-1] = DateRange(first=merged[-1].first, last=max(merged[-1].last, each.last))
         else:
