@@ -122,6 +122,7 @@ def key() -> Kind[str]:
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
         given = _visible(raw).strip() if isinstance(raw, str) else ""
+        # Before the form is checked: this says more than that the form is wrong.
         for pattern, what in _BESIDE_A_KEY.items():
             if re.search(pattern, given, re.IGNORECASE):
                 raise SpoiltKeyError(f"the key {what}")
@@ -137,6 +138,7 @@ def address() -> Kind[str]:
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
         url = plain.convert(raw)
         parts = urlsplit(url)
+        # Reading `port` raises ValueError where it is no number.
         return url.rstrip("/") if parts.hostname and parts.port != 0 else _reject()
 
     return replace(plain, convert=convert)
@@ -183,6 +185,7 @@ def whole(minimum: int, maximum: int) -> Kind[int]:
 
     def convert(raw: Any) -> int:  # noqa: ANN401 - whatever a person wrote
         number = int(raw) if isinstance(raw, str) else raw
+        # To Python, true is an integer.
         is_whole = isinstance(number, int) and not isinstance(number, bool)
         return number if is_whole and minimum <= number <= maximum else _reject()
 
@@ -234,6 +237,7 @@ def day() -> Kind[Day]:
 
 def _as_day(raw: Any) -> Day:  # noqa: ANN401 - whatever a person wrote
     """Read a day; midnight, as other taps want a start to be written, is the day too."""
+    # YAML makes a date of a day without quotes.
     written = str(raw) if isinstance(raw, (str, date)) else _reject()
     return Day.parse(re.sub(_MIDNIGHT, r"\1", written.strip()))
 
@@ -376,6 +380,7 @@ def _account_ids(written: str) -> tuple[str, ...]:
 
 
 def _as_account_filter(raw: dict[str, Any]) -> Accounts:
+    # Exactly one: more or fewer of them raise ValueError here.
     ((key, pattern),) = raw.items()
     compile_filter(pattern or _reject())
     match key:
@@ -394,6 +399,7 @@ def _reject() -> NoReturn:
 def _shown(raw: object, key: str) -> str:
     """Return a value, cut to fit a line, after all that may be secret in it is gone."""
     shown = "nothing" if raw is None or raw == "" else json.dumps(raw, default=str)
+    # Before it is cut: half a key is still a secret.
     shown = without_key(shown, key)
     # Addresses may hold another key, or a password.
     shown = re.sub(r"(://[^\s\"?#]*)[?#](\(the key\)|[^\s\"\\])+", r"\1?(not shown)", shown)

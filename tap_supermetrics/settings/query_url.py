@@ -61,6 +61,7 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             "expected the address of a version 2 query, with ds_id and fields"
         ) from None
+    # A setting beside the address may leave a parameter of it without effect.
     asked = {**parameters, **beside}
     named = {key: value for key, value in parameters.items() if not _is_idle(key, asked)}
     merged = {key: value for key, value in named.items() if key not in _OURS} | {**beside}
@@ -103,6 +104,7 @@ def _day(text: str) -> str:
     ago = f"{words[1:].strip()} ago" if words.startswith("-") else words
     if found := re.fullmatch(r"(\d{1,4}) (day|week)s? ago", ago):
         return f"{int(found[1]) * (7 if found[2] == 'week' else 1)} days ago"
+    # `@1709596800` is a moment, in seconds since 1970.
     if re.fullmatch(r"@\d{1,11}", text.strip()):
         return datetime.fromtimestamp(int(text.strip()[1:]), timezone.utc).date().isoformat()
     return text

@@ -25,6 +25,7 @@ class Mistakes(list[str]):
 
     def __init__(self, key: object) -> None:
         super().__init__()
+        # A variable that was not replaced is no secret: its name has to be told.
         is_key = isinstance(key, str) and not _NOT_REPLACED.fullmatch(key)
         self.key = str(key).strip().strip("\"'") if is_key else ""
 
