@@ -71,6 +71,7 @@ def run(args: argparse.Namespace, connect: Connect) -> int:
         ended = "Interrupted" if is_signal else "The input ended"
         sys.stderr.write(f"{ended}: nothing was written.\n")
         return EXIT_SIGNAL_BASE + signal.SIGINT if is_signal else EXIT_FAILED
+    # From here on files are written, all of them or none.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if code:
         # It is mended by another answer, and not in a file.

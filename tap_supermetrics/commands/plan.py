@@ -229,6 +229,7 @@ def _packed(
         batches.queries += len(request)
         batches.seconds += rounds * query_seconds
         batches.longest_s = max(batches.longest_s, rounds * query_seconds)
+        # Nobody else takes them here, and they would fill memory.
         drawing.take_new()
     queries = sum(map(len, plans.values())) - len(held)
     return batches.of(queries) if batches.count == MAX_PACKED else batches
@@ -241,6 +242,7 @@ def _seconds(
     rounds = -(-(queries - batches.queries) // settings.max_running_queries)
     return max(
         batches.seconds / settings.max_running_batches,
+        # A batch is not shared out: it takes its time, whatever runs beside it.
         batches.longest_s,
         rounds * query_seconds,
         requests / settings.requests_per_second,

@@ -156,6 +156,7 @@ class Project:
     @property
     def _is_ignored(self) -> bool:
         known = self._git("check-ignore", "--quiet", ".env")
+        # Any other code means that git is missing, or that this is no repository.
         if known in {0, 1}:
             return known == 0
         ignored = self.file.parent / ".gitignore"
@@ -186,6 +187,7 @@ def write(texts: Mapping[Path, str]) -> None:
             written[Path(name)] = whole
             with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a file that is open
                 file.write(text)
+            # `mkstemp` makes files that only their owner may read.
             mode = whole.stat().st_mode if whole.exists() else _mode_of(path)
             Path(name).chmod(mode)
         for new, whole in written.items():

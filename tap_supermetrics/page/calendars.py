@@ -34,6 +34,8 @@ class Calendars:
             for report in run.reports:
                 for each in report.accounts:
                     alike = (report.name, each.account_id)
+                    # The newest comes first: what an older run left of the same account is out of
+                    # date.
                     found._left.setdefault(alike, (report.first or "", each))
         return found
 

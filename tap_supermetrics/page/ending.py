@@ -99,9 +99,11 @@ class Ending:
 
     def _write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        # Only old ones: another run may be writing just now.
         remove_unfinished(folder, self.ended_at.timestamp() - _SECONDS_OF_A_DAY)
         kept = [*kept_runs(folder)]
         told = self.told(Calendars.of(kept))
+        # In the JSON as a whole: whatever text of it may show the key.
         text = without_key(msgspec.json.encode(told).decode(), self.settings.api_key).encode()
         # Read back: the page holds what the file holds.
         kept.insert(0, msgspec.json.decode(text, type=RunTold))
