@@ -157,7 +157,7 @@ class ReportStream(Stream):
 
     @property
     def is_wanted(self) -> bool:
-        """True when anything of it is to be written: it is selected, and not mapped to nothing."""
+        """Return whether anything is to be written: it is selected, and not mapped to nothing."""
         return self.selected and not all(
             isinstance(each, RemoveRecordTransform) for each in self.stream_maps
         )
@@ -238,7 +238,7 @@ class ReportStream(Stream):
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
-        """None: all accounts are read by one pass, whatever the state lists."""
+        """Return None: one pass reads all accounts, whatever partitions the state lists."""
         return None
 
     def _increment_stream_state(

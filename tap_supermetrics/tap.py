@@ -176,7 +176,7 @@ class TapSupermetrics(Tap):
             logger.warning("stream_maps: %s", told)
 
     def _reset_state_progress_markers(self) -> None:
-        """Nothing: the tap's own state has no such markers."""
+        """Do nothing: the tap's own state has no such markers."""
 
     def sync_to_end(self) -> None:
         """Sync all selected streams, and tell how it went; see `Invocation.sync_to_end`."""

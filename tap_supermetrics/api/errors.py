@@ -324,7 +324,7 @@ def _by_family(code: str, status: int) -> Verdict | None:
 def _by_status(code: str, status: int, *, is_of_query: bool) -> Verdict:
     if status == _UNAUTHORIZED and not is_of_query:
         return _KEY_REFUSED
-    # The API itself has answered: what a status means of a gateway does not count.
+    # The API itself has answered: the table of what a gateway's status means does not count.
     if code or is_of_query:
         return _ILL_SERVER if _is_ill(status) else _REFUSED
     return _BY_STATUS.get(status, _ILL_GATEWAY if status >= _SERVER else _REFUSED)
@@ -377,17 +377,17 @@ class ApiError(TapError):
 
     @property
     def fate(self) -> Fate:
-        """The next step."""
+        """Return what to do next."""
         return self.verdict.fate
 
     @property
     def reach(self) -> Reach:
-        """The queries that would meet this error too."""
+        """Return which other queries would meet this error."""
         return self.verdict.reach
 
     @property
     def is_missing(self) -> bool:
-        """True when what the API made itself is not there, by whatever code it says so."""
+        """Return whether what the API made is not there, by whatever code it says so."""
         return self.verdict.is_missing or self.status in _GONE
 
 

@@ -91,7 +91,7 @@ class AsyncQueries:
 
     @property
     def delay(self) -> str:
-        """The license's queue, as the API told last; empty where nothing waits."""
+        """Return what the API last told of the license's queue; empty where nothing waits."""
         # Read once: the submitting thread may replace it meanwhile, as another thread asks here.
         queue = self._workflow
         if not self._running or queue is None or not queue.tasks_scheduled:
@@ -112,8 +112,7 @@ class AsyncQueries:
         parameters = _parameters(query, plan)
         schedule_id = schedule_id_of(_asker(query, plan, self._run_id), parameters, attempt)
         try:
-            # Same question, run and attempt give the same id: so a killed run's query is found by
-            # it.
+            # The same question, run and attempt give the same id, by which it is found.
             meta = self._left_behind(schedule_id) or self._client.start_query(
                 wire.async_body(parameters, schedule_id)
             )

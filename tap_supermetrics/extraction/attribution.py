@@ -82,7 +82,7 @@ def _if_all(
     items: Mapping[int, BatchItem],
     expected: Mapping[int, Mapping[_Key, Query]],
 ) -> dict[Query, BatchQuery]:
-    """The queries in order of creation, if that fits every entry."""
+    """Return the queries matched in order of creation, if that fits every entry; else nothing."""
     in_order = dict(_in_order(items, expected, entries))
     # All or nothing: an order that fits in part may be shifted by one.
     return in_order if len(in_order) == len(entries) else {}

@@ -70,7 +70,7 @@ class Batches:
 
     @property
     def delay(self) -> str:
-        """The batches that wait for their place at the API, counted; empty where none does."""
+        """Return in words how many batches wait for a place at the API; empty where none does."""
         # A copy: the deciding thread asks while the submitting thread adds and removes batches.
         count = sum(each.started is None for each in list(self._running.values()))
         waiting = counted(count, "query batch waits", "query batches wait")

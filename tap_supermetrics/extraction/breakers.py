@@ -71,8 +71,7 @@ class Breaker:
 
     def is_doubtful(self, patience: Patience) -> bool:
         """Return whether nothing but failures came, and too many of them."""
-        # One answer in a run ends all doubt: what answered once is alive, and fails for other
-        # reasons.
+        # One answer ends all doubt: what is alive fails for other reasons.
         return self.failures >= patience.failures and not self.is_answered and self.error is None
 
 

@@ -41,7 +41,7 @@ class Downloader:
     vain_looks: int = 0
 
     def fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
-        """All rows of a query that succeeded; where there are none yet, after a second look.
+        """Return all rows of a query that succeeded; look again where they are not there yet.
 
         Raises:
             ApiError: the request failed; RESULT_INCOMPLETE when rows are missing, repeated or too
@@ -58,8 +58,7 @@ class Downloader:
         try:
             return self._fetch(query, report, entry)
         except ApiError as error:
-            # Several threads count here without a lock: a lost count costs no more than one more
-            # look.
+            # Several threads count without a lock: a lost count costs one more look at most.
             self.vain_looks += error.is_missing
             raise
 
@@ -68,8 +67,7 @@ class Downloader:
         spool = Spool()
         try:
             address = wire.results_address(entry.schedule_id)
-            # The address that the API names is preferred; one of another origin must not get the
-            # key.
+            # The API's own address is preferred, unless it would take the key elsewhere.
             if facts.results_url and self.access.is_usable(facts.results_url):
                 address = facts.results_url
             question = Question(query=query, report=report, schedule_id=entry.schedule_id)

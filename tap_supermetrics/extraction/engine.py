@@ -68,7 +68,7 @@ class Engine:
         self._outbox = Outbox(lambda taken: self._inbox.put(Awaited(taken=taken)))
         self._closed = threading.Event()
         self._telling = Telling(time.monotonic())
-        # Their order is unpacked in `halt`.
+        # `halt` unpacks them in this order.
         self._threads = [self._thread(each) for each in (self._decide, self._submit)]
         self._fetchers = Fetchers(ways.downloader, reports, self._inbox.put, self._thread)
 
@@ -78,7 +78,7 @@ class Engine:
         return self._scheduler.submitted
 
     def start(self) -> None:
-        """Begin. Not before somebody knows of this engine, and can close it."""
+        """Start the threads. First store the engine where `close` will be called on it."""
         for thread in self._threads:
             thread.start()
 

@@ -39,7 +39,7 @@ class HeldResults:
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """The queries that they can serve."""
+        """Return the queries that these batches can serve."""
         return tuple(query for batch in self.batches.values() for query in batch.waiting)
 
     def forget(self, report: str) -> None:
@@ -97,12 +97,12 @@ class HeldResults:
 
     @property
     def running(self) -> list[RunningBatch]:
-        """The batches that are waited for."""
+        """Return the batches that this run waits for."""
         return [batch for batch in self.batches.values() if batch.waiting]
 
     @property
     def unneeded(self) -> list[str]:
-        """Ids of the batches that run on for nobody."""
+        """Return the ids of batches that nobody needs, and that may still run."""
         return [
             batch_id
             for batch_id, batch in self.batches.items()

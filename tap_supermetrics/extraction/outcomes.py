@@ -82,15 +82,14 @@ class Outcomes:
 
     def see_drawn(self) -> None:
         """Give every query that was drawn its place, and those that were spared their failure."""
-        # Round after round: to fail a query may end a search or a doubt, for which new probes are
-        # drawn.
+        # Round after round: to fail a query may end a search or a doubt, which draws new probes.
         while self.drawing.has_news:
             for query in self.drawing.take_new():
                 self._deliveries.sequence.expect(query)
             # Its like was paid for in vain: a spared query failed, it was not left out.
             for query, error in self.drawing.take_spared():
                 self._resubmissions.fail(query, error, was_submitted=True)
-                # It was the last probe of others, which would wait for its answer for ever.
+                # Was it the last probe of others, these would wait for its answer for ever.
                 if self.breakers.given_up(query):
                     self._look_again(query)
 

@@ -32,8 +32,7 @@ class PageSizes:
 
     def halve(self, report: Report, size: int, error: ApiError) -> bool:
         """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
-        # A 400 may mean anything: where the length was not the reason, the shortest page is refused
-        # too.
+        # A 400 may mean anything: where length was no reason, the shortest page is refused too.
         is_refused = error.status == REFUSED and error.fate is not Fate.STOP
         if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
             return False

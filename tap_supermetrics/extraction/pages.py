@@ -211,7 +211,7 @@ class Pages:
         self._check_total()
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
-        """A page in blocks, which must not be the same as those of a page before."""
+        """Yield a page in blocks, after a check that it does not repeat a page before."""
         self._repeats.check_rows(rows)
         for first in range(0, len(rows), ROWS_PER_BLOCK):
             yield msgspec.json.encode(rows[first : first + ROWS_PER_BLOCK])

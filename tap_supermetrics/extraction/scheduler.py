@@ -123,8 +123,7 @@ class Scheduler:
 
     @_handle.register
     def _batch_submitted(self, event: happened.BatchSubmitted) -> None:
-        # The order of the deliveries is that of the state: the batch is named before any result of
-        # it.
+        # Deliveries keep their order, so that the state names the batch before its first result.
         queries = event.request.queries
         self._in_flight.batches.add(event.batch.batch_id)
         self._submissions.taken(queries)
@@ -153,8 +152,7 @@ class Scheduler:
     def _batch_ended(self, event: happened.BatchEnded) -> None:
         self._in_flight.batches.discard(event.batch_id)
         self._in_flight.ending.discard(event.batch_id)
-        # An error of the endpoint says nothing of the queries: these go on one by one, where `mode`
-        # allows that.
+        # An error of the endpoint says nothing of queries: where `mode` allows, they go singly.
         if event.error and not self._submissions.without_batches(event.unsettled, event.error):
             for query in event.unsettled:
                 self._outcomes.failed(query, event.error)

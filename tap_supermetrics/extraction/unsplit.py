@@ -65,8 +65,7 @@ def _filled(
         # Taken out: two entries with the same day or account must not be the same query.
         taken = _taken(left.get(accounts, []), entry)
         if taken is None:
-            # One that does not fit makes all others doubtful, as their order is what they are told
-            # by.
+            # One misfit makes all others doubtful, as only their order tells them apart.
             return []
         filled.append(msgspec.structs.replace(entry, split_info=_split_info(taken)))
     return filled

@@ -75,8 +75,7 @@ class Ways:
 
     def cancel_at_end(self) -> None:
         """Cancel the batches that still run, soon or not at all."""
-        # A copy of the client with its own pace: the run's may have been slowed to a crawl by a
-        # 429.
+        # A copy with a pace of its own: a 429 may have slowed the run's to a crawl.
         pace = RateLimit(LAST_REQUESTS_PER_SECOND)
         last = replace(self.client, retry=LAST_RETRY, rate_limit=pace)
         cancel_batches(last, self.batches.running_ids)

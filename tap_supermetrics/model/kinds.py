@@ -97,7 +97,7 @@ class Kind(Generic[T]):
 
 
 def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
-    """A text that matches `pattern` as a whole, blanks around it dropped."""
+    """Return the kind of texts that match `pattern` as a whole; blanks around them are dropped."""
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
         stripped = _visible(raw).strip() if isinstance(raw, str) else _reject()
@@ -107,7 +107,7 @@ def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
 
 
 def secret(expected: str, pattern: str) -> Kind[str]:
-    """A text that no message may repeat."""
+    """Return the kind of texts that no message may repeat."""
     schema = {**_TEXT, "secret": True, "writeOnly": True}
     return replace(text(expected, pattern), schema=schema, is_secret=True)
 
@@ -117,7 +117,7 @@ class SpoiltKeyError(ValueError):
 
 
 def key() -> Kind[str]:
-    """An API key, as it is copied; what is often copied with it is named, never the key."""
+    """Return the kind of API keys; messages name what was copied beside a key, never the key."""
     plain = secret("a key of letters, digits and signs, without blanks", r"[!-~]+")
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
@@ -132,7 +132,7 @@ def key() -> Kind[str]:
 
 
 def address() -> Kind[str]:
-    """The base address of an API: scheme, host, path."""
+    """Return the kind of an API's base address: scheme, host, path."""
     plain = text("an https address (http for localhost only)", r"https?://[^\s?#]+")
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
@@ -145,7 +145,7 @@ def address() -> Kind[str]:
 
 
 def shard() -> Kind[Shard]:
-    """One of several runs that share the accounts."""
+    """Return the kind of shards: one of several runs that share the accounts."""
     return Kind(
         expected=f"a number and how many there are, at most {MAX_SHARDS}, such as 2/5",
         schema=_TEXT,
@@ -155,22 +155,22 @@ def shard() -> Kind[Shard]:
 
 
 def choice(*words: W) -> Kind[W]:
-    """One of a few words."""
+    """Return the kind whose values are one of a few words."""
     return _words({word: word for word in words})
 
 
 def one_of(words: type[E]) -> Kind[E]:
-    """One of the words of an enumeration, in its order."""
+    """Return the kind whose values are the words of an enumeration, in its order."""
     return _words({str(each.value): each for each in words})
 
 
 def either(*, true: str, false: str) -> Kind[bool]:
-    """One of two words, of which one is true."""
+    """Return the kind whose values are two words, of which one means true."""
     return _words({false: False, true: True})
 
 
 def _words(meanings: Mapping[str, T]) -> Kind[T]:
-    """Words, each with what it means."""
+    """Return the kind whose values are words, each with what it means."""
     return Kind(
         expected=f"one of {', '.join(meanings)}",
         schema={**_TEXT, "enum": [*meanings]},
@@ -181,7 +181,7 @@ def _words(meanings: Mapping[str, T]) -> Kind[T]:
 
 
 def whole(minimum: int, maximum: int) -> Kind[int]:
-    """A whole number between two bounds, both included."""
+    """Return the kind of whole numbers between two bounds, both included."""
 
     def convert(raw: Any) -> int:  # noqa: ANN401 - whatever a person wrote
         number = int(raw) if isinstance(raw, str) else raw
@@ -198,7 +198,7 @@ def whole(minimum: int, maximum: int) -> Kind[int]:
 
 
 def number(above: float, maximum: float) -> Kind[float]:
-    """A number over `above`, at most `maximum`."""
+    """Return the kind of numbers over `above`, at most `maximum`."""
 
     def convert(raw: Any) -> float:  # noqa: ANN401 - whatever a person wrote
         value = _reject() if isinstance(raw, bool) else float(raw)
@@ -214,7 +214,7 @@ def number(above: float, maximum: float) -> Kind[float]:
 
 
 def flag() -> Kind[bool]:
-    """True or false."""
+    """Return the kind whose values are true or false."""
     words = dict.fromkeys(("true", "1", "yes", "on"), True)
     words |= dict.fromkeys(("false", "0", "no", "off"), False)
     return Kind(
@@ -226,7 +226,7 @@ def flag() -> Kind[bool]:
 
 
 def day() -> Kind[Day]:
-    """A calendar date or a day relative to today."""
+    """Return the kind of days: calendar dates, or days relative to today."""
     return Kind(
         expected="YYYY-MM-DD, `today`, `yesterday` or `N days ago`",
         schema=_TEXT,
@@ -243,7 +243,7 @@ def _as_day(raw: Any) -> Day:  # noqa: ANN401 - whatever a person wrote
 
 
 def timezone() -> Kind[ZoneInfo]:
-    """A time zone by its IANA name."""
+    """Return the kind of time zones, by their IANA names."""
     return Kind(
         expected="the IANA name of a time zone, such as UTC or Europe/Helsinki",
         schema=_TEXT,
@@ -253,12 +253,12 @@ def timezone() -> Kind[ZoneInfo]:
 
 
 def texts(expected: str = "a list of texts or a comma-separated text") -> Kind[tuple[str, ...]]:
-    """At least one text, given as a list or separated by commas."""
+    """Return the kind of lists with at least one text; one text with commas is a list too."""
     return Kind(expected=expected, schema=_TEXTS, meltano="array", convert=_as_texts)
 
 
 def fields() -> Kind[tuple[str, ...]]:
-    """At least one field, by its id; an object may hold nothing else than its id."""
+    """Return the kind of lists with at least one field, by its id or an object with its id only."""
 
     def convert(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a person wrote
         return _as_texts([_field_id(each) for each in raw] if isinstance(raw, list) else raw)
@@ -282,7 +282,7 @@ def _field_id(raw: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
 
 
 def accounts() -> Kind[Accounts]:
-    """Account ids, a list of the vendor's, or a filter."""
+    """Return the kind of accounts: ids, a list of the vendor's, or a filter."""
     return Kind(
         expected=(
             "a list of account ids, a comma-separated text, `list.all_accounts`, `list.<slug>`, "
@@ -298,7 +298,7 @@ def accounts() -> Kind[Accounts]:
 
 
 def mapping(expected: str = "an object") -> Kind[Mapping[str, Any]]:
-    """An object with any values."""
+    """Return the kind of objects with any values."""
     return Kind(
         expected=expected,
         schema=_OBJECT,
@@ -313,7 +313,7 @@ def _as_object(raw: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a person 
 
 
 def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
-    """At least one entry, each an object of its own settings; JSON text is understood."""
+    """Return the kind of lists with at least one entry, an object each; JSON is understood."""
 
     def convert(raw: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever a person wrote
         values = json.loads(raw) if isinstance(raw, str) else raw

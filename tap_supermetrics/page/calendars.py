@@ -34,8 +34,7 @@ class Calendars:
             for report in run.reports:
                 for each in report.accounts:
                     alike = (report.name, each.account_id)
-                    # The newest comes first: what an older run left of the same account is out of
-                    # date.
+                    # The newest comes first: an older run's calendar of it is out of date.
                     found._left.setdefault(alike, (report.first or "", each))
         return found
 

@@ -132,7 +132,7 @@ def pack(
 
 
 def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:
-    """One batch of queries that share a policy, with as few items as possible."""
+    """Return one batch of queries that share a policy, with as few items as possible."""
     by_account: dict[tuple[str, bool, tuple[str, ...]], list[DateRange | None]] = defaultdict(list)
     for query in queries:
         by_account[query.report, query.is_fresh, query.accounts].append(query.dates)

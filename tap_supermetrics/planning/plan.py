@@ -153,8 +153,7 @@ class Cursor:
         for _, number, head, queries in chain(self._heads, self._parked):
             account = self._plan.accounts[number]
             if self._plan.is_by_rank:
-                # By rank, only going through the rest tells how much it is; the cursor is used up
-                # by that.
+                # By rank, only going through the rest tells: the cursor is used up.
                 days[head.account_id] += sum(query.days for query in chain((head,), queries))
             else:
                 days[head.account_id] += sum(map(_days_of, account.left(head)))
@@ -285,7 +284,7 @@ def _days_of(part: Stretch | Query) -> int:
 
 
 def _disjoint(queries: Iterable[Query]) -> list[Query]:
-    """Keep, of queries for the same days, the shortest, and the newest of these."""
+    """Return queries without common days: of those that overlap, the shortest, then the newest."""
     chosen: list[Query] = []
     # Of a query that was split, its parts came later, and are of fewer days.
     newest_first = [*queries][::-1]

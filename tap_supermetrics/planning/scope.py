@@ -37,13 +37,13 @@ class Scope:
     is_elsewhere: bool = False
 
     def complete(self, dates: DateRange | None) -> DateRange | None:
-        """The days that are over, of those answered; None when there are none."""
+        """Return those of the answered days that are over; None when there are none."""
         if dates is None or self.last_complete is None or dates.first > self.last_complete:
             return None
         return replace(dates, last=min(dates.last, self.last_complete))
 
     def policy_of(self, query: Query) -> BatchPolicy:
-        """The batch policy of a query: one for several days must not be split into days."""
+        """Return the batch policy of a query; one for several days must not be split into days."""
         is_long = query.dates is not None and query.dates.days > 1
         return _by_no_day(self.policy) if is_long else self.policy
 
@@ -54,7 +54,7 @@ class Scope:
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The accounts as they are asked together."""
+        """Return the accounts in groups, each of which is asked by one query."""
         return () if self.is_elsewhere else self.policy.split.accounts.groups(self.accounts)
 
 

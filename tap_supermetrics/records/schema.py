@@ -134,7 +134,7 @@ class Field:
 
     @property
     def may_be_day(self) -> bool:
-        """True when it is called as data sources call the day, and holds dates."""
+        """Return whether it is named as data sources name the day, and holds dates."""
         letters = "".join(filter(str.isalpha, self.name.casefold()))
         return self.is_dimension and self.kind is ValueKind.DATE and letters in _DAY_FIELDS
 

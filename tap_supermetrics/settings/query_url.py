@@ -36,7 +36,7 @@ NOT_SUPPORTED: Final = {
 
 
 def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a report that asks what an address asks; those given beside it win.
+    """Return the settings of a report that asks what an address asks; those beside it win.
 
     Source: Supermetrics docs, "Making requests": parameters stand in the address one by one, or
     all in the one parameter `json`, which the pages print as it is, not encoded.

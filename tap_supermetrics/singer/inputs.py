@@ -106,7 +106,7 @@ def read_config(paths: Sequence[str]) -> _ConfigInput:
 def from_environment(
     name: str, schema: Mapping[str, Any], prefix: str, mistakes: list[str]
 ) -> dict[str, Any]:
-    """One setting of the SDK's as the environment has it, by its name; nothing where it has none.
+    """Return one of the SDK's settings from the environment, by its name; empty for none.
 
     Args:
         name: of the setting.
@@ -221,7 +221,7 @@ def _mistakes_in_root(storage: StorageTarget) -> Iterator[str]:
 
 
 def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
-    """The JSON object in a file; None for no file.
+    """Return the JSON object in a file; None for no file.
 
     Raises:
         SettingsError: it holds something else.
@@ -262,7 +262,7 @@ def unclaimed(state: Mapping[str, Any], reports: Sequence[str]) -> Iterator[str]
 
 
 def read_catalog(file: IO[str] | None) -> Catalog | None:
-    """The Singer catalog in a file; None for no file.
+    """Return the Singer catalog in a file; None for no file.
 
     Raises:
         SettingsError: it holds something else, or contradicts itself.
@@ -361,7 +361,7 @@ def doubts_of_maps(
 
 
 def _changed_key(definition: object, key: Sequence[str]) -> list[str]:
-    """The columns of a key that the map of a stream changes, so that rows may come to share one."""
+    """Return the key columns that a stream map changes: rows may come to share a key by that."""
     if not isinstance(definition, dict):
         return []
     kept = definition.get("__key_properties__", key) or ()

@@ -149,6 +149,6 @@ def _write_bytes(stdout: IO[bytes], lines: bytes | bytearray) -> None:
 
 
 def _make_blocking(stdout: IO[bytes]) -> None:
-    """A full pipe is waited for, whatever the programs that share it have made of its mode."""
+    """Make writing wait for a full pipe, whatever mode the programs that share it have set."""
     with suppress(OSError, ValueError, AttributeError):  # no file, or a system without the call
         os.set_blocking(stdout.fileno(), True)

@@ -45,8 +45,7 @@ def _bounded(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        # First the clock, then the handler: a late alarm would meet the default, which ends the
-        # process.
+        # First the clock, then the handler: by default, a late alarm ends the process.
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
 

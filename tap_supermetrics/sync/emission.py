@@ -105,8 +105,7 @@ class Emission:
             elif files.is_holding:
                 yield from self._committed(files.keep(each))
             else:
-                # Asked for only after the file was written: a generator goes on when the next is
-                # wanted.
+                # It goes on only when the next is asked for, after the file was written.
                 self._commit(each)
         yield from self._committed(files.rest())
         self._books.report_ended(name)
