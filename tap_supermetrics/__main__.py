@@ -61,6 +61,7 @@ class OneLine(logging.LogRecord):
 
 
 def _run_command(name: str, arguments: Sequence[str]) -> int:
+    """Run a command for people; return its exit code."""
     # Only here, as a run must not wait for what only commands need.
     from tap_supermetrics.commands.command_line import COMMANDS, run_command  # noqa: PLC0415
 
@@ -152,6 +153,7 @@ def _configured(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _run_to_its_end(arguments: Sequence[str]) -> None:
+    """Run a command, an early discovery or the tap, and write what is left in the buffer."""
     check_output()
     try:
         if arguments and not arguments[0].startswith("-"):

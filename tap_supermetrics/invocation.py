@@ -61,6 +61,7 @@ class Invocation:
         return run
 
     def _start(self, run: Run) -> None:
+        """Start the run for all streams that are wanted."""
         wanted = self._wanted()
         run.start(
             [each.name for each in wanted],

@@ -23,6 +23,7 @@ def without_key(text: str, key: str) -> str:
 
 
 def _forms(key: str) -> set[str]:
+    """Return the spellings of a key in texts, addresses and JSON; none of a short one."""
     if len(key) < SHORTEST_KEY:
         return set()
     in_json = json.dumps(key)[1:-1]

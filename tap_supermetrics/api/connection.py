@@ -142,6 +142,7 @@ class Connections:
             raise _connection_error(error, self._api_key) from None
 
     def _ask(self, request: Request) -> requests.Response:
+        """Send a request; return its answer, of which only the head was read."""
         is_json = request.body is not None
         try:
             return self._session.request(
@@ -187,6 +188,7 @@ class _BoundedBytes(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - any buffer
+        """Read some bytes, unless the answer has used up its time or its size."""
         left_s = self._deadline - time.monotonic()
         if left_s <= 0 or self._left <= 0:
             raise _endless()

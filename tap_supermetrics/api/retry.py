@@ -186,6 +186,7 @@ class RetryState:
         return not is_worth_it or self._is_used_up(error)
 
     def _is_used_up(self, error: ApiError) -> bool:
+        """Return whether tries and time are used up; a service that is away gets more of both."""
         policy, service = self._policy, self._service
         # What the server asks to wait counts before it is waited for.
         waited_s = time.monotonic() - self._started + error.retry_after_s

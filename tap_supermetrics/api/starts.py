@@ -144,6 +144,7 @@ class Starter:
         return batch
 
     def _start(self, body: Mapping[str, Any]) -> wire.Batch:
+        """Start a batch once; look for it where the answer is lost or tells no id."""
         start = self._traced(body)
         answer, error = self._sent(start)
         batch = None if answer is None else _batch_in(answer)
@@ -161,6 +162,7 @@ class Starter:
         return batch
 
     def _sent(self, start: TracedStart) -> tuple[Answer[msgspec.Raw] | None, ApiError | None]:
+        """Return the answer to a start, or the error in its place."""
         try:
             answer = self._transport.request(
                 "POST", wire.BATCH_PATH, msgspec.Raw, body=start.body, instead=start.answer

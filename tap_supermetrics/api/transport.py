@@ -136,6 +136,7 @@ class Transport:
             raise error.with_traceback(None) from None
 
     def _exchange(self, request: Request, to: type[T], damages: set[tuple[int, str]]) -> Answer[T]:
+        """Send a request once, and read its answer within the bounds of a large one."""
         reply = _NO_REPLY
         # Left only when the answer is decoded: until then a large one keeps others waiting.
         with ExitStack() as reading:
@@ -156,6 +157,7 @@ class Transport:
         return connections
 
     def _answer(self, reply: Reply, to: type[T]) -> Answer[T]:
+        """Return what a reply gives, or raise the error that it tells."""
         if reply.status in _REDIRECTS:
             message = "the API redirects to another address, which is not followed"
             raise ApiError("ADDRESS_REFUSED", message, status=reply.status)
@@ -170,6 +172,7 @@ class Transport:
     def _damage(
         self, damaged: DamagedAnswer, reply: Reply, damages: set[tuple[int, str]]
     ) -> ApiError:
+        """Return the error of an answer that cannot be read, with the start of its text."""
         damage = len(reply.body), damaged.cause
         code = _code_of_damage(reply, is_again=damage in damages)
         damages.add(damage)

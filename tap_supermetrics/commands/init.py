@@ -168,6 +168,7 @@ class Answers:
         return self._questions.hidden("--api-key-file", "API key of Supermetrics"), True
 
     def _ask_report(self, lookup: Connection, names: Sequence[str]) -> None:
+        """Ask for what options and address leave open, and make the entry of `queries`."""
         given = self._from_address(lookup) if self._args.from_url else {}
         ask = self._questions
         ds_id = (

@@ -196,6 +196,7 @@ def _report(plan: ReportPlan, held: Collection[Query]) -> dict[str, Any]:
 
 
 def _account(account: AccountPlan, held: int) -> dict[str, Any]:
+    """Return days and queries of one account, as `plan` tells them."""
     ranges = [part.dates for part in account.parts if part.dates]
     days = sum(each.days for each in ranges)
     again = sum(each.days for whole in ranges for each in intersect(whole, account.covered))

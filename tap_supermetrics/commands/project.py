@@ -131,6 +131,7 @@ class Project:
         return {self.file: json.dumps(config, indent=2, ensure_ascii=False) + "\n"}
 
     def _meltano(self, report: Mapping[str, Any], api_url: str) -> dict[Path, str]:
+        """Return the project's file with the report added, and the lock of a new plugin."""
         entry, texts, text = Item(_NAME, {}), dict[Path, str](), self._text
         if self._entry is None:
             # As `meltano add --from-ref` does: a short entry, and what it is in a file beside.

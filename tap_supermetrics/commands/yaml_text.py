@@ -54,6 +54,7 @@ def with_added(text: str, path: Path, value: object = None) -> str:
 
 
 def _added(text: str, path: Path, value: object) -> str:
+    """Walk down the path as far as it exists, and add the rest below."""
     node, rest = yaml.compose(text, yaml.SafeLoader), [*path]
     if node is None:
         return text + _dumped(_nested(rest, value), 0)

@@ -165,6 +165,7 @@ class AsyncQueries:
         yield from self._settle(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
+        """Wait on, or give the query up, after a look that failed."""
         now = time.monotonic()
         running.not_seen(now, error)
         # Others could be read while this one could not: so it is the query, not the service.
@@ -178,6 +179,7 @@ class AsyncQueries:
             logger.warning("Status of %s not readable: %s", running.query, error)
 
     def _settle(self, running: _RunningQuery, meta: wire.Meta) -> Iterator[Event]:
+        """Tell what a status says of a query, and set the time of its next look."""
         status = wire.QueryStatus.of(meta.status_code)
         self._workflow = meta.workflow or self._workflow
         now = time.monotonic()

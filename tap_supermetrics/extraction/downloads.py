@@ -63,6 +63,7 @@ class Downloader:
             raise
 
     def _fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
+        """Fetch all pages of a query once, and check them against what was asked."""
         facts = entry.result_info or wire.ResultFacts()
         spool = Spool()
         try:

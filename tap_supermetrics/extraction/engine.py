@@ -156,6 +156,7 @@ class Engine:
     # The other threads
 
     def _guarded(self, work: Callable[[], None]) -> None:
+        """Do the work of a thread; hand what ends it to the emitting thread."""
         try:
             work()
         # Network errors were made into ApiError at the seam: what is left here is the spool's disk.
@@ -168,6 +169,7 @@ class Engine:
             self._outbox.put(error)
 
     def _decide(self) -> None:
+        """Hear events and act on what follows, until every report has its outcomes."""
         self._act(self._scheduler.next_actions())
         while not self._scheduler.is_done and not self._closed.is_set():
             event = self._inbox.get()

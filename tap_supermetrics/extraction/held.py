@@ -153,6 +153,7 @@ def joined(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
 
 
 def _find(client: Client, held: SubmittedBatch, *, is_young: bool) -> RunningBatch | None:
+    """Look a batch of an earlier run up; None where it can serve nothing and runs no more."""
     batch_id = held.batch_id
     try:
         status = client.batch_status(batch_id)

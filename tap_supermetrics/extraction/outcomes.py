@@ -150,6 +150,7 @@ class Outcomes:
                 self._look_again(query)
 
     def _try_again(self, query: Query, error: ApiError) -> None:
+        """Carry out the remedy for a query that failed."""
         remedy = self._remedies.choose(query, error)
         # It keeps its place in the order, and has no outcome until the probes have one.
         if remedy is Remedy.WAIT:

@@ -23,7 +23,7 @@ class Remedy(Enum):
     """A remedy for a query that failed."""
 
     GIVE_UP = "it fails for this run"
-    WAIT = "a probe of its account or report tells what to do"
+    WAIT = "a probe of its account or report tells"
     SPLIT = "its halves are submitted in its place"
     RESUBMIT = "it is submitted again"
 

@@ -108,6 +108,7 @@ class Sequencer:
             _close(settled)
 
     def _deliverable(self, report: str) -> Iterator[Result | Failed | Replaced]:
+        """Take the outcomes at the head of a report's order, as far as they are there."""
         expected = self._expected[report]
         while expected and expected[0] in self._settled:
             query = expected.popleft()

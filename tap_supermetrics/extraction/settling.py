@@ -81,6 +81,7 @@ class Settling:
     def _settle_query(
         self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
     ) -> Iterator[Event]:
+        """Tell of a query that succeeded or failed; of others, nothing yet."""
         if entry.status is wire.QueryStatus.SUCCESS:
             batch.done += 1
             batch.rows += (entry.result_info and entry.result_info.total_rows) or 0

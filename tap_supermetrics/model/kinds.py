@@ -354,6 +354,7 @@ def _is_id(raw: object) -> bool:
 
 
 def _as_accounts(raw: Any) -> Accounts:  # noqa: ANN401 - whatever a person wrote
+    """Read ids, a list of the vendor's, or a filter, in JSON too."""
     if isinstance(raw, str) and raw.lstrip().startswith("{"):
         raw = json.loads(raw)
     if isinstance(raw, dict):

@@ -66,6 +66,7 @@ class Calendars:
         names: Mapping[str, str],
         days_read: DaysRead | None,
     ) -> tuple[AccountCalendar, str]:
+        """Return the calendar of an account, and the letters that it is written from."""
         account_id, wanted = account.account_id, account.wanted
         first, left = self._left.get((report, account_id), ("", AccountCalendar(account_id="")))
         before = _before(left.days, first, wanted)

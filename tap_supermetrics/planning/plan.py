@@ -206,6 +206,7 @@ def _plan_accounts(
     coverage: Mapping[str, Coverage],
     held: Sequence[Query],
 ) -> AccountPlan:
+    """Plan one account, or accounts that are queried together."""
     whole = Query(report=report.name, accounts=accounts, dates=scope.wanted)
     if not scope.is_incremental:
         return AccountPlan(whole=whole, parts=() if scope.is_over else (whole,), is_read_whole=True)

@@ -359,6 +359,7 @@ def _column(each: Field, place: int, blank: str, mismatches: Mismatches, *, is_k
 def _converter(
     each: Field, blank: str | None, mismatches: Mismatches | None, *, is_key: bool
 ) -> Callable[[Cell], Any]:
+    """Return what converts the cells of a field; without `mismatches`, a misfit raises."""
     plain, kind = _CONVERTERS[each.kind], each.kind
     known: dict[Cell, Any] = {}
 

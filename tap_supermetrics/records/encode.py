@@ -224,6 +224,7 @@ class _BlockReader:
         return True
 
     def _values(self, rows: list[tuple[Any, ...]]) -> dict[str, _Values]:
+        """Return the values of a block by column, with those that are derived from others."""
         by_place = list(zip(*rows, strict=True)) or [()] * self._width
         values = {
             column.name: readings[0].mend(by_place[column.place])

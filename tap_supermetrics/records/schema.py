@@ -249,6 +249,7 @@ def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
 
 
 def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
+    """Return a requested field, typed by settings, by the API, or as text."""
     data_type = report.types.get(name) or (info.data_type if info else "") or _UNLISTED_TYPE
     is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
     return Field(
@@ -296,6 +297,7 @@ def _is_other(each: Field, day: str) -> bool:
 
 
 def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> dict[str, Any]:
+    """Return JSON Schema of the records; needed columns are never null."""
     properties: dict[str, Any] = {
         name: _never_null(schema) if name in needed else schema
         for name, schema in _METADATA_SCHEMAS.items()

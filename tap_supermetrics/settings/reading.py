@@ -41,6 +41,7 @@ def read(
 
 
 def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: Mistakes) -> Any:  # noqa: ANN401 - of the setting's kind
+    """Return the value of one setting; None after a mistake."""
     path, given = f"{prefix}{setting.name}", raw.get(setting.name)
     if given is None and setting.is_required:
         mistakes.append(f"{path}: required, expected {setting.kind.expected}")

@@ -176,6 +176,7 @@ def homeless(config: Mapping[str, Any]) -> list[str]:
 
 
 def _mistakes_in_batches(given: dict[str, Any], key: str) -> list[str]:
+    """Return what is wrong with `batch_config`, beyond its schema."""
     try:
         config = BatchConfig.from_dict(given)
     except TypeError as error:

@@ -61,6 +61,7 @@ class Watch:
             self._draw(self._progress())
 
     def _draw(self, progress: Progress) -> None:
+        """Draw one line for each report, as many as the terminal has room for."""
         most = max(os.get_terminal_size(sys.stderr.fileno()).lines - LINES_LEFT, 1)
         places = [*enumerate(progress.reports)]
         # Where not all have room, those that ended give theirs to the others.

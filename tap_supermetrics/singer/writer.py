@@ -89,6 +89,7 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
 
 
 def _write_all(lines: bytes | bytearray) -> None:
+    """Write lines to stdout past its buffer; translate what the system says."""
     # Looked up at each call: tests and embedding programs replace it.
     check_output()
     stdout = getattr(sys.stdout, "buffer", None)

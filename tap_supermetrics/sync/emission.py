@@ -105,7 +105,7 @@ class Emission:
             elif files.is_holding:
                 yield from self._committed(files.keep(each))
             else:
-                # It goes on only when the next is asked for, after the file was written.
+                # Nothing of it is held: its last file was written before this was asked for.
                 self._commit(each)
         yield from self._committed(files.rest())
         self._books.report_ended(name)
@@ -142,6 +142,7 @@ class Emission:
     def _emit(
         self, planned: PlannedReport, outcome: Outcome, convert: Converter[T]
     ) -> Iterator[T | Written]:
+        """Give the records of an outcome, and tell engine and books what became of it."""
         if isinstance(outcome, Left):
             self._books.left(outcome)
             return

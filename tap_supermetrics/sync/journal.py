@@ -179,6 +179,7 @@ class Journal:
             self._file = None
 
     def _take_over(self, now: datetime) -> None:
+        """Move what dead runs left into a file of this run, then remove their files."""
         left = self._left()
         try:
             mine = [file for file in left if self._is_mine(file)]

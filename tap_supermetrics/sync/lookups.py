@@ -99,6 +99,7 @@ class Lookups:
         return (*listed, *self._custom_fields(report))
 
     def _custom_fields(self, report: Report) -> tuple[wire.FieldInfo, ...]:
+        """Return the fields that the API lists for a report's accounts only; asked once."""
         asked = report.ds_id, str(report.logins), report.accounts
         if asked not in self._custom:
             # Noted before it is asked: where that fails, it is not asked again for each report.

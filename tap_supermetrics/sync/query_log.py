@@ -158,6 +158,7 @@ class QueryLog:
         told_apart_by: str,
         **values: Any,  # noqa: ANN401 - each as its column
     ) -> None:
+        """Add a record, whose id is made of the query and what tells its outcomes apart."""
         # The same result, written again after a kill, gets the same id and replaces its record.
         named = f"{query} {told_apart_by}"
         nothing = dict.fromkeys(SCHEMA["properties"])

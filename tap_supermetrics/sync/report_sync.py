@@ -259,6 +259,7 @@ class PlannedReport:
         self.known.state.mark_stale(failed.query.account_id, failed.query.dates)
 
     def _reader(self, result: Result) -> RecordReader:
+        """Return what makes records of a result's rows."""
         dates = result.query.dates
         # Of several days, only the rows themselves can tell theirs.
         day = str(dates.first) if dates and dates.days == 1 else None
@@ -329,6 +330,7 @@ def _state(
 def _discover(
     lookups: Lookups, reports: Sequence[Report]
 ) -> Iterator[tuple[Report, RecordSchema, bool]]:
+    """Yield the reports that the API serves, each with its schema and whether it has dates."""
     lookups.ask_for_fields(report.ds_id for report in reports)
     refusals = [error for report in reports if (error := lookups.refusal_of(report))]
     # Nothing is left to load: the refusal is that of the run. Else the other reports go on.
@@ -371,6 +373,7 @@ def _meant(name: str, known: Mapping[str, str]) -> str:
 
 
 def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
+    """Refuse a report whose days would replace each other, or that lacks a first day."""
     _check_replication_key(report, schema, listed)
     day = {schema.replication_key, DATE}
     if schema.replication_key and not day & {*schema.key_properties}:

@@ -184,6 +184,7 @@ class ReportState:
     def _partition(
         self, account_id: str, coverage: Coverage, covered_from: date | None
     ) -> dict[str, Any]:
+        """Return the partition of one account; what its bookmark says already is left out."""
         partition: dict[str, Any] = {"context": {"account_id": account_id}}
         if coverage.bookmark:
             partition["replication_key"] = self.replication_key

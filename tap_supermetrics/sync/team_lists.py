@@ -128,6 +128,7 @@ class TeamLists:
             ) from None
 
     def _split_by(self, request: BatchRequest, report: Report) -> tuple[str, ...]:
+        """Start the batch, read from its status which accounts it was split into, cancel it."""
         body = wire.batch_body(request, {report.name: report})
         batch_id = self._client.start_batch(body).batch_id
         try:
