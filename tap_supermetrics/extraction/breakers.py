@@ -32,11 +32,11 @@ Key = tuple[Reach, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """The price of finding out that nothing comes.
+    """Limits of what is paid before an account, a report or a data source is given up.
 
     Attributes:
-        failures: paid for, and none answered, until there is doubt.
-        probes: queries that then find out, at the same time.
+        failures: failed queries, with no answer among them, that begin a doubt.
+        probes: queries that are then submitted at the same time, to find out for the others.
     """
 
     failures: int

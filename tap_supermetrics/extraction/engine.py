@@ -64,7 +64,8 @@ class Engine:
         self._unneeded = tuple(unneeded)
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._to_submit: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
-        # Who waits for records says so: else what it has not taken could hold back all.
+        # The emitting thread says when it waits: else results of later reports, which it does not
+        # take yet, would hold back the submission of what it waits for.
         self._outbox = Outbox(lambda taken: self._inbox.put(Awaited(taken=taken)))
         self._closed = threading.Event()
         self._telling = Telling(time.monotonic())

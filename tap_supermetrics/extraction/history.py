@@ -25,7 +25,7 @@ class Limit:
     the first that was given, and is searched by halves.
 
     Attributes:
-        first_day: no query that ends before it is submitted; None while all days may be given.
+        first_day: queries that end before it are not submitted; None while all days may be given.
         error: the refusal that says so.
         given: the first day that was given in this run.
         is_named: whether the first day is known for sure.

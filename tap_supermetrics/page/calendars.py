@@ -1,4 +1,4 @@
-"""The days of reports: which are there says the state, what was found on them say runs."""
+"""Calendars of reports: the state says which days are there, runs say what they found on them."""
 
 from __future__ import annotations
 

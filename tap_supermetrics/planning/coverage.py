@@ -30,7 +30,8 @@ class Coverage:
 
     Attributes:
         covered: the days fully emitted: merged, in order.
-        stale: covered days whose re-read failed, to be asked again whatever the lookback.
+        stale: covered days that are asked again whatever the lookback: a query for them failed, or
+            had not ended when the run did.
         bookmark: last day up to which there was no gap from the start; it never goes back.
         fetched: when the newest days were read; kept only where a report asks for it.
     """

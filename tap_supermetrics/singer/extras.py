@@ -1,4 +1,4 @@
-"""What a catalog says beside types, as Meltano's extra `metadata` does: done, refused or warned of.
+"""Metadata of a catalog, as Meltano's extra `metadata` writes it: followed, refused, warned of.
 
 The SDK takes what it knows and drops the rest without a word, so some of this looks at the catalog
 as it is written.

@@ -1,4 +1,4 @@
-"""Names that a report gives, held against those that the API lists, before anything is paid."""
+"""Checks the names in a report against those that the API lists, before anything is paid."""
 
 from __future__ import annotations
 
