@@ -61,6 +61,7 @@ class OneLine(logging.LogRecord):
 
 
 def _run_command(name: str, arguments: Sequence[str]) -> int:
+    """Run a command for people; return its exit code."""
     # Only here, as a run must not wait for what only commands need.
     from tap_supermetrics.commands.command_line import COMMANDS, run_command  # noqa: PLC0415
 
@@ -130,6 +131,7 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
         raise SettingsError([f"--state: {path} cannot be read ({error.strerror})"]) from None
     state = unwrapped(given)
     names = [report.name for report in connection.settings.reports]
+    # Somewhere on earth it is tomorrow already.
     last_day = utc_now().date() + timedelta(days=1)
     check_state(state, names, last_day, connection.settings.shard)
     bookmarks: dict[str, Any] = state.get("bookmarks", {})
@@ -151,6 +153,7 @@ def _configured(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _run_to_its_end(arguments: Sequence[str]) -> None:
+    """Run a command, an early discovery or the tap, and write what is left in the buffer."""
     check_output()
     try:
         if arguments and not arguments[0].startswith("-"):

@@ -40,7 +40,7 @@ class DateRange:
         return (self.first + timedelta(days=n) for n in range(self.days))
 
     def pieces(self, max_days: int) -> Iterator[DateRange]:
-        """Ranges of at most `max_days` days that cover this one exactly, in order."""
+        """Yield ranges of at most `max_days` days, in order, that together are this one."""
         for offset in range(0, self.days, max_days):
             first = self.first + timedelta(days=offset)
             yield DateRange(first=first, last=min(first + timedelta(days=max_days - 1), self.last))
@@ -101,9 +101,10 @@ def parse_date(text: str) -> date:
 
 
 def merge(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:
-    """The same days as the fewest ranges, in order, with gaps between them."""
+    """Return the same days as few ranges, in order, with gaps between them."""
     merged: list[DateRange] = []
     for each in sorted(ranges):
+        # Ranges that only touch are one range too.
         if merged and (each.first - merged[-1].last).days <= 1:
             merged[-1] = DateRange(first=merged[-1].first, last=max(merged[-1].last, each.last))
         else:
@@ -112,7 +113,7 @@ def merge(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:
 
 
 def subtract(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRange, ...]:
-    """The days of `whole` that are in none of `ranges` (merged, in order)."""
+    """Return the days of `whole` that are in none of `ranges` (merged, in order)."""
     left: list[DateRange] = []
     first = whole.first
     for each in ranges:
@@ -127,7 +128,7 @@ def subtract(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRange
 
 
 def intersect(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRange, ...]:
-    """The days of `whole` that are in one of `ranges` (merged, in order)."""
+    """Return the days of `whole` that are in one of `ranges` (merged, in order)."""
     return tuple(
         DateRange(first=max(whole.first, each.first), last=min(whole.last, each.last))
         for each in ranges
@@ -136,12 +137,12 @@ def intersect(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRang
 
 
 def outside(ranges: Sequence[DateRange], taken: Sequence[DateRange]) -> tuple[DateRange, ...]:
-    """The days of `ranges` that are in none of `taken` (both merged, in order)."""
+    """Return the days of `ranges` that are in none of `taken` (both merged, in order)."""
     return tuple(left for each, near in _beside(ranges, taken) for left in subtract(each, near))
 
 
 def common(some: Sequence[DateRange], others: Sequence[DateRange]) -> tuple[DateRange, ...]:
-    """The days that are in both (each merged, in order)."""
+    """Return the days that are in both (each merged, in order)."""
     return tuple(both for each, near in _beside(some, others) for both in intersect(each, near))
 
 

@@ -61,6 +61,7 @@ class Invocation:
         return run
 
     def _start(self, run: Run) -> None:
+        """Start the run for all streams that are wanted."""
         wanted = self._wanted()
         run.start(
             [each.name for each in wanted],
@@ -68,6 +69,7 @@ class Invocation:
                 each.name for each in wanted if each.forced_replication_method == "FULL_TABLE"
             ],
             refused=self._refused(),
+            # With a limit of records, the SDK only tries the tap out: that must not cost a history.
             is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in wanted),
         )
         if not self.is_test:
@@ -117,8 +119,10 @@ class Invocation:
             raise SettingsError([NOTHING_SELECTED])
         try:
             self._sync_selected()
+            # Before the summary, which the progress would be drawn over.
             self._stop_watching()
             self.started_run().finish()
+        # Without a last state, as nobody is there to read it.
         except BrokenPipeError:
             logger.critical(
                 "The target closed its end of the pipe: see its own log; run again to go on from "
@@ -140,6 +144,7 @@ class Invocation:
             stream.sync()
 
     def _save_at_end(self) -> None:
+        # First of all: one more signal would cost the last state.
         _ignore_further_signals()
         self.writer.forget_interruption()
         run = self._facts.run

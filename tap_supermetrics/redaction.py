@@ -16,18 +16,22 @@ _ROUNDS: Final = 8
 
 def without_key(text: str, key: str) -> str:
     """Return a text without the key: plain, as Python and JSON escape it, and in addresses."""
+    # The longest first: a shorter form may be part of it, and would leave the rest.
     for form in sorted(_forms(key), key=len, reverse=True):
         text = text.replace(form, "(the key)")
     return text
 
 
 def _forms(key: str) -> set[str]:
+    """Return the spellings of a key in texts, addresses and JSON; none of a short one."""
     if len(key) < SHORTEST_KEY:
         return set()
     in_json = json.dumps(key)[1:-1]
     unescaped = json.dumps(key, ensure_ascii=False)[1:-1]
     forms = {key, repr(key)[1:-1], in_json, unescaped, quote(key, safe="")}
+    # PHP escapes slashes in JSON.
     forms |= {each.replace("/", "\\/") for each in (in_json, unescaped)}
+    # JSON may stand within a text of JSON, and is escaped twice then.
     return forms | {json.dumps(in_json)[1:-1]}
 
 
@@ -36,6 +40,7 @@ def readable(text: str) -> str:
 
     Control characters, marks that turn the direction of writing and the like become U+FFFD.
     """
+    # Cut before anything else is done with it, as it may be megabytes long.
     line = " ".join(text[: 2 * LONGEST_TEXT].split())
     shown = "".join(each if each.isprintable() else "\ufffd" for each in line)
     return f"{shown[:LONGEST_TEXT]}..." if len(shown) > LONGEST_TEXT else shown

@@ -157,7 +157,7 @@ class ReportStream(Stream):
 
     @property
     def is_wanted(self) -> bool:
-        """True when anything of it is to be written: it is selected, and not mapped to nothing."""
+        """Return whether anything is to be written: it is selected, and not mapped to nothing."""
         return self.selected and not all(
             isinstance(each, RemoveRecordTransform) for each in self.stream_maps
         )
@@ -169,10 +169,12 @@ class ReportStream(Stream):
         return (
             self.selected
             and not more_maps
+            # Exactly this class: one made from it may change records.
             and type(stream_map) is SameRecordTransform
             and not stream_map.flattening_enabled
             and not self.child_streams
             and self.ABORT_AT_RECORD_COUNT is None
+            # A class made from this one may have replaced these two, which see single records.
             and type(self).post_process is Stream.post_process
             and type(self).get_records is ReportStream.get_records
         )
@@ -183,6 +185,7 @@ class ReportStream(Stream):
         with self._counting() as counter:
             for lines in run.emission.lines(self.name, self._line_format(is_bare=False)):
                 writer.write_lines(lines.data)
+                # As the SDK notes after each record that it writes itself.
                 self.state_manager.is_flushed = False
                 counter.increment(lines.count)
         self._finalize_state(self.stream_state)
@@ -228,13 +231,14 @@ class ReportStream(Stream):
 
     def apply_catalog(self, catalog: Catalog) -> None:
         """Take what a catalog selects; key and replication key were held against it before."""
+        # The SDK puts those of the catalog in their place.
         keys = self.primary_keys, self.replication_key
         super().apply_catalog(catalog)
         self.primary_keys, self.replication_key = keys
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
-        """None: all accounts are read by one pass, whatever the state lists."""
+        """Return None: one pass reads all accounts, whatever partitions the state lists."""
         return None
 
     def _increment_stream_state(

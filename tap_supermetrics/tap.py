@@ -79,6 +79,7 @@ class TapSupermetrics(Tap):
         first_place: int = 0,
         **others: Any,  # noqa: ANN401 - the SDK's own
     ) -> None:
+        # Before the SDK's own beginning, which calls back into this class.
         self._first_place = first_place
         self._given_state = state or {}
         self._facts = facts or RunFacts()
@@ -153,10 +154,12 @@ class TapSupermetrics(Tap):
             SettingsError: the state or the stream maps cannot be understood.
         """
         names = [report.name for report in self.settings.reports]
+        # Somewhere on earth it is tomorrow already.
         last_day = utc_now().date() + timedelta(days=1)
         check_state(self._given_state, names, last_day, self.settings.shard)
         for told in unclaimed(self._given_state, names):
             logger.warning("%s", told)
+        # Outside of what follows: mistakes of reports are not those of stream maps.
         streams = self.streams
         try:
             super().setup_mapper()
@@ -173,7 +176,7 @@ class TapSupermetrics(Tap):
             logger.warning("stream_maps: %s", told)
 
     def _reset_state_progress_markers(self) -> None:
-        """Nothing: the tap's own state has no such markers."""
+        """Do nothing: the tap's own state has no such markers."""
 
     def sync_to_end(self) -> None:
         """Sync all selected streams, and tell how it went; see `Invocation.sync_to_end`."""
@@ -182,6 +185,7 @@ class TapSupermetrics(Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature
         """End the run with the state written and an exit code that says so."""
         interruption = InterruptedRun(signum, signal.Signals(signum).name)
+        # The SDK handles signals before it has made the writer.
         writer = getattr(self, "message_writer", None)
         if writer is None:
             raise interruption

@@ -125,6 +125,7 @@ def _strictly(body: bytes | bytearray, to: type[T]) -> Answer[T]:
 
 
 def _leniently(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answer[T]:
+    """Read an answer part by part, and take the errors that it tells."""
     parts = _PARTS.decode(body)
     meta, error = _meta_and_error(parts, body)
     error = error or lenient.problem_of(body)

@@ -51,6 +51,7 @@ class Client(Transport):
     ) -> tuple[listings.AccountInfo, ...]:
         """Return all accounts of a data source, each once, in their order ("Get accounts")."""
         listed = self.login_accounts(ds_id, ds_users, max_age_minutes)
+        # An account is listed under each login that can read it.
         by_id = {each.id: each for login in listed for each in login.accounts}
         # A query without an account would be refused, and its batch with it.
         return tuple(each for id_, each in by_id.items() if id_)
@@ -158,6 +159,7 @@ class Client(Transport):
         """Return the state of a query batch and its queries, all pages ("Get batch status")."""
         first = answer = self._status_page(batch_id, 0)
         queries = list(first.data)
+        # An empty page ends it too, whatever the total says.
         while answer.data and answer.meta.paginate and len(queries) < answer.meta.paginate.total:
             if len(queries) > MAX_STATUS_ENTRIES:
                 raise ApiError("ANSWER_INVALID", f"the status of {batch_id} does not end")

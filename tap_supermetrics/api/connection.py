@@ -142,6 +142,7 @@ class Connections:
             raise _connection_error(error, self._api_key) from None
 
     def _ask(self, request: Request) -> requests.Response:
+        """Send a request; return its answer, of which only the head was read."""
         is_json = request.body is not None
         try:
             return self._session.request(
@@ -151,7 +152,9 @@ class Connections:
                 data=msgspec.json.encode(request.body) if is_json else None,
                 headers={"Content-Type": "application/json"} if is_json else None,
                 timeout=(CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S),
+                # A redirect may lead to another origin, which must not get the key.
                 allow_redirects=False,
+                # Not read by `requests`, which knows no bounds, but by `_body`.
                 stream=True,
             )
         except ValueError as error:
@@ -185,6 +188,7 @@ class _BoundedBytes(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - any buffer
+        """Read some bytes, unless the answer has used up its time or its size."""
         left_s = self._deadline - time.monotonic()
         if left_s <= 0 or self._left <= 0:
             raise _endless()
@@ -193,6 +197,7 @@ class _BoundedBytes(io.RawIOBase):
         try:
             count = self._raw.readinto(buffer)
         except TimeoutError:
+            # It was the deadline of the whole answer that ran out, not the wait for a byte.
             if left_s < SILENCE_TIMEOUT_S:
                 raise _endless() from None
             raise
@@ -209,6 +214,7 @@ class _Response(HTTPResponse):
 
     def __init__(self, sock: socket, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(sock, *args, **options)
+        # `http.client` reads the headers from `fp` before anybody else can bound them.
         self.fp = io.BufferedReader(_BoundedBytes(self.fp.detach(), sock))
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -246,6 +252,7 @@ def _body(response: requests.Response, reading: ExitStack) -> bytearray:
         body += chunk
         for most, turns in ((LONG_BYTES, _FEW_LONG), (LARGE_BYTES, _ONE_LARGE)):
             if size_before <= most < len(body):
+                # Only once it has grown so large: short answers wait for nobody.
                 reading.enter_context(turns)
         size_before = len(body)
     return body
@@ -300,6 +307,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         if error is None:
             return
         yield error
+        # `requests` and `urllib3` keep what really happened there, and not as the cause.
         told = [getattr(error, "reason", None), *error.args[:2]]
         inner = next((each for each in told if isinstance(each, BaseException)), None)
         error = inner or error.__cause__ or error.__context__

@@ -305,6 +305,7 @@ def verdict_on(code: str, status: int, text: str = "", *, is_of_query: bool = Fa
     """
     by_code = VERDICTS.get(code) or _by_family(code, status)
     verdict = by_code or _by_status(code, status, is_of_query=is_of_query)
+    # A text must not soften what stops everything.
     return verdict if verdict.fate is Fate.STOP else _by_text(code, text) or verdict
 
 
@@ -323,6 +324,7 @@ def _by_family(code: str, status: int) -> Verdict | None:
 def _by_status(code: str, status: int, *, is_of_query: bool) -> Verdict:
     if status == _UNAUTHORIZED and not is_of_query:
         return _KEY_REFUSED
+    # The API itself has answered: the table of what a gateway's status means does not count.
     if code or is_of_query:
         return _ILL_SERVER if _is_ill(status) else _REFUSED
     return _BY_STATUS.get(status, _ILL_GATEWAY if status >= _SERVER else _REFUSED)
@@ -375,17 +377,17 @@ class ApiError(TapError):
 
     @property
     def fate(self) -> Fate:
-        """The next step."""
+        """Return what to do next."""
         return self.verdict.fate
 
     @property
     def reach(self) -> Reach:
-        """The queries that would meet this error too."""
+        """Return which other queries would meet this error."""
         return self.verdict.reach
 
     @property
     def is_missing(self) -> bool:
-        """True when what the API made itself is not there, by whatever code it says so."""
+        """Return whether what the API made is not there, by whatever code it says so."""
         return self.verdict.is_missing or self.status in _GONE
 
 

@@ -125,6 +125,7 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
         if len(bytes(part)) > MAX_VALUE_BYTES:
             raise
         said = msgspec.json.decode(part)
+        # Null first: where a list belongs, an empty one is a value.
         for is_nothing in (_is_null, _is_null_or_empty_list):
             with suppress(msgspec.ValidationError):
                 return msgspec.convert(_without(said, is_nothing), to, strict=False)
@@ -167,6 +168,7 @@ def problem_of(body: bytes | bytearray) -> wire.Error | None:
         said = _members(body)
         errors = said.get("errors")
         problem = errors[0] if isinstance(errors, list) and errors else errors or said
+        # An answer with data is no problem, whatever its other members are called.
         if problem is said and "data" in said:
             return None
         if isinstance(problem, str):

@@ -58,6 +58,7 @@ class RetryPolicy:
 
     def waits(self) -> Generator[float, ApiError, None]:
         """Yield the seconds to wait after each error sent in."""
+        # `backoff` throws the first value away, and sends each error in from then on.
         error = yield 0.0
         bound = self.first_wait_s
         while True:
@@ -115,6 +116,7 @@ class RateLimit:
             turn = max(now, self._next)
             self._next = turn + self._interval_s
             self.requests += 1
+        # Outside the lock, which others need to take the turns after this one.
         if turn > now:
             time.sleep(turn - now)
 
@@ -128,11 +130,13 @@ class RateLimit:
             limit: as many are allowed in all.
             left: as many are left.
         """
+        # Never while more than half is left, however small the limit is.
         is_scarce = left <= min(max(limit // SCARCE_PART, MIN_SCARCE), limit // 2)
         with self._lock:
             now = time.monotonic()
             if not is_scarce:
                 self._pause_s = 0.0
+            # Answers to requests of before the pause must not double it.
             elif now >= self._paused_until:
                 self._pause(now, limit, left)
 
@@ -168,7 +172,7 @@ class RetryState:
 
     @property
     def has_lost(self) -> bool:
-        """Say that a query batch may have been started, and its answer was lost."""
+        """Return whether a query batch may have been started, and its answer was lost."""
         return self._lost > 0
 
     def is_over(self, error: Exception) -> bool:
@@ -182,7 +186,9 @@ class RetryState:
         return not is_worth_it or self._is_used_up(error)
 
     def _is_used_up(self, error: ApiError) -> bool:
+        """Return whether tries and time are used up; a service that is away gets more of both."""
         policy, service = self._policy, self._service
+        # What the server asks to wait counts before it is waited for.
         waited_s = time.monotonic() - self._started + error.retry_after_s
         may_come_back = (
             error.verdict.is_outage and service.is_there and self._kind not in service.gone

@@ -161,10 +161,12 @@ class Starter:
 
     def _start_as(self, form: items.ItemForm, body: Mapping[str, Any]) -> wire.Batch:
         batch = self._start(items.spelt(body, form))
+        # Taken once, it is right for all that follow: the other is not tried any more.
         self._transport.service.item_forms = (form,)
         return batch
 
     def _start(self, body: Mapping[str, Any]) -> wire.Batch:
+        """Start a batch once; look for it where the answer is lost or tells no id."""
         described = wire.described(body, self._token)
         start = TracedStart(body=described, token=self._token, lookup=self._lookup)
         answer, error = self._sent(start)
@@ -177,11 +179,13 @@ class Starter:
             batch = _batch_in(found)
         if batch is None:
             raise error or self._unreadable_start("no batch_id", "")
+        # Known from now on: no later search has to look it up.
         self._transport.service.batches.add(batch.batch_id)
         self._drop_doubles(start.found)
         return batch
 
     def _sent(self, start: TracedStart) -> tuple[Answer[msgspec.Raw] | None, ApiError | None]:
+        """Return the answer to a start, or the error in its place."""
         try:
             answer = self._transport.request(
                 "POST", wire.BATCH_PATH, msgspec.Raw, body=start.body, instead=start.answer

@@ -84,10 +84,12 @@ class Transport:
         url = self.checked_url(address)
         request = Request(method=method, url=url, parameters=parameters, body=body)
         state = RetryState(self.retry, self.service, to, is_start=address == wire.BATCH_PATH)
+        # Of this request: the same damage twice is no accident of the line.
         damages: set[tuple[int, str]] = set()
         retrying = backoff.on_exception(
             self.retry.waits,
             ApiError,
+            # The waits are drawn at random already; `backoff` would add to them.
             jitter=None,
             giveup=state.is_over,
             on_backoff=log_retry,
@@ -95,6 +97,7 @@ class Transport:
         )
 
         def send() -> Answer[T]:
+            # Looked for before it is sent again: the start before may have worked.
             return (state.has_lost and instead()) or self._send(request, to, damages)
 
         answer: Answer[T] = retrying(send)()
@@ -109,6 +112,7 @@ class Transport:
         try:
             url = urljoin(f"{self.api_url}/", address_without_key(address, self.api_key))
             ours, theirs = _origin(self.api_url), _origin(url)
+            # Of the address as it came: `urljoin` drops tabs and line breaks in silence.
             is_clean = address.isprintable() and not shows_key(url, self.api_key)
         except ValueError:
             is_clean = False
@@ -132,10 +136,13 @@ class Transport:
             raise error.with_traceback(None) from None
 
     def _exchange(self, request: Request, to: type[T], damages: set[tuple[int, str]]) -> Answer[T]:
+        """Send a request once, and read its answer within the bounds of a large one."""
         reply = _NO_REPLY
+        # Left only when the answer is decoded: until then a large one keeps others waiting.
         with ExitStack() as reading:
             try:
                 reply = self._connections().send(request, reading)
+                # Before the answer is read: one that refuses tells the allowance too.
                 if reply.allowance:
                     self.rate_limit.allow(*reply.allowance)
                 return self._answer(reply, to)
@@ -143,12 +150,14 @@ class Transport:
                 raise self._damage(damaged, reply, damages) from None
 
     def _connections(self) -> Connections:
+        # A session of `requests` must not be shared between threads.
         if not hasattr(self._threads, "connections"):
             self._threads.connections = Connections(self.api_key)
         connections: Connections = self._threads.connections
         return connections
 
     def _answer(self, reply: Reply, to: type[T]) -> Answer[T]:
+        """Return what a reply gives, or raise the error that it tells."""
         if reply.status in _REDIRECTS:
             message = "the API redirects to another address, which is not followed"
             raise ApiError("ADDRESS_REFUSED", message, status=reply.status)
@@ -163,6 +172,7 @@ class Transport:
     def _damage(
         self, damaged: DamagedAnswer, reply: Reply, damages: set[tuple[int, str]]
     ) -> ApiError:
+        """Return the error of an answer that cannot be read, with the start of its text."""
         damage = len(reply.body), damaged.cause
         code = _code_of_damage(reply, is_again=damage in damages)
         damages.add(damage)

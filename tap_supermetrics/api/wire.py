@@ -73,7 +73,7 @@ class QueryStatus(str, Enum):
 
     @property
     def is_failure(self) -> bool:
-        """An end without results."""
+        """Return whether the query ended without results."""
         return self in {self.FAILURE, self.STOPPED, self.PROCESS_EXITED}
 
 
@@ -130,7 +130,7 @@ class QueryEcho(msgspec.Struct, kw_only=True):
 
     @property
     def has_no_headers(self) -> bool:
-        """A result without header row, as the API says itself."""
+        """Return whether the API says of the result that it has no header row."""
         return isinstance(self.settings, dict) and self.settings.get("no_headers") is True
 
 
@@ -207,12 +207,12 @@ class BatchInformation(Batch, kw_only=True):
 
     @property
     def is_stopped(self) -> bool:
-        """An end, of whatever kind."""
+        """Return whether the batch has ended, in whatever way."""
         return self.status_code.upper() == BATCH_STOPPED
 
     @property
     def story(self) -> str:
-        """One line by which a person finds it at the vendor's."""
+        """Return one line by which a person finds the batch at the vendor's."""
         times = (
             ("scheduled", self.schedule_time),
             ("started", self.start_time),
@@ -249,7 +249,7 @@ class BatchQuery(msgspec.Struct, kw_only=True):
 
     @property
     def accounts(self) -> tuple[str, ...]:
-        """The accounts that the query was split off for; none where it was not split by them."""
+        """Return the accounts of the query after splitting; none where accounts were not split."""
         told = (self.split_info and self.split_info.ds_accounts) or ()
         # They may come as one text, as a query may name them.
         ids = told if isinstance(told, list | tuple) else str(told).split(",")

@@ -65,5 +65,6 @@ def _named(connection: Connection, ds_id: str) -> set[str]:
 
 
 def _accounts_of(connection: Connection, report: Report) -> Iterator[str]:
+    # It only marks accounts: a list that cannot be read must not end the command.
     with suppress(TapError):
         yield from connection.lookups.accounts_of(report, is_dated=True)

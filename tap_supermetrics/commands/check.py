@@ -97,6 +97,7 @@ def findings(
     told = set[str]()
     for report in reports:
         for finding in _report(connection, report, bookmarks, loader):
+            # `_beginning` meets the same once more, and begins its line with the name.
             told |= {finding.mistake, f"{report.name}: {finding.mistake}"}
             yield finding
     for finding in _beginning(connection, bookmarks, catalog):
@@ -242,6 +243,7 @@ def _warnings() -> Iterator[list[str]]:
     """Collect what would be logged as a warning or worse, instead of writing it."""
     ours, collector = logging.getLogger("tap_supermetrics"), _Collector()
     ours.addHandler(collector)
+    # Else the handlers of the root would write it all the same.
     was, ours.propagate = ours.propagate, False
     try:
         yield collector.texts

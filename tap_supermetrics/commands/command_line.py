@@ -64,6 +64,7 @@ def run_command(
         args.bookmarks = read_bookmarks(getattr(args, "state", None), given)
     try:
         code = command.run(args, given)
+        # Within the `try`: a closed pipe shows only when something is written to it.
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has seen enough, as `head` has.

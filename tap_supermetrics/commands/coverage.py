@@ -63,6 +63,7 @@ def _days_of(connection: Connection, report: Report, bookmarks: Mapping[str, Any
         scope = known.scope(connection.lookups, utc_now())
     except TapError as error:
         return ReportDays(name=report.name, ds_id=report.ds_id, note=str(error))
+    # As a run does: a bookmark of the whole stream counts for each of its accounts.
     known.state.begin([account_id_of(group) for group in scope.groups])
     return days_of(known, scope)
 

@@ -71,6 +71,7 @@ def run(args: argparse.Namespace, connect: Connect) -> int:
         ended = "Interrupted" if is_signal else "The input ended"
         sys.stderr.write(f"{ended}: nothing was written.\n")
         return EXIT_SIGNAL_BASE + signal.SIGINT if is_signal else EXIT_FAILED
+    # From here on files are written, all of them or none.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if code:
         # It is mended by another answer, and not in a file.
@@ -167,6 +168,7 @@ class Answers:
         return self._questions.hidden("--api-key-file", "API key of Supermetrics"), True
 
     def _ask_report(self, lookup: Connection, names: Sequence[str]) -> None:
+        """Ask for what options and address leave open, and make the entry of `queries`."""
         given = self._from_address(lookup) if self._args.from_url else {}
         ask = self._questions
         ds_id = (

@@ -103,6 +103,7 @@ def doubts_of(report: Report, schema: RecordSchema, limits: Limits) -> Iterator[
 def _long_names(
     report: Report, columns: Iterable[str], limits: Limits
 ) -> Iterator[tuple[str, bool]]:
+    """Name tables and columns that are longer than the loader takes."""
     name_bytes = limits.name_bytes
     if len(report.name.encode()) > name_bytes:
         yield f"{report.path}.name: longer than {name_bytes} bytes, it is cut off", False
@@ -127,6 +128,7 @@ def _long_names(
 
 
 def _blank_keys(report: Report, schema: RecordSchema, limits: Limits) -> Iterator[tuple[str, bool]]:
+    """Name text columns of the key whose blanks the loader refuses."""
     texts = [
         each.name
         for each in schema.fields

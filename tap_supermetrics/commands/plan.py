@@ -196,6 +196,7 @@ def _report(plan: ReportPlan, held: Collection[Query]) -> dict[str, Any]:
 
 
 def _account(account: AccountPlan, held: int) -> dict[str, Any]:
+    """Return days and queries of one account, as `plan` tells them."""
     ranges = [part.dates for part in account.parts if part.dates]
     days = sum(each.days for each in ranges)
     again = sum(each.days for whole in ranges for each in intersect(whole, account.covered))
@@ -229,6 +230,7 @@ def _packed(
         batches.queries += len(request)
         batches.seconds += rounds * query_seconds
         batches.longest_s = max(batches.longest_s, rounds * query_seconds)
+        # Nobody else takes them here, and they would fill memory.
         drawing.take_new()
     queries = sum(map(len, plans.values())) - len(held)
     return batches.of(queries) if batches.count == MAX_PACKED else batches
@@ -241,6 +243,7 @@ def _seconds(
     rounds = -(-(queries - batches.queries) // settings.max_running_queries)
     return max(
         batches.seconds / settings.max_running_batches,
+        # A batch is not shared out: it takes its time, whatever runs beside it.
         batches.longest_s,
         rounds * query_seconds,
         requests / settings.requests_per_second,

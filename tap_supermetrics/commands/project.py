@@ -131,6 +131,7 @@ class Project:
         return {self.file: json.dumps(config, indent=2, ensure_ascii=False) + "\n"}
 
     def _meltano(self, report: Mapping[str, Any], api_url: str) -> dict[Path, str]:
+        """Return the project's file with the report added, and the lock of a new plugin."""
         entry, texts, text = Item(_NAME, {}), dict[Path, str](), self._text
         if self._entry is None:
             # As `meltano add --from-ref` does: a short entry, and what it is in a file beside.
@@ -156,6 +157,7 @@ class Project:
     @property
     def _is_ignored(self) -> bool:
         known = self._git("check-ignore", "--quiet", ".env")
+        # Any other code means that git is missing, or that this is no repository.
         if known in {0, 1}:
             return known == 0
         ignored = self.file.parent / ".gitignore"
@@ -186,6 +188,7 @@ def write(texts: Mapping[Path, str]) -> None:
             written[Path(name)] = whole
             with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a file that is open
                 file.write(text)
+            # `mkstemp` makes files that only their owner may read.
             mode = whole.stat().st_mode if whole.exists() else _mode_of(path)
             Path(name).chmod(mode)
         for new, whole in written.items():

@@ -61,6 +61,7 @@ NAMINGS: Final[Mapping[str, Callable[[str], str]]] = {
 }
 """How loaders name tables and columns."""
 
+# An answer whose rows are not in the table yet must not hide those that are.
 _HAS_ROWS: Final = """\
     log AS (
         SELECT * FROM $log_table AS l
@@ -71,6 +72,7 @@ _HAS_ROWS: Final = """\
                 OR l.$schedule_id IN (SELECT t.$_sm_schedule_id FROM $table AS t)
             )
     )"""
+# `place = 0`: where a LEFT JOIN finds nothing, ClickHouse gives zeros and not nulls.
 _CURRENT_BY_DAY: Final = (
     "WITH\n"
     + _HAS_ROWS

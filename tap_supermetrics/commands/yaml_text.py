@@ -44,6 +44,7 @@ def with_added(text: str, path: Path, value: object = None) -> str:
     try:
         data = yaml.safe_load(text) or {}
         new = _added(text, path, value)
+        # Read back, as a line put into YAML may come to mean something else.
         is_as_meant = yaml.safe_load(new) == _merged(data, path, value)
     except (yaml.YAMLError, TypeError, AttributeError) as error:
         raise ValueError("it cannot be read as YAML that can be added to") from error
@@ -53,12 +54,14 @@ def with_added(text: str, path: Path, value: object = None) -> str:
 
 
 def _added(text: str, path: Path, value: object) -> str:
+    """Walk down the path as far as it exists, and add the rest below."""
     node, rest = yaml.compose(text, yaml.SafeLoader), [*path]
     if node is None:
         return text + _dumped(_nested(rest, value), 0)
     while rest and (found := _child(node, rest[0])):
         key, node = found
         del rest[0]
+        # `queries:` without a value, or with `[]`, makes room for the block.
         if _is_blank(node):
             text = text[: node.start_mark.index].rstrip(" ") + text[node.end_mark.index :]
             return _below(text, key, _dumped(_nested(rest, value), key.start_mark.column + _STEP))

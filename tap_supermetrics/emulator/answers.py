@@ -52,6 +52,7 @@ def batch_progress(batch: EmulatedBatch) -> Answer:
 
 def batch_query(query: EmulatedQuery, base_url: str, options: Options) -> Answer:
     """A `batch_query` (same)."""
+    # What is final looks the same in every poll, and is made once.
     if query.shown and query.shown[0] == (base_url, options):
         return query.shown[1]
     answer = _batch_query(query, base_url, options)

@@ -133,6 +133,7 @@ def _bounded(params: Params, name: str, bounds: tuple[int, int, int]) -> int:
     if int(str(value)) > highest:
         code = f"BATCH_{name.upper()}_LIMIT_EXCEEDED"
         raise RefusalError(code, f"{value} was requested, {highest} is the maximum.")
+    # There are error codes for too much only: too little is raised.
     return max(lowest, int(str(value)))
 
 
@@ -218,6 +219,7 @@ def _pieces(items: list[Params], shown: Mapping[str, object], around: Surroundin
             n = number if around.options.schedule_id_counts == "sent" else len(pieces) + 1
             suffix = f"_query_{n}{piece.suffix}"
             pieces.append(_Piece(params=piece.params, split=piece.split, suffix=suffix))
+            # Within the loop: centuries of days must not all be made before they are refused.
             _check_amount(len(pieces), around.options.batch_max_queries)
     return pieces
 

@@ -159,9 +159,11 @@ def _totals(
 ) -> dict[str, int]:
     settled: dict[str, int] = {}
     shown: dict[str, int] = {}
+    # Without a day, everything has settled.
     age = (asked_on - day).days if day else 1_000
     for position, measure in enumerate(source.measures):
         base = settled[measure.of] * measure.rate if measure.of else _driver(account, day)
+        # Made of settled numbers, so that asking later changes only what had not settled.
         settled[measure.name] = round(base * (0.88 + 0.24 * chance(key, position)))
         known = measure.settling[age] if 0 <= age < len(measure.settling) else 1_000
         shown[measure.name] = settled[measure.name] * known // 1_000
@@ -190,6 +192,7 @@ def _active(axis: Axis, account: Account, day: date | None, asked_on: date) -> t
     """The members that exist on a day, and did not vanish since, by position."""
     starts = _starts(axis, account)
     started = bisect_right(starts, day) if day else len(starts)
+    # By the last start and not by the day, so that all days until the next one share a result.
     active = _active_since(axis, account, starts[started - 1]) if started else ()
     if not day or not _some_vanish(axis, account):
         return active
@@ -247,6 +250,7 @@ def _divided(  # noqa: PLR0913, PLR0917 - what a division depends on
 
 def _parts(total: int, bounds: Sequence[int]) -> list[int]:
     first, whole = bounds[0], bounds[-1] - bounds[0]
+    # Differences of rounded sums add up to the total, as rounded parts would not.
     cuts = [total * (bound - first) // whole for bound in bounds]
     return [after - before for before, after in pairwise(cuts)]
 
@@ -254,6 +258,7 @@ def _parts(total: int, bounds: Sequence[int]) -> list[int]:
 def _bounds(axis: Axis, account: Account, positions: Sequence[int], jitter: int) -> list[int]:
     everyone = members(axis, account)
     weights = (
+        # Five bits for each member, so that its share differs from day to day.
         everyone[position].weight * (64 + (jitter >> (position * 5 % 59) & 31))
         for position in positions
     )
@@ -263,4 +268,5 @@ def _bounds(axis: Axis, account: Account, positions: Sequence[int], jitter: int)
 @lru_cache(maxsize=256)
 def _rotated(axis: Axis, account: Account) -> list[int]:
     weights = [member.weight for member in members(axis, account)[: axis.children]]
+    # Twice around, so that all members follow wherever one begins.
     return [0, *accumulate(weights * 2)]

@@ -65,6 +65,7 @@ class Clock:
     def _rebase(self, moved: Callable[[float], float]) -> None:
         with self._lock:
             self._emulated, self._real = moved(self._seconds()), time.monotonic()
+        # Outside the lock: a listener may wait for a thread that asks for the time.
         for listener in self._listeners:
             listener()
 

@@ -130,6 +130,7 @@ def _change_options(emulator: Emulator, body: Body) -> object:
     known = dataclasses.asdict(emulator.options)
     if not set(body) <= set(known):
         raise ValueError(f"expected some of {', '.join(known)}")
+    # Only to check the types, which `dataclasses.replace` does not look at.
     msgspec.convert({**known, **body}, Options)
     emulator.change_options(**body)
     return _options(emulator, body)

@@ -45,6 +45,7 @@ def json_bytes(value: object, options: Options) -> bytes:
 
 
 def _escaped(match: re.Match[str]) -> str:
+    # JSON escapes units of UTF-16: some letters are two of them.
     units = match[0].encode("utf-16-be").hex()
     return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4))
 

@@ -30,6 +30,7 @@ class Engine:
     def __init__(self, options: Options, world: World, clock: Clock, faults: Faults) -> None:
         self.execution = Execution(options, world)
         self.register = Register(clock, self.execution)
+        # Reentrant, as `advance` takes it, and is called by those who hold it.
         self.changed = threading.Condition(threading.RLock())
         self.clock = clock
         self._simulation = Simulation(self.execution, faults)
@@ -115,6 +116,7 @@ class Engine:
                     if now >= deadline or query.is_over:
                         break
                     until = min(self._simulation.next_event or deadline, deadline)
+                    # None, while time stands still, waits until the clock is moved by hand.
                     self.changed.wait(self.clock.real_seconds(until - now))
             finally:
                 query.waiting -= 1

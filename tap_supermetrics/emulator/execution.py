@@ -95,6 +95,7 @@ class Execution:
         """The time that a query runs, which is always the same."""
         text = json.dumps(query.params, sort_keys=True, default=str)
         span = self.options.max_seconds - self.options.min_seconds
+        # Not `hash`, which gives each process other numbers.
         drawn = chance(self.options.seed, zlib.crc32(text.encode()))
         return self.options.min_seconds + span * drawn
 

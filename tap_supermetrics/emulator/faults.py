@@ -167,10 +167,12 @@ class Faults:
         return self._first(lambda fault: fault.is_of_query and hits_query(fault, target))
 
     def _first(self, matches: Callable[[Fault], bool]) -> Fault | None:
+        # Without the lock: there mostly are none, and every request asks.
         if not self._faults:
             return None
         with self._lock:
             for number, fault in enumerate(self._faults):
+                # In this order: only a match counts towards `after` and `times`.
                 if matches(fault) and self._is_due(number, fault):
                     return fault
         return None

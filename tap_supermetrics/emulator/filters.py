@@ -116,6 +116,7 @@ def pattern(text: str, code: str) -> re.Pattern[str]:
     """
     delimited = _DELIMITED.fullmatch(text)
     body, letters = (delimited[2], delimited[3]) if delimited else (text, "")
+    # `NOFLAG` came with Python 3.11.
     flags = re.NOFLAG if hasattr(re, "NOFLAG") else re.RegexFlag(0)
     for letter in letters:
         flags |= _FLAGS.get(letter, flags)
@@ -154,6 +155,7 @@ def ordered(
     rows: list[tuple[Cell, ...]], keys: Sequence[Order], fields: Sequence[Field]
 ) -> list[tuple[Cell, ...]]:
     """The rows sorted by several keys, the first of which counts most; blanks come first."""
+    # Sorting is stable: the key that counts most comes last.
     for key in reversed(keys):
         position = [field.id for field in fields].index(key.field.id)
         rows = sorted(rows, key=lambda row: _rank(row[position]), reverse=key.descending)

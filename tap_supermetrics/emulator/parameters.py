@@ -170,6 +170,7 @@ def _settings(params: Params, source: Source) -> dict[str, object]:
     sent = params.get("settings") or {}
     if isinstance(sent, str):
         sent = _json(sent)
+    # PHP writes an empty object as an empty list.
     if isinstance(sent, list) and not sent:
         sent = {}
     if not isinstance(sent, Mapping):

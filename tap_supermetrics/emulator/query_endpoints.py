@@ -83,9 +83,11 @@ class QueryEndpoints:
     def _submitted(self, call: Call) -> EmulatedQuery:
         """The query that answers a request: one under way with the same id, or a new one."""
         around = Surroundings.of(self._engine)
+        # Before it is taken: what is wrong with it is told in this very answer.
         question(call.params, around.world, around.options, around.now)
         schedule_id = self._schedule_id(call.params)
         self._check_login(call.params)
+        # Looked up and submitted at one go: else two requests for one id would run it twice.
         with self._engine.changed:
             known = self._engine.query(schedule_id, call.key)
             if known and self._is_joined(known, call.params):

@@ -43,6 +43,7 @@ class Rates:
             while self._recent and now - self._recent[0] >= period_s:
                 self._recent.popleft()
             is_over = len(self._recent) >= limit and options.requests_per_second > 0
+            # A refused request does not count, so that it is enough to wait as long as is told.
             if not is_over:
                 self._recent.append(now)
             headers = self._rate_headers(limit)

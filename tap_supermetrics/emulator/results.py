@@ -158,6 +158,7 @@ def _url(call: Call, page: Page, first: int, length: int) -> str:
     begin, end = page.names
     until = length if end == "limit" else first + length - 1
     params = {**call.params, begin: first, end: until}
+    # Lists and objects cannot stand in an address by themselves.
     if any(isinstance(value, (list, dict)) for value in params.values()):
         params = {"json": msgspec.json.encode(params).decode()}
     return f"{call.base_url}/{call.path}?{urlencode(params)}"

@@ -35,6 +35,7 @@ class Server(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    # The library's 5 would refuse some of many connections that begin at once.
     request_queue_size = 128
 
     def __init__(self, host: str, port: int, respond: Respond) -> None:
@@ -78,6 +79,7 @@ class Handler(BaseHTTPRequestHandler):
     """Reads requests of one connection and writes the answers."""
 
     protocol_version = "HTTP/1.1"
+    # Pieces are written one by one: Nagle's algorithm would hold the later ones back.
     disable_nagle_algorithm = True
     server: Server
 
@@ -115,6 +117,7 @@ class Handler(BaseHTTPRequestHandler):
     def _write(self, answer: Outgoing, *, gzipped: bool) -> None:
         body = answer.body
         if isinstance(body, bytes) and gzipped and len(body) >= _COMPRESSED_FROM:
+            # Without the time, the same answer has the same bytes.
             body = gzip.compress(body, _LEVEL, mtime=0)
         elif isinstance(body, bytes):
             gzipped = False
@@ -130,6 +133,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(head + (b"" if self.command == "HEAD" else body))
             return
         self.wfile.write(head + body[: cut or len(body) // 2])
+        # The head has promised more, so that the client sees an answer that was cut off.
         self.close_connection = True
 
     def _send_pieces(self, pieces: Iterator[bytes]) -> None:
@@ -139,6 +143,7 @@ class Handler(BaseHTTPRequestHandler):
             if len(held) >= _PIECE:
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(held), held))
                 held = b""
+        # A piece of no bytes is the end, by the rules of chunked answers.
         last = b"%x\r\n%b\r\n" % (len(held), held) if held else b""
         self.wfile.write(last + b"0\r\n\r\n")
 
@@ -155,6 +160,7 @@ class Handler(BaseHTTPRequestHandler):
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
     def _reset(self) -> None:
+        # To linger for 0 seconds makes the system send a reset instead of a proper end.
         linger = struct.pack("ii", 1, 0)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.close_connection = True

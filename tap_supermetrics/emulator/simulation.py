@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FAILED_SHARE = 0.3
 """How long a query that fails runs, compared to one that succeeds."""
 
+# The number keeps events of one time in order; functions could not be compared.
 Event = tuple[float, int, Callable[[float], None]]
 
 
@@ -105,11 +106,13 @@ class Simulation:
                 self._queue.append(batch.pending.popleft())
 
     def _start_batch(self, batch: EmulatedBatch, now: float) -> None:
+        # It was cancelled while it waited for its start.
         if batch.status is not Status.QUEUED:
             return
         batch.status, batch.started = Status.RUNNING, now
         running = sum(one.status is Status.RUNNING for one in self._active)
         self.peak_running_batches = max(self.peak_running_batches, running)
+        # Never taken back: a batch that has stopped by then is not stopped again.
         self._at(now + batch.timeout, lambda time: self._stop(batch, time))
         if not batch.queries:
             self._stop(batch, now)
@@ -155,6 +158,7 @@ class Simulation:
     def _end(
         self, query: EmulatedQuery, now: float, error: RefusalError | None, fault: Fault | None
     ) -> None:
+        # Another event was faster, such as the end of its batch.
         if query not in self._running:
             return
         self._running.remove(query)

@@ -39,6 +39,7 @@ class Cache(Generic[T]):
             if key in self._held:
                 self._held.move_to_end(key)
                 return self._held[key]
+        # Without the lock, as it may take long; two threads may then make the same.
         value = make()
         with self._lock:
             if key not in self._held:

@@ -254,6 +254,7 @@ class World:
         """One account and day, divided as far as the fields need."""
         revision = self.restated.get((ask.source.id, account.id, day), 0) if day else 0
         needed = frozenset(name for field in fields for name in field.needs)
+        # Other numbers, but the same ones whenever this revision is asked for.
         seed = mixed(self.seed, revision) if revision else self.seed
         return block(
             seed, ask.source, axes_of(ask.source, fields), account, day, ask.asked_on, needed

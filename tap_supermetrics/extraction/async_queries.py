@@ -76,6 +76,7 @@ class AsyncQueries:
         self._now = now
         self._run_id = run_id
         self._note = note
+        # A look for what was left costs a request a query: it ends where nothing is found for long.
         self._chances = MAX_MISSES if is_resumed else 0
         self._running: dict[Query, _RunningQuery] = {}
         self._poller = replace(client, retry=ONE_TRY)
@@ -90,7 +91,8 @@ class AsyncQueries:
 
     @property
     def delay(self) -> str:
-        """The license's queue, as the API told last; empty where nothing waits."""
+        """Return what the API last told of the license's queue; empty where nothing waits."""
+        # Read once: the submitting thread may replace it meanwhile, as another thread asks here.
         queue = self._workflow
         if not self._running or queue is None or not queue.tasks_scheduled:
             return ""
@@ -103,12 +105,14 @@ class AsyncQueries:
             query: the query.
             attempt: how often it was submitted before.
         """
+        # Before the request: a run that is killed within it must find the query again.
         if self._note:
             self._note(query.report)
         plan = self._plans[query.report]
         parameters = _parameters(query, plan)
         schedule_id = schedule_id_of(_asker(query, plan, self._run_id), parameters, attempt)
         try:
+            # The same question, run and attempt give the same id, by which it is found.
             meta = self._left_behind(schedule_id) or self._client.start_query(
                 wire.async_body(parameters, schedule_id)
             )
@@ -125,6 +129,7 @@ class AsyncQueries:
         )
         self._running[query] = running
         yield QuerySubmitted(query=query, submitted_at=self._now())
+        # The answer to the start tells a status already, which may be the last one.
         yield from self._settle(running, meta)
 
     def _left_behind(self, schedule_id: str) -> wire.Meta | None:
@@ -134,10 +139,12 @@ class AsyncQueries:
         try:
             meta = self._client.query_status(schedule_id)
         except ApiError as error:
+            # What refuses everything would refuse the submission that follows too.
             if error.fate is Fate.STOP:
                 raise
             self._chances -= 1
             return None
+        # Found one: more may follow, as queries were submitted in this order.
         self._chances = MAX_MISSES
         return meta
 
@@ -158,8 +165,10 @@ class AsyncQueries:
         yield from self._settle(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
+        """Wait on, or give the query up, after a look that failed."""
         now = time.monotonic()
         running.not_seen(now, error)
+        # Others could be read while this one could not: so it is the query, not the service.
         if self._last_seen > running.failing_since and not is_outage(error):
             self._failing.add(running.query)
         own_s = OWN_FAILURES_S if running.query in self._failing else polling.POLL_FAILURES_S
@@ -170,9 +179,11 @@ class AsyncQueries:
             logger.warning("Status of %s not readable: %s", running.query, error)
 
     def _settle(self, running: _RunningQuery, meta: wire.Meta) -> Iterator[Event]:
+        """Tell what a status says of a query, and set the time of its next look."""
         status = wire.QueryStatus.of(meta.status_code)
         self._workflow = meta.workflow or self._workflow
         now = time.monotonic()
+        # A single query has no progress: it has ended or not.
         running.next_poll = now + running.wait.after(progressed=False)
         if status is wire.QueryStatus.SUCCESS:
             self._running.pop(running.query)
@@ -180,6 +191,7 @@ class AsyncQueries:
             yield Succeeded(query=running.query, entry=entry, finished_at=self._now())
         elif status.is_failure:
             yield from self._fail(running, self._client.query_error(wire.NO_REASON))
+        # A word that is not known counts as running: this is what ends it.
         elif now > running.since + wire.MAX_QUERY_S + polling.GRACE_S:
             error = ApiError("QUERY_STUCK", f"{running.schedule_id} does not stop")
             yield from self._fail(running, error)
@@ -196,6 +208,7 @@ def _asker(query: Query, plan: ReportPlan, run_id: str) -> str:
     is_settled = (
         last_complete is not None
         and query.dates is not None
+        # Beyond the lookback, days are not restated: their old answer is as good as a new one.
         and (last_complete - query.dates.last).days >= plan.report.lookback_days
     )
     return asker if is_settled else f"{asker} {last_complete}"
@@ -220,5 +233,6 @@ def schedule_id_of(asker: str, parameters: Mapping[str, Any], attempt: int) -> s
     because nobody knows what the API answers to a used one. 36 characters of `[A-Za-z0-9_-]`; the
     API takes up to 50.
     """
+    # Sorted, so that the next run makes the same id of it, in whatever order the parameters come.
     asked = json.dumps([asker, parameters, attempt], sort_keys=True)
     return f"tap_{hashlib.sha256(asked.encode()).hexdigest()[:32]}"

@@ -1,4 +1,4 @@
-"""Which query of a batch is which: from the API's ids and split information to planned queries.
+"""Matches the entries of a batch's status to planned queries, by their ids and split information.
 
 An answer must never be attributed to the wrong days or account, so whatever cannot be matched
 exactly stays unmatched, and its query counts as missing.
@@ -52,11 +52,14 @@ def attribute(
     start = 0 if 0 in numbers else 1
     entries = restored(items, entries, _places(numbers, expected, start), split)
     by_number = dict(_by_number(items, expected, entries, start))
+    # All items of the batch are known: no report of it is missing in this state.
     is_prefix = sorted(items) == list(range(size))
     total = sum(len(queries) for queries in expected.values())
     is_in_order = sorted(numbers) == list(range(start, start + total))
+    # Ids without numbers count as -1: then the order of creation is all that there is.
     counts_queries = is_in_order or max(numbers, default=0) <= 0
     if is_prefix and len(entries) == total and counts_queries:
+        # The documented meaning goes first; the order of creation only where that does not fit.
         return by_number if len(by_number) == total else _if_all(entries, items, expected)
     # Entries or items are missing. Numbers that repeat count items, as documented; numbers that do
     # not may count queries, which only makes no difference where no item was split.
@@ -79,8 +82,9 @@ def _if_all(
     items: Mapping[int, BatchItem],
     expected: Mapping[int, Mapping[_Key, Query]],
 ) -> dict[Query, BatchQuery]:
-    """The queries in order of creation, if that fits every entry."""
+    """Return the queries matched in order of creation, if that fits every entry; else nothing."""
     in_order = dict(_in_order(items, expected, entries))
+    # All or nothing: an order that fits in part may be shifted by one.
     return in_order if len(in_order) == len(entries) else {}
 
 
@@ -119,7 +123,7 @@ def _in_order(
 
 
 def _entry_key(item: BatchItem, entry: BatchQuery) -> _Key:
-    """The key of an entry: what was split off, else the item's own."""
+    """Return the key of an entry: accounts and days that were split off, else the item's own."""
     split = entry.split_info
     first = (split and split.start_date) or (item.dates and item.dates.first.isoformat()) or ""
     last = (split and split.end_date) or (item.dates and item.dates.last.isoformat()) or ""
@@ -140,7 +144,7 @@ def _key(item: BatchItem, query: Query) -> _Key:
 
 
 def _folded(item: BatchItem, accounts: Sequence[str]) -> tuple[str, ...]:
-    """Ids as they compare: `12-34` and `1234` are one account, unless the item has both."""
+    """Return account ids to compare by: `12-34` and `1234` are one, unless the item has both."""
     is_clear = len({folded(each) for each in item.accounts}) == len(item.accounts)
     return tuple(sorted(folded(each) if is_clear else each for each in accounts))
 

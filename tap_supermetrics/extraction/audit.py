@@ -37,6 +37,7 @@ class BatchAudit:
         if not self.is_served:
             return None
         try:
+            # One try: this is for people, and must not hold up the polls of the same thread.
             return replace(self.client, retry=polling.ONE_TRY).batch_information(batch_id)
         except ApiError as error:
             # A key that may not ask, or a service without it; not a batch that is unknown.

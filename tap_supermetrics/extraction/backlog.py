@@ -39,7 +39,7 @@ class Drawing:
         self._breakers = breakers
         self._plans = plans
         self._cursors = {name: Cursor(plan) for name, plan in plans.items()}
-        self._ahead = set(served)
+        self._ahead = set(served)  # Drawn before their turn: their cursor passes over them.
         self._probes: deque[Query] = deque()
         self._left = {name: len(plan) for name, plan in plans.items()}
         self._new: list[Query] = []
@@ -52,13 +52,13 @@ class Drawing:
         return self._left[report]
 
     def give_up(self, report: str) -> dict[str, int]:
-        """Draw nothing more of a report; return the days that were not drawn, by account."""
-        cursor = self._cursors.pop(report, None)
+        """Draw no more queries of a report; return the days that were not drawn, by account."""
+        cursor = self._cursors.pop(report, None)  # Neither drawn from nor probed any more.
         self._left[report] = 0
         days = cursor.days_left() if cursor else Counter()
         for query in self._ahead:
             if query.report == report:
-                days[query.account_id] -= query.days
+                days[query.account_id] -= query.days  # Drawn, though the cursor has not come by.
         return {account_id: count for account_id, count in days.items() if count > 0}
 
     def spare(self, query: Query) -> bool:
@@ -101,10 +101,10 @@ class Drawing:
                 if query in self._ahead:
                     self._ahead.remove(query)
                     continue
-                self._note(query)
+                self._note(query)  # A spared one too: its failure is delivered in its place.
                 if not self.spare(query):
                     return query
-        return None
+        return None  # Or too many were spared: `is_sparing` tells the two apart.
 
     def settled(self, query: Query) -> None:
         """Learn that a query has an outcome, of whatever kind."""
@@ -120,7 +120,7 @@ class Drawing:
         self._probe(heads)
         self._search(heads, report)
         self._end_searches(heads, report)
-        cursor.wake()
+        cursor.wake()  # Only now: the probes decide which of these are held back again.
 
     def _is_held(self, query: Query) -> bool:
         return self._breakers.is_held(query) and not self._breakers.error_for(query)
@@ -132,7 +132,7 @@ class Drawing:
     def _probe(self, heads: Sequence[tuple[AccountPlan, Query]]) -> None:
         """Draw the newest queries of accounts, reports and data sources that are in doubt."""
         open_heads = [each for each in heads if not self._breakers.error_for(each[1])]
-        for reach in (Reach.SOURCE, Reach.REPORT):
+        for reach in (Reach.SOURCE, Reach.REPORT):  # A wide probe finds out for narrow ones too.
             wanted = self._breakers.probes_wanted(open_heads[0][1], reach) if open_heads else 0
             # Spread over all accounts, as those that are next to each other may share a fault.
             for each in open_heads[:: max(len(open_heads) // wanted, 1)][:wanted] if wanted else ():
@@ -148,7 +148,7 @@ class Drawing:
             self._draw_ahead(query)
 
     def _nearest(self, account: AccountPlan, head: Query, day: date) -> Query:
-        is_in_order = not self._plans[head.report].is_by_rank
+        is_in_order = not self._plans[head.report].is_by_rank  # Else parts have another order.
         return account.nearest(head, day) if is_in_order else head
 
     def _draw_ahead(self, query: Query) -> None:
@@ -162,7 +162,7 @@ class Drawing:
         for account, head in heads:
             limit = self._breakers.history[report].limit_of(head)
             day = limit.middle(last_wanted)
-            if day is None or limit.probe:
+            if day is None or limit.probe:  # One probe at a time: each halves what is left.
                 continue
             query = self._nearest(account, head, day)
             if query.day and query not in self._ahead and limit.is_doubtful(query):
@@ -173,7 +173,7 @@ class Drawing:
         """Leave it at what is known where no query finds out more; hold nothing back for it."""
         for _, head in heads:
             limit = self._breakers.history[report].limit_of(head)
-            limit.is_named = limit.is_named or limit.probe is None
+            limit.is_named = limit.is_named or limit.probe is None  # Else days are held for ever.
 
 
 class Backlog:
@@ -195,6 +195,7 @@ class Backlog:
         self._plans = plans
         self._side_by_side = limits.max_running_batches
         self._one_by_one = limits.one_by_one
+        # How many queries of each policy are to come tells the packer how full batches can be.
         counts: Counter[BatchPolicy] = Counter()
         for plan in plans.values():
             counts += plan.counts()
@@ -207,17 +208,21 @@ class Backlog:
 
     def again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
         """Submit queries before all others; several together where they come together."""
+        # What should go by itself goes by batch all the same, where `mode` allows nothing else.
         if self.is_by_batch and (by_batch or not self._one_by_one):
             self._again += queries
         else:
+            # `extendleft` turns the order around: reversed, they stay in the order of their days.
             self._singles.extendleft(reversed(queries))
 
     def refused(self, request: BatchRequest, *, is_too_large: bool) -> None:
         """Submit the halves of a batch of several queries that was refused."""
         halves = halved(request)
+        # Batches may have been left while this one was on its way.
         if not self.is_by_batch or halves is None:
             self.again(request.queries)
             return
+        # The API refused this length: no batch is made so long again in this run.
         if is_too_large:
             self._max_queries = max(len(each) for each in halves)
             self._packer.limit(self._max_queries)
@@ -230,6 +235,7 @@ class Backlog:
 
     def next_query(self) -> Query | None:
         """Return what to submit by itself now."""
+        # Before all else: other queries wait for what they find out.
         self._take_probes()
         while self._singles:
             query = self._singles.popleft()
@@ -248,6 +254,7 @@ class Backlog:
             self._requests.extendleft(reversed(packed))
             self._again = []
         while request := self._requests.popleft() if self._requests else self._packed():
+            # Looked at as late as possible: a refusal may have become known since it was packed.
             left = [query for query in request.queries if not self._drawing.spare(query)]
             if left:
                 return request if len(left) == len(request) else batch_of(left, request.policy)

@@ -81,7 +81,8 @@ class Batches:
 
     @property
     def delay(self) -> str:
-        """The batches that wait for their place at the API, counted; empty where none does."""
+        """Return in words how many batches wait for a place at the API; empty where none does."""
+        # A copy: the deciding thread asks while the submitting thread adds and removes batches.
         count = sum(each.started is None for each in list(self._running.values()))
         waiting = counted(count, "query batch waits", "query batches wait")
         return f"{waiting} to be run" if count else ""
@@ -131,14 +132,14 @@ class Batches:
         yield BatchSubmitted(request=request, batch=batch)
 
     def _check_new(self, batch_id: str) -> None:
-        if not batch_id or batch_id in self._ids:
+        if not batch_id or batch_id in self._ids:  # The two could not be told apart.
             message = f"a query batch was started under the id {batch_id!r}, which is not its own"
             raise ApiError("ANSWER_INVALID", message)
         self._ids.add(batch_id)
 
     def poll_due(self) -> Iterator[Event]:
         """Look at every running batch whose time has come; tell what is new."""
-        for batch in list(self._running.values()):
+        for batch in list(self._running.values()):  # A copy, as a batch that ends is removed.
             if batch.next_poll <= time.monotonic():
                 yield from self._poll(batch)
 
@@ -149,11 +150,13 @@ class Batches:
             yield from self._poll_failed(batch, error)
             return
         now = time.monotonic()
+        # Its status may say that it runs while every query of it still waits.
         is_queued = status.is_queued or status.progress.queued >= batch.size
         if batch.started is None and not is_queued:
             batch.started = now
         unreadable = yield from self._settling.settle(batch, status)
         batch.seen(now)
+        # Not waiting for the word STOPPED: all that it was run for has been told.
         if unreadable or status.is_stopped or not batch.waiting:
             yield from self._end(batch, unreadable)
         elif batch.is_stuck(now):
@@ -173,10 +176,11 @@ class Batches:
             logger.warning(text, batch.batch.batch_id, error)
 
     def _status_may_come(self, batch: RunningBatch, now: float) -> bool:
-        """Say that a status which is not found is not there yet, rather than not any more."""
+        """Return whether a status which is not found is not there yet, rather than not any more."""
         if batch.is_young(now):
             return True
         information = self._audit.information(batch.batch.batch_id)
+        # Nothing speaks for the batch any more: its queries are submitted again.
         if information is None or batch.is_stuck(now):
             return False
         if information.is_stopped:
@@ -191,6 +195,7 @@ class Batches:
         if self._running.pop(batch_id, None):
             unsettled, batch.waiting = tuple(batch.waiting), set()
             yield BatchEnded(batch_id=batch_id, unsettled=unsettled, error=error)
+            # After the event: it takes a request, for which nobody should wait.
             self._audit.log_end(batch_id)
 
 

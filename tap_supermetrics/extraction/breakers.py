@@ -32,11 +32,11 @@ Key = tuple[Reach, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """The price of finding out that nothing comes.
+    """Limits of what is paid before an account, a report or a data source is given up.
 
     Attributes:
-        failures: paid for, and none answered, until there is doubt.
-        probes: queries that then find out, at the same time.
+        failures: failed queries, with no answer among them, that begin a doubt.
+        probes: queries that are then submitted at the same time, to find out for the others.
     """
 
     failures: int
@@ -71,13 +71,14 @@ class Breaker:
 
     def is_doubtful(self, patience: Patience) -> bool:
         """Return whether nothing but failures came, and too many of them."""
+        # One answer ends all doubt: what is alive fails for other reasons.
         return self.failures >= patience.failures and not self.is_answered and self.error is None
 
 
 class Misfits:
-    """Results that fit no record, of reports of which none fits.
+    """Counts the results that fit no record, of reports that have no result that fits.
 
-    A mistake in a report, by which no result fits, must not cost its whole history.
+    A mistake in the settings of a report, by which no result fits, must not cost its history.
 
     Attributes:
         fitting: reports with rows that became records.
@@ -100,6 +101,7 @@ class Misfits:
 
     def give_up_history(self, plan: ReportPlan, error: ApiError) -> bool:
         """Submit only the newest days of a report; return whether it has others."""
+        # A report that is read whole has no older days that could be left out.
         if plan.scope.wanted is None or not plan.scope.is_incremental:
             return False
         first_day = recent_days(plan.report, plan.scope.wanted).first
@@ -140,22 +142,22 @@ class Breakers:
         )
 
     def is_held(self, query: Query) -> bool:
-        """Say that a query waits for what probes find out."""
+        """Return whether a query waits for what probes find out."""
         is_probing = any(
-            each.probes and each.error is None
+            each.probes and each.error is None  # With an error, it is spared at once.
             for each in (self._breakers[key] for key in self._keys(query))
         )
         return is_probing or self.history[query.report].limit_of(query).is_doubtful(query)
 
     def is_in_doubt(self, query: Query) -> bool:
-        """Say that a query that failed is not to be submitted again now, unless it is a probe."""
+        """Return whether a failed query, which is no probe, must not be submitted again now."""
         doubts = self._doubts(query)
-        return bool(doubts) and not any(
+        return bool(doubts) and not any(  # A probe, or a part of one, must go on.
             _lies_in(query, probe) for key in doubts for probe in self._breakers[key].probes
         )
 
     def wants_probe(self, query: Query) -> bool:
-        """Say that nothing finds out yet about a doubt that a query is in."""
+        """Return whether nothing finds out yet about a doubt that a query is in."""
         return any(not self._breakers[key].probes for key in self._doubts(query))
 
     def probes_wanted(self, query: Query, reach: Reach) -> int:
@@ -174,6 +176,7 @@ class Breakers:
         """Learn that the API gave the results of a query; return whether others may go on."""
         # One answer clears all three: the account's says that report and source work too.
         breakers = [self._breakers[key] for key in self._keys(query)]
+        # Asked before the answer is noted, which ends the doubt.
         was_held = bool(self._doubts(query)) or any(each.probes for each in breakers)
         for breaker in breakers:
             breaker.is_answered = True
@@ -186,7 +189,7 @@ class Breakers:
 
     def paid_for_nothing(self, query: Query, error: ApiError) -> bool:
         """Count a query that failed, whatever becomes of it; return whether doubt has begun."""
-        if self._is_of_history(query, error):
+        if self._is_of_history(query, error):  # The account may well give later days.
             return False
         has_begun = False
         for key in self._keys(query):
@@ -200,7 +203,7 @@ class Breakers:
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> bool:
         """Learn from a query that failed for good; return whether others are concerned."""
         finished = self._forget_probe(query)
-        if error.reach in PATIENCE:
+        if error.reach in PATIENCE:  # The error itself says how far it reaches.
             self._breakers[self._key(query, error.reach)].error = error
             return True
         if self._is_of_history(query, error):
@@ -214,11 +217,11 @@ class Breakers:
         return bool(finished)
 
     def given_up(self, query: Query) -> bool:
-        """Learn that a query finds out nothing; return whether another has to."""
+        """Learn that a query will find out nothing; return whether another one has to."""
         return bool(self._forget_probe(query))
 
     def _forget_probe(self, query: Query) -> list[Key]:
-        """Take a query from the probes; return the keys of those that it was the last one of."""
+        """Remove a query from all probes; return the keys that have no probe left by that."""
         last_of = []
         for key in self._keys(query):
             breaker = self._breakers[key]
@@ -235,7 +238,7 @@ class Breakers:
 
     def did_not_fit(self, query: Query, error: ApiError) -> bool:
         """Learn that a result fits no record; return whether others are concerned."""
-        count = self._misfits.count(query.report)
+        count = self._misfits.count(query.report)  # First history is given up, then the report.
         if count == ALL_MISFITS:
             self._breakers[self._key(query, Reach.REPORT)].error = error
         return count == ALL_MISFITS or (
@@ -264,7 +267,7 @@ class Breakers:
 
 
 def _is_part_of(query: Query, probe: Query) -> bool:
-    """Say that a query is a probe, or reaches to its last day, as it may have been split."""
+    """Return whether a query is a probe, or reaches to its last day, as it may have been split."""
     if query.report_account != probe.report_account:
         return False
     if probe.dates is None or query.dates is None:
@@ -273,7 +276,7 @@ def _is_part_of(query: Query, probe: Query) -> bool:
 
 
 def _lies_in(query: Query, probe: Query) -> bool:
-    """Say that a query is a probe, or any part of one."""
+    """Return whether a query is a probe, or any part of one."""
     if query.report_account != probe.report_account:
         return False
     if probe.dates is None or query.dates is None:

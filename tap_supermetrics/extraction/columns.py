@@ -34,6 +34,7 @@ def columns_of(
     if any(each.data_column is not None for each in told):
         return tuple(told)
     fields = told or [FieldEcho(id=name) for name in report.fields]
+    # To guess would put numbers under wrong names; without columns, the query fails aloud.
     if width not in {None, len(fields)}:
         return tuple(told)
     if width is not None:

@@ -38,6 +38,7 @@ class Deliveries:
     def add(self, *deliveries: Delivery) -> None:
         """Deliver something next."""
         self._new += [Deliver(delivery=each) for each in deliveries]
+        # Compared with how many were taken, this tells whether something is still on its way.
         self.count += len(deliveries)
 
     def settle(self, outcome: Result | Failed) -> None:
@@ -54,6 +55,7 @@ class Deliveries:
         Returns:
             Those that lack a row, which are not delivered.
         """
+        # By data source, as a source counts its header rows in all of its reports or in none.
         judgement = self._totals.judge(self._plans[result.query.report].report.ds_id, result)
         for each in judgement.accepted:
             self.settle(each)

@@ -41,7 +41,7 @@ class Downloader:
     vain_looks: int = 0
 
     def fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
-        """All rows of a query that succeeded; where there are none yet, after a second look.
+        """Return all rows of a query that succeeded; look again where they are not there yet.
 
         Raises:
             ApiError: the request failed; RESULT_INCOMPLETE when rows are missing, repeated or too
@@ -58,20 +58,24 @@ class Downloader:
         try:
             return self._fetch(query, report, entry)
         except ApiError as error:
+            # Several threads count without a lock: a lost count costs one more look at most.
             self.vain_looks += error.is_missing
             raise
 
     def _fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
+        """Fetch all pages of a query once, and check them against what was asked."""
         facts = entry.result_info or wire.ResultFacts()
         spool = Spool()
         try:
             address = wire.results_address(entry.schedule_id)
+            # The API's own address is preferred, unless it would take the key elsewhere.
             if facts.results_url and self.access.is_usable(facts.results_url):
                 address = facts.results_url
             question = Question(query=query, report=report, schedule_id=entry.schedule_id)
             pages = Pages(self.access, question, facts, address)
             for block in pages:
                 spool.add(block)
+            # After the pages: what the API echoes is known only then.
             question.check_excluded(pages.echo)
             return Result(
                 query=query,
@@ -79,6 +83,7 @@ class Downloader:
                 schedule_id=entry.schedule_id,
                 fetched_at=self.now(),
                 fields=columns_of(report, pages.echo.fields, pages.width),
+                # These are known only now: `pages` counted while it was gone through.
                 row_count=pages.row_count,
                 missing=pages.missing,
                 is_sampled=pages.provenance.is_sampled,

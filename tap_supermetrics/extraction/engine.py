@@ -64,10 +64,12 @@ class Engine:
         self._unneeded = tuple(unneeded)
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._to_submit: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
-        # Who waits for records says so: else what it has not taken could hold back all.
+        # The emitting thread says when it waits: else results of later reports, which it does not
+        # take yet, would hold back the submission of what it waits for.
         self._outbox = Outbox(lambda taken: self._inbox.put(Awaited(taken=taken)))
         self._closed = threading.Event()
         self._telling = Telling(time.monotonic())
+        # `halt` unpacks them in this order.
         self._threads = [self._thread(each) for each in (self._decide, self._submit)]
         self._fetchers = Fetchers(ways.downloader, reports, self._inbox.put, self._thread)
 
@@ -77,11 +79,12 @@ class Engine:
         return self._scheduler.submitted
 
     def start(self) -> None:
-        """Begin. Not before somebody knows of this engine, and can close it."""
+        """Start the threads. First store the engine where `close` will be called on it."""
         for thread in self._threads:
             thread.start()
 
     def _thread(self, work: Callable[[], None]) -> threading.Thread:
+        # Daemons: a request that hangs must not keep the process after the run has ended.
         return threading.Thread(target=self._guarded, args=(work,), daemon=True)
 
     def stop(self, error: ApiError) -> None:
@@ -90,6 +93,7 @@ class Engine:
 
     def progress(self) -> Progress:
         """Have the deciding thread count anew; return what it counted last. Any thread may ask."""
+        # Set before the wake-up, which would else find that nobody watches.
         self._telling.is_watched = True
         self._inbox.put(None)
         return self._telling.progress
@@ -122,13 +126,16 @@ class Engine:
 
     def halt(self) -> list[Note]:
         """Submit nothing more; return the last notes for the state."""
+        # Set before anything is woken, so that each thread that wakes finds the end.
         self._closed.set()
+        # The submitting thread may sleep here until the next poll, or for ever.
         self._to_submit.put(None)
         self._fetchers.close()
         deciding, submitting = self._threads
         # A batch whose start is on its way would run unseen: its id is waited for.
         if submitting.is_alive():
             submitting.join(LAST_SUBMISSION_S)
+        # Wakes the deciding thread, which may sleep on an empty inbox.
         self._inbox.put(None)
         if deciding.is_alive():
             deciding.join(LAST_SUBMISSION_S)
@@ -141,6 +148,7 @@ class Engine:
     def close(self) -> None:
         """Cancel what still runs and give memory and disk back."""
         self.halt()
+        # A run that came to its end has nothing running, and needs no further request.
         if not self._scheduler.is_done:
             self._ways.cancel_at_end()
         self._scheduler.close()
@@ -149,8 +157,10 @@ class Engine:
     # The other threads
 
     def _guarded(self, work: Callable[[], None]) -> None:
+        """Do the work of a thread; hand what ends it to the emitting thread."""
         try:
             work()
+        # Network errors were made into ApiError at the seam: what is left here is the spool's disk.
         except OSError as error:
             text = f"results could not be kept in {gettempdir()}: {error}; free it, or set TMPDIR"
             self._outbox.put(TapError(text))
@@ -160,6 +170,7 @@ class Engine:
             self._outbox.put(error)
 
     def _decide(self) -> None:
+        """Hear events and act on what follows, until every report has its outcomes."""
         self._act(self._scheduler.next_actions())
         while not self._scheduler.is_done and not self._closed.is_set():
             event = self._inbox.get()
@@ -167,6 +178,7 @@ class Engine:
             while event is not None:
                 self._act(self._scheduler.handle(event))
                 event = None if self._inbox.empty() else self._inbox.get()
+            # Until it has nothing more: each action may make room or a reason for the next.
             while not self._closed.is_set() and (actions := self._scheduler.next_actions()):
                 self._act(actions)
             now = time.monotonic()
@@ -184,14 +196,17 @@ class Engine:
 
     def _submit(self) -> None:
         """Submit what was decided, and look at what runs when its time has come."""
+        # Here and not at the start: it takes requests, for which nobody should wait.
         self._ways.cancel(self._unneeded)
         while not self._closed.is_set():
             try:
                 action = self._to_submit.get(timeout=self._ways.until_next_poll())
             except queue.Empty:
                 action = None
+            # Each event is put as it comes: what the API has taken is named before the next poll.
             for event in self._ways.perform(action) if action else ():
                 self._inbox.put(event)
+            # The end of a run wants the answer to this submission, and no further request.
             if not self._closed.is_set():
                 self._poll()
 

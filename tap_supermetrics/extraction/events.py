@@ -53,7 +53,7 @@ class QueryNotSubmitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEnding:
-    """None of the queries of a batch waits for another any more: its place is nearly free."""
+    """The last queries of a batch run: its place at the API is nearly free."""
 
     batch_id: str
 
@@ -91,7 +91,7 @@ class QueryFailed:
     """A query failed, or its results could not be fetched.
 
     Attributes:
-        was_fetched: whether it was the results.
+        was_fetched: whether the query succeeded, and fetching its results failed.
     """
 
     query: Query
@@ -111,8 +111,8 @@ class Emitted:
     """The emitting thread is done with an outcome.
 
     Attributes:
-        query: the query; None for several at once.
-        error: why its rows fit no record; None when they did.
+        query: the query.
+        error: why its rows fit no record; None when they fitted.
         rows: number of rows written.
         size: bytes that the result held.
     """

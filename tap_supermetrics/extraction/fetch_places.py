@@ -18,7 +18,7 @@ MAX_BYTES: Final = 24 * 1024 * 1024
 PLACE_BYTES: Final = 768 * 1024
 """Memory of a place beside its page, in bytes: a thread, a connection, parts of answers."""
 HELD_OF_PAGE: Final = 5
-"""Times that a place holds its page, as measured: as it came, as rows, as blocks, and freed."""
+"""How often a place holds its page in memory (measured): as it came, as rows, as blocks, freed."""
 MOST_PLACES: Final = MAX_BYTES // PLACE_BYTES
 OF_NEWEST: Final = 0.2
 """Weight of the newest latency."""
@@ -54,6 +54,8 @@ class FetchPlaces:
             latency_s: how long the API took to begin an answer, on average.
             page_bytes: of its longest page.
         """
+        # A moving average: one slow answer does not open a dozen threads.
         gained = OF_NEWEST * (latency_s - self.latency_s)
         self.latency_s = self.latency_s + gained if self.latency_s else latency_s
+        # Up at once and down slowly: the next long page must find its room.
         self.page_bytes = max(float(page_bytes), OF_LONGEST * self.page_bytes)

@@ -48,6 +48,7 @@ class Fetchers:
 
     def fetch(self, fetch: Fetch, side_by_side: int) -> None:
         """Fetch a result, while so many are fetched in all; used by the deciding thread only."""
+        # Put first: where no thread can be started, those that are there find it.
         self._queue.put(fetch)
         while len(self._threads) < side_by_side and not self._is_closed:
             thread = self._new_thread(self._run)
@@ -62,8 +63,10 @@ class Fetchers:
 
     def close(self) -> None:
         """Let all threads end; what they still fetch is heard by nobody."""
+        # Under the lock, so that no result is handed over after this has returned.
         with self._closing:
             self._is_closed = True
+        # One for each: a thread that takes it ends, and takes no other.
         for _ in self._threads:
             self._queue.put(None)
 
@@ -80,6 +83,7 @@ class Fetchers:
     def _give(self, result: Result) -> None:
         """Hand a result over, unless nobody hears any more."""
         with self._closing:
+            # The inbox is not read any more, and nobody would give the spool back.
             if self._is_closed:
                 result.spool.close()
             else:

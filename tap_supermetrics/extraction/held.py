@@ -29,9 +29,9 @@ class HeldResults:
     """Query batches of an earlier run that the API still holds.
 
     Attributes:
-        batches: as they are waited for, by id; `waiting` shrinks to what is of use.
-        left: ids of those that are not to be cancelled: a report needs them which this run cannot
-            plan, or another shard does.
+        batches: the batches by id; the `waiting` of each shrinks to what this run can use.
+        left: ids of batches that must not be cancelled: another shard needs them, or a report
+            that this run could not plan.
     """
 
     batches: dict[str, RunningBatch] = field(default_factory=dict)
@@ -39,22 +39,26 @@ class HeldResults:
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """The queries that they can serve."""
+        """Return the queries that these batches can serve."""
         return tuple(query for batch in self.batches.values() for query in batch.waiting)
 
     def forget(self, report: str) -> None:
-        """Do not use what was asked for a report, which asks for something else now."""
+        """Drop the queries of a report that asks for something else now."""
         for batch in self.batches.values():
             batch.waiting = {query for query in batch.waiting if query.report != report}
 
     def forget_half_days(self, report: Report, last_complete: date | None) -> None:
-        """Do not use what was asked on a day that is over now, for that day or by the API's dates.
+        """Drop the queries of a report whose last day was not over when they were asked.
+
+        That day is over now, and their results may lack some of its hours. The same holds for
+        queries whose days the API determined: these are other days now.
 
         Args:
             report: the report.
             last_complete: yesterday, where the report is.
         """
         for batch in self.batches.values():
+            # The report's own day: midnight of its time zone decides what was over.
             asked_on = batch.batch.submitted_at.astimezone(report.timezone).date()
             if last_complete and asked_on <= last_complete:
                 batch.waiting = {
@@ -64,19 +68,19 @@ class HeldResults:
                 }
 
     def leave(self, report: str) -> None:
-        """Let the batches of a report be, which cannot be planned this time."""
+        """Cancel no batch of a report that cannot be planned this time."""
         for batch_id, batch in self.batches.items():
             if any(query.report == report for query in batch.waiting):
                 self.left.add(batch_id)
 
     def leave_to_others(self, shard: Shard) -> None:
-        """Do not cancel what serves other shards too, which were given the same state."""
+        """Cancel no batch that serves other shards too, which were given the same state."""
         for batch_id, batch in self.batches.items():
             if not all(shard.holds_together(query.accounts) for query in batch.batch.queries()):
                 self.left.add(batch_id)
 
     def adopt(self, planned: Collection[Query]) -> tuple[Adopted, ...]:
-        """Wait for what the plan needs, each query from one batch only; forget the rest.
+        """Choose what the plan needs, each query from one batch only, and drop the rest.
 
         Args:
             planned: the queries of the plan that may be held.
@@ -84,6 +88,7 @@ class HeldResults:
         needed, adopted = set(planned), []
         for batch in self.batches.values():
             batch.waiting &= needed
+            # Two runs may have asked for the same day: the second answer would be written twice.
             needed -= batch.waiting
             if batch.waiting:
                 queries = tuple(sorted(batch.waiting, key=_place))
@@ -92,12 +97,12 @@ class HeldResults:
 
     @property
     def running(self) -> list[RunningBatch]:
-        """The batches that are waited for."""
+        """Return the batches that this run waits for."""
         return [batch for batch in self.batches.values() if batch.waiting]
 
     @property
     def unneeded(self) -> list[str]:
-        """Ids of the batches that run on for nobody."""
+        """Return the ids of batches that nobody needs, and that may still run."""
         return [
             batch_id
             for batch_id, batch in self.batches.items()
@@ -110,7 +115,7 @@ def _place(query: Query) -> tuple[str, int, str]:
 
 
 def _was_whole(query: Query, report: Report, asked_on: date) -> bool:
-    """Say that all days of a query were over when it was asked, and are the same ones now."""
+    """Return whether all days of a query were over when it was asked, and are the same ones now."""
     return query.dates.last < asked_on if query.dates else not report.date_range_type
 
 
@@ -125,6 +130,7 @@ def find_held(client: Client, batches: Iterable[SubmittedBatch], now: datetime) 
     Raises:
         ApiError: only when the API refuses everything (fate STOP).
     """
+    # Longest wait, longest run and the hour of keeping: of older ones, the API holds nothing.
     oldest_s = QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S
     found = {
         # One from the future was noted by a clock that was wrong: its age is not known.
@@ -141,11 +147,13 @@ def joined(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
     first: dict[str, SubmittedBatch] = {}
     for batch in batches:
         first.setdefault(batch.batch_id, batch)
+        # Each report's state names only its own items of a batch that several share.
         items.setdefault(batch.batch_id, {}).update(batch.items)
     return tuple(replace(batch, items=items[batch_id]) for batch_id, batch in first.items())
 
 
 def _find(client: Client, held: SubmittedBatch, *, is_young: bool) -> RunningBatch | None:
+    """Look a batch of an earlier run up; None where it can serve nothing and runs no more."""
     batch_id = held.batch_id
     try:
         status = client.batch_status(batch_id)
@@ -153,6 +161,7 @@ def _find(client: Client, held: SubmittedBatch, *, is_young: bool) -> RunningBat
         # Of a path that is not found, the id is the only part that has not worked before.
         if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
             raise
+        # To give it up would pay for it twice: the poll finds out whether it comes back.
         if error.fate is Fate.RETRY or (is_young and error.is_missing):
             logger.warning("Query batch %s of an earlier run is waited for: %s", batch_id, error)
             return _running(held)
@@ -177,6 +186,7 @@ def _running(held: SubmittedBatch, status: BatchStatus | None = None) -> Running
     batch = RunningBatch(
         batch=held,
         waiting=asked,
+        # Items of reports that are not in this state may belong to it too.
         size=max(len(status.queries), len(asked)) if status else len(asked),
         since=now,
         last_seen=now,
@@ -195,5 +205,6 @@ def _running(held: SubmittedBatch, status: BatchStatus | None = None) -> Running
 
 
 def _may_serve(entry: wire.BatchQuery, status: BatchStatus) -> bool:
+    # In a stopped batch, what has not succeeded never will.
     is_hopeful = not status.is_stopped and not entry.status.is_failure
     return is_hopeful or entry.status is wire.QueryStatus.SUCCESS

@@ -25,7 +25,7 @@ class Limit:
     the first that was given, and is searched by halves.
 
     Attributes:
-        first_day: no query that ends before it is submitted; None while all days may be given.
+        first_day: queries that end before it are not submitted; None while all days may be given.
         error: the refusal that says so.
         given: the first day that was given in this run.
         is_named: whether the first day is known for sure.
@@ -49,7 +49,7 @@ class Limit:
         return self.error if is_before else None
 
     def is_doubtful(self, query: Query) -> bool:
-        """Say that a query lies between the days refused and those given."""
+        """Return whether a query lies between the days refused and those given."""
         return not self.is_named and query.dates is not None and query.dates.first < self._given
 
     def middle(self, last_wanted: date) -> date | None:
@@ -64,9 +64,11 @@ class Limit:
 
     def refused(self, day: date, first_day: date, error: ApiError) -> bool:
         """Learn that a day was refused, and which is said to be the first."""
+        # An earlier or equal day is known better already.
         if first_day <= self._first_day:
             return False
         self.first_day, self.error = first_day, error
+        # The day after the refused one is no statement but the least that follows from a refusal.
         self.is_named = first_day > day + ONE_DAY
         return True
 
@@ -111,7 +113,9 @@ class HistoryLimit:
         if error.reach is not Reach.HISTORY or query.day is None:
             return False
         first_day = first_day_given(error, query.day, last_wanted)
+        # Both always learn: should accounts turn out to differ, each one's own is known already.
         limits = (self._own_of(query), self._shared)
+        # A list, not a generator: `any` would stop before the second has learned.
         learned = [limit.refused(query.day, first_day, error) for limit in limits]
         return any(learned)
 
@@ -121,6 +125,7 @@ class HistoryLimit:
             return False
         for limit in (self._own_of(query), self._shared):
             limit.given = min(query.dates.first, limit.given or query.dates.first)
+        # Without a refusal, nobody waits for what was given.
         return self._shared.first_day is not None
 
     def settled(self, query: Query) -> bool:
@@ -144,6 +149,7 @@ def first_day_given(error: ApiError, refused: date, last: date = date.max) -> da
     """
     words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
     later = (day for word in words if (day := _day(word)) and refused < day <= last)
+    # The earliest that it names: to believe a later one would leave days out.
     return min(later, default=refused + timedelta(days=1))
 
 

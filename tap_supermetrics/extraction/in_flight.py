@@ -84,6 +84,7 @@ class InFlight:
         "Restrictions"). So the next batch is submitted while the last queries of one still run, and
         no time is lost between them.
         """
+        # Below the API's own limit, one more would not wait but run, more than the user allows.
         running, most = len(self.batches), self._limits.max_running_batches
         if most >= wire.MAX_RUNNING_BATCHES and running == most and self.ending:
             running -= 1

@@ -24,6 +24,7 @@ class Outbox:
     def __init__(self, on_empty: Callable[[int], None]) -> None:
         self._on_empty = on_empty
         self._queue: queue.SimpleQueue[Delivery | BaseException] = queue.SimpleQueue()
+        # Reports run at the same time but are emitted one after another: later ones wait here.
         self._aside: dict[str, deque[Outcome | ReportDone]] = defaultdict(deque)
         self._taken = 0
 
@@ -63,6 +64,7 @@ class Outbox:
     def _notes(self, delivery: Delivery | BaseException) -> Iterator[Note]:
         """Put outcomes aside until their report is emitted."""
         self._taken += 1
+        # Raised here, in the thread that emits, which is the one that can end the run.
         if isinstance(delivery, BaseException):
             raise delivery
         if isinstance(delivery, (Result, Failed)):

@@ -65,6 +65,7 @@ class Outcomes:
         self.backlog = Backlog(self.drawing, plans, limits)
         self._resubmissions = Resubmissions(self._remedies, deliveries, self.drawing, self.backlog)
         self.submitted = 0
+        # They are never drawn, so nothing else would keep their places in the order of emission.
         for query in served:
             deliveries.sequence.expect(query)
 
@@ -81,12 +82,14 @@ class Outcomes:
 
     def see_drawn(self) -> None:
         """Give every query that was drawn its place, and those that were spared their failure."""
+        # Round after round: to fail a query may end a search or a doubt, which draws new probes.
         while self.drawing.has_news:
             for query in self.drawing.take_new():
                 self._deliveries.sequence.expect(query)
             # Its like was paid for in vain: a spared query failed, it was not left out.
             for query, error in self.drawing.take_spared():
                 self._resubmissions.fail(query, error, was_submitted=True)
+                # Was it the last probe of others, these would wait for its answer for ever.
                 if self.breakers.given_up(query):
                     self._look_again(query)
 
@@ -109,6 +112,7 @@ class Outcomes:
         # Whatever is wrong with its rows, what it belongs to is alive.
         if self.breakers.answered(result.query):
             self._look_again(result.query)
+        # The judgement may be of other results too, which waited for this one.
         for each in self._deliveries.judge(result):
             each.spool.close()
             self.failed(each.query, incomplete(each.row_count + each.missing, each.row_count))
@@ -116,6 +120,7 @@ class Outcomes:
     def emitted(self, query: Query, rows: int, size: int, error: ApiError | None) -> None:
         """Learn that an outcome was emitted, and whether its rows fit the report's records."""
         self._deliveries.sequence.emitted(size)
+        # An emitted query is never submitted again: its count would only take memory.
         self._remedies.forget(query)
         if error and self.breakers.did_not_fit(query, error):
             self._look_again(query)
@@ -130,6 +135,7 @@ class Outcomes:
             # What another try would have mended says less than why there is none.
             is_own = error.fate in {Fate.LOSE, Fate.STOP, Fate.SPLIT}
             self.fail([query], error if is_own else self.stopped_by, was_submitted=is_own)
+        # First stopped, then failed: what its failure releases must fail too, and not be submitted.
         elif error.fate is Fate.STOP:
             self.stop(error)
             self.fail([query], error)
@@ -144,7 +150,9 @@ class Outcomes:
                 self._look_again(query)
 
     def _try_again(self, query: Query, error: ApiError) -> None:
+        """Carry out the remedy for a query that failed."""
         remedy = self._remedies.choose(query, error)
+        # It keeps its place in the order, and has no outcome until the probes have one.
         if remedy is Remedy.WAIT:
             self._parked[query] = error
         elif remedy is Remedy.SPLIT:
@@ -174,6 +182,7 @@ class Outcomes:
             settled = self._resubmissions.fail(query, error, was_submitted=was_submitted)
             news = [
                 self.breakers.failed(each, error, was_paid=was_paid)
+                # What was never submitted teaches nothing of its account.
                 for each in (settled if was_submitted else ())
             ]
             if any(news):
@@ -187,24 +196,30 @@ class Outcomes:
             error: why; queries that were not submitted fail with it.
             cancel: whether running batches are of no use any more.
         """
+        # The first reason counts: what fails after it mostly follows from it.
         if self.stopped_by:
             return
+        # Before anything fails below: a failure may release parts, which must not be submitted.
         self._resubmissions.stopped_by = error
         self.see_drawn()  # What has no place yet could not fail.
         # Days, not queries: of a long history, there may be millions.
+        # Before anything fails: a failure may end a search, which would draw new probes from here.
         left = {report: self.drawing.give_up(report) for report in self._plans}
         self._fail_parked()
         self.fail(self.backlog.drain(), error, was_submitted=False)
         for report, days in left.items():
             if days:
                 self._deliveries.add(Left(report=report, days=days, error=error))
+        # A budget that is used up lets running batches end, as they are paid for.
         if cancel:
             self._cancels.append(CancelBatches())
 
     def _look_again(self, query: Query) -> None:
         """Take up what was held back, after a breaker changed; find what to probe."""
+        # Drawing has ended: nothing is left to take up.
         if self.stopped_by:
             return
+        # A breaker of a data source holds back all reports of it, not only this one.
         for report in self._neighbours(query):
             self.drawing.look_again(report)
         self._unpark()
@@ -217,7 +232,9 @@ class Outcomes:
 
     def _unpark(self) -> None:
         """Decide about the failed queries that waited for probes, newest first."""
+        # Taken out first: a query that still has to wait is parked anew by what follows.
         parked, self._parked = self._parked, {}
+        # The newest has the best chance of an answer, as history is what fails most.
         for query in sorted(parked, key=_newest_first):
             error = parked[query]
             if self.breakers.error_for(query):

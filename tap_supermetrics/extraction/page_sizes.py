@@ -32,9 +32,11 @@ class PageSizes:
 
     def halve(self, report: Report, size: int, error: ApiError) -> bool:
         """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
+        # A 400 may mean anything: where length was no reason, the shortest page is refused too.
         is_refused = error.status == REFUSED and error.fate is not Fate.STOP
         if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
             return False
+        # Else another thread has halved it already: the caller tries again with that.
         if self.of(report) == size:
             self.longest = max(size // 2, SHORTEST_PAGE)
             text = "A page of %d rows is refused, %d are asked for; set `page_size` to that. %s"

@@ -122,7 +122,7 @@ class Repeats:
 
 @dataclass(slots=True, kw_only=True)
 class Extras:
-    """Rows that are none: a header, or the marker of an empty result.
+    """Takes out rows that hold no data: a header, or the marker of an empty result.
 
     Attributes:
         may_have_marker: whether the marker cannot be mistaken for a row.
@@ -171,7 +171,8 @@ class Pages:
         self._report = question.report
         self._address = address
         self._total = facts.total_rows
-        self._is_whole_total = facts.total_rows is not None
+        self._is_whole_total = facts.total_rows is not None  # A page may count itself only.
+        # The marker is a row of one cell: with one field, it could be a value of a text field.
         self._extras = Extras(may_have_marker=len(question.report.fields) > 1)
         self._repeats = Repeats()
         self._saw_end = False
@@ -201,7 +202,7 @@ class Pages:
                 self.row_count += len(rows)
                 yield from self._new_blocks(rows)
                 _check_length(self.row_count, self._report)
-            self._saw_end = not rows
+            self._saw_end = not rows  # Only an empty page proves the end.
             following = self._following(answer, rows)
             if following is None:
                 break
@@ -210,13 +211,14 @@ class Pages:
         self._check_total()
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
-        """A page in blocks, which must not be the same as those of a page before."""
+        """Yield a page in blocks, after a check that it does not repeat a page before."""
         self._repeats.check_rows(rows)
         for first in range(0, len(rows), ROWS_PER_BLOCK):
             yield msgspec.json.encode(rows[first : first + ROWS_PER_BLOCK])
 
     def _ask(self, address: str, page: dict[str, int] | None) -> Answer[list[msgspec.Raw]]:
         self._repeats.check_address(f"{address} {page}")
+        # Two offsets in one address: nobody knows which of them the API would obey.
         asked_at = address if page is None else wire.without_paging(address)
         answer = self._access.client.results(asked_at, page)
         self._waited_s.append(answer.latency_s)
@@ -235,7 +237,7 @@ class Pages:
             ApiError: a short page is refused too.
         """
         while True:
-            size = self._page_size
+            size = self._page_size  # Read once: another thread may halve it meanwhile.
             try:
                 return self._ask(
                     self._address, wire.page_of(self.row_count + self._extras.shift, size)
@@ -258,10 +260,11 @@ class Pages:
     ) -> str | None:
         """Return the address of the next page; empty to ask by our own numbers, None at the end."""
         paginate, own = answer.meta.paginate, ""
-        if paginate and paginate.next and rows:
+        if paginate and paginate.next and rows:  # After an empty page, it could go on for ever.
             return paginate.next if self._access.is_usable(paginate.next) else own
         if len(answer.data) > self._page_size + 1:
             return None  # It does not page: this is all.
+        # A full page may be the last one by chance: only a total that fits it says so.
         is_full = bool(rows) and len(answer.data) >= self._page_size
         is_cut = is_full and not (self._is_whole_total and self.row_count == self._total)
         if is_cut or self._may_be_short() or (rows and self._has_more):
@@ -274,7 +277,7 @@ class Pages:
         return (self._total or 0) - self.row_count > 1
 
     def _may_be_short(self) -> bool:
-        """One row less than told: a counted header, or a lost row. The first time, look."""
+        """Return whether to look for the one row that lacks, once a source: it may be a header."""
         return (
             self._total == self.row_count + 1
             and self.row_count > 0
@@ -292,6 +295,7 @@ class Pages:
         extra = self._total - self.row_count
         # Without rows, no header is counted (observed), unless it came.
         may_lack = 1 if self.row_count else int(self._extras.has_header or self._extras.has_marker)
+        # More rows than told are as wrong as fewer: pages may have overlapped.
         if not 0 <= extra <= may_lack:
             raise incomplete(self._total, self.row_count)
         self.missing = extra
@@ -341,6 +345,7 @@ def _cells(row: msgspec.Raw) -> list[Any]:
 
 
 def _check_length(row_count: int, report: Report) -> None:
+    # Exactly `max_rows` is what a cut-off result looks like, and so does a whole one by chance.
     if row_count >= report.max_rows:
         raise ApiError(
             "RESULT_CUT_OFF",

@@ -20,8 +20,8 @@ POLL_FAILURES_S: Final = 900.0
 LONGEST_FAILURE_WAIT_S: Final = 60.0
 """Longest wait after a look that failed, in seconds; what the server asks for stands above it."""
 YOUNG_S: Final = 120.0
-"""What was submitted or seen so short a time ago and is not found is not gone: it is kept an hour
-after its end, and what is asked for may be looked up where it is not known yet."""
+"""What was submitted or seen so short a time ago cannot be gone, although it is not found: the API
+keeps results for an hour, and may need a moment until all of its servers know of a new query."""
 GRACE_S: Final = 600.0
 """How long something may outlive the API's own limit before it counts as stuck, in seconds."""
 ONE_TRY: Final = RetryPolicy(max_tries=1, outage_s=0.0)
@@ -48,6 +48,8 @@ class PollWait:
         """
         self._waited_s += self.wait_s
         if not progressed:
+            # Grows by half with each look, but not beyond a share of what was waited: the end of a
+            # short query is seen soon.
             bound_s = 2 * SHORTEST_WAIT_S + LATE_SHARE * self._waited_s
             wait_s = max(self.wait_s, min(self.wait_s * 1.5, bound_s))
         elif expected_s is None:
@@ -83,13 +85,14 @@ class Polled:
         return now < max(self.since, self.last_seen) + YOUNG_S
 
     def seen(self, now: float) -> None:
-        """A look went well."""
+        """Note a look that went well."""
         self.last_seen = now
         self.failures = 0
 
     def not_seen(self, now: float, error: ApiError) -> None:
-        """A look failed; the next ones come less and less often."""
+        """Note a look that failed; the next ones come less and less often."""
         self.failing_since = self.failing_since if self.failures else now
         self.failures += 1
+        # The exponent is bounded by itself: `2.0 ** 1024` would raise OverflowError.
         wait_s = min(2.0 ** min(self.failures, 10), LONGEST_FAILURE_WAIT_S)
         self.next_poll = now + max(wait_s, error.retry_after_s)

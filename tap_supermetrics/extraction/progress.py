@@ -68,6 +68,7 @@ class Progress:
         if not left or not self.ended:
             return ""
         at_least = "at least " if self.delays else ""
+        # All that ended counts, of later reports too: they run at the same time.
         return f"{at_least}{_in_words(self.elapsed_s / self.ended * left)} left"
 
     def __str__(self) -> str:
@@ -109,6 +110,7 @@ class Telling:
         self, now: float, reports: tuple[ReportProgress, ...], delays: tuple[str, ...]
     ) -> None:
         """Keep the progress for who watches, and log it where that is due."""
+        # Taken back with each count: whoever still watches asks again.
         self.is_watched = False
         self.progress = Progress(reports=reports, elapsed_s=now - self._started_at, delays=delays)
         if self.is_due(now):

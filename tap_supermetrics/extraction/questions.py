@@ -40,6 +40,7 @@ class Question:
     def _check_accounts(self, answered: list[str | int] | str | None) -> None:
         """Let accounts be left out, as settings ask for, but none be added."""
         asked = self.query.accounts
+        # The answer names the accounts of a team list, of which the question knows only the list.
         if not asked or not answered or any(each.startswith("list.") for each in asked):
             return
         listed = answered.split(",") if isinstance(answered, str) else map(str, answered)
@@ -70,6 +71,7 @@ class Question:
         Raises:
             ApiError: RESULT_MISMATCH for any other days than those asked for.
         """
+        # Sources without dates echo none: then nothing can be held against it.
         if self.query.dates is None or not echo.start_date or not echo.end_date:
             return self.query.dates
         try:

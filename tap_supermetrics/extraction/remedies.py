@@ -46,6 +46,7 @@ class Remedies:
         self.splits = Splits()
         self._plans = plans
         self._breakers = breakers
+        # An earlier run paid for these once: that counts as their first submission.
         self._submissions = Counter(served)
 
     def taken(self, queries: Sequence[Query]) -> None:
@@ -54,14 +55,16 @@ class Remedies:
 
     def forget(self, query: Query) -> None:
         """Forget how often a query was taken."""
+        # A Counter does not mind that a key is missing.
         del self._submissions[query]
 
     def choose(self, query: Query, error: ApiError) -> Remedy:
-        """Return what may help; nothing where it would be paid for in vain."""
+        """Return what may help; `GIVE_UP` where any remedy would be paid for in vain."""
         is_divisible = bool(self.parts_of(query))
         # An error that reaches beyond the query would meet its parts and its next try too.
         if error.reach in PATIENCE or self._breakers.error_for(query):
             return Remedy.GIVE_UP
+        # A part that others wait for finds out already, as a probe would.
         if self._breakers.is_in_doubt(query) and not self.splits.is_waited_for(query):
             return Remedy.WAIT
         # Certainly too large: another try of the whole would be paid for in vain.
@@ -76,6 +79,7 @@ class Remedies:
 
     def parts_of(self, query: Query) -> Sequence[Query]:
         """Return the query as smaller ones; none where it cannot or must not be split."""
+        # The sums of two halves are not the sum of the whole: see `Scope.is_incremental`.
         is_by_day = self._plans[query.report].scope.is_incremental
         return (query.split() or ()) if is_by_day else ()
 

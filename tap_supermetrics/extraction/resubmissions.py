@@ -45,6 +45,7 @@ class Resubmissions:
 
     def succeeded(self, query: Query) -> None:
         """Submit what waited for a query to succeed."""
+        # A search for the first day may have waited for just this one.
         self._drawing.settled(query)
         self._again(self._splits.succeeded(query))
 
@@ -53,9 +54,11 @@ class Resubmissions:
         self._drawing.settled(query)
         waited, next_one = self._splits.failed(query)
         settled = (query, *waited)
+        # Those that waited were not submitted: they fail for the reason of the one that was.
         for each in settled:
             failed = Failed(query=each, error=error, was_submitted=was_submitted)
             self._deliveries.settle(failed)
+        # With a stopped run, this comes back here and fails the next one too.
         self._again(next_one)
         return settled
 
@@ -63,6 +66,7 @@ class Resubmissions:
         """Put its parts in the place of a query, and submit the first of them."""
         logger.warning("%s is split into halves: %s", query, error)
         parts = self._remedies.parts_of(query)
+        # The whole gets no outcome of its own: a search that waits for it has to go on.
         self._drawing.settled(query)
         self._remedies.forget(query)
         self._deliveries.replace(query, parts)
@@ -75,6 +79,7 @@ class Resubmissions:
         self._again([query], by_batch=error.reach is not Reach.ENDPOINT)
 
     def _again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
+        # A run that is stopped gives every released part an outcome, instead of a submission.
         if self.stopped_by is None:
             self._backlog.again(queries, by_batch=by_batch)
             return

@@ -40,6 +40,7 @@ class Spool:
 
     def blocks(self) -> Iterator[bytes]:
         """The blocks of rows, in the order and of the size in which they came."""
+        # Read by the sizes in which it was written: each block is a JSON document of its own.
         self._file.seek(0)
         for size in self._sizes:
             yield self._file.read(size)

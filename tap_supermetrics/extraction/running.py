@@ -54,7 +54,8 @@ class RunningBatch(Polled):
         return (now - self.started) * len(self.waiting) / finished
 
     def is_stuck(self, now: float) -> bool:
-        """Say that it outlived every limit that the API itself sets."""
+        """Return whether it outlived every limit that the API itself sets."""
+        # Its time limit counts from when it ran, not from when it was submitted.
         if self.started is not None:
             return now > self.started + self.timeout_s + polling.GRACE_S
         return now > self.since + QUEUE_S

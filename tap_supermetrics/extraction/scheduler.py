@@ -42,6 +42,7 @@ class Scheduler:
         limits: Limits,
         adopted: Sequence[Adopted] = (),
     ) -> None:
+        # The API runs these already: they count as drawn, and are only waited for.
         served = [query for each in adopted for query in each.queries]
         self._plans = plans
         self._deliveries = Deliveries(plans)
@@ -53,6 +54,7 @@ class Scheduler:
         if not limits.by_batch:
             self._outcomes.backlog.leave_batches()
         for each in adopted:
+            # They take places of the API like new ones, and the new state has to name them again.
             self._in_flight.batches.add(each.batch.batch_id)
             self._deliveries.add(BatchTaken(batch=each.batch, queries=each.queries))
 
@@ -88,10 +90,14 @@ class Scheduler:
 
     def next_actions(self) -> list[Action]:
         """Return what can be done now; call it until it returns nothing."""
+        # Fetching comes before submitting: what is fetched makes room for what is submitted.
         actions: list[Action] = [*self._in_flight.next_fetches()]
         actions += self._submissions.next()
+        # No result can come any more that would tell about those held back for their totals:
+        # without this, the run would wait for them for ever.
         if not actions and self._in_flight.is_empty:
             self._deliveries.release()
+        # Last, because submitting draws queries, spares some and may stop the run.
         self._finish_reports()
         return self._outcomes.take_actions() + actions
 
@@ -101,6 +107,8 @@ class Scheduler:
 
     def _finish_reports(self) -> None:
         outcomes = self._outcomes
+        # A query that was drawn a moment ago has no place yet, and is counted as left no more:
+        # without this, its report would look finished.
         outcomes.see_drawn()
         for report in [*self._open_reports]:
             if not outcomes.drawing.left(report) and not self._deliveries.sequence.expects(report):
@@ -115,6 +123,7 @@ class Scheduler:
 
     @_handle.register
     def _batch_submitted(self, event: happened.BatchSubmitted) -> None:
+        # Deliveries keep their order, so that the state names the batch before its first result.
         queries = event.request.queries
         self._in_flight.batches.add(event.batch.batch_id)
         self._submissions.taken(queries)
@@ -143,6 +152,7 @@ class Scheduler:
     def _batch_ended(self, event: happened.BatchEnded) -> None:
         self._in_flight.batches.discard(event.batch_id)
         self._in_flight.ending.discard(event.batch_id)
+        # An error of the endpoint says nothing of queries: where `mode` allows, they go singly.
         if event.error and not self._submissions.without_batches(event.unsettled, event.error):
             for query in event.unsettled:
                 self._outcomes.failed(query, event.error)
@@ -150,16 +160,20 @@ class Scheduler:
     @_handle.register
     def _succeeded(self, event: happened.Succeeded) -> None:
         self._in_flight.singles.discard(event.query)
+        # The last fetch met a refusal of everything: another one would meet it too. The API holds
+        # the result for the next run.
         if self._results_refused:
             self._outcomes.failed(event.query, self._results_refused)
             return
         fetch = Fetch(query=event.query, entry=event.entry, finished_at=event.finished_at)
         self._in_flight.to_fetch.append(fetch)
+        # That the API ran it releases what waited for it, however long its rows take to come.
         self._outcomes.succeeded(event.query)
 
     @_handle.register
     def _query_failed(self, event: happened.QueryFailed) -> None:
         self._in_flight.singles.discard(event.query)
+        # Only then did it hold a place for fetching.
         if event.was_fetched:
             self._in_flight.fetching -= 1
             self._refuse_results(event.error)

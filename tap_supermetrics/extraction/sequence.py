@@ -50,11 +50,11 @@ class Sequencer:
         return self._waiting + coming < MAX_WAITING and self._waiting_bytes < MAX_WAITING_BYTES
 
     def expects(self, report: str) -> bool:
-        """Say that outcomes of a report are still to be delivered."""
+        """Return whether outcomes of a report are still to be delivered."""
         return bool(self._expected[report])
 
     def is_open(self, query: Query) -> bool:
-        """Say that a query has no outcome yet."""
+        """Return whether a query has no outcome yet."""
         return query in self._open
 
     def expect(self, query: Query) -> None:
@@ -70,6 +70,7 @@ class Sequencer:
             return iter(())
         self._open.remove(outcome.query)
         self._settled[outcome.query] = outcome
+        # Failures count too, as `emitted` is told of them all.
         self._waiting += 1
         self._waiting_bytes += _size(outcome)
         self.ended[outcome.query.report] += 1
@@ -79,6 +80,7 @@ class Sequencer:
 
     def replace(self, query: Query, parts: Sequence[Query]) -> Iterator[Result | Failed | Replaced]:
         """Put parts in the place of a query; return what can be delivered now."""
+        # No outcome of the whole is taken from here on, should its batch still tell one.
         self._open.remove(query)
         self._open.update(parts)
         self.expected[query.report] += len(parts) - 1
@@ -106,6 +108,7 @@ class Sequencer:
             _close(settled)
 
     def _deliverable(self, report: str) -> Iterator[Result | Failed | Replaced]:
+        """Take the outcomes at the head of a report's order, as far as they are there."""
         expected = self._expected[report]
         while expected and expected[0] in self._settled:
             query = expected.popleft()

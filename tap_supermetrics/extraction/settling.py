@@ -64,6 +64,7 @@ class Settling:
             yield from self._settle_query(
                 batch, query, entries[query], is_stopped=status.is_stopped
             )
+        # Told apart from unfinished queries: to submit these again would pay for the same riddle.
         if status.is_stopped and _is_unreadable(batch, status, entries):
             error = self._unreadable(batch, status)
         elif status.is_stopped:
@@ -80,11 +81,13 @@ class Settling:
     def _settle_query(
         self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
     ) -> Iterator[Event]:
+        """Tell of a query that succeeded or failed; of others, nothing yet."""
         if entry.status is wire.QueryStatus.SUCCESS:
             batch.done += 1
             batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
             batch.waiting.discard(query)
             yield Succeeded(query=query, entry=entry, finished_at=self._now())
+        # Without a reason in a stopped batch, it was cut off: `_settle_unfinished` names why.
         elif entry.status.is_failure and (entry.error_info or not is_stopped):
             batch.failed += 1
             batch.waiting.discard(query)
@@ -98,7 +101,9 @@ class Settling:
 
         Nobody knows whether the API leaves them as they were, or fails them without a reason.
         """
+        # Asked only where something is unfinished: it costs a request.
         cancelled = batch.waiting and self._cancelled(batch)
+        # Sorted, as a set has no order: runs and their logs can then be compared.
         for query in sorted(batch.waiting, key=str):
             batch.failed += 1
             entry = entries.get(query)
@@ -132,10 +137,11 @@ class Settling:
 def _is_unreadable(
     batch: RunningBatch, status: BatchStatus, entries: Mapping[Query, wire.BatchQuery]
 ) -> bool:
-    """Say that a batch of this run lists what was asked, but in words that fit no query at all.
+    """Return whether a batch of this run lists as many queries as were asked, none of which fits.
 
     Asking again would give the same. A single query may as well be of a day that has not come yet.
     """
+    # An adopted batch does not know its policy, so that 0 says that it is one.
     is_of_this_run = batch.concurrency > 0
     return is_of_this_run and not entries and len(status.queries) == batch.size > 1
 

@@ -51,11 +51,12 @@ class Splits:
         return sum(len(group.waiting) for group in {*self._groups.values()})
 
     def is_waited_for(self, query: Query) -> bool:
-        """Say that a query finds out for others."""
+        """Return whether a query finds out for others."""
         return query in self._groups
 
     def may_help(self, query: Query, error: ApiError) -> bool:
-        """Say that parts of a query may succeed, which failed for no clear reason."""
+        """Return whether parts of a query may succeed, which failed for no clear reason."""
+        # With fellows, it costs nothing: the parts wait for a query that is looked into anyway.
         is_worth_it = self._in_vain[query.report_account] < MAX_IN_VAIN or bool(
             self._fellows(query)
         )
@@ -70,6 +71,7 @@ class Splits:
             error: why the query failed.
         """
         is_doubtful = may_be_too_large(error) or error.reach is Reach.HISTORY
+        # A part that is split again stays in the group of the whole, with all that waits there.
         group = self._leave(query)
         if is_doubtful and group is None:
             # Another query of the account is looked into already: these parts wait for it.
@@ -84,6 +86,7 @@ class Splits:
             self._join(group, (newest,))
             group.waiting += earlier
             return (newest,)
+        # Others wait for the group: these parts find out for them, and not only for themselves.
         if is_doubtful or group.waiting:
             self._join(group, parts)
         return tuple(parts)
@@ -95,6 +98,7 @@ class Splits:
         group = self._leave(query)
         if group is None:
             return ()
+        # Splitting helped: so the account is worth as many tries again.
         self._in_vain[account] = 0
         return group.release()
 
@@ -120,7 +124,9 @@ class Splits:
         """Find a query of the same account that finds out for this one too."""
         account, fellows = query.report_account, self._fellows(query)
         if self._in_vain[account] >= MAX_IN_VAIN and error.reach is not Reach.HISTORY:
+            # `may_help` has let it through for these fellows: there is at least one.
             return fellows[-1]
+        # An account that has answered in this run is not dead: each of its queries is looked into.
         newer = fellows[-1] if fellows and account not in self._answering else None
         return newer if newer and _last_day(newer) >= _last_day(query) else None
 

@@ -43,12 +43,15 @@ class Submissions:
         self._deliveries = deliveries
         self._in_flight = in_flight
         self._limits = limits
+        # Part of the schedule id: what is submitted again must not meet the id of its first try.
         self._attempts: Counter[Query] = Counter()
         self._failed_starts = 0
+        # No number of deliveries: nobody has waited yet.
         self._awaited_after = -1
 
     def next(self) -> list[Action]:
         """Return what to submit now: one thing at a time, as it may change what is next."""
+        # One at a time: what a submission meets may say that the next one is in vain.
         if self._in_flight.is_submitting or self._outcomes.stopped_by:
             return []
         if self._in_flight.rows.total() >= self._limits.max_rows:
@@ -56,6 +59,7 @@ class Submissions:
             allowed = f"{fetched} fetched, as `max_rows_per_run` allows"
             self._outcomes.stop(ApiError("RUN_BUDGET_USED", allowed), cancel=False)
         elif self._has_room:
+            # Single queries first: they were drawn before what is still to be packed.
             action = self._submit_query() or self._submit_batch()
             self._in_flight.is_submitting = action is not None
             return [action] if action else []
@@ -84,6 +88,7 @@ class Submissions:
         return SubmitQuery(query=query, attempt=attempt)
 
     def _submit_batch(self) -> SubmitBatch | None:
+        # Asked again: the budget may just have stopped the run, in `_submit_query`.
         if not self._in_flight.may_submit_batch or self._outcomes.stopped_by:
             return None
         request = self._outcomes.backlog.next_batch()
@@ -97,6 +102,7 @@ class Submissions:
         """Return the queries that may be paid for; leave the others to the next run."""
         limit = self._limits.max_queries
         left = limit - self._outcomes.submitted
+        # Stopped before the rest fails: its failure must not release anything to submit.
         if len(queries) > left:
             submitted = counted(limit, "query was", "queries were")
             allowed = f"{submitted} submitted, as `max_queries_per_run` allows"
@@ -111,6 +117,7 @@ class Submissions:
 
     def emitted(self, query: Query) -> None:
         """Forget how often a query was submitted."""
+        # A Counter does not mind that a key is missing.
         del self._attempts[query]
 
     # Taken, or not
@@ -124,8 +131,10 @@ class Submissions:
     def batch_refused(self, request: BatchRequest, error: ApiError) -> None:
         """Try the halves of a batch: a mistake in one item must not hold back the others."""
         self._in_flight.is_submitting = False
+        # Before halving: a service without query batches refuses halves too.
         if self.without_batches(request.queries, error):
             return
+        # LOSE too: one item with a mistake has the whole batch refused, and halving finds it.
         may_be_halved = error.fate in {Fate.SPLIT, Fate.LOSE} and not self._outcomes.stopped_by
         if may_be_halved and len(request) > 1:
             text = "A query batch of %d queries was refused, trying its halves: %s"
@@ -141,10 +150,12 @@ class Submissions:
 
     def _not_taken(self, queries: Sequence[Query], error: ApiError) -> None:
         """Decide about queries that the API did not take, however often it was asked to."""
+        # The request was understood and refused: it is a failure of the query as any other.
         if error.fate not in {Fate.RETRY, Fate.RESUBMIT}:
             for query in queries:
                 self._outcomes.failed(query, error)
             return
+        # The client has repeated the request already: only the next run tries again.
         self._outcomes.fail(queries, error, was_paid=False)
         # What one query or report meets says nothing of the service.
         self._failed_starts += error.reach is Reach.SERVICE
@@ -153,6 +164,7 @@ class Submissions:
 
     def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
         """Leave query batches where the error says that there are none; return whether it does."""
+        # `mode: batch` forbids the other way, and with `mode: async` there is none to leave.
         may_leave = (
             self._limits.by_batch and self._limits.one_by_one and not self._outcomes.stopped_by
         )

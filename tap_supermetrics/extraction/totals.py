@@ -20,7 +20,7 @@ SURE_AFTER: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The consequences of one more result.
+    """What follows from one more result.
 
     Attributes:
         accepted: results that are whole, as far as is known.
@@ -54,8 +54,10 @@ class Totals:
     def judge(self, ds_id: str, result: Result) -> Judgement:
         """Judge a result, and those that waited for it."""
         source = self._sources[ds_id]
+        # An empty result has no header to count, so that it says nothing about it.
         if not result.row_count:
             return Judgement(accepted=(result,))
+        # All rows came, so the total counts no header: a result that lacks one row does lack it.
         if not result.missing:
             refused, doubted = source.held, source.under
             self._sources[ds_id] = _Source(is_counted=False)

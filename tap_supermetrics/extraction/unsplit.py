@@ -27,11 +27,11 @@ def restored(
     places: Sequence[int],
     split: SplitPolicy,
 ) -> list[BatchQuery]:
-    """Return the entries of a status, each with its split information, where that is sure.
+    """Return the entries of a status, with split information where that is missing and is sure.
 
-    The ids tell the account (`..._acc_<m>`, as documented) and may tell the day; days are in the
-    order of creation. Only where an item has as many entries as queries. Results tell their account
-    and days themselves, which are held against these.
+    The ids tell the account (`..._acc_<m>`, as documented) and may tell the day; else days are in
+    the order of creation. An item is left as it is unless it has as many entries as queries. A
+    mistake here is found later: results tell their account and days, which are held against these.
 
     Args:
         items: the batch's items by their place.
@@ -44,6 +44,7 @@ def restored(
         own = [number for number, each in enumerate(places) if each == place]
         queries = item.queries(split)
         is_bare = all(entries[number].split_info is None for number in own)
+        # One entry that tells its split shows that the API does tell it: nothing is restored then.
         if is_bare and len(own) == len(queries) > 1:
             told = [entries[number] for number in own]
             found |= dict(zip(own, _filled(item, told, queries, split), strict=False))
@@ -61,8 +62,10 @@ def _filled(
     filled = []
     for entry in entries:
         accounts = _account_of(item, entry) if by_account else queries[0].accounts
+        # Taken out: two entries with the same day or account must not be the same query.
         taken = _taken(left.get(accounts, []), entry)
         if taken is None:
+            # One misfit makes all others doubtful, as only their order tells them apart.
             return []
         filled.append(msgspec.structs.replace(entry, split_info=_split_info(taken)))
     return filled

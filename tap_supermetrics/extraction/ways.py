@@ -53,6 +53,7 @@ class Ways:
 
     def poll_due(self) -> Iterator[Event]:
         """Look at all that runs and whose time has come."""
+        # Generators: what one look shows is heard before the next request is made.
         yield from self.batches.poll_due()
         yield from self.queries.poll_due()
 
@@ -60,6 +61,7 @@ class Ways:
         """Return the seconds until something is to be looked at; None while nothing runs."""
         polls = (self.batches.next_poll, self.queries.next_poll)
         due = [each for each in polls if each is not None]
+        # A queue refuses a negative timeout; with None it waits until something is put.
         return max(min(due) - time.monotonic(), 0.0) if due else None
 
     @property
@@ -73,6 +75,7 @@ class Ways:
 
     def cancel_at_end(self) -> None:
         """Cancel the batches that still run, soon or not at all."""
+        # A copy with a pace of its own: a 429 may have slowed the run's to a crawl.
         pace = RateLimit(LAST_REQUESTS_PER_SECOND)
         last = replace(self.client, retry=LAST_RETRY, rate_limit=pace)
         cancel_batches(last, self.batches.running_ids)

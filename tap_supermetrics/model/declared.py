@@ -105,6 +105,7 @@ def setting(  # noqa: PLR0913 - a declaration is read by its words
         return field(repr=not kind.is_secret, metadata=metadata)
     # Read once, when the class is made: a default that is of another kind ends every start.
     value = unset if default is None else kind.read(default)
+    # A factory, as dataclasses refuse defaults that can be changed, such as `{}`.
     return field(repr=not kind.is_secret, default_factory=lambda: value, metadata=metadata)
 
 

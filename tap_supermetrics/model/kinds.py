@@ -97,7 +97,7 @@ class Kind(Generic[T]):
 
 
 def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
-    """A text that matches `pattern` as a whole, blanks around it dropped."""
+    """Return the kind of texts that match `pattern` as a whole; blanks around them are dropped."""
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
         stripped = _visible(raw).strip() if isinstance(raw, str) else _reject()
@@ -107,7 +107,7 @@ def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
 
 
 def secret(expected: str, pattern: str) -> Kind[str]:
-    """A text that no message may repeat."""
+    """Return the kind of texts that no message may repeat."""
     schema = {**_TEXT, "secret": True, "writeOnly": True}
     return replace(text(expected, pattern), schema=schema, is_secret=True)
 
@@ -117,11 +117,12 @@ class SpoiltKeyError(ValueError):
 
 
 def key() -> Kind[str]:
-    """An API key, as it is copied; what is often copied with it is named, never the key."""
+    """Return the kind of API keys; messages name what was copied beside a key, never the key."""
     plain = secret("a key of letters, digits and signs, without blanks", r"[!-~]+")
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
         given = _visible(raw).strip() if isinstance(raw, str) else ""
+        # Before the form is checked: this says more than that the form is wrong.
         for pattern, what in _BESIDE_A_KEY.items():
             if re.search(pattern, given, re.IGNORECASE):
                 raise SpoiltKeyError(f"the key {what}")
@@ -131,19 +132,20 @@ def key() -> Kind[str]:
 
 
 def address() -> Kind[str]:
-    """The base address of an API: scheme, host, path."""
+    """Return the kind of an API's base address: scheme, host, path."""
     plain = text("an https address (http for localhost only)", r"https?://[^\s?#]+")
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
         url = plain.convert(raw)
         parts = urlsplit(url)
+        # Reading `port` raises ValueError where it is no number.
         return url.rstrip("/") if parts.hostname and parts.port != 0 else _reject()
 
     return replace(plain, convert=convert)
 
 
 def shard() -> Kind[Shard]:
-    """One of several runs that share the accounts."""
+    """Return the kind of shards: one of several runs that share the accounts."""
     return Kind(
         expected=f"a number and how many there are, at most {MAX_SHARDS}, such as 2/5",
         schema=_TEXT,
@@ -153,22 +155,22 @@ def shard() -> Kind[Shard]:
 
 
 def choice(*words: W) -> Kind[W]:
-    """One of a few words."""
+    """Return the kind whose values are one of a few words."""
     return _words({word: word for word in words})
 
 
 def one_of(words: type[E]) -> Kind[E]:
-    """One of the words of an enumeration, in its order."""
+    """Return the kind whose values are the words of an enumeration, in its order."""
     return _words({str(each.value): each for each in words})
 
 
 def either(*, true: str, false: str) -> Kind[bool]:
-    """One of two words, of which one is true."""
+    """Return the kind whose values are two words, of which one means true."""
     return _words({false: False, true: True})
 
 
 def _words(meanings: Mapping[str, T]) -> Kind[T]:
-    """Words, each with what it means."""
+    """Return the kind whose values are words, each with what it means."""
     return Kind(
         expected=f"one of {', '.join(meanings)}",
         schema={**_TEXT, "enum": [*meanings]},
@@ -179,10 +181,11 @@ def _words(meanings: Mapping[str, T]) -> Kind[T]:
 
 
 def whole(minimum: int, maximum: int) -> Kind[int]:
-    """A whole number between two bounds, both included."""
+    """Return the kind of whole numbers between two bounds, both included."""
 
     def convert(raw: Any) -> int:  # noqa: ANN401 - whatever a person wrote
         number = int(raw) if isinstance(raw, str) else raw
+        # To Python, true is an integer.
         is_whole = isinstance(number, int) and not isinstance(number, bool)
         return number if is_whole and minimum <= number <= maximum else _reject()
 
@@ -195,7 +198,7 @@ def whole(minimum: int, maximum: int) -> Kind[int]:
 
 
 def number(above: float, maximum: float) -> Kind[float]:
-    """A number over `above`, at most `maximum`."""
+    """Return the kind of numbers over `above`, at most `maximum`."""
 
     def convert(raw: Any) -> float:  # noqa: ANN401 - whatever a person wrote
         value = _reject() if isinstance(raw, bool) else float(raw)
@@ -211,7 +214,7 @@ def number(above: float, maximum: float) -> Kind[float]:
 
 
 def flag() -> Kind[bool]:
-    """True or false."""
+    """Return the kind whose values are true or false."""
     words = dict.fromkeys(("true", "1", "yes", "on"), True)
     words |= dict.fromkeys(("false", "0", "no", "off"), False)
     return Kind(
@@ -223,7 +226,7 @@ def flag() -> Kind[bool]:
 
 
 def day() -> Kind[Day]:
-    """A calendar date or a day relative to today."""
+    """Return the kind of days: calendar dates, or days relative to today."""
     return Kind(
         expected="YYYY-MM-DD, or words: `yesterday`, `30 days ago`, `first day of last month`",
         schema=_TEXT,
@@ -234,12 +237,13 @@ def day() -> Kind[Day]:
 
 def _as_day(raw: Any) -> Day:  # noqa: ANN401 - whatever a person wrote
     """Read a day; midnight, as other taps want a start to be written, is the day too."""
+    # YAML makes a date of a day without quotes.
     written = str(raw) if isinstance(raw, (str, date)) else _reject()
     return Day.parse(re.sub(_MIDNIGHT, r"\1", written.strip()))
 
 
 def timezone() -> Kind[ZoneInfo]:
-    """A time zone by its IANA name."""
+    """Return the kind of time zones, by their IANA names."""
     return Kind(
         expected="the IANA name of a time zone, such as UTC or Europe/Helsinki",
         schema=_TEXT,
@@ -249,12 +253,12 @@ def timezone() -> Kind[ZoneInfo]:
 
 
 def texts(expected: str = "a list of texts or a comma-separated text") -> Kind[tuple[str, ...]]:
-    """At least one text, given as a list or separated by commas."""
+    """Return the kind of lists with at least one text; one text with commas is a list too."""
     return Kind(expected=expected, schema=_TEXTS, meltano="array", convert=_as_texts)
 
 
 def fields() -> Kind[tuple[str, ...]]:
-    """At least one field, by its id; an object may hold nothing else than its id."""
+    """Return the kind of lists with at least one field, by its id or an object with its id only."""
 
     def convert(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a person wrote
         return _as_texts([_field_id(each) for each in raw] if isinstance(raw, list) else raw)
@@ -278,7 +282,7 @@ def _field_id(raw: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
 
 
 def accounts() -> Kind[Accounts]:
-    """Account ids, a list of the vendor's, or a filter."""
+    """Return the kind of accounts: ids, a list of the vendor's, or a filter."""
     return Kind(
         expected=(
             "a list of account ids, a comma-separated text, `list.all_accounts`, `list.<slug>`, "
@@ -294,7 +298,7 @@ def accounts() -> Kind[Accounts]:
 
 
 def mapping(expected: str = "an object") -> Kind[Mapping[str, Any]]:
-    """An object with any values."""
+    """Return the kind of objects with any values."""
     return Kind(
         expected=expected,
         schema=_OBJECT,
@@ -309,7 +313,7 @@ def _as_object(raw: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a person 
 
 
 def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
-    """At least one entry, each an object of its own settings; JSON text is understood."""
+    """Return the kind of lists with at least one entry, an object each; JSON is understood."""
 
     def convert(raw: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever a person wrote
         values = json.loads(raw) if isinstance(raw, str) else raw
@@ -350,6 +354,7 @@ def _is_id(raw: object) -> bool:
 
 
 def _as_accounts(raw: Any) -> Accounts:  # noqa: ANN401 - whatever a person wrote
+    """Read ids, a list of the vendor's, or a filter, in JSON too."""
     if isinstance(raw, str) and raw.lstrip().startswith("{"):
         raw = json.loads(raw)
     if isinstance(raw, dict):
@@ -376,6 +381,7 @@ def _account_ids(written: str) -> tuple[str, ...]:
 
 
 def _as_account_filter(raw: dict[str, Any]) -> Accounts:
+    # Exactly one: more or fewer of them raise ValueError here.
     ((key, pattern),) = raw.items()
     compile_filter(pattern or _reject())
     match key:
@@ -394,6 +400,7 @@ def _reject() -> NoReturn:
 def _shown(raw: object, key: str) -> str:
     """Return a value, cut to fit a line, after all that may be secret in it is gone."""
     shown = "nothing" if raw is None or raw == "" else json.dumps(raw, default=str)
+    # Before it is cut: half a key is still a secret.
     shown = without_key(shown, key)
     # Addresses may hold another key, or a password.
     shown = re.sub(r"(://[^\s\"?#]*)[?#](\(the key\)|[^\s\"\\])+", r"\1?(not shown)", shown)

@@ -297,9 +297,11 @@ class Report(Overridable):
 
         And with what stands for a blank in the key: the same row then has another key.
         """
+        # Another order asks for the same; to deselect a field keeps what was loaded.
         fields = sorted(self.configured_fields or self.fields)
         asked = [self.ds_id, fields, self.replication_key, self.date_range_type]
         asked += [self.parameters.get(key) for key in ("filter", "ds_segments", "settings")]
+        # Only where it is set: states from before there was such a setting keep their hash.
         asked += [self.blank_key_value] if self.blank_key_value else []
         text = json.dumps(asked, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]

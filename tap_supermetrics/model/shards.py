@@ -31,6 +31,7 @@ class Shard:
         Raises:
             ValueError: it names none.
         """
+        # More or fewer parts than two raise ValueError here.
         number, count = (int(part) if part.isdecimal() else 0 for part in text.split("/"))
         if not 1 <= number <= count <= MAX_SHARDS:
             raise ValueError(f"{text} is no shard")
@@ -51,6 +52,7 @@ class Shard:
 
         Case does not count in ids of accounts.
         """
+        # Not `hash`, which gives each process other numbers.
         digest = hashlib.sha256(account.casefold().encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
 

@@ -1,4 +1,4 @@
-"""The days of reports: which are there says the state, what was found on them say runs."""
+"""Calendars of reports: the state says which days are there, runs say what they found on them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Calendars:
             for report in run.reports:
                 for each in report.accounts:
                     alike = (report.name, each.account_id)
+                    # The newest comes first: an older run's calendar of it is out of date.
                     found._left.setdefault(alike, (report.first or "", each))
         return found
 
@@ -65,6 +66,7 @@ class Calendars:
         names: Mapping[str, str],
         days_read: DaysRead | None,
     ) -> tuple[AccountCalendar, str]:
+        """Return the calendar of an account, and the letters that it is written from."""
         account_id, wanted = account.account_id, account.wanted
         first, left = self._left.get((report, account_id), ("", AccountCalendar(account_id="")))
         before = _before(left.days, first, wanted)

@@ -98,10 +98,13 @@ class Ending:
             logger.warning("report_dir: the page cannot be made (%r)", error)
 
     def _write(self, folder: Path) -> None:
+        """Write the run's JSON first, then the page of all runs that are kept."""
         folder.mkdir(parents=True, exist_ok=True)
+        # Only old ones: another run may be writing just now.
         remove_unfinished(folder, self.ended_at.timestamp() - _SECONDS_OF_A_DAY)
         kept = [*kept_runs(folder)]
         told = self.told(Calendars.of(kept))
+        # In the JSON as a whole: whatever text of it may show the key.
         text = without_key(msgspec.json.encode(told).decode(), self.settings.api_key).encode()
         # Read back: the page holds what the file holds.
         kept.insert(0, msgspec.json.decode(text, type=RunTold))
@@ -138,6 +141,7 @@ class Ending:
         return head
 
     def _reports(self, run: Run, before: Calendars) -> Iterator[ReportPart]:
+        """Yield each report with its days, and the counts of this run."""
         counts: dict[str, ReportPart] = {}
         for (name, _), tally in run.summary.tallies.items():
             part = counts.setdefault(name, ReportPart(name=name))

@@ -78,6 +78,7 @@ def write_whole(path: Path, text: bytes) -> None:
     try:
         with unfinished.open("xb") as file:
             file.write(text)
+        # A rename within a folder is one step.
         unfinished.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -130,6 +130,7 @@ class AccountPlan:
         """Spare the walk through a long stretch that has no query of the rank."""
         if isinstance(part, Query):
             return True
+        # AGAIN needs a covered day, NEW one that is not; WHOLE comes as a single query.
         known = intersect(part.dates, self.covered)
         return bool(known) if rank == AGAIN else known != (part.dates,)
 

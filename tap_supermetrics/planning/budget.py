@@ -42,6 +42,7 @@ def within_budget(
         for _, query in heapq.merge(*map(_by_rank, plans), key=itemgetter(0))
         if query not in free
     )
+    # Every plan is in order already, so that no more is drawn than the budget pays for.
     for query in islice(costly, limit):
         chosen[_group(query)].append(query)
     return tuple(_only(plan, chosen) for plan in plans)

@@ -30,7 +30,8 @@ class Coverage:
 
     Attributes:
         covered: the days fully emitted: merged, in order.
-        stale: covered days whose re-read failed, to be asked again whatever the lookback.
+        stale: covered days that are asked again whatever the lookback: a query for them failed, or
+            had not ended when the run did.
         bookmark: last day up to which there was no gap from the start; it never goes back.
         fetched: when the newest days were read; kept only where a report asks for it.
     """
@@ -67,6 +68,7 @@ class Coverage:
         """Return what two states say together: covered by either, stale by either."""
         by_age = sorted((*self.fetched, *other.fetched), key=lambda each: each.at)
         fetched: tuple[Fetch, ...] = ()
+        # Each cuts its days out of those before it: of a day, the newest fetch counts.
         for newer in by_age:
             older = (
                 Fetch(dates=left, at=each.at)
@@ -111,5 +113,6 @@ class Coverage:
 
 
 def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:
+    # Where the start was moved, nothing may hold it: then the bookmark stays where it was.
     reached = next((each.last for each in covered if each.first <= start <= each.last), None)
     return max((day for day in (reached, before) if day is not None), default=None)

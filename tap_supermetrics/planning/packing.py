@@ -65,6 +65,7 @@ class Packer:
         if policy is None:
             return None
         size = self._size(policy)
+        # A batch that fills slowly must not hold back those of other policies behind it.
         is_full = len(self._open[policy]) >= size or len(self) >= LOOK_AHEAD * self._max_queries
         return self._close(policy, size) if is_full or is_last else None
 
@@ -87,10 +88,12 @@ class Packer:
         return min(max(-(-to_come // batches), 1), self._max_queries)
 
     def _close(self, policy: BatchPolicy, size: int) -> BatchRequest:
+        """Take a batch from the queries of a policy, and count what is still to come."""
         queries = self._open.pop(policy)
         batch, rest = [query for _, query in queries[:size]], queries[size:]
         if rest:
             self._open[policy] = rest
+        # The counts are a forecast: spared queries never come, and parts come on top.
         self._to_come[policy] = max(self._to_come[policy] - len(batch), len(rest))
         left = -(-self._to_come[policy] // self._max_queries)
         self._batches[policy] = max(self._batches.get(policy, 1) - 1, left)
@@ -99,6 +102,7 @@ class Packer:
 
 def _batches(queries: int, policy: BatchPolicy, max_queries: int, side_by_side: int) -> int:
     """Return how many batches are needed; queries that can all run at once stay together."""
+    # Rounded up: minus before and after turns the floor into the ceiling.
     needed = -(-queries // max_queries)
     if queries > policy.query_concurrency:
         needed = -(-needed // side_by_side) * side_by_side
@@ -129,11 +133,12 @@ def pack(
 
 
 def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:
-    """One batch of queries that share a policy, with as few items as possible."""
+    """Return one batch of queries that share a policy, with as few items as possible."""
     by_account: dict[tuple[str, bool, tuple[str, ...]], list[DateRange | None]] = defaultdict(list)
     for query in queries:
         by_account[query.report, query.is_fresh, query.accounts].append(query.dates)
     by_dates: dict[tuple[str, bool, DateRange | None], list[tuple[str, ...]]] = defaultdict(list)
+    # Days are joined first: then accounts with the same days can share an item.
     for (report, is_fresh, accounts), days in by_account.items():
         for dates in _joined(days, policy.split.dates):
             by_dates[report, is_fresh, dates].append(accounts)
@@ -146,6 +151,7 @@ def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:
 
 
 def _joined(days: Sequence[DateRange | None], split: SplitDates) -> Iterable[DateRange | None]:
+    # The API would not cut a joined range again: each stays an item of its own.
     if split is SplitDates.NONE or not days[0]:
         return days
     return merge(tuple(each for each in days if each))

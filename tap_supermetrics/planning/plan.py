@@ -60,6 +60,7 @@ class ReportPlan:
 
     def order(self, query: Query, account: AccountPlan) -> Order:
         """Return what sorts the queries of the report; accounts of one day stay as they are."""
+        # Not by rank, all have the same: then only their days sort them.
         rank = account.rank(query) if self.is_by_rank else NEW
         day = query.dates.first.toordinal() if query.dates else 0
         if not self.report.newest_first or self.scope.wanted is None or query.dates is None:
@@ -95,6 +96,7 @@ class ReportPlan:
         return counts
 
 
+# The number of the account is unique, so that the heap never has to compare two queries.
 _Head = tuple[Order, int, Query, "Iterator[Query]"]
 
 
@@ -126,6 +128,7 @@ class Cursor:
         while self._heads:
             head = heapq.heappop(self._heads)
             order, number, query, queries = head
+            # Its account is set aside as a whole: a later query must not come before this one.
             if is_held and is_held(query):
                 self._parked.append(head)
                 continue
@@ -150,6 +153,7 @@ class Cursor:
         for _, number, head, queries in chain(self._heads, self._parked):
             account = self._plan.accounts[number]
             if self._plan.is_by_rank:
+                # By rank, only going through the rest tells: the cursor is used up.
                 days[head.account_id] += sum(query.days for query in chain((head,), queries))
             else:
                 days[head.account_id] += sum(map(_days_of, account.left(head)))
@@ -202,6 +206,7 @@ def _plan_accounts(
     coverage: Mapping[str, Coverage],
     held: Sequence[Query],
 ) -> AccountPlan:
+    """Plan one account, or accounts that are queried together."""
     whole = Query(report=report.name, accounts=accounts, dates=scope.wanted)
     if not scope.is_incremental:
         return AccountPlan(whole=whole, parts=() if scope.is_over else (whole,), is_read_whole=True)
@@ -211,6 +216,7 @@ def _plan_accounts(
     parts: list[Stretch | Query] = []
     for needed in known.needed(scope.wanted, report.lookback_days, scope.fresh_since):
         usable = _disjoint(query for query in held if _fits(query, accounts, needed))
+        # What the API holds is taken as it is; only the days between are cut anew.
         asked = tuple(sorted(query.dates for query in usable if query.dates))
         parts += usable
         for gap in subtract(needed, asked):
@@ -228,6 +234,7 @@ def _stretches(
 ) -> Iterator[Stretch]:
     """Cut a gap: history into long queries, the newest days as usual."""
     usual = 1 if scope.policy.split.dates is SplitDates.DAY else report.max_days_per_query
+    # A query for several days needs rows that tell their day.
     long = report.backfill_days_per_query if scope.is_dated_by_rows else 1
     recent = recent_days(report, wanted)
     if long > usual:
@@ -260,6 +267,7 @@ def _in_order(
 
 
 def _fresh_from(report: Report, wanted: DateRange) -> date | None:
+    # The calendar has no day before day 1.
     days = min(report.require_fresh_days, wanted.last.toordinal())
     return wanted.last - timedelta(days=days - 1) if days else None
 
@@ -277,7 +285,7 @@ def _days_of(part: Stretch | Query) -> int:
 
 
 def _disjoint(queries: Iterable[Query]) -> list[Query]:
-    """Keep, of queries for the same days, the shortest, and the newest of these."""
+    """Return queries without common days: of those that overlap, the shortest, then the newest."""
     chosen: list[Query] = []
     # Of a query that was split, its parts came later, and are of fewer days.
     newest_first = [*queries][::-1]

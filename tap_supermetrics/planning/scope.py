@@ -37,13 +37,13 @@ class Scope:
     is_elsewhere: bool = False
 
     def complete(self, dates: DateRange | None) -> DateRange | None:
-        """The days that are over, of those answered; None when there are none."""
+        """Return those of the answered days that are over; None when there are none."""
         if dates is None or self.last_complete is None or dates.first > self.last_complete:
             return None
         return replace(dates, last=min(dates.last, self.last_complete))
 
     def policy_of(self, query: Query) -> BatchPolicy:
-        """The batch policy of a query: one for several days must not be split into days."""
+        """Return the batch policy of a query; one for several days must not be split into days."""
         is_long = query.dates is not None and query.dates.days > 1
         return _by_no_day(self.policy) if is_long else self.policy
 
@@ -54,7 +54,7 @@ class Scope:
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The accounts as they are asked together."""
+        """Return the accounts in groups, each of which is asked by one query."""
         return () if self.is_elsewhere else self.policy.split.accounts.groups(self.accounts)
 
 
@@ -90,6 +90,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         is_over = first > last
         wanted = None if is_over else DateRange(first=first, last=last)
     is_incremental = bool(replication_key)
+    # Split into days, a report without a day in its rows would be summed up by day.
     policy = report.policy if is_incremental else _by_no_day(report.policy)
     hours = report.refresh_after_hours
     share = _share_of(report, accounts)
@@ -108,6 +109,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
 
 def _share_of(report: Report, accounts: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return the accounts that this shard takes; None where the report is wholly another's."""
+    # One query for all accounts cannot be shared out: the first shard takes it.
     if not accounts or report.split_accounts_policy is SplitAccounts.NONE:
         return accounts if report.shard.is_first else None
     return report.shard.share_of(accounts) or None

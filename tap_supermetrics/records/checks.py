@@ -94,6 +94,7 @@ class RecordChecks:
         Raises:
             ApiError: KEY_NOT_UNIQUE when a record before has it.
         """
+        # A hash stands for its key, at a fraction of the memory: see `_EXACT`.
         if hash(key) in self._hashes:
             raise self._not_unique(key)
         self._hashes.add(hash(key))
@@ -110,6 +111,7 @@ class RecordChecks:
         Raises:
             ApiError: KEY_NOT_UNIQUE when two records share a key.
         """
+        # Fewer than expected means that two are the same: one comparison for a whole block.
         expected = len(self._hashes) + count
         self._hashes.update(map(hash, keys()))
         if len(self._hashes) != expected:
@@ -123,6 +125,7 @@ class RecordChecks:
         Raises:
             ApiError: KEY_NOT_UNIQUE when two records share a key.
         """
+        # Else all keys are in one set, and were compared with each other as they came.
         if self._older:
             self._put_away()
 
@@ -130,6 +133,7 @@ class RecordChecks:
         # Set against array costs less than a search for each key.
         if not all(map(self._hashes.isdisjoint, self._older)):
             raise self._not_unique(None)
+        # `q`: the hashes of Python are signed numbers of 64 bits.
         self._older.append(array("q", self._hashes))
         self._hashes = set()
 

@@ -39,6 +39,7 @@ _INT64: Final = range(-(2**63), 2**63)
 
 def _to_boolean(cell: Cell) -> bool:
     if isinstance(cell, str):
+        # Any other text is a KeyError, which is one of `_MISFITS`.
         return {"true": True, "1": True, "false": False, "0": False}[cell.casefold()]
     return {1: True, 0: False}[cell]  # type: ignore[index] # None never comes here
 
@@ -217,6 +218,7 @@ class RecordReader:
             for each in schema.fields
         )
         self.shared = {name: metadata[name] for name in schema.metadata_columns}
+        # None says that rows tell the day; the empty default, that the column is left out.
         is_dated_by_rows = self.shared.get(DATE, "") is None and schema.replication_key != DATE
         self.dated_by = schema.day if is_dated_by_rows else ""
         if self.dated_by:
@@ -228,6 +230,7 @@ class RecordReader:
         self.checks = self._checks(schema, dates)
 
     def _checks(self, schema: RecordSchema, dates: DateRange | None) -> RecordChecks:
+        # What all rows of a result share tells none of them apart, and need not be compared.
         constant = {*self.shared}
         if dates and dates.days == 1:
             constant.add(schema.day)
@@ -356,15 +359,18 @@ def _column(each: Field, place: int, blank: str, mismatches: Mismatches, *, is_k
 def _converter(
     each: Field, blank: str | None, mismatches: Mismatches | None, *, is_key: bool
 ) -> Callable[[Cell], Any]:
+    """Return what converts the cells of a field; without `mismatches`, a misfit raises."""
     plain, kind = _CONVERTERS[each.kind], each.kind
     known: dict[Cell, Any] = {}
 
     def convert(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind
+        # A blank in a key that no text can stand for goes on below, where it does not fit.
         if (cell is None or cell == "") and (blank is not None or not is_key):
             return blank
         try:
             if kind not in _FEW_VALUES:
                 value = plain(cell)
+                # A text of NULs only is empty now.
                 return blank if value == "" else value
             if cell not in known:
                 known[cell] = plain(cell)

@@ -144,6 +144,7 @@ class _BlockReader:
         self._width = reader.sent_width
         places = [column.place for column in reader.columns]
         for number, place in enumerate(places):
+            # Two fields in one column may want two types of it: so it is decoded as any.
             if places.count(place) > 1:
                 self._readings[number] = self._readings[number][-1:]
         self._dated_by = reader.dated_by
@@ -154,6 +155,7 @@ class _BlockReader:
         self._own = [name for name in (*added, *names) if is_selected(name)]
         kinds = {column.name: column.field.kind for column in reader.columns}
         self._in_key = {name: in_key(kinds.get(name, ValueKind.TEXT)) for name in reader.checks.key}
+        # Rows are records as they came where nothing is added, left out, moved or spelt anew.
         self._is_whole = (
             self._own == names
             and places == list(range(self._width))
@@ -191,8 +193,10 @@ class _BlockReader:
             if not self._are_records(rows, checks):
                 values = self._values(rows)
                 checks.check_days({*values[checks.day]} if checks.day else ())
+        # Read row by row, the block meets the same mistake, which is worded there.
         except (_Unreadable, ApiError):
             return None
+        # Keys are noted only now: a block that is read again would meet its own.
         if values is None:
             checks.check_keys(lambda: map(self._key_of, rows), len(rows))
             return list(starmap(self._record, rows))
@@ -220,6 +224,7 @@ class _BlockReader:
         return True
 
     def _values(self, rows: list[tuple[Any, ...]]) -> dict[str, _Values]:
+        """Return the values of a block by column, with those that are derived from others."""
         by_place = list(zip(*rows, strict=True)) or [()] * self._width
         values = {
             column.name: readings[0].mend(by_place[column.place])
@@ -251,10 +256,12 @@ class _BlockReader:
             self._loosen(error)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise _Unreadable from None
+        # This ends, as each column has a last reading that cannot be loosened.
         return self._rows(block)
 
     def _loosen(self, error: msgspec.ValidationError) -> None:
         """Read a column that has a value that does not fit in the next, looser way."""
+        # Only the text of the error says which value it is.
         match = _AT_PLACE.search(str(error))
         numbers = [
             number
@@ -309,6 +316,7 @@ class LineFormat:
 
     def _block_reader(self, reader: RecordReader) -> _BlockReader:
         places = (column.place for column in reader.columns)
+        # The API may place the fields of each result otherwise.
         layout = (reader.dated_by, reader.checks.key, reader.sent_width, *places)
         if layout not in self._readers:
             self._readers[layout] = _BlockReader(reader, self.is_selected)
@@ -324,6 +332,7 @@ class LineFormat:
 
     def _framed(self, records: Sequence[Any], shared: bytes = b"") -> Lines:
         """Put each record into its message. JSON has no line breaks but those between lines."""
+        # What all share is encoded once a result, and put into each line here.
         encoded = _ENCODER.encode_lines(records).replace(_SLOT, shared)
         if self.is_bare:
             return Lines(count=len(records), data=encoded)
@@ -337,7 +346,9 @@ class LineFormat:
 def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., msgspec.Struct]:
     """Return what makes a record; before its own values is a slot for those that all share."""
     names = [*shared[:1], *own]
+    # Columns need not be named as Python names things: so only the JSON has their names.
     members = [(f"_{n}", Any, msgspec.field(name=name)) for n, name in enumerate(names)]
+    # Records hold no cycles: the collector need not look at a million of them.
     record: Any = msgspec.defstruct("Record", members, gc=False)
     return partial(record, msgspec.Raw(_SLOT)) if shared else record
 
@@ -347,4 +358,5 @@ def _joined(shared: Mapping[str, str | None]) -> bytes:
     if not shared:
         return b""
     name = _ENCODER.encode(next(iter(shared)))
+    # Without the brace, the first name and its colon, which the slot's own member has.
     return _ENCODER.encode(shared)[len(name) + 2 : -1]

@@ -130,7 +130,7 @@ def _cut(day: date, periods: list[Period]) -> Period | None:
 
 
 def _is_iso_week(each: Field) -> bool:
-    """Say that a field tells weeks that begin on Monday (ISO 8601)."""
+    """Return whether a field tells weeks that begin on Monday (ISO 8601)."""
     is_week = period_of(each.name, each.data_type) is Period.WEEK
     return is_week and "iso" in f"{each.name} {each.data_type}".casefold()
 

@@ -134,7 +134,7 @@ class Field:
 
     @property
     def may_be_day(self) -> bool:
-        """True when it is called as data sources call the day, and holds dates."""
+        """Return whether it is named as data sources name the day, and holds dates."""
         letters = "".join(filter(str.isalpha, self.name.casefold()))
         return self.is_dimension and self.kind is ValueKind.DATE and letters in _DAY_FIELDS
 
@@ -217,6 +217,7 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
         listed: all fields of its data source.
     """
     infos = list(listed)
+    # The id as it is written counts more than one that differs in case.
     by_id = {info.field_id.casefold(): info for info in infos} | {
         info.field_id: info for info in infos
     }
@@ -248,11 +249,13 @@ def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
 
 
 def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
+    """Return a requested field, typed by settings, by the API, or as text."""
     data_type = report.types.get(name) or (info.data_type if info else "") or _UNLISTED_TYPE
     is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
     return Field(
         name=name,
         data_type=data_type,
+        # Unlisted numbers are taken for metrics, as a metric must not be in the key.
         is_dimension=info.field_type == "dim" if info else not is_number,
         is_listed=info is not None,
         is_assumed=info is None and not is_number and not report.key_properties,
@@ -294,6 +297,7 @@ def _is_other(each: Field, day: str) -> bool:
 
 
 def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> dict[str, Any]:
+    """Return JSON Schema of the records; needed columns are never null."""
     properties: dict[str, Any] = {
         name: _never_null(schema) if name in needed else schema
         for name, schema in _METADATA_SCHEMAS.items()

@@ -166,6 +166,7 @@ class Settings:
         check_nulls(config, TOP_LEVEL, "", mistakes)
         values = read(config, TOP_LEVEL, "", mistakes)
         _check_api_url(values["api_url"], mistakes)
+        # Taken out, as these are values of the reports and not of the configuration.
         of_all = {each.attribute: values.pop(each.attribute) for each in OVERRIDABLE}
         of_all |= {name: values[name] for name in ("batch_description", "shard")}
         entries = enumerate(values["reports"] or (), first_place)
@@ -175,6 +176,7 @@ class Settings:
         if values["query_log"]:
             check_log_name(values["query_log_name"], reports, mistakes)
         if mistakes:
+            # The key may stand in any text that a person wrote, in a name too.
             told = dict.fromkeys(without_key(each, mistakes.key) for each in mistakes)
             raise SettingsError([*told])
         return cls(**values | {"reports": reports})

@@ -36,6 +36,7 @@ def contradictions(report: Report, given: Container[str]) -> list[str]:
     """
     checks = (_in_accounts, _in_fields, _in_keys, _in_types, _in_policies)
     found = [each for check in checks for each in check(report)]
+    # What holds for all reports is mended where it stands, and not in the entry of one.
     return [
         f"{report.path}.{setting}: {text}" if setting in given else f"{setting}: {text}"
         for setting, text in (*found, *_in_dates(report, given))

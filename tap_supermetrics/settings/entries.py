@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OVERRIDABLE: Final = declared(Overridable)
 """Settings that may stand at the top level and be overridden in an entry of `queries`."""
+# The fields of a base come first in a dataclass.
 ONLY_IN_REPORT: Final = declared(Report)[len(OVERRIDABLE) :]
 """Settings of one report, in an entry of `queries`."""
 ENTRY_SCHEMA: Final[Mapping[str, Any]] = {
@@ -45,6 +46,7 @@ def read_report(
         of_all: values that hold for all reports, by attribute.
         mistakes: gets those of the entry.
     """
+    # What is added from here on is of this entry.
     path, before = f"queries[{place}]", len(mistakes)
     if not isinstance(entry, dict):
         mistakes.append(f"{path}: expected an object with name, ds_id and fields")
@@ -56,6 +58,7 @@ def read_report(
     # What is not given here holds as it was read for all: a mistake there is told once.
     overridden = [each for each in OVERRIDABLE if each.name in given]
     own = {**of_all, **own, **read(given, overridden, f"{path}.", mistakes)}
+    # Only values that could all be read can be held against each other.
     report = Report(path=path, **own) if _is_whole(own) and len(mistakes) == before else None
     if report:
         mistakes += contradictions(report, given)

@@ -36,7 +36,7 @@ NOT_SUPPORTED: Final = {
 
 
 def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a report that asks what an address asks; those given beside it win.
+    """Return the settings of a report that asks what an address asks; those beside it win.
 
     Source: Supermetrics docs, "Making requests": parameters stand in the address one by one, or
     all in the one parameter `json`, which the pages print as it is, not encoded.
@@ -62,6 +62,7 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
             "expected the address of a version 2 query, with ds_id and fields"
         ) from None
     asked = {**parameters, **beside}
+    # A setting beside the address may leave a parameter of it without effect.
     named = {key: value for key, value in parameters.items() if not _is_idle(key, asked)}
     merged = {key: value for key, value in named.items() if key not in _OURS} | {**beside}
     return {key: value for key, value in merged.items() if key != "url"}

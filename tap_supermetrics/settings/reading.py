@@ -25,6 +25,7 @@ class Mistakes(list[str]):
 
     def __init__(self, key: object) -> None:
         super().__init__()
+        # A variable that was not replaced is no secret: its name has to be told.
         is_key = isinstance(key, str) and not _NOT_REPLACED.fullmatch(key)
         self.key = str(key).strip().strip("\"'") if is_key else ""
 
@@ -40,6 +41,7 @@ def read(
 
 
 def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: Mistakes) -> Any:  # noqa: ANN401 - of the setting's kind
+    """Return the value of one setting; None after a mistake."""
     path, given = f"{prefix}{setting.name}", raw.get(setting.name)
     if given is None and setting.is_required:
         mistakes.append(f"{path}: required, expected {setting.kind.expected}")

@@ -92,6 +92,7 @@ class BatchFiles:
         self._start, self._suffix = f"{name[0]}-{uuid4()}", name[1]
         self._pack = pack
         self._max_records = max_records
+        # One thread is enough: `zlib` works while Python makes the next lines.
         self._packer = ThreadPoolExecutor(1, "pack")
         self._number = 0
         self._open: BatchFile | None = None
@@ -105,6 +106,7 @@ class BatchFiles:
 
     def __exit__(self, *_: object) -> None:
         self._packer.shutdown(wait=False, cancel_futures=True)
+        # A signal may end the run right after the message: only the writer knows that it is out.
         is_told = self._writer.written > self._messages_before
         if self._given and not is_told:
             with suppress(OSError):
@@ -161,6 +163,7 @@ class BatchFiles:
         if file and file.packed:
             self._number += 1
             path = self._folder / f"{self._start}-{self._number}{self._suffix}"
+            # Noted before the file is there: one that is half written is removed as well.
             self._messages_before = self._writer.written
             self._given = file.path = path
             _write(path, file.packed.result())

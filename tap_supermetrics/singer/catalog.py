@@ -54,6 +54,7 @@ def catalog_types(
         wanted = given.get(name)
         if wanted is None or _fits(schema, wanted):
             continue
+        # Any value can be made a text: so a catalog that wants one is followed.
         if name not in fixed and _fits(schema | {"type": _as_text(schema), "format": None}, wanted):
             as_text.append(name)
         else:
@@ -73,6 +74,7 @@ def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     types = _types(wanted)
     if _beyond(wanted):
         return False
+    # To JSON Schema, every integer is a number.
     if "number" in types:
         types |= {"integer"}
     same_format = wanted.get("format") in {None, schema.get("format")}

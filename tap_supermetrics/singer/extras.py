@@ -1,4 +1,4 @@
-"""What a catalog says beside types, as Meltano's extra `metadata` does: done, refused or warned of.
+"""Metadata of a catalog, as Meltano's extra `metadata` writes it: followed, refused, warned of.
 
 The SDK takes what it knows and drops the rest without a word, so some of this looks at the catalog
 as it is written.
@@ -168,7 +168,7 @@ def mistakes_in_log(
 
 
 def _is_key(given: object, key: Sequence[str]) -> bool:
-    """Say that a key is given as it is, or not at all."""
+    """Return whether a key is given as it is, or not at all."""
     return not given or (
         isinstance(given, (list, tuple)) and sorted(map(str, given)) == sorted(key)
     )

@@ -84,6 +84,7 @@ def check_log_config(environment: Mapping[str, str]) -> None:
             # Only here, as few have one.
             import yaml  # noqa: PLC0415
 
+            # Put into effect, as nothing less shows what is wrong with it.
             logging.config.dictConfig(yaml.safe_load(file))
     except Exception as error:  # noqa: BLE001 - it may name any class, which raises anything
         told = f"SINGER_SDK_LOG_CONFIG: {path} is no configuration of a log ({in_one_line(error)})"
@@ -105,7 +106,7 @@ def read_config(paths: Sequence[str]) -> _ConfigInput:
 def from_environment(
     name: str, schema: Mapping[str, Any], prefix: str, mistakes: list[str]
 ) -> dict[str, Any]:
-    """One setting of the SDK's as the environment has it, by its name; nothing where it has none.
+    """Return one of the SDK's settings from the environment, by its name; empty for none.
 
     Args:
         name: of the setting.
@@ -175,6 +176,7 @@ def homeless(config: Mapping[str, Any]) -> list[str]:
 
 
 def _mistakes_in_batches(given: dict[str, Any], key: str) -> list[str]:
+    """Return what is wrong with `batch_config`, beyond its schema."""
     try:
         config = BatchConfig.from_dict(given)
     except TypeError as error:
@@ -204,6 +206,7 @@ def _mistakes_in_root(storage: StorageTarget) -> Iterator[str]:
             yield f"{protocol} cannot be written ({in_one_line(error)}); name a folder, or add it"
         return
     try:
+        # The folder may still have to be made: then the nearest one that is there decides.
         there = next(each for each in (folder, *folder.parents) if each.exists())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -219,7 +222,7 @@ def _mistakes_in_root(storage: StorageTarget) -> Iterator[str]:
 
 
 def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
-    """The JSON object in a file; None for no file.
+    """Return the JSON object in a file; None for no file.
 
     Raises:
         SettingsError: it holds something else.
@@ -260,7 +263,7 @@ def unclaimed(state: Mapping[str, Any], reports: Sequence[str]) -> Iterator[str]
 
 
 def read_catalog(file: IO[str] | None) -> Catalog | None:
-    """The Singer catalog in a file; None for no file.
+    """Return the Singer catalog in a file; None for no file.
 
     Raises:
         SettingsError: it holds something else, or contradicts itself.
@@ -359,7 +362,7 @@ def doubts_of_maps(
 
 
 def _changed_key(definition: object, key: Sequence[str]) -> list[str]:
-    """The columns of a key that the map of a stream changes, so that rows may come to share one."""
+    """Return the key columns that a stream map changes: rows may come to share a key by that."""
     if not isinstance(definition, dict):
         return []
     kept = definition.get("__key_properties__", key) or ()

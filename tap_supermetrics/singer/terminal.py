@@ -49,6 +49,7 @@ class Watch:
     def close(self) -> None:
         """Take the lines away."""
         self._is_over.set()
+        # Before the lines are closed: the thread may be drawing one.
         self._thread.join()
         for each in reversed(self._lines):
             each.close()
@@ -60,6 +61,7 @@ class Watch:
             self._draw(self._progress())
 
     def _draw(self, progress: Progress) -> None:
+        """Draw one line for each report, as many as the terminal has room for."""
         most = max(os.get_terminal_size(sys.stderr.fileno()).lines - LINES_LEFT, 1)
         places = [*enumerate(progress.reports)]
         # Where not all have room, those that ended give theirs to the others.

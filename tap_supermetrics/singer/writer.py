@@ -61,6 +61,7 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
             BrokenPipeError: the target has gone.
             OutputError: they cannot be written.
         """
+        # Read by the handler of signals, which runs in this thread, between two of its steps.
         self._is_writing = True
         try:
             _write_all(lines)
@@ -88,6 +89,7 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
 
 
 def _write_all(lines: bytes | bytearray) -> None:
+    """Write lines to stdout past its buffer; translate what the system says."""
     # Looked up at each call: tests and embedding programs replace it.
     check_output()
     stdout = getattr(sys.stdout, "buffer", None)
@@ -95,6 +97,7 @@ def _write_all(lines: bytes | bytearray) -> None:
         sys.stdout.write(lines.decode())
         return
     try:
+        # What was printed before must come before these lines.
         stdout.flush()
         # Past the buffer: what an error leaves in there, Python would write once more at its end,
         # and wait for a full pipe.
@@ -147,6 +150,6 @@ def _write_bytes(stdout: IO[bytes], lines: bytes | bytearray) -> None:
 
 
 def _make_blocking(stdout: IO[bytes]) -> None:
-    """A full pipe is waited for, whatever the programs that share it have made of its mode."""
+    """Make writing wait for a full pipe, whatever mode the programs that share it have set."""
     with suppress(OSError, ValueError, AttributeError):  # no file, or a system without the call
         os.set_blocking(stdout.fileno(), True)

@@ -35,6 +35,7 @@ def matching(pattern: str, texts: Iterable[str]) -> list[bool]:
 @contextmanager
 def _bounded(seconds: float) -> Iterator[None]:
     """Break off after some time, where the system can: `re` looks for signals, and for no clock."""
+    # Python lets only the main thread set handlers of signals, and runs them only there.
     is_main = threading.current_thread() is threading.main_thread()
     if not (is_main and hasattr(signal, "setitimer")):
         yield
@@ -44,6 +45,7 @@ def _bounded(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
+        # First the clock, then the handler: by default, a late alarm ends the process.
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
 

@@ -51,6 +51,7 @@ def with_converted(
         )
         raise SettingsError([text]) from None
     mistakes = []
+    # Fewer answers than addresses are possible, and told below.
     for place, answer in zip(old, answers, strict=False):
         path = f"queries[{place}].url"
         if answer.result is None:

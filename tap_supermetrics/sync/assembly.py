@@ -30,6 +30,7 @@ def assembled(prepared: Preparation) -> Engine:
     """
     plans, held, client, now = prepared.plans, prepared.held, prepared.client, prepared.now
     planned = {query for plan in plans.values() for query in plan.singled_out()}
+    # Before `held.running` and `held.unneeded` are read: this decides which batches are which.
     adopted = held.adopt(planned)
     reports = {name: plan.report for name, plan in plans.items()}
     is_resumed = prepared.async_run is not None

@@ -44,11 +44,14 @@ class Bookkeeping:
     def committed(self, planned: PlannedReport, result: Result) -> None:
         """Count the days of a result as done: all of its records are with the target."""
         whole = planned.commit(result)
+        # Before the state: the record of a day must not come after the STATE that covers it.
         if self.query_log:
             self.query_log.succeeded(result, whole)
+        # The doubt came while its records were written, and `commit` has just covered its days.
         if doubt := self._doubted.get(result.query):
             self._read_again(planned, Failed(query=result.query, error=doubt))
         self._summary.done(result, result.row_count)
+        # In this order: the state that may be written next names the batch no more.
         self._bookmarks.emitted(result.query)
         self._bookmarks.progressed()
 
@@ -98,7 +101,7 @@ class Bookkeeping:
             self._bookmarks.submitted(note)
 
     def _doubt(self, query: Query) -> None:
-        """Have the days of a result read again; it may be emitted already, or not yet."""
+        """Have the days of a result read again, whether it was emitted already or not yet."""
         text = "the result lacks a row, if its total is right as later ones are: it is read again"
         failed = Failed(query=query, error=ApiError("RESULT_INCOMPLETE", text))
         self._doubted[query] = failed.error

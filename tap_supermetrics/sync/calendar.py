@@ -59,7 +59,7 @@ class ReportDays:
 
 
 def days_of(known: KnownReport, scope: Scope) -> ReportDays:
-    """Return the days that a report wants, as its state has them, which has begun with these."""
+    """Return the days that a report wants, as its state has them; the state was begun before."""
     name, ds_id = known.report.name, known.report.ds_id
     wanted = _from(scope.complete(scope.wanted), known.state.not_before)
     if scope.is_elsewhere:
@@ -88,7 +88,7 @@ def count_days(ranges: Iterable[DateRange]) -> int:
 
 
 def _from(wanted: DateRange | None, first: date | None) -> DateRange | None:
-    """Leave out the days that the API was found not to have, in this very run too."""
+    """Leave out the days that the API was found not to have, in a run before or in this one."""
     if wanted is None or first is None or first <= wanted.first:
         return wanted
     return replace(wanted, first=first) if first <= wanted.last else None

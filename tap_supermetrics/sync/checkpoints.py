@@ -1,4 +1,4 @@
-"""When the state is worth writing: often enough for a restart, seldom enough for its size."""
+"""Decides when to write the state: often enough for a restart, seldom enough for its size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ BYTES_PER_QUERY: Final = 1_800
 
 
 class Checkpoints:
-    """A budget of bytes, which each query adds to and each STATE message takes from.
+    """Decides when to write a STATE message, by a budget of bytes.
+
+    Each query adds to the budget, and each STATE message takes from it.
 
     A STATE message holds all of the state, whose size grows with accounts and reports. What the API
     has taken is named at once where the budget allows it, so that a killed run pays for nothing
@@ -59,6 +61,7 @@ class Checkpoints:
     @property
     def is_due(self) -> bool:
         """Return whether a STATE message is worth what it costs now."""
+        # Before the first message its cost is unknown, and counts as nothing.
         has_paid = self._emitted > 0 and self._emitted * BYTES_PER_QUERY >= self._cost
         return self.is_affordable and (self._has_news or has_paid)
 
@@ -112,6 +115,7 @@ class Bookmarks:
     def report_ended(self, name: str) -> None:
         """Write the state at the end of a report, where the budget allows it, and of the last."""
         self._ended.add(name)
+        # The last state is written whatever it costs: it is what the next run begins with.
         is_last = self._ended >= self._prepared.known.keys()
         if self._checkpoints.is_affordable or is_last:
             self.checkpoint()
@@ -125,6 +129,7 @@ class Bookmarks:
     def checkpoint(self) -> None:
         """Bring the bookmarks up to date, and write them unless somebody else does."""
         for name, known in self._prepared.known.items():
+            # One that could not be planned keeps the batches that its state names.
             if name in self._prepared.planned:
                 known.state.batches = self._submitted.batches_of(name)
                 has_queries = self._submitted.has_one_by_one(name)

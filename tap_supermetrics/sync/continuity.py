@@ -135,6 +135,7 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
                 f"remove bookmarks.{report.name} from the state; or give the report "
                 "another name"
             )
+    # Accounts of other shards may stand in this state from before, and are no news.
     mine = [each for each in old if report.shard.holds_together(tuple(each.split(",")))]
     if mine and not report.accounts.ids:
         listed = ", ".join(mine)
@@ -155,5 +156,5 @@ def query_change(report: Report, state: ReportState) -> str:
 
 
 def _have_common(some: set[str], others: set[str]) -> bool:
-    """Say that two groups of accounts share one, as far as is known: who knows a team list?"""
+    """Return whether two groups of accounts may share one; a team list may hold any account."""
     return bool(some & others) or any(each.startswith("list.") for each in some | others)

@@ -25,6 +25,7 @@ class _Letters:
         self.letters = bytearray()
 
     def put(self, dates: DateRange, letter: str) -> None:
+        # With `newest_first`, days come from before those that came already.
         early = max(0, self.first - dates.first.toordinal())
         self.letters[:0] = UNREAD.encode() * early
         self.first -= early

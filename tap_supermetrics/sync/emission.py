@@ -1,6 +1,7 @@
-"""The records of reports, one after the other, and a word at the end of each result.
+"""Makes the records of reports, one report after the other, and says where each result ends.
 
-The one who asks for records writes them, and a day counts as done only when it asks for more.
+The consumer of the records writes them. A day counts as done only when the consumer asks for more,
+because it then has written all that it got before.
 """
 
 from __future__ import annotations
@@ -84,25 +85,27 @@ class Emission:
     def records(self, name: str) -> Iterator[dict[str, Any]]:
         """Make the records of a report, query by query in plan order.
 
-        A day counts as done when the next record is asked for after its last one: the one who
-        writes records asks again only after writing.
+        A day counts as done when the consumer asks for the record after its last one: it has
+        written the last one by then.
         """
         return self._given(name, RecordReader.all_records)
 
     def lines(self, name: str, line_format: LineFormat) -> Iterator[Lines]:
-        """Make the same records as lines, many at a time; the same holds for these."""
+        """Make the same records as lines, many at a time; a day is done in the same way."""
         return self._given(name, line_format.lines)
 
     def files(
         self, name: str, line_format: LineFormat, files: Files[FileT_co]
     ) -> Iterator[FileT_co]:
-        """Put the same lines into files; the same holds for these: a day is done with its file."""
+        """Put the same lines into files; a day is done when its file was written."""
         for each in self._emission(name, line_format.lines):
             if not isinstance(each, Written):
                 yield from self._committed(files.add(each))
+            # Its last records wait in a file that is not given yet: so do its days.
             elif files.is_holding:
                 yield from self._committed(files.keep(each))
             else:
+                # Nothing of it is held: its last file was written before this was asked for.
                 self._commit(each)
         yield from self._committed(files.rest())
         self._books.report_ended(name)
@@ -126,6 +129,7 @@ class Emission:
 
     def _emission(self, name: str, convert: Converter[T]) -> Iterator[T | Written]:
         """Make the records of a report, and say so after the last one of each result."""
+        # A report that could not be planned was told of already, and has no deliveries.
         planned = self._planned.get(name)
         if planned is None:
             return
@@ -138,9 +142,11 @@ class Emission:
     def _emit(
         self, planned: PlannedReport, outcome: Outcome, convert: Converter[T]
     ) -> Iterator[T | Written]:
+        """Give the records of an outcome, and tell engine and books what became of it."""
         if isinstance(outcome, Left):
             self._books.left(outcome)
             return
+        # A result whose rows fit no record becomes a failure only while they are written.
         became = outcome
         if isinstance(outcome, Result):
             became = yield from self._write(planned, outcome, convert)
@@ -166,6 +172,7 @@ class Emission:
         except ApiError as error:
             return Failed(query=result.query, error=error, is_of_rows=True)
         finally:
+            # In `finally`, for a consumer that stops early closes this generator in the middle.
             result.spool.close()
         return result
 

@@ -106,7 +106,7 @@ class Journal:
         journal = cls(directory, owner, max_age)
         left = []
         with suppress(OSError):
-            left = journal._left(is_to_be_kept=True)
+            left = journal._left(is_to_be_kept=True)  # A lock would hide them from a new run.
         try:
             mine = [file for file in left if journal._is_mine(file)]
             journal._found = journal._usable_entries(mine, now)
@@ -184,14 +184,16 @@ class Journal:
             self._file = None
 
     def _take_over(self, now: datetime) -> None:
+        """Move what dead runs left into a file of this run, then remove their files."""
         left = self._left()
         try:
             mine = [file for file in left if self._is_mine(file)]
             for file in left:
+                # Others' files are only removed when they are of no use to anybody any more.
                 if file not in mine and file.modified_s < (now - self._max_age).timestamp():
                     file.remove()
             self._found = self._usable_entries(mine, now)
-            self._keep(self._found)
+            self._keep(self._found)  # Should this run die too before it uses them.
             self._begin()
             # Only now, as these are in a file of this run.
             for file in mine:
@@ -215,7 +217,7 @@ class Journal:
         return tuple(each for each in entries.values() if now - each.at <= self._max_age)
 
     def _is_mine(self, file: LockedFile) -> bool:
-        if file.is_empty:
+        if file.is_empty:  # A run that made it just now has not written yet.
             return False
         signature: Any = next(file.lines(), None)
         try:
@@ -266,7 +268,7 @@ class Journal:
 
 
 def _entries_in(file: LockedFile) -> list[Entry]:
-    entries, damaged = read_entries([*file.lines()][1:])
+    entries, damaged = read_entries([*file.lines()][1:])  # The first line says whose file it is.
     if damaged:
         text = "journal_dir: %s of %s cannot be read; what was noted there is submitted again"
         logger.warning(text, counted(damaged, "line", "lines"), file.path)

@@ -45,7 +45,7 @@ class Entry:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Report, request and id: an entry may stand in two files."""
+        """Return report, request and id; by these, an entry in two files is counted once."""
         return self.report, self.request_hash, self.token or self._id
 
     @property

@@ -100,10 +100,12 @@ class Journalled:
             held = journal.held(name, request_hash)
             if not held:
                 continue
+            # What the state names was submitted with another request, and serves this one no more.
             if state.request_hash != request_hash:
                 state.batches, state.async_run = (), None
                 state.request_hash = request_hash
             runs = [each for each in (*held, state.async_run) if isinstance(each, AsyncRun)]
+            # A run can go on under one id only: the newest has most that the API still holds.
             state.async_run = max(runs, key=_started_at, default=None)
             batches = (each for each in held if not isinstance(each, AsyncRun))
             by_id = {each.batch_id: each for each in (*batches, *state.batches)}
@@ -123,6 +125,7 @@ class Journalled:
 
     def queries_begin(self, report: str, run: AsyncRun) -> None:
         """Note the run under which queries of a report are submitted by themselves."""
+        # This is called before every query, but the run is named once a report.
         if report not in self._noted:
             self._noted.add(report)
             self._note(run, {report})

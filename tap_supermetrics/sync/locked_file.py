@@ -37,10 +37,10 @@ class LockedFile:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
         file = cls(path, os.open(hidden, flags, 0o600))
         try:
-            fcntl.flock(file._descriptor, fcntl.LOCK_EX)
+            fcntl.flock(file._descriptor, fcntl.LOCK_EX)  # Others take what is not locked.
             file.append(content)
             hidden.rename(path)
-            _sync_directory(path.parent)
+            _sync_directory(path.parent)  # A rename is on the disk only with its folder.
         except OSError:
             file.close()
             hidden.unlink(missing_ok=True)
@@ -67,7 +67,7 @@ class LockedFile:
         """Write lines; they are on the disk before this returns."""
         rest = memoryview(lines)
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+            rest = rest[os.write(self._descriptor, rest) :]  # It may take only a part.
         os.fsync(self._descriptor)
         self._size += len(lines)
 
@@ -87,7 +87,7 @@ class LockedFile:
 
     def close(self) -> None:
         """Let others have it."""
-        descriptor, self._descriptor = self._descriptor, -1
+        descriptor, self._descriptor = self._descriptor, -1  # Closed twice, it may be another's.
         if descriptor >= 0:
             os.close(descriptor)
 
@@ -95,7 +95,7 @@ class LockedFile:
 def locked(path: Path) -> LockedFile | None:
     """Lock a file that nobody uses; return None for one that a living run holds."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)  # A link may lead to another's file.
     except OSError:
         return None
     file = LockedFile(path, descriptor)

@@ -62,6 +62,7 @@ class Lookups:
         """
         asked = self._fields.keys() | self._refused.keys()
         unasked = [each for each in dict.fromkeys(sources) if each not in asked]
+        # The answers come in the order of the questions; the first that raises ends it.
         with ThreadPoolExecutor(THREADS) as pool:
             for ds_id, answer in zip(unasked, pool.map(self._ask_fields, unasked), strict=True):
                 if isinstance(answer, ApiError):
@@ -73,6 +74,7 @@ class Lookups:
         try:
             return self.client.fields(ds_id)
         except ApiError as error:
+            # Returned, not raised, as the data sources beside it are still being asked.
             if error.reach is Reach.SOURCE and error.fate is not Fate.STOP:
                 return error
             raise
@@ -97,8 +99,10 @@ class Lookups:
         return (*listed, *self._custom_fields(report))
 
     def _custom_fields(self, report: Report) -> tuple[wire.FieldInfo, ...]:
+        """Return the fields that the API lists for a report's accounts only; asked once."""
         asked = report.ds_id, str(report.logins), report.accounts
         if asked not in self._custom:
+            # Noted before it is asked: where that fails, it is not asked again for each report.
             self._custom[asked] = ()
             try:
                 accounts = self._some_accounts(report)
@@ -161,6 +165,7 @@ class Lookups:
 
     def _accounts(self, report: Report) -> tuple[listings.AccountInfo, ...]:
         asked = report.ds_id, str(report.logins)
+        # One list serves all reports of its logins, unless one of them wants a younger one.
         age = listings.MIN_AGE_MINUTES if report.require_fresh_days else listings.MAX_AGE_MINUTES
         if self._ages.get(asked, age + 1) > age:
             self._listed[asked] = self.client.accounts(report.ds_id, report.logins, age)
@@ -195,7 +200,7 @@ class Lookups:
 
 
 def check_reason(error: ApiError) -> None:
-    """Let pass that a list is not to be had: a key that may not ask for it may run queries.
+    """Accept that a list cannot be read: a key that may not ask for it may still run queries.
 
     Raises:
         ApiError: the API refuses everything.

@@ -1,4 +1,4 @@
-"""Names that a report gives, held against those that the API lists, before anything is paid."""
+"""Checks the names in a report against those that the API lists, before anything is paid."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def check_names(lookups: Lookups, report: Report, loaded: Collection[str]) -> No
         _warn_of_unlisted(report, report.login_setting, report.login_names, lookups.logins_of)
     if report.segments:
         _warn_of_unlisted(report, "ds_segments", report.segments, lookups.segments_of)
+    # Each shard checks its own share: together they check all, and each mistake once.
     mine = report.shard.share_of(report.accounts.ids)
     if unknown := [each for each in mine if each not in loaded]:
         _check_spelling(report, unknown, lookups)
@@ -103,6 +104,7 @@ def _meant(
     """
     by_core = {_core(each): each for each in listed.values()}
     whole = "".join(unlisted)
+    # `1,234,567,890` was taken for four ids, which are too short to be any.
     is_cut = len(unlisted) > 1 and all(len(each) < MIN_DIGITS for each in unlisted)
     if is_cut and whole.isdecimal() and (known := by_core.get(_core(whole))):
         return {",".join(unlisted): [known]}

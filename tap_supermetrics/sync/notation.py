@@ -22,6 +22,7 @@ _YEARS: Final = range(1970, 9000)
 
 def id_of(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
     """Return an id, which may have been written as a number."""
+    # To Python, true is an integer.
     if isinstance(raw, bool) or not isinstance(raw, str | int):
         raise TypeError(f"{raw!r} is no id")
     return str(raw)
@@ -122,6 +123,7 @@ def _split(raw: Mapping[str, Any]) -> SplitPolicy:
 
 def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
     dates = ranges_of([raw["dates"]])[0] if raw["dates"] else None
+    # An item is made into a query for each of its days: a typing error would fill memory.
     if dates and dates.days > _MAX_DAYS:
         raise ValueError(f"{dates} are more days than a query batch can hold")
     return BatchItem(

@@ -100,6 +100,7 @@ class Preparation:
         self.known = known_reports(self._lookups, reports, self._bookmarks, self._started_at)
         held = self.held
         if not is_test:
+            # Before the batches are looked up: it adds to the states what killed runs submitted.
             self.journalled = Journalled(
                 self.settings,
                 self.known.values(),
@@ -140,12 +141,13 @@ class Preparation:
         except TapError as error:
             if isinstance(error, ApiError) and error.fate is Fate.STOP:
                 raise
+            # Its batches are not cancelled: the next run may plan it, and collect them.
             held.leave(name)
             logger.error("%s: %s", name, error)  # noqa: TRY400 - its text says all
             self._summary.report_lost(name, str(error))
             return
         self.planned[name] = planned
-        planned.begin()
+        planned.begin()  # Before any record: a killed run must know that these days are half read.
         for warning in planned.warnings:
             logger.warning("%s", warning)
             self._summary.notes.append(warning)
@@ -156,6 +158,7 @@ class Preparation:
         What the API still holds costs nothing.
         """
         limit = self.settings.max_queries_per_run
+        # Such a run may end after any query: what was never loaded has to come first.
         by_rank = self.settings.max_rows_per_run is not None
         plans = [replace(each.plan, is_by_rank=by_rank) for each in self.planned.values()]
         free = {query for plan in plans for query in plan.singled_out() if query in held}

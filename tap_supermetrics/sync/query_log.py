@@ -102,6 +102,7 @@ class QueryLog:
         elif isinstance(note, QueryTaken):
             self._submitted(note.query, note.submitted_at)
         elif isinstance(note, Replaced):
+            # Its parts are submitted and logged by themselves.
             self._submissions.pop(note.query, None)
 
     def _submitted(self, query: Query, at: datetime, batch_id: str | None = None) -> None:
@@ -157,6 +158,8 @@ class QueryLog:
         told_apart_by: str,
         **values: Any,  # noqa: ANN401 - each as its column
     ) -> None:
+        """Add a record, whose id is made of the query and what tells its outcomes apart."""
+        # The same result, written again after a kill, gets the same id and replaces its record.
         named = f"{query} {told_apart_by}"
         nothing = dict.fromkeys(SCHEMA["properties"])
         self._records.append(

@@ -87,6 +87,7 @@ class KnownReport:
             ApiError: the API refuses everything.
             TapError: the API does not tell its accounts.
         """
+        # Accounts that are asked together stand in the state as one id, joined by commas.
         loaded = {each for ids in self.state.coverage for each in ids.split(",")}
         check_names(lookups, self.report, loaded)
         scope = scope_of(
@@ -147,10 +148,12 @@ class KnownReport:
         if is_other or request_hash != state.request_hash:
             held.forget(self.report.name)
         held.forget_half_days(self.report, scope.last_complete)
+        # Batches that this run waits for are named anew, as the engine takes them over.
         state.query_hash, state.request_hash, state.batches = asked, request_hash, ()
         state.shard = self.report.shard
         state.begin([account_id_of(group) for group in scope.groups])
         coverage = {} if ignores_coverage else state.coverage
+        # After `forget`: what serves no more must not shape the plan.
         mine = [each for each in held.queries if each.report == self.report.name]
         return PlannedReport(
             known=self, plan=plan_report(self.report, scope, coverage, mine), warnings=warnings
@@ -164,10 +167,10 @@ class PlannedReport:
     Attributes:
         known: what the API says of it, and its state.
         plan: what is queried.
-        warnings: what is another than it was when days were loaded before, a line each.
+        warnings: what has changed since days were loaded before, a line each.
         mismatches: values that were changed to fit.
         sampled: how many results have numbers that the data source estimated.
-        early_days: how many days came from the API's cache of before they were over.
+        early_days: how many days came from the API's cache, made before these days were over.
     """
 
     known: KnownReport
@@ -182,8 +185,9 @@ class PlannedReport:
         self.mismatches = Mismatches(are_refused=are_refused)
 
     def begin(self) -> None:
-        """Count days that are read again as stale until they were."""
+        """Mark the days that are read again as stale, until they were read."""
         for account in self.plan.accounts:
+            # Of days that are not covered, this leaves no trace: only covered ones become stale.
             dates = (part.dates for part in account.parts)
             self.known.state.mark_stale(account.whole.account_id, *dates)
 
@@ -207,6 +211,7 @@ class PlannedReport:
         state.mark_done(
             result.query.account_id,
             covered,
+            # Numbers from the cache are as old as they are there, whenever they were fetched.
             min(result.fetched_at, result.cached_at or result.fetched_at),
             report.lookback_days if report.refresh_after_hours else 0,
         )
@@ -219,6 +224,7 @@ class PlannedReport:
         dates = self.plan.scope.complete(result.dates)
         if dates is None or result.cached_at is None:
             return dates
+        # The day on which the numbers were made was not over then.
         last = result.cached_at.astimezone(self.known.report.timezone).date() - timedelta(days=1)
         covered = replace(dates, last=min(dates.last, last)) if dates.first <= last else None
         self.early_days += dates.days - (covered.days if covered else 0)
@@ -253,7 +259,9 @@ class PlannedReport:
         self.known.state.mark_stale(failed.query.account_id, failed.query.dates)
 
     def _reader(self, result: Result) -> RecordReader:
+        """Return what makes records of a result's rows."""
         dates = result.query.dates
+        # Of several days, only the rows themselves can tell theirs.
         day = str(dates.first) if dates and dates.days == 1 else None
         return RecordReader(
             self.known.schema,
@@ -322,8 +330,10 @@ def _state(
 def _discover(
     lookups: Lookups, reports: Sequence[Report]
 ) -> Iterator[tuple[Report, RecordSchema, bool]]:
+    """Yield the reports that the API serves, each with its schema and whether it has dates."""
     lookups.ask_for_fields(report.ds_id for report in reports)
     refusals = [error for report in reports if (error := lookups.refusal_of(report))]
+    # Nothing is left to load: the refusal is that of the run. Else the other reports go on.
     if refusals and len(refusals) == len(reports):
         raise refusals[0]
     for report in reports:
@@ -363,6 +373,7 @@ def _meant(name: str, known: Mapping[str, str]) -> str:
 
 
 def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
+    """Refuse a report whose days would replace each other, or that lacks a first day."""
     _check_replication_key(report, schema, listed)
     day = {schema.replication_key, DATE}
     if schema.replication_key and not day & {*schema.key_properties}:

@@ -90,6 +90,7 @@ class Run:
     ) -> None:
         """Plan the selected reports and begin to submit; see `Preparation.plan`."""
         self._prepared.plan(selected, full_table, refused, is_test=is_test)
+        # Known here before it starts: whatever fails from now on, `close` ends its threads.
         self._engine = assembled(self._prepared)
         self._engine.start()
 
@@ -138,8 +139,10 @@ class Run:
             logger.info("%s", line)
         for line in self.summary.failures():
             logger.error("%s", line)
+        # Before the journal is cleared: the API may still hold what it refuses now.
         if self.books.stopped_by:
             raise self.books.stopped_by
+        # All was written or failed for good: the API holds nothing that the next run could use.
         if self._prepared.journalled:
             self._prepared.journalled.ended()
         if self.summary.has_lost and self._settings.on_failure != "continue":
@@ -151,6 +154,7 @@ class Run:
     def halt(self) -> None:
         """Submit nothing more; the state can then say for good what the API holds."""
         if self._engine:
+            # A batch may have been taken within the last seconds: the last state has to name it.
             for note in self._engine.halt():
                 self.books.learn(note)
 
@@ -158,4 +162,5 @@ class Run:
         """Cancel what still runs."""
         if self._engine:
             self._engine.close()
+        # Last, as the engine may note a batch in the journal until it has ended.
         self._prepared.close()

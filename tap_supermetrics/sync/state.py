@@ -154,6 +154,7 @@ class ReportState:
 
     def to_json(self) -> dict[str, Any]:
         """Return the bookmark of the stream."""
+        # An account without a covered day is as one that is not named at all.
         known = {name: each for name, each in self.coverage.items() if each.covered}
         first = _common_first(known.values())
         return self._everywhere_to_json() | {
@@ -172,7 +173,7 @@ class ReportState:
     def _everywhere_to_json(self) -> dict[str, Any]:
         """Return a bookmark of the whole stream, until its accounts are known.
 
-        From then on it is taken back aloud: left out, it would live on where states are merged,
+        From then on it is written as null: left out, it would live on where states are merged,
         and hold for accounts that are added later.
         """
         if self.everywhere is None or self.everywhere.bookmark is None:
@@ -183,6 +184,7 @@ class ReportState:
     def _partition(
         self, account_id: str, coverage: Coverage, covered_from: date | None
     ) -> dict[str, Any]:
+        """Return the partition of one account; what its bookmark says already is left out."""
         partition: dict[str, Any] = {"context": {"account_id": account_id}}
         if coverage.bookmark:
             partition["replication_key"] = self.replication_key
@@ -327,6 +329,7 @@ def check_state(
         SettingsError: with every mistake.
     """
     bookmarks = state.get("bookmarks", {})
+    # Singer's own library writes `currently_syncing` beside them; an empty state has neither.
     is_other = "bookmarks" not in state and set(state) - {"currently_syncing"}
     if is_other or not isinstance(bookmarks, dict):
         raise SettingsError(["state: expected an object with `bookmarks` by stream"])

@@ -30,12 +30,14 @@ class Submitted:
         """Take in what the API has taken; return whether the state has to name it."""
         if isinstance(note, BatchTaken):
             for query in note.queries:
+                # Submitted again: nothing is expected of it from the batch before.
                 self.emitted(query)
                 self._batch_of[query] = note.batch.batch_id
             entry = _Entry(batch=note.batch, not_emitted={*note.queries})
             self._entries[note.batch.batch_id] = entry
             return True
         if isinstance(note, QueryTaken):
+            # The state names the run, whose id leads to all its queries: once is enough.
             is_first = not self.has_one_by_one(note.query.report)
             self.emitted(note.query)
             self._one_by_one.add(note.query)
@@ -54,7 +56,7 @@ class Submitted:
                 del self._entries[entry.batch.batch_id]
 
     def has_one_by_one(self, report: str) -> bool:
-        """Say that queries of a report were submitted by themselves and not emitted yet."""
+        """Return whether queries of a report were submitted by themselves and not emitted yet."""
         return any(query.report == report for query in self._one_by_one)
 
     def batches_of(self, report: str) -> tuple[SubmittedBatch, ...]:

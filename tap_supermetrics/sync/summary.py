@@ -61,7 +61,7 @@ class Summary:
     _lost_reports: dict[str, str] = field(default_factory=dict)
 
     def done(self, result: Result, rows: int) -> None:
-        """Every record of a result was written."""
+        """Count a result of which every record was written."""
         tally = self._tally(result.query)
         tally.done += _days(result.dates)
         tally.empty += 0 if rows else _days(result.dates)
@@ -71,7 +71,7 @@ class Summary:
         self._note_days(result.query, result.dates, letter)
 
     def lost(self, lost: Failed) -> bool:
-        """A query failed, or was not asked because the run was stopped.
+        """Count a query that failed, or that a stopped run did not ask.
 
         Returns:
             Whether it is the first of its report, account and reason.
@@ -91,12 +91,12 @@ class Summary:
         return len(self._lost[alike]) == 1
 
     def left(self, left: Left) -> None:
-        """A stopped run never came to these queries."""
+        """Count queries that a stopped run never came to."""
         for account_id, days in left.days.items():
             self._tallies.setdefault((left.report, account_id), Tally()).not_asked += days
 
     def report_lost(self, report: str, reason: str) -> None:
-        """Nothing of a report could be asked."""
+        """Note that nothing of a report could be asked, and why."""
         self._lost_reports[report] = reason
 
     @property
@@ -141,7 +141,7 @@ class Summary:
         return "all else arrived" if is_any_done else "nothing arrived"
 
     def _failures(self) -> Iterator[str]:
-        """A line for each report, account and reason."""
+        """Yield a line for each report, account and reason."""
         yield from (f"{report}: {reason}" for report, reason in self._lost_reports.items())
         for (report, account_id, _), alike in self._lost.items():
             account = f", account {account_id}" if account_id else ""

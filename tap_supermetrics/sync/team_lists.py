@@ -81,6 +81,7 @@ class TeamLists:
         except ApiError as error:
             if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
                 raise
+            # Not asked again for the next list: that one goes to a query batch at once.
             self._listed = self._listed or ()
             logger.info("Team lists cannot be read, a query batch is to show them: %s", error)
             return None
@@ -127,13 +128,16 @@ class TeamLists:
             ) from None
 
     def _split_by(self, request: BatchRequest, report: Report) -> tuple[str, ...]:
+        """Start the batch, read from its status which accounts it was split into, cancel it."""
         body = wire.batch_body(request, {report.name: report})
         batch_id = self._client.start_batch(body).batch_id
         try:
             entries = self._client.batch_status(batch_id).queries
         finally:
+            # In `finally`: it runs and costs, whether its status could be read or not.
             cancel_batches(self._client, [batch_id])
         members = tuple(dict.fromkeys(each for entry in entries for each in entry.accounts))
+        # A list that is split otherwise would load some accounts under the wrong id.
         if not members or len(members) != len(entries):
             raise ApiError("ANSWER_INVALID", "expected one query for each account")
         return members

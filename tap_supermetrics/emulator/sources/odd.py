@@ -58,6 +58,7 @@ TEXTS: Final[tuple[str, ...]] = (
     "x" * 5000,
 )
 """One for each row, as its text; the emulator's `row_id` tells rows apart."""
+# 2**53 + 1 is the first integer that a double rounds; the two after it are the ends of 64 bits.
 WHOLE: Final = (0, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), None)
 FRACTIONS: Final = (0.1, 1e-7, -2.5e-300, 1.7976931348623157e308, 123456789.12345679, 3, None)
 MAX_KEY_TEXT: Final = 500
