@@ -80,8 +80,11 @@ def without_account(states: States, account_id: str) -> States:
     Raises:
         SettingsError: no report has such an account.
     """
-    if not any(each.coverage.pop(account_id, None) for each in states.values()):
+    having = [each for each in states.values() if account_id in each.coverage]
+    if not having:
         raise SettingsError([f"--remove-account: no report of the state has {account_id}"])
+    for each in having:
+        del each.coverage[account_id]
     return states
 
 
@@ -93,6 +96,7 @@ def _check_known(states: States, name: str, option: str) -> None:
 
 def _read(file: str, state: Mapping[str, Any], last_day: date) -> States:
     bookmarks = state.get("bookmarks")
+    # What is no object is refused by `check_state`, with the place of it.
     names = [*bookmarks] if isinstance(bookmarks, dict) else []
     try:
         check_state(state, names, last_day, shard=None)
@@ -104,6 +108,7 @@ def _read(file: str, state: Mapping[str, Any], last_day: date) -> States:
 def _read_report(file: str, name: str, raw: Mapping[str, Any]) -> ReportState:
     keys = [str(each.get("replication_key") or "") for each in raw.get("partitions") or ()]
     key = _agreed(name, "the replication key", [(file, each) for each in keys])
+    # `check_state` has told all mistakes: whatever is collected here is known.
     state = report_state(raw, name, key or "", None, [])
     by_hand = [each for each in state.coverage.values() if each.bookmark and not each.covered]
     if state.everywhere or by_hand:
@@ -170,6 +175,7 @@ def _merge(report: str, found: States) -> ReportState:
     for column in dict.fromkeys(column for each in states for column in each.types):
         types[column] = agreed(f"the type of {column}", partial(_type_of, column)) or ""
     unfinished = {file: each for file, each in found.items() if each.batches or each.async_run}
+    # With nothing on its way, it only tells what was asked last: states need not agree on it.
     newest = dict([*found.items()][-1:])
     return ReportState(
         replication_key=agreed("the replication key", attrgetter("replication_key")) or "",
@@ -221,6 +227,7 @@ def _coverage(states: Iterable[ReportState]) -> Iterator[tuple[str, Coverage]]:
     known = [*states]
     for account_id in dict.fromkeys(each for state in known for each in state.coverage):
         of_account = [each for each in known if account_id in each.coverage]
+        # A state from before the shards, or of another shard, may lack days that were read since.
         owners = [each for each in of_account if _owns(each.shard, account_id.split(","))]
         found = (each.coverage[account_id] for each in owners or of_account)
         yield account_id, reduce(Coverage.joined, found)

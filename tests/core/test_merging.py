@@ -168,6 +168,13 @@ def test_a_state_that_would_lose_days_is_refused(given: dict[str, Any], told: st
     assert told in refusal(given)
 
 
+def test_an_account_is_removed_from_every_report() -> None:
+    states = merge_states({"a": state(coverage=covered("1", "2"))}, LAST_DAY)
+    states |= rename(merge_states({"b": state(coverage=covered("2"))}, LAST_DAY), "ads", "shops")
+    left = without_account(states, "2")
+    assert {name: [*each.coverage] for name, each in left.items()} == {"ads": ["1"], "shops": []}
+
+
 def test_reports_and_accounts_are_renamed_and_removed() -> None:
     states = merge_states({"a": state(coverage=covered("1", "2"))}, LAST_DAY)
     states = without_account(rename(states, "ads", "google"), "2")
