@@ -22,6 +22,7 @@ summary          what a run did, told to a person
 days_read        what a run found on each day
 merging          states of several runs made into one
 journal          what was submitted, on the disk, for the run after a killed one
+journal_folder   what dead runs left, and whose it is
 journal_entries  what the journal notes, as its lines say it
 locked_file      a file of lines that one process holds
 state            the bookmarks of a report, read and written

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.sync.notation import (
@@ -22,7 +23,7 @@ from tap_supermetrics.sync.state import AsyncRun, async_run_of, async_run_to_jso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from tap_supermetrics.model import SubmittedBatch
 
@@ -69,6 +70,36 @@ class Entry:
         if isinstance(self.submitted, AsyncRun):
             return line(what | {"async_run": async_run_to_json(self.submitted)})
         return line(what | {"batch": batch_to_json(self.submitted)})
+
+
+class Noted:
+    """What a run has noted: all that its file has to hold."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._answered: list[Entry] = []
+        self._by_token: dict[str, list[Entry]] = {}
+        self.add(entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        yield from self._answered
+        yield from chain.from_iterable(self._by_token.values())
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Note entries."""
+        for entry in entries:
+            if entry.token:
+                self._by_token.setdefault(entry.token, []).append(entry)
+            else:
+                self._answered.append(entry)
+
+    def answered(self, token: str, batch_ids: Sequence[str]) -> None:
+        """Note the ids of the batches that were made of what was sent under a token."""
+        self._answered += with_ids(self._by_token.pop(token, ()), {token: batch_ids})
+
+    def since(self, max_age: timedelta) -> Iterator[Entry]:
+        """Yield the entries that are at most so much older than the newest one."""
+        newest = max((entry.at for entry in self), default=None)
+        return (entry for entry in self if newest is None or newest - entry.at <= max_age)
 
 
 def entries_of(

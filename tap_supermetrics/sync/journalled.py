@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate, Reach
 from tap_supermetrics.extraction.running import QUEUE_S
-from tap_supermetrics.sync.journal import Journal, Owner
+from tap_supermetrics.sync.journal import Journal
+from tap_supermetrics.sync.journal_folder import Owner
 from tap_supermetrics.sync.state import AsyncRun
 from tap_supermetrics.words import counted
 

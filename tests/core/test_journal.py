@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.model import BatchItem, SubmittedBatch
-from tap_supermetrics.sync.journal import Journal, Owner
+from tap_supermetrics.sync.journal import Journal
+from tap_supermetrics.sync.journal_folder import Owner
 from tap_supermetrics.sync.state import AsyncRun
 from tests.core.reports import split
 from tests.core.strategies import date_range, moment
@@ -321,6 +322,16 @@ def test_a_batch_is_noted_before_it_is_sent_and_its_ids_when_they_are_known(
     assert ids_held(fourth) == [whole.batch_id, "qrb_2", "qrb_3"]
     fourth.forget(["ads", "shops"])
     fourth.close()
+    assert files(tmp_path) == []
+
+
+def test_refusals_without_end_do_not_grow_the_file(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    for number in range(400):
+        journal.submitted(replace(batch(1, *["ads"] * 60), batch_id=""), HASHES, str(number))
+        journal.answered(str(number), [])
+    assert sum(file.stat().st_size for file in files(tmp_path)) < 1_500_000
+    journal.close()
     assert files(tmp_path) == []
 
 
