@@ -7,13 +7,14 @@ outbox         what the emitting thread takes, report by report
 ways           submitting, polling, cancelling: by batch or one by one
 scheduler      what to submit, fetch and deliver next: events in, actions out
 submissions    what is submitted next, and what follows when it is not taken
-outcomes       what becomes of a query: delivered, submitted again, split, failed
+outcomes       what became of queries, told to whom it concerns
+failures       what becomes of a query that failed: submitted again, split, failed
 resubmissions  carries that out: the same again, parts of it, or its failure
 remedies       what may help a query that failed
 backlog        what waits to be submitted: what failed, then the plans in order
 breakers       which queries would meet a known refusal
-history        the first day that the API gives of a report
 deliveries     what goes to the emitting thread, each outcome in its turn
+history        the first day that the API gives of a report
 totals         whether totals count a header, believed while results agree
 splits         which parts of a failed query are submitted at once, and which wait
 sequence       outcomes in any order, delivered in plan order; how much waits

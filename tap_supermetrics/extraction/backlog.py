@@ -180,9 +180,13 @@ class Backlog:
     """The queries that wait to be submitted, by query batches or one by one.
 
     Args:
-        drawing: draws the plans.
+        drawing: see below.
         plans: what each report asks for, by its name.
         limits: how queries may be submitted.
+
+    Attributes:
+        drawing: draws the plans.
+        is_by_batch: whether queries go by query batches.
     """
 
     def __init__(
@@ -191,7 +195,7 @@ class Backlog:
         plans: Mapping[str, ReportPlan],
         limits: Limits,
     ) -> None:
-        self._drawing = drawing
+        self.drawing = drawing
         self._plans = plans
         self._side_by_side = limits.max_running_batches
         self._one_by_one = limits.one_by_one
@@ -239,9 +243,9 @@ class Backlog:
         self._take_probes()
         while self._singles:
             query = self._singles.popleft()
-            if not self._drawing.spare(query):
+            if not self.drawing.spare(query):
                 return query
-        return None if self.is_by_batch else self._drawing.draw()
+        return None if self.is_by_batch else self.drawing.draw()
 
     def next_batch(self) -> BatchRequest | None:
         """Return the query batch to submit now, of what no breaker refuses."""
@@ -255,7 +259,7 @@ class Backlog:
             self._again = []
         while request := self._requests.popleft() if self._requests else self._packed():
             # Looked at as late as possible: a refusal may have become known since it was packed.
-            left = [query for query in request.queries if not self._drawing.spare(query)]
+            left = [query for query in request.queries if not self.drawing.spare(query)]
             if left:
                 return request if len(left) == len(request) else batch_of(left, request.policy)
         return None
@@ -267,7 +271,7 @@ class Backlog:
         return left
 
     def _drained(self) -> list[Query]:
-        queries = [*self._drawing.take_probes(), *self._again]
+        queries = [*self.drawing.take_probes(), *self._again]
         queries += [query for request in self._requests for query in request.queries]
         queries += self._packer.drain()
         self._again = []
@@ -275,14 +279,14 @@ class Backlog:
         return queries
 
     def _take_probes(self) -> None:
-        self.again(self._drawing.take_probes())
+        self.again(self.drawing.take_probes())
 
     def _packed(self) -> BatchRequest | None:
         while (request := self._packer.take()) is None:
-            query = self._drawing.draw()
+            query = self.drawing.draw()
             if query is None:
                 # Those that were spared are told of before the rest is drawn.
-                return self._packer.take(is_last=not self._drawing.is_sparing)
+                return self._packer.take(is_last=not self.drawing.is_sparing)
             self._packer.add(query, self._policy(query))
         return request
 

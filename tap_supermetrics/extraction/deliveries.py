@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.extraction.events import Deliver
-from tap_supermetrics.extraction.results import Doubted
+from tap_supermetrics.extraction.results import Doubted, FirstDay
 from tap_supermetrics.extraction.sequence import Sequencer
 from tap_supermetrics.extraction.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tap_supermetrics.extraction.history import HistoryLimit
     from tap_supermetrics.extraction.results import Delivery, Failed, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.planning.plan import ReportPlan
@@ -40,6 +41,12 @@ class Deliveries:
         self._new += [Deliver(delivery=each) for each in deliveries]
         # Compared with how many were taken, this tells whether something is still on its way.
         self.count += len(deliveries)
+
+    def tell_first_day(self, report: str, history: Mapping[str, HistoryLimit]) -> None:
+        """Deliver the first day that the API gives of a report, where that is known."""
+        day = history[report].first_day
+        if day is not None:
+            self.add(FirstDay(report=report, day=day))
 
     def settle(self, outcome: Result | Failed) -> None:
         """Deliver an outcome in its turn."""

@@ -35,14 +35,22 @@ class Remedies:
         plans: what each report asks for, by its name.
         breakers: what is known to be refused.
         served: queries that the API has taken before.
+        max_queries: so many queries may be paid for in this run.
 
     Attributes:
+        submitted: how many queries the API has taken in this run.
         splits: queries that were split, until their parts are settled.
     """
 
     def __init__(
-        self, plans: Mapping[str, ReportPlan], breakers: Breakers, served: Iterable[Query]
+        self,
+        plans: Mapping[str, ReportPlan],
+        breakers: Breakers,
+        served: Iterable[Query],
+        max_queries: int,
     ) -> None:
+        self.submitted = 0
+        self._max_queries = max_queries
         self.splits = Splits()
         self._plans = plans
         self._breakers = breakers
@@ -52,6 +60,12 @@ class Remedies:
     def taken(self, queries: Sequence[Query]) -> None:
         """Count queries that the API has taken."""
         self._submissions.update(queries)
+        self.submitted += len(queries)
+
+    @property
+    def is_budget_used(self) -> bool:
+        """Return whether this run may pay for no query more."""
+        return self.submitted >= self._max_queries
 
     def forget(self, query: Query) -> None:
         """Forget how often a query was taken."""

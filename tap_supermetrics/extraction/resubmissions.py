@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.extraction.backlog import Backlog, Drawing
+    from tap_supermetrics.extraction.backlog import Backlog
     from tap_supermetrics.extraction.deliveries import Deliveries
     from tap_supermetrics.extraction.remedies import Remedies
     from tap_supermetrics.model import Query
@@ -26,21 +26,18 @@ class Resubmissions:
     Args:
         remedies: knows the parts of a query.
         deliveries: where outcomes go.
-        drawing: draws the queries of the plans.
         backlog: what waits to be submitted.
 
     Attributes:
         stopped_by: why nothing more is submitted; None while it is.
     """
 
-    def __init__(
-        self, remedies: Remedies, deliveries: Deliveries, drawing: Drawing, backlog: Backlog
-    ) -> None:
+    def __init__(self, remedies: Remedies, deliveries: Deliveries, backlog: Backlog) -> None:
         self.stopped_by: ApiError | None = None
         self._remedies = remedies
         self._splits = remedies.splits
         self._deliveries = deliveries
-        self._drawing = drawing
+        self._drawing = backlog.drawing
         self._backlog = backlog
 
     def succeeded(self, query: Query) -> None:

@@ -48,6 +48,7 @@ class Scheduler:
         self._deliveries = Deliveries(plans)
         self._outcomes = Outcomes(plans, limits, served, self._deliveries)
         self._in_flight = InFlight(limits)
+        self._failures = self._outcomes.failures
         self._submissions = Submissions(self._outcomes, self._deliveries, self._in_flight, limits)
         self._results_refused: ApiError | None = None
         self._open_reports = dict.fromkeys(plans)
@@ -106,12 +107,12 @@ class Scheduler:
         self._deliveries.close()
 
     def _finish_reports(self) -> None:
-        outcomes = self._outcomes
+        left = self._outcomes.drawing.left
         # A query that was drawn a moment ago has no place yet, and is counted as left no more:
         # without this, its report would look finished.
-        outcomes.see_drawn()
+        self._failures.see_drawn()
         for report in [*self._open_reports]:
-            if not outcomes.drawing.left(report) and not self._deliveries.sequence.expects(report):
+            if not left(report) and not self._deliveries.sequence.expects(report):
                 del self._open_reports[report]
                 self._deliveries.add(ReportDone(report=report))
 
@@ -155,7 +156,7 @@ class Scheduler:
         # An error of the endpoint says nothing of queries: where `mode` allows, they go singly.
         if event.error and not self._submissions.without_batches(event.unsettled, event.error):
             for query in event.unsettled:
-                self._outcomes.failed(query, event.error)
+                self._failures.decide(query, event.error)
 
     @_handle.register
     def _succeeded(self, event: happened.Succeeded) -> None:
@@ -163,7 +164,7 @@ class Scheduler:
         # The last fetch met a refusal of everything: another one would meet it too. The API holds
         # the result for the next run.
         if self._results_refused:
-            self._outcomes.failed(event.query, self._results_refused)
+            self._failures.decide(event.query, self._results_refused)
             return
         fetch = Fetch(query=event.query, entry=event.entry, finished_at=event.finished_at)
         self._in_flight.to_fetch.append(fetch)
@@ -177,14 +178,14 @@ class Scheduler:
         if event.was_fetched:
             self._in_flight.fetching -= 1
             self._refuse_results(event.error)
-        self._outcomes.failed(event.query, event.error)
+        self._failures.decide(event.query, event.error)
 
     def _refuse_results(self, error: ApiError) -> None:
         """Fetch nothing more once the API refuses everything."""
         if error.fate is Fate.STOP and not self._results_refused:
             self._results_refused = error
             for query in self._in_flight.fetch_nothing():
-                self._outcomes.failed(query, error)
+                self._failures.decide(query, error)
 
     @_handle.register
     def _fetched(self, event: happened.Fetched) -> None:
@@ -202,4 +203,4 @@ class Scheduler:
 
     @_handle.register
     def _stop_requested(self, event: happened.StopRequested) -> None:
-        self._outcomes.stop(event.error)
+        self._failures.stop(event.error)

@@ -30,7 +30,7 @@ class Submissions:
     """Submits what waits, within the limits, the budgets and the room there is.
 
     Args:
-        outcomes: decides what becomes of a query; holds what waits to be submitted.
+        outcomes: hears what the API has taken; holds what waits to be submitted.
         deliveries: what waits to be emitted.
         in_flight: what the API runs.
         limits: how queries may be submitted.
@@ -40,6 +40,7 @@ class Submissions:
         self, outcomes: Outcomes, deliveries: Deliveries, in_flight: InFlight, limits: Limits
     ) -> None:
         self._outcomes = outcomes
+        self._failures = outcomes.failures
         self._deliveries = deliveries
         self._in_flight = in_flight
         self._limits = limits
@@ -52,12 +53,12 @@ class Submissions:
     def next(self) -> list[Action]:
         """Return what to submit now: one thing at a time, as it may change what is next."""
         # One at a time: what a submission meets may say that the next one is in vain.
-        if self._in_flight.is_submitting or self._outcomes.stopped_by:
+        if self._in_flight.is_submitting or self._failures.stopped_by:
             return []
         if self._in_flight.rows.total() >= self._limits.max_rows:
             fetched = counted(self._limits.max_rows, "row was", "rows were")
             allowed = f"{fetched} fetched, as `max_rows_per_run` allows"
-            self._outcomes.stop(ApiError("RUN_BUDGET_USED", allowed), cancel=False)
+            self._failures.stop(ApiError("RUN_BUDGET_USED", allowed), cancel=False)
         elif self._has_room:
             # Single queries first: they were drawn before what is still to be packed.
             action = self._submit_query() or self._submit_batch()
@@ -89,7 +90,7 @@ class Submissions:
 
     def _submit_batch(self) -> SubmitBatch | None:
         # Asked again: the budget may just have stopped the run, in `_submit_query`.
-        if not self._in_flight.may_submit_batch or self._outcomes.stopped_by:
+        if not self._in_flight.may_submit_batch or self._failures.stopped_by:
             return None
         request = self._outcomes.backlog.next_batch()
         queries = self._within_budget(request.queries) if request else ()
@@ -107,8 +108,8 @@ class Submissions:
             submitted = counted(limit, "query was", "queries were")
             allowed = f"{submitted} submitted, as `max_queries_per_run` allows"
             error = ApiError("RUN_BUDGET_USED", allowed)
-            self._outcomes.stop(error, cancel=False)
-            self._outcomes.fail(queries[left:], error, was_submitted=False)
+            self._failures.stop(error, cancel=False)
+            self._failures.fail(queries[left:], error, was_submitted=False)
         return queries[:left]
 
     def awaited(self, taken: int) -> None:
@@ -135,7 +136,7 @@ class Submissions:
         if self.without_batches(request.queries, error):
             return
         # LOSE too: one item with a mistake has the whole batch refused, and halving finds it.
-        may_be_halved = error.fate in {Fate.SPLIT, Fate.LOSE} and not self._outcomes.stopped_by
+        may_be_halved = error.fate in {Fate.SPLIT, Fate.LOSE} and not self._failures.stopped_by
         if may_be_halved and len(request) > 1:
             text = "A query batch of %d queries was refused, trying its halves: %s"
             logger.warning(text, len(request), error)
@@ -153,20 +154,20 @@ class Submissions:
         # The request was understood and refused: it is a failure of the query as any other.
         if error.fate not in {Fate.RETRY, Fate.RESUBMIT}:
             for query in queries:
-                self._outcomes.failed(query, error)
+                self._failures.decide(query, error)
             return
         # The client has repeated the request already: only the next run tries again.
-        self._outcomes.fail(queries, error, was_paid=False)
+        self._failures.fail(queries, error, was_paid=False)
         # What one query or report meets says nothing of the service.
         self._failed_starts += error.reach is Reach.SERVICE
         if self._failed_starts >= MAX_FAILED_STARTS:
-            self._outcomes.stop(error)
+            self._failures.stop(error)
 
     def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
         """Leave query batches where the error says that there are none; return whether it does."""
         # `mode: batch` forbids the other way, and with `mode: async` there is none to leave.
         may_leave = (
-            self._limits.by_batch and self._limits.one_by_one and not self._outcomes.stopped_by
+            self._limits.by_batch and self._limits.one_by_one and not self._failures.stopped_by
         )
         if error.reach is not Reach.ENDPOINT or not may_leave:
             return False

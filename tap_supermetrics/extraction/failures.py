@@ -1,0 +1,209 @@
+"""Decides what becomes of queries that failed, or will not be submitted.
+
+Whatever is decided about a failure is decided here, by the fate and the reach of the error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api.errors import Fate
+from tap_supermetrics.extraction.events import CancelBatches
+from tap_supermetrics.extraction.remedies import Remedy
+from tap_supermetrics.extraction.resubmissions import Resubmissions
+from tap_supermetrics.extraction.results import Left
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.backlog import Backlog
+    from tap_supermetrics.extraction.breakers import Breakers
+    from tap_supermetrics.extraction.deliveries import Deliveries
+    from tap_supermetrics.extraction.events import Action
+    from tap_supermetrics.extraction.remedies import Remedies
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.planning.plan import ReportPlan
+
+
+class Failures:
+    """Gives every query that failed a remedy, or its failure.
+
+    Args:
+        plans: what each report asks for, by its name.
+        breakers: what is known to be refused.
+        remedies: what may help.
+        backlog: what waits to be submitted.
+        deliveries: where outcomes go.
+    """
+
+    def __init__(
+        self,
+        plans: Mapping[str, ReportPlan],
+        breakers: Breakers,
+        remedies: Remedies,
+        backlog: Backlog,
+        deliveries: Deliveries,
+    ) -> None:
+        self._plans = plans
+        self._breakers = breakers
+        self._remedies = remedies
+        self._backlog = backlog
+        self._drawing = backlog.drawing
+        self._deliveries = deliveries
+        self._resubmissions = Resubmissions(remedies, deliveries, backlog)
+        self._parked: dict[Query, ApiError] = {}
+        self._cancels: list[Action] = []
+
+    @property
+    def stopped_by(self) -> ApiError | None:
+        """Return why nothing more is submitted; None while it is."""
+        return self._resubmissions.stopped_by
+
+    def take_cancels(self) -> list[Action]:
+        """Return what is to be cancelled since this was asked last."""
+        cancels, self._cancels = self._cancels, []
+        return cancels
+
+    def succeeded(self, query: Query) -> None:
+        """Submit what waited for a query to succeed."""
+        self._resubmissions.succeeded(query)
+
+    def decide(self, query: Query, error: ApiError) -> None:
+        """Decide what becomes of a query that failed."""
+        if not self._deliveries.sequence.is_open(query):
+            return  # Its batch was given up, and its own end was told after all.
+        if self.stopped_by:
+            # What another try would have mended says less than why there is none.
+            is_own = error.fate in {Fate.LOSE, Fate.STOP, Fate.SPLIT}
+            self.fail([query], error if is_own else self.stopped_by, was_submitted=is_own)
+        # First stopped, then failed: what its failure releases must fail too, and not be submitted.
+        elif error.fate is Fate.STOP:
+            self.stop(error)
+            self.fail([query], error)
+        elif self._remedies.is_budget_used:
+            # Any remedy would cost a query more than may be paid for.
+            self.fail([query], error)
+        else:
+            # Counted before it is remedied: this very failure may be the one that begins the doubt.
+            has_doubt_begun = self._breakers.paid_for_nothing(query, error)
+            self._remedy(query, error)
+            if has_doubt_begun or self._breakers.wants_probe(query):
+                self.look_again(query)
+
+    def _remedy(self, query: Query, error: ApiError) -> None:
+        """Carry out the remedy for a query that failed."""
+        remedy = self._remedies.choose(query, error)
+        # It keeps its place in the order, and has no outcome until the probes have one.
+        if remedy is Remedy.WAIT:
+            self._parked[query] = error
+        elif remedy is Remedy.SPLIT:
+            self._resubmissions.split(query, error)
+        elif remedy is Remedy.RESUBMIT:
+            self._resubmissions.resubmit(query, error)
+        else:
+            self.fail([query], error)
+
+    def fail(
+        self,
+        queries: Iterable[Query],
+        error: ApiError,
+        *,
+        was_submitted: bool = True,
+        was_paid: bool = True,
+    ) -> None:
+        """Give queries up for this run, with those that waited for them.
+
+        Args:
+            queries: the queries.
+            error: why.
+            was_submitted: whether the API was asked to run them.
+            was_paid: whether it took them.
+        """
+        for query in queries:
+            settled = self._resubmissions.fail(query, error, was_submitted=was_submitted)
+            news = [
+                self._breakers.failed(each, error, was_paid=was_paid)
+                # What was never submitted teaches nothing of its account.
+                for each in (settled if was_submitted else ())
+            ]
+            if any(news):
+                self._deliveries.tell_first_day(query.report, self._breakers.history)
+                self.look_again(query)
+
+    def stop(self, error: ApiError, *, cancel: bool = True) -> None:
+        """Submit nothing more. What running batches collected is still fetched.
+
+        Args:
+            error: why; queries that were not submitted fail with it.
+            cancel: whether running batches are of no use any more.
+        """
+        # The first reason counts: what fails after it mostly follows from it.
+        if self.stopped_by:
+            return
+        # Before anything fails below: a failure may release parts, which must not be submitted.
+        self._resubmissions.stopped_by = error
+        self.see_drawn()  # What has no place yet could not fail.
+        # Days, not queries: of a long history, there may be millions.
+        # Before anything fails: a failure may end a search, which would draw new probes from here.
+        left = {report: self._drawing.give_up(report) for report in self._plans}
+        for query, its_error in self._take_parked():
+            self.fail([query], its_error)
+        self.fail(self._backlog.drain(), error, was_submitted=False)
+        for report, days in left.items():
+            if days:
+                self._deliveries.add(Left(report=report, days=days, error=error))
+        # A budget that is used up lets running batches end, as they are paid for.
+        if cancel:
+            self._cancels.append(CancelBatches())
+
+    def see_drawn(self) -> None:
+        """Give every query that was drawn its place, and those that were spared their failure."""
+        # Round after round: to fail a query may end a search or a doubt, which draws new probes.
+        while self._drawing.has_news:
+            for query in self._drawing.take_new():
+                self._deliveries.sequence.expect(query)
+            # Its like was paid for in vain: a spared query failed, it was not left out.
+            for query, error in self._drawing.take_spared():
+                self._resubmissions.fail(query, error, was_submitted=True)
+                # Was it the last probe of others, these would wait for its answer for ever.
+                if self._breakers.given_up(query):
+                    self.look_again(query)
+
+    def look_again(self, query: Query) -> None:
+        """Take up what was held back, after a breaker changed; find what to probe."""
+        # Drawing has ended: nothing is left to take up.
+        if self.stopped_by:
+            return
+        # A breaker of a data source holds back all reports of it, not only this one.
+        for report in _neighbours(self._plans, query.report):
+            self._drawing.look_again(report)
+        for parked, error in self._take_parked():
+            if self._breakers.error_for(parked):
+                self.fail([parked], error)
+                continue
+            if self._breakers.wants_probe(parked):
+                # All others of its account or report were submitted.
+                self._breakers.probing(parked)
+            self._remedy(parked, error)
+
+    def _take_parked(self) -> list[tuple[Query, ApiError]]:
+        """Return the failed queries that wait for probes, newest first, and forget them.
+
+        A query that still has to wait is parked anew by what follows.
+        """
+        parked, self._parked = self._parked, {}
+        # The newest has the best chance of an answer, as history is what fails most.
+        return sorted(parked.items(), key=_newest_first)
+
+
+def _neighbours(plans: Mapping[str, ReportPlan], report: str) -> list[str]:
+    """Return the reports of the data source of a report, itself first."""
+    ds_id = plans[report].report.ds_id
+    others = (name for name, plan in plans.items() if plan.report.ds_id == ds_id)
+    return [*dict.fromkeys((report, *others))]
+
+
+def _newest_first(parked: tuple[Query, ApiError]) -> int:
+    dates = parked[0].dates
+    return -dates.last.toordinal() if dates else 0
