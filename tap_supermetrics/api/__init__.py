@@ -1,16 +1,17 @@
 """The API of the vendor; knows no Singer. Each module imports only what is below it.
 
 ```
-client      a function for each endpoint
-starts      query batches: started, and found again where the answer was lost
-transport   requests: to one origin, paced, retried, translated
-connection  answers bounded in time and memory; the only module on the network
-retry       limits of repeating a request, and of waiting for a service that is away
-answers     what an answer gives or refuses, or how it is damaged
-lenient     answers that say what is documented in a slightly other way
-items       spelling of the items of a query batch
-listings    spelling of accounts, segments, team lists, the history, addresses
-wire        spelling of queries and batches: paths, parameters, answers, limits
-errors      every error code with its fate, its reach and what to do
+client          queries and query batches: a function for each endpoint
+listing_client  what is listed beside queries: a function for each endpoint
+starts          query batches: started, and found again where the answer was lost
+transport       requests: to one origin, paced, retried, translated
+connection      answers bounded in time and memory; the only module on the network
+retry           limits of repeating a request, and of waiting for a service that is away
+answers         what an answer gives or refuses, or how it is damaged
+lenient         answers that say what is documented in a slightly other way
+items           spelling of the items of a query batch
+listings        spelling of accounts, segments, team lists, the history, addresses
+wire            spelling of queries and batches: paths, parameters, answers, limits
+errors          every error code with its fate, its reach and what to do
 ```
 """

@@ -2,10 +2,12 @@
 
 ```
 engine         the only threads: one decides, one submits and polls, a few fetch
+submitter      the thread that submits and polls
 fetchers       the threads that fetch results
 outbox         what the emitting thread takes, report by report
 ways           submitting, polling, cancelling: by batch or one by one
 scheduler      what to submit, fetch and deliver next: events in, actions out
+reactions      what follows from each event
 submissions    what is submitted next, and what follows when it is not taken
 outcomes       what became of queries, told to whom it concerns
 failures       what becomes of a query that failed: submitted again, split, failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class BatchNotes(Protocol):
-    """Notes of query batches that outlive this process."""
+class BatchNotes:
+    """Notes of query batches that outlive this process; these are kept nowhere."""
 
     def batch_begins(self, token: str, batch: SubmittedBatch) -> None:
         """Note a query batch that is about to be sent; it has no id yet."""
@@ -62,7 +62,7 @@ class Batches:
         self._client = client
         self._reports = reports
         self._now = now
-        self._notes = notes
+        self._notes = notes or BatchNotes()
         self._running = {each.batch.batch_id: each for each in running}
         self._ids = set(self._running)
         self._poller = replace(client, retry=polling.ONE_TRY)
@@ -89,31 +89,13 @@ class Batches:
 
     def submit(self, request: BatchRequest) -> Iterator[Event]:
         """Submit a query batch; tell what came of it."""
-        token = new_token()
-        unsent = SubmittedBatch(
-            batch_id="",
-            submitted_at=self._now(),
-            split=request.policy.split,
-            items=dict(enumerate(request.items)),
-            size=len(request.items),
-        )
-        # Noted before it is sent: a run that is killed before the answer comes has it paid for.
-        if self._notes:
-            self._notes.batch_begins(token, unsent)
         try:
-            body = wire.batch_body(request, self._reports)
-            batch_id = self._client.start_batch(body, token).batch_id
-            self._check_new(batch_id)
+            batch = self._started(request)
         except ApiError as error:
-            if self._notes and not error.may_have_run:
-                self._notes.batch_answered(token, None)
             yield BatchNotSubmitted(request=request, error=error)
             return
-        if self._notes:
-            self._notes.batch_answered(token, batch_id)
-        batch = replace(unsent, batch_id=batch_id, submitted_at=self._now())
         now = time.monotonic()
-        self._running[batch_id] = RunningBatch(
+        self._running[batch.batch_id] = RunningBatch(
             batch=batch,
             waiting=set(request.queries),
             size=len(request),
@@ -125,11 +107,37 @@ class Batches:
         )
         logger.info(
             "Query batch %s submitted: %s in %s",
-            batch_id,
+            batch.batch_id,
             counted(len(request), "query", "queries"),
             counted(len(request.items), "item", "items"),
         )
         yield BatchSubmitted(request=request, batch=batch)
+
+    def _started(self, request: BatchRequest) -> SubmittedBatch:
+        """Start a batch; it is noted before it is sent, and its id before anything depends on it.
+
+        A run that is killed before the answer comes has paid for it all the same: the next one
+        finds it by its token.
+        """
+        unsent = SubmittedBatch(
+            batch_id="",
+            submitted_at=self._now(),
+            split=request.policy.split,
+            items=dict(enumerate(request.items)),
+            size=len(request.items),
+        )
+        token = new_token()
+        self._notes.batch_begins(token, unsent)
+        try:
+            body = wire.batch_body(request, self._reports)
+            batch_id = self._client.start_batch(body, token).batch_id
+            self._check_new(batch_id)
+        except ApiError as error:
+            if not error.may_have_run:
+                self._notes.batch_answered(token, None)
+            raise
+        self._notes.batch_answered(token, batch_id)
+        return replace(unsent, batch_id=batch_id, submitted_at=self._now())
 
     def _check_new(self, batch_id: str) -> None:
         if not batch_id or batch_id in self._ids:  # The two could not be told apart.

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.events import (
@@ -26,6 +26,7 @@ from tap_supermetrics.extraction.fetchers import Fetchers
 from tap_supermetrics.extraction.outbox import Outbox
 from tap_supermetrics.extraction.progress import Telling
 from tap_supermetrics.extraction.results import Failed, Result
+from tap_supermetrics.extraction.submitter import LAST_SUBMISSION_S, Submitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.scheduler import Scheduler
     from tap_supermetrics.extraction.ways import Ways
     from tap_supermetrics.model import Report
-
-LAST_SUBMISSION_S: Final = 3.0
-"""How long the end of a run waits for the answer to a submission on its way, in seconds."""
 
 
 class Engine:
@@ -61,16 +59,16 @@ class Engine:
     ) -> None:
         self._scheduler = scheduler
         self._ways = ways
-        self._unneeded = tuple(unneeded)
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._to_submit: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
         # The emitting thread says when it waits: else results of later reports, which it does not
         # take yet, would hold back the submission of what it waits for.
         self._outbox = Outbox(lambda taken: self._inbox.put(Awaited(taken=taken)))
         self._closed = threading.Event()
         self._telling = Telling(time.monotonic())
-        # `halt` unpacks them in this order.
-        self._threads = [self._thread(each) for each in (self._decide, self._submit)]
+        self._deciding = self._thread(self._decide)
+        self._submitter = Submitter(
+            ways, tuple(unneeded), self._inbox.put, self._telling, self._thread
+        )
         self._fetchers = Fetchers(ways.downloader, reports, self._inbox.put, self._thread)
 
     @property
@@ -80,8 +78,8 @@ class Engine:
 
     def start(self) -> None:
         """Start the threads. First store the engine where `close` will be called on it."""
-        for thread in self._threads:
-            thread.start()
+        self._deciding.start()
+        self._submitter.start()
 
     def _thread(self, work: Callable[[], None]) -> threading.Thread:
         # Daemons: a request that hangs must not keep the process after the run has ended.
@@ -128,19 +126,15 @@ class Engine:
         """Submit nothing more; return the last notes for the state."""
         # Set before anything is woken, so that each thread that wakes finds the end.
         self._closed.set()
-        # The submitting thread may sleep here until the next poll, or for ever.
-        self._to_submit.put(None)
+        self._submitter.close()
         self._fetchers.close()
-        deciding, submitting = self._threads
-        # A batch whose start is on its way would run unseen: its id is waited for.
-        if submitting.is_alive():
-            submitting.join(LAST_SUBMISSION_S)
+        self._submitter.join()
         # Wakes the deciding thread, which may sleep on an empty inbox.
         self._inbox.put(None)
-        if deciding.is_alive():
-            deciding.join(LAST_SUBMISSION_S)
+        if self._deciding.is_alive():
+            self._deciding.join(LAST_SUBMISSION_S)
         # Nobody decides any more: what was on its way is heard here.
-        while not deciding.is_alive() and not self._inbox.empty():
+        while not self._deciding.is_alive() and not self._inbox.empty():
             if event := self._inbox.get():
                 self._act(self._scheduler.handle(event))
         return [*self._outbox.last_notes()]
@@ -192,26 +186,4 @@ class Engine:
             elif isinstance(action, Fetch):
                 self._fetchers.fetch(action, self._scheduler.fetching)
             else:
-                self._to_submit.put(action)
-
-    def _submit(self) -> None:
-        """Submit what was decided, and look at what runs when its time has come."""
-        # Here and not at the start: it takes requests, for which nobody should wait.
-        self._ways.cancel(self._unneeded)
-        while not self._closed.is_set():
-            try:
-                action = self._to_submit.get(timeout=self._ways.until_next_poll())
-            except queue.Empty:
-                action = None
-            # Each event is put as it comes: what the API has taken is named before the next poll.
-            for event in self._ways.perform(action) if action else ():
-                self._inbox.put(event)
-            # The end of a run wants the answer to this submission, and no further request.
-            if not self._closed.is_set():
-                self._poll()
-
-    def _poll(self) -> None:
-        for event in self._ways.poll_due():
-            self._inbox.put(event)
-        if self._telling.is_due(time.monotonic()):
-            self._inbox.put(None)  # Wakes the deciding thread, which may hear nothing for long.
+                self._submitter.submit(action)

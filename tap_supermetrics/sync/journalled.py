@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.extraction.batches import BatchNotes
 from tap_supermetrics.extraction.running import QUEUE_S
 from tap_supermetrics.sync.journal import Journal
 from tap_supermetrics.sync.journal_folder import Owner
@@ -33,7 +34,7 @@ MAX_AGE: Final = timedelta(seconds=QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION
 """The API holds nothing of what was submitted longer ago."""
 
 
-class Journalled:
+class Journalled(BatchNotes):
     """The submissions of a run, on the disk too where `journal_dir` says so; for all threads.
 
     Args:

@@ -1,0 +1,132 @@
+"""What follows from each event, told to whom it concerns."""
+
+from __future__ import annotations
+
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api.errors import Fate
+from tap_supermetrics.extraction import events as happened
+from tap_supermetrics.extraction.events import Fetch
+from tap_supermetrics.extraction.results import BatchTaken, QueryTaken
+
+if TYPE_CHECKING:
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.deliveries import Deliveries
+    from tap_supermetrics.extraction.events import Event
+    from tap_supermetrics.extraction.in_flight import InFlight
+    from tap_supermetrics.extraction.outcomes import Outcomes
+    from tap_supermetrics.extraction.submissions import Submissions
+
+
+class Reactions:
+    """Takes in what happened, event by event.
+
+    Args:
+        submissions: what is submitted next.
+        outcomes: what became of queries.
+        deliveries: what goes to the emitting thread.
+        in_flight: what the API runs.
+    """
+
+    def __init__(
+        self,
+        submissions: Submissions,
+        outcomes: Outcomes,
+        deliveries: Deliveries,
+        in_flight: InFlight,
+    ) -> None:
+        self._submissions = submissions
+        self._outcomes = outcomes
+        self._failures = outcomes.failures
+        self._deliveries = deliveries
+        self._in_flight = in_flight
+        self._results_refused: ApiError | None = None
+
+    @singledispatchmethod
+    def handle(self, event: Event) -> None:
+        """Take in what happened."""
+        raise TypeError(f"no event: {event!r}")
+
+    @handle.register
+    def _batch_submitted(self, event: happened.BatchSubmitted) -> None:
+        # Deliveries keep their order, so that the state names the batch before its first result.
+        queries = event.request.queries
+        self._in_flight.batches.add(event.batch.batch_id)
+        self._submissions.taken(queries)
+        self._deliveries.add(BatchTaken(batch=event.batch, queries=queries))
+
+    @handle.register
+    def _query_submitted(self, event: happened.QuerySubmitted) -> None:
+        self._in_flight.singles.add(event.query)
+        self._submissions.taken((event.query,))
+        taken = QueryTaken(query=event.query, submitted_at=event.submitted_at)
+        self._deliveries.add(taken)
+
+    @handle.register
+    def _batch_not_submitted(self, event: happened.BatchNotSubmitted) -> None:
+        self._submissions.batch_refused(event.request, event.error)
+
+    @handle.register
+    def _query_not_submitted(self, event: happened.QueryNotSubmitted) -> None:
+        self._submissions.query_refused(event.query, event.error)
+
+    @handle.register
+    def _batch_ending(self, event: happened.BatchEnding) -> None:
+        self._in_flight.ending.add(event.batch_id)
+
+    @handle.register
+    def _batch_ended(self, event: happened.BatchEnded) -> None:
+        self._in_flight.batches.discard(event.batch_id)
+        self._in_flight.ending.discard(event.batch_id)
+        # An error of the endpoint says nothing of queries: where `mode` allows, they go singly.
+        if event.error and not self._submissions.without_batches(event.unsettled, event.error):
+            for query in event.unsettled:
+                self._failures.decide(query, event.error)
+
+    @handle.register
+    def _succeeded(self, event: happened.Succeeded) -> None:
+        self._in_flight.singles.discard(event.query)
+        # The last fetch met a refusal of everything: another one would meet it too. The API holds
+        # the result for the next run.
+        if self._results_refused:
+            self._failures.decide(event.query, self._results_refused)
+            return
+        fetch = Fetch(query=event.query, entry=event.entry, finished_at=event.finished_at)
+        self._in_flight.to_fetch.append(fetch)
+        # That the API ran it releases what waited for it, however long its rows take to come.
+        self._outcomes.succeeded(event.query)
+
+    @handle.register
+    def _query_failed(self, event: happened.QueryFailed) -> None:
+        self._in_flight.singles.discard(event.query)
+        # Only then did it hold a place for fetching.
+        if event.was_fetched:
+            self._in_flight.fetching -= 1
+            self._refuse_results(event.error)
+        self._failures.decide(event.query, event.error)
+
+    def _refuse_results(self, error: ApiError) -> None:
+        """Fetch nothing more once the API refuses everything."""
+        if error.fate is Fate.STOP and not self._results_refused:
+            self._results_refused = error
+            for query in self._in_flight.fetch_nothing():
+                self._failures.decide(query, error)
+
+    @handle.register
+    def _fetched(self, event: happened.Fetched) -> None:
+        self._in_flight.fetched(event.result)
+        self._outcomes.fetched(event.result)
+
+    @handle.register
+    def _emitted(self, event: happened.Emitted) -> None:
+        self._submissions.emitted(event.query)
+        self._outcomes.emitted(event.query, event.rows, event.size, event.error)
+
+    @handle.register
+    def _awaited(self, event: happened.Awaited) -> None:
+        self._submissions.awaited(event.taken)
+
+    @handle.register
+    def _stop_requested(self, event: happened.StopRequested) -> None:
+        self._failures.stop(event.error)

@@ -1,0 +1,87 @@
+"""The thread that submits, and looks at what the API runs."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_supermetrics.extraction.events import Action, Event
+    from tap_supermetrics.extraction.progress import Telling
+    from tap_supermetrics.extraction.ways import Ways
+
+LAST_SUBMISSION_S: Final = 3.0
+"""How long the end of a run waits for the answer to a submission on its way, in seconds."""
+
+
+class Submitter:
+    """Submits one thing after the other.
+
+    Args:
+        ways: the ways to the API.
+        unneeded: ids of query batches of an earlier run that run on for nobody.
+        hear: is told what happened; None only wakes who hears it.
+        telling: knows when somebody wants to be told how far the run is.
+        new_thread: returns a thread that does some work, not begun.
+    """
+
+    def __init__(
+        self,
+        ways: Ways,
+        unneeded: tuple[str, ...],
+        hear: Callable[[Event | None], None],
+        telling: Telling,
+        new_thread: Callable[[Callable[[], None]], threading.Thread],
+    ) -> None:
+        self._ways = ways
+        self._unneeded = unneeded
+        self._hear = hear
+        self._telling = telling
+        self._actions: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        self._thread = new_thread(self._work)
+
+    def start(self) -> None:
+        """Begin to look at what runs."""
+        self._thread.start()
+
+    def submit(self, action: Action) -> None:
+        """Have something submitted or cancelled next."""
+        self._actions.put(action)
+
+    def close(self) -> None:
+        """Submit nothing more; `join` waits for what is on its way."""
+        # Set before the thread is woken, which may sleep until the next poll, or for ever.
+        self._closed.set()
+        self._actions.put(None)
+
+    def join(self) -> None:
+        """Wait a little for the answer to a submission: without its id, it would run unseen."""
+        if self._thread.is_alive():
+            self._thread.join(LAST_SUBMISSION_S)
+
+    def _work(self) -> None:
+        """Submit what was decided, and look at what runs when its time has come."""
+        # Here and not at the start: it takes requests, for which nobody should wait.
+        self._ways.cancel(self._unneeded)
+        while not self._closed.is_set():
+            try:
+                action = self._actions.get(timeout=self._ways.until_next_poll())
+            except queue.Empty:
+                action = None
+            # Each event is told as it comes: what the API has taken is named before the next poll.
+            for event in self._ways.perform(action) if action else ():
+                self._hear(event)
+            # The end of a run wants the answer to this submission, and no further request.
+            if not self._closed.is_set():
+                self._poll()
+
+    def _poll(self) -> None:
+        for event in self._ways.poll_due():
+            self._hear(event)
+        if self._telling.is_due(time.monotonic()):
+            self._hear(None)  # Wakes the deciding thread, which may hear nothing for long.
