@@ -104,6 +104,8 @@ class Gateway:
     def _handled(self, request: Incoming, params: Params, error: RefusalError | None) -> Outgoing:
         if error:
             raise error
+        if request.damage:
+            raise RefusalError("BAD_REQUEST", request.damage)
         self._check_host(request)
         _, key = key_of(request, params)
         return self._service.handle(request, _below(request.path), params, key)

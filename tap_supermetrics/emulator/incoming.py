@@ -23,9 +23,10 @@ class Incoming:
     Attributes:
         method: HTTP method.
         path: Path without the query string.
-        query: EmulatedQuery string.
+        query: Query string.
         headers: Headers by lower-case name.
         body: Body.
+        damage: Why it cannot be read as a request; empty where it can.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Incoming:
     query: str
     headers: Mapping[str, str]
     body: bytes
+    damage: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

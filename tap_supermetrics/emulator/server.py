@@ -111,6 +111,15 @@ class Handler(BaseHTTPRequestHandler):
     do_PATCH = do_GET  # noqa: N815 - same
     do_HEAD = do_GET  # noqa: N815 - same
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no request, or too long, as everything else is refused."""
+        self.close_connection = True  # What follows of it on this connection is no request.
+        damage = message or explain or _phrase(code)
+        request = Incoming(
+            method=self.command or "", path="", query="", headers={}, body=b"", damage=damage
+        )
+        self._write(self.server.respond(request), gzipped=False)
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class
         """Keep quiet: the emulator has its own log."""
 

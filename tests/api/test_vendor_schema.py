@@ -74,7 +74,7 @@ DIFFERENCES: Final = {
 @pytest.fixture(scope="module")
 def vendor() -> dict[str, Any]:
     """The file, as JSON Schema that allows no property which it does not name."""
-    text = _fetched()
+    text = fetched()
     if not text:
         assert not os.environ.get("CI"), "the sources of the vendor's client cannot be fetched"
         pytest.skip("the sources of the vendor's client cannot be fetched")
@@ -82,7 +82,7 @@ def vendor() -> dict[str, Any]:
     return vendor
 
 
-def _fetched() -> str:
+def fetched() -> str:
     """The text of the file, which is kept in the environment; empty where it cannot be had."""
     archive = PROJECT / ".venv" / f"supermetrics-{VERSION}.tar.gz"
     if not archive.exists():

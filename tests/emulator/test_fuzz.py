@@ -9,8 +9,10 @@ import json
 import os
 import random
 import re
+import socket
+from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
@@ -154,6 +156,27 @@ def test_pages_of_other_origins_are_not_served(api: Client) -> None:
     plain = {"Content-Type": "text/plain"}
     answer = api.send("POST", "query/data/json", data=json.dumps(aw()), headers=plain)
     assert failure(answer) == (400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"TRACE /enterprise/v2/query/fields HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x00\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_refused_as_everything_else_is(api: Client, sent: bytes) -> None:
+    address = urlsplit(api.emulator.url)
+    with socket.create_connection((address.hostname, address.port or 0)) as connection:
+        connection.sendall(sent)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 400
+        assert json.loads(answer.read())["error"]["code"] == "BAD_REQUEST"
 
 
 def test_a_length_that_is_no_number_is_refused(api: Client) -> None:
