@@ -35,8 +35,8 @@ from tap_supermetrics.singer.inputs import (
 )
 from tap_supermetrics.singer.writer import MessageWriter
 from tap_supermetrics.streams import QueryLogStream, ReportStream
+from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.lookups import Lookups
-from tap_supermetrics.sync.report_sync import discover
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state import check_state
 
