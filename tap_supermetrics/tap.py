@@ -33,7 +33,7 @@ from tap_supermetrics.singer.inputs import (
     read_json,
     unclaimed,
 )
-from tap_supermetrics.singer.writer import MessageWriter
+from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.lookups import Lookups
@@ -84,6 +84,9 @@ class TapSupermetrics(Tap):
         self._facts = facts or RunFacts()
         self._is_test = is_test
         super().__init__(state=state, **others)
+        # Its days were read by now, and a long history has a million: nothing keeps them twice.
+        self._given_state = {}
+        self._state_writer = StateLines(self.message_writer)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002 - the SDK's signature
         """Check the settings whole; what the SDK itself understands is left to it.

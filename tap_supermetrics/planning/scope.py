@@ -43,9 +43,12 @@ class Scope:
         return replace(dates, last=min(dates.last, self.last_complete))
 
     def policy_of(self, query: Query) -> BatchPolicy:
-        """The batch policy of a query: one for several days must not be split into days."""
-        is_long = query.dates is not None and query.dates.days > 1
-        return _by_no_day(self.policy) if is_long else self.policy
+        """The batch policy of a query."""
+        return self.policy_of_days(query.days)
+
+    def policy_of_days(self, days: int) -> BatchPolicy:
+        """The batch policy of a query of so many days: several must not be split into days."""
+        return _by_no_day(self.policy) if days > 1 else self.policy
 
     @property
     def last_wanted(self) -> date:

@@ -6,6 +6,8 @@ What cannot be understood raises one of `MALFORMED`.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.dates import DateRange, merge, parse_date
@@ -14,6 +16,7 @@ from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
 MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _MAX_DAYS: Final = 3660
@@ -53,14 +56,29 @@ def moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
 
 def ranges_of(raw: Any) -> tuple[DateRange, ...]:  # noqa: ANN401 - whatever the state holds
     """Return date ranges, merged: people write them in any order."""
-    return merge(
-        tuple(DateRange(first=parse_date(first), last=parse_date(last)) for first, last in raw)
+    ranges = tuple(_range_of(first, last) for first, last in raw)
+    is_merged = all(
+        one.last.toordinal() + 1 < other.first.toordinal() for one, other in pairwise(ranges)
     )
+    return ranges if is_merged else merge(ranges)
 
 
 def ranges_to_json(ranges: Iterable[DateRange]) -> list[list[str]]:
     """Return date ranges as `[[first, last], ...]`."""
-    return [[each.first.isoformat(), each.last.isoformat()] for each in ranges]
+    return [[_text_of(each.first), _text_of(each.last)] for each in ranges]
+
+
+# A state with gaps may hold a million ranges, of a few thousand days: each is made once.
+
+
+@lru_cache(maxsize=16_384)
+def _range_of(first: str, last: str) -> DateRange:
+    return DateRange(first=parse_date(first), last=parse_date(last))
+
+
+@lru_cache(maxsize=16_384)
+def _text_of(day: date) -> str:
+    return day.isoformat()
 
 
 def batch_to_json(batch: SubmittedBatch) -> dict[str, Any]:
