@@ -36,6 +36,7 @@ from tap_supermetrics.singer.inputs import (
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.discovery import discover
+from tap_supermetrics.sync.idle import idle_settings
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state import check_state
@@ -137,6 +138,8 @@ class TapSupermetrics(Tap):
     def discover_streams(self) -> list[Stream]:
         """Return a stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
+        for told in idle_settings(self.settings, schemas):
+            logger.warning("%s", told)
         logs = self.settings.log_names
         if self.input_catalog is not None:
             reports = following(self.input_catalog, self.settings.reports, schemas, logs)

@@ -155,11 +155,9 @@ def _accounts(connection: Connection, known: KnownReport, warned: list[str]) -> 
     """
     report = known.report
     scope = known.scope(connection.lookups, utc_now())
-    if unknown := unlisted_accounts(connection.lookups, report):
-        warned.append(
-            f"{report.path}.ds_accounts: {report.ds_id} does not list {unknown}; if no login of "
-            f"yours reads them their queries fail; see `accounts {report.ds_id}`"
-        )
+    told = unlisted_accounts(connection.lookups, report)
+    if told and told not in warned:
+        warned.append(told)
     planned = known.plan(scope, HeldResults(), ignores_coverage=False)
     warned += planned.warnings
     if scope.is_elsewhere:

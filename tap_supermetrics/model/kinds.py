@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from unicodedata import category
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from tap_supermetrics.dates import Day
 from tap_supermetrics.model.accounts import Accounts, compile_filter
@@ -31,6 +31,7 @@ E = TypeVar("E", bound=Enum)
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _TEXTS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
 _MIDNIGHT = r"(?i)^(\d{4}-\d\d-\d\d)[t ]00:00(:00(\.0+)?)?(z|[+-]00:?00)?$"
+_OF_THE_MACHINE = frozenset({"localtime", "posixrules", "Factory"})
 # Pages show numbers with these, so that they do not break.
 _HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201c\u201d\u201e"
@@ -244,8 +245,20 @@ def timezone() -> Kind[ZoneInfo]:
         expected="the IANA name of a time zone, such as UTC or Europe/Helsinki",
         schema=_TEXT,
         meltano="string",
-        convert=lambda raw: ZoneInfo(raw) if isinstance(raw, str) and raw else _reject(),
+        convert=_as_timezone,
     )
+
+
+def _as_timezone(raw: Any) -> ZoneInfo:  # noqa: ANN401 - whatever a person wrote
+    """Read a name in whatever case, with a blank for `_`, but for those of this machine's own."""
+    name = re.sub(r"\s+", "_", raw.strip()) if isinstance(raw, str) else _reject()
+    if not name or name in _OF_THE_MACHINE:
+        _reject()
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError):
+        known = {each.casefold(): each for each in available_timezones()}
+        return ZoneInfo(known[name.casefold()])
 
 
 def texts(expected: str = "a list of texts or a comma-separated text") -> Kind[tuple[str, ...]]:

@@ -248,7 +248,8 @@ def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
 
 
 def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
-    data_type = report.types.get(name) or (info.data_type if info else "") or _UNLISTED_TYPE
+    given = str(report.types.get(name) or "").strip()
+    data_type = given or (info.data_type if info else "") or _UNLISTED_TYPE
     is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
     return Field(
         name=name,

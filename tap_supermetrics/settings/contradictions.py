@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.model import SplitAccounts, SplitDates
@@ -23,6 +24,19 @@ _METADATA_COLUMNS: Final = tuple(
 )
 _FIRST_DAY: Final = date(1990, 1, 1)
 """No data source is older; every day asked for in vain would be a query."""
+_MEANT: Final = {
+    **dict.fromkeys(("date", "day"), "string.time.date"),
+    **dict.fromkeys(("datetime", "timestamp", "date-time"), "string.time.datetime"),
+    **dict.fromkeys(("integer", "bigint", "long", "int64"), "int.number.value"),
+    **dict.fromkeys(("number", "decimal", "numeric", "double", "real"), "float.number.value"),
+    **dict.fromkeys(("text", "str", "varchar", "char"), "string.text.value"),
+    "boolean": "bool",
+    **dict.fromkeys(("time", "string.time.time"), "string.time.hms"),
+    "string.time.timestamp": "string.time.datetime",
+}
+"""What people call types elsewhere."""
+_TIMES: Final = tuple(f"string.time.{each}" for each in ("date", "datetime", "hm", "hms"))
+"""The types of times that are no texts."""
 _MAX_DAYS_AGO: Final = 13_000
 
 
@@ -75,9 +89,13 @@ def _in_types(report: Report) -> Iterator[Found]:
     for name, value in report.types.items():
         if name not in report.fields:
             yield "types", f"{name} is no field of the report{hint(name, report.fields)}"
-        if not re.match(r"(int|float|string|bool)\b", str(value)):
+        word = str(value).strip().casefold()
+        is_type = re.match(r"(int|float|string|bool)\b", word)
+        near = _MEANT.get(word) or next(iter(get_close_matches(word, _TIMES, n=1, cutoff=0.9)), "")
+        # `string.time.dat` would be a text, and nobody would know.
+        if not is_type or near not in {"", word}:
             expected = f"expected a data type such as int.number.value for {name}"
-            yield "types", f"{expected}, got {value!r}"
+            yield "types", f"{expected}, got {value!r}{f', did you mean {near}?' if near else ''}"
 
 
 def _in_keys(report: Report) -> Iterator[Found]:

@@ -56,7 +56,8 @@ def read_report(
     # What is not given here holds as it was read for all: a mistake there is told once.
     overridden = [each for each in OVERRIDABLE if each.name in given]
     own = {**of_all, **own, **read(given, overridden, f"{path}.", mistakes)}
-    report = Report(path=path, **own) if _is_whole(own) and len(mistakes) == before else None
+    is_good = _is_whole(own) and len(mistakes) == before
+    report = Report(path=path, given=frozenset(given), **own) if is_good else None
     if report:
         mistakes += contradictions(report, given)
     if own["name"]:
