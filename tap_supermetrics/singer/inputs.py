@@ -27,7 +27,14 @@ from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
 from tap_supermetrics.settings.entries import one_table
 from tap_supermetrics.singer.batch_files import local_folder
-from tap_supermetrics.singer.extras import ignored, method_of, mistakes_in_metadata, normalized
+from tap_supermetrics.singer.extras import (
+    ignored,
+    method_of,
+    mistakes_in_metadata,
+    normalized,
+    passed_on,
+)
+from tap_supermetrics.singer.forms import mistakes_in_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -266,6 +273,8 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
         SettingsError: it holds something else, or contradicts itself.
     """
     raw = read_json(file, "--catalog")
+    if mistakes := [*mistakes_in_form(raw or {})]:
+        raise SettingsError(mistakes)
     try:
         streams = [normalized(each) for each in (raw or {}).get("streams", [])]
         catalog = None if raw is None else Catalog.from_dict({**raw, "streams": streams})
@@ -281,7 +290,7 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
 def _check_extras(catalog: Catalog | None, stream: dict[str, Any]) -> None:
     if mistakes := [*mistakes_in_metadata(stream)]:
         raise SettingsError(mistakes)
-    for told in ignored(stream, _WORDS):
+    for told in (*ignored(stream, _WORDS), *passed_on(stream)):
         logger.warning("%s", told)
     if catalog and (entry := catalog.get_stream(stream["tap_stream_id"])):
         entry.replication_method = method_of(stream)
