@@ -23,7 +23,6 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.encode import LineFormat
-from tap_supermetrics.records.names import doubts_of_name
 from tap_supermetrics.records.periods import doubts_of_window
 from tap_supermetrics.singer.inputs import in_one_line
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
@@ -51,10 +50,6 @@ _BY_THE_SDK: Final = (
     "BATCH files are written record by record, and neither stream maps nor flattening nor a "
     "selection of columns is applied to them; leave `batch_config` out, or these"
 )
-
-
-_SHOWN: Final = 80
-"""So much of a name is shown."""
 
 
 class SharedRun(Protocol):
@@ -91,7 +86,6 @@ class ReportStream(Stream):
         self.report = report
         self.primary_keys = schema.key_properties
         self.replication_key = schema.replication_key or None
-        _warn_of_name(f"{report.path}.name", report.name)
         for doubt in (*schema.doubts(), *doubts_of_window(report, schema)):
             logger.warning("%s.%s", report.path, doubt)
 
@@ -252,12 +246,6 @@ class ReportStream(Stream):
         """Leave the bookmark alone."""
 
 
-def _warn_of_name(setting: str, name: str) -> None:
-    """Tell that loaders cannot make a table of a name as it is."""
-    if doubt := doubts_of_name(name):
-        logger.warning("%s: %s %s; choose another name", setting, name[:_SHOWN], doubt)
-
-
 class QueryLogStream(Stream):
     """The query log: its records come while the reports are synced, each before its STATE.
 
@@ -271,7 +259,6 @@ class QueryLogStream(Stream):
 
     def __init__(self, tap: Tap, name: str) -> None:
         super().__init__(tap, schema=dict(SCHEMA), name=name)
-        _warn_of_name("query_log_name", name)
         self._has_schema = False
 
     def write(self, records: Iterable[Record]) -> None:

@@ -23,15 +23,20 @@ from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
 from tap_supermetrics.singer.following import following
 from tap_supermetrics.singer.inputs import (
-    doubts_of_maps,
     from_environment,
     in_one_line,
-    mistakes_in_aliases,
-    mistakes_in_maps,
     read_catalog,
     read_config,
     read_json,
     unclaimed,
+)
+from tap_supermetrics.singer.maps import (
+    doubts_of_maps,
+    doubts_of_written,
+    mistakes_in_aliases,
+    mistakes_in_form,
+    mistakes_in_maps,
+    written,
 )
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
@@ -42,6 +47,7 @@ from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state import check_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
     import click
@@ -164,19 +170,29 @@ class TapSupermetrics(Tap):
         for told in unclaimed(self._given_state, names):
             logger.warning("%s", told)
         streams = self.streams
+        if mistakes := mistakes_in_form(self.config.get("stream_maps")):
+            raise SettingsError(mistakes)
         try:
             super().setup_mapper()
         except Exception as error:
             if not self.config.get("stream_maps"):
                 raise
             raise SettingsError([f"stream_maps: {in_one_line(error)}"]) from None
+        self._check_maps(streams)
+
+    def _check_maps(self, streams: Mapping[str, Stream]) -> None:
         maps = {name: self.mapper.stream_maps.get(name, []) for name in streams}
-        written = (maps[each.name] for each in streams.values() if each.selected)
-        if mistakes := [*mistakes_in_maps(maps.values()), *mistakes_in_aliases(written)]:
+        schemas = {name: each.schema for name, each in streams.items()}
+        kept = {name: written(of) for name, of in maps.items() if streams[name].selected}
+        aliases = mistakes_in_aliases([each for of_one in kept.values() for each in of_one])
+        if mistakes := [*mistakes_in_maps(maps, schemas), *aliases]:
             raise SettingsError(mistakes)
         keys = {name: each.primary_keys or () for name, each in streams.items()}
         for told in doubts_of_maps(self.mapper.stream_maps_dict, keys):
             logger.warning("stream_maps: %s", told)
+        for name, of_one in kept.items():
+            for told in (doubt for each in of_one for doubt in doubts_of_written(each)):
+                logger.warning("%s: %s", name, told)
 
     def _reset_state_progress_markers(self) -> None:
         """Nothing: the tap's own state has no such markers."""

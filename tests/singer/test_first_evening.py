@@ -560,8 +560,8 @@ def test_what_has_no_effect_and_names_without_a_table_are_told_at_the_start(
     top = {**DATES, "query_log": True, "query_log_name": "_sdc_log", "max_running_queries": 3}
     told = warnings(sync(config_for(emulator, [long], **top, mode="batch"), tmp_path, Target()))
     for said in (
-        "queries[0].name: aaa",
-        "query_log_name: _sdc_log begins with _sdc_",
+        "the name aaa",
+        "_sdc_log: the name _sdc_log begins with _sdc_",
         "queries[0].max_days_per_query: has no effect",
         "max_running_queries: has no effect",
     ):
