@@ -29,6 +29,7 @@ from tap_supermetrics.singer.inputs import (
     read_config,
     read_json,
     unclaimed,
+    unwrapped,
 )
 from tap_supermetrics.singer.maps import (
     doubts_of_maps,
@@ -44,7 +45,7 @@ from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.idle import idle_settings
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
-from tap_supermetrics.sync.state import check_state
+from tap_supermetrics.sync.state_checks import check_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,7 +239,7 @@ class TapSupermetrics(Tap):
         with told_at_end() as facts:
             tap = cls(
                 config=config.config if config else None,
-                state=read_json(state, "--state"),
+                state=unwrapped(read_json(state, "--state") or {}),
                 catalog=read_catalog(catalog),
                 parse_env_config=bool(config and config.parse_env),
                 facts=facts,

@@ -11,7 +11,7 @@ policies  how the API splits and runs
 ```
 """
 
-from tap_supermetrics.model.accounts import Accounts, compile_filter
+from tap_supermetrics.model.accounts import Accounts, compile_filter, core_of
 from tap_supermetrics.model.policies import BatchPolicy, SplitAccounts, SplitDates, SplitPolicy
 from tap_supermetrics.model.queries import (
     BatchItem,
@@ -40,4 +40,5 @@ __all__ = [
     "SubmittedBatch",
     "account_id_of",
     "compile_filter",
+    "core_of",
 ]

@@ -7,7 +7,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.model import SplitAccounts, SplitDates
+from tap_supermetrics.model import SplitAccounts, SplitDates, core_of
 from tap_supermetrics.settings.reading import hint
 
 if TYPE_CHECKING:
@@ -63,16 +63,10 @@ def _in_accounts(report: Report) -> Iterator[Found]:
     first: dict[str, str] = {}
     for each in report.accounts.ids:
         # Read under both spellings, each row would be there twice.
-        other = first.setdefault(_number(each) or each, each)
+        other = first.setdefault(core_of(each), each)
         if other != each:
             one = f"{other} and {each} are one account, spelt in two ways"
             yield "ds_accounts", f"{one}; keep the one that the API lists"
-
-
-def _number(account: str) -> str:
-    """Return the number of an account, such as `act_123` or `123-456-7890`; else nothing."""
-    number = re.sub(r"^[A-Za-z]+[_/]|[-\s]", "", account)
-    return number if number.isdigit() else ""
 
 
 def _in_fields(report: Report) -> Iterator[Found]:

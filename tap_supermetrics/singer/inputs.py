@@ -227,18 +227,30 @@ def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        value = json.load(file)
-    except (ValueError, RecursionError) as error:
+        # With a mark at its begin, as editors of Windows write a file.
+        value = json.loads(text := file.read().removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{option}: expected JSON in UTF-8 ({error.reason})"]) from None
+    except RecursionError as error:
         raise SettingsError([f"{option}: expected JSON ({error})"]) from None
+    except ValueError as error:
+        raise SettingsError([f"{option}: expected JSON ({error}){_several(text)}"]) from None
     if not isinstance(value, dict):
         raise SettingsError([f"{option}: expected a JSON object"])
     return value
 
 
+def _several(text: str) -> str:
+    """Return what to do with a file of many messages, as a target or a tap prints them."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    is_each_json = len(lines) > 1 and all(line.startswith("{") for line in (lines[0], lines[-1]))
+    return "; of several messages, keep the last (`tail -n 1`)" if is_each_json else ""
+
+
 def unwrapped(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the Singer state in a state, which `meltano state get` wraps."""
-    wrapped = given.get("singer_state")
-    return wrapped if isinstance(wrapped, dict) else given
+    """Return the Singer state in a state, as Meltano or a STATE message wraps it."""
+    wrapped = given.get("singer_state", given.get("value"))
+    return wrapped if isinstance(wrapped, dict) and "bookmarks" not in given else given
 
 
 def unclaimed(state: Mapping[str, Any], reports: Sequence[str]) -> Iterator[str]:

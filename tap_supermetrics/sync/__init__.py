@@ -24,6 +24,7 @@ summary          what a run did, told to a person
 days_read        what a run found on each day
 merging          states of several runs made into one
 journal          what was submitted, on the disk, for the run after a killed one
+state_checks     what cannot be in a state
 state            the bookmarks of a report, read and written
 notation         values as the state and the journal write them down
 ```

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import re
@@ -26,6 +27,7 @@ from tap_supermetrics.singer.inputs import (
     unwritable,
 )
 from tap_supermetrics.sync.addresses import with_converted
+from tap_supermetrics.sync.state_checks import check_state
 from tap_supermetrics.tap import TapSupermetrics
 from tests.tap import Target, config_for, sync
 
@@ -275,3 +277,39 @@ def test_a_name_that_a_map_replaces_is_not_told(
     caplog.clear()
     TapSupermetrics(config={**config, "stream_maps": {"ads": {"short": long, long: None}}})
     assert not [each for each in caplog.messages if "rename it by `stream_maps`" in each]
+
+
+# States
+
+STATE: Final = {"bookmarks": {"ads": {"replication_key_value": "2024-06-09"}}}
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"type": "STATE", "value": STATE},
+        {"singer_state": STATE},
+        STATE,
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_state_is_read_however_it_is_wrapped(
+    emulator: Emulator, tmp_path: Path, wrapped: object, mark: str
+) -> None:
+    (tmp_path / "state.json").write_text(mark + json.dumps(wrapped), encoding="utf-8")
+    config = config_for(emulator, [ADS], lookback_days=0)
+    ended = sync(config, tmp_path, None, "--state", str(tmp_path / "state.json"))
+    assert ended.code == 0, ended.stderr
+    assert not emulator.queries
+
+
+def test_of_many_states_in_a_file_the_last_is_asked_for() -> None:
+    lines = "\n".join([json.dumps(STATE)] * 2)
+    with pytest.raises(SettingsError, match=r"of several messages, keep the last \(`tail -n 1`\)"):
+        read_json(io.StringIO(lines), "--state")
+
+
+def test_a_first_day_to_come_is_told() -> None:
+    state = {"bookmarks": {"ads": {"not_before": "2035-01-01"}}}
+    with pytest.raises(SettingsError, match=r"ads\.not_before: expected a day up to today"):
+        check_state(state, ["ads"], date(2024, 6, 10))
