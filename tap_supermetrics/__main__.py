@@ -37,7 +37,7 @@ from tap_supermetrics.singer.inputs import (
 from tap_supermetrics.singer.writer import check_output, end_output
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
-from tap_supermetrics.sync.state import check_state
+from tap_supermetrics.sync.state_checks import check_state
 from tap_supermetrics.tap import TapSupermetrics
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -112,13 +113,29 @@ def merge(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:
     return tuple(merged)
 
 
-def subtract(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRange, ...]:
+def with_range(ranges: Sequence[DateRange], more: DateRange) -> tuple[DateRange, ...]:
+    """Return the days of `ranges` (merged, in order) and those of one more, merged again.
+
+    Only what touches it is looked at: a long list is copied, but not gone through.
+    """
+    begin = bisect_left(ranges, more.first.toordinal() - 1, key=_last_number)
+    end = bisect_right(ranges, more.last.toordinal() + 1, lo=begin, key=_first_number)
+    return (*ranges[:begin], *merge((*ranges[begin:end], more)), *ranges[end:])
+
+
+def without_range(ranges: Sequence[DateRange], taken: DateRange) -> tuple[DateRange, ...]:
+    """Return the days of `ranges` (merged, in order) but for those of one, with the same care."""
+    begin, end = _near(taken, ranges)
+    left = (part for each in ranges[begin:end] for part in subtract(each, (taken,)))
+    return (*ranges[:begin], *left, *ranges[end:])
+
+
+def subtract(whole: DateRange, ranges: Sequence[DateRange]) -> tuple[DateRange, ...]:
     """Return the days of `whole` that are in none of `ranges` (merged, in order)."""
+    begin, end = _near(whole, ranges)
     left: list[DateRange] = []
     first = whole.first
-    for each in ranges:
-        if each.last < first or each.first > whole.last:
-            continue
+    for each in ranges[begin:end]:
         if each.first > first:
             left.append(DateRange(first=first, last=each.first - ONE_DAY))
         if each.last >= whole.last:
@@ -127,18 +144,36 @@ def subtract(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRange
     return (*left, DateRange(first=first, last=whole.last))
 
 
-def intersect(whole: DateRange, ranges: tuple[DateRange, ...]) -> tuple[DateRange, ...]:
+def intersect(whole: DateRange, ranges: Sequence[DateRange]) -> tuple[DateRange, ...]:
     """Return the days of `whole` that are in one of `ranges` (merged, in order)."""
+    begin, end = _near(whole, ranges)
     return tuple(
         DateRange(first=max(whole.first, each.first), last=min(whole.last, each.last))
-        for each in ranges
-        if each.first <= whole.last and each.last >= whole.first
+        for each in ranges[begin:end]
     )
+
+
+def _near(whole: DateRange, ranges: Sequence[DateRange]) -> tuple[int, int]:
+    """Return where those of the ranges begin and end that have a day of `whole`."""
+    begin = bisect_left(ranges, whole.first.toordinal(), key=_last_number)
+    return begin, bisect_right(ranges, whole.last.toordinal(), lo=begin, key=_first_number)
+
+
+def _first_number(each: DateRange) -> int:
+    return each.first.toordinal()
+
+
+def _last_number(each: DateRange) -> int:
+    return each.last.toordinal()
 
 
 def outside(ranges: Sequence[DateRange], taken: Sequence[DateRange]) -> tuple[DateRange, ...]:
     """Return the days of `ranges` that are in none of `taken` (both merged, in order)."""
-    return tuple(left for each, near in _beside(ranges, taken) for left in subtract(each, near))
+    return tuple(
+        left
+        for each, near in _beside(ranges, taken)
+        for left in (subtract(each, near) if near else (each,))
+    )
 
 
 def common(some: Sequence[DateRange], others: Sequence[DateRange]) -> tuple[DateRange, ...]:

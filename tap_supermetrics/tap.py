@@ -23,24 +23,32 @@ from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
 from tap_supermetrics.singer.following import following
 from tap_supermetrics.singer.inputs import (
-    doubts_of_maps,
     from_environment,
     in_one_line,
-    mistakes_in_aliases,
-    mistakes_in_maps,
     read_catalog,
     read_config,
     read_json,
     unclaimed,
+    unwrapped,
 )
-from tap_supermetrics.singer.writer import MessageWriter
+from tap_supermetrics.singer.maps import (
+    doubts_of_maps,
+    doubts_of_written,
+    mistakes_in_aliases,
+    mistakes_in_form,
+    mistakes_in_maps,
+    written,
+)
+from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
+from tap_supermetrics.sync.discovery import discover
+from tap_supermetrics.sync.idle import idle_settings
 from tap_supermetrics.sync.lookups import Lookups
-from tap_supermetrics.sync.report_sync import discover
 from tap_supermetrics.sync.run import utc_now
-from tap_supermetrics.sync.state import check_state
+from tap_supermetrics.sync.state_checks import check_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
     import click
@@ -85,6 +93,9 @@ class TapSupermetrics(Tap):
         self._facts = facts or RunFacts()
         self._is_test = is_test
         super().__init__(state=state, **others)
+        # Its days were read by now, and a long history has a million: nothing keeps them twice.
+        self._given_state = {}
+        self._state_writer = StateLines(self.message_writer)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002 - the SDK's signature
         """Check the settings whole; what the SDK itself understands is left to it.
@@ -135,6 +146,8 @@ class TapSupermetrics(Tap):
     def discover_streams(self) -> list[Stream]:
         """Return a stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
+        for told in idle_settings(self.settings, schemas):
+            logger.warning("%s", told)
         logs = self.settings.log_names
         if self.input_catalog is not None:
             reports = following(self.input_catalog, self.settings.reports, schemas, logs)
@@ -161,19 +174,29 @@ class TapSupermetrics(Tap):
             logger.warning("%s", told)
         # Outside of what follows: mistakes of reports are not those of stream maps.
         streams = self.streams
+        if mistakes := mistakes_in_form(self.config.get("stream_maps")):
+            raise SettingsError(mistakes)
         try:
             super().setup_mapper()
         except Exception as error:
             if not self.config.get("stream_maps"):
                 raise
             raise SettingsError([f"stream_maps: {in_one_line(error)}"]) from None
+        self._check_maps(streams)
+
+    def _check_maps(self, streams: Mapping[str, Stream]) -> None:
         maps = {name: self.mapper.stream_maps.get(name, []) for name in streams}
-        written = (maps[each.name] for each in streams.values() if each.selected)
-        if mistakes := [*mistakes_in_maps(maps.values()), *mistakes_in_aliases(written)]:
+        schemas = {name: each.schema for name, each in streams.items()}
+        kept = {name: written(of) for name, of in maps.items() if streams[name].selected}
+        aliases = mistakes_in_aliases([each for of_one in kept.values() for each in of_one])
+        if mistakes := [*mistakes_in_maps(maps, schemas), *aliases]:
             raise SettingsError(mistakes)
         keys = {name: each.primary_keys or () for name, each in streams.items()}
         for told in doubts_of_maps(self.mapper.stream_maps_dict, keys):
             logger.warning("stream_maps: %s", told)
+        for name, of_one in kept.items():
+            for told in (doubt for each in of_one for doubt in doubts_of_written(each)):
+                logger.warning("%s: %s", name, told)
 
     def _reset_state_progress_markers(self) -> None:
         """Do nothing: the tap's own state has no such markers."""
@@ -220,7 +243,7 @@ class TapSupermetrics(Tap):
         with told_at_end() as facts:
             tap = cls(
                 config=config.config if config else None,
-                state=read_json(state, "--state"),
+                state=unwrapped(read_json(state, "--state") or {}),
                 catalog=read_catalog(catalog),
                 parse_env_config=bool(config and config.parse_env),
                 facts=facts,

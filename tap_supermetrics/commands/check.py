@@ -15,8 +15,13 @@ from tap_supermetrics.commands.output import print_json, print_line
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.held import HeldResults
 from tap_supermetrics.redaction import readable
+from tap_supermetrics.sync.discovery import (
+    known_reports,
+    refusal_of,
+    unlisted_fields,
+    unlisted_in_words,
+)
 from tap_supermetrics.sync.name_checks import unlisted_accounts
-from tap_supermetrics.sync.report_sync import known_reports, unlisted_fields, unlisted_in_words
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.team_lists import UntoldAccountsError
 from tap_supermetrics.words import counted
@@ -110,7 +115,7 @@ def _report(
 ) -> Iterator[Finding]:
     """Go with one report as far as a run does before it submits."""
     what, accounts, wrong = f"report {report.name}", "", list[str]()
-    if refusal := connection.lookups.refusal_of(report):
+    if refusal := refusal_of(connection.lookups, report):
         yield Finding(what=what, result=WRONG, mistake=str(refusal))
         return
     with _warnings() as warned:
@@ -151,11 +156,9 @@ def _accounts(connection: Connection, known: KnownReport, warned: list[str]) -> 
     """
     report = known.report
     scope = known.scope(connection.lookups, utc_now())
-    if unknown := unlisted_accounts(connection.lookups, report):
-        warned.append(
-            f"{report.path}.ds_accounts: {report.ds_id} does not list {unknown}; if no login of "
-            f"yours reads them their queries fail; see `accounts {report.ds_id}`"
-        )
+    told = unlisted_accounts(connection.lookups, report)
+    if told and told not in warned:
+        warned.append(told)
     planned = known.plan(scope, HeldResults(), ignores_coverage=False)
     warned += planned.warnings
     if scope.is_elsewhere:

@@ -12,7 +12,7 @@ from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.model import account_id_of
 from tap_supermetrics.redaction import without_key
 from tap_supermetrics.sync.calendar import ReportDays, count_days, days_of
-from tap_supermetrics.sync.report_sync import known_reports
+from tap_supermetrics.sync.discovery import known_reports, refusal_of
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.words import counted
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
 
 
 def _days_of(connection: Connection, report: Report, bookmarks: Mapping[str, Any]) -> ReportDays:
-    if refusal := connection.lookups.refusal_of(report):
+    if refusal := refusal_of(connection.lookups, report):
         return ReportDays(name=report.name, ds_id=report.ds_id, note=str(refusal))
     known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
     try:

@@ -17,6 +17,7 @@ from tap_supermetrics.extraction.backlog import Backlog, Drawing
 from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.settings import Mode
+from tap_supermetrics.sync.discovery import refusal_of
 from tap_supermetrics.sync.preparation import Preparation
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.summary import Summary
@@ -163,7 +164,7 @@ def forecast_of(
 def _plan(planning: Preparation, connection: Connection) -> None:
     reports, lookups = connection.settings.reports, connection.lookups
     lookups.ask_for_fields(each.ds_id for each in reports)
-    refused = [each.name for each in reports if lookups.refusal_of(each)]
+    refused = [each.name for each in reports if refusal_of(lookups, each)]
     try:
         planning.plan([each.name for each in reports if each.name not in refused], refused=refused)
     finally:

@@ -9,7 +9,7 @@ import yaml
 
 from tap_supermetrics.commands.views import DIALECTS, NAMINGS, SOURCE, Warehouse
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.sync.report_sync import discover
+from tap_supermetrics.sync.discovery import discover
 
 if TYPE_CHECKING:
     import argparse

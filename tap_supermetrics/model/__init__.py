@@ -1,17 +1,18 @@
 """Values that all layers speak of. Each module imports only what is below it.
 
 ```
-queries   queries, query batches
-report    a report with its settings, declared
-declared  how a setting is declared, once
-kinds     what the value of a setting may be
-accounts  which accounts a report reads
-shards    which of them each of several runs takes
-policies  how the API splits and runs
+queries      queries, query batches
+report       a report with its settings, declared
+declared     how a setting is declared, once
+kinds        what the value of a setting may be
+written_ids  ids as people write them
+accounts     which accounts a report reads
+shards       which of them each of several runs takes
+policies     how the API splits and runs
 ```
 """
 
-from tap_supermetrics.model.accounts import Accounts, compile_filter
+from tap_supermetrics.model.accounts import Accounts, compile_filter, core_of
 from tap_supermetrics.model.policies import BatchPolicy, SplitAccounts, SplitDates, SplitPolicy
 from tap_supermetrics.model.queries import (
     BatchItem,
@@ -40,4 +41,5 @@ __all__ = [
     "SubmittedBatch",
     "account_id_of",
     "compile_filter",
+    "core_of",
 ]

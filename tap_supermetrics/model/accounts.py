@@ -44,3 +44,9 @@ def compile_filter(pattern: str) -> re.Pattern[str]:
         return re.compile(f"(?{flags}){body}" if flags else body)
     except re.error as error:
         raise ValueError(str(error)) from None
+
+
+def core_of(account: str) -> str:
+    """Return what tells an account from others however it is spelt: its number, if it is one."""
+    number = re.sub(r"^[A-Za-z]+[_/]|[-\s]", "", account)
+    return number if number.isdigit() else account

@@ -53,6 +53,11 @@ class Setting:
         described = {**self.kind.schema, "description": self.description}
         return described if self.default is None else {**described, "default": self.default}
 
+    @property
+    def usual(self) -> Any:  # noqa: ANN401 - of the setting's kind
+        """Return its value where it is not given."""
+        return self.unset if self.default is None else self.kind.read(self.default)
+
 
 @overload
 def setting(
@@ -104,7 +109,7 @@ def setting(  # noqa: PLR0913 - a declaration is read by its words
     if required:
         return field(repr=not kind.is_secret, metadata=metadata)
     # Read once, when the class is made: a default that is of another kind ends every start.
-    value = unset if default is None else kind.read(default)
+    value = declared.usual
     # A factory, as dataclasses refuse defaults that can be changed, such as `{}`.
     return field(repr=not kind.is_secret, default_factory=lambda: value, metadata=metadata)
 

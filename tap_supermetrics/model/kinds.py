@@ -11,18 +11,19 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
-from unicodedata import category
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from tap_supermetrics.dates import Day
-from tap_supermetrics.model.accounts import Accounts, compile_filter
 from tap_supermetrics.model.shards import MAX_SHARDS, Shard
+from tap_supermetrics.model.written_ids import as_accounts, as_texts, reject, visible
 from tap_supermetrics.redaction import without_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from tap_supermetrics.model.accounts import Accounts
 
 T = TypeVar("T")
 W = TypeVar("W", bound=str)
@@ -31,8 +32,7 @@ E = TypeVar("E", bound=Enum)
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _TEXTS: Mapping[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
 _MIDNIGHT = r"(?i)^(\d{4}-\d\d-\d\d)[t ]00:00(:00(\.0+)?)?(z|[+-]00:?00)?$"
-# Pages show numbers with these, so that they do not break.
-_HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+_OF_THE_MACHINE = frozenset({"localtime", "posixrules", "Factory"})
 _QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201c\u201d\u201e"
 _BESIDE_A_KEY: Mapping[str, str] = {
     f"^[{_QUOTES}].*[{_QUOTES}]$": "begins and ends with a quotation mark; leave them out",
@@ -46,7 +46,6 @@ _BESIDE_A_KEY: Mapping[str, str] = {
     r"[*\u2022\u25cf]{3}|\.{3}|\u2026|^(x{6,}|your.*key.*)$": "is masked or an example, as a page "
     "shows it; copy the key itself",
 }
-_LIST, _ALL = "list.", "all_accounts"
 _OBJECT: Mapping[str, Any] = {"type": "object", "additionalProperties": True}
 
 
@@ -100,8 +99,8 @@ def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
     """Return the kind of texts that match `pattern` as a whole; blanks around them are dropped."""
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
-        stripped = _visible(raw).strip() if isinstance(raw, str) else _reject()
-        return stripped if re.fullmatch(pattern, stripped, re.DOTALL) else _reject()
+        stripped = visible(raw).strip() if isinstance(raw, str) else reject()
+        return stripped if re.fullmatch(pattern, stripped, re.DOTALL) else reject()
 
     return Kind(expected=expected, schema=_TEXT, meltano="string", convert=convert)
 
@@ -121,7 +120,7 @@ def key() -> Kind[str]:
     plain = secret("a key of letters, digits and signs, without blanks", r"[!-~]+")
 
     def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
-        given = _visible(raw).strip() if isinstance(raw, str) else ""
+        given = visible(raw).strip() if isinstance(raw, str) else ""
         # Before the form is checked: this says more than that the form is wrong.
         for pattern, what in _BESIDE_A_KEY.items():
             if re.search(pattern, given, re.IGNORECASE):
@@ -139,7 +138,7 @@ def address() -> Kind[str]:
         url = plain.convert(raw)
         parts = urlsplit(url)
         # Reading `port` raises ValueError where it is no number.
-        return url.rstrip("/") if parts.hostname and parts.port != 0 else _reject()
+        return url.rstrip("/") if parts.hostname and parts.port != 0 else reject()
 
     return replace(plain, convert=convert)
 
@@ -187,7 +186,7 @@ def whole(minimum: int, maximum: int) -> Kind[int]:
         number = int(raw) if isinstance(raw, str) else raw
         # To Python, true is an integer.
         is_whole = isinstance(number, int) and not isinstance(number, bool)
-        return number if is_whole and minimum <= number <= maximum else _reject()
+        return number if is_whole and minimum <= number <= maximum else reject()
 
     return Kind(
         expected=f"a whole number from {minimum} to {maximum}",
@@ -201,8 +200,8 @@ def number(above: float, maximum: float) -> Kind[float]:
     """Return the kind of numbers over `above`, at most `maximum`."""
 
     def convert(raw: Any) -> float:  # noqa: ANN401 - whatever a person wrote
-        value = _reject() if isinstance(raw, bool) else float(raw)
-        return value if above < value <= maximum else _reject()
+        value = reject() if isinstance(raw, bool) else float(raw)
+        return value if above < value <= maximum else reject()
 
     return Kind(
         expected=f"a number over {above:g}, at most {maximum:g}",
@@ -238,7 +237,7 @@ def day() -> Kind[Day]:
 def _as_day(raw: Any) -> Day:  # noqa: ANN401 - whatever a person wrote
     """Read a day; midnight, as other taps want a start to be written, is the day too."""
     # YAML makes a date of a day without quotes.
-    written = str(raw) if isinstance(raw, (str, date)) else _reject()
+    written = str(raw) if isinstance(raw, (str, date)) else reject()
     return Day.parse(re.sub(_MIDNIGHT, r"\1", written.strip()))
 
 
@@ -248,20 +247,32 @@ def timezone() -> Kind[ZoneInfo]:
         expected="the IANA name of a time zone, such as UTC or Europe/Helsinki",
         schema=_TEXT,
         meltano="string",
-        convert=lambda raw: ZoneInfo(raw) if isinstance(raw, str) and raw else _reject(),
+        convert=_as_timezone,
     )
+
+
+def _as_timezone(raw: Any) -> ZoneInfo:  # noqa: ANN401 - whatever a person wrote
+    """Read a name in whatever case, with a blank for `_`, but for those of this machine's own."""
+    name = re.sub(r"\s+", "_", raw.strip()) if isinstance(raw, str) else reject()
+    if not name or name in _OF_THE_MACHINE:
+        reject()
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError):
+        known = {each.casefold(): each for each in available_timezones()}
+        return ZoneInfo(known[name.casefold()])
 
 
 def texts(expected: str = "a list of texts or a comma-separated text") -> Kind[tuple[str, ...]]:
     """Return the kind of lists with at least one text; one text with commas is a list too."""
-    return Kind(expected=expected, schema=_TEXTS, meltano="array", convert=_as_texts)
+    return Kind(expected=expected, schema=_TEXTS, meltano="array", convert=as_texts)
 
 
 def fields() -> Kind[tuple[str, ...]]:
     """Return the kind of lists with at least one field, by its id or an object with its id only."""
 
     def convert(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a person wrote
-        return _as_texts([_field_id(each) for each in raw] if isinstance(raw, list) else raw)
+        return as_texts([_field_id(each) for each in raw] if isinstance(raw, list) else raw)
 
     items = {"type": ["string", "object"]}
     return Kind(
@@ -277,7 +288,7 @@ def fields() -> Kind[tuple[str, ...]]:
 
 def _field_id(raw: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
     if isinstance(raw, dict):
-        return raw["id"] if set(raw) == {"id"} else _reject()
+        return raw["id"] if set(raw) == {"id"} else reject()
     return raw
 
 
@@ -293,7 +304,7 @@ def accounts() -> Kind[Accounts]:
             "items": {"type": ["string", "integer"]},
         },
         meltano="array",
-        convert=_as_accounts,
+        convert=as_accounts,
     )
 
 
@@ -309,7 +320,7 @@ def mapping(expected: str = "an object") -> Kind[Mapping[str, Any]]:
 
 def _as_object(raw: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a person wrote
     value = json.loads(raw) if isinstance(raw, str) else raw
-    return dict(value) if isinstance(value, dict) else _reject()
+    return dict(value) if isinstance(value, dict) else reject()
 
 
 def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
@@ -317,7 +328,7 @@ def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
 
     def convert(raw: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever a person wrote
         values = json.loads(raw) if isinstance(raw, str) else raw
-        return tuple(values) if isinstance(values, list) and values else _reject()
+        return tuple(values) if isinstance(values, list) and values else reject()
 
     return Kind(
         expected="a list with at least one entry",
@@ -325,76 +336,6 @@ def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
         meltano="array",
         convert=convert,
     )
-
-
-def _as_texts(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a person wrote
-    parts = _parted(raw) if isinstance(raw, str) else raw
-    if not isinstance(parts, list) or not all(_is_id(part) for part in parts):
-        _reject()
-    stripped = tuple(_visible(str(part)).strip() for part in parts)
-    return stripped if stripped and all(stripped) else _reject()
-
-
-def _parted(written: str) -> list[Any]:
-    """Return the parts of a text: of a list in JSON, or between commas, semicolons and lines."""
-    if written.lstrip().startswith("["):
-        parts: list[Any] = json.loads(written)
-        return parts
-    return re.split(r"\s*[,;]\s*|\s*[\r\n]\s*", written.strip())
-
-
-def _visible(written: str) -> str:
-    """Return a text without the characters that nobody sees, which come with what is copied."""
-    return "".join(each for each in written if category(each) != "Cf")
-
-
-def _is_id(raw: object) -> bool:
-    # Ids of digits only are easily written as numbers in YAML.
-    return isinstance(raw, str) or (isinstance(raw, int) and not isinstance(raw, bool))
-
-
-def _as_accounts(raw: Any) -> Accounts:  # noqa: ANN401 - whatever a person wrote
-    """Read ids, a list of the vendor's, or a filter, in JSON too."""
-    if isinstance(raw, str) and raw.lstrip().startswith("{"):
-        raw = json.loads(raw)
-    if isinstance(raw, dict):
-        return _as_account_filter(raw)
-    texts = _as_texts(raw if isinstance(raw, (str, list)) else [raw])
-    ids = tuple(dict.fromkeys(each for text in texts for each in _account_ids(text)))
-    if len(ids) == 1 and _is_list(ids[0]):
-        name = ids[0][len(_LIST) :] or _reject()
-        return Accounts(list_name=_ALL if name.casefold() == _ALL else name)
-    return Accounts(ids=ids) if not any(map(_is_list, ids)) else _reject()
-
-
-def _is_list(written: str) -> bool:
-    return written.casefold().startswith(_LIST)
-
-
-def _account_ids(written: str) -> tuple[str, ...]:
-    """Return the ids in one entry of a list, where a person may have written several."""
-    ids = [each.translate(_HYPHENS).strip("\"'`") for each in _parted(written)]
-    words = [word for each in ids for word in each.split()]
-    # An id may hold a blank, as a name does; a number does not.
-    is_numbers = all(re.search(r"\d", word) for word in words)
-    return tuple(words if is_numbers else ids) if ids and all(ids) else _reject()
-
-
-def _as_account_filter(raw: dict[str, Any]) -> Accounts:
-    # Exactly one: more or fewer of them raise ValueError here.
-    ((key, pattern),) = raw.items()
-    compile_filter(pattern or _reject())
-    match key:
-        case "filter_id":
-            return Accounts(filter_id=pattern)
-        case "filter_name":
-            return Accounts(filter_name=pattern)
-        case _:
-            return _reject()
-
-
-def _reject() -> NoReturn:
-    raise ValueError
 
 
 def _shown(raw: object, key: str) -> str:

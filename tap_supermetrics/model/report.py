@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from tap_supermetrics.model import kinds
@@ -129,7 +129,7 @@ class Overridable:
         default="fail",
     )
     blank_key_value: str = setting(
-        kinds.text("a text, which may be empty", r".*"),
+        kinds.text("a text, which may be empty", r"[^\0]*"),
         "What stands for a blank text in the key, such as `(none)` for targets that refuse an empty"
         " text there.",
         default="",
@@ -151,9 +151,11 @@ class Report(Overridable):
         batch_description: text that the vendor's pages show beside its query batches.
         shard: which of its accounts this run takes.
         configured_fields: all of `fields`, where a catalog leaves some of them out.
+        given: names of the settings that stand in its own entry.
     """
 
     path: str
+    given: frozenset[str] = field(default=frozenset(), compare=False)
     configured_fields: tuple[str, ...] = ()
     batch_description: str | None = None
     shard: Shard = WHOLE

@@ -6,11 +6,21 @@ never leave half a change behind.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.dates import DateRange, common, merge, outside, subtract
+from tap_supermetrics.dates import (
+    DateRange,
+    common,
+    merge,
+    outside,
+    subtract,
+    with_range,
+    without_range,
+)
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -48,8 +58,7 @@ class Coverage:
             done: the days of the query.
             start: the report's first day, from which the bookmark counts.
         """
-        covered = merge((*self.covered, done))
-        stale = tuple(left for each in self.stale for left in subtract(each, (done,)))
+        covered, stale = with_range(self.covered, done), without_range(self.stale, done)
         bookmark = _bookmark(covered, start, self.bookmark)
         return replace(self, covered=covered, stale=stale, bookmark=bookmark)
 
@@ -114,5 +123,6 @@ class Coverage:
 
 def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:
     # Where the start was moved, nothing may hold it: then the bookmark stays where it was.
-    reached = next((each.last for each in covered if each.first <= start <= each.last), None)
-    return max((day for day in (reached, before) if day is not None), default=None)
+    place = bisect_left(covered, start, key=attrgetter("last"))
+    reached = (each.last for each in covered[place : place + 1] if each.first <= start)
+    return max((*reached, *filter(None, (before,))), default=None)

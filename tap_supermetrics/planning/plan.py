@@ -8,14 +8,15 @@ with days; how many there are is arithmetic.
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.dates import DateRange, intersect, subtract
-from tap_supermetrics.model import Query, SplitDates
+from tap_supermetrics.dates import DateRange, intersect, subtract, with_range
+from tap_supermetrics.model import Query, SplitDates, account_id_of
 from tap_supermetrics.planning.account import NEW, AccountPlan, Stretch
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.scope import Scope, recent_days
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 TEST_ACCOUNTS = 3
 """A connection test asks the newest day of so many accounts, and no more."""
 
+GAPS_REMEMBERED = 16_384
+"""So many gaps of a report are covered once, whatever accounts have them."""
 
 Order = tuple[int, bool, int]
 """What sorts the queries of a report: rank, whether they are history, day."""
@@ -75,25 +78,19 @@ class ReportPlan:
 
     def counts(self) -> Counter[BatchPolicy]:
         """Return how many queries each batch policy has, as they are packed."""
+        sizes: Counter[tuple[int, int]] = Counter()
         counts: Counter[BatchPolicy] = Counter()
-        for account in self.accounts:
-            for part in account.parts:
-                if isinstance(part, Query):
-                    counts[self.scope.policy_of(part)] += 1
-                else:
-                    counts += self._counts_of(account.whole, part)
-        return counts
-
-    def _counts_of(self, whole: Query, stretch: Stretch) -> Counter[BatchPolicy]:
-        """Count the full pieces, and the rest, which may be of one day."""
-        full, rest = divmod(stretch.dates.days, stretch.step)
-        first = stretch.dates.first
-        counts: Counter[BatchPolicy] = Counter()
-        for days, count in ((stretch.step, full), (rest, 1)):
-            if days and count:
-                dates = DateRange(first=first, last=first + timedelta(days=days - 1))
-                counts[self.scope.policy_of(replace(whole, dates=dates))] += count
-        return counts
+        for part in chain.from_iterable(account.parts for account in self.accounts):
+            if isinstance(part, Query):
+                counts[self.scope.policy_of(part)] += 1
+            else:
+                sizes[part.dates.days, part.step] += 1
+        for (days, step), count in sizes.items():
+            # The full pieces, and the rest, which may be of one day.
+            full, rest = divmod(days, step)
+            counts[self.scope.policy_of_days(step)] += full * count
+            counts[self.scope.policy_of_days(rest)] += bool(rest) * count
+        return +counts
 
 
 # The number of the account is unique, so that the heap never has to compare two queries.
@@ -186,7 +183,11 @@ def plan_report(
     Returns:
         Queries in order of first day, then of accounts.
     """
-    accounts = [_plan_accounts(report, scope, each, coverage, held) for each in scope.groups]
+    gaps = _Gaps(report, scope, held)
+    accounts = [
+        _plan_accounts(report, scope, each, coverage.get(account_id_of(each), Coverage()), gaps)
+        for each in scope.groups
+    ]
     planned = tuple(account for account in accounts if account.parts)
     return ReportPlan(report=report, scope=scope, accounts=planned)
 
@@ -199,12 +200,42 @@ def plan_test(report: Report, scope: Scope) -> ReportPlan:
     return plan_report(report, narrow, {})
 
 
+class _Gaps:
+    """Fills gaps of a report: with queries that the API still holds, and stretches of new ones.
+
+    Gaps are alike from account to account, and a history full of them has a million: each is
+    covered once.
+    """
+
+    def __init__(self, report: Report, scope: Scope, held: Iterable[Query]) -> None:
+        self._held: dict[tuple[str, ...], list[Query]] = defaultdict(list)
+        for query in held:
+            self._held[query.accounts].append(query)
+
+        @lru_cache(maxsize=GAPS_REMEMBERED)
+        def cover(gap: DateRange) -> tuple[Stretch, ...]:
+            return (*_stretches(gap, report, scope, scope.wanted or gap),)
+
+        self._cover = cover
+
+    def filled(self, accounts: tuple[str, ...], gap: DateRange) -> Iterator[Stretch | Query]:
+        """Give the parts that cover a gap of some accounts."""
+        held = self._held.get(accounts)
+        if not held:
+            yield from self._cover(gap)
+            return
+        usable = _disjoint(query for query in held if _fits(query, gap))
+        yield from usable
+        for left in subtract(gap, sorted(query.dates for query in usable if query.dates)):
+            yield from self._cover(left)
+
+
 def _plan_accounts(
     report: Report,
     scope: Scope,
     accounts: tuple[str, ...],
-    coverage: Mapping[str, Coverage],
-    held: Sequence[Query],
+    known: Coverage,
+    gaps: _Gaps,
 ) -> AccountPlan:
     """Plan one account, or accounts that are queried together."""
     whole = Query(report=report.name, accounts=accounts, dates=scope.wanted)
@@ -212,15 +243,8 @@ def _plan_accounts(
         return AccountPlan(whole=whole, parts=() if scope.is_over else (whole,), is_read_whole=True)
     if scope.wanted is None:
         return AccountPlan(whole=whole, parts=())
-    known = coverage.get(whole.account_id, Coverage())
-    parts: list[Stretch | Query] = []
-    for needed in known.needed(scope.wanted, report.lookback_days, scope.fresh_since):
-        usable = _disjoint(query for query in held if _fits(query, accounts, needed))
-        # What the API holds is taken as it is; only the days between are cut anew.
-        asked = tuple(sorted(query.dates for query in usable if query.dates))
-        parts += usable
-        for gap in subtract(needed, asked):
-            parts += _stretches(gap, report, scope, scope.wanted)
+    needed = known.needed(scope.wanted, report.lookback_days, scope.fresh_since)
+    parts = [part for gap in needed for part in gaps.filled(accounts, gap)]
     return AccountPlan(
         whole=whole,
         parts=tuple(_in_order(parts, report, scope.wanted)),
@@ -287,20 +311,16 @@ def _days_of(part: Stretch | Query) -> int:
 def _disjoint(queries: Iterable[Query]) -> list[Query]:
     """Return queries without common days: of those that overlap, the shortest, then the newest."""
     chosen: list[Query] = []
+    taken: tuple[DateRange, ...] = ()
     # Of a query that was split, its parts came later, and are of fewer days.
     newest_first = [*queries][::-1]
     for query in sorted(newest_first, key=_days_of):
-        taken = tuple(each.dates for each in chosen if each.dates)
         if query.dates and not intersect(query.dates, taken):
             chosen.append(query)
+            taken = with_range(taken, query.dates)
     return chosen
 
 
-def _fits(query: Query, accounts: tuple[str, ...], needed: DateRange) -> bool:
+def _fits(query: Query, needed: DateRange) -> bool:
     dates = query.dates
-    return (
-        query.accounts == accounts
-        and dates is not None
-        and needed.first <= dates.first
-        and dates.last <= needed.last
-    )
+    return dates is not None and needed.first <= dates.first and dates.last <= needed.last

@@ -43,9 +43,12 @@ class Scope:
         return replace(dates, last=min(dates.last, self.last_complete))
 
     def policy_of(self, query: Query) -> BatchPolicy:
-        """Return the batch policy of a query; one for several days must not be split into days."""
-        is_long = query.dates is not None and query.dates.days > 1
-        return _by_no_day(self.policy) if is_long else self.policy
+        """Return the batch policy of a query."""
+        return self.policy_of_days(query.days)
+
+    def policy_of_days(self, days: int) -> BatchPolicy:
+        """Return the batch policy of a query of so many days, of which several are not split."""
+        return _by_no_day(self.policy) if days > 1 else self.policy
 
     @property
     def last_wanted(self) -> date:

@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 MAX_NAME_BYTES: Final = 63
 """PostgreSQL cuts longer names off (its documentation, "Identifiers and Key Words")."""
 
+_SHOWN: Final = 80
 OF_LOADERS: Final = "_sdc_"
 """Columns that loaders add are called so."""
 
@@ -50,3 +51,16 @@ def doubts_of_name(name: str) -> str:
     if name.casefold().startswith(OF_LOADERS):
         return f"begins with {OF_LOADERS}, as columns of loaders do"
     return ""
+
+
+def doubts_of_columns(names: Collection[str]) -> Iterator[str]:
+    """Return what some targets may not keep of the names of columns."""
+    for name in names:
+        if doubt := doubts_of_name(name):
+            yield f"the name {name[:_SHOWN]} {doubt}; rename it by `stream_maps`"
+    for first, second in clashes(names):
+        yield (
+            f"{first} and {second} are one column to some targets, which compare names "
+            "in small letters, signs as `_`, cut off at 63 bytes; leave one out, or rename it by "
+            "`stream_maps`"
+        )

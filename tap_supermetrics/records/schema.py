@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.records.names import clashes, doubts_of_name
 from tap_supermetrics.settings import METADATA_PREFIX
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ class RecordSchema:
 
     def doubts(self) -> list[str]:
         """Name what is likely to go wrong with these records, and the setting that mends it."""
-        return [*self._doubts_of_day(), *self._doubts_of_names(), *self._doubts_of_key()]
+        return [*self._doubts_of_day(), *self._doubts_of_key()]
 
     def _doubts_of_day(self) -> list[str]:
         if self.replication_key or self.day:
@@ -184,19 +183,6 @@ class RecordSchema:
             f"{each.name} if it is the day, or to {DATE} to load day by day"
             for each in self.fields
             if each.is_dimension and each.kind is ValueKind.DATE
-        ]
-
-    def _doubts_of_names(self) -> list[str]:
-        alone = [
-            f"fields: the name {each.name[:_SHOWN]} {doubt}; rename it by `stream_maps`"
-            for each in self.fields
-            if (doubt := doubts_of_name(each.name))
-        ]
-        return alone + [
-            f"fields: {first} and {second} are one column to some targets, which compare names "
-            "in small letters, signs as `_`, cut off at 63 bytes; leave one out, or rename it by "
-            "`stream_maps`"
-            for first, second in clashes(self.json_schema["properties"])
         ]
 
     def _doubts_of_key(self) -> list[str]:
@@ -250,7 +236,8 @@ def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
 
 def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
     """Return a requested field, typed by settings, by the API, or as text."""
-    data_type = report.types.get(name) or (info.data_type if info else "") or _UNLISTED_TYPE
+    given = str(report.types.get(name) or "").strip()
+    data_type = given or (info.data_type if info else "") or _UNLISTED_TYPE
     is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
     return Field(
         name=name,

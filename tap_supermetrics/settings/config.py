@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -40,8 +40,13 @@ class Mode(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The whole configuration, checked; the settings of reports are in these."""
+    """The whole configuration, checked; the settings of reports are in these.
 
+    Attributes:
+        given: names of the settings that are given at the top level.
+    """
+
+    given: frozenset[str] = field(default=frozenset(), compare=False)
     api_key: str = setting(
         kinds.key(),
         "API key of Supermetrics. Sent only in the Authorization header, to `api_url`.",
@@ -179,7 +184,8 @@ class Settings:
             # The key may stand in any text that a person wrote, in a name too.
             told = dict.fromkeys(without_key(each, mistakes.key) for each in mistakes)
             raise SettingsError([*told])
-        return cls(**values | {"reports": reports})
+        given = frozenset(name for name, value in config.items() if value is not None)
+        return cls(**values | {"reports": reports, "given": given})
 
 
 def _check_api_url(url: str | None, mistakes: Mistakes) -> None:

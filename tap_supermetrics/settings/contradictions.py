@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.model import SplitAccounts, SplitDates
+from tap_supermetrics.model import SplitAccounts, SplitDates, core_of
 from tap_supermetrics.settings.reading import hint
 
 if TYPE_CHECKING:
@@ -25,6 +26,19 @@ _FIRST_DAY: Final = date(1990, 1, 1)
 """No data source is older; every day asked for in vain would be a query."""
 _FOUR_YEARS: Final = range(date(2023, 1, 1).toordinal(), date(2027, 1, 1).toordinal())
 """Days on which words may be put to the test: all weekdays, months and a leap year."""
+_MEANT: Final = {
+    **dict.fromkeys(("date", "day"), "string.time.date"),
+    **dict.fromkeys(("datetime", "timestamp", "date-time"), "string.time.datetime"),
+    **dict.fromkeys(("integer", "bigint", "long", "int64"), "int.number.value"),
+    **dict.fromkeys(("number", "decimal", "numeric", "double", "real"), "float.number.value"),
+    **dict.fromkeys(("text", "str", "varchar", "char"), "string.text.value"),
+    "boolean": "bool",
+    **dict.fromkeys(("time", "string.time.time"), "string.time.hms"),
+    "string.time.timestamp": "string.time.datetime",
+}
+"""What people call types elsewhere."""
+_TIMES: Final = tuple(f"string.time.{each}" for each in ("date", "datetime", "hm", "hms"))
+"""The types of times that are no texts."""
 
 
 def contradictions(report: Report, given: Container[str]) -> list[str]:
@@ -51,16 +65,10 @@ def _in_accounts(report: Report) -> Iterator[Found]:
     first: dict[str, str] = {}
     for each in report.accounts.ids:
         # Read under both spellings, each row would be there twice.
-        other = first.setdefault(_number(each) or each, each)
+        other = first.setdefault(core_of(each), each)
         if other != each:
             one = f"{other} and {each} are one account, spelt in two ways"
             yield "ds_accounts", f"{one}; keep the one that the API lists"
-
-
-def _number(account: str) -> str:
-    """Return the number of an account, such as `act_123` or `123-456-7890`; else nothing."""
-    number = re.sub(r"^[A-Za-z]+[_/]|[-\s]", "", account)
-    return number if number.isdigit() else ""
 
 
 def _in_fields(report: Report) -> Iterator[Found]:
@@ -77,9 +85,13 @@ def _in_types(report: Report) -> Iterator[Found]:
     for name, value in report.types.items():
         if name not in report.fields:
             yield "types", f"{name} is no field of the report{hint(name, report.fields)}"
-        if not re.match(r"(int|float|string|bool)\b", str(value)):
+        word = str(value).strip().casefold()
+        is_type = re.match(r"(int|float|string|bool)\b", word)
+        near = _MEANT.get(word) or next(iter(get_close_matches(word, _TIMES, n=1, cutoff=0.9)), "")
+        # `string.time.dat` would be a text, and nobody would know.
+        if not is_type or near not in {"", word}:
             expected = f"expected a data type such as int.number.value for {name}"
-            yield "types", f"{expected}, got {value!r}"
+            yield "types", f"{expected}, got {value!r}{f', did you mean {near}?' if near else ''}"
 
 
 def _in_keys(report: Report) -> Iterator[Found]:

@@ -59,7 +59,8 @@ def read_report(
     overridden = [each for each in OVERRIDABLE if each.name in given]
     own = {**of_all, **own, **read(given, overridden, f"{path}.", mistakes)}
     # Only values that could all be read can be held against each other.
-    report = Report(path=path, **own) if _is_whole(own) and len(mistakes) == before else None
+    is_good = _is_whole(own) and len(mistakes) == before
+    report = Report(path=path, given=frozenset(given), **own) if is_good else None
     if report:
         mistakes += contradictions(report, given)
     if own["name"]:

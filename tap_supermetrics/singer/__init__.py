@@ -4,8 +4,10 @@
 about          what `--about` tells of an entry of `queries`
 following      reports as a catalog changes them
 configuration  a configuration as settings, and the client that these ask for
-inputs         catalog, maps and configuration as the SDK gets them, checked
+maps           stream maps: their form, what they cannot do, what they change
+inputs         catalog and configuration as the SDK gets them, checked
 extras         what a catalog says beside types
+forms          the form of a catalog as it is written
 catalog        types that a catalog gives to columns
 batch_files    files of BATCH messages, made of many lines at a time
 encodings      lines packed as a file: JSON, gzip, Parquet

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.singer.catalog import catalog_types, untyped
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
@@ -25,6 +25,10 @@ METHODS: Final = ("INCREMENTAL", "FULL_TABLE")
 _METHOD_WORDS: Final = ("replication-method", "forced-replication-method")
 _FLAGS: Final = ("selected", "selected-by-default")
 _INCLUSIONS: Final = ("available", "automatic", "unsupported")
+_OF_AN_ENTRY: Final = {
+    *("tap-stream-id", "stream", "schema", "metadata", "key-properties", "selected"),
+    *("replication-key", "replication-method"),
+}
 _KNOWN: Final = {
     *(*_METHOD_WORDS, *_FLAGS, "inclusion"),
     *("table-key-properties", "replication-key", "valid-replication-keys"),
@@ -90,13 +94,47 @@ def ignored(stream: Mapping[str, Any], words: Collection[str]) -> Iterator[str]:
     for column, metadata in _metadata(stream):
         unknown = [f"metadata {word}" for word in metadata if word not in _KNOWN]
         found.setdefault(column, []).extend(unknown)
-    for name, schema in (stream.get("schema", {}).get("properties") or {}).items():
+    root = _root(stream)
+    # Meltano writes what is said of a stream both there and into its metadata.
+    unknown = [word for word in stream if word.replace("_", "-") not in {*_OF_AN_ENTRY, *root}]
+    if (value := stream.get("selected", ...)) not in (..., root.get("selected", True)):
+        unknown.append(f"selected {value!r} beside the metadata")
+    found.setdefault("", []).extend(dict.fromkeys(unknown))
+    columns = stream.get("schema", {}).get("properties") or {}
+    for name, schema in columns.items():
         unknown = [word for word in schema if word not in words] if isinstance(schema, dict) else []
         found.setdefault(f".{name}", []).extend(unknown)
     for column, unknown in found.items():
+        name = f"--catalog: {stream['tap_stream_id']}{column}"
         if unknown:
-            name = f"{stream['tap_stream_id']}{column}"
-            yield f"--catalog: {name}: {', '.join(unknown)}: not known, and without effect"
+            yield f"{name}: {', '.join(unknown)}: not known, and without effect"
+        if column and column[1:] not in columns:
+            yield f"{name}: there is no such column, so that its metadata have no effect"
+
+
+def passed_on(stream: Mapping[str, Any]) -> Iterator[str]:
+    """Return what a catalog demands of whole records, which goes to the target as it is."""
+    words = [each for each in stream.get("schema", {}) if each not in {"type", "properties"}]
+    if words:
+        yield (
+            f"--catalog: {stream['tap_stream_id']}: records are written as they are, whatever "
+            f"{', '.join(words)} of the schema says; a loader may refuse them"
+        )
+
+
+def unused(catalog: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
+    """Find entries of a catalog that are of no stream, though they are selected.
+
+    Args:
+        catalog: as the SDK has it.
+        names: of the streams.
+    """
+    for name, entry in catalog.items():
+        if name not in names and entry.metadata.resolve_selection().get((), True):
+            yield (
+                f"--catalog: {name} is no report in the settings: nothing is loaded for it; add it "
+                "to `queries`, or run --discover again"
+            )
 
 
 def mistakes_in_reading(
@@ -168,10 +206,24 @@ def mistakes_in_log(
 
 
 def _is_key(given: object, key: Sequence[str]) -> bool:
-    """Return whether a key is given as it is, or not at all."""
-    return not given or (
+    """Say that a key is given as it is, or not at all."""
+    return given is None or (
         isinstance(given, (list, tuple)) and sorted(map(str, given)) == sorted(key)
     )
+
+
+def kept_anyway(entry: CatalogEntry, name: str, columns: Iterable[str]) -> Iterator[str]:
+    """Return which columns are deselected and written all the same."""
+    mask = entry.metadata.resolve_selection()
+    kept = [
+        each
+        for each in columns
+        if mask["properties", each]
+        and (found := entry.metadata.get(("properties", each)))
+        and found.selected is False
+    ]
+    if kept:
+        yield f"{name}: deselected, but part of the key, and so written: {', '.join(kept)}"
 
 
 def complete(entry: CatalogEntry, own: Mapping[str, Any]) -> None:

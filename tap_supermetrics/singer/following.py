@@ -10,8 +10,10 @@ from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types, limits
 from tap_supermetrics.singer.extras import (
     complete,
+    kept_anyway,
     mistakes_in_log,
     mistakes_in_reading,
+    unused,
     without_metrics,
 )
 from tap_supermetrics.sync.name_checks import MAX_NAMED
@@ -45,6 +47,9 @@ def following(
     Raises:
         SettingsError: rows would be lost, or not fit the target's table.
     """
+    reports, logs = tuple(reports), tuple(logs)
+    for told in unused(catalog, {*(each.name for each in reports), *logs}):
+        logger.warning("%s", told)
     mistakes = [told for name in logs for told in mistakes_in_log(catalog, name, SCHEMA, KEY)]
     followed: list[Report] = []
     for report in reports:
@@ -82,7 +87,9 @@ def _mistakes_in(entry: CatalogEntry, name: str, schema: RecordSchema) -> Iterat
             f"{where}: the schema lacks columns of the report: {', '.join(missing)}; "
             "run --discover again"
         )
-    key = entry.key_properties or entry.metadata.root.table_key_properties or ()
+    # An empty list is a key too, by which a target would append what is read again.
+    of_root = getattr(entry.metadata.get(()), "table_key_properties", None) or ()
+    key = of_root if entry.key_properties is None else entry.key_properties
     given = sorted(map(str, key)) if isinstance(key, (list, tuple)) else [str(key)]
     if given != sorted(schema.key_properties):
         yield (
@@ -105,6 +112,8 @@ def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTy
     mask, columns = entry.metadata.resolve_selection(), schema.json_schema["properties"]
     own = {each: of for each, of in columns.items() if mask["properties", each]}
     complete(entry, own)
+    for told in kept_anyway(entry, name, columns):
+        logger.info("%s", told)
     given = _columns_of(entry)
     for column, words in limits(given, own).items():
         logger.warning(

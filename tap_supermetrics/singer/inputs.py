@@ -1,11 +1,10 @@
-"""Input that a user gives to the SDK: its own settings, state, catalog, stream maps; checked.
+"""Input that a user gives to the SDK: its own settings, state, catalog; checked.
 
 The SDK takes much of it as it is, and loses rows or ends in a traceback where it is wrong.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import importlib.util
 import json
 import logging
@@ -15,9 +14,8 @@ from difflib import get_close_matches
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import MapExpressionError, MappingError
+from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers._batch import BatchConfig
-from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
 from singer_sdk.singerlib.schema import STANDARD_KEYS
@@ -25,15 +23,20 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
-from tap_supermetrics.settings.entries import one_table
 from tap_supermetrics.singer.batch_files import local_folder
-from tap_supermetrics.singer.extras import ignored, method_of, mistakes_in_metadata, normalized
+from tap_supermetrics.singer.extras import (
+    ignored,
+    method_of,
+    mistakes_in_metadata,
+    normalized,
+    passed_on,
+)
+from tap_supermetrics.singer.forms import mistakes_in_form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk.helpers._batch import StorageTarget
-    from singer_sdk.mapper import StreamMap
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +44,6 @@ _SHOWN: Final = 200
 """Of what the SDK says of a value, so much is shown."""
 _FLAGS: Final = frozenset(("true", "1", "yes", "on", "false", "0", "no", "off", ""))
 _FOLDERS: Final = ("journal_dir", "report_dir")
-_SAMPLES: Final = {"integer": 1, "number": 1.0, "boolean": True}
-_NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvailable"}
-"""Why an expression fails whatever the record holds."""
 
 NOTHING_SELECTED: Final = (
     "no stream is selected, so nothing is loaded: select some (with Meltano, `select: ['*.*']`), "
@@ -230,18 +230,30 @@ def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        value = json.load(file)
-    except (ValueError, RecursionError) as error:
+        # With a mark at its begin, as editors of Windows write a file.
+        value = json.loads(text := file.read().removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{option}: expected JSON in UTF-8 ({error.reason})"]) from None
+    except RecursionError as error:
         raise SettingsError([f"{option}: expected JSON ({error})"]) from None
+    except ValueError as error:
+        raise SettingsError([f"{option}: expected JSON ({error}){_several(text)}"]) from None
     if not isinstance(value, dict):
         raise SettingsError([f"{option}: expected a JSON object"])
     return value
 
 
+def _several(text: str) -> str:
+    """Return what to do with a file of many messages, as a target or a tap prints them."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    is_each_json = len(lines) > 1 and all(line.startswith("{") for line in (lines[0], lines[-1]))
+    return "; of several messages, keep the last (`tail -n 1`)" if is_each_json else ""
+
+
 def unwrapped(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the Singer state in a state, which `meltano state get` wraps."""
-    wrapped = given.get("singer_state")
-    return wrapped if isinstance(wrapped, dict) else given
+    """Return the Singer state in a state, as Meltano or a STATE message wraps it."""
+    wrapped = given.get("singer_state", given.get("value"))
+    return wrapped if isinstance(wrapped, dict) and "bookmarks" not in given else given
 
 
 def unclaimed(state: Mapping[str, Any], reports: Sequence[str]) -> Iterator[str]:
@@ -269,6 +281,8 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
         SettingsError: it holds something else, or contradicts itself.
     """
     raw = read_json(file, "--catalog")
+    if mistakes := [*mistakes_in_form(raw or {})]:
+        raise SettingsError(mistakes)
     try:
         streams = [normalized(each) for each in (raw or {}).get("streams", [])]
         catalog = None if raw is None else Catalog.from_dict({**raw, "streams": streams})
@@ -284,7 +298,7 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
 def _check_extras(catalog: Catalog | None, stream: dict[str, Any]) -> None:
     if mistakes := [*mistakes_in_metadata(stream)]:
         raise SettingsError(mistakes)
-    for told in ignored(stream, _WORDS):
+    for told in (*ignored(stream, _WORDS), *passed_on(stream)):
         logger.warning("%s", told)
     if catalog and (entry := catalog.get_stream(stream["tap_stream_id"])):
         entry.replication_method = method_of(stream)
@@ -302,87 +316,9 @@ def _check_catalog(catalog: Catalog) -> None:
         raise SettingsError(mistakes)
 
 
-# Stream maps
-
-
-def mistakes_in_maps(stream_maps: Iterable[Iterable[StreamMap]]) -> list[str]:
-    """Expressions of stream maps that fail whatever a record holds; found before anything is asked.
-
-    Those that fail by some value only are told when such a record comes.
-    """
-    return [
-        f"stream_maps: {each.stream_alias}: {told}"
-        for of_one in stream_maps
-        for each in of_one
-        if (told := _fails(each))
-    ]
-
-
-def mistakes_in_aliases(stream_maps: Iterable[Iterable[StreamMap]]) -> list[str]:
-    """Names that maps give to streams, and that loaders put into one table."""
-    maps = (each for of_one in stream_maps for each in of_one)
-    written = [each for each in maps if not isinstance(each, RemoveRecordTransform)]
-    return [
-        f"stream_maps: loaders put {first} and {other} into one table; give each stream another "
-        "`__alias__`"
-        for first, other in one_table([each.stream_alias for each in written])
-    ]
-
-
-def _fails(stream_map: StreamMap) -> str:
-    try:
-        stream_map.transform(_sample(stream_map.raw_schema))
-    except MapExpressionError as error:
-        return in_one_line(error) if type(error.__cause__).__name__ in _NEVER_RIGHT else ""
-    except Exception:  # noqa: BLE001 - it may fit what records really hold
-        return ""
-    return ""
-
-
-def doubts_of_maps(
-    definitions: Mapping[str, object], keys: Mapping[str, Sequence[str]]
-) -> Iterator[str]:
-    """Find stream maps that map nothing, or change a key.
-
-    Args:
-        definitions: of stream maps, by the name or the pattern of a stream.
-        keys: key of each stream, by its name.
-    """
-    for name, definition in definitions.items():
-        source = definition.get("__source__", name) if isinstance(definition, dict) else name
-        mapped = [each for each in keys if fnmatch.fnmatch(each, source)]
-        if not mapped:
-            yield f"{source} is the name of no report; nothing is mapped"
-        for stream in mapped:
-            if changed := _changed_key(definition, keys[stream]):
-                yield (
-                    f"{stream}: the key is changed ({', '.join(changed)}): rows that then share a "
-                    "key are dropped by targets; leave it as it is, or set `key_properties`"
-                )
-
-
-def _changed_key(definition: object, key: Sequence[str]) -> list[str]:
-    """Return the key columns that a stream map changes: rows may come to share a key by that."""
-    if not isinstance(definition, dict):
-        return []
-    kept = definition.get("__key_properties__", key) or ()
-    return [
-        name for name in key if name not in kept or definition.get(name, name) not in {name, "self"}
-    ]
-
-
 def in_one_line(error: Exception) -> str:
     """Return what the SDK or an expression says of itself."""
     told = str(error).rstrip(".")
     if isinstance(error, MappingError):
         return " ".join(f"{told} ({error.__cause__})".split() if error.__cause__ else told.split())
     return " ".join(f"{type(error).__name__}: {told}".split())
-
-
-def _sample(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A record as a schema describes it."""
-    types = {name: each.get("type") or () for name, each in schema["properties"].items()}
-    return {
-        name: next((sample for kind, sample in _SAMPLES.items() if kind in type_), "2024-01-01")
-        for name, type_ in types.items()
-    }

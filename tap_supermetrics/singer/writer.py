@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from hashlib import blake2b
 from typing import IO, TYPE_CHECKING
 
 from singer_sdk.contrib.msgspec import serialize_jsonl
+from singer_sdk.helpers._state import StateWriter
 from singer_sdk.io_base import GenericSingerWriter
 from singer_sdk.singerlib import StateMessage
 
 from tap_supermetrics.errors import OutputError
 
 if TYPE_CHECKING:
+    from singer_sdk.helpers.types import TapState
     from singer_sdk.singerlib import Message
 
     from tap_supermetrics.errors import InterruptedRun
@@ -86,6 +89,23 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
     def forget_interruption(self) -> None:
         """Let the last messages of an interrupted run be written."""
         self._interruption = None
+
+
+class StateLines(StateWriter):
+    """Writes a state that has changed; the SDK's own copies each, of a million days perhaps."""
+
+    def __init__(self, message_writer: MessageWriter) -> None:
+        super().__init__(message_writer)
+        self._writer = message_writer
+        self._last = b""
+
+    def write_state(self, state: TapState) -> None:
+        """Write a STATE message, unless the last one said the same."""
+        line = self._writer.format_message(StateMessage(value=state))
+        digest = blake2b(line).digest()
+        if digest != self._last:
+            self._writer.write_lines(line)
+            self._last = digest
 
 
 def _write_all(lines: bytes | bytearray) -> None:

@@ -9,6 +9,8 @@ assembly         what carries out the plans of a run, put together
 preparation      a run before its first submission: what is known, held and planned
 journalled       what dead runs left goes to the reports, what the API takes is noted
 calendar         the days of a report as the state has them: done, stale, missing
+discovery        reports as the API describes their fields, and those that it rules out
+idle             settings that are given and have no effect
 report_sync      a report on its way through a run: resolved, planned, emitted
 continuity       what was loaded before, held against what is to be loaded
 name_checks      names of accounts, logins and segments, held against the lists
@@ -25,6 +27,7 @@ journal          what was submitted, on the disk, for the run after a killed one
 journal_folder   what dead runs left, and whose it is
 journal_entries  what the journal notes, as its lines say it
 locked_file      a file of lines that one process holds
+state_checks     what cannot be in a state
 state            the bookmarks of a report, read and written
 notation         values as the state and the journal write them down
 ```

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.model import account_id_of
+from tap_supermetrics.model import account_id_of, core_of
 from tap_supermetrics.records.schema import DIMENSIONS, ValueKind, data_type_of
 
 if TYPE_CHECKING:
@@ -122,11 +122,15 @@ def _pin(column: str, word: str) -> str:
 
 def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
     """Tell of accounts that are not asked any more, and refuse those that are grouped anew."""
-    asked = {account_id_of(group): set(group) for group in scope.groups}
+    asked = {account_id_of(group): group for group in scope.groups}
     old = [each for each in state.coverage if each not in asked]
+    owners = {core_of(part): each for each in old for part in each.split(",")}
+    of_lists = [each for part, each in owners.items() if _is_list(part)]
     for account_id, accounts in asked.items():
+        twins = [owners[core_of(each)] for each in accounts if core_of(each) in owners]
+        twins += [each for each in old[:1] if any(map(_is_list, accounts))]
+        twins += of_lists
         known = account_id in state.coverage or not scope.is_incremental
-        twins = [each for each in old if _have_common(accounts, set(each.split(",")))]
         if twins and not known:
             raise TapError(
                 f"account {account_id} would be loaded twice: its rows are in the target as "
@@ -155,6 +159,6 @@ def query_change(report: Report, state: ReportState) -> str:
     )
 
 
-def _have_common(some: set[str], others: set[str]) -> bool:
-    """Return whether two groups of accounts may share one; a team list may hold any account."""
-    return bool(some & others) or any(each.startswith("list.") for each in some | others)
+def _is_list(account: str) -> bool:
+    """Say that somebody else knows which accounts these are."""
+    return account.startswith("list.")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.extraction.held import joined
 from tap_supermetrics.planning.coverage import Coverage
-from tap_supermetrics.sync.state import ReportState, check_state, report_state
+from tap_supermetrics.sync.state import ReportState, report_state
+from tap_supermetrics.sync.state_checks import check_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+from decimal import Decimal
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
-from unicodedata import normalize
+from unicodedata import decimal, normalize
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
@@ -23,8 +25,12 @@ MAX_NAMED: Final = 20
 """So many names stand in one line; of more, only how many."""
 MIN_DIGITS: Final = 6
 """So many digits tell an account from others, whatever stands around them."""
-_EVERY: Final = frozenset({"*", "all", "all accounts", "all_accounts", "any", "every", "list.all"})
-"""Words by which people ask for all accounts."""
+_EVERY: Final = frozenset({"", "all", "allaccounts", "any", "every", "listall", "listallaccounts"})
+"""What people write for all accounts, letters only; `*` has none."""
+_MAX_COMPARED: Final = 20_000
+"""So many pairs of names are held against each other, to find the one that was meant."""
+_AS_A_NUMBER: Final = r"(\d+)(?:\.(\d+))?(?:e\+?(\d{1,2}))?"
+"""An id as a spreadsheet shows it."""
 
 
 def check_names(lookups: Lookups, report: Report, loaded: Collection[str]) -> None:
@@ -84,12 +90,43 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
         return
     names = {_plain(name): id_ for id_, name in lookups.known_names()[report.ds_id].items()}
     meant = _meant(unlisted, listed, names)
+    path = f"{report.path}.ds_accounts: {report.ds_id} does not list"
     if meant:
         known = dict.fromkeys(each for ids in meant.values() for each in ids)
+        raise TapError(f"{path} {_named([*meant])}; did you mean {_named([*known])}?")
+    if impossible := [each for each in unlisted if _is_no_id(each, listed)]:
         raise TapError(
-            f"{report.path}.ds_accounts: {report.ds_id} does not list {_named([*meant])}; did you "
-            f"mean {_named([*known])}?"
+            f"{path} {_named(impossible)}; its ids are numbers, such as {min(listed.values())}; "
+            f"see `accounts {report.ds_id}`"
         )
+    if listed:
+        logger.warning("%s", told_unlisted(report, unlisted, listed))
+
+
+def told_unlisted(report: Report, unlisted: Sequence[str], listed: Mapping[str, str]) -> str:
+    """Return what to say of accounts that the API does not list, but that may exist."""
+    near = {each: _nearest(each, listed) for each in unlisted[:MAX_NAMED]}
+    named = [
+        f"{each} (did you mean {near[each]}?)" if near.get(each) else each for each in unlisted
+    ]
+    return (
+        f"{report.path}.ds_accounts: {report.ds_id} does not list {_named(named)}; if no login of "
+        f"yours reads them their queries fail; see `accounts {report.ds_id}`"
+    )
+
+
+def _nearest(written: str, listed: Mapping[str, str]) -> str:
+    """Return the id that differs by a slip of the pen, or nothing."""
+    if len(listed) > _MAX_COMPARED // MAX_NAMED:
+        return ""
+    close = get_close_matches(written.casefold()[:100], listed, n=1, cutoff=0.85)
+    return listed[close[0]] if close else ""
+
+
+def _is_no_id(written: str, listed: Mapping[str, str]) -> bool:
+    """Say that an id has no digit, where those of its data source are all numbers."""
+    are_numbers = all(len(_digits(each)) >= MIN_DIGITS for each in listed)
+    return bool(listed) and are_numbers and not _digits(written)
 
 
 def _meant(
@@ -114,9 +151,20 @@ def _meant(
         one = by_core.get(_core(each)) or listed.get(names.get(_plain(each), ""))
         if found := [one] if one else several:
             meant[each] = found
-        elif _plain(each) in _EVERY:
+        elif re.sub(r"[\W_]", "", each.casefold()) in _EVERY:
             meant[each] = ["list.all_accounts"]
+        elif rounded := _rounded(each, by_core):
+            meant[each] = rounded
     return meant
+
+
+def _rounded(written: str, by_core: Mapping[str, str]) -> list[str]:
+    """Return the ids that a spreadsheet may have shortened to `4.71E+09`."""
+    found = re.fullmatch(_AS_A_NUMBER, written.casefold())
+    if not found or not found[3]:
+        return []
+    begin, length = (found[1] + (found[2] or "")).rstrip("0"), len(found[1]) + int(found[3])
+    return [id_ for core, id_ in by_core.items() if core.startswith(begin) and len(core) == length]
 
 
 def _parts(written: str) -> list[str]:
@@ -129,7 +177,7 @@ def _plain(name: str) -> str:
 
 
 def unlisted_accounts(lookups: Lookups, report: Report) -> str:
-    """Return the accounts of a report that the API does not list, in words; empty for none.
+    """Return what to say of accounts of a report that the API does not list; empty for none.
 
     Raises:
         ApiError: the API refuses everything.
@@ -142,14 +190,28 @@ def unlisted_accounts(lookups: Lookups, report: Report) -> str:
         check_reason(error)
         return ""
     mine = report.shard.share_of(report.accounts.ids)
-    return _named([each for each in mine if each.casefold() not in listed])
+    unlisted = [each for each in mine if each.casefold() not in listed]
+    return told_unlisted(report, unlisted, listed) if unlisted else ""
 
 
 def _core(account_id: str) -> str:
     """Return what tells an id from others: its digits, where these are many."""
-    # As digits are written with leading zeros, or by a keyboard of East Asia.
-    digits = "".join(filter(str.isdecimal, normalize("NFKC", account_id))).lstrip("0")
+    digits = _digits(_as_whole(account_id)).lstrip("0")
     return digits if len(digits) >= MIN_DIGITS else re.sub(r"[\W_]", "", account_id).casefold()
+
+
+def _digits(written: str) -> str:
+    """Return the digits of a text, of whatever keyboard."""
+    return "".join(str(decimal(each)) for each in written if each.isdecimal())
+
+
+def _as_whole(written: str) -> str:
+    """Return an id that a spreadsheet took for a number, `4713896205.0` or `4.7E+09`, in full."""
+    found = re.fullmatch(_AS_A_NUMBER, written.casefold())
+    if not found or not (found[2] or found[3]):
+        return written
+    number = Decimal(written)
+    return f"{number:.0f}" if number == number.to_integral_value() else written
 
 
 def _named(names: Sequence[str]) -> str:

@@ -5,18 +5,25 @@ What cannot be understood raises one of `MALFORMED`.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from difflib import get_close_matches
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.dates import DateRange, merge, parse_date
+from tap_supermetrics.dates import ONE_DAY, DateRange, merge, parse_date
 from tap_supermetrics.model import BatchItem, SplitAccounts, SplitDates, SplitPolicy, SubmittedBatch
 from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import date
 
 MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _MAX_DAYS: Final = 3660
+_TIME: Final = r"([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?"
+_OFFSET: Final = r"(?<=\d)(Z|[+-]\d\d:?\d\d)$"
 _YEARS: Final = range(1970, 9000)
 
 
@@ -26,6 +33,25 @@ def id_of(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
     if isinstance(raw, bool) or not isinstance(raw, str | int):
         raise TypeError(f"{raw!r} is no id")
     return str(raw)
+
+
+def bookmark_of(raw: Any) -> date | None:  # noqa: ANN401 - whatever the state holds
+    """Return the last day that a bookmark says is there; None for an empty one.
+
+    With a time of day, as other taps write it, it is of a day that was not over.
+    """
+    if not raw:
+        return None
+    day, time = parse_date(raw[:10]), re.sub(_OFFSET, "", raw[10:])
+    if not re.fullmatch(_TIME, time):
+        raise ValueError(f"{raw!r} is neither a day nor a moment")
+    return day - ONE_DAY if re.search("[1-9]", time) else day
+
+
+def strange_keys(raw: Mapping[str, Any], known: Collection[str]) -> list[str]:
+    """Return the keys that are nearly a known one, each with that one: a slip of the pen."""
+    near = {key: get_close_matches(key.casefold(), known, n=1) for key in raw if key not in known}
+    return [f"{key} (did you mean {found[0]}?)" for key, found in near.items() if found]
 
 
 def texts_of(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state holds
@@ -38,7 +64,8 @@ def texts_of(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state 
 def types_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state holds
     """Return types by column, those that this version knows."""
     words = {kind.name.lower() for kind in ValueKind}
-    return {str(column): word for column, word in raw.items() if word in words}
+    folded = {str(column): str(word).lower() for column, word in raw.items()}
+    return {column: word for column, word in folded.items() if word in words}
 
 
 def moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
@@ -54,14 +81,29 @@ def moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
 
 def ranges_of(raw: Any) -> tuple[DateRange, ...]:  # noqa: ANN401 - whatever the state holds
     """Return date ranges, merged: people write them in any order."""
-    return merge(
-        tuple(DateRange(first=parse_date(first), last=parse_date(last)) for first, last in raw)
+    ranges = tuple(_range_of(first, last) for first, last in raw)
+    is_merged = all(
+        one.last.toordinal() + 1 < other.first.toordinal() for one, other in pairwise(ranges)
     )
+    return ranges if is_merged else merge(ranges)
 
 
 def ranges_to_json(ranges: Iterable[DateRange]) -> list[list[str]]:
     """Return date ranges as `[[first, last], ...]`."""
-    return [[each.first.isoformat(), each.last.isoformat()] for each in ranges]
+    return [[_text_of(each.first), _text_of(each.last)] for each in ranges]
+
+
+# A state with gaps may hold a million ranges, of a few thousand days: each is made once.
+
+
+@lru_cache(maxsize=16_384)
+def _range_of(first: str, last: str) -> DateRange:
+    return DateRange(first=parse_date(first), last=parse_date(last))
+
+
+@lru_cache(maxsize=16_384)
+def _text_of(day: date) -> str:
+    return day.isoformat()
 
 
 def batch_to_json(batch: SubmittedBatch) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.held import HeldResults, find_held
 from tap_supermetrics.planning.budget import within_budget
+from tap_supermetrics.sync.discovery import known_reports, refusal_of
 from tap_supermetrics.sync.journalled import Journalled
-from tap_supermetrics.sync.report_sync import known_reports
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ class Preparation:
         Args:
             selected: names of reports, in the order in which their records will be asked for.
             full_table: those of them that are to be read whole, whatever was read before.
-            refused: names of reports that cannot be read, because the API does not serve their
-                data source; the others go on.
+            refused: names of reports that cannot be read, as the API describes their fields; the
+                others go on.
             is_test: ask only the newest day of a few accounts.
 
         Raises:
@@ -114,8 +114,8 @@ class Preparation:
         for name, known in self.known.items():
             self._plan(known, held, ignores_coverage=name in full_table, is_test=is_test)
         for report in self.settings.reports:
-            if report.name in refused:
-                self._summary.report_lost(report.name, str(self._lookups.refusal_of(report)))
+            if report.name in refused or report.name in {*selected} - self.known.keys():
+                self._summary.report_lost(report.name, str(refusal_of(self._lookups, report)))
         self.plans = self._plans_within_budget({*held.queries})
         self.async_run = None if is_test else self._killed_run()
         count = counted(sum(map(len, self.plans.values())), "query", "queries")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.errors import SettingsError
@@ -19,10 +18,6 @@ from tap_supermetrics.records.schema import (
     DATE,
     FETCHED_AT,
     SCHEDULE_ID,
-    ValueKind,
-    data_type_of,
-    is_dated,
-    record_schema,
 )
 from tap_supermetrics.sync.continuity import (
     check_day,
@@ -33,15 +28,13 @@ from tap_supermetrics.sync.continuity import (
     type_changes,
 )
 from tap_supermetrics.sync.name_checks import check_names
-from tap_supermetrics.sync.state import report_state
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from typing import TypeVar
 
-    from tap_supermetrics.api.wire import FieldInfo
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.held import HeldResults
     from tap_supermetrics.extraction.results import Failed, Result
@@ -56,11 +49,6 @@ if TYPE_CHECKING:
     Converter = Callable[[RecordReader, Iterator[bytes]], Iterator[T]]
 
 logger = logging.getLogger(__name__)
-
-MAX_COMPARED: Final = 200_000
-"""So many pairs of names are held against each other, to find the one that was meant."""
-MAX_NAME: Final = 100
-"""A longer name is cut: the comparison takes its time with the square of the length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,129 +263,6 @@ class PlannedReport:
             self.mismatches,
             dates,
         )
-
-
-def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSchema]:
-    """Return the schema of every report whose data source the API serves, by name.
-
-    Raises:
-        ApiError: the fields of a data source cannot be had, or the API serves none of them.
-    """
-    schemas: dict[str, RecordSchema] = {}
-    lookups.ask_for_fields(report.ds_id for report in reports)
-    for report in reports:
-        if error := lookups.refusal_of(report):
-            logger.error("%s: %s", report.name, error)
-    for report, schema, _ in _discover(lookups, reports):
-        schemas[report.name] = schema
-        if unlisted := unlisted_fields(report, schema, lookups.fields_of(report)):
-            logger.warning("%s", unlisted_in_words(report, unlisted))
-    return schemas
-
-
-def known_reports(
-    lookups: Lookups, reports: Sequence[Report], bookmarks: Mapping[str, Any], now: datetime
-) -> dict[str, KnownReport]:
-    """Return reports with their schema and state, by name.
-
-    Raises:
-        SettingsError: a state cannot be understood.
-        ApiError: the fields of a data source cannot be had.
-    """
-    mistakes: list[str] = []
-    known = {
-        report.name: KnownReport(
-            report=report,
-            schema=schema,
-            is_dated=dated,
-            state=_state(report, schema, bookmarks.get(report.name), now, mistakes),
-        )
-        for report, schema, dated in _discover(lookups, reports)
-    }
-    if mistakes:
-        raise SettingsError(mistakes)
-    return known
-
-
-def _state(
-    report: Report, schema: RecordSchema, raw: object, now: datetime, mistakes: list[str]
-) -> ReportState:
-    today = now.astimezone(report.timezone).date()
-    start = report.start_date.as_first(today) if report.start_date else None
-    return report_state(raw, report.name, schema.replication_key, start, mistakes)
-
-
-def _discover(
-    lookups: Lookups, reports: Sequence[Report]
-) -> Iterator[tuple[Report, RecordSchema, bool]]:
-    """Yield the reports that the API serves, each with its schema and whether it has dates."""
-    lookups.ask_for_fields(report.ds_id for report in reports)
-    refusals = [error for report in reports if (error := lookups.refusal_of(report))]
-    # Nothing is left to load: the refusal is that of the run. Else the other reports go on.
-    if refusals and len(refusals) == len(reports):
-        raise refusals[0]
-    for report in reports:
-        if lookups.refusal_of(report):
-            continue
-        listed = lookups.fields_of(report)
-        schema = record_schema(report, listed)
-        _check_schema(report, schema, listed)
-        yield report, schema, is_dated(report, listed)
-
-
-def unlisted_fields(
-    report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]
-) -> dict[str, str]:
-    """Return the fields that the API does not list, each with one that may be meant, or none."""
-    names = [
-        each.name for each in schema.fields if not each.is_listed and each.name not in report.types
-    ]
-    known = {each.field_id.casefold(): each.field_id for each in listed} if names else {}
-    # Each name is held against each field, which takes microseconds.
-    looked_at = names[: MAX_COMPARED // max(len(known), 1)]
-    return {name: _meant(name, known) if name in looked_at else "" for name in names}
-
-
-def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
-    """Return what to say of fields that the API does not list."""
-    named = (f"{name} (did you mean {each}?)" if each else name for name, each in unlisted.items())
-    return (
-        f"{report.path}: {report.ds_id} does not list {', '.join(named)}; loaded as text, unless "
-        "`types` says otherwise"
-    )
-
-
-def _meant(name: str, known: Mapping[str, str]) -> str:
-    close = difflib.get_close_matches(name[:MAX_NAME].casefold(), known, n=1, cutoff=0.8)
-    return known[close[0]] if close else ""
-
-
-def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
-    """Refuse a report whose days would replace each other, or that lacks a first day."""
-    _check_replication_key(report, schema, listed)
-    day = {schema.replication_key, DATE}
-    if schema.replication_key and not day & {*schema.key_properties}:
-        mistake = (
-            f"{report.path}.key_properties: add {schema.replication_key} or {DATE}; without the "
-            "day in the key, each day would replace the one before"
-        )
-        raise SettingsError([mistake])
-    needs_start = is_dated(report, listed) and not report.date_range_type
-    if needs_start and report.start_date is None:
-        raise SettingsError([f"{report.path}.start_date: required, {report.ds_id} has dates"])
-
-
-def _check_replication_key(
-    report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]
-) -> None:
-    path, key = f"{report.path}.replication_key", report.replication_key
-    if key == DATE and not is_dated(report, listed):
-        raise SettingsError([f"{path}: leave it out, {report.ds_id} has no dates"])
-    kinds = {each.name: each.kind for each in schema.fields}
-    if key in kinds and kinds[key] is not ValueKind.DATE:
-        pin = f"`types: {{{key}: {data_type_of(ValueKind.DATE)}}}`"
-        told = f"expected a field of dates, {key} is {kinds[key].name}; set {pin} if it holds days"
-        raise SettingsError([f"{path}: {told}"])
 
 
 def _check_accounts(report: Report, scope: Scope) -> None:

@@ -24,17 +24,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.dates import DateRange, parse_date
-from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import WHOLE, Shard
 from tap_supermetrics.planning.coverage import Coverage, Fetch
 from tap_supermetrics.sync.notation import (
     MALFORMED,
     batch_from_json,
     batch_to_json,
+    bookmark_of,
     id_of,
     moment_of,
     ranges_of,
     ranges_to_json,
+    strange_keys,
     texts_of,
     types_of,
 )
@@ -52,6 +53,12 @@ _MAX_SHOWN: Final = 120
 _PARTITION: Final = "a context with account_id, days as YYYY-MM-DD and ranges as [[first, last]]"
 _BATCH: Final = "a query batch as the tap writes it (remove it to go on without it)"
 _ASYNC_RUN: Final = "[run id, start with offset] (remove it to go on without it)"
+_OF_A_PARTITION: Final = frozenset(
+    {
+        *("context", "replication_key", "replication_key_value", "covered", "stale", "fetched"),
+        *("starting_replication_value", "replication_key_signpost", "progress_markers"),
+    }
+)
 _KEYS: Final = frozenset(
     {
         "shard",
@@ -235,7 +242,6 @@ def report_state(
         return ReportState(replication_key=replication_key, start=start)
     reader.check_origin(raw, replication_key)
     covered_from = reader.read(raw, "covered_from", parse_date, "YYYY-MM-DD", None)
-    partition = partial(_partition, covered_from=covered_from or start)
     batch = partial(batch_from_json, report=report)
     return ReportState(
         replication_key=replication_key,
@@ -244,7 +250,7 @@ def report_state(
         request_hash=str(raw.get("request_hash") or ""),
         key_properties=reader.read(raw, "key_properties", texts_of, "a list of columns", ()),
         types=reader.read(raw, "types", types_of, "an object of column and type", {}),
-        coverage=dict(reader.each(raw, "partitions", partition, _PARTITION)),
+        coverage=reader.partitions(raw, covered_from or start),
         batches=tuple(reader.each(raw, "query_batches", batch, _BATCH)),
         not_before=reader.read(raw, "not_before", parse_date, "YYYY-MM-DD", None),
         async_run=reader.read(raw, "async_run", async_run_of, _ASYNC_RUN, None),
@@ -275,6 +281,8 @@ class _Reader:
             )
         if raw and not raw.keys() & _KEYS:
             self.refuse("", f"keys as in docs/state.md (or {remove})", raw)
+        elif strange := strange_keys(raw, _KEYS):
+            self._mistakes.append(f"{self._path}: unknown keys: {', '.join(strange)}")
 
     def read(
         self, raw: Mapping[str, Any], key: str, parse: Callable[[Any], T], expected: str, default: D
@@ -298,6 +306,21 @@ class _Reader:
             if parsed is not None:
                 yield parsed
 
+    def partitions(self, raw: Mapping[str, Any], covered_from: date | None) -> dict[str, Coverage]:
+        """Read what is said of each account, each once."""
+        parse = partial(_partition, covered_from=covered_from)
+        found: dict[str, Coverage] = {}
+        entries = raw.get("partitions")
+        for number, entry in enumerate(entries if isinstance(entries, list) else []):
+            if isinstance(entry, dict) and (strange := strange_keys(entry, _OF_A_PARTITION)):
+                told = f".partitions[{number}]: unknown keys: {', '.join(strange)}"
+                self._mistakes.append(f"{self._path}{told}")
+        for account_id, coverage in self.each(raw, "partitions", parse, _PARTITION):
+            if account_id in found:
+                self._mistakes.append(f"{self._path}.partitions: {account_id} is there twice")
+            found[account_id] = coverage
+        return found
+
     def everywhere(self, raw: Mapping[str, Any], start: date | None) -> Coverage | None:
         """Read a bookmark of the whole stream."""
         if not raw.get("replication_key_value"):
@@ -314,68 +337,6 @@ class _Reader:
             return default
 
 
-def check_state(
-    state: Mapping[str, Any], reports: Sequence[str], last_day: date, shard: Shard | None = WHOLE
-) -> None:
-    """Find what cannot be understood in the state of a whole run.
-
-    Args:
-        state: as it was given.
-        reports: names of the reports; what else the state holds is nobody's.
-        last_day: no later day can have been loaded, anywhere on earth.
-        shard: of the run that it is given to; None where any will do.
-
-    Raises:
-        SettingsError: with every mistake.
-    """
-    bookmarks = state.get("bookmarks", {})
-    # Singer's own library writes `currently_syncing` beside them; an empty state has neither.
-    is_other = "bookmarks" not in state and set(state) - {"currently_syncing"}
-    if is_other or not isinstance(bookmarks, dict):
-        raise SettingsError(["state: expected an object with `bookmarks` by stream"])
-    mistakes = [
-        f"state.bookmarks.{name}: expected an object"
-        for name, bookmark in bookmarks.items()
-        if not isinstance(bookmark, dict)
-    ]
-    for name in reports:
-        if isinstance(bookmarks.get(name), dict):
-            read = report_state(bookmarks[name], name, "", None, mistakes)
-            mistakes += _to_come(read, f"state.bookmarks.{name}", last_day)
-            mistakes += _of_other_shard(read.shard, shard or read.shard)
-    if mistakes:
-        raise SettingsError([*dict.fromkeys(mistakes)])
-
-
-def _of_other_shard(found: Shard, wanted: Shard) -> Iterator[str]:
-    """Find a state by which the accounts of this shard would be read as if they were new.
-
-    One of a run that nobody shared with tells all accounts.
-    """
-    if found.is_whole or found == wanted:
-        return
-    is_set = "is not set" if wanted.is_whole else f"is {wanted}"
-    what = f"state: it is that of shard {found}, and `shard` {is_set}: days would be read twice"
-    if found.count == wanted.count:
-        yield f"{what}. Give each shard a state of its own, by its own state id"
-    else:
-        yield (
-            f"{what}. Where the number of shards was changed, give each new one what "
-            f"`tap-supermetrics state merge` makes of the states of all {found.count} old ones"
-        )
-
-
-def _to_come(state: ReportState, path: str, last_day: date) -> Iterator[str]:
-    """Find days that cannot have been loaded yet, which would never be queried."""
-    for account_id, coverage in [*state.coverage.items(), ("", state.everywhere)]:
-        days = [each.last for each in coverage.covered] if coverage else []
-        bookmark = coverage.bookmark if coverage else None
-        late = max((*days, *([bookmark] if bookmark else [])), default=last_day)
-        if late > last_day:
-            of_account = f" of account {account_id}" if account_id else ""
-            yield f"{path}: expected days up to today, got {late}{of_account}"
-
-
 def _shown(raw: object) -> str:
     """Return the JSON of a value on one short line."""
     text = json.dumps(raw)
@@ -387,8 +348,7 @@ def _partition(raw: Any, covered_from: date | None) -> tuple[str, Coverage]:  # 
 
 
 def _coverage(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 - whatever the state holds
-    value = raw.get("replication_key_value")
-    bookmark = parse_date(value[:10]) if value else None
+    bookmark = bookmark_of(raw.get("replication_key_value"))
     covered = ranges_of(raw["covered"]) if "covered" in raw else _up_to(bookmark, covered_from)
     fetched = tuple(_fetch(each) for each in raw.get("fetched", []))
     return Coverage(

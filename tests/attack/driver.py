@@ -18,8 +18,8 @@ from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Options
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.settings import Settings
+from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.lookups import Lookups
-from tap_supermetrics.sync.report_sync import discover
 from tap_supermetrics.sync.run import Run, utc_now
 from tests.tap import METADATA, config_for, days_covered, truth
 

@@ -293,8 +293,6 @@ STATES: Final[list[tuple[str, Any]]] = [
     ("", {"bookmarks": {"google_ads": []}}),
     ("", {"bookmarks": {"google_ads": None}}),
     ("", {"bookmarks": {"google_ads": "2024-06-08"}}),
-    ("", {"value": {"bookmarks": {}}, "type": "STATE"}),
-    ("", {"singer_state": {"bookmarks": {}}}),
     ("partitions", {}),
     ("partitions", "4713896205"),
     ("partitions", [None]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -13,14 +13,10 @@ from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.emulator import Emulator
 from tap_supermetrics.settings import Settings
+from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.lookups import Lookups
-from tap_supermetrics.sync.report_sync import discover
-from tests.attack.driver import (
-    ADS,
-    FACEBOOK,
-    options,
-    settings_for,
-)
+from tests.attack.driver import ADS, FACEBOOK, attempt, options, settings_for
+from tests.attack.liar import FIELDS, Liar, changed
 from tests.tap import Target, discovered, sync
 
 if TYPE_CHECKING:
@@ -77,3 +73,40 @@ def test_a_field_that_is_nearly_one_is_named_with_it_before_anything_is_paid(
 
     assert "Impresions (did you mean Impressions?)" in caplog.text
     assert len(emulator.queries) == 0
+
+
+OF_DAYS: Final = {**ADS, "name": "by_day", "replication_key": "Date"}
+NO_DATES: Final = {**OF_DAYS, "ds_id": "AW", "replication_key": "_sm_date", "fields": ["Cost"]}
+
+
+def as_text(answer: Any) -> None:  # noqa: ANN401 - any JSON
+    """Call every date a text, as a data source may from one night to the next."""
+    for each in answer["data"]:
+        if each["data_type"] == "string.time.date" and answer["data"][0]["field_id"] != "date":
+            each["data_type"] = "string.text.value"
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (OF_DAYS, "set `types: {Date: string.time.date}` if it holds days"),
+        (NO_DATES, "leave it out, AW has no dates"),
+    ],
+    ids=["a type that changed", "no dates any more"],
+)
+def test_what_the_api_says_otherwise_of_a_field_stops_its_report_only(
+    emulator: Emulator, report: dict[str, Any], said: str
+) -> None:
+    with Liar(emulator) as liar:
+        liar.tell(FIELDS, changed(as_text))
+        other = {**FACEBOOK, "name": "other", "types": {"Date": "string.time.date"}}
+        config = settings_for(emulator, report, other)
+        done = attempt(config | {"api_url": liar.url})
+        assert done.rows["other"]
+        assert done.code == 3, done.message
+        assert f"  {report['name']}: queries[0].replication_key: " in "\n".join(done.log)
+        assert any(each.endswith(said) for each in done.log)
+        alone = attempt({**config, "queries": [report], "api_url": liar.url})
+        assert alone.code == 1
+        assert alone.message.endswith(said)
+        assert {each.ds_id for each in emulator.queries} == {"FA"}

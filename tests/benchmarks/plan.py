@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +41,8 @@ class Load:
         days: of each account.
         budget: `max_queries_per_run`.
         until_first: whether the run is stopped once it has submitted something.
+        first: the first day.
+        has_gaps: whether every other day is in the target.
     """
 
     reports: int = 1
@@ -48,26 +50,43 @@ class Load:
     days: int
     budget: int | None = None
     until_first: bool = False
+    first: date = FIRST_DAY
+    has_gaps: bool = False
 
     def __str__(self) -> str:
         size = f"{self.reports} x {self.accounts:,} accounts x {self.days:,} days"
+        size += ", every other there" if self.has_gaps else ""
         return f"{size}, {self.budget} queries" if self.budget else size
+
+    @property
+    def accounts_asked(self) -> list[str]:
+        """Ids of the accounts."""
+        return [str(10_000_000 + number) for number in range(self.accounts)]
+
+    def state(self) -> dict[str, Any]:
+        """What was loaded before."""
+        there = [str(self.first + timedelta(days=each)) for each in range(0, self.days, 2)]
+        covered = [[each, each] for each in there] if self.has_gaps else []
+        partitions = [
+            {"context": {"account_id": each}, "covered": covered} for each in self.accounts_asked
+        ]
+        names = [f"google_ads_{number}" for number in range(self.reports)]
+        return {"bookmarks": {name: {"partitions": partitions} for name in names}}
 
     def config(self, url: str) -> dict[str, Any]:
         """Settings of the tap that ask for it."""
-        accounts = [str(10_000_000 + number) for number in range(self.accounts)]
         return {
             "api_key": "api_k3y_of_the_benchmarks",
             "api_url": url,
             "requests_per_second": 1000,
-            "start_date": FIRST_DAY.isoformat(),
-            "end_date": (FIRST_DAY + timedelta(days=self.days - 1)).isoformat(),
+            "start_date": self.first.isoformat(),
+            "end_date": (self.first + timedelta(days=self.days - 1)).isoformat(),
             "max_queries_per_run": self.budget,
             "queries": [
                 {
                     "name": f"google_ads_{number}",
                     "ds_id": "AW",
-                    "ds_accounts": accounts,
+                    "ds_accounts": self.accounts_asked,
                     "fields": FIELDS,
                 }
                 for number in range(self.reports)
@@ -130,8 +149,9 @@ def plans(url: str) -> None:
     for load in (
         Load(accounts=1_000, days=3_650, budget=50),
         Load(reports=2, accounts=3_000, days=1_095, until_first=True),
+        Load(accounts=300, days=3_650, budget=50, first=date(2016, 1, 1), has_gaps=True),
     ):
-        got = measured(load, url)
+        got = measured(load, url, load.state() if load.has_gaps else None)
         cells = [f"{got.first_cpu_s:.1f} s", f"{got.cpu_s:.1f} s", f"{got.peak_mib:.0f} MiB"]
         rows.append([str(load), *cells])
     show(["plan", "CPU until the first query batch", "CPU of the run", "peak"], rows)

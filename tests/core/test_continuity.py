@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tap_supermetrics.api.wire import FieldInfo
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.planning.scope import Scope
 from tap_supermetrics.records.schema import (
     RecordSchema,
     ValueKind,
@@ -18,9 +19,15 @@ from tap_supermetrics.records.schema import (
     kind_of,
     record_schema,
 )
-from tap_supermetrics.sync.continuity import check_day, check_key, learn_types, type_changes
+from tap_supermetrics.sync.continuity import (
+    check_day,
+    check_groups,
+    check_key,
+    learn_types,
+    type_changes,
+)
 from tap_supermetrics.sync.state import ReportState, report_state
-from tests.core.reports import report
+from tests.core.reports import policy, report
 from tests.core.strategies import date_range
 
 KINDS = st.sampled_from([*ValueKind])
@@ -140,3 +147,32 @@ def test_a_state_without_types_learns_them_without_a_word() -> None:
     assert not [*type_changes(report(), schema_of(ValueKind.INTEGER), state)]
     learn_types(report(), schema_of(ValueKind.INTEGER), state)
     assert state.types == {"Date": "date", "Campaign": "text", "Clicks": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_twin"),
+    [
+        ("123-456-7890", "1234567890", True),
+        ("act_1234567890", "1234567890", True),
+        ("1234567890,2345678901", "2345678901", True),
+        ("list.eu", "1234567890", True),
+        ("9999999999", "1234567890", False),
+    ],
+)
+def test_an_account_under_another_spelling_is_not_loaded_twice(
+    was: str, now: str, *, is_twin: bool
+) -> None:
+    state = ReportState(replication_key="Date", start=None)
+    state.coverage[was] = Coverage(covered=(date_range(0, 3),))
+    scope = Scope(
+        accounts=(now,),
+        wanted=date_range(0, 5),
+        is_incremental=True,
+        is_dated_by_rows=True,
+        policy=policy(),
+    )
+    if not is_twin:
+        check_groups(report(), scope, state)
+        return
+    with pytest.raises(TapError, match=f"account {now} would be loaded twice"):
+        check_groups(report(), scope, state)

@@ -17,6 +17,8 @@ from tap_supermetrics.dates import (
     outside,
     parse_date,
     subtract,
+    with_range,
+    without_range,
 )
 from tap_supermetrics.planning.coverage import Coverage
 from tests.core.strategies import date_ranges, days_of, merged_ranges, range_tuples
@@ -91,6 +93,14 @@ def test_two_lists_of_ranges_are_compared_by_their_days(
 ) -> None:
     assert days_of(*common(some, others)) == days_of(*some) & days_of(*others)
     assert days_of(*outside(some, others)) == days_of(*some) - days_of(*others)
+
+
+@given(merged_ranges, date_ranges())
+def test_one_range_more_or_less_is_as_if_all_were_gone_through(
+    ranges: tuple[DateRange, ...], one: DateRange
+) -> None:
+    assert with_range(ranges, one) == merge((*ranges, one))
+    assert without_range(ranges, one) == outside(ranges, (one,))
 
 
 def test_long_lists_of_ranges_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tap_supermetrics.sync.state import check_state, report_state
+from tap_supermetrics.sync.state import report_state
+from tap_supermetrics.sync.state_checks import check_state
 
 if TYPE_CHECKING:
     from tap_supermetrics.dates import DateRange

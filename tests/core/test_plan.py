@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.model import Query, SplitDates, account_id_of
+from tap_supermetrics.planning import plan
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.plan import TEST_ACCOUNTS, plan_report, plan_test
 from tap_supermetrics.planning.scope import Scope, scope_of
@@ -371,3 +372,29 @@ def test_days_read_some_hours_ago_are_fresh() -> None:
 def test_a_report_whose_first_day_is_still_to_come_asks_nothing(key: str) -> None:
     scope = wanted_by(start_date="2024-03-02", key=key)
     assert tuple(plan_report(REPORT, scope, {}).queries()) == ()
+
+
+def test_gaps_that_accounts_share_are_covered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history with a gap every other day, of hundreds of accounts."""
+    first = date(2024, 1, 1)
+    wanted = DateRange(first=first, last=first + timedelta(days=199))
+    covered = tuple(date_range(2 * number + 1, 2 * number + 1) for number in range(99))
+    scope = Scope(
+        accounts=ACCOUNTS,
+        wanted=wanted,
+        is_incremental=True,
+        is_dated_by_rows=True,
+        policy=policy(),
+    )
+    covering, stretches = list[DateRange](), plan._stretches  # noqa: SLF001 - how often it is called
+
+    def counting(gap: DateRange, *others: Any) -> Any:  # noqa: ANN401 - as it is
+        covering.append(gap)
+        return stretches(gap, *others)
+
+    monkeypatch.setattr(plan, "_stretches", counting)
+    known = dict.fromkeys(ACCOUNTS, Coverage(covered=covered))
+    made = plan_report(REPORT, scope, known)
+    assert len(made) > 3 * 90
+    assert len(covering) == len({*covering}) <= 101
+    assert [*made.counts().values()] == [len(made)]

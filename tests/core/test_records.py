@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
 from tap_supermetrics.records.convert import Mismatches, RecordReader
+from tap_supermetrics.records.names import doubts_of_columns
 from tap_supermetrics.records.schema import (
     ACCOUNT_ID,
     DATE,
@@ -579,8 +580,8 @@ def test_a_date_that_is_not_the_day_is_a_dimension_and_told(name: str) -> None:
     ],
 )
 def test_names_that_targets_cannot_keep_apart_are_told(some: str, other: str) -> None:
-    (doubt,) = [each for each in schema("Date", some, other).doubts() if " and " in each]
-    assert doubt.startswith(f"fields: {some} and {other} are one column")
+    (doubt,) = [each for each in doubts_of_columns(["Date", some, other]) if " and " in each]
+    assert doubt.startswith(f"{some} and {other} are one column")
 
 
 @pytest.mark.parametrize(
@@ -592,8 +593,8 @@ def test_names_that_targets_cannot_keep_apart_are_told(some: str, other: str) ->
     ],
 )
 def test_a_name_that_targets_refuse_by_itself_is_told(name: str, told: str) -> None:
-    (doubt,) = schema("Date", name).doubts()
-    assert doubt.startswith(f"fields: the name {name} {told}")
+    (doubt,) = doubts_of_columns(["Date", name])
+    assert doubt.startswith(f"the name {name} {told}")
     assert "`stream_maps`" in doubt
 
 

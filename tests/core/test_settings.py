@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -820,3 +821,38 @@ def test_an_address_that_is_no_query_is_a_mistake_that_does_not_show_it(
         Settings.from_config({"api_key": "api_0", "queries": [{"name": "ads", "url": url}]})
     assert any(mistake.startswith(said) for mistake in raised.value.mistakes)
     assert "api_k" not in " ".join(raised.value.mistakes).replace("api_key:", "")
+
+
+@pytest.mark.parametrize("written", [" Europe/Helsinki ", "europe/helsinki", "EUROPE/HELSINKI"])
+def test_a_time_zone_is_understood_as_people_write_it(written: str) -> None:
+    assert settings_of(entry(timezone=written)).reports[0].timezone == ZoneInfo("Europe/Helsinki")
+    (new_york,) = settings_of(entry(timezone="America/New York")).reports
+    assert new_york.timezone == ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize("written", ["localtime", "posixrules", "Factory"])
+def test_a_time_zone_that_only_this_machine_knows_is_refused(written: str) -> None:
+    with pytest.raises(SettingsError, match="IANA"):
+        settings_of(entry(timezone=written))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("number", "float.number.value"),
+        ("Integer", "int.number.value"),
+        ("date", "string.time.date"),
+        ("timestamp", "string.time.datetime"),
+        ("boolean", "bool"),
+        ("string.time.dat", "string.time.date"),
+        ("string.time.date_time", "string.time.datetime"),
+    ],
+)
+def test_the_type_that_was_meant_is_told(written: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=rf"did you mean {re.escape(meant)}\?"):
+        settings_of(entry(types={"Clicks": written}))
+
+
+@pytest.mark.parametrize("written", ["string.time.yearweek", "string.time.hms", " Float.Number "])
+def test_a_type_of_the_api_is_understood_as_people_write_it(written: str) -> None:
+    assert settings_of(entry(types={"Clicks": written})).reports[0].types == {"Clicks": written}

@@ -484,3 +484,45 @@ json_values = st.recursive(
 def test_no_state_at_all_raises(raw: object) -> None:
     _, mistakes = read(raw)
     assert all(each.startswith("state.bookmarks.ads") for each in mistakes)
+
+
+@pytest.mark.parametrize(
+    ("written_by_hand", "said"),
+    [
+        ({"coverd": []}, ".partitions[0]: unknown keys: coverd (did you mean covered?)"),
+        ({"Stale": []}, ".partitions[0]: unknown keys: Stale (did you mean stale?)"),
+        ({"replication_key_value": "2024-01-05 or so"}, ".partitions[0]: expected"),
+    ],
+)
+def test_a_slip_of_the_pen_in_a_partition_is_told(
+    written_by_hand: dict[str, Any], said: str
+) -> None:
+    """Passed over, days that somebody wants to load again would stay as they are."""
+    _, mistakes = read({"partitions": [partition(**written_by_hand)]})
+    (mistake,) = mistakes
+    assert mistake.startswith(f"state.bookmarks.ads{said}")
+
+
+def test_other_slips_of_the_pen_in_a_bookmark_are_told() -> None:
+    _, mistakes = read({"partitions": [partition(), partition("2"), partition()]})
+    assert mistakes == ["state.bookmarks.ads.partitions: 1 is there twice"]
+    _, mistakes = read({"Partitions": [], "shard": None})
+    assert mistakes == ["state.bookmarks.ads: unknown keys: Partitions (did you mean partitions?)"]
+
+
+@pytest.mark.parametrize(
+    ("value", "last"),
+    [
+        ("2024-01-05", "2024-01-05"),
+        ("2024-01-05T00:00:00Z", "2024-01-05"),
+        ("2024-01-05 00:00:00.000+05:30", "2024-01-05"),
+        ("2024-01-05T13:20:00Z", "2024-01-04"),
+        ("2024-01-05T00:00:01+00:00", "2024-01-04"),
+    ],
+)
+def test_a_day_that_was_not_over_is_not_there(value: str, last: str) -> None:
+    """Other taps write the moment up to which they read."""
+    state, mistakes = read({"replication_key_value": value})
+    assert mistakes == []
+    assert state.everywhere
+    assert str(state.everywhere.bookmark) == last

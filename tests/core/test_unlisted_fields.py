@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api.wire import FieldInfo
 from tap_supermetrics.records.schema import record_schema
-from tap_supermetrics.sync import report_sync
-from tap_supermetrics.sync.report_sync import unlisted_fields
+from tap_supermetrics.sync import discovery
+from tap_supermetrics.sync.discovery import unlisted_fields
 from tests.core.reports import report
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ def test_names_are_compared_a_bounded_number_of_times(monkeypatch: pytest.Monkey
     def counting(word: str, known: Any, **options: Any) -> list[str]:  # noqa: ANN401 - passed on
         nonlocal compared
         compared += len(known)
-        assert len(word) <= report_sync.MAX_NAME
+        assert len(word) <= discovery.MAX_NAME
         return close_matches(word, known, **options)
 
     monkeypatch.setattr(difflib, "get_close_matches", counting)
-    monkeypatch.setattr(report_sync, "MAX_COMPARED", 1_000)
+    monkeypatch.setattr(discovery, "MAX_COMPARED", 1_000)
     kind = "string.text.value"
     listed = [
         FieldInfo(field_id=f"field_{number}", field_type="dim", data_type=kind)

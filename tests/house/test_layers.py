@@ -39,6 +39,7 @@ SINGER: Final = {
     "singer.extras",
     "singer.following",
     "singer.inputs",
+    "singer.maps",
     "singer.batch_files",
     "singer.configuration",
     "singer.encodings",

@@ -42,6 +42,7 @@ SPELLED_ELSEWHERE: Final = {
     "settings.contradictions",
     "settings.entries",
     "settings.query_url",
+    "sync.idle",
     # Columns are called as the API calls them.
     "commands.views",
     "sync.query_log",

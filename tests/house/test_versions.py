@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import pytest
 from singer_sdk import Stream, Tap
+from singer_sdk.helpers._state import StateWriter
 from singer_sdk.io_base import GenericSingerWriter
 
-from tap_supermetrics.singer.writer import MessageWriter
+from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import ReportStream
 from tap_supermetrics.tap import TapSupermetrics
 from tests.house.test_texts import declared_requirements
@@ -50,6 +51,9 @@ CHANGED: Final[dict[tuple[type[Any], type[Any]], dict[str, str]]] = {
     (MessageWriter, GenericSingerWriter): {
         "serialize_message": "how a message becomes bytes",
         "write_message": "that whole lines are written, and signals wait for their end",
+    },
+    (StateLines, StateWriter): {
+        "write_state": "that a state is written where it has changed, and not copied",
     },
 }
 CASES: Final = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import logging
@@ -22,7 +23,7 @@ from singer_sdk.singerlib import StateMessage
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
 from tap_supermetrics.errors import InterruptedRun
-from tap_supermetrics.singer.writer import MessageWriter
+from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import ReportStream
 from tap_supermetrics.tap import TapSupermetrics
 from tests.benchmarks.server import serving
@@ -392,3 +393,18 @@ def test_a_state_is_written_as_the_sdk_writes_it_but_not_copied(
     as_the_sdk = bytes(serialize_jsonl(StateMessage(value=value).to_dict()))
     monkeypatch.delattr(StateMessage.__mro__[1], "to_dict")
     assert MessageWriter().serialize_message(StateMessage(value=value)) == as_the_sdk
+
+
+def test_a_state_that_is_the_same_is_not_written_again(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The SDK keeps a copy of each; with a million days that takes longer than the plan."""
+    monkeypatch.setattr(copy, "deepcopy", None)
+    lines = StateLines(MessageWriter())
+    state: Any = {"bookmarks": {"ads": {"covered_from": "2024-01-01"}}}
+    for day in ("2024-01-01", "2024-01-01", "2024-01-02", "2024-01-02"):
+        state["bookmarks"]["ads"]["covered_from"] = day
+        lines.write_state(state)
+    written = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    days = [each["value"]["bookmarks"]["ads"]["covered_from"] for each in written]
+    assert days == ["2024-01-01", "2024-01-02"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -168,3 +169,98 @@ def test_a_query_log_that_the_catalog_lacks_is_told(
     TapSupermetrics(config=config, catalog=read_catalog(io.StringIO(catalog)))
 
     assert [each for each in caplog.messages if f"--catalog: {LOG} is not in it" in each]
+
+
+def by_hand(emulator: Emulator, change: Any) -> TapSupermetrics:  # noqa: ANN401 - any change
+    """Make a tap by its own catalog, changed by hand in its first stream."""
+    config = config_for(emulator, [REPORT])
+    catalog: Catalog = json.loads(json.dumps(TapSupermetrics(config=config).catalog_dict))
+    change(catalog, catalog["streams"][0])
+    return TapSupermetrics(config=config, catalog=read_catalog(io.StringIO(json.dumps(catalog))))
+
+
+def beside(word: str, *, value: object) -> Any:  # noqa: ANN401 - a change of a catalog
+    return lambda _, stream: stream.__setitem__(word, value)
+
+
+def of_column(*breadcrumb: str) -> Any:  # noqa: ANN401 - a change of a catalog
+    more = {"breadcrumb": [*breadcrumb], "metadata": {"selected": False}}
+    return lambda _, stream: stream["metadata"].append(more)
+
+
+def twin(name: str) -> Any:  # noqa: ANN401 - a change of a catalog
+    def change(catalog: Catalog, stream: Catalog) -> None:
+        more = {**stream, "tap_stream_id": name, "stream": name}
+        catalog["streams"].append(json.loads(json.dumps(more)))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (beside("selected", value=False), "ads: selected False beside the metadata"),
+        (beside("stream_alias", value="other"), "ads: stream_alias: not known, and without effect"),
+        (of_column("properties", "Costs"), "ads.Costs: there is no such column"),
+        (twin("others"), "others is no report in the settings: nothing is loaded for it"),
+        (
+            lambda _, stream: stream["schema"].update(required=["Nothing"]),
+            "ads: records are written as they are, whatever required of the schema says",
+        ),
+    ],
+)
+def test_what_a_hand_wrote_into_a_catalog_in_vain_is_told(
+    change: Any,  # noqa: ANN401 - a change of a catalog
+    said: str,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    by_hand(emulator, change)
+    assert [each for each in caplog.messages if f"--catalog: {said}" in each]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        # Targets would append what is read again.
+        (beside("key_properties", value=[]), "expected key_properties _sm_account_id"),
+        (
+            lambda _, stream: stream["metadata"][-1]["metadata"].update(
+                {"table-key-properties": []}
+            ),
+            "table-key-properties: expected _sm_account_id",
+        ),
+        (twin("ads"), "ads is there 2 times"),
+        (of_column("Cost"), 'streams[0].metadata[9].breadcrumb: expected [] or ["properties"'),
+        (
+            beside("schema", value=None),
+            "streams[0].schema: expected an object with properties, got null",
+        ),
+        (beside("metadata", value={}), "streams[0].metadata: expected a list of objects"),
+        (lambda catalog, _: catalog.update(streams={}), "streams: expected a list of streams"),
+        (
+            lambda _, stream: stream["schema"].update(type="array"),
+            'streams[0].schema.type: expected object, got "array"',
+        ),
+        (
+            lambda _, stream: stream["schema"]["properties"].update(Cost="number"),
+            "streams[0].schema.properties.Cost: expected an object with a type",
+        ),
+    ],
+)
+def test_what_a_hand_spoilt_in_a_catalog_is_told_by_its_place(
+    change: Any,  # noqa: ANN401 - a change of a catalog
+    said: str,
+    emulator: Emulator,
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        by_hand(emulator, change)
+
+
+def test_columns_of_the_key_that_are_deselected_are_named(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    made(emulator, deselected("Date", "Campaignname"))
+    told = "ads: deselected, but part of the key, and so written: Date, Campaignname"
+    assert told in caplog.messages

@@ -551,3 +551,18 @@ def test_a_bare_account_id_is_a_list_of_one(emulator: Emulator, tmp_path: Path) 
 
     assert ended.code == 0, ended.stderr
     assert {key[0] for key in target.tables["google_ads"]} == {"4713896205"}
+
+
+def test_what_has_no_effect_and_names_without_a_table_are_told_at_the_start(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    long = {**REPORT, "name": "a" * 64, "max_days_per_query": 7}
+    top = {**DATES, "query_log": True, "query_log_name": "_sdc_log", "max_running_queries": 3}
+    told = warnings(sync(config_for(emulator, [long], **top, mode="batch"), tmp_path, Target()))
+    for said in (
+        "the name aaa",
+        "_sdc_log: the name _sdc_log begins with _sdc_",
+        "queries[0].max_days_per_query: has no effect",
+        "max_running_queries: has no effect",
+    ):
+        assert sum(said in line for line in told) == 1, told

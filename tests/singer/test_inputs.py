@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
+import re
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -25,9 +27,14 @@ from tap_supermetrics.singer.inputs import (
     unwritable,
 )
 from tap_supermetrics.sync.addresses import with_converted
+from tap_supermetrics.sync.state_checks import check_state
+from tap_supermetrics.tap import TapSupermetrics
+from tests.tap import Target, config_for, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tap_supermetrics.emulator import Emulator
 
 DEEP = "[" * 100_000
 COST: dict[str, Any] = {"Cost": {"type": ["number", "null"]}}
@@ -176,3 +183,133 @@ def test_what_a_catalog_demands_beside_types_is_found() -> None:
     given = {"Cost": {"type": "number", "multipleOf": 0.01, "minimum": 0}, "Other": {"const": 1}}
     assert limits(given, COST) == {"Cost": ["minimum", "multipleOf"]}
     assert not limits(COST, COST)
+
+
+# Stream maps
+
+ADS: Final[dict[str, Any]] = {
+    "name": "ads",
+    "ds_id": "AW",
+    "ds_accounts": ["4713896205"],
+    "fields": ["Date", "Campaignname", "Cost"],
+    "start_date": "2024-06-09",
+    "end_date": "2024-06-09",
+}
+
+
+def mapped(emulator: Emulator, maps: object) -> TapSupermetrics:
+    return TapSupermetrics(config=config_for(emulator, [ADS], stream_maps=maps))
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"ads": {"spend": "Cost", "Cost": None}},
+        {"ads": {"Cost": None}},
+        {
+            "ads": {
+                "campaign": "Campaignname",
+                "Campaignname": None,
+                "__key_properties__": ["_sm_account_id", "Date", "campaign"],
+            }
+        },
+    ],
+    ids=["a metric renamed", "a metric left out", "a column of the key renamed"],
+)
+def test_a_column_is_renamed_as_the_manual_of_the_sdk_does(
+    emulator: Emulator,
+    tmp_path: Path,
+    maps: Any,  # noqa: ANN401 - any maps
+) -> None:
+    ended = sync(config_for(emulator, [ADS], stream_maps=maps), tmp_path, target := Target())
+    assert ended.code == 0, ended.stderr
+    assert "WARNING" not in ended.stderr
+    (row, *_) = target.tables["ads"].values()
+    assert {*maps["ads"]} & {*row} == {
+        name for name, of in maps["ads"].items() if of and name != "__key_properties__"
+    }
+
+
+@pytest.mark.parametrize(
+    ("maps", "said"),
+    [
+        ({"ads": {"__filters__": "False"}}, "__filters__: unknown word, did you mean __filter__?"),
+        ({"ads": {"__alias__": 5}}, "stream_maps.ads.__alias__: expected a name, got 5"),
+        ({"ads": {"__key_properties__": "Date"}}, "expected a list of columns, or null"),
+        ({"ads": {"x": ["Cost"]}}, "stream_maps.ads.x: expected an expression in a text"),
+        ({"ads": 5}, "stream_maps.ads: expected an object of columns and expressions"),
+        ({"__else__": False}, "stream_maps.__else__: expected null"),
+        ({"ads": {"x": "config['seed']"}}, "KeyError"),
+        ({"ads": {"x": "Campaignname + Cost"}}, "TypeError"),
+    ],
+)
+def test_a_map_that_can_never_be_applied_is_told_by_its_place(
+    emulator: Emulator, maps: object, said: str
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        mapped(emulator, maps)
+
+
+@pytest.mark.parametrize(
+    ("maps", "said"),
+    [
+        ({"adz": {}}, "adz is the name of no report; nothing is mapped, did you mean ads?"),
+        ({"ads": {"__key_properties__": []}}, "ads: it has no key any more: targets append"),
+        ({"ads": {"cost_": "Cost"}}, "ads: Cost and cost_ are one column to some targets"),
+        ({"ads": {"__alias__": "a" * 64}}, "aaa is longer than 63 bytes"),
+    ],
+)
+def test_what_a_map_makes_that_loaders_do_not_keep_is_told(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture, maps: object, said: str
+) -> None:
+    mapped(emulator, maps)
+    assert [each for each in caplog.messages if said in each]
+
+
+def test_a_name_that_a_map_replaces_is_not_told(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = "x" * 70
+    report = {**ADS, "fields": [*ADS["fields"], long], "types": {long: "int.number.value"}}
+    config = config_for(emulator, [report])
+    TapSupermetrics(config=config)
+    assert [each for each in caplog.messages if "rename it by `stream_maps`" in each]
+    caplog.clear()
+    TapSupermetrics(config={**config, "stream_maps": {"ads": {"short": long, long: None}}})
+    assert not [each for each in caplog.messages if "rename it by `stream_maps`" in each]
+
+
+# States
+
+STATE: Final = {"bookmarks": {"ads": {"replication_key_value": "2024-06-09"}}}
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"type": "STATE", "value": STATE},
+        {"singer_state": STATE},
+        STATE,
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_state_is_read_however_it_is_wrapped(
+    emulator: Emulator, tmp_path: Path, wrapped: object, mark: str
+) -> None:
+    (tmp_path / "state.json").write_text(mark + json.dumps(wrapped), encoding="utf-8")
+    config = config_for(emulator, [ADS], lookback_days=0)
+    ended = sync(config, tmp_path, None, "--state", str(tmp_path / "state.json"))
+    assert ended.code == 0, ended.stderr
+    assert not emulator.queries
+
+
+def test_of_many_states_in_a_file_the_last_is_asked_for() -> None:
+    lines = "\n".join([json.dumps(STATE)] * 2)
+    with pytest.raises(SettingsError, match=r"of several messages, keep the last \(`tail -n 1`\)"):
+        read_json(io.StringIO(lines), "--state")
+
+
+def test_a_first_day_to_come_is_told() -> None:
+    state = {"bookmarks": {"ads": {"not_before": "2035-01-01"}}}
+    with pytest.raises(SettingsError, match=r"ads\.not_before: expected a day up to today"):
+        check_state(state, ["ads"], date(2024, 6, 10))

@@ -218,7 +218,7 @@ def test_segments_that_are_not_listed_are_named_and_asked_once(
 def test_logins_that_are_listed_are_not_warned_of(
     named: dict[str, Any], emulator: Emulator, tmp_path: Path
 ) -> None:
-    ended = sync(config(emulator, ds_accounts=[NEW], **named), tmp_path, Target())
+    ended = sync(config(emulator, ds_accounts=["4713896205"], **named), tmp_path, Target())
 
     assert ended.code == 0, ended.stderr
     assert "does not list" not in ended.stderr
@@ -254,6 +254,12 @@ def test_logins_that_are_not_listed_are_named_by_one_request_for_each_source(
         ("NAME", NEW),
         ("all", "list.all_accounts"),
         ("*", "list.all_accounts"),
+        ("all-accounts", "list.all_accounts"),
+        ("list_all_accounts", "list.all_accounts"),
+        (f"{NEW}.0", NEW),
+        (f"{NEW[0]}.{NEW[1:]}E+09", NEW),
+        (f"{NEW[0]}.{NEW[1:3]}E+09", NEW),
+        ("".join(chr(ord(each) + 0x0660 - 0x30) for each in NEW), NEW),
     ],
 )
 def test_accounts_that_people_name_in_other_ways_cost_nothing(
@@ -266,6 +272,29 @@ def test_accounts_that_people_name_in_other_ways_cost_nothing(
     assert ended.code == 3, ended.stderr
     assert f"; did you mean {meant}?" in ended.stderr
     assert not emulator.queries
+
+
+@pytest.mark.parametrize("wrong", ["null", "account_id", "Some shop", "${ACCOUNT"])
+def test_what_can_be_no_account_costs_nothing(
+    wrong: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Where all ids are numbers, one without a digit is none, whatever login looks for it."""
+    ended = sync(config(emulator, ds_accounts=[NEW, wrong]), tmp_path)
+
+    assert ended.code == 3, ended.stderr
+    assert f"AW does not list {wrong}; its ids are numbers, such as " in ended.stderr
+    assert not emulator.queries
+
+
+def test_an_account_that_is_nearly_one_is_asked_and_told(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """Another login may see it; nobody else knows."""
+    wrong = f"{NEW[:-2]}{NEW[-1]}{NEW[-2]}"
+    ended = sync(config(emulator, ds_accounts=[wrong]), tmp_path)
+
+    assert f"AW does not list {wrong} (did you mean {NEW}?); if no login of yours" in ended.stderr
+    assert emulator.queries
 
 
 @pytest.mark.parametrize("wrong", [f"{NEW[:3]}-{NEW[3:6]}-{NEW[6:]}", f"act_{NEW}", f"{NEW}/"])

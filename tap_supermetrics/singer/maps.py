@@ -1,0 +1,171 @@
+"""Stream maps as a user writes them: their form, what they can never do, and what they change.
+
+The SDK takes some of it for columns, and tells the rest by exceptions of Python's.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import TYPE_CHECKING, Any, Final
+
+from singer_sdk.exceptions import MapExpressionError
+from singer_sdk.mapper import RemoveRecordTransform
+
+from tap_supermetrics.records.names import doubts_of_columns, doubts_of_name
+from tap_supermetrics.settings.entries import one_table
+from tap_supermetrics.settings.reading import hint
+from tap_supermetrics.singer.inputs import in_one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from singer_sdk.mapper import StreamMap
+
+_NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvailable"}
+"""Why an expression fails whatever the record holds."""
+_SAMPLES: Final = {"integer": 1, "number": 1.0, "boolean": True}
+_NOTHING: Final = (None, "__NULL__")
+_EXPECTED: Final = "an object of columns and expressions, or null to drop the stream"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_key(value: object) -> bool:
+    is_list = isinstance(value, list) and all(map(_is_text, value))
+    return is_list or value in _NOTHING
+
+
+_WORDS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = {
+    "__alias__": ("a name", _is_text),
+    "__source__": ("the name of a report", _is_text),
+    "__filter__": ("an expression", _is_text),
+    "__key_properties__": ("a list of columns, or null", _is_key),
+    "__else__": ("null, to leave out all other columns", _NOTHING.__contains__),
+}
+"""Words of the SDK's among the columns of a map: what each wants."""
+
+
+def mistakes_in_form(definitions: object) -> list[str]:
+    """Return what the SDK would take for something else, a line each, by its place."""
+    if not isinstance(definitions, dict):
+        return []  # told by its type
+    return [each for name, of_one in definitions.items() for each in _in_one(name, of_one)]
+
+
+def _in_one(name: str, definition: object) -> Iterator[str]:
+    path = f"stream_maps.{name}"
+    if name == "__else__" or not isinstance(definition, dict):
+        if definition not in _NOTHING:
+            expected = "null, to drop all other streams" if name == "__else__" else _EXPECTED
+            yield f"{path}: expected {expected}, got {definition!r}"
+        return
+    for column, value in definition.items():
+        if column in _WORDS:
+            expected, is_right = _WORDS[column]
+            if not is_right(value):
+                yield f"{path}.{column}: expected {expected}, got {value!r}"
+        elif column.startswith("__") and column.endswith("__"):
+            yield f"{path}.{column}: unknown word{hint(column, [*_WORDS])}"
+        elif not _is_text(value) and value is not None:
+            yield f"{path}.{column}: expected an expression in a text, or null, got {value!r}"
+
+
+def mistakes_in_maps(
+    stream_maps: Mapping[str, Iterable[StreamMap]], schemas: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Return expressions that fail whatever a record holds; found before anything is asked.
+
+    Those that fail by some value only are told when such a record comes.
+
+    Args:
+        stream_maps: by the name of their stream.
+        schemas: of records before they are mapped, by stream; the one that a map has is spoilt
+            where it takes a column away.
+    """
+    return [
+        f"stream_maps: {each.stream_alias}: {told}"
+        for name, of_one in stream_maps.items()
+        for each in of_one
+        if (told := _fails(each, schemas[name]))
+    ]
+
+
+def mistakes_in_aliases(stream_maps: Iterable[StreamMap]) -> list[str]:
+    """Return names that maps give to streams, and that loaders put into one table."""
+    return [
+        f"stream_maps: loaders put {first} and {other} into one table; give each stream another "
+        "`__alias__`"
+        for first, other in one_table([each.stream_alias for each in stream_maps])
+    ]
+
+
+def written(stream_maps: Iterable[StreamMap]) -> list[StreamMap]:
+    """Return the maps by which something is written."""
+    return [each for each in stream_maps if not isinstance(each, RemoveRecordTransform)]
+
+
+def _fails(stream_map: StreamMap, schema: Mapping[str, Any]) -> str:
+    try:
+        stream_map.transform(_sample(schema))
+    except MapExpressionError as error:
+        return in_one_line(error) if type(error.__cause__).__name__ in _NEVER_RIGHT else ""
+    except (KeyError, TypeError) as error:
+        # All columns are in every record, each of its type.
+        return in_one_line(error)
+    except Exception:  # noqa: BLE001 - it may fit what records really hold
+        return ""
+    return ""
+
+
+def doubts_of_written(stream_map: StreamMap) -> Iterator[str]:
+    """Return what loaders may not keep of the names in a stream, as it is written."""
+    alias = stream_map.stream_alias
+    if doubt := doubts_of_name(alias):
+        yield f"the name {alias} {doubt}; choose another `name`, `query_log_name` or `__alias__`"
+    yield from doubts_of_columns(stream_map.transformed_schema["properties"])
+
+
+def doubts_of_maps(
+    definitions: Mapping[str, object], keys: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Find stream maps that map nothing, or change a key.
+
+    Args:
+        definitions: of stream maps, by the name or the pattern of a stream.
+        keys: key of each stream, by its name.
+    """
+    for name, definition in definitions.items():
+        source = definition.get("__source__", name) if isinstance(definition, dict) else name
+        mapped = [each for each in keys if fnmatch.fnmatch(each, source)]
+        if not mapped and name != "__else__":
+            yield f"{source} is the name of no report; nothing is mapped{hint(source, [*keys])}"
+        for stream in mapped:
+            if isinstance(definition, dict):
+                yield from _doubts_of_key(stream, definition, keys[stream])
+
+
+def _doubts_of_key(stream: str, definition: Mapping[str, Any], key: Sequence[str]) -> Iterator[str]:
+    kept = definition.get("__key_properties__", key)
+    if key and kept in ([], *_NOTHING):
+        yield (
+            f"{stream}: it has no key any more: targets append, and days that are read again are "
+            "there twice; leave `__key_properties__` out"
+        )
+        return
+    sources = {each if (of := definition.get(each, each)) == "self" else of for each in kept}
+    if changed := [name for name in key if name not in sources]:
+        yield (
+            f"{stream}: the key is changed ({', '.join(changed)}): rows that then share a "
+            "key are dropped by targets; leave it as it is, or set `key_properties`"
+        )
+
+
+def _sample(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record as a schema describes it."""
+    types = {name: each.get("type") or () for name, each in schema["properties"].items()}
+    return {
+        name: next((sample for kind, sample in _SAMPLES.items() if kind in type_), "2024-01-01")
+        for name, type_ in types.items()
+    }

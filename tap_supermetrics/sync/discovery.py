@@ -1,0 +1,184 @@
+"""What the API says of the fields of reports: their schemas, and which reports it rules out."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.records.schema import DATE, ValueKind, data_type_of, is_dated, record_schema
+from tap_supermetrics.sync.report_sync import KnownReport
+from tap_supermetrics.sync.state import report_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.errors import TapError
+    from tap_supermetrics.model import Report
+    from tap_supermetrics.records.schema import RecordSchema
+    from tap_supermetrics.sync.lookups import Lookups
+    from tap_supermetrics.sync.state import ReportState
+
+logger = logging.getLogger(__name__)
+
+MAX_COMPARED: Final = 200_000
+"""So many pairs of names are held against each other, to find the one that was meant."""
+MAX_NAME: Final = 100
+"""A longer name is cut: the comparison takes its time with the square of the length."""
+
+
+def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSchema]:
+    """Return the schema of every report that can be read, by name; tell of the others.
+
+    Raises:
+        SettingsError: what all reports say of their fields contradicts the API.
+        ApiError: the fields of a data source cannot be had, or the API serves none of them.
+    """
+    schemas: dict[str, RecordSchema] = {}
+    lookups.ask_for_fields(report.ds_id for report in reports)
+    found = [*_discover(lookups, reports)]
+    for report in reports:
+        if error := refusal_of(lookups, report):
+            logger.error("%s: %s", report.name, error)
+    for report, schema, _ in found:
+        schemas[report.name] = schema
+        if unlisted := unlisted_fields(report, schema, lookups.fields_of(report)):
+            logger.warning("%s", unlisted_in_words(report, unlisted))
+    return schemas
+
+
+def known_reports(
+    lookups: Lookups, reports: Sequence[Report], bookmarks: Mapping[str, Any], now: datetime
+) -> dict[str, KnownReport]:
+    """Return the reports that can be read, with their schema and state, by name.
+
+    Raises:
+        SettingsError: a state cannot be understood, or no report can be read.
+        ApiError: the fields of a data source cannot be had.
+    """
+    mistakes: list[str] = []
+    known = {
+        report.name: KnownReport(
+            report=report,
+            schema=schema,
+            is_dated=dated,
+            state=_state(report, schema, bookmarks.get(report.name), now, mistakes),
+        )
+        for report, schema, dated in _discover(lookups, reports)
+    }
+    if mistakes:
+        raise SettingsError(mistakes)
+    return known
+
+
+def _state(
+    report: Report, schema: RecordSchema, raw: object, now: datetime, mistakes: list[str]
+) -> ReportState:
+    today = now.astimezone(report.timezone).date()
+    start = report.start_date.as_first(today) if report.start_date else None
+    return report_state(raw, report.name, schema.replication_key, start, mistakes)
+
+
+def refusal_of(lookups: Lookups, report: Report) -> TapError | None:
+    """Return why nothing of a report can be read, as the API describes its fields; else None.
+
+    Raises:
+        ApiError: the API refuses everything.
+    """
+    if refused := lookups.refusal_of(report):
+        return refused
+    try:
+        _described(lookups, report)
+    except SettingsError as error:
+        return error
+    return None
+
+
+def _discover(
+    lookups: Lookups, reports: Sequence[Report]
+) -> Iterator[tuple[Report, RecordSchema, bool]]:
+    lookups.ask_for_fields(report.ds_id for report in reports)
+    refusals = [error for report in reports if (error := refusal_of(lookups, report))]
+    if refusals and len(refusals) == len(reports):
+        raise _as_one(refusals)
+    for report in reports:
+        if not refusal_of(lookups, report):
+            yield (report, *_described(lookups, report))
+
+
+def _as_one(refusals: Sequence[TapError]) -> TapError:
+    """Return the error that ends a run of which no report is left: all mistakes, if it is these."""
+    mistakes = [each.mistakes for each in refusals if isinstance(each, SettingsError)]
+    if len(mistakes) < len(refusals):
+        return next(each for each in refusals if not isinstance(each, SettingsError))
+    return SettingsError([*chain.from_iterable(mistakes)])
+
+
+def _described(lookups: Lookups, report: Report) -> tuple[RecordSchema, bool]:
+    """Return the schema of a report, and whether its data source has dates.
+
+    Raises:
+        SettingsError: the report says something of its fields that the API does not.
+    """
+    listed = lookups.fields_of(report)
+    schema = record_schema(report, listed)
+    _check_schema(report, schema, listed)
+    return schema, is_dated(report, listed)
+
+
+def unlisted_fields(
+    report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]
+) -> dict[str, str]:
+    """Return the fields that the API does not list, each with one that may be meant, or none."""
+    names = [
+        each.name for each in schema.fields if not each.is_listed and each.name not in report.types
+    ]
+    known = {each.field_id.casefold(): each.field_id for each in listed} if names else {}
+    # Each name is held against each field, which takes microseconds.
+    looked_at = names[: MAX_COMPARED // max(len(known), 1)]
+    return {name: _meant(name, known) if name in looked_at else "" for name in names}
+
+
+def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
+    """Return what to say of fields that the API does not list."""
+    named = (f"{name} (did you mean {each}?)" if each else name for name, each in unlisted.items())
+    return (
+        f"{report.path}: {report.ds_id} does not list {', '.join(named)}; loaded as text, unless "
+        "`types` says otherwise"
+    )
+
+
+def _meant(name: str, known: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(name[:MAX_NAME].casefold(), known, n=1, cutoff=0.8)
+    return known[close[0]] if close else ""
+
+
+def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
+    _check_replication_key(report, schema, listed)
+    day = {schema.replication_key, DATE}
+    if schema.replication_key and not day & {*schema.key_properties}:
+        mistake = (
+            f"{report.path}.key_properties: add {schema.replication_key} or {DATE}; without the "
+            "day in the key, each day would replace the one before"
+        )
+        raise SettingsError([mistake])
+    needs_start = is_dated(report, listed) and not report.date_range_type
+    if needs_start and report.start_date is None:
+        raise SettingsError([f"{report.path}.start_date: required, {report.ds_id} has dates"])
+
+
+def _check_replication_key(
+    report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]
+) -> None:
+    path, key = f"{report.path}.replication_key", report.replication_key
+    if key == DATE and not is_dated(report, listed):
+        raise SettingsError([f"{path}: leave it out, {report.ds_id} has no dates"])
+    kinds = {each.name: each.kind for each in schema.fields}
+    if key in kinds and kinds[key] is not ValueKind.DATE:
+        pin = f"`types: {{{key}: {data_type_of(ValueKind.DATE)}}}`"
+        told = f"expected a field of dates, {key} is {kinds[key].name}; set {pin} if it holds days"
+        raise SettingsError([f"{path}: {told}"])
