@@ -209,6 +209,13 @@ VERDICTS: Final[dict[str, Verdict]] = {
         SERVICE,
         "check `api_url`, `api_key`, and the proxy that the environment names (HTTPS_PROXY)",
     ),
+    "REQUEST_BLOCKED": Verdict(
+        RETRY,
+        SERVICE,
+        "find out what stands between and refuses this request, such as a firewall or a proxy: the "
+        "API took the key before; " + _LATER,
+        max_submissions=1,  # It says nothing of the query, which may be paid.
+    ),
     "ADDRESS_REFUSED": Verdict(STOP, SERVICE, "set `api_url` to the host that serves your account"),
     "QUERY_UNFINISHED": Verdict(
         RESUBMIT, ENDPOINT, "raise `timeout_minutes`, or ask for fewer days in a query"

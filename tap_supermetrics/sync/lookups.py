@@ -45,6 +45,7 @@ class Lookups:
         self.may_submit = may_submit
         self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
         self._refused: dict[str, ApiError] = {}
+        self._away: ApiError | None = None
         self._custom: dict[object, tuple[wire.FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[tuple[str, str], tuple[listings.AccountInfo, ...]] = {}
@@ -55,30 +56,38 @@ class Lookups:
     def ask_for_fields(self, sources: Iterable[str]) -> None:
         """Ask for the fields of several data sources side by side.
 
-        A data source that the API refuses is remembered for `refusal_of`.
+        Whatever keeps those of one from being had, it is of that data source, and remembered for
+        `refusal_of`: another may well be served.
 
         Raises:
-            ApiError: the fields cannot be had, for another reason than the data source.
+            ApiError: the API refuses everything.
         """
         asked = self._fields.keys() | self._refused.keys()
         unasked = [each for each in dict.fromkeys(sources) if each not in asked]
         with ThreadPoolExecutor(THREADS) as pool:
-            for ds_id, answer in zip(unasked, pool.map(self._ask_fields, unasked), strict=True):
-                if isinstance(answer, ApiError):
-                    self._refused[ds_id] = answer
-                else:
-                    self._fields[ds_id] = answer
+            answers = dict(zip(unasked, pool.map(self._ask_fields, unasked), strict=True))
+        failed = {ds_id: each for ds_id, each in answers.items() if isinstance(each, ApiError)}
+        self._fields |= {
+            ds_id: each for ds_id, each in answers.items() if not isinstance(each, ApiError)
+        }
+        for error in failed.values():
+            # Where no code says that it is the key, what others are answered says that it is not.
+            if error.code or not self._fields:
+                check_reason(error)
+        self._refused |= failed
 
     def _ask_fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...] | ApiError:
+        if self._away:
+            return self._away
         try:
             return self.client.fields(ds_id)
         except ApiError as error:
-            if error.reach is Reach.SOURCE and error.fate is not Fate.STOP:
-                return error
-            raise
+            if error.reach is Reach.SERVICE and not self.client.service.is_there:
+                self._away = error  # Nobody has answered yet: all others would wait for it too.
+            return error
 
     def refusal_of(self, report: Report) -> ApiError | None:
-        """Return why the API refuses a report's data source; None where it does not."""
+        """Return why the fields of a report's data source cannot be had; None where they can."""
         return self._refused.get(report.ds_id)
 
     def fields_of(self, report: Report) -> tuple[wire.FieldInfo, ...]:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.held import HeldResults, find_held
 from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.sync.journalled import Journalled
+from tap_supermetrics.sync.lookups import check_reason
 from tap_supermetrics.sync.report_sync import known_reports
 from tap_supermetrics.words import counted
 
@@ -137,8 +138,8 @@ class Preparation:
                 return
             planned = known.plan(scope, held, ignores_coverage=ignores_coverage)
         except TapError as error:
-            if isinstance(error, ApiError) and error.fate is Fate.STOP:
-                raise
+            if isinstance(error, ApiError):
+                check_reason(error)
             held.leave(name)
             logger.error("%s: %s", name, error)  # noqa: TRY400 - its text says all
             self._summary.report_lost(name, str(error))

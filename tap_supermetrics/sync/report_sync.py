@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api import wire
+from tap_supermetrics.api.errors import Fate
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import SplitAccounts, account_id_of
 from tap_supermetrics.planning.plan import ReportPlan, plan_report, plan_test
@@ -273,13 +274,13 @@ def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSch
     """Return the schema of every report whose data source the API serves, by name.
 
     Raises:
-        ApiError: the fields of a data source cannot be had, or the API serves none of them.
+        ApiError: the API refuses everything, or the fields of no data source can be had.
     """
     schemas: dict[str, RecordSchema] = {}
     lookups.ask_for_fields(report.ds_id for report in reports)
     for report in reports:
         if error := lookups.refusal_of(report):
-            logger.error("%s: %s", report.name, error)
+            logger.error("%s: its fields cannot be had: %s", report.name, error)
     for report, schema, _ in _discover(lookups, reports):
         schemas[report.name] = schema
         if unlisted := unlisted_fields(report, schema, lookups.fields_of(report)):
@@ -294,7 +295,7 @@ def known_reports(
 
     Raises:
         SettingsError: a state cannot be understood.
-        ApiError: the fields of a data source cannot be had.
+        ApiError: the API refuses everything, or the fields of no data source can be had.
     """
     mistakes: list[str] = []
     known = {
@@ -325,7 +326,7 @@ def _discover(
     lookups.ask_for_fields(report.ds_id for report in reports)
     refusals = [error for report in reports if (error := lookups.refusal_of(report))]
     if refusals and len(refusals) == len(reports):
-        raise refusals[0]
+        raise next((each for each in refusals if each.fate is Fate.STOP), refusals[0])
     for report in reports:
         if lookups.refusal_of(report):
             continue

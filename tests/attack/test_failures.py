@@ -67,6 +67,12 @@ class Case:
         return self.verdict.fate
 
     @property
+    def stops(self) -> bool:
+        """Say that it ends the run: what one list is refused for says nothing of others."""
+        is_of_list = self.place == "accounts" or (self.place == "fields" and not self.is_lasting)
+        return self.fate is Fate.STOP and not (is_of_list and self.verdict.reach is Reach.ENDPOINT)
+
+    @property
     def fault(self) -> Fault:
         times = None if self.is_lasting else 1
         text = "Injected by the attack."
@@ -108,11 +114,11 @@ class Case:
     @property
     def code_expected(self) -> int:
         """The exit code that the fate of the error means at its place."""
-        if self.fate is Fate.STOP:
+        if self.stops:
             return 4
         heals = {Fate.RETRY}
         match self.place:
-            case "fields" if self.verdict.reach is Reach.SOURCE and not self.is_lasting:
+            case "fields" if not self.is_lasting:
                 lost = 3  # One data source of two.
             case "fields":
                 lost = 1
@@ -161,7 +167,7 @@ def check(case: Case, emulator: Emulator) -> Attempt:
         assert case.code_told in said
         assert (case.verdict.advice or "What to do") in said
     keeps_its_promise(done, emulator, ADS, FACEBOOK)
-    if case.fate is Fate.STOP:
+    if case.stops:
         stops_at_once(case, emulator)
     return done
 
