@@ -8,6 +8,7 @@ query history" and "Get batch information").
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +18,7 @@ import msgspec
 
 from tap_supermetrics.api import items, lenient, listings, wire
 from tap_supermetrics.api.answers import Answer
-from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.api.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 TOKEN_LENGTH: Final = 12
 """Letters of the token by which a query batch is found."""
+LOOK_AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Waits for a query batch that the history does not name yet: another start may be paid twice."""
 MAX_PAGES: Final = 5
 """So many pages of the history are looked through for one start."""
 MAX_LOOKED_UP: Final = 50
@@ -64,6 +67,7 @@ class TracedStart:
     token: str
     lookup: Lookup
     found: tuple[str, ...] = field(default=())
+    _others: set[str] = field(default_factory=set)
 
     def answer(self) -> Answer[msgspec.Raw] | None:
         """Return what the lost answer would have told; None where nothing is found.
@@ -72,9 +76,9 @@ class TracedStart:
             ApiError: the API refuses everything.
         """
         try:
-            self.found = tuple(self._made())
+            self._look()
         except ApiError as error:
-            if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+            if error.refuses_everything:
                 raise
             logger.info("The query batch cannot be looked for: %s", error)
         if not self.found:
@@ -83,10 +87,22 @@ class TracedStart:
         data = msgspec.Raw(msgspec.json.encode({"batch_id": self.found[0]}))
         return Answer(meta=wire.Meta(), data=data)
 
+    def _look(self) -> None:
+        """Look until it is found: a history that lags is no sign that it was not made."""
+        for wait_s in (*LOOK_AGAIN_S, 0.0):
+            self.found = tuple(self._made())
+            if self.found:
+                return
+            time.sleep(wait_s)
+
     def _made(self) -> Iterator[str]:
-        for batch_id in list(dict.fromkeys(self._recent()))[:MAX_LOOKED_UP]:
-            if self.token in self._description(batch_id):
+        recent = (each for each in dict.fromkeys(self._recent()) if each not in self._others)
+        for batch_id in list(recent)[:MAX_LOOKED_UP]:
+            description = self._description(batch_id)
+            if self.token in description:
                 yield batch_id
+            elif description:
+                self._others.add(batch_id)
 
     def _description(self, batch_id: str) -> str:
         try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate, is_outage
+from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.events import (
     QueryFailed,
@@ -160,7 +160,7 @@ class AsyncQueries:
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
         now = time.monotonic()
         running.not_seen(now, error)
-        if self._last_seen > running.failing_since and not is_outage(error):
+        if self._last_seen > running.failing_since and not error.verdict.is_outage:
             self._failing.add(running.query)
         own_s = OWN_FAILURES_S if running.query in self._failing else polling.POLL_FAILURES_S
         is_ill = error.fate is Fate.RETRY and now < running.last_seen + own_s

@@ -71,7 +71,7 @@ class Fetchers:
         while (fetch := self._queue.get()) is not None and not self._is_closed:
             report = self._reports[fetch.query.report]
             try:
-                result = self._downloader.fetch(fetch.query, report, fetch.entry)
+                result = self._downloader.fetch(fetch.query, report, fetch.entry, fetch.finished_at)
             except ApiError as error:
                 self._hear(QueryFailed(query=fetch.query, error=error, was_fetched=True))
             else:

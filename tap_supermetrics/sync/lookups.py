@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import listings, wire
-from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.api.errors import ApiError, Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import Accounts, SplitAccounts
 from tap_supermetrics.sync.account_filters import EndlessError, matching
@@ -209,5 +209,5 @@ def check_reason(error: ApiError) -> None:
     Raises:
         ApiError: the API refuses everything.
     """
-    if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+    if error.refuses_everything:
         raise error
