@@ -122,13 +122,15 @@ class Engine:
 
     def halt(self) -> list[Note]:
         """Submit nothing more; return the last notes for the state."""
+        # Who halts and then closes waits once: what did not come in time will not.
+        patience_s = 0.0 if self._closed.is_set() else LAST_SUBMISSION_S
         self._closed.set()
         self._to_submit.put(None)
         self._fetchers.close()
         deciding, submitting = self._threads
         # A batch whose start is on its way would run unseen: its id is waited for.
         if submitting.is_alive():
-            submitting.join(LAST_SUBMISSION_S)
+            submitting.join(patience_s)
         self._inbox.put(None)
         if deciding.is_alive():
             deciding.join(LAST_SUBMISSION_S)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+import queue
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.errors import ApiError, Reach
@@ -15,11 +17,13 @@ from tap_supermetrics.sync.team_lists import TeamLists
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.model import Report
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +68,7 @@ class Lookups:
         """
         asked = self._fields.keys() | self._refused.keys()
         unasked = [each for each in dict.fromkeys(sources) if each not in asked]
-        with ThreadPoolExecutor(THREADS) as pool:
-            answers = dict(zip(unasked, pool.map(self._ask_fields, unasked), strict=True))
+        answers = _side_by_side(self._ask_fields, unasked)
         failed = {ds_id: each for ds_id, each in answers.items() if isinstance(each, ApiError)}
         self._fields |= {
             ds_id: each for ds_id, each in answers.items() if not isinstance(each, ApiError)
@@ -201,6 +204,35 @@ class Lookups:
             listed = self.client.logins(report.ds_id)
             self._logins[report.ds_id] = {each.casefold(): name for each, name in listed.items()}
         return self._logins[report.ds_id]
+
+
+def _side_by_side(ask: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
+    """Return what is answered for each name, in their order.
+
+    The threads are daemons: a signal that ends the process does not wait for what they wait for.
+    """
+    answers: dict[str, T] = {}
+    failures: list[BaseException] = []
+    unasked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for name in names:
+        unasked.put(name)
+
+    def work() -> None:
+        try:
+            with suppress(queue.Empty):
+                while name := unasked.get_nowait():
+                    answers[name] = ask(name)
+        except BaseException as error:  # noqa: BLE001 - whoever waits is to meet it
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in names[:THREADS]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return {name: answers[name] for name in names}
 
 
 def check_reason(error: ApiError) -> None:
