@@ -69,15 +69,21 @@ class Lookups:
         asked = self._fields.keys() | self._refused.keys()
         unasked = [each for each in dict.fromkeys(sources) if each not in asked]
         answers = _side_by_side(self._ask_fields, unasked)
-        failed = {ds_id: each for ds_id, each in answers.items() if isinstance(each, ApiError)}
-        self._fields |= {
-            ds_id: each for ds_id, each in answers.items() if not isinstance(each, ApiError)
-        }
-        for error in failed.values():
+        for ds_id, answer in answers.items():
+            self._take_fields(ds_id, answer)
+        for ds_id, error in [*self._refused.items()]:
             # Where no code says that it is the key, what others are answered says that it is not.
-            if error.code or not self._fields:
-                check_reason(error)
-        self._refused |= failed
+            if self._fields and error.refuses_everything and not error.code:
+                del self._refused[ds_id]
+                self._take_fields(ds_id, self._ask_fields(ds_id))
+        for error in self._refused.values():
+            check_reason(error)
+
+    def _take_fields(self, ds_id: str, answer: tuple[wire.FieldInfo, ...] | ApiError) -> None:
+        if isinstance(answer, ApiError):
+            self._refused[ds_id] = answer
+        else:
+            self._fields[ds_id] = answer
 
     def _ask_fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...] | ApiError:
         if self._away:
