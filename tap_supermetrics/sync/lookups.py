@@ -86,13 +86,14 @@ class Lookups:
             self._fields[ds_id] = answer
 
     def _ask_fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...] | ApiError:
-        if self._away:
+        is_there = self.client.service.is_there
+        if self._away and not is_there:
             return self._away
         try:
             return self.client.fields(ds_id)
         except ApiError as error:
-            if error.reach is Reach.SERVICE and not self.client.service.is_there:
-                self._away = error  # Nobody has answered yet: all others would wait for it too.
+            if error.code and error.reach is Reach.SERVICE:
+                self._away = error  # Where nobody answers, all others would wait for it too.
             return error
 
     def refusal_of(self, report: Report) -> ApiError | None:
