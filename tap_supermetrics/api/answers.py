@@ -27,6 +27,8 @@ MAX_ROW_BYTES: Final = 1024 * 1024
 _FINDING_OUT: Final = threading.Lock()
 _DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
 _PARTS: Final = msgspec.json.Decoder(wire.Parts)
+_NOTHING: Final = (b"null", b"{}", b"[]", b"false", b'""')
+_MAX_NOTHING: Final = max(map(len, _NOTHING))
 _NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -141,13 +143,20 @@ def _meta_and_error(
     parts: wire.Parts, body: bytes | bytearray
 ) -> tuple[wire.Meta, wire.Error | None]:
     try:
-        meta = lenient.decoded(parts.meta, wire.Meta)
-        return meta, lenient.decoded(parts.error, wire.Error | None)  # type: ignore[arg-type]  # a union is no type to mypy
+        meta = wire.Meta() if _is_empty(parts.meta) else lenient.decoded(parts.meta, wire.Meta)
+        if _is_empty(parts.error):
+            return meta, None
+        return meta, lenient.decoded(parts.error, wire.Error)
     except _NO_JSON:
         # Whatever else is wrong with it, its error counts.
         if salvaged := lenient.error_of(body):
             return wire.Meta(), salvaged
         raise
+
+
+def _is_empty(part: msgspec.Raw) -> bool:
+    """Return whether a part says nothing, as PHP and others write that."""
+    return bytes(part) in _NOTHING if _size(part) <= _MAX_NOTHING else False
 
 
 def _decoder(to: type[T]) -> msgspec.json.Decoder[wire.GoodEnvelope[T]]:

@@ -165,11 +165,10 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "BATCH_QUERY_ITEM_VALUE_INVALID": Verdict(
         LOSE, QUERY, "check the report's settings", is_of_item=True
     ),
-    "BATCH_CANCEL_FAILED": Verdict(RETRY, QUERY, _LATER),
-    "BATCH_CREATE_FAILED": Verdict(RETRY, QUERY, _LATER),
-    "BATCH_SEARCH_FAILED": Verdict(RETRY, QUERY, _LATER),
-    "BATCH_SPLIT_FAILED": Verdict(RETRY, QUERY, _LATER),
-    "BATCH_UPDATE_FAILED": Verdict(RETRY, QUERY, _LATER),
+    **{
+        f"BATCH_{each}_FAILED": Verdict(RETRY, QUERY, _LATER)
+        for each in ("CANCEL", "CREATE", "SEARCH", "SPLIT", "UPDATE")
+    },
     # The service.
     "ENDPOINT_NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`"),
     "NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`"),
@@ -208,6 +207,13 @@ VERDICTS: Final[dict[str, Verdict]] = {
         STOP,
         SERVICE,
         "check `api_url`, `api_key`, and the proxy that the environment names (HTTPS_PROXY)",
+    ),
+    "REQUEST_BLOCKED": Verdict(
+        RETRY,
+        SERVICE,
+        "find out what stands between and refuses this request, such as a firewall or a proxy: the "
+        "API took the key before; " + _LATER,
+        max_submissions=1,  # It says nothing of the query, which may be paid.
     ),
     "ADDRESS_REFUSED": Verdict(STOP, SERVICE, "set `api_url` to the host that serves your account"),
     "QUERY_UNFINISHED": Verdict(
@@ -288,7 +294,12 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     **dict.fromkeys((502, 504, 520, 524), _CUT_OFF),
 }
 """By HTTP status where no code is told. Above 519: Cloudflare, which serves the vendor's hosts."""
-_GONE: Final = frozenset({404, 410})
+_GONE: Final = frozenset({404, 410, 425})
+_NOT_YET: Final = re.compile(
+    r"(QUERY|BATCH|RESULTS?|STATUS|SCHEDULE)(_\w+)?_"
+    r"(NOT_(FOUND|READY|FINISHED|AVAILABLE)|UNKNOWN|PENDING|EXPIRED)"
+)
+"""Unknown codes by which what the API makes itself may not be there."""
 _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
 _SERVER: Final = 500
@@ -324,7 +335,8 @@ def _by_family(code: str, status: int) -> Verdict | None:
 def _by_status(code: str, status: int, *, is_of_query: bool) -> Verdict:
     if status == _UNAUTHORIZED and not is_of_query:
         return _KEY_REFUSED
-    # The API itself has answered: the table of what a gateway's status means does not count.
+    if _NOT_YET.fullmatch(code):
+        return _NOT_THERE
     if code or is_of_query:
         return _ILL_SERVER if _is_ill(status) else _REFUSED
     return _BY_STATUS.get(status, _ILL_GATEWAY if status >= _SERVER else _REFUSED)
@@ -386,14 +398,14 @@ class ApiError(TapError):
         return self.verdict.reach
 
     @property
+    def refuses_everything(self) -> bool:
+        """True when whatever is asked would be refused too: of the key, the license, the quota."""
+        return self.fate is Fate.STOP and self.reach is not Reach.ENDPOINT
+
+    @property
     def is_missing(self) -> bool:
         """Return whether what the API made is not there, by whatever code it says so."""
         return self.verdict.is_missing or self.status in _GONE
-
-
-def is_outage(error: ApiError) -> bool:
-    """Return whether the service is away just now for whatever is asked, and may be back soon."""
-    return error.verdict.is_outage
 
 
 def may_be_split(error: ApiError) -> bool:

@@ -3,7 +3,8 @@
 Nobody could look at the live service, and one odd value must not cost a night: a status that cannot
 be read makes the tap submit all its queries again. So where the strict reading fails, these pass:
 
-- null, and the empty list that PHP writes for an empty object, for what may be left out;
+- null, false, and the empty list that PHP writes for an empty object, for what may be left out;
+- an object with numbers for names, as PHP writes a list that has lost some of its items;
 - numbers, and true and false, as texts;
 - half of a pair of surrogates, as cut texts end; a byte that is no UTF-8; control characters;
 - a byte order mark before the answer; blanks and NULs around it;
@@ -27,7 +28,7 @@ import msgspec
 from tap_supermetrics.api import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ _PIECES: Final = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 """Pieces of JSON that open or close a text, or may need mending."""
+_PLACE: Final = re.compile(r"[0-9]{1,8}")
 _NO_OBJECT: Final = (
     msgspec.DecodeError,
     UnicodeDecodeError,
@@ -120,18 +122,40 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
     except msgspec.ValidationError:
         if get_origin(to) is list:  # One by one, as all at once may take much memory.
             (item,) = get_args(to)
-            rows = msgspec.json.decode(part, type=list[msgspec.Raw])
+            rows = _items(part)
             return [decoded(each, item) for each in rows]  # type: ignore[return-value] # as `to` says
         if len(bytes(part)) > MAX_VALUE_BYTES:
             raise
         said = msgspec.json.decode(part)
-        # Null first: where a list belongs, an empty one is a value.
-        for is_nothing in (_is_null, _is_null_or_empty_list):
+        for is_nothing in (_is_null, _is_null_or_empty_list, _is_null_or_false):
             with suppress(msgspec.ValidationError):
                 return msgspec.convert(_without(said, is_nothing), to, strict=False)
         return msgspec.convert(
             _without(said, _is_null_or_empty_list, UNNEEDED_FACTS), to, strict=False
         )
+
+
+def _items(part: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+    """Return the items of a list.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    try:
+        return msgspec.json.decode(part, type=list[msgspec.Raw])
+    except msgspec.ValidationError:
+        numbered = msgspec.json.decode(part, type=dict[str, msgspec.Raw])
+        if not _is_list(numbered):
+            raise
+        return [*numbered.values()]
+
+
+def _is_list(members: Mapping[str, object]) -> bool:
+    """Return whether the names of an object are the places of a list, in their order."""
+    if not all(_PLACE.fullmatch(each) for each in members):
+        return False
+    places = [*map(int, members)]
+    return bool(places) and places == sorted(set(places))
 
 
 def values_of(rows: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - any JSON
@@ -206,6 +230,10 @@ def _is_null_or_empty_list(value: object) -> bool:
     return value is None or value == []
 
 
+def _is_null_or_false(value: object) -> bool:
+    return value is False or _is_null_or_empty_list(value)
+
+
 def _without(
     value: Any,  # noqa: ANN401 - any JSON
     is_nothing: Callable[[object], bool],
@@ -214,6 +242,8 @@ def _without(
     """Return JSON whose objects lack the values that say nothing, and members by name."""
     if isinstance(value, list):
         return [_without(each, is_nothing, left_out) for each in value]
+    if isinstance(value, dict) and _is_list(value):
+        return [_without(each, is_nothing, left_out) for each in value.values()]
     if isinstance(value, dict):
         return {
             key: _without(each, is_nothing, left_out)

@@ -8,9 +8,9 @@ query history" and "Get batch information").
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ import msgspec
 
 from tap_supermetrics.api import items, lenient, listings, wire
 from tap_supermetrics.api.answers import Answer
-from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.api.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 TOKEN_LENGTH: Final = 12
 """Letters of the token by which a query batch is found."""
+LOOK_AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Waits for a query batch that the history does not name yet: another start may be paid twice."""
 MAX_PAGES: Final = 5
 """So many pages of the history are looked through for one start."""
 MAX_LOOKED_UP: Final = 50
@@ -53,6 +55,7 @@ class Lookup:
     history: Callable[[Mapping[str, Any]], Answer[list[listings.HistoryEntry]]]
     information: Callable[[str], wire.BatchInformation]
     known: Collection[str]
+    _others: set[str] = field(default_factory=set)
 
     def find(
         self, tokens: Collection[str], ds_ids: Collection[str], hours: int = 1
@@ -68,9 +71,13 @@ class Lookup:
             ApiError: the history or a batch could not be read.
         """
         recent = dict.fromkeys(self._recent(ds_ids, hours))
-        for batch_id in islice(recent, MAX_LOOKED_UP):
+        unknown = [each for each in recent if each not in self._others]
+        for batch_id in unknown[:MAX_LOOKED_UP]:
             description = self._description(batch_id)
-            yield from ((token, batch_id) for token in tokens if token in description)
+            found = [token for token in tokens if token in description]
+            if description and not found:
+                self._others.add(batch_id)
+            yield from ((token, batch_id) for token in found)
 
     def _description(self, batch_id: str) -> str:
         try:
@@ -112,11 +119,10 @@ class TracedStart:
         Raises:
             ApiError: the API refuses everything.
         """
-        sources = listings.sources_of(self.body)
         try:
-            self.found = tuple(batch_id for _, batch_id in self.lookup.find([self.token], sources))
+            self._look()
         except ApiError as error:
-            if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+            if error.refuses_everything:
                 raise
             logger.info("The query batch cannot be looked for: %s", error)
         if not self.found:
@@ -124,6 +130,16 @@ class TracedStart:
         logger.info("Query batch %s was started, though its answer was lost", self.found[0])
         data = msgspec.Raw(msgspec.json.encode({"batch_id": self.found[0]}))
         return Answer(meta=wire.Meta(), data=data)
+
+    def _look(self) -> None:
+        """Look until it is found: a history that lags is no sign that it was not made."""
+        sources = listings.sources_of(self.body)
+        for wait_s in (*LOOK_AGAIN_S, 0.0):
+            found = self.lookup.find([self.token], sources)
+            self.found = tuple(batch_id for _, batch_id in found)
+            if self.found:
+                return
+            time.sleep(wait_s)
 
 
 class Starter:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _REDIRECTS: Final = range(300, 400)
 _ERRORS: Final = 400
+_OF_KEY: Final = frozenset({401, 403})
 _SHOWN: Final = 60
 _START: Final = 4096
 _START_OF_JSON: Final = b"{"
@@ -175,6 +176,7 @@ class Transport:
         """Return the error of an answer that cannot be read, with the start of its text."""
         damage = len(reply.body), damaged.cause
         code = _code_of_damage(reply, is_again=damage in damages)
+        code = self._code_told(code, reply.status)
         damages.add(damage)
         # Cut after the key was taken out: half a key is still a secret.
         start = self._without_key(reply.body[:_START].decode(errors="replace"))[:_SHOWN]
@@ -198,14 +200,22 @@ class Transport:
     ) -> ApiError:
         """Return an error that the API told, without the key wherever it stands."""
         said = [part for part in (error.message, error.description) if part and part != error.code]
+        code = self._without_key(error.code).upper()
         return ApiError(
-            self._without_key(error.code).upper(),
+            code if is_of_query else self._code_told(code, status),
             self._without_key(": ".join(said)) or "the API gives no reason",
             status=status,
             request_id=self._without_key(request_id),
             retry_after_s=retry_after_s,
             is_of_query=is_of_query,
         )
+
+    def _code_told(self, code: str, status: int) -> str:
+        """Return the code of an error; without one, a key that was taken before is not refused.
+
+        A firewall or a proxy refuses so what it does not like about a single request.
+        """
+        return code or ("REQUEST_BLOCKED" if status in _OF_KEY and self.service.is_there else "")
 
     def _without_key(self, text: str) -> str:
         return without_key(text, self.api_key)

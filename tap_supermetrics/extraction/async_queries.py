@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate, is_outage
+from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.events import (
     QueryFailed,
@@ -168,8 +168,7 @@ class AsyncQueries:
         """Wait on, or give the query up, after a look that failed."""
         now = time.monotonic()
         running.not_seen(now, error)
-        # Others could be read while this one could not: so it is the query, not the service.
-        if self._last_seen > running.failing_since and not is_outage(error):
+        if self._last_seen > running.failing_since and not error.verdict.is_outage:
             self._failing.add(running.query)
         own_s = OWN_FAILURES_S if running.query in self._failing else polling.POLL_FAILURES_S
         is_ill = error.fate is Fate.RETRY and now < running.last_seen + own_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.errors import Reach
@@ -136,16 +136,24 @@ class Drawing:
             wanted = self._breakers.probes_wanted(open_heads[0][1], reach) if open_heads else 0
             # Spread over all accounts, as those that are next to each other may share a fault.
             for each in open_heads[:: max(len(open_heads) // wanted, 1)][:wanted] if wanted else ():
-                self._probe_with(*each)
+                self._probe_with(self._nearest(*each, date.max))
         for each in open_heads:
             if self._breakers.probes_wanted(each[1], Reach.ACCOUNT):
-                self._probe_with(*each)
+                self._probe_with(self._newest(*each))
 
-    def _probe_with(self, account: AccountPlan, head: Query) -> None:
-        query = self._nearest(account, head, date.max)
+    def _probe_with(self, query: Query) -> None:
         if query not in self._ahead:  # Else it is on its way already.
             self._breakers.probing(query)
             self._draw_ahead(query)
+
+    def _newest(self, account: AccountPlan, head: Query) -> Query:
+        """Return the newest query that was not drawn ahead of its turn, if there is one."""
+        seen: set[Query] = set()
+        query = self._nearest(account, head, date.max)
+        while query in self._ahead and query not in seen and query.dates:
+            seen.add(query)
+            query = self._nearest(account, head, query.dates.first - timedelta(days=1))
+        return query
 
     def _nearest(self, account: AccountPlan, head: Query, day: date) -> Query:
         is_in_order = not self._plans[head.report].is_by_rank  # Else parts have another order.

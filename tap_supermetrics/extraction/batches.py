@@ -164,8 +164,7 @@ class Batches:
             batch.started = now
         unreadable = yield from self._settling.settle(batch, status)
         batch.seen(now)
-        # Not waiting for the word STOPPED: all that it was run for has been told.
-        if unreadable or status.is_stopped or not batch.waiting:
+        if unreadable or not batch.waiting:
             yield from self._end(batch, unreadable)
         elif batch.is_stuck(now):
             batch_id = batch.batch.batch_id
@@ -175,13 +174,18 @@ class Batches:
         now = time.monotonic()
         batch.not_seen(now, error)
         is_ill = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
-        is_to_come = error.is_missing and self._status_may_come(batch, now)
-        if not is_ill and not is_to_come:
+        if not is_ill and not self._may_look_again(batch, now, error):
             # Its status is gone, and with it every result: nothing is left to wait for.
             yield from self._end(batch, error)
         elif batch.failures == 1:
             text = "Status of query batch %s not readable: %s"
             logger.warning(text, batch.batch.batch_id, error)
+
+    def _may_look_again(self, batch: RunningBatch, now: float, error: ApiError) -> bool:
+        """Say that a look which was refused tells nothing of what was submitted, and paid."""
+        if error.is_missing:
+            return self._status_may_come(batch, now)
+        return batch.is_young(now) and not error.refuses_everything
 
     def _status_may_come(self, batch: RunningBatch, now: float) -> bool:
         """Return whether a status which is not found is not there yet, rather than not any more."""

@@ -13,7 +13,7 @@ from tap_supermetrics.extraction.history import HistoryLimit
 from tap_supermetrics.planning.scope import recent_days
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.model import Query
@@ -35,16 +35,20 @@ class Patience:
     """Limits of what is paid before an account, a report or a data source is given up.
 
     Attributes:
-        failures: failed queries, with no answer among them, that begin a doubt.
-        probes: queries that are then submitted at the same time, to find out for the others.
+        failures: paid for, and none answered, until there is doubt.
+        probes: queries that then find out, at the same time.
+        is_renewed: whether an answer is no end of doubt: after it, as many failures in a row begin
+            it anew, or as many as answers came. Else parts of what answered could not be told
+            from all of it.
     """
 
     failures: int
     probes: int
+    is_renewed: bool = False
 
 
 PATIENCE: Final = {
-    Reach.ACCOUNT: Patience(failures=20, probes=1),
+    Reach.ACCOUNT: Patience(failures=20, probes=1, is_renewed=True),
     # Some accounts of a report may be dead, and its first ones at that: so several are tried.
     Reach.REPORT: Patience(failures=60, probes=5),
     Reach.SOURCE: Patience(failures=120, probes=5),
@@ -65,53 +69,65 @@ class Breaker:
     """
 
     failures: int = 0
-    is_answered: bool = False
+    answers: int = 0
     probes: set[Query] = field(default_factory=set)
     error: ApiError | None = None
 
     def is_doubtful(self, patience: Patience) -> bool:
         """Return whether nothing but failures came, and too many of them."""
-        # One answer ends all doubt: what is alive fails for other reasons.
-        return self.failures >= patience.failures and not self.is_answered and self.error is None
+        if self.error or self.failures < patience.failures:
+            return False
+        return self.failures > self.answers if patience.is_renewed else not self.answers
+
+    def answer(self) -> None:
+        """Count an answer, which is no failure in a row."""
+        self.answers += 1
+        self.failures = 0
+        self.probes.clear()
 
 
 class Misfits:
-    """Counts the results that fit no record, of reports that have no result that fits.
+    """Results that fit no record, of reports or accounts of which none fits.
 
-    A mistake in the settings of a report, by which no result fits, must not cost its history.
-
-    Attributes:
-        fitting: reports with rows that became records.
+    A mistake in a report, by which no result fits, must not cost its whole history; nor must an
+    account whose rows are of another kind than those of all others.
     """
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._given_up: dict[str, tuple[date, ApiError]] = {}
-        self.fitting: set[str] = set()
+        self._counts: Counter[Key] = Counter()
+        self._given_up: dict[Key, tuple[date, ApiError]] = {}
+        self._fitting: set[Key] = set()
 
-    def count(self, report: str) -> int:
-        """Count one more result; return how many came, 0 for a report with rows that fit."""
-        self._counts[report] += 1
-        # One row that fitted shows that types and key are right: the others are odd.
-        count = 0 if report in self.fitting else self._counts[report]
+    def fitted(self, keys: Iterable[Key]) -> None:
+        """Learn that rows became records: types and key are right, others are odd."""
+        self._fitting.update(keys)
+
+    def count(self, key: Key) -> int:
+        """Count one more result; return how many came, 0 for what has rows that fit."""
+        self._counts[key] += 1
+        count = 0 if key in self._fitting else self._counts[key]
         if count in {MISFITS, ALL_MISFITS}:
+            of_reach, name, account_id = key
+            of = f"{name}, account {account_id}" if of_reach is Reach.ACCOUNT else name
             text = "%s: none of %d results fitted its types and its key: less is submitted now"
-            logger.warning(text, report, count)
+            logger.warning(text, of, count)
         return count
 
-    def give_up_history(self, plan: ReportPlan, error: ApiError) -> bool:
-        """Submit only the newest days of a report; return whether it has others."""
-        # A report that is read whole has no older days that could be left out.
+    def give_up_history(self, key: Key, plan: ReportPlan, error: ApiError) -> bool:
+        """Submit only the newest days of a report or account; return whether it has others."""
         if plan.scope.wanted is None or not plan.scope.is_incremental:
             return False
         first_day = recent_days(plan.report, plan.scope.wanted).first
-        self._given_up[plan.report.name] = first_day, error
+        self._given_up[key] = first_day, error
         return True
 
-    def error_for(self, query: Query) -> ApiError | None:
+    def error_for(self, query: Query, keys: Iterable[Key]) -> ApiError | None:
         """Return why a query is not submitted; None where it may be."""
-        first_day, error = self._given_up.get(query.report, (date.min, None))
-        return error if query.dates and query.dates.last < first_day else None
+        for key in keys if query.dates else ():
+            first_day, error = self._given_up.get(key, (date.min, None))
+            if query.dates and query.dates.last < first_day:
+                return error
+        return None
 
 
 class Breakers:
@@ -138,7 +154,7 @@ class Breakers:
         return (
             next(filter(None, known), None)
             or self.history[query.report].limit_of(query).error_for(query)
-            or self._misfits.error_for(query)
+            or self._misfits.error_for(query, self._keys(query))
         )
 
     def is_held(self, query: Query) -> bool:
@@ -179,8 +195,7 @@ class Breakers:
         # Asked before the answer is noted, which ends the doubt.
         was_held = bool(self._doubts(query)) or any(each.probes for each in breakers)
         for breaker in breakers:
-            breaker.is_answered = True
-            breaker.probes.clear()
+            breaker.answer()
         return was_held
 
     def given(self, query: Query) -> bool:
@@ -193,11 +208,11 @@ class Breakers:
             return False
         has_begun = False
         for key in self._keys(query):
-            breaker = self._breakers[key]
+            breaker, patience = self._breakers[key], PATIENCE[key[0]]
+            was_doubtful = breaker.is_doubtful(patience)
             breaker.failures += 1
             # Said once, as doubt begins: whoever hears it looks through all that is held back.
-            is_last = breaker.failures == PATIENCE[key[0]].failures
-            has_begun = has_begun or (is_last and not breaker.is_answered)
+            has_begun = has_begun or (breaker.is_doubtful(patience) and not was_doubtful)
         return has_begun
 
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> bool:
@@ -211,7 +226,7 @@ class Breakers:
             return self.history[query.report].refused(query, error, last_wanted) or bool(finished)
         # The service did not even take it: that says nothing of what it asks for.
         for key in finished if was_paid else ():
-            text = "%s failed, as all %d queries of %s before: no more are submitted now"
+            text = "%s failed, as %d queries of %s before it: no more are submitted now"
             logger.warning(text, query, self._breakers[key].failures, _IN_WORDS[key[0]])
             self._breakers[key].error = error
         return bool(finished)
@@ -234,16 +249,21 @@ class Breakers:
 
     def fitted(self, query: Query) -> None:
         """Learn that rows of a report became records."""
-        self._misfits.fitting.add(query.report)
+        self._misfits.fitted(self._keys(query))
 
     def did_not_fit(self, query: Query, error: ApiError) -> bool:
         """Learn that a result fits no record; return whether others are concerned."""
-        count = self._misfits.count(query.report)  # First history is given up, then the report.
-        if count == ALL_MISFITS:
-            self._breakers[self._key(query, Reach.REPORT)].error = error
-        return count == ALL_MISFITS or (
-            count == MISFITS and self._misfits.give_up_history(self._plans[query.report], error)
-        )
+        is_news = False
+        for reach in (Reach.REPORT, Reach.ACCOUNT):
+            key = self._key(query, reach)
+            count = self._misfits.count(key)
+            if count == ALL_MISFITS:
+                self._breakers[key].error = error
+                is_news = True
+            elif count == MISFITS:
+                plan = self._plans[query.report]
+                is_news = self._misfits.give_up_history(key, plan, error) or is_news
+        return is_news
 
     def _is_of_history(self, query: Query, error: ApiError) -> bool:
         is_incremental = self._plans[query.report].scope.is_incremental

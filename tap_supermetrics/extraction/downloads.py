@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.columns import columns_of
 from tap_supermetrics.extraction.pages import Pages
 from tap_supermetrics.extraction.questions import Question
@@ -20,10 +21,17 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.pages import PageAccess
     from tap_supermetrics.model import Query, Report
 
-LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0)
+LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 """Waits for results that come later than the status said: submitting the query again is dearer."""
+LOOKS_AT_DAMAGE: Final = 2
+"""So many second looks at results that came, but lack rows or are those of another query."""
 MAX_VAIN_LOOKS: Final = 3
 """After so many second looks that found nothing, there are no more."""
+
+
+def _may_be_early(error: ApiError) -> bool:
+    """Say that an error may be of results that are not whole yet where they are read."""
+    return error.is_missing or error.code in {"RESULT_INCOMPLETE", "RESULT_MISMATCH"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,27 +48,49 @@ class Downloader:
     now: Callable[[], datetime]
     vain_looks: int = 0
 
-    def fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
-        """Return all rows of a query that succeeded; look again where they are not there yet.
+    def fetch(
+        self,
+        query: Query,
+        report: Report,
+        entry: wire.BatchQuery,
+        finished_at: datetime | None = None,
+    ) -> Result:
+        """All rows of a query that succeeded; where there are none yet, after further looks.
+
+        Args:
+            query: the query.
+            report: its report.
+            entry: what the API tells of it.
+            finished_at: when it was seen to have succeeded, with offset, if that is known.
 
         Raises:
             ApiError: the request failed; RESULT_INCOMPLETE when rows are missing, repeated or too
                 many; RESULT_CUT_OFF when the result is as long as `max_rows`; RESULT_MISMATCH when
                 it belongs to other days.
         """
-        for wait_s in LOOK_AGAIN_S:
+        for looks, wait_s in enumerate(LOOK_AGAIN_S):
             try:
                 return self._fetch(query, report, entry)
             except ApiError as error:
-                if not error.is_missing or self.vain_looks >= MAX_VAIN_LOOKS:
+                if not self._may_come(error, looks, finished_at):
                     raise
             time.sleep(wait_s)
         try:
             return self._fetch(query, report, entry)
         except ApiError as error:
-            # Several threads count without a lock: a lost count costs one more look at most.
-            self.vain_looks += error.is_missing
+            self.vain_looks += _may_be_early(error)
             raise
+
+    def _may_come(self, error: ApiError, looks: int, finished_at: datetime | None) -> bool:
+        """Say that another look may give what this one did not, after so many second looks."""
+        if not _may_be_early(error) or self.vain_looks >= MAX_VAIN_LOOKS:
+            return False
+        age_s = (self.now() - finished_at).total_seconds() if finished_at else 0.0
+        is_worth_it = not looks or (
+            age_s < polling.YOUNG_S if error.is_missing else looks < LOOKS_AT_DAMAGE
+        )
+        self.vain_looks += not is_worth_it
+        return is_worth_it
 
     def _fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
         """Fetch all pages of a query once, and check them against what was asked."""

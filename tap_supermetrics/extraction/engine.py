@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from tempfile import gettempdir
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.events import (
@@ -26,7 +26,7 @@ from tap_supermetrics.extraction.fetchers import Fetchers
 from tap_supermetrics.extraction.outbox import Outbox
 from tap_supermetrics.extraction.progress import Telling
 from tap_supermetrics.extraction.results import Failed, Result
-from tap_supermetrics.extraction.submitter import LAST_SUBMISSION_S, Submitter
+from tap_supermetrics.extraction.submitter import Submitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.scheduler import Scheduler
     from tap_supermetrics.extraction.ways import Ways
     from tap_supermetrics.model import Report
+
+LAST_SUBMISSION_S: Final = 3.0
+"""How long the end of a run waits for the answer to a submission on its way, in seconds."""
 
 
 class Engine:
@@ -124,11 +127,13 @@ class Engine:
 
     def halt(self) -> list[Note]:
         """Submit nothing more; return the last notes for the state."""
+        # Who halts and then closes waits once: what did not come in time will not.
+        patience_s = 0.0 if self._closed.is_set() else LAST_SUBMISSION_S
         # Set before anything is woken, so that each thread that wakes finds the end.
         self._closed.set()
         self._submitter.close()
         self._fetchers.close()
-        self._submitter.join()
+        self._submitter.join(patience_s)
         # Wakes the deciding thread, which may sleep on an empty inbox.
         self._inbox.put(None)
         if self._deciding.is_alive():

@@ -7,7 +7,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.events import Fetched, QueryFailed
 
@@ -74,8 +74,12 @@ class Fetchers:
         while (fetch := self._queue.get()) is not None and not self._is_closed:
             report = self._reports[fetch.query.report]
             try:
-                result = self._downloader.fetch(fetch.query, report, fetch.entry)
+                result = self._downloader.fetch(fetch.query, report, fetch.entry, fetch.finished_at)
             except ApiError as error:
+                if error.fate is Fate.RETRY:
+                    # What a request meets says nothing of the query, which is paid: another
+                    # submission would be paid too, and its results are asked for the same way.
+                    error.verdict = replace(error.verdict, max_submissions=1)
                 self._hear(QueryFailed(query=fetch.query, error=error, was_fetched=True))
             else:
                 self._give(replace(result, finished_at=fetch.finished_at))

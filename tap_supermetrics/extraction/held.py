@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.in_flight import Adopted
 from tap_supermetrics.extraction.running import QUEUE_S, RunningBatch
@@ -159,10 +159,9 @@ def _find(client: Client, held: SubmittedBatch, *, is_young: bool) -> RunningBat
         status = client.batch_status(batch_id)
     except ApiError as error:
         # Of a path that is not found, the id is the only part that has not worked before.
-        if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+        if error.refuses_everything:
             raise
-        # To give it up would pay for it twice: the poll finds out whether it comes back.
-        if error.fate is Fate.RETRY or (is_young and error.is_missing):
+        if error.fate is Fate.RETRY or is_young:
             logger.warning("Query batch %s of an earlier run is waited for: %s", batch_id, error)
             return _running(held)
         logger.info("Query batch %s of an earlier run is gone: %s", batch_id, error)

@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 OVERLAP_ROWS: Final = 100
 """So many rows at the end of a page must not begin the next one."""
+MAX_SHORT_PAGES: Final = 1_000
+"""So many pages may have a few rows only."""
+FEW_ROWS: Final = 10
+"""Fewer rows than these, of thousands that are asked for, are few for a page."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
 
@@ -202,7 +206,8 @@ class Pages:
                 self.row_count += len(rows)
                 yield from self._new_blocks(rows)
                 _check_length(self.row_count, self._report)
-            self._saw_end = not rows  # Only an empty page proves the end.
+                self._check_pace()
+            self._saw_end = not rows
             following = self._following(answer, rows)
             if following is None:
                 break
@@ -285,6 +290,15 @@ class Pages:
             and not self._extras.has_header
             and self._report.ds_id not in self._access.looked
         )
+
+    def _check_pace(self) -> None:
+        """Refuse pages that would go on for ever: beyond the total, or with few rows in each."""
+        if self._is_whole_total and self._total and self.row_count > self._total:
+            raise incomplete(self._total, self.row_count)
+        pages = len(self._waited_s)
+        if pages > MAX_SHORT_PAGES and self.row_count < pages * min(FEW_ROWS, self._page_size):
+            text = f"its pages do not end: {pages:,} of them gave {self.row_count:,} rows"
+            raise ApiError("RESULT_INCOMPLETE", text)
 
     def _check_total(self) -> None:
         """Compare rows and total: one row may be missing, which a header may be counted for."""

@@ -20,8 +20,10 @@ POLL_FAILURES_S: Final = 900.0
 LONGEST_FAILURE_WAIT_S: Final = 60.0
 """Longest wait after a look that failed, in seconds; what the server asks for stands above it."""
 YOUNG_S: Final = 120.0
-"""What was submitted or seen so short a time ago cannot be gone, although it is not found: the API
-keeps results for an hour, and may need a moment until all of its servers know of a new query."""
+"""What was submitted or seen so short a time ago and is not found is not gone: it is kept an hour
+after its end, and what is asked for may be looked up where it is not known yet."""
+UNSETTLED_S: Final = 10.0
+"""So long what stopped may still show queries that it ended as running, or not at all."""
 GRACE_S: Final = 600.0
 """How long something may outlive the API's own limit before it counts as stuck, in seconds."""
 ONE_TRY: Final = RetryPolicy(max_tries=1, outage_s=0.0)

@@ -29,6 +29,7 @@ class RunningBatch(Polled):
         concurrency: how many of them the API runs at the same time; 0 where that is not known.
         timeout_s: how long the API lets it run, in seconds.
         started: monotonic time at which it was first seen running; None before.
+        stopped: monotonic time at which it was first seen stopped; None before.
         is_ending: whether it was told that its last queries run.
         rows: of the results so far.
         done: number of queries that succeeded.
@@ -41,6 +42,7 @@ class RunningBatch(Polled):
     timeout_s: float = wire.MAX_TIMEOUT_S
     concurrency: int = 0
     started: float | None = None
+    stopped: float | None = None
     is_ending: bool = False
     rows: int = 0
     done: int = 0
@@ -52,6 +54,10 @@ class RunningBatch(Polled):
         if self.started is None or not finished:
             return None
         return (now - self.started) * len(self.waiting) / finished
+
+    def has_settled(self, now: float) -> bool:
+        """Say that it stopped, and that what it has not shown until now will not come."""
+        return self.stopped is not None and now >= self.stopped + polling.UNSETTLED_S
 
     def is_stuck(self, now: float) -> bool:
         """Return whether it outlived every limit that the API itself sets."""

@@ -64,14 +64,16 @@ class Settling:
             yield from self._settle_query(
                 batch, query, entries[query], is_stopped=status.is_stopped
             )
-        # Told apart from unfinished queries: to submit these again would pay for the same riddle.
-        if status.is_stopped and _is_unreadable(batch, status, entries):
-            error = self._unreadable(batch, status)
-        elif status.is_stopped:
-            yield from self._settle_unfinished(batch, entries)
+        now = time.monotonic()
+        if status.is_stopped and batch.stopped is None:
+            batch.stopped = now
+        if batch.has_settled(now):
+            if _is_unreadable(batch, status, entries):
+                error = self._unreadable(batch, status)
+            else:
+                yield from self._settle_unfinished(batch, entries)
         yield from _tell_ending(batch)
         progressed = len(batch.waiting) < before
-        now = time.monotonic()
         expected_s = batch.expected_s(now)
         batch.next_poll = now + batch.wait.after(progressed=progressed, expected_s=expected_s)
         if progressed and not batch.waiting:

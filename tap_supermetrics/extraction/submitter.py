@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.events import Action, Event
     from tap_supermetrics.extraction.progress import Telling
     from tap_supermetrics.extraction.ways import Ways
-
-LAST_SUBMISSION_S: Final = 3.0
-"""How long the end of a run waits for the answer to a submission on its way, in seconds."""
 
 
 class Submitter:
@@ -59,10 +56,10 @@ class Submitter:
         self._closed.set()
         self._actions.put(None)
 
-    def join(self) -> None:
+    def join(self, patience_s: float) -> None:
         """Wait a little for the answer to a submission: without its id, it would run unseen."""
         if self._thread.is_alive():
-            self._thread.join(LAST_SUBMISSION_S)
+            self._thread.join(patience_s)
 
     def _work(self) -> None:
         """Submit what was decided, and look at what runs when its time has come."""

@@ -64,7 +64,7 @@ def following(
         if schema and not entry:
             logger.warning(
                 "--catalog: %s is a report in the settings, but not in the catalog: it is not "
-                "loaded; run --discover again",
+                "loaded; run --discover again (with Meltano, --refresh-catalog)",
                 report.name,
             )
     if mistakes:

@@ -7,6 +7,7 @@ import logging
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.schema import DATE, ValueKind, data_type_of, is_dated, record_schema
 from tap_supermetrics.sync.report_sync import KnownReport
@@ -113,8 +114,9 @@ def _discover(
 def _as_one(refusals: Sequence[TapError]) -> TapError:
     """Return the error that ends a run of which no report is left: all mistakes, if it is these."""
     mistakes = [each.mistakes for each in refusals if isinstance(each, SettingsError)]
-    if len(mistakes) < len(refusals):
-        return next(each for each in refusals if not isinstance(each, SettingsError))
+    errors = [each for each in refusals if isinstance(each, ApiError)]
+    if errors:
+        return next((each for each in errors if each.refuses_everything), errors[0])
     return SettingsError([*chain.from_iterable(mistakes)])
 
 

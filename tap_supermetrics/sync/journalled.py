@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction.batches import BatchNotes
 from tap_supermetrics.extraction.running import QUEUE_S
 from tap_supermetrics.sync.journal import Journal
@@ -86,7 +86,7 @@ class Journalled(BatchNotes):
         try:
             found = client.find_batches(tokens, sorted(ds_ids), max(hours, 1))
         except ApiError as error:
-            if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+            if error.refuses_everything:
                 raise
             logger.info("Query batches of a killed run cannot be looked for: %s", error)
             return

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+import queue
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tap_supermetrics.api import listings, wire
-from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.api.errors import ApiError, Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import Accounts, SplitAccounts
 from tap_supermetrics.sync.account_filters import EndlessError, matching
@@ -15,11 +17,13 @@ from tap_supermetrics.sync.team_lists import TeamLists
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.model import Report
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Lookups:
         self.may_submit = may_submit
         self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
         self._refused: dict[str, ApiError] = {}
+        self._away: ApiError | None = None
         self._custom: dict[object, tuple[wire.FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[tuple[str, str], tuple[listings.AccountInfo, ...]] = {}
@@ -55,32 +60,44 @@ class Lookups:
     def ask_for_fields(self, sources: Iterable[str]) -> None:
         """Ask for the fields of several data sources side by side.
 
-        A data source that the API refuses is remembered for `refusal_of`.
+        Whatever keeps those of one from being had, it is of that data source, and remembered for
+        `refusal_of`: another may well be served.
 
         Raises:
-            ApiError: the fields cannot be had, for another reason than the data source.
+            ApiError: the API refuses everything.
         """
         asked = self._fields.keys() | self._refused.keys()
         unasked = [each for each in dict.fromkeys(sources) if each not in asked]
-        # The answers come in the order of the questions; the first that raises ends it.
-        with ThreadPoolExecutor(THREADS) as pool:
-            for ds_id, answer in zip(unasked, pool.map(self._ask_fields, unasked), strict=True):
-                if isinstance(answer, ApiError):
-                    self._refused[ds_id] = answer
-                else:
-                    self._fields[ds_id] = answer
+        answers = _side_by_side(self._ask_fields, unasked)
+        for ds_id, answer in answers.items():
+            self._take_fields(ds_id, answer)
+        for ds_id, error in [*self._refused.items()]:
+            # Where no code says that it is the key, what others are answered says that it is not.
+            if self._fields and error.refuses_everything and not error.code:
+                del self._refused[ds_id]
+                self._take_fields(ds_id, self._ask_fields(ds_id))
+        for error in self._refused.values():
+            check_reason(error)
+
+    def _take_fields(self, ds_id: str, answer: tuple[wire.FieldInfo, ...] | ApiError) -> None:
+        if isinstance(answer, ApiError):
+            self._refused[ds_id] = answer
+        else:
+            self._fields[ds_id] = answer
 
     def _ask_fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...] | ApiError:
+        is_there = self.client.service.is_there
+        if self._away and not is_there:
+            return self._away
         try:
             return self.client.fields(ds_id)
         except ApiError as error:
-            # Returned, not raised, as the data sources beside it are still being asked.
-            if error.reach is Reach.SOURCE and error.fate is not Fate.STOP:
-                return error
-            raise
+            if error.code and error.reach is Reach.SERVICE:
+                self._away = error  # Where nobody answers, all others would wait for it too.
+            return error
 
     def refusal_of(self, report: Report) -> ApiError | None:
-        """Return why the API refuses a report's data source; None where it does not."""
+        """Return why the fields of a report's data source cannot be had; None where they can."""
         return self._refused.get(report.ds_id)
 
     def fields_of(self, report: Report) -> tuple[wire.FieldInfo, ...]:
@@ -199,11 +216,40 @@ class Lookups:
         return self._logins[report.ds_id]
 
 
+def _side_by_side(ask: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
+    """Return what is answered for each name, in their order.
+
+    The threads are daemons: a signal that ends the process does not wait for what they wait for.
+    """
+    answers: dict[str, T] = {}
+    failures: list[BaseException] = []
+    unasked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for name in names:
+        unasked.put(name)
+
+    def work() -> None:
+        try:
+            with suppress(queue.Empty):
+                while name := unasked.get_nowait():
+                    answers[name] = ask(name)
+        except BaseException as error:  # noqa: BLE001 - whoever waits is to meet it
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in names[:THREADS]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return {name: answers[name] for name in names}
+
+
 def check_reason(error: ApiError) -> None:
     """Accept that a list cannot be read: a key that may not ask for it may still run queries.
 
     Raises:
         ApiError: the API refuses everything.
     """
-    if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+    if error.refuses_everything:
         raise error

@@ -7,12 +7,13 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.held import HeldResults, find_held
 from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.sync.discovery import known_reports, refusal_of
 from tap_supermetrics.sync.journalled import Journalled
+from tap_supermetrics.sync.lookups import check_reason
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ class Preparation:
                 return
             planned = known.plan(scope, held, ignores_coverage=ignores_coverage)
         except TapError as error:
-            if isinstance(error, ApiError) and error.fate is Fate.STOP:
-                raise
+            if isinstance(error, ApiError):
+                check_reason(error)
             # Its batches are not cancelled: the next run may plan it, and collect them.
             held.leave(name)
             logger.error("%s: %s", name, error)  # noqa: TRY400 - its text says all

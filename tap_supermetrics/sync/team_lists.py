@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.batches import cancel_batches
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Report
 
 logger = logging.getLogger(__name__)
+
+
+SHOWN_WITHIN_S: Final = (0.5, 1.0, 2.0, 4.0)
+"""Waits for a query batch that does not show its queries yet, in seconds."""
+
+
+class NotShownError(ApiError):
+    """A query batch does not show the accounts of its queries, or not yet."""
 
 
 class UntoldAccountsError(TapError):
@@ -79,7 +89,7 @@ class TeamLists:
             found = _named(report, self._listed)
             told = self._client.team_list_accounts(found.list_id) if found else None
         except ApiError as error:
-            if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+            if error.refuses_everything:
                 raise
             # Not asked again for the next list: that one goes to a query batch at once.
             self._listed = self._listed or ()
@@ -119,7 +129,7 @@ class TeamLists:
         try:
             return self._split_by(request, report)
         except ApiError as error:
-            if error.fate is Fate.STOP and error.reach is not Reach.ENDPOINT:
+            if error.refuses_everything:
                 raise
             raise TapError(
                 f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} could "
@@ -132,14 +142,27 @@ class TeamLists:
         body = wire.batch_body(request, {report.name: report})
         batch_id = self._client.start_batch(body).batch_id
         try:
-            entries = self._client.batch_status(batch_id).queries
+            for wait_s in SHOWN_WITHIN_S:
+                # What was submitted just now may not be shown yet; its query is paid all the same.
+                with suppress(NotShownError):
+                    return self._members_in(batch_id)
+                time.sleep(wait_s)
+            return self._members_in(batch_id)
         finally:
             # In `finally`: it runs and costs, whether its status could be read or not.
             cancel_batches(self._client, [batch_id])
+
+    def _members_in(self, batch_id: str) -> tuple[str, ...]:
+        try:
+            entries = self._client.batch_status(batch_id).queries
+        except ApiError as error:
+            if error.is_missing:
+                raise NotShownError(error.code, error.message, status=error.status) from None
+            raise
         members = tuple(dict.fromkeys(each for entry in entries for each in entry.accounts))
         # A list that is split otherwise would load some accounts under the wrong id.
         if not members or len(members) != len(entries):
-            raise ApiError("ANSWER_INVALID", "expected one query for each account")
+            raise NotShownError("ANSWER_INVALID", "expected one query for each account")
         return members
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_supermetrics.api import starts
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 QUICK = RetryPolicy(max_tries=3, first_wait_s=0.001, longest_wait_s=0.002, outage_s=0.0)
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for a query batch whose start got no answer without real waits."""
+    monkeypatch.setattr(starts, "LOOK_AGAIN_S", (0.001, 0.002))
 
 
 @pytest.fixture

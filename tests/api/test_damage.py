@@ -53,6 +53,33 @@ def test_what_stands_around_an_answer_is_skipped(before: bytes, after: bytes, ce
     assert len(rows_of(before + b'{"data": [[' + cell + b"]]}" + after)) == 1
 
 
+@pytest.mark.parametrize("nothing", ["null", "{}", "[]", "false", '""'])
+@pytest.mark.parametrize("part", ["meta", "error"])
+def test_a_part_that_says_nothing_is_left_out(part: str, nothing: str) -> None:
+    assert rows_of(f'{{"{part}": {nothing}, "data": [[1], [2]]}}'.encode()) == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        b'{"paginate": false}',
+        b'{"paginate": {"next": false}}',
+        b'{"query": {"fields": {"0": {"field_id": "a"}, "2": {"field_id": "b"}}}}',
+        b'{"query": {"ds_accounts": {"1": "123"}}}',
+    ],
+)
+def test_what_php_writes_for_nothing_and_for_a_list_costs_no_result(meta: bytes) -> None:
+    assert rows_of(b'{"meta": ' + meta + b', "data": {"0": [1], "1": [2]}}') == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    "rows", [b'{"a": [1]}', b'{"1": [1], "0": [2]}', b'{"%b": [1]}' % (b"9" * 6000), b'"[[1]]"']
+)
+def test_what_is_no_list_is_not_taken_for_one(rows: bytes) -> None:
+    with pytest.raises(DamagedAnswer):
+        rows_of(b'{"meta": {}, "data": ' + rows + b"}")
+
+
 def test_damage_is_mended_in_every_answer(make_client: Callable[..., Client]) -> None:
     body = BOM + b'{"data": [{"field_id": "caf\xe9", "field_name": "a\nb", "x": NaN}]}\0'
     with serving(lambda handler: handler.reply(body)) as server:

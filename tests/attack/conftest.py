@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tap_supermetrics.api import starts
 from tap_supermetrics.extraction import async_queries, downloads, polling
+from tap_supermetrics.sync import team_lists
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +17,10 @@ def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     init = polling.PollWait.__init__
     monkeypatch.setattr(init, "__defaults__", (0.01, *(init.__defaults__ or ())[1:]))
     monkeypatch.setattr(downloads, "LOOK_AGAIN_S", (0.05,))
+    monkeypatch.setattr(starts, "LOOK_AGAIN_S", (0.01, 0.02))
+    monkeypatch.setattr(team_lists, "SHOWN_WITHIN_S", (0.01, 0.05))
     monkeypatch.setattr(polling, "YOUNG_S", 0.3)
+    monkeypatch.setattr(polling, "UNSETTLED_S", 0.05)
     monkeypatch.setattr(polling, "POLL_FAILURES_S", 0.1)
     monkeypatch.setattr(polling, "LONGEST_FAILURE_WAIT_S", 0.05)
     monkeypatch.setattr(async_queries, "OWN_FAILURES_S", 0.1)

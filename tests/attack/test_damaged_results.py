@@ -22,7 +22,7 @@ from tests.attack.driver import (
     options,
     settings_for,
 )
-from tests.attack.liar import RESULTS, Liar, Said, always, at, changed, http
+from tests.attack.liar import RESULTS, Liar, Said, always, at, changed, head, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,6 +149,35 @@ def test_damage_that_stays_is_paid_once(shared: Liar, body: bytes) -> None:
     assert done.code == 3
     assert not done.days("google_ads")
     assert len(shared.emulator.queries) == DAYS
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        head(200, content_length="99") + b"{}",
+        http(b"", 600),
+        http(b'{"error": {"code": "SOMETHING_NEW", "message": "no"}}', 500),
+        http(b"busy", 503),
+        b"",
+    ],
+)
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_what_a_request_for_results_meets_is_paid_once(
+    shared: Liar, answer: bytes, mode: str
+) -> None:
+    """The query was run, whatever its results are refused for."""
+    shared.emulator.reset()
+    shared.forget()
+    shared.tell(RESULTS, always(answer))
+    config = settings_for(shared.emulator, ADS, api_url=shared.url, mode=mode)
+    done = attempt(config)
+    assert (done.code, len(shared.emulator.queries)) == (3, DAYS)
+
+    shared.forget()
+    again = attempt(config, done.bookmarks)
+    keeps_its_promise(again, shared.emulator, ADS)
+    assert again.code == 0
+    assert len(shared.emulator.queries) <= 2 * DAYS
 
 
 def test_a_number_that_nothing_holds_spoils_its_own_cell_only(shared: Liar) -> None:

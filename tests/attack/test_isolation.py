@@ -6,6 +6,7 @@ import json
 import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,13 +16,37 @@ from tap_supermetrics.emulator import Emulator
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.lookups import Lookups
-from tests.attack.driver import ADS, FACEBOOK, attempt, options, settings_for
-from tests.attack.liar import FIELDS, Liar, changed
+from tests.attack.driver import (
+    ADS,
+    FACEBOOK,
+    attempt,
+    everything,
+    keeps_its_promise,
+    options,
+    settings_for,
+)
+from tests.attack.liar import FIELDS, RESULTS, Liar, Said, always, changed, http
 from tests.tap import Target, discovered, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.attack.liar import Lie
+
+
+def refusal(status: int, code: str) -> bytes:
+    return http(json.dumps({"error": {"code": code, "message": "no"}}).encode(), status)
+
+
+def of_facebook(answer: bytes) -> Lie:
+    """This answer to what is asked of Facebook, an honest one to all else."""
+
+    def lie(said: Said) -> bytes:
+        is_asked = '"FA"' in unquote(said.request.query)
+        return answer if is_asked else http(said.body, said.status)
+
+    return lie
 
 
 @pytest.fixture
@@ -41,6 +66,64 @@ def test_a_data_source_that_does_not_exist_costs_its_own_report_only(
     assert "mistaken: " in done.stderr
     assert target.tables.keys() == {"google_ads"}
     assert target.written["google_ads"] > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, "INTERNAL_SERVER_ERROR"),
+        (403, "QUERY_AUTH_UNAVAILABLE"),
+        (403, "FORBIDDEN"),
+        (400, "SOMETHING_NEW"),
+        (404, "NOT_FOUND"),
+    ],
+)
+@pytest.mark.parametrize("path", ["query/fields", "query/accounts"])
+def test_a_list_that_one_data_source_does_not_give_costs_its_own_reports_only(
+    emulator: Emulator, path: str, status: int, code: str
+) -> None:
+    every = {**FACEBOOK, "ds_accounts": "list.all_accounts"}
+    with Liar(emulator) as liar:
+        liar.tell(f"GET .*{path}", of_facebook(refusal(status, code)))
+        done = attempt(settings_for(emulator, ADS, every, api_url=liar.url))
+
+    assert done.code == 3, done.message
+    keeps_its_promise(done, emulator, ADS)
+    assert len(done.rows["google_ads"]) > 0
+    assert len(emulator.queries) == len(everything(ADS))
+    assert any(line.startswith("  facebook_ads: ") and code in line for line in done.log)
+
+
+def test_a_page_of_a_firewall_is_not_taken_for_a_refused_key(emulator: Emulator) -> None:
+    """It has no code; the key was taken for what else was asked."""
+    blocked = http(b"<html>Sorry, you have been blocked</html>", 403)
+    with Liar(emulator) as liar:
+        liar.tell(FIELDS, of_facebook(blocked))
+        done = attempt(settings_for(emulator, ADS, FACEBOOK, api_url=liar.url))
+
+    assert done.code == 3, done.message
+    keeps_its_promise(done, emulator, ADS)
+    assert any("REQUEST_BLOCKED" in line and "firewall" in line for line in done.log)
+
+
+def test_a_result_that_a_firewall_blocks_once_costs_nothing(emulator: Emulator) -> None:
+    with Liar(emulator) as liar:
+        liar.tell(RESULTS, always(http(b"<html>blocked</html>", 403)), times=2)
+        done = attempt(settings_for(emulator, ADS, api_url=liar.url))
+
+    assert done.code == 0, done.message
+    keeps_its_promise(done, emulator, ADS)
+    assert len(emulator.queries) == len(everything(ADS))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_every_list_is_refused_to_ends_the_run(emulator: Emulator, status: int) -> None:
+    with Liar(emulator) as liar:
+        liar.tell(FIELDS, always(http(b"<html>no</html>", status)))
+        done = attempt(settings_for(emulator, ADS, FACEBOOK, api_url=liar.url))
+
+    assert done.code == 4
+    assert "check `api_key`" in done.message
 
 
 def test_a_report_that_a_catalog_leaves_out_is_not_missed(

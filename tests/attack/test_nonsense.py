@@ -23,7 +23,7 @@ from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.emulator import Emulator, Fault
-from tap_supermetrics.extraction import polling, running
+from tap_supermetrics.extraction import pages, polling, running
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.schema import record_schema
 from tap_supermetrics.sync import run as run_module
@@ -42,7 +42,7 @@ from tests.attack.driver import (
     settings_for,
     some,
 )
-from tests.attack.liar import Liar, always, at, changed, head, http
+from tests.attack.liar import RESULTS, STATUS, Liar, always, at, changed, head, http
 from tests.core.reports import report
 
 if TYPE_CHECKING:
@@ -319,6 +319,38 @@ LYING_PAGES: Final[dict[str, Callable[[], Lie]]] = {
         lambda rows, page: [*rows, ["2024-06-09", "x", 1]] if offset_of(page) == 4 else rows
     ),
 }
+
+
+@pytest.mark.parametrize("total", [None, 1_000_000])
+def test_pages_of_a_row_each_that_never_end_are_given_up(
+    liar: Liar, monkeypatch: pytest.MonkeyPatch, total: int | None
+) -> None:
+    """Each names another next one; the status tells how many rows there are, or far too many."""
+    monkeypatch.setattr(pages, "MAX_SHORT_PAGES", 20)
+    asked: set[int] = set()
+
+    def one_more(said: Said) -> bytes:
+        answer, number = json.loads(said.body), len(asked)
+        asked.add(number)
+        schedule_id = parse_qs(said.request.query)["schedule_id"][0]
+        answer["data"] = [["2024-06-09", f"row {number}", 1]]
+        answer["meta"]["paginate"] = {
+            "next": f"{liar.url}/query/results?schedule_id={schedule_id}&page={number}"
+        }
+        return http(json.dumps(answer).encode(), said.status)
+
+    def many(answer: Any) -> None:  # noqa: ANN401 - any JSON
+        for each in filter(None, (entry["result_info"] for entry in answer["data"])):
+            each["total_rows"] = total
+
+    liar.tell(RESULTS, one_more)
+    if total:
+        liar.tell(STATUS, changed(many))
+    done = attempt(settings_for(liar.emulator, ADS, api_url=liar.url))
+
+    assert done.code == 3
+    assert "RESULT_INCOMPLETE" in "\n".join(done.log)
+    assert len(asked) < 40 * 6 * 2
 
 
 @pytest.mark.parametrize("kind", LYING_PAGES)

@@ -161,6 +161,59 @@ def test_a_report_whose_results_fit_no_record_has_a_price(by_batch: bool) -> Non
     assert count <= 60 + (600 if by_batch else 300)
 
 
+LAST_DAY = FIRST_DAY + timedelta(days=399)
+PARTS: dict[str, tuple[int, int]] = {
+    "all but the newest days": (0, 396),
+    "all but the oldest days": (4, 399),
+}
+"""Days of an account that give nothing, from and to, of 400."""
+
+
+@BOTH
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("part", PARTS)
+def test_most_of_an_account_that_gives_nothing_has_a_price(
+    part: str,
+    code: tuple[str, int],
+    by_batch: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """A few answers of it are no reason to pay for all of its history in vain."""
+    first, last = (FIRST_DAY + timedelta(days=each) for each in PARTS[part])
+
+    def is_broken(query: Query) -> bool:
+        day = query.dates.last if query.dates else LAST_DAY
+        return query.account_id == "1" and first <= day <= last
+
+    count, seen = paid(plans_of(3, 400, "a"), is_broken, code, by_batch=by_batch)
+    assert count <= 5 * 23 + (IN_FLIGHT if by_batch else 4)
+    assert len(seen.results) == 1200 - (PARTS[part][1] - PARTS[part][0] + 1)
+
+
+@BOTH
+@pytest.mark.parametrize("length", [19, 40, 90])
+def test_what_lies_after_a_hole_arrives(length: int, by_batch: bool) -> None:  # noqa: FBT001 - a parameter
+    def is_broken(query: Query) -> bool:
+        first = FIRST_DAY + timedelta(days=100)
+        return bool(query.dates and first <= query.dates.last < first + timedelta(days=length))
+
+    code = ("SOMETHING_NEW", 400)
+    _, seen = paid(plans_of(3, 400, "a"), is_broken, code, by_batch=by_batch)
+    assert len(seen.results) == 3 * (400 - length)
+
+
+@BOTH
+def test_an_account_whose_results_fit_no_record_has_a_price(by_batch: bool) -> None:  # noqa: FBT001 - a parameter
+    """Those of all others fit."""
+    count, _ = paid(
+        plans_of(3, 400, "a"),
+        lambda q: q.account_id == "1",
+        ("", 200),
+        by_batch=by_batch,
+        life=UnfitLife,
+    )
+    assert count <= 60 + (IN_FLIGHT if by_batch else 4)
+
+
 @settings(max_examples=25)
 @given(st.sampled_from(CODES), st.booleans(), st.sets(st.integers(0, 39), max_size=36), st.data())
 def test_what_is_not_broken_arrives_whatever_else_is(
