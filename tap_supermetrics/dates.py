@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 ONE_DAY = timedelta(days=1)
 _DAYS_AGO = re.compile(r"(\d{1,5}) days? ago")
 _WORDS = {"today": 0, "yesterday": 1}
+_AS_WRITTEN = re.compile(
+    r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))"
+    r"(?:[ T]00:00(?::00(?:\.0+)?)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?",
+    re.ASCII | re.IGNORECASE,
+)
+"""A day with the year first, or the midnight at its begin, in whatever zone the source has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -93,6 +99,22 @@ def parse_date(text: str) -> date:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
         raise ValueError(f"{text!r} is no date of the form YYYY-MM-DD")
     return date.fromisoformat(text)
+
+
+def read_day(text: str) -> date:
+    """Read a day as data sources write it: with the year first, or as the midnight it begins at.
+
+    Of `3/1/2024` nobody knows which is the month.
+
+    Raises:
+        ValueError: another form, or no day of the calendar.
+    """
+    found = _AS_WRITTEN.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"{text[:40]!r} is no date that begins with the year")
+    year, _, *parts = found.groups()
+    month, day = filter(None, parts)
+    return date(int(year), int(month), int(day))
 
 
 def merge(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:

@@ -240,7 +240,10 @@ VERDICTS: Final[dict[str, Verdict]] = {
     ),
     "QUERY_STUCK": Verdict(LOSE, QUERY, _LATER),
     "KEY_NOT_UNIQUE": Verdict(
-        LOSE, QUERY, "add the dimensions that tell rows apart to `key_properties`, or leave it out"
+        LOSE,
+        QUERY,
+        "add a dimension that tells the rows apart to `fields`, and to `key_properties` if that is "
+        "set",
     ),
     "ACCOUNT_EXCLUDED": Verdict(
         LOSE, ACCOUNT, "connect the account again, or remove it from `ds_accounts`"
@@ -255,6 +258,21 @@ _BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
     # Where a batch splits by days, a day that is too early comes under the code of the split.
     ("BATCH_QUERY_ITEM_SPLIT_FAILED", "histor", _TOO_EARLY),
     ("", "historical start date", _TOO_EARLY),
+    (
+        "TYPE_MISMATCH",
+        "^field .* of the key, the day of its row, is ",
+        Verdict(
+            LOSE,
+            QUERY,
+            "leave such rows out by `filter`; or set `replication_key: _sm_date`, and the field's "
+            "type to string.text.value in `types`: each row then is of the day that was asked for",
+        ),
+    ),
+    (
+        "TYPE_MISMATCH",
+        "^field .* of the key is ",
+        Verdict(LOSE, QUERY, "make it a text in `types`, or leave it out of `key_properties`"),
+    ),
     # An account that the license does not cover comes as a bare QUERY_ERROR (observed).
     ("", "prioriti[sz]ed account", _NO_ACCOUNT),
 )

@@ -11,10 +11,11 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.dates import parse_date
+from tap_supermetrics.dates import parse_date, read_day
 from tap_supermetrics.records.checks import RecordChecks, in_key
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import DATE, DIMENSIONS, Field, RecordSchema, ValueKind
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
     from tap_supermetrics.dates import DateRange
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_TIME_OF_DAY: Final = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?"
-_DATETIME: Final = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})[ T]({_TIME_OF_DAY})")
-_MIDNIGHT: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[ T]00:00(?::00(?:\.0+)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?", re.ASCII
+_DATETIME: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})"
+    r"(?:[ T]((?:[01]\d|2[0-3]):[0-5]\d)(:[0-5]\d(?:\.\d+)?)?(?: ?(Z|UTC|[+-]\d{2}:?\d{2}))?)?",
+    re.ASCII | re.IGNORECASE,
 )
-"""A day as the start of it; a source's own zone is the zone of its days."""
 _INT64: Final = range(-(2**63), 2**63)
 """Integers that targets can hold."""
 
@@ -70,7 +70,7 @@ def _to_number(cell: Cell) -> float:
     if isinstance(cell, int):
         float(cell)  # an OverflowError where no double holds it
         return cell
-    if isinstance(cell, str) and not _NUMBER.fullmatch(cell):
+    if isinstance(cell, str) and not _NUMBER.fullmatch(cell.strip()):
         raise ValueError(cell)
     number = float(cell)  # type: ignore[arg-type] # None never comes here
     if not math.isfinite(number):
@@ -89,18 +89,22 @@ def _to_text(cell: Cell) -> str:
 
 
 def _to_date(cell: Cell) -> str:
-    text = str(cell)
-    if re.fullmatch(r"\d{8}", text, re.ASCII):
-        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
-    midnight = _MIDNIGHT.fullmatch(text)
-    return parse_date(midnight[1] if midnight else text).isoformat()
+    return read_day(str(cell)).isoformat()
 
 
 def _to_datetime(cell: Cell) -> str:
-    match = _DATETIME.fullmatch(str(cell))
+    match = _DATETIME.fullmatch(str(cell).strip())
     if not match:
         raise ValueError(cell)
-    return f"{parse_date(match[1])}T{match[2]}"
+    day, minute, second, zone = match.groups(default="")
+    return f"{parse_date(day)}T{minute or '00:00'}{second or ':00'}{_zone(zone)}"
+
+
+def _zone(written: str) -> str:
+    """Return an offset as JSON Schema wants it: `+0000`, as Facebook writes it, lacks a colon."""
+    if written[:1] in {"+", "-"}:
+        return f"{written[:3]}:{written[-2:]}"
+    return "Z" if written else ""
 
 
 def _to_time(cell: Cell) -> str:
@@ -146,20 +150,33 @@ class Mismatches:
         self.examples.setdefault(name, repr(cell)[:60])
 
 
+class Role(Enum):
+    """What a field is for, as messages tell it."""
+
+    VALUE = ""
+    KEY = " of the key"
+    DAY = " of the key, the day of its row,"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A field's place in the rows of one result, and what makes its values.
 
     Attributes:
-        is_key: whether its values are never null.
+        role: what the field is for.
         blank: stands for a blank; None where null does.
     """
 
     field: Field
     place: int
-    is_key: bool
+    role: Role
     blank: str | None
     convert: Callable[[Cell], Any]
+
+    @property
+    def is_key(self) -> bool:
+        """True when its values are never null."""
+        return self.role is not Role.VALUE
 
     @property
     def name(self) -> str:
@@ -172,7 +189,7 @@ class Column:
         Raises:
             ApiError: TYPE_MISMATCH, by what is returned.
         """
-        return _converter(self.field, self.blank, None, is_key=self.is_key)
+        return _converter(self.field, self.blank, None, self.role)
 
 
 class RecordReader:
@@ -210,10 +227,9 @@ class RecordReader:
         _check_assumed(schema.fields, echo)
         places = _places(echo)
         noted = mismatches or Mismatches(are_refused=True)
-        never_null = {*schema.key_properties, schema.replication_key, schema.day}
         self.blank = schema.blank
         self.columns = tuple(
-            _column(each, _place(each, places), schema.blank, noted, is_key=each.name in never_null)
+            _column(each, _place(each, places), schema.blank, noted, _role(each, schema))
             for each in schema.fields
         )
         self.shared = {name: metadata[name] for name in schema.metadata_columns}
@@ -299,8 +315,13 @@ def joined(values: Iterable[tuple[Any, Cell]], blank: str) -> str:
         values: each as it is written, and as it came, which counts where it became null.
         blank: stands for an empty text.
     """
-    kept = ("" if cell is None else cell if value is None else value for value, cell in values)
+    kept = (_raw(cell) if value is None else value for value, cell in values)
     return "|".join(map(_to_text, kept)) or blank
+
+
+def _raw(cell: Cell) -> Cell:
+    """Return a cell that became null, as the key tells it: all blanks alike."""
+    return "" if cell is None or (isinstance(cell, str) and not cell.strip()) else cell
 
 
 def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
@@ -343,25 +364,36 @@ def _place(each: Field, places: Mapping[str, int]) -> int:
     return place
 
 
-def _column(each: Field, place: int, blank: str, mismatches: Mismatches, *, is_key: bool) -> Column:
+def _role(each: Field, schema: RecordSchema) -> Role:
+    if each.name in {schema.day, schema.replication_key}:
+        return Role.DAY
+    return Role.KEY if each.name in schema.key_properties else Role.VALUE
+
+
+def _column(each: Field, place: int, blank: str, mismatches: Mismatches, role: Role) -> Column:
+    is_key = role is not Role.VALUE
     own_blank = blank if is_key and each.kind is ValueKind.TEXT else None
     # A dimension that does not fit is told, but a day is not lost for it.
     refuses = is_key or (mismatches.are_refused and not each.is_dimension)
-    convert = _converter(each, own_blank, None if refuses else mismatches, is_key=is_key)
+    convert = _converter(each, own_blank, None if refuses else mismatches, role)
     if each.kind is ValueKind.TEXT:
         convert = _counting_nuls(convert, each.name, mismatches)
-    return Column(field=each, place=place, is_key=is_key, blank=own_blank, convert=convert)
+    return Column(field=each, place=place, role=role, blank=own_blank, convert=convert)
 
 
 def _converter(
-    each: Field, blank: str | None, mismatches: Mismatches | None, *, is_key: bool
+    each: Field, blank: str | None, mismatches: Mismatches | None, role: Role
 ) -> Callable[[Cell], Any]:
-    plain, kind = _CONVERTERS[each.kind], each.kind
+    plain, kind, is_key = _CONVERTERS[each.kind], each.kind, role is not Role.VALUE
     known: dict[Cell, Any] = {}
+    # Of a text, blanks may be all there is; of a number or a time they are nothing.
+    is_blank_kind = kind is not ValueKind.TEXT and not is_key
 
     def convert(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind
         if (cell is None or cell == "") and (blank is not None or not is_key):
             return blank
+        if is_blank_kind and isinstance(cell, str) and not cell.strip():
+            return None
         try:
             if kind not in _FEW_VALUES:
                 value = plain(cell)
@@ -371,7 +403,7 @@ def _converter(
             return known[cell]
         except _MISFITS:
             if mismatches is None:
-                raise _misfit(each, cell, is_key=is_key) from None
+                raise _misfit(each, cell, role) from None
             mismatches.note(each.name, cell)
             return None
 
@@ -389,16 +421,9 @@ def _counting_nuls(
     return counting
 
 
-def _misfit(each: Field, cell: Cell, *, is_key: bool) -> ApiError:
-    role, remedy = "", ""
-    if is_key:
-        role = " of the key"
+def _misfit(each: Field, cell: Cell, role: Role) -> ApiError:
+    text = f"field {each.name}{role.value} is {each.data_type}, got {repr(cell)[:60]}"
+    if role is Role.KEY:
         as_text = f"`types: {{{each.name}: string.text.value}}`"
-        remedy = (
-            f"; a key cannot hold it: make it a text by {as_text}, or leave it out of "
-            "`key_properties`"
-        )
-    return ApiError(
-        "TYPE_MISMATCH",
-        f"field {each.name}{role} is {each.data_type}, got {repr(cell)[:60]}{remedy}",
-    )
+        text += f"; a key cannot hold it: make it a text by {as_text}"
+    return ApiError("TYPE_MISMATCH", text)

@@ -184,6 +184,8 @@ def test_the_day_of_a_result_whose_days_the_api_determines_is_not_held(way: Any)
         ("", None, ""),
         ("2024-05-01", "2024-05-01", "2024-05-01"),
         ("(not set)", None, "(not set)"),
+        (" ", None, ""),
+        ("2024/5/1", "2024-05-01", "2024-05-01"),
     ],
 )
 def test_no_value_of_another_dimension_costs_a_day(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tap_supermetrics.api.errors import ApiError, Fate
 from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
 from tap_supermetrics.records.convert import Mismatches, RecordReader
+from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import (
     ACCOUNT_ID,
     DATE,
@@ -188,9 +189,19 @@ CONVERSIONS: list[tuple[str, Cell, object]] = [
     ("string.time.date", "2023-11-29T00:00:00Z", "2023-11-29"),
     ("string.time.date", "2023-11-29T00:00:00.000+02:00", "2023-11-29"),
     ("string.time.date", "2023-11-29 00:00:00 UTC", "2023-11-29"),
+    *(
+        ("string.time.date", cell, "2023-11-09")
+        for cell in ("2023/11/09", "2023.11.9", "2023-11-9", " 2023-11-09 ", "2023-11-09Z")
+    ),
+    ("string.time.date", "2023-11-09t00:00:00.000+0000", "2023-11-09"),
     ("string.text.value", "a\0b", "ab"),
     ("string.time.datetime", "2023-11-29T19:21:17Z", "2023-11-29T19:21:17Z"),
     ("string.time.datetime", "2023-11-29 19:21:17+02:00", "2023-11-29T19:21:17+02:00"),
+    ("string.time.datetime", "2023-11-29T19:21:17+0000", "2023-11-29T19:21:17+00:00"),
+    ("string.time.datetime", "2023-11-29 19:21:17 UTC", "2023-11-29T19:21:17Z"),
+    ("string.time.datetime", "2023-11-29 19:21", "2023-11-29T19:21:00"),
+    ("string.time.datetime", "2023-11-29", "2023-11-29T00:00:00"),
+    ("float.number.value", " 12.5 ", 12.5),
     ("bool", "true", True),
     ("bool", "FALSE", False),
     ("bool", 1, True),
@@ -203,6 +214,12 @@ def test_a_value_is_taken_for_what_its_type_says(data_type: str, cell: Cell, val
     found = read_one(data_type, cell)
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("data_type", ["bool", "float.number.value", "int.number.value"])
+@pytest.mark.parametrize("kind", ["date", "datetime", "hm"])
+def test_blanks_are_a_blank_number_or_time(data_type: str, kind: str) -> None:
+    assert [read_one(each, " \t") for each in (data_type, f"string.time.{kind}")] == [None, None]
 
 
 @pytest.mark.parametrize("cell", ["", None])
@@ -291,10 +308,21 @@ def test_a_blank_dimension_outside_the_key_is_null(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("mismatches", [None, Mismatches()])
-@pytest.mark.parametrize("cell", ["", None, "soon"])
-def test_a_date_of_the_key_is_never_null(cell: Cell, mismatches: Mismatches | None) -> None:
-    with pytest.raises(ApiError, match="TYPE_MISMATCH: field Date of the key is "):
+@pytest.mark.parametrize("cell", ["", None, "soon", "11/26/2026"])
+def test_a_day_is_never_null_and_its_remedy_helps(
+    cell: Cell, mismatches: Mismatches | None
+) -> None:
+    remedy = (
+        r"set `replication_key: _sm_date`, and the field's type to string.text.value in `types`"
+    )
+    text = f"TYPE_MISMATCH: field Date of the key, the day of its row, is .*{remedy}"
+    with pytest.raises(ApiError, match=text) as caught:
         read(schema(), [cell, "Brand", 5], mismatches=mismatches)
+    assert "on_type_mismatch" not in str(caught.value)
+
+    mended = schema(replication_key="_sm_date", types={"Date": "string.text.value"})
+    (record,) = read(mended, [cell, "Brand", 5], mismatches=mismatches)
+    assert (record["Date"], record[DATE]) == (cell or "", METADATA[DATE])
 
 
 def test_the_key_is_the_account_and_the_dimensions_in_order() -> None:
@@ -622,3 +650,26 @@ def test_the_remedy_for_a_value_that_a_chosen_key_cannot_hold_helps(cell: Cell) 
     mended = schema(**own, types={"Clicks": "string.text.value"})
     (record,) = read(mended, ["2024-03-01", "a", cell])
     assert record["Clicks"] == (cell or "")
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (b'["a", {"b": 1}]', '["a",{"b":1}]'),
+        (b'{"id": "1", "name": "\xc3\xa4"}', '{"id":"1","name":"\u00e4"}'),
+        (b"[]", ""),
+        (b"{}", ""),
+        (b'[[["deep"]], 1e999]', '[[["deep"]],"1e999"]'),
+    ],
+)
+def test_a_list_or_an_object_in_a_cell_is_its_json(written: bytes, text: str) -> None:
+    """Such as labels; a dimension other than the day never costs a day."""
+    rows = rows_of(b'[["2024-03-01", %b, 5], ["2024-03-01", "x", 6]]' % written)
+    assert [each["Campaign"] for each in read(schema(), *rows)] == [text, "x"]
+
+
+def test_a_list_in_a_metric_fits_no_number() -> None:
+    mismatches = Mismatches()
+    (record,) = read(schema(), *rows_of(b'[["2024-03-01", "a", [1]]]'), mismatches=mismatches)
+    assert record["Clicks"] is None
+    assert mismatches.examples == {"Clicks": "'[1]'"}
