@@ -87,6 +87,13 @@ _NO_SOURCE: Final = Verdict(
 )
 _NOT_THERE: Final = Verdict(RESUBMIT, QUERY, _LATER, is_missing=True)
 _NO_REPORT: Final = Verdict(LOSE, REPORT, _CHECK_REPORT)
+_NO_DAY: Final = Verdict(
+    LOSE,
+    QUERY,
+    "leave such rows out by `filter`; or set `replication_key: _sm_date`, and the field's type to "
+    "string.text.value in `types`: each row then is of the day that was asked for",
+)
+_NO_KEY: Final = Verdict(LOSE, QUERY, "make it a text in `types`, or change `key_properties`")
 
 VERDICTS: Final[dict[str, Verdict]] = {
     # The key.
@@ -232,6 +239,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         "one account cannot be split",
     ),
     "RESULT_MISMATCH": Verdict(RESUBMIT, QUERY, _BUG, max_submissions=2),
+    "DAY_NOT_YET": Verdict(LOSE, QUERY, "set `end_date: yesterday`, or `timezone` to the source's"),
     "TYPE_MISMATCH": Verdict(
         LOSE, QUERY, "set the field's type in `types`, or `on_type_mismatch: null`"
     ),
@@ -242,8 +250,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "KEY_NOT_UNIQUE": Verdict(
         LOSE,
         QUERY,
-        "add a dimension that tells the rows apart to `fields`, and to `key_properties` if that is "
-        "set",
+        "add a dimension that tells rows apart to `fields`, and to `key_properties` if that is set",
     ),
     "ACCOUNT_EXCLUDED": Verdict(
         LOSE, ACCOUNT, "connect the account again, or remove it from `ds_accounts`"
@@ -258,21 +265,8 @@ _BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
     # Where a batch splits by days, a day that is too early comes under the code of the split.
     ("BATCH_QUERY_ITEM_SPLIT_FAILED", "histor", _TOO_EARLY),
     ("", "historical start date", _TOO_EARLY),
-    (
-        "TYPE_MISMATCH",
-        "^field .* of the key, the day of its row, is ",
-        Verdict(
-            LOSE,
-            QUERY,
-            "leave such rows out by `filter`; or set `replication_key: _sm_date`, and the field's "
-            "type to string.text.value in `types`: each row then is of the day that was asked for",
-        ),
-    ),
-    (
-        "TYPE_MISMATCH",
-        "^field .* of the key is ",
-        Verdict(LOSE, QUERY, "make it a text in `types`, or leave it out of `key_properties`"),
-    ),
+    ("TYPE_MISMATCH", "^field .* of the key, the day of its row, is ", _NO_DAY),
+    ("TYPE_MISMATCH", "^field .* of the key is ", _NO_KEY),
     # An account that the license does not cover comes as a bare QUERY_ERROR (observed).
     ("", "prioriti[sz]ed account", _NO_ACCOUNT),
 )

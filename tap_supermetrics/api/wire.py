@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from tap_supermetrics.api.fields import FieldEcho  # noqa: TC001 - msgspec reads annotations
 from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ STATUS_PATH: Final = "query/status"
 RESULTS_PATH: Final = "query/results"
 FIELDS_PATH: Final = "query/fields"
 _ROW_AND_HEADER: Final = 2
-EMPTY_ANSWER: Final = [["No data found"]]
-"""What some sources answer instead of no rows (observed)."""
+_EMPTY_ANSWER: Final = "no data found"
+"""What some sources answer instead of no rows (observed), in small letters."""
 
 Cell = str | int | float | bool | None
 Row = list[Cell]
@@ -99,32 +100,24 @@ NO_REASON: Final = Error(code="QUERY_ERROR", message="the API gives no reason")
 class Paginate(msgspec.Struct, kw_only=True):
     """The way to the next page: results give its address, status the number of all entries."""
 
-    next: str | None = None
+    next: Any = None
     total: int = 0
 
-
-class FieldEcho(msgspec.Struct, kw_only=True):
-    """A requested field, as the API understood it.
-
-    Attributes:
-        id: as requested.
-        data_column: place in the row, from 0; None for a field split by column.
-    """
-
-    id: str = ""
-    field_id: str = ""
-    field_name: str = ""
-    field_type: str = ""
-    data_type: str = ""
-    data_column: int | None = None
+    @property
+    def address(self) -> str:
+        """The address of the next page; empty where what is told is none, such as an object."""
+        is_address = isinstance(self.next, str) and self.next.startswith(("http", "/"))
+        return self.next if is_address else ""
 
 
 class QueryEcho(msgspec.Struct, kw_only=True):
     """A query, as the API understood it. Dates are null for sources without them."""
 
-    start_date: str | None = None
-    end_date: str | None = None
-    ds_accounts: list[str | int] | str | None = None
+    start_date: str | int | None = None
+    end_date: str | int | None = None
+    ds_accounts: Any = None
+    ds_segments: Any = None
+    compare_type: Any = None
     fields: list[FieldEcho] = []
     settings: dict[str, Any] | list[Any] | None = None
 
@@ -256,19 +249,11 @@ class BatchQuery(msgspec.Struct, kw_only=True):
         return tuple(str(each).strip() for each in ids)
 
 
-class FieldInfo(msgspec.Struct, kw_only=True):
-    """A field of a data source ("Get fields")."""
-
-    field_id: str
-    field_name: str = ""
-    field_type: str = ""
-    data_type: str = ""
-    description: str | None = None
-    group_name: str = ""
-    is_filterable: bool = True
-    is_non_aggregatable: bool = False
-    report_types: Any = None
-    """Kinds of reports that have it; one query cannot mix them. Of use to people only."""
+def is_empty_answer(cells: Sequence[Cell]) -> bool:
+    """Return whether the only row of a result says that there is none."""
+    told = [each for each in cells if each not in (None, "")]
+    word = str(told[0]).strip(" .!").casefold() if len(told) == 1 else ""
+    return word == _EMPTY_ANSWER
 
 
 def batch_id_of(schedule_id: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.api.answers import Answer
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.fields import FieldEcho
     from tap_supermetrics.extraction.questions import Question
     from tap_supermetrics.model import Report
 
@@ -146,8 +147,9 @@ class Extras:
             self.shift = int(self.has_header and len(rows) <= page_size)
         if self.has_header and rows and _is_header(rows[0], echo):
             rows = rows[1:]
-        if is_first and self.may_have_marker and len(rows) == 1:
-            self.has_marker = self.has_marker or [_cells(rows[0])] == wire.EMPTY_ANSWER
+        may_have_marker = self.may_have_marker or any(each.is_metric for each in echo.fields)
+        if is_first and may_have_marker and len(rows) == 1:
+            self.has_marker = self.has_marker or wire.is_empty_answer(_cells(rows[0]))
         return [] if self.has_marker else rows
 
 
@@ -195,7 +197,7 @@ class Pages:
         if self._total is None and answer.meta.result:
             self._total = answer.meta.result.total_rows
         while True:
-            self.provenance.note(answer.meta.result or wire.ResultFacts())
+            self._note(answer.meta.result or wire.ResultFacts())
             rows = self._rows(answer)
             if rows:
                 self.row_count += len(rows)
@@ -208,6 +210,13 @@ class Pages:
             del answer, rows  # Not to hold two pages.
             answer = self._ask(following, None) if following else self._ask_own()
         self._check_total()
+
+    def _note(self, facts: wire.ResultFacts) -> None:
+        """Take in what a page tells; of two totals, the one by which rows are missing counts."""
+        self.provenance.note(facts)
+        # One more may be a header that is counted here and not there.
+        if self._total is not None and (facts.total_rows or 0) > self._total + 1:
+            self._total = facts.total_rows
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
         """A page in blocks, which must not be the same as those of a page before."""
@@ -222,6 +231,8 @@ class Pages:
         self._waited_s.append(answer.latency_s)
         self.page_bytes = max(self.page_bytes, answer.size)
         self._question.check(answer.meta)
+        if answer.meta.query and self.row_count:
+            _check_columns(self.echo.fields, answer.meta.query.fields)
         return answer
 
     @property
@@ -259,7 +270,8 @@ class Pages:
         """Return the address of the next page; empty to ask by our own numbers, None at the end."""
         paginate, own = answer.meta.paginate, ""
         if paginate and paginate.next and rows:
-            return paginate.next if self._access.is_usable(paginate.next) else own
+            address = paginate.address
+            return address if address and self._access.is_usable(address) else own
         if len(answer.data) > self._page_size + 1:
             return None  # It does not page: this is all.
         is_full = bool(rows) and len(answer.data) >= self._page_size
@@ -309,10 +321,27 @@ def _is_header(row: msgspec.Raw, echo: wire.QueryEcho) -> bool:
 
     An answer that says itself to have none is believed, unless the row holds words for numbers.
     """
-    labels = [each.field_name for each in echo.fields]
-    has_metrics = any(each.field_type == "met" for each in echo.fields)
+    headers = (
+        [each.field_name for each in echo.fields],
+        [each.id for each in echo.fields],
+        [each.field_id for each in echo.fields],
+    )
+    has_metrics = any(each.is_metric for each in echo.fields)
     may_be = has_metrics or not echo.has_no_headers
-    return may_be and bool(labels) and _cells(row) == labels
+    return may_be and bool(echo.fields) and _cells(row) in headers
+
+
+def _check_columns(first: Sequence[FieldEcho], here: Sequence[FieldEcho]) -> None:
+    """Hold the columns of a page against those of the first, by which all rows are read.
+
+    Raises:
+        ApiError: RESULT_MISMATCH when they are others.
+    """
+    places = [
+        {name: each.data_column for each in part for name in each.names} for part in (first, here)
+    ]
+    if here and places[0] != places[1]:
+        raise ApiError("RESULT_MISMATCH", "a page has other columns than the first of its result")
 
 
 def _cached_at(facts: wire.ResultFacts) -> datetime | None:

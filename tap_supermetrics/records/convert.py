@@ -1,129 +1,26 @@
-"""From the API's rows to records.
-
-The API casts nothing: its data types are informational, a number may come as text and an id as a
-number (Supermetrics docs, "Field data types"; observed). So every value is converted here, by what
-is chosen once for each field of a result.
-"""
+"""From the API's rows to records: each value is converted by what is chosen once for its field."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.dates import parse_date, read_day
 from tap_supermetrics.records.checks import RecordChecks, in_key
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import DATE, DIMENSIONS, Field, RecordSchema, ValueKind
+from tap_supermetrics.records.values import CONVERTERS, MISFITS, to_text
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tap_supermetrics.api.wire import Cell, FieldEcho, Row
+    from tap_supermetrics.api.fields import FieldEcho
+    from tap_supermetrics.api.wire import Cell, Row
     from tap_supermetrics.dates import DateRange
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_DATETIME: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})"
-    r"(?:[ T]((?:[01]\d|2[0-3]):[0-5]\d)(:[0-5]\d(?:\.\d+)?)?(?: ?(Z|UTC|[+-]\d{2}:?\d{2}))?)?",
-    re.ASCII | re.IGNORECASE,
-)
-_INT64: Final = range(-(2**63), 2**63)
-"""Integers that targets can hold."""
-
-
-def _to_boolean(cell: Cell) -> bool:
-    if isinstance(cell, str):
-        return {"true": True, "1": True, "false": False, "0": False}[cell.casefold()]
-    return {1: True, 0: False}[cell]  # type: ignore[index] # None never comes here
-
-
-def _to_integer(cell: Cell) -> int:
-    number = _to_whole(cell)
-    if number not in _INT64:
-        raise ValueError(cell)
-    return number
-
-
-def _to_whole(cell: Cell) -> int:
-    if isinstance(cell, bool):
-        raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
-    if isinstance(cell, int):
-        return cell
-    if isinstance(cell, str):
-        # Text first as it is: a float would round ids and micros beyond 2**53.
-        whole = re.fullmatch(r"([+-]?\d+)(\.0*)?", cell)
-        return int(whole[1]) if whole else _to_whole(float(cell))
-    if isinstance(cell, float) and cell.is_integer():
-        return int(cell)
-    raise ValueError(cell)
-
-
-def _to_number(cell: Cell) -> float:
-    if isinstance(cell, bool):
-        raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
-    if isinstance(cell, int):
-        float(cell)  # an OverflowError where no double holds it
-        return cell
-    if isinstance(cell, str) and not _NUMBER.fullmatch(cell.strip()):
-        raise ValueError(cell)
-    number = float(cell)  # type: ignore[arg-type] # None never comes here
-    if not math.isfinite(number):
-        raise ValueError(cell)
-    return number
-
-
-def _to_text(cell: Cell) -> str:
-    if isinstance(cell, str):
-        # PostgreSQL and others refuse a NUL in a text.
-        return cell.replace("\0", "") if "\0" in cell else cell
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    is_whole = isinstance(cell, float) and cell.is_integer()
-    return str(int(cell)) if is_whole else str(cell)  # type: ignore[arg-type] # whole, so a float
-
-
-def _to_date(cell: Cell) -> str:
-    return read_day(str(cell)).isoformat()
-
-
-def _to_datetime(cell: Cell) -> str:
-    match = _DATETIME.fullmatch(str(cell).strip())
-    if not match:
-        raise ValueError(cell)
-    day, minute, second, zone = match.groups(default="")
-    return f"{parse_date(day)}T{minute or '00:00'}{second or ':00'}{_zone(zone)}"
-
-
-def _zone(written: str) -> str:
-    """Return an offset as JSON Schema wants it: `+0000`, as Facebook writes it, lacks a colon."""
-    if written[:1] in {"+", "-"}:
-        return f"{written[:3]}:{written[-2:]}"
-    return "Z" if written else ""
-
-
-def _to_time(cell: Cell) -> str:
-    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", str(cell))
-    if not match:
-        raise ValueError(cell)
-    return f"{int(match[1]):02}:{match[2]}:{match[3] or '00'}"
-
-
-_CONVERTERS: Final[Mapping[ValueKind, Callable[[Cell], Any]]] = {
-    ValueKind.BOOLEAN: _to_boolean,
-    ValueKind.INTEGER: _to_integer,
-    ValueKind.NUMBER: _to_number,
-    ValueKind.TEXT: _to_text,
-    ValueKind.DATE: _to_date,
-    ValueKind.DATETIME: _to_datetime,
-    ValueKind.TIME: _to_time,
-}
-_MISFITS: Final = (ValueError, TypeError, LookupError, OverflowError)
 _FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
 """Kinds whose values repeat so often within a result that remembering them pays."""
 
@@ -225,6 +122,7 @@ class RecordReader:
         dates: DateRange | None = None,
     ) -> None:
         _check_assumed(schema.fields, echo)
+        _check_columns(echo)
         places = _places(echo)
         noted = mismatches or Mismatches(are_refused=True)
         self.blank = schema.blank
@@ -316,7 +214,7 @@ def joined(values: Iterable[tuple[Any, Cell]], blank: str) -> str:
         blank: stands for an empty text.
     """
     kept = (_raw(cell) if value is None else value for value, cell in values)
-    return "|".join(map(_to_text, kept)) or blank
+    return "|".join(map(to_text, kept)) or blank
 
 
 def _raw(cell: Cell) -> Cell:
@@ -329,12 +227,7 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
 
     The API understands more ids than it lists, `cost` for `spend` among them (observed).
     """
-    metrics = {
-        name.casefold(): each
-        for each in echo
-        if each.field_type == "met"
-        for name in (each.id, each.field_id)
-    }
+    metrics = {name: each for each in echo if each.is_metric for name in each.names}
     for each in fields:
         metric = metrics.get(each.name.casefold())
         if each.is_assumed and metric:
@@ -342,6 +235,24 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
                 "FIELD_NOT_LISTED",
                 f"{each.name} is no listed field and was taken for a dimension, but the API "
                 f"answers with the metric {metric.field_id} ({metric.data_type})",
+            )
+
+
+def _check_columns(echo: Sequence[FieldEcho]) -> None:
+    """Refuse two fields in one column, which would be read for the wrong one without a word.
+
+    Two names of one field, `cost` and `spend` of LinkedIn (observed), may share theirs.
+    """
+    held: dict[int, FieldEcho] = {}
+    for each in echo:
+        if each.data_column is None:
+            continue
+        other = held.setdefault(each.data_column, each)
+        if other.names[1] != each.names[1] or (not each.field_id and other.names != each.names):
+            raise ApiError(
+                "RESULT_MISMATCH",
+                f"the result has {other.id or other.field_id} and {each.id or each.field_id} in "
+                f"one column, {each.data_column}",
             )
 
 
@@ -384,7 +295,7 @@ def _column(each: Field, place: int, blank: str, mismatches: Mismatches, role: R
 def _converter(
     each: Field, blank: str | None, mismatches: Mismatches | None, role: Role
 ) -> Callable[[Cell], Any]:
-    plain, kind, is_key = _CONVERTERS[each.kind], each.kind, role is not Role.VALUE
+    plain, kind, is_key = CONVERTERS[each.kind], each.kind, role is not Role.VALUE
     known: dict[Cell, Any] = {}
     # Of a text, blanks may be all there is; of a number or a time they are nothing.
     is_blank_kind = kind is not ValueKind.TEXT and not is_key
@@ -401,7 +312,7 @@ def _converter(
             if cell not in known:
                 known[cell] = plain(cell)
             return known[cell]
-        except _MISFITS:
+        except MISFITS:
             if mismatches is None:
                 raise _misfit(each, cell, role) from None
             mismatches.note(each.name, cell)

@@ -12,7 +12,7 @@ from tap_supermetrics.settings import METADATA_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
 
 ACCOUNT_ID: Final = f"{METADATA_PREFIX}account_id"
@@ -253,7 +253,7 @@ def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
     return Field(
         name=name,
         data_type=data_type,
-        is_dimension=info.field_type == "dim" if info else not is_number,
+        is_dimension=info.is_dimension if info else not is_number,
         is_listed=info is not None,
         is_assumed=info is None and not is_number and not report.key_properties,
         description=_description(info, data_type),

@@ -10,6 +10,7 @@ preparation      a run before its first submission: what is known, held and plan
 journalled       what dead runs left goes to the reports, what the API takes is noted
 calendar         the days of a report as the state has them: done, stale, missing
 report_sync      a report on its way through a run: resolved, planned, emitted
+notes            what is to be known of a report's values, for the summary
 continuity       what was loaded before, held against what is to be loaded
 name_checks      names of accounts, logins and segments, held against the lists
 addresses        queries given by an address that only the API can read

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
 
 logger = logging.getLogger(__name__)
@@ -43,9 +44,9 @@ class Lookups:
     def __init__(self, client: Client, now: datetime, *, may_submit: bool = True) -> None:
         self.client = client
         self.may_submit = may_submit
-        self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
+        self._fields: dict[str, tuple[FieldInfo, ...]] = {}
         self._refused: dict[str, ApiError] = {}
-        self._custom: dict[object, tuple[wire.FieldInfo, ...]] = {}
+        self._custom: dict[object, tuple[FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[tuple[str, str], tuple[listings.AccountInfo, ...]] = {}
         self._ages: dict[object, int] = {}
@@ -69,7 +70,7 @@ class Lookups:
                 else:
                     self._fields[ds_id] = answer
 
-    def _ask_fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...] | ApiError:
+    def _ask_fields(self, ds_id: str) -> tuple[FieldInfo, ...] | ApiError:
         try:
             return self.client.fields(ds_id)
         except ApiError as error:
@@ -79,9 +80,23 @@ class Lookups:
 
     def refusal_of(self, report: Report) -> ApiError | None:
         """Return why the API refuses a report's data source; None where it does not."""
-        return self._refused.get(report.ds_id)
+        return self._refused.get(report.ds_id) or self._unlisted(report)
 
-    def fields_of(self, report: Report) -> tuple[wire.FieldInfo, ...]:
+    def _unlisted(self, report: Report) -> ApiError | None:
+        """Return why a report cannot be read of a source that lists no field: nobody knows types.
+
+        An empty list is what the API gives of a source that it cannot read just now, too.
+        """
+        is_known = self._fields.get(report.ds_id) != () or {*report.fields} <= report.types.keys()
+        if is_known or self._custom_fields(report):
+            return None
+        return ApiError(
+            "FIELD_NOT_LISTED",
+            f"{report.ds_id} lists no field at all, so that nobody knows which is the day, which "
+            "are numbers",
+        )
+
+    def fields_of(self, report: Report) -> tuple[FieldInfo, ...]:
         """Return the fields of a report's data source, which were asked for before.
 
         Those of its accounts too, where it names fields that are not among them.
@@ -96,7 +111,7 @@ class Lookups:
             return listed
         return (*listed, *self._custom_fields(report))
 
-    def _custom_fields(self, report: Report) -> tuple[wire.FieldInfo, ...]:
+    def _custom_fields(self, report: Report) -> tuple[FieldInfo, ...]:
         asked = report.ds_id, str(report.logins), report.accounts
         if asked not in self._custom:
             self._custom[asked] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -33,15 +34,15 @@ from tap_supermetrics.sync.continuity import (
     type_changes,
 )
 from tap_supermetrics.sync.name_checks import check_names
+from tap_supermetrics.sync.notes import notes_of_results, notes_of_values
 from tap_supermetrics.sync.state import report_state
-from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from typing import TypeVar
 
-    from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.held import HeldResults
     from tap_supermetrics.extraction.results import Failed, Result
@@ -59,6 +60,8 @@ logger = logging.getLogger(__name__)
 
 MAX_COMPARED: Final = 200_000
 """So many pairs of names are held against each other, to find the one that was meant."""
+MAX_OTHERWISE: Final = 20
+"""So many things that results say to be otherwise than asked are told of a report."""
 MAX_NAME: Final = 100
 """A longer name is cut: the comparison takes its time with the square of the length."""
 
@@ -168,6 +171,7 @@ class PlannedReport:
         mismatches: values that were changed to fit.
         sampled: how many results have numbers that the data source estimated.
         early_days: how many days came from the API's cache of before they were over.
+        otherwise: what results say to be otherwise than it was asked, counted.
     """
 
     known: KnownReport
@@ -176,6 +180,7 @@ class PlannedReport:
     mismatches: Mismatches = field(init=False)
     sampled: int = 0
     early_days: int = 0
+    otherwise: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         are_refused = self.known.report.on_type_mismatch == "fail"
@@ -203,6 +208,7 @@ class PlannedReport:
         """
         report, state = self.known.report, self.known.state
         self.sampled += result.is_sampled
+        self._note_otherwise(result)
         covered = self._covered(result)
         state.mark_done(
             result.query.account_id,
@@ -213,6 +219,16 @@ class PlannedReport:
         state.key_properties = self.known.schema.key_properties
         learn_types(report, self.known.schema, state)
         return covered
+
+    def _note_otherwise(self, result: Result) -> None:
+        """Tell what a result says to be otherwise than it was asked, each once, and count it."""
+        for text in result.otherwise:
+            if text not in self.otherwise and len(self.otherwise) < MAX_OTHERWISE:
+                logger.warning(
+                    "%s: the API answers otherwise than it was asked: %s", result.query, text
+                )
+            if text in self.otherwise or len(self.otherwise) < MAX_OTHERWISE:
+                self.otherwise[text] += 1
 
     def _covered(self, result: Result) -> DateRange | None:
         """Return the days that a result covers: those that were over when its numbers were made."""
@@ -226,27 +242,9 @@ class PlannedReport:
 
     def notes(self) -> Iterator[str]:
         """Return what is to be known of the values that were written, a line each."""
-        name, changed = self.known.report.name, self.mismatches
-        for column, count in changed.counts.items():
-            example = changed.examples[column]
-            values = counted(count, "value did not fit and is", "values did not fit and are")
-            yield f"{name}.{column}: {values} null, such as {example}"
-        for column, count in changed.nuls.items():
-            texts = counted(count, "text", "texts")
-            yield f"{name}.{column}: {texts} had a NUL, which targets refuse: left out"
-        if self.sampled:
-            results = counted(self.sampled, "result is an estimate", "results are estimates")
-            yield (
-                f"{name}: {results} of the data source (`data_sampled`): ask for fewer fields or "
-                "accounts, or fewer days in a query"
-            )
-        if self.early_days:
-            days = counted(
-                self.early_days,
-                "day came from the API's cache of before it was over: the next run reads it",
-                "days came from the API's cache of before they were over: the next run reads them",
-            )
-            yield f"{name}: {days} again; set `require_fresh_days` to avoid that"
+        name = self.known.report.name
+        yield from notes_of_values(name, self.mismatches)
+        yield from notes_of_results(name, self.otherwise, self.sampled, self.early_days)
 
     def fail(self, failed: Failed) -> None:
         """Count the days of a query as to be read again."""

@@ -139,8 +139,14 @@ def test_a_reading_of_batches(emulator: Emulator, reading: dict[str, Any]) -> No
 
 
 REFUSED_ALOUD: Final[list[tuple[dict[str, Any], str]]] = [
-    ({"header": "always", "echo": "thin"}, "TYPE_MISMATCH: field Date of the key, the day of its row"),
-    ({"header": "always", "echo": "none"}, "TYPE_MISMATCH: field Date of the key, the day of its row"),
+    (
+        {"header": "always", "echo": "thin"},
+        "TYPE_MISMATCH: field Date of the key, the day",
+    ),
+    (
+        {"header": "always", "echo": "none"},
+        "TYPE_MISMATCH: field Date of the key, the day",
+    ),
     (
         {"results_limit_max": 3, "results_limit_over_maximum": "refuse"},
         "PARAMETER_INVALID: limit may be 3 at most",

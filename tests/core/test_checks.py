@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
+from tap_supermetrics.api.fields import FieldEcho, FieldInfo
+from tap_supermetrics.api.wire import Cell
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.records import checks
 from tap_supermetrics.records.convert import Mismatches, RecordReader

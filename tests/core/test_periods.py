@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.api.wire import FieldInfo
+from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.records.periods import Period, doubts_of_window, period_of
 from tap_supermetrics.records.schema import record_schema
 from tests.core.reports import report

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError, Fate
-from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
+from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import (
@@ -28,6 +28,8 @@ from tests.core.reports import report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tap_supermetrics.api.wire import Cell
 
 METADATA: dict[str, str | None] = {
     ACCOUNT_ID: "123",

@@ -1,0 +1,60 @@
+"""Notes for the summary of a run, on what was written of a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tap_supermetrics.records.convert import Mismatches
+
+
+def notes_of_values(name: str, changed: Mismatches) -> Iterator[str]:
+    """Tell which values of a report were changed to fit.
+
+    Args:
+        name: of the report.
+        changed: the values, counted.
+    """
+    for column, count in changed.counts.items():
+        example = changed.examples[column]
+        values = counted(count, "value did not fit and is", "values did not fit and are")
+        yield f"{name}.{column}: {values} null, such as {example}"
+    for column, count in changed.nuls.items():
+        texts = counted(count, "text", "texts")
+        yield f"{name}.{column}: {texts} had a NUL, which targets refuse: left out"
+
+
+def notes_of_results(
+    name: str, otherwise: Mapping[str, int], sampled: int, early_days: int
+) -> Iterator[str]:
+    """Tell what the API says itself of the numbers of a report.
+
+    Args:
+        name: of the report.
+        otherwise: what results say to be otherwise than it was asked, counted.
+        sampled: how many results are estimates.
+        early_days: how many days came from the API's cache of before they were over.
+    """
+    for text, count in otherwise.items():
+        results = counted(count, "result is", "results are")
+        yield (
+            f"{name}: {results} not quite of what was asked: {text}; check the report, and load "
+            "these days again when it is right"
+        )
+    if sampled:
+        results = counted(sampled, "result is an estimate", "results are estimates")
+        yield (
+            f"{name}: {results} of the data source (`data_sampled`): ask for fewer fields or "
+            "accounts, or fewer days in a query"
+        )
+    if early_days:
+        days = counted(
+            early_days,
+            "day came from the API's cache of before it was over: the next run reads it",
+            "days came from the API's cache of before they were over: the next run reads them",
+        )
+        yield f"{name}: {days} again; set `require_fresh_days` to avoid that"
