@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
 
 ONE_DAY = timedelta(days=1)
 _DAYS_AGO = re.compile(r"(\d{1,5}) days? ago")
+_SECONDS = 1e9
+"""A smaller number is before 2001, and rather a day without signs."""
+_MILLISECONDS = 1e11
+"""A greater number of seconds would be after the year 5138."""
 _WORDS = {"today": 0, "yesterday": 1}
 _AS_WRITTEN = re.compile(
     r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))"
@@ -115,6 +121,36 @@ def read_day(text: str) -> date:
     year, _, *parts = found.groups()
     month, day = filter(None, parts)
     return date(int(year), int(month), int(day))
+
+
+def moment_of(said: object) -> datetime | None:
+    """Return a moment that an answer tells, with offset; None where nobody can read it.
+
+    A time without offset is UTC, as all times of the API are; numbers are seconds since 1970, or
+    thousandths of them. PHP writes an object with a `date`.
+    """
+    if isinstance(said, dict):
+        said = said.get("date")
+    text = str(said).strip().removeprefix("@")
+    for read in (_of_seconds, _of_iso, parsedate_to_datetime):
+        with suppress(ValueError, OverflowError, OSError, TypeError):
+            moment = read(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return None
+
+
+def _of_seconds(text: str) -> datetime:
+    seconds = float(text)
+    if seconds < _SECONDS:
+        raise ValueError(text)
+    return datetime.fromtimestamp(seconds / (1 if seconds < _MILLISECONDS else 1000), timezone.utc)
+
+
+def _of_iso(text: str) -> datetime:
+    # Python 3.10 takes neither Z nor `+0000` nor seven digits of a second.
+    text = re.sub(r"(\.\d{6})\d+", r"\1", text)
+    text = re.sub(r"\s*(Z|UTC|GMT)$", "+00:00", text, flags=re.IGNORECASE)
+    return datetime.fromisoformat(re.sub(r"([+-]\d{2})(\d{2})$", r"\1:\2", text))
 
 
 def merge(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:

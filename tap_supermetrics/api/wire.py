@@ -45,7 +45,8 @@ DATA_PATH: Final = "query/data/json"
 STATUS_PATH: Final = "query/status"
 RESULTS_PATH: Final = "query/results"
 FIELDS_PATH: Final = "query/fields"
-_ROW_AND_HEADER: Final = 2
+_NOT_SO: Final = ("false", "no", "0", "none", "null", "unknown", "n/a")
+"""Words by which a fact is denied, or left open, in small letters."""
 _EMPTY_ANSWER: Final = "no data found"
 """What some sources answer instead of no rows (observed), in small letters."""
 
@@ -133,9 +134,28 @@ class ResultFacts(msgspec.Struct, kw_only=True):
     total_rows: int | None = None
     results_url: str = ""
     run_seconds: float | None = None
-    data_sampled: bool | None = None
-    cache_used: bool | None = None
-    cache_time: str | float | None = None
+    data_sampled: Any = None
+    cache_used: Any = None
+    cache_time: Any = None
+
+    @property
+    def is_sampled(self) -> bool:
+        """Estimates, in whatever words: a share, or an object that tells of one, says so too."""
+        return _is_said(self.data_sampled)
+
+    @property
+    def is_cached(self) -> bool:
+        """Numbers from the cache; a time of it says so where nothing else does."""
+        used = self.cache_time if self.cache_used is None else self.cache_used
+        return _is_said(used)
+
+
+def _is_said(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Say that a fact is told to be so: not denied, and not left open."""
+    if isinstance(value, (dict, list)):
+        return any(map(_is_said, value.values() if isinstance(value, dict) else value))
+    word = value.strip().casefold() if isinstance(value, str) else value
+    return bool(word) and word not in _NOT_SO
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -379,19 +399,6 @@ def async_body(parameters: Mapping[str, Any], schedule_id: str) -> dict[str, Any
 def status_parameters(schedule_id: str) -> dict[str, Any]:
     """Return parameters of "Get status"; it answers with rows at the end: one is enough."""
     return {"schedule_id": schedule_id, "offset_start": 0, "offset_end": 0}
-
-
-def finished_query(schedule_id: str, facts: ResultFacts | None) -> BatchQuery:
-    """Return a query that was submitted by itself and succeeded, as a batch would list it.
-
-    The number of rows may be that of the one row of `status_parameters` and a header; nobody knows.
-    """
-    told = (facts and facts.total_rows) or 0
-    return BatchQuery(
-        schedule_id=schedule_id,
-        status_code=QueryStatus.SUCCESS.value,
-        result_info=ResultFacts(total_rows=told if told > _ROW_AND_HEADER else None),
-    )
 
 
 def results_address(schedule_id: str) -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tap_supermetrics.api import lenient, wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.dates import moment_of
 from tap_supermetrics.extraction.page_sizes import PageSizes
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from tap_supermetrics.api.answers import Answer
     from tap_supermetrics.api.client import Client
@@ -81,9 +82,11 @@ class Provenance:
 
     def note(self, facts: wire.ResultFacts) -> None:
         """Add what a page tells."""
-        self.is_sampled = self.is_sampled or bool(facts.data_sampled)
-        self.is_cached = self.is_cached or bool(facts.cache_used)
-        self.cached_at = self.cached_at or _cached_at(facts)
+        self.is_sampled = self.is_sampled or facts.is_sampled
+        self.is_cached = self.is_cached or facts.is_cached
+        cached_at = moment_of(facts.cache_time) if facts.is_cached else None
+        # Of several pages, the oldest counts.
+        self.cached_at = min(filter(None, (self.cached_at, cached_at)), default=None)
         self.run_seconds = facts.run_seconds if self.run_seconds is None else self.run_seconds
 
 
@@ -181,6 +184,7 @@ class Pages:
         self.missing = 0
         self.width: int | None = None
         self.provenance = Provenance(run_seconds=facts.run_seconds)
+        self.provenance.note(facts)
         self.echo = wire.QueryEcho()
         self.page_bytes = 0
         self._waited_s: list[float] = []
@@ -342,23 +346,6 @@ def _check_columns(first: Sequence[FieldEcho], here: Sequence[FieldEcho]) -> Non
     ]
     if here and places[0] != places[1]:
         raise ApiError("RESULT_MISMATCH", "a page has other columns than the first of its result")
-
-
-def _cached_at(facts: wire.ResultFacts) -> datetime | None:
-    """Return when numbers from the API's cache were made, with offset ("Get data").
-
-    A time without offset is UTC, as all times of the API are; seconds count from 1970.
-    """
-    said = facts.cache_time
-    try:
-        if isinstance(said, float):
-            moment = datetime.fromtimestamp(said, timezone.utc)
-        else:
-            moment = datetime.fromisoformat((said or "").replace("Z", "+00:00"))
-    except (ValueError, OverflowError, OSError):
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return aware if facts.cache_used else None
 
 
 def _cells(row: msgspec.Raw) -> list[Any]:

@@ -28,16 +28,13 @@ def notes_of_values(name: str, changed: Mismatches) -> Iterator[str]:
         yield f"{name}.{column}: {texts} had a NUL, which targets refuse: left out"
 
 
-def notes_of_results(
-    name: str, otherwise: Mapping[str, int], sampled: int, early_days: int
-) -> Iterator[str]:
+def notes_of_results(name: str, otherwise: Mapping[str, int], sampled: int) -> Iterator[str]:
     """Tell what the API says itself of the numbers of a report.
 
     Args:
         name: of the report.
         otherwise: what results say to be otherwise than it was asked, counted.
         sampled: how many results are estimates.
-        early_days: how many days came from the API's cache of before they were over.
     """
     for text, count in otherwise.items():
         results = counted(count, "result is", "results are")
@@ -51,6 +48,16 @@ def notes_of_results(
             f"{name}: {results} of the data source (`data_sampled`): ask for fewer fields or "
             "accounts, or fewer days in a query"
         )
+
+
+def notes_of_cache(name: str, early_days: int, undated: int) -> Iterator[str]:
+    """Tell which numbers of a report came from the API's cache, and may be too old.
+
+    Args:
+        name: of the report.
+        early_days: how many days came from it of before they were over.
+        undated: how many results came from it, since nobody knows when.
+    """
     if early_days:
         days = counted(
             early_days,
@@ -58,3 +65,9 @@ def notes_of_results(
             "days came from the API's cache of before they were over: the next run reads them",
         )
         yield f"{name}: {days} again; set `require_fresh_days` to avoid that"
+    if undated:
+        results = counted(undated, "result", "results")
+        yield (
+            f"{name}: {results} came from the API's cache, which does not tell of when: a day may "
+            "lack its last hours; set `require_fresh_days` to avoid that"
+        )

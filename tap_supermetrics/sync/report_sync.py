@@ -34,7 +34,7 @@ from tap_supermetrics.sync.continuity import (
     type_changes,
 )
 from tap_supermetrics.sync.name_checks import check_names
-from tap_supermetrics.sync.notes import notes_of_results, notes_of_values
+from tap_supermetrics.sync.notes import notes_of_cache, notes_of_results, notes_of_values
 from tap_supermetrics.sync.state import report_state
 
 if TYPE_CHECKING:
@@ -171,6 +171,7 @@ class PlannedReport:
         mismatches: values that were changed to fit.
         sampled: how many results have numbers that the data source estimated.
         early_days: how many days came from the API's cache of before they were over.
+        undated: how many results came from that cache, which does not tell since when.
         otherwise: what results say to be otherwise than it was asked, counted.
     """
 
@@ -180,6 +181,7 @@ class PlannedReport:
     mismatches: Mismatches = field(init=False)
     sampled: int = 0
     early_days: int = 0
+    undated: int = 0
     otherwise: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -208,6 +210,7 @@ class PlannedReport:
         """
         report, state = self.known.report, self.known.state
         self.sampled += result.is_sampled
+        self.undated += result.is_cached and result.cached_at is None
         self._note_otherwise(result)
         covered = self._covered(result)
         state.mark_done(
@@ -244,7 +247,8 @@ class PlannedReport:
         """Return what is to be known of the values that were written, a line each."""
         name = self.known.report.name
         yield from notes_of_values(name, self.mismatches)
-        yield from notes_of_results(name, self.otherwise, self.sampled, self.early_days)
+        yield from notes_of_results(name, self.otherwise, self.sampled)
+        yield from notes_of_cache(name, self.early_days, self.undated)
 
     def fail(self, failed: Failed) -> None:
         """Count the days of a query as to be read again."""
