@@ -139,6 +139,15 @@ def moment_of(said: object) -> datetime | None:
     return None
 
 
+def same_moment(written: str) -> str:
+    """Return a moment as a text that is the same for all ways to write it, of microseconds."""
+    try:
+        moment = _of_iso(written)
+        return (moment.astimezone(timezone.utc) if moment.tzinfo else moment).isoformat()
+    except (ValueError, OverflowError):
+        return written
+
+
 def _of_seconds(text: str) -> datetime:
     seconds = float(text)
     if seconds < _SECONDS:

@@ -93,6 +93,7 @@ _NO_DAY: Final = Verdict(
     "leave such rows out by `filter`; or set `replication_key: _sm_date`, and the field's type to "
     "string.text.value in `types`: each row then is of the day that was asked for",
 )
+_WRONG_DAY: Final = Verdict(LOSE, QUERY, "set `replication_key` to the day, or to _sm_date")
 _NO_KEY: Final = Verdict(LOSE, QUERY, "make it a text in `types`, or change `key_properties`")
 
 VERDICTS: Final[dict[str, Verdict]] = {
@@ -248,9 +249,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     ),
     "QUERY_STUCK": Verdict(LOSE, QUERY, _LATER),
     "KEY_NOT_UNIQUE": Verdict(
-        LOSE,
-        QUERY,
-        "add a dimension that tells rows apart to `fields`, and to `key_properties` if that is set",
+        LOSE, QUERY, "add a dimension that tells rows apart to `fields`, or `key_properties` if set"
     ),
     "ACCOUNT_EXCLUDED": Verdict(
         LOSE, ACCOUNT, "connect the account again, or remove it from `ds_accounts`"
@@ -267,6 +266,7 @@ _BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
     ("", "historical start date", _TOO_EARLY),
     ("TYPE_MISMATCH", "^field .* of the key, the day of its row, is ", _NO_DAY),
     ("TYPE_MISMATCH", "^field .* of the key is ", _NO_KEY),
+    ("RESULT_MISMATCH", "so it is not the day of the row$", _WRONG_DAY),
     # An account that the license does not cover comes as a bare QUERY_ERROR (observed).
     ("", "prioriti[sz]ed account", _NO_ACCOUNT),
 )

@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.records.schema import DATE, ValueKind
+from tap_supermetrics.dates import same_moment
+from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tap_supermetrics.dates import DateRange
 
 MAX_HASHES: Final = 200_000
 """So many keys are held as a set of hashes, 100 bytes each; older ones take 8 bytes each."""
-_EXACT: Final = frozenset({ValueKind.TEXT, ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
+_EXACT: Final = frozenset({ValueKind.TEXT, ValueKind.DATE, ValueKind.TIME})
 """Kinds whose values are texts, whose hashes of 64 bits differ where the texts do."""
 
 
@@ -35,12 +36,19 @@ def in_key(kind: ValueKind) -> Callable[[Any], Any] | None:
     """
     if kind in _EXACT:
         return None
-    return _number_in_key if kind is ValueKind.NUMBER else str
+    return _IN_KEY.get(kind, str)
 
 
 def _number_in_key(value: float) -> str:
-    # As a target holds it: 1 and 1.0 are one number.
-    return repr(float(value))
+    # As a target holds it: 1 and 1.0 are one number, and so are 0.0 and -0.0.
+    return repr(float(value) + 0.0)
+
+
+_IN_KEY: Final[Mapping[ValueKind, Callable[[Any], str]]] = {
+    ValueKind.NUMBER: _number_in_key,
+    # Noon with an offset of two hours is ten o'clock, as targets hold it.
+    ValueKind.DATETIME: same_moment,
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,12 +60,14 @@ class RecordChecks:
         whole_key: all columns of the key, as messages name them.
         day: the field that holds the day of a row; empty where none does.
         dates: the days that were asked for; None where the API determines them.
+        blank: what stands for a blank text of the key.
     """
 
     key: tuple[str, ...]
     whole_key: tuple[str, ...]
     day: str
     dates: DateRange | None
+    blank: str = ""
     _hashes: set[int] = field(default_factory=set)
     _older: list[array[int]] = field(default_factory=list)
 
@@ -85,7 +95,7 @@ class RecordChecks:
                 raise ApiError(
                     "RESULT_MISMATCH",
                     f"{self.day} is {day} in a result for {self.dates}, so it is not the day of "
-                    f"the row; set `replication_key` to the field that is, or to {DATE}",
+                    "the row",
                 )
 
     def check_key(self, key: Any) -> None:  # noqa: ANN401 - a value, or a tuple of values
@@ -134,7 +144,10 @@ class RecordChecks:
         self._hashes = set()
 
     def _not_unique(self, example: Any) -> ApiError:  # noqa: ANN401 - a value, or a tuple of values
-        told = "" if example is None else f", for example {repr(example)[:200]}"
+        told = "" if example in (None, ()) else f", for example {repr(example)[:200]}"
+        values = example if isinstance(example, tuple) else (example,)
+        if self.blank and self.blank in values:
+            told += " (a blank is written so, and a value may be: change `blank_key_value`)"
         return ApiError(
             "KEY_NOT_UNIQUE",
             f"rows share the key {', '.join(self.whole_key)}{told}; a target would keep one of "

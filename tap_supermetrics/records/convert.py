@@ -146,7 +146,13 @@ class RecordReader:
         if dates and dates.days == 1:
             constant.add(schema.day)
         key = tuple(name for name in schema.key_properties if name not in constant)
-        return RecordChecks(key=key, whole_key=schema.key_properties, day=schema.day, dates=dates)
+        return RecordChecks(
+            key=key,
+            whole_key=schema.key_properties,
+            day=schema.day,
+            dates=dates,
+            blank=schema.blank,
+        )
 
     def all_records(self, blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         """Make and check the records of a whole result, one by one.

@@ -28,8 +28,9 @@ TYPES = {
     "Clicks": "int.number.value",
     "Rate": "float.number.ratio",
     "Ends": "string.time.date",
+    "At": "string.time.datetime",
 }
-DIMENSIONS = {"Day", "Name", "Ends"}
+DIMENSIONS = {"Day", "Name", "Ends", "At"}
 LISTED = [
     FieldInfo(field_id=name, field_type="dim" if name in DIMENSIONS else "met", data_type=data_type)
     for name, data_type in TYPES.items()
@@ -109,6 +110,7 @@ def test_the_default_key_is_checked_too(way: Any, size: int) -> None:  # noqa: A
         ("Name", "", "(none)"),
         ("Clicks", 5, "5.0"),
         ("Rate", 1, 1.0),
+        ("Rate", 0.0, -0.0),
         ("Day", "2024-03-01", "2024-03-01T00:00:00"),
         ("Day", "20240301", "2024-03-01"),
     ],
@@ -123,6 +125,31 @@ def test_two_cells_that_are_written_as_one_value_share_a_key(
     rows = [[*ROWS[0][:place], cell, *ROWS[0][place + 1 :]] for cell in (some, other)]
     with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
         way(reader_of(key, blank_key_value="(none)"), blocks_of(rows))
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "moments",
+    [
+        ("2024-03-01T12:00:00+02:00", "2024-03-01T10:00:00Z"),
+        ("2024-03-01 12:00:00.0", "2024-03-01 12:00:00"),
+        ("2024-03-01T12:00:00.1234567", "2024-03-01T12:00:00.123456"),
+        ("2024-03-01", "2024-03-01 00:00"),
+    ],
+)
+def test_two_ways_to_write_a_moment_share_a_key(way: Any, moments: tuple[str, str]) -> None:  # noqa: ANN401 - a function
+    rows: Rows = [["2024-03-01", "a", moment] for moment in moments]
+    reader = reader_of("Day", "At", fields=["Day", "Name", "At"])
+    with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
+        way(reader, blocks_of(rows))
+
+
+@WAYS
+def test_a_value_that_stands_for_blanks_too_is_told_with_its_setting(way: Any) -> None:  # noqa: ANN401 - a function
+    rows: Rows = [["2024-03-01", cell, 1, 1] for cell in ("", "(none)")]
+    with pytest.raises(ApiError, match=r"change `blank_key_value`"):
+        way(reader_of(blank_key_value="(none)"), blocks_of(rows))
+    assert len(way(reader_of(blank_key_value="(blank)"), blocks_of(rows))) == 2
 
 
 @WAYS
@@ -195,14 +222,14 @@ def test_no_value_of_another_dimension_costs_a_day(
     value: str | None,
     text: str,
 ) -> None:
-    reader = reader_of(fields=list(TYPES))
+    reader = reader_of(fields=list(TYPES)[:5])
     (record,) = way(reader, blocks_of([[*ROWS[0], cell]]))
     assert (record["Ends"], record["_sm_dimensions"]) == (value, text)
 
 
 @WAYS
 def test_rows_that_differ_in_another_dimension_only_are_kept(way: Any) -> None:  # noqa: ANN401 - a function
-    reader = reader_of(fields=list(TYPES))
+    reader = reader_of(fields=list(TYPES)[:5])
     rows: Rows = [[*ROWS[0], cell] for cell in ("2024-05-01", "2024-06-01", None, "--")]
     assert len(way(reader, blocks_of(rows))) == 4
 

@@ -156,3 +156,16 @@ def test_a_last_day_that_cuts_a_period_is_told(last: str, fields: list[str], wor
 
 def test_a_report_by_day_has_no_such_doubts() -> None:
     assert not told(["Date", "Yearweek"], start_date="14 days ago")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [("WeekStart", True), ("start_of_month", True), ("yearMonthDay", False), ("Date", False)],
+)
+def test_a_chosen_day_that_begins_a_period_is_told(name: str, *, is_told: bool) -> None:
+    asked = report(fields=[name], replication_key=name)
+    listed = [FieldInfo(field_id=name, field_type="dim", data_type="string.time.date")]
+    doubts = [*doubts_of_window(asked, record_schema(asked, listed))]
+    assert [each.startswith(f"replication_key: {name} tells") for each in doubts] == [
+        True
+    ] * is_told

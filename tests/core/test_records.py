@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -38,6 +39,7 @@ METADATA: dict[str, str | None] = {
     SCHEDULE_ID: "qrb_1_query_1",
 }
 
+SOME = ("Date", "Campaign", "Clicks", "Cost")
 LISTED = (
     FieldInfo(field_id="Date", field_name="Date", field_type="dim", data_type="string.time.date"),
     FieldInfo(
@@ -636,6 +638,67 @@ def test_an_address_in_the_key_is_told() -> None:
     info = FieldInfo(field_id="Landing", field_type="dim", data_type="string.text.url")
     (doubt,) = record_schema(report(fields=["Landing"]), [info]).doubts()
     assert doubt.startswith("key_properties: Landing is an address")
+
+
+@pytest.mark.parametrize("name", ["_sm_fetched_at", "_sm_schedule_id", "Clicks", "Cost"])
+def test_what_changes_with_each_reading_is_told_in_a_key(name: str) -> None:
+    (doubt,) = schema(*SOME, key_properties=["_sm_account_id", "Date", name]).doubts()
+    assert doubt.startswith(f"key_properties: {name} changes when a day is read again")
+
+
+def info(field_id: str, data_type: str, kind: str = "dim") -> FieldInfo:
+    return FieldInfo(field_id=field_id, field_type=kind, data_type=data_type)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        info("Date", "string.time.datetime"),
+        info("Date", "string.text.value"),
+        info("Date", ""),
+        info("Date", "date"),
+        info("Date", "string.time.date", "met"),
+    ],
+)
+def test_a_day_by_name_of_another_type_is_told_with_a_remedy_that_helps(listed: FieldInfo) -> None:
+    found = record_schema(report(fields=["Date"]), [listed])
+    assert found.replication_key == ""
+    assert "`replication_key: Date` and `types: {Date: string.time.date}`" in found.doubts()[0]
+
+    own: dict[str, object] = {"replication_key": "Date", "types": {"Date": "string.time.date"}}
+    mended = record_schema(report(fields=["Date"], **own), [listed])
+    assert (mended.replication_key, mended.day, mended.doubts()) == ("Date", "Date", [])
+
+
+@pytest.mark.parametrize("data_type", ["string.time.dayofmonth", "string.time.dayofweek"])
+def test_a_day_of_a_month_is_no_day(data_type: str) -> None:
+    assert record_schema(report(fields=["day"]), [info("day", data_type)]).doubts() == []
+
+
+@pytest.mark.parametrize("data_type", ["", "INTEGER", "number.int"])
+def test_a_metric_of_a_type_that_nobody_knows_is_told(data_type: str) -> None:
+    listed = [info("Hits", data_type, "met")]
+    (doubt,) = record_schema(report(fields=["Hits"]), listed).doubts()
+    assert "`types: {Hits: float.number.value}`" in doubt
+    mended = report(fields=["Hits"], types={"Hits": "float.number.value"})
+    assert record_schema(mended, listed).doubts() == []
+
+
+@pytest.mark.parametrize("other", ["float.number.value", "string.text.value"])
+def test_the_order_of_fields_that_are_listed_twice_changes_nothing(other: str) -> None:
+    """A source lists a field for each kind of report; the list has no order that is promised."""
+    listed = [info("x", "int.number.value", "met"), info("x", other, "met"), info("x", other)]
+    ways = [record_schema(report(fields=["x"]), way) for way in permutations(listed)]
+    assert {each.fields[0] for each in ways} == {ways[0].fields[0]}
+    assert not ways[0].fields[0].is_dimension
+    assert ways[0].fields[0].data_type == other
+
+
+@pytest.mark.parametrize("name", ["ReportDate", "stat_date"])
+def test_a_date_of_the_report_is_not_taken_before_the_day(name: str) -> None:
+    listed = [info(each, "string.time.date") for each in (name, "Date")]
+    assert record_schema(report(fields=[name, "Date"]), listed).day == "Date"
+    assert record_schema(report(fields=[name]), listed).day == name
 
 
 def test_texts_that_lose_a_nul_are_counted() -> None:
