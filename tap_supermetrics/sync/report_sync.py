@@ -102,6 +102,7 @@ class KnownReport:
         )
         _check_accounts(self.report, scope)
         self._tell_share(scope)
+        self._tell_first_day()
         if scope.is_over:
             logger.warning(
                 "%s: no day to ask for, its first is after its last; see `start_date`, `end_date`",
@@ -122,6 +123,17 @@ class KnownReport:
         elif not shard.is_whole:
             count = len(scope.accounts)
             logger.info("%s: shard %s has %d of its accounts", self.report.name, shard, count)
+
+    def _tell_first_day(self) -> None:
+        """Tell that days are not asked for any more, which nothing could ever contradict."""
+        start, first = self.state.start, self.state.not_before
+        if start and first and start < first:
+            text = (
+                "%s: days before %s are not asked for, as the API refused them in an earlier run; "
+                "set `start_date` to that day, or remove `not_before` from bookmarks.%s of the "
+                "state to have them asked for again"
+            )
+            logger.warning(text, self.report.name, first, self.report.name)
 
     def test_plan(self, scope: Scope) -> PlannedReport:
         """Plan the few queries of a connection test."""
