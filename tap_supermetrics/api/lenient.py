@@ -4,6 +4,7 @@ Nobody could look at the live service, and one odd value must not cost a night: 
 be read makes the tap submit all its queries again. So where the strict reading fails, these pass:
 
 - null, and the empty list that PHP writes for an empty object, for what may be left out;
+- objects with the keys 0, 1, 2, as PHP writes lists of which it left something out;
 - numbers, and true and false, as texts;
 - half of a pair of surrogates, as cut texts end; a byte that is no UTF-8; control characters;
 - a byte order mark before the answer; blanks and NULs around it;
@@ -20,6 +21,7 @@ import json
 import math
 import re
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
@@ -27,7 +29,7 @@ import msgspec
 from tap_supermetrics.api import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -36,10 +38,11 @@ MAX_MENDED_BYTES: Final = 16 * 1024 * 1024
 MAX_VALUE_BYTES: Final = 1024 * 1024
 """Largest value that is read as whatever it is: as Python objects, it may take 30 times that."""
 
-UNNEEDED_FACTS: Final = frozenset(
-    {"cache_time", "cache_used", "data_sampled", "progress", "run_seconds", "settings", "workflow"}
-)
-"""What is told where it can be read, and costs no result where it cannot."""
+UNNEEDED_FACTS: Final = frozenset({"progress", "run_seconds", "settings", "total_rows", "workflow"})
+"""What is told where it can be read, and costs no result where it cannot; without the number of
+rows, pages are asked for until one is empty."""
+MAX_PLACES: Final = 6
+"""Digits of the greatest place in a list that is written as an object; a longer one is an id."""
 
 _STEP: Final = 1024 * 1024
 _BLANKS: Final = b"\0 \t\r\n"
@@ -120,7 +123,7 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
     except msgspec.ValidationError:
         if get_origin(to) is list:  # One by one, as all at once may take much memory.
             (item,) = get_args(to)
-            rows = msgspec.json.decode(part, type=list[msgspec.Raw])
+            rows = _items(part)
             return [decoded(each, item) for each in rows]  # type: ignore[return-value] # as `to` says
         if len(bytes(part)) > MAX_VALUE_BYTES:
             raise
@@ -131,6 +134,24 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
         return msgspec.convert(
             _without(said, _is_null_or_empty_list, UNNEEDED_FACTS), to, strict=False
         )
+
+
+def _items(part: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+    try:
+        return msgspec.json.decode(part, type=list[msgspec.Raw])
+    except msgspec.ValidationError:
+        told = msgspec.json.decode(part, type=dict[str, msgspec.Raw])
+        if not is_list(told):
+            raise
+        return [*told.values()]
+
+
+def is_list(told: Mapping[str, Any]) -> bool:
+    """Say that an object is a list by its keys: places, each greater than the one before."""
+    if not all(key.isdecimal() and key.isascii() and len(key) <= MAX_PLACES for key in told):
+        return False
+    places = [*map(int, told)]
+    return bool(places) and all(some < other for some, other in pairwise(places))
 
 
 def values_of(rows: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - any JSON
@@ -210,6 +231,8 @@ def _without(
     left_out: frozenset[str] = frozenset(),
 ) -> Any:  # noqa: ANN401 - any JSON
     """Return JSON whose objects lack the values that say nothing, and members by name."""
+    if isinstance(value, dict) and is_list(value):
+        value = [*value.values()]
     if isinstance(value, list):
         return [_without(each, is_nothing, left_out) for each in value]
     if isinstance(value, dict):

@@ -47,6 +47,11 @@ RESULTS_PATH: Final = "query/results"
 FIELDS_PATH: Final = "query/fields"
 _NOT_SO: Final = ("false", "no", "0", "none", "null", "unknown", "n/a")
 """Words by which a fact is denied, or left open, in small letters."""
+_OTHER_WORDS: Final = {
+    **dict.fromkeys(("COMPLETED", "DONE", "FINISHED", "SUCCEEDED"), "SUCCESS"),
+    **dict.fromkeys(("ERROR", "FAILED"), "FAILURE"),
+    **dict.fromkeys(("ABORTED", "CANCELED", "CANCELLED"), "STOPPED"),
+}
 _EMPTY_ANSWER: Final = "no data found"
 """What some sources answer instead of no rows (observed), in small letters."""
 
@@ -68,10 +73,16 @@ class QueryStatus(str, Enum):
     @classmethod
     def of(cls, word: str) -> QueryStatus:
         """Return the status by the API's word, in whatever case."""
-        try:
-            return cls(word.upper())
-        except ValueError:
-            return cls.RUNNING
+        return cls.known(word) or cls.RUNNING
+
+    @classmethod
+    def known(cls, word: str) -> QueryStatus | None:
+        """Return the status by a word for it; None for an unknown one.
+
+        The vendor's sibling product says `completed` and `failed`.
+        """
+        upper = word.strip().upper()
+        return cls.__members__.get(_OTHER_WORDS.get(upper, upper))
 
     @property
     def is_failure(self) -> bool:
@@ -103,12 +114,6 @@ class Paginate(msgspec.Struct, kw_only=True):
 
     next: Any = None
     total: int = 0
-
-    @property
-    def address(self) -> str:
-        """The address of the next page; empty where what is told is none, such as an object."""
-        is_address = isinstance(self.next, str) and self.next.startswith(("http", "/"))
-        return self.next if is_address else ""
 
 
 class QueryEcho(msgspec.Struct, kw_only=True):

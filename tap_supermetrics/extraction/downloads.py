@@ -66,7 +66,7 @@ class Downloader:
         spool = Spool()
         try:
             address = wire.results_address(entry.schedule_id)
-            if facts.results_url and self.access.is_usable(facts.results_url):
+            if self.access.is_of(facts.results_url, entry.schedule_id):
                 address = facts.results_url
             question = Question(query=query, report=report, schedule_id=entry.schedule_id)
             pages = Pages(self.access, question, facts, address)

@@ -10,6 +10,7 @@ import msgspec
 
 from tap_supermetrics.api import lenient, wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.listings import is_of_query
 from tap_supermetrics.dates import moment_of
 from tap_supermetrics.extraction.page_sizes import PageSizes
 from tap_supermetrics.words import counted
@@ -48,7 +49,11 @@ class PageAccess:
     has_told: bool = False
     sizes: PageSizes = field(default_factory=PageSizes)
 
-    def is_usable(self, address: str) -> bool:
+    def is_of(self, address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
+        """Return whether an address may be asked for the results of a query, and names no other."""
+        return is_of_query(address, schedule_id) and self._is_usable(address)
+
+    def _is_usable(self, address: str) -> bool:
         """Return whether an address that the API names may be asked.
 
         One of another origin gets no key. The API has more hosts than the documented one, some of a
@@ -274,8 +279,8 @@ class Pages:
         """Return the address of the next page; empty to ask by our own numbers, None at the end."""
         paginate, own = answer.meta.paginate, ""
         if paginate and paginate.next and rows:
-            address = paginate.address
-            return address if address and self._access.is_usable(address) else own
+            is_its = self._access.is_of(paginate.next, self._question.schedule_id)
+            return str(paginate.next) if is_its else own
         if len(answer.data) > self._page_size + 1:
             return None  # It does not page: this is all.
         is_full = bool(rows) and len(answer.data) >= self._page_size

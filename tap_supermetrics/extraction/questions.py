@@ -137,9 +137,9 @@ class Question:
 
 
 def _check_status(word: str) -> None:
-    if word.upper() not in QueryStatus.__members__:
+    status = QueryStatus.known(word)
+    if status is None:
         return
-    status = QueryStatus.of(word)
     text = f"the result says that its query is {status.value}"
     if status.is_failure:
         raise ApiError("RESULT_INCOMPLETE", text)

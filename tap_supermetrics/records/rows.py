@@ -32,8 +32,15 @@ def _strict_rows(block: bytes) -> list[Row]:
     except msgspec.ValidationError:
         rows = lenient.values_of(block)
     if isinstance(rows, list):
-        rows = [[*map(_plain, row)] if isinstance(row, list) else row for row in rows]
+        rows = [[*map(_plain, row)] if isinstance(row, list) else row for row in map(_row, rows)]
     return msgspec.convert(rows, list[Row])
+
+
+def _row(row: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a row; one that came as an object of places lacks the values that are blank."""
+    if isinstance(row, dict) and lenient.is_list(row):
+        return [row.get(str(place)) for place in range(1 + int([*row][-1]))]
+    return row
 
 
 def _plain(value: Any) -> Cell:  # noqa: ANN401 - any JSON

@@ -74,6 +74,11 @@ def later_columns_swapped(answer: Answer) -> None:
         answer["data"] = [[row[1], row[0], *row[2:]] for row in answer["data"]]
 
 
+def places(items: list[Any]) -> dict[str, Any]:
+    """Write a list as PHP does one of which it left out something; a blank is such."""
+    return {str(place): each for place, each in enumerate(items) if each not in (None, "")}
+
+
 SPELT: Final[dict[str, Callable[[Answer], Any]]] = {
     "accounts with names": respelt("ds_accounts", lambda ids: [f"{x} (Shop (EU))" for x in ids]),
     "accounts as objects": respelt(
@@ -89,6 +94,11 @@ SPELT: Final[dict[str, Callable[[Answer], Any]]] = {
         next={"href": "http://127.0.0.1:9/"}
     ),
     "no next page": lambda answer: answer["meta"]["paginate"].update(next=False),
+    "lists as objects": lambda answer: answer.update(data=places(answer["data"])),
+    "rows as objects": lambda answer: answer.update(data=[*map(places, answer["data"])]),
+    "fields as an object": respelt("fields", places),
+    "a total that is none": lambda answer: answer["meta"]["result"].update(total_rows="1,234"),
+    "a state of another product": lambda answer: answer["meta"].update(status_code="completed"),
     "an unknown state": lambda answer: answer["meta"].update(status_code="OK"),
 }
 
@@ -96,6 +106,47 @@ SPELT: Final[dict[str, Callable[[Answer], Any]]] = {
 @pytest.mark.parametrize("how", SPELT)
 def test_what_is_said_in_other_words_is_understood(liar: Liar, how: str) -> None:
     liar.tell(RESULTS, changed(SPELT[how]))
+    done = load(liar)
+
+    assert (done.code, len(liar.emulator.queries)) == (0, DAYS), "\n".join(done.log)
+    keeps_its_promise(done, liar.emulator, ADS)
+
+
+def swapped(answer: Answer) -> None:
+    for each in answer["data"]:
+        address = each["result_info"]["results_url"]
+        mine, other = ("_acc_1", "_acc_2") if "_acc_1" in address else ("_acc_2", "_acc_1")
+        each["result_info"]["results_url"] = address.replace(mine, other)
+
+
+def of_nobody(answer: Answer) -> None:
+    """Take out what tells results apart."""
+    answer["meta"]["schedule_id"] = echo(answer)["ds_accounts"] = None
+
+
+SAID_IN_STATUS: Final[dict[str, Callable[[Answer], Any]]] = {
+    "a total that is none": lambda answer: [
+        each["result_info"].update(total_rows={"rows": 1}) for each in answer["data"]
+    ],
+    "a state of another product": lambda answer: [
+        each.update(status_code="completed") for each in answer["data"]
+    ],
+    "no address": lambda answer: [
+        each["result_info"].update(results_url="see below") for each in answer["data"]
+    ],
+    "addresses of each other": swapped,
+    "a list as an object": lambda answer: answer.update(data=places(answer["data"])),
+}
+
+
+@pytest.mark.parametrize("how", SAID_IN_STATUS)
+def test_what_a_status_says_in_other_words_is_understood(liar: Liar, how: str) -> None:
+    def change(answer: Answer) -> None:
+        if answer["meta"]["status_code"] == "STOPPED":
+            SAID_IN_STATUS[how](answer)
+
+    liar.tell(STATUS, changed(change))
+    liar.tell(RESULTS, changed(of_nobody))
     done = load(liar)
 
     assert (done.code, len(liar.emulator.queries)) == (0, DAYS), "\n".join(done.log)
