@@ -147,11 +147,14 @@ def _items(part: bytes | msgspec.Raw) -> list[msgspec.Raw]:
 
 
 def is_list(told: Mapping[str, Any]) -> bool:
-    """Say that an object is a list by its keys: places, each greater than the one before."""
+    """Say that an object is a list by its keys: places, each greater than the one before.
+
+    One that has the first place only is rather something in a wrapping.
+    """
     if not all(key.isdecimal() and key.isascii() and len(key) <= MAX_PLACES for key in told):
         return False
     places = [*map(int, told)]
-    return bool(places) and all(some < other for some, other in pairwise(places))
+    return places not in ([], [0]) and all(some < other for some, other in pairwise(places))
 
 
 def values_of(rows: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - any JSON

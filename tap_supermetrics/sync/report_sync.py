@@ -212,7 +212,12 @@ class PlannedReport:
         Raises:
             ApiError: the rows fit no record; what was made of them before is right.
         """
-        return convert(self._reader(result), result.spool.blocks())
+        known = self.known
+        for number, made in enumerate(convert(self._reader(result), result.spool.blocks())):
+            if not number:
+                # The target has a table now, whatever becomes of the rest of the result.
+                learn_types(known.report, known.schema, known.state)
+            yield made
 
     def commit(self, result: Result) -> DateRange | None:
         """Count the days of a result as read, now that every record of it was written.
@@ -232,7 +237,7 @@ class PlannedReport:
             report.lookback_days if report.refresh_after_hours else 0,
         )
         state.key_properties = self.known.schema.key_properties
-        learn_types(report, self.known.schema, state)
+        learn_types(report, self.known.schema, state)  # of an empty result too
         return covered
 
     def _note_otherwise(self, result: Result) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.emulator import Emulator, Options
-from tests.attack.liar import RESULTS, Liar, changed
+from tests.attack.liar import FIELDS, RESULTS, Liar, changed
 from tests.tap import Target, config_for, sync
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NOW = "2024-06-10T04:00:00+00:00"
@@ -92,3 +93,37 @@ def test_a_fact_that_is_denied_or_left_open_is_not_told(said: object) -> None:
     facts = wire.ResultFacts(data_sampled=said, cache_used=said)
     assert not facts.is_sampled
     assert not facts.is_cached
+
+
+def test_types_of_rows_that_were_written_are_remembered_though_their_day_failed(
+    tmp_path: Path,
+) -> None:
+    """The target has a table of integers since the first block of rows."""
+    target = Target()
+    with Emulator(options=Options(clock_factor=200.0, now=NOW)) as emulator, Liar(emulator) as liar:
+
+        def lengthened(answer: dict[str, Any]) -> None:
+            row = answer["data"][0]
+            answer["data"] = [[row[0], f"c{number}", 1] for number in range(300)]
+            answer["data"].append([row[0], "d", "spoilt"])
+            answer["meta"]["result"]["total_rows"] = len(answer["data"])
+
+        def of_type(data_type: str) -> Callable[[dict[str, Any]], None]:
+            def change(answer: dict[str, Any]) -> None:
+                for each in answer["data"]:
+                    if each["field_id"] == "Clicks":
+                        each["data_type"] = data_type
+
+            return change
+
+        report = {**REPORT, "fields": ["Date", "Campaignname", "Clicks"]}
+        config = config_for(emulator, [report], start_date="2024-06-09", end_date="2024-06-09")
+        liar.tell(RESULTS, changed(lengthened))
+        first = sync({**config, "api_url": liar.url}, tmp_path, target)
+        written = dict(target.written)
+        liar.forget()
+        liar.tell(FIELDS, changed(of_type("float.number.value")))
+        second = sync({**config, "api_url": liar.url}, tmp_path, target)
+
+    assert (first.code, written) == (3, {"google_ads": 256})
+    assert "google_ads.Clicks: its values were of type integer and now are number" in second.stderr
