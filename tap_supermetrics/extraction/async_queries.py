@@ -119,7 +119,8 @@ class AsyncQueries:
         now = time.monotonic()
         running = _RunningQuery(
             query=query,
-            schedule_id=schedule_id,
+            # The API may go by an id of its own, of 64 hex digits (observed).
+            schedule_id=meta.schedule_id or schedule_id,
             since=now,
             last_seen=now,
             next_poll=now + PollWait().wait_s,
