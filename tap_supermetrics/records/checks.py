@@ -5,7 +5,8 @@ word. So keys are compared as they are written: two different cells may become o
 date that is not the row's day, such as the start of a campaign, is the same on many days.
 
 Two queries of a plan cannot write the same key: they differ in account or day, both are in the
-default key, and the day of every row is held against its query.
+default key, and the day of every row is held against its query. Where a chosen key has no account,
+keys are held against those of other accounts too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import same_moment
-from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.records.schema import ACCOUNT_ID, ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -52,6 +53,19 @@ _IN_KEY: Final[Mapping[ValueKind, Callable[[Any], str]]] = {
 
 
 @dataclass(slots=True, kw_only=True)
+class OtherAccounts:
+    """Keys of all results of a report, each with the account that has it; some 200,000 of them."""
+
+    _owners: dict[int, str] = field(default_factory=dict)
+
+    def owner(self, key: int, account: str) -> str:
+        """Return the account that has a key, by its hash; the given one if no other has it."""
+        if len(self._owners) < MAX_HASHES:
+            return self._owners.setdefault(key, account)
+        return self._owners.get(key, account)
+
+
+@dataclass(slots=True, kw_only=True)
 class RecordChecks:
     """Checks of the records of one result.
 
@@ -61,6 +75,8 @@ class RecordChecks:
         day: the field that holds the day of a row; empty where none does.
         dates: the days that were asked for; None where the API determines them.
         blank: what stands for a blank text of the key.
+        account: whose result it is.
+        others: the keys of other accounts; None where the key tells accounts apart.
     """
 
     key: tuple[str, ...]
@@ -68,6 +84,8 @@ class RecordChecks:
     day: str
     dates: DateRange | None
     blank: str = ""
+    account: str = ""
+    others: OtherAccounts | None = None
     _hashes: set[int] = field(default_factory=set)
     _older: list[array[int]] = field(default_factory=list)
 
@@ -106,6 +124,7 @@ class RecordChecks:
         """
         if hash(key) in self._hashes:
             raise self._not_unique(key)
+        self._check_others((key,))
         self._hashes.add(hash(key))
         if len(self._hashes) >= MAX_HASHES:
             self._put_away()
@@ -124,8 +143,22 @@ class RecordChecks:
         self._hashes.update(map(hash, keys()))
         if len(self._hashes) != expected:
             raise self._not_unique(_first_again(keys()))
+        self._check_others(keys())
         if len(self._hashes) >= MAX_HASHES:
             self._put_away()
+
+    def _check_others(self, keys: Iterable[Any]) -> None:
+        if self.others is None:
+            return
+        for key in keys:
+            owner = self.others.owner(hash((key, self.only_day)), self.account)
+            if owner != self.account:
+                raise ApiError(
+                    "KEY_NOT_UNIQUE",
+                    f"rows of the accounts {owner} and {self.account} share the key "
+                    f"{', '.join(self.whole_key)}, for example {repr(key)[:200]}; add {ACCOUNT_ID} "
+                    "to `key_properties`",
+                )
 
     def finish(self) -> None:
         """Look for keys that are far apart in a long result.

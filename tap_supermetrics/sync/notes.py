@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator, Mapping
 
+    from tap_supermetrics.extraction.results import Result
     from tap_supermetrics.records.convert import Mismatches
+
+logger = logging.getLogger(__name__)
+
+MAX_OTHERWISE: Final = 20
+"""So many things that results say to be otherwise than asked are told of a report."""
+
+
+def note_otherwise(counts: Counter[str], result: Result) -> None:
+    """Tell what a result says to be otherwise than it was asked, each once, and count it."""
+    for text in result.otherwise:
+        if text not in counts and len(counts) < MAX_OTHERWISE:
+            logger.warning(
+                "%s: the API answers otherwise than it was asked: %s", result.query, text
+            )
+            counts[text] = 0
+        if text in counts:
+            counts[text] += 1
 
 
 def notes_of_values(name: str, changed: Mismatches) -> Iterator[str]:

@@ -14,6 +14,7 @@ from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import SplitAccounts, account_id_of
 from tap_supermetrics.planning.plan import ReportPlan, plan_report, plan_test
 from tap_supermetrics.planning.scope import scope_of
+from tap_supermetrics.records.checks import OtherAccounts
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.schema import (
     ACCOUNT_ID,
@@ -34,7 +35,12 @@ from tap_supermetrics.sync.continuity import (
     type_changes,
 )
 from tap_supermetrics.sync.name_checks import check_names
-from tap_supermetrics.sync.notes import notes_of_cache, notes_of_results, notes_of_values
+from tap_supermetrics.sync.notes import (
+    note_otherwise,
+    notes_of_cache,
+    notes_of_results,
+    notes_of_values,
+)
 from tap_supermetrics.sync.state import report_state
 
 if TYPE_CHECKING:
@@ -60,8 +66,6 @@ logger = logging.getLogger(__name__)
 
 MAX_COMPARED: Final = 200_000
 """So many pairs of names are held against each other, to find the one that was meant."""
-MAX_OTHERWISE: Final = 20
-"""So many things that results say to be otherwise than asked are told of a report."""
 MAX_NAME: Final = 100
 """A longer name is cut: the comparison takes its time with the square of the length."""
 
@@ -185,6 +189,7 @@ class PlannedReport:
         early_days: how many days came from the API's cache of before they were over.
         undated: how many results came from that cache, which does not tell since when.
         otherwise: what results say to be otherwise than it was asked, counted.
+        others: keys of all accounts, where the key does not tell these apart.
     """
 
     known: KnownReport
@@ -195,10 +200,13 @@ class PlannedReport:
     early_days: int = 0
     undated: int = 0
     otherwise: Counter[str] = field(default_factory=Counter)
+    others: OtherAccounts | None = None
 
     def __post_init__(self) -> None:
         are_refused = self.known.report.on_type_mismatch == "fail"
         self.mismatches = Mismatches(are_refused=are_refused)
+        if len(self.plan.accounts) > 1 and ACCOUNT_ID not in self.known.schema.key_properties:
+            self.others = OtherAccounts()
 
     def begin(self) -> None:
         """Count days that are read again as stale until they were."""
@@ -228,7 +236,7 @@ class PlannedReport:
         report, state = self.known.report, self.known.state
         self.sampled += result.is_sampled
         self.undated += result.is_cached and result.cached_at is None
-        self._note_otherwise(result)
+        note_otherwise(self.otherwise, result)
         covered = self._covered(result)
         state.mark_done(
             result.query.account_id,
@@ -239,16 +247,6 @@ class PlannedReport:
         state.key_properties = self.known.schema.key_properties
         learn_types(report, self.known.schema, state)  # of an empty result too
         return covered
-
-    def _note_otherwise(self, result: Result) -> None:
-        """Tell what a result says to be otherwise than it was asked, each once, and count it."""
-        for text in result.otherwise:
-            if text not in self.otherwise and len(self.otherwise) < MAX_OTHERWISE:
-                logger.warning(
-                    "%s: the API answers otherwise than it was asked: %s", result.query, text
-                )
-            if text in self.otherwise or len(self.otherwise) < MAX_OTHERWISE:
-                self.otherwise[text] += 1
 
     def _covered(self, result: Result) -> DateRange | None:
         """Return the days that a result covers: those that were over when its numbers were made."""
@@ -274,7 +272,7 @@ class PlannedReport:
     def _reader(self, result: Result) -> RecordReader:
         dates = result.query.dates
         day = str(dates.first) if dates and dates.days == 1 else None
-        return RecordReader(
+        reader = RecordReader(
             self.known.schema,
             result.fields,
             {
@@ -286,6 +284,8 @@ class PlannedReport:
             self.mismatches,
             dates,
         )
+        reader.checks.account, reader.checks.others = result.query.account_id, self.others
+        return reader
 
 
 def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSchema]:

@@ -14,6 +14,7 @@ from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.api.wire import Cell
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.records import checks
+from tap_supermetrics.records.checks import OtherAccounts
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, record_schema
@@ -239,3 +240,26 @@ def test_a_blank_in_the_key_is_what_the_setting_names(way: Any) -> None:  # noqa
     reader = reader_of(blank_key_value="(none)")
     rows: Rows = [["2024-03-01", "", 1, 1], ["2024-03-02", None, 1, 1], ["2024-03-03", "\0", 1, 1]]
     assert [each["Name"] for each in way(reader, blocks_of(rows))] == ["(none)"] * 3
+
+
+@WAYS
+def test_a_key_without_account_is_held_against_those_of_other_accounts(way: Any) -> None:  # noqa: ANN401 - a function
+    others = OtherAccounts()
+
+    def read(account: str, rows: Rows, dates: DateRange = MARCH) -> list[dict[str, Any]]:
+        reader = reader_of("Day", "Name", dates=dates)
+        reader.checks.account, reader.checks.others = account, others
+        made: list[dict[str, Any]] = way(reader, blocks_of(rows))
+        return made
+
+    one_day = DateRange(first=date(2024, 3, 9), last=date(2024, 3, 9))
+    other_day = DateRange(first=date(2024, 3, 8), last=date(2024, 3, 8))
+    read("1", ROWS)
+    read("1", ROWS)  # as when a day is read again
+    read("2", [["2024-03-01", "c", 1, 1]])
+    read("1", [["2024-03-09", "d", 1, 1]], one_day)
+    read("2", [["2024-03-08", "d", 1, 1]], other_day)
+    with pytest.raises(ApiError, match="rows of the accounts 1 and 2 share the key Day, Name"):
+        read("2", ROWS[:1])
+    with pytest.raises(ApiError, match=r"add _sm_account_id to `key_properties`"):
+        read("2", [["2024-03-09", "d", 1, 1]], one_day)
