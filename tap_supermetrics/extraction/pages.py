@@ -346,11 +346,12 @@ def _check_columns(first: Sequence[FieldEcho], here: Sequence[FieldEcho]) -> Non
     Raises:
         ApiError: RESULT_MISMATCH when they are others.
     """
-    places = [
-        {name: each.data_column for each in part for name in each.names} for part in (first, here)
-    ]
-    if here and places[0] != places[1]:
-        raise ApiError("RESULT_MISMATCH", "a page has other columns than the first of its result")
+    told = {name: each.data_column for each in first for name in each.names if name}
+    for each in here:
+        own = {told.get(name) for name in each.names} - {None}
+        if own and each.data_column is not None and each.data_column not in own:
+            text = f"{each.id or each.field_id} is in another column than on the page before"
+            raise ApiError("RESULT_MISMATCH", text)
 
 
 def _cells(row: msgspec.Raw) -> list[Any]:

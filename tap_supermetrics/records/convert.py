@@ -282,9 +282,9 @@ def _place(each: Field, places: Mapping[str, int]) -> int:
 
 
 def _role(each: Field, schema: RecordSchema) -> Role:
-    if each.name in {schema.day, schema.replication_key}:
+    if each.name == schema.replication_key:
         return Role.DAY
-    return Role.KEY if each.name in schema.key_properties else Role.VALUE
+    return Role.KEY if each.name in {*schema.key_properties, schema.day} else Role.VALUE
 
 
 def _column(each: Field, place: int, blank: str, mismatches: Mismatches, role: Role) -> Column:

@@ -182,6 +182,7 @@ class RecordSchema:
         day: the field that holds the day of a row; empty where none does.
         blank: what stands for a blank text in the key.
         json_schema: JSON Schema of a record.
+        is_by_range: whether the API determines its days, so that it can have no replication key.
     """
 
     fields: tuple[Field, ...]
@@ -190,6 +191,7 @@ class RecordSchema:
     day: str
     blank: str
     json_schema: Mapping[str, Any]
+    is_by_range: bool = False
 
     @property
     def metadata_columns(self) -> tuple[str, ...]:
@@ -213,7 +215,7 @@ class RecordSchema:
         ]
 
     def _doubts_of_day(self) -> list[str]:
-        if self.replication_key or self.day:
+        if self.replication_key or self.day or self.is_by_range:
             return []
         return [
             f"replication_key: {each.name} is called as the day of a row is, but is "
@@ -292,6 +294,7 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
         day=day,
         blank=report.blank_key_value,
         json_schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
+        is_by_range=bool(report.date_range_type),
     )
 
 

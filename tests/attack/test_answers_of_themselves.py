@@ -191,7 +191,7 @@ def test_a_later_page_with_other_columns_is_refused(liar: Liar) -> None:
     done = load(liar, page_size=2, split_dates_policy="none")
 
     assert done.code == 3
-    assert "a page has other columns than the first" in "\n".join(done.log)
+    assert "is in another column than on the page before" in "\n".join(done.log)
     keeps_its_promise(done, liar.emulator, ADS)
 
 

@@ -329,6 +329,18 @@ def test_a_day_is_never_null_and_its_remedy_helps(
     assert (record["Date"], record[DATE]) == (cell or "", METADATA[DATE])
 
 
+@pytest.mark.parametrize("cell", ["", None, "Total"])
+def test_the_remedy_for_a_day_of_a_report_that_is_read_whole_helps(cell: Cell) -> None:
+    own: dict[str, object] = {"date_range_type": "last_30_days"}
+    with pytest.raises(ApiError, match=r"by `types: {Date: string.text.value}`") as caught:
+        read(schema(**own), [cell, "Brand", 5])
+    assert "replication_key" not in str(caught.value)
+    mended = schema(**own, types={"Date": "string.text.value"})
+    (record,) = read(mended, [cell, "Brand", 5])
+    assert record["Date"] == (cell or "")
+    assert mended.doubts() == [], "it can have no replication key"
+
+
 def test_the_key_is_the_account_and_the_dimensions_in_order() -> None:
     found = schema("Campaign", "Clicks", "Date")
     assert found.key_properties == (ACCOUNT_ID, "Campaign", "Date")
