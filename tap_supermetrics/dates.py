@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.date_words import TODAY, Moves, moves_of
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 ONE_DAY = timedelta(days=1)
+_SECONDS = 1e9
+"""A smaller number is before 2001, and rather a day without signs."""
+_MILLISECONDS = 1e11
+"""A greater number of seconds would be after the year 5138."""
+_AS_WRITTEN = re.compile(
+    r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))"
+    r"(?:[ T]00:00(?::00(?:\.0+)?)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?",
+    re.ASCII | re.IGNORECASE,
+)
+"""A day with the year first, or the midnight at its begin, in whatever zone the source has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -99,6 +111,61 @@ def parse_date(text: str) -> date:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
         raise ValueError(f"{text!r} is no date of the form YYYY-MM-DD")
     return date.fromisoformat(text)
+
+
+def read_day(text: str) -> date:
+    """Read a day as data sources write it: with the year first, or as the midnight it begins at.
+
+    Of `3/1/2024` nobody knows which is the month.
+
+    Raises:
+        ValueError: another form, or no day of the calendar.
+    """
+    found = _AS_WRITTEN.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"{text[:40]!r} is no date that begins with the year")
+    year, _, *parts = found.groups()
+    month, day = filter(None, parts)
+    return date(int(year), int(month), int(day))
+
+
+def moment_of(said: object) -> datetime | None:
+    """Return a moment that an answer tells, with offset; None where nobody can read it.
+
+    A time without offset is UTC, as all times of the API are; numbers are seconds since 1970, or
+    thousandths of them. PHP writes an object with a `date`.
+    """
+    if isinstance(said, dict):
+        said = said.get("date")
+    text = str(said).strip().removeprefix("@")
+    for read in (_of_seconds, _of_iso, parsedate_to_datetime):
+        with suppress(ValueError, OverflowError, OSError, TypeError):
+            moment = read(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return None
+
+
+def same_moment(written: str) -> str:
+    """Return a moment as a text that is the same for all ways to write it, of microseconds."""
+    try:
+        moment = _of_iso(written)
+        return (moment.astimezone(timezone.utc) if moment.tzinfo else moment).isoformat()
+    except (ValueError, OverflowError):
+        return written
+
+
+def _of_seconds(text: str) -> datetime:
+    seconds = float(text)
+    if seconds < _SECONDS:
+        raise ValueError(text)
+    return datetime.fromtimestamp(seconds / (1 if seconds < _MILLISECONDS else 1000), timezone.utc)
+
+
+def _of_iso(text: str) -> datetime:
+    # Python 3.10 takes neither Z nor `+0000` nor seven digits of a second.
+    text = re.sub(r"(\.\d{6})\d+", r"\1", text)
+    text = re.sub(r"\s*(Z|UTC|GMT)$", "+00:00", text, flags=re.IGNORECASE)
+    return datetime.fromisoformat(re.sub(r"([+-]\d{2})(\d{2})$", r"\1:\2", text))
 
 
 def merge(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:

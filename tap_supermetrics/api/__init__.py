@@ -9,9 +9,10 @@ connection      answers bounded in time and memory; the only module on the netwo
 retry           limits of repeating a request, and of waiting for a service that is away
 answers         what an answer gives or refuses, or how it is damaged
 lenient         answers that say what is documented in a slightly other way
-items           spelling of the items of a query batch
+items           spelling of ids in queries and answers
 listings        spelling of accounts, segments, team lists, the history, addresses
 wire            spelling of queries and batches: paths, parameters, answers, limits
+fields          spelling of fields
 errors          every error code with its fate, its reach and what to do
 ```
 """

@@ -29,6 +29,8 @@ _DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
 _PARTS: Final = msgspec.json.Decoder(wire.Parts)
 _NOTHING: Final = (b"null", b"{}", b"[]", b"false", b'""')
 _MAX_NOTHING: Final = max(map(len, _NOTHING))
+_NO_ROWS: Final = frozenset({b"null", b"{}"})
+"""What may stand for an empty list, where the answer says itself that it has no rows."""
 _NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -133,10 +135,17 @@ def _leniently(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answe
     error = error or lenient.problem_of(body)
     if error is not None or is_error:
         raise RefusedAnswer(error or wire.Error(), meta.request_id)
+    data = parts.data
+    if to == list[msgspec.Raw] and bytes(data) in _NO_ROWS and _has_no_rows(meta):
+        data = msgspec.Raw(b"[]")
     try:
-        return Answer(meta=meta, data=lenient.decoded(parts.data, to))
+        return Answer(meta=meta, data=lenient.decoded(data, to))
     except _NO_JSON as cause:
         raise DamagedAnswer(cause, meta.request_id) from None
+
+
+def _has_no_rows(meta: wire.Meta) -> bool:
+    return meta.result is not None and meta.result.total_rows == 0
 
 
 def _meta_and_error(

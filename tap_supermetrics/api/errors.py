@@ -87,6 +87,14 @@ _NO_SOURCE: Final = Verdict(
 )
 _NOT_THERE: Final = Verdict(RESUBMIT, QUERY, _LATER, is_missing=True)
 _NO_REPORT: Final = Verdict(LOSE, REPORT, _CHECK_REPORT)
+_NO_DAY: Final = Verdict(
+    LOSE,
+    QUERY,
+    "leave such rows out by `filter`; or set `replication_key: _sm_date`, and the field's type to "
+    "string.text.value in `types`: each row then is of the day that was asked for",
+)
+_WRONG_DAY: Final = Verdict(LOSE, QUERY, "set `replication_key` to the day, or to _sm_date")
+_NO_KEY: Final = Verdict(LOSE, QUERY, "make it a text in `types`, or change `key_properties`")
 
 VERDICTS: Final[dict[str, Verdict]] = {
     # The key.
@@ -238,6 +246,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         "one account cannot be split",
     ),
     "RESULT_MISMATCH": Verdict(RESUBMIT, QUERY, _BUG, max_submissions=2),
+    "DAY_NOT_YET": Verdict(LOSE, QUERY, "set `end_date: yesterday`, or `timezone` to the source's"),
     "TYPE_MISMATCH": Verdict(
         LOSE, QUERY, "set the field's type in `types`, or `on_type_mismatch: null`"
     ),
@@ -246,7 +255,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     ),
     "QUERY_STUCK": Verdict(LOSE, QUERY, _LATER),
     "KEY_NOT_UNIQUE": Verdict(
-        LOSE, QUERY, "add the dimensions that tell rows apart to `key_properties`, or leave it out"
+        LOSE, QUERY, "add a dimension that tells rows apart to `fields`, or `key_properties` if set"
     ),
     "ACCOUNT_EXCLUDED": Verdict(
         LOSE, ACCOUNT, "connect the account again, or remove it from `ds_accounts`"
@@ -261,6 +270,9 @@ _BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
     # Where a batch splits by days, a day that is too early comes under the code of the split.
     ("BATCH_QUERY_ITEM_SPLIT_FAILED", "histor", _TOO_EARLY),
     ("", "historical start date", _TOO_EARLY),
+    ("TYPE_MISMATCH", "^field .* of the key, the day of its row, is ", _NO_DAY),
+    ("TYPE_MISMATCH", "^field .* of the key is ", _NO_KEY),
+    ("RESULT_MISMATCH", "so it is not the day of the row$", _WRONG_DAY),
     # An account that the license does not cover comes as a bare QUERY_ERROR (observed).
     ("", "prioriti[sz]ed account", _NO_ACCOUNT),
 )

@@ -1,4 +1,4 @@
-"""Spelling of the items of a query batch: accounts and fields as texts, or as lists.
+"""Spelling of ids in a query: accounts and fields as texts, or as lists.
 
 The page of 2023 shows texts, "Get data" takes both, the newest page says texts; an id may hold a
 comma.
@@ -6,6 +6,7 @@ comma.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,3 +43,34 @@ def _text(ids: list[str] | str) -> list[str] | str:
     text = ",".join(ids)
     is_clear = not any("," in each or each != each.strip() for each in ids)
     return text if is_clear and len(text) <= MAX_TEXT else ids
+
+
+def ids_of(said: Any) -> list[str] | None:  # noqa: ANN401 - any JSON
+    """Return the ids that an answer repeats, in whatever form; None where it says nothing of them.
+
+    Documented is a list of texts. A text of several, objects, and ids as keys are understood too.
+    """
+    if isinstance(said, dict):
+        said = [said] if any(map(_is_id, said)) else [*said]
+    if isinstance(said, str):
+        said = [each for each in re.split("[,;]", said) if each.strip()]
+    elif isinstance(said, int) and not isinstance(said, bool):
+        said = [said]
+    if not isinstance(said, list):
+        return None
+    ids = [_id_of(each) for each in said]
+    return [each for each in ids if each is not None] if None not in ids else None
+
+
+def _is_id(key: str) -> bool:
+    """Say that a member of an object holds an id: `id`, `account_id`."""
+    return re.fullmatch("(.*_)?id", key) is not None
+
+
+def _id_of(said: Any) -> str | None:  # noqa: ANN401 - any JSON
+    if isinstance(said, dict):
+        said = next((value for key, value in said.items() if _is_id(key)), None)
+    if isinstance(said, float) and said.is_integer():
+        said = int(said)
+    is_plain = isinstance(said, (str, int)) and not isinstance(said, bool)
+    return str(said).strip() if is_plain else None

@@ -4,7 +4,7 @@ Nobody could look at the live service, and one odd value must not cost a night: 
 be read makes the tap submit all its queries again. So where the strict reading fails, these pass:
 
 - null, false, and the empty list that PHP writes for an empty object, for what may be left out;
-- an object with numbers for names, as PHP writes a list that has lost some of its items;
+- objects with the keys 0, 1, 2, as PHP writes lists of which it left something out;
 - numbers, and true and false, as texts;
 - half of a pair of surrogates, as cut texts end; a byte that is no UTF-8; control characters;
 - a byte order mark before the answer; blanks and NULs around it;
@@ -21,6 +21,7 @@ import json
 import math
 import re
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
@@ -37,10 +38,11 @@ MAX_MENDED_BYTES: Final = 16 * 1024 * 1024
 MAX_VALUE_BYTES: Final = 1024 * 1024
 """Largest value that is read as whatever it is: as Python objects, it may take 30 times that."""
 
-UNNEEDED_FACTS: Final = frozenset(
-    {"cache_time", "cache_used", "data_sampled", "progress", "run_seconds", "settings", "workflow"}
-)
-"""What is told where it can be read, and costs no result where it cannot."""
+UNNEEDED_FACTS: Final = frozenset({"progress", "run_seconds", "settings", "total_rows", "workflow"})
+"""What is told where it can be read, and costs no result where it cannot; without the number of
+rows, pages are asked for until one is empty."""
+MAX_PLACES: Final = 6
+"""Digits of the greatest place in a list that is written as an object; a longer one is an id."""
 
 _STEP: Final = 1024 * 1024
 _BLANKS: Final = b"\0 \t\r\n"
@@ -50,7 +52,6 @@ _PIECES: Final = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 """Pieces of JSON that open or close a text, or may need mending."""
-_PLACE: Final = re.compile(r"[0-9]{1,8}")
 _NO_OBJECT: Final = (
     msgspec.DecodeError,
     UnicodeDecodeError,
@@ -136,26 +137,24 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
 
 
 def _items(part: bytes | msgspec.Raw) -> list[msgspec.Raw]:
-    """Return the items of a list.
-
-    Raises:
-        msgspec.DecodeError: it is none.
-    """
     try:
         return msgspec.json.decode(part, type=list[msgspec.Raw])
     except msgspec.ValidationError:
-        numbered = msgspec.json.decode(part, type=dict[str, msgspec.Raw])
-        if not _is_list(numbered):
+        told = msgspec.json.decode(part, type=dict[str, msgspec.Raw])
+        if not is_list(told):
             raise
-        return [*numbered.values()]
+        return [*told.values()]
 
 
-def _is_list(members: Mapping[str, object]) -> bool:
-    """Return whether the names of an object are the places of a list, in their order."""
-    if not all(_PLACE.fullmatch(each) for each in members):
+def is_list(told: Mapping[str, Any]) -> bool:
+    """Say that an object is a list by its keys: places, each greater than the one before.
+
+    One that has the first place only is rather something in a wrapping.
+    """
+    if not all(key.isdecimal() and key.isascii() and len(key) <= MAX_PLACES for key in told):
         return False
-    places = [*map(int, members)]
-    return bool(places) and places == sorted(set(places))
+    places = [*map(int, told)]
+    return places not in ([], [0]) and all(some < other for some, other in pairwise(places))
 
 
 def values_of(rows: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - any JSON
@@ -240,10 +239,10 @@ def _without(
     left_out: frozenset[str] = frozenset(),
 ) -> Any:  # noqa: ANN401 - any JSON
     """Return JSON whose objects lack the values that say nothing, and members by name."""
+    if isinstance(value, dict) and is_list(value):
+        value = [*value.values()]
     if isinstance(value, list):
         return [_without(each, is_nothing, left_out) for each in value]
-    if isinstance(value, dict) and _is_list(value):
-        return [_without(each, is_nothing, left_out) for each in value.values()]
     if isinstance(value, dict):
         return {
             key: _without(each, is_nothing, left_out)

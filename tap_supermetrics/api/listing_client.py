@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.api.transport import Transport
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ class ListingClient(Transport):
 
     def fields(
         self, ds_id: str, accounts: Sequence[str] = (), logins: Sequence[str] = ()
-    ) -> tuple[wire.FieldInfo, ...]:
+    ) -> tuple[FieldInfo, ...]:
         """Return all fields of a data source, and custom ones of accounts ("Get fields")."""
         parameters = wire.fields_parameters(ds_id, accounts, logins)
-        return tuple(self._get(wire.FIELDS_PATH, list[wire.FieldInfo], parameters).data)
+        return tuple(self._get(wire.FIELDS_PATH, list[FieldInfo], parameters).data)
 
     def accounts(
         self, ds_id: str, ds_users: object = None, max_age_minutes: int = listings.MAX_AGE_MINUTES

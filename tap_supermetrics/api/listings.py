@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 
@@ -132,6 +132,17 @@ class Converted(msgspec.Struct, kw_only=True):
         """Reason of the API against an address."""
         told = self.error and (self.error.code, self.error.message, self.error.description)
         return ": ".join(dict.fromkeys(filter(None, told or ()))) or "without a reason"
+
+
+def is_of_query(address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether what is told is the address of a query's results, as far as it says."""
+    if not isinstance(address, str) or not address.startswith(("http", "/")):
+        return False
+    try:
+        told = dict(parse_qsl(urlsplit(address).query))
+    except ValueError:
+        return False
+    return told.get("schedule_id", schedule_id) == schedule_id
 
 
 def convert_body(addresses: Sequence[str]) -> dict[str, Any]:

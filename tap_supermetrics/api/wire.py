@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from tap_supermetrics.api.fields import FieldEcho  # noqa: TC001 - msgspec reads annotations
 from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
@@ -44,9 +45,15 @@ DATA_PATH: Final = "query/data/json"
 STATUS_PATH: Final = "query/status"
 RESULTS_PATH: Final = "query/results"
 FIELDS_PATH: Final = "query/fields"
-_ROW_AND_HEADER: Final = 2
-EMPTY_ANSWER: Final = [["No data found"]]
-"""What some sources answer instead of no rows (observed)."""
+_NOT_SO: Final = ("false", "no", "0", "none", "null", "unknown", "n/a")
+"""Words by which a fact is denied, or left open, in small letters."""
+_OTHER_WORDS: Final = {
+    **dict.fromkeys(("COMPLETED", "DONE", "FINISHED", "SUCCEEDED"), "SUCCESS"),
+    **dict.fromkeys(("ERROR", "FAILED"), "FAILURE"),
+    **dict.fromkeys(("ABORTED", "CANCELED", "CANCELLED"), "STOPPED"),
+}
+_EMPTY_ANSWER: Final = "no data found"
+"""What some sources answer instead of no rows (observed), in small letters."""
 
 Cell = str | int | float | bool | None
 Row = list[Cell]
@@ -66,10 +73,16 @@ class QueryStatus(str, Enum):
     @classmethod
     def of(cls, word: str) -> QueryStatus:
         """Return the status by the API's word, in whatever case."""
-        try:
-            return cls(word.upper())
-        except ValueError:
-            return cls.RUNNING
+        return cls.known(word) or cls.RUNNING
+
+    @classmethod
+    def known(cls, word: str) -> QueryStatus | None:
+        """Return the status by a word for it; None for an unknown one.
+
+        The vendor's sibling product says `completed` and `failed`.
+        """
+        upper = word.strip().upper()
+        return cls.__members__.get(_OTHER_WORDS.get(upper, upper))
 
     @property
     def is_failure(self) -> bool:
@@ -99,32 +112,18 @@ NO_REASON: Final = Error(code="QUERY_ERROR", message="the API gives no reason")
 class Paginate(msgspec.Struct, kw_only=True):
     """The way to the next page: results give its address, status the number of all entries."""
 
-    next: str | None = None
+    next: Any = None
     total: int = 0
-
-
-class FieldEcho(msgspec.Struct, kw_only=True):
-    """A requested field, as the API understood it.
-
-    Attributes:
-        id: as requested.
-        data_column: place in the row, from 0; None for a field split by column.
-    """
-
-    id: str = ""
-    field_id: str = ""
-    field_name: str = ""
-    field_type: str = ""
-    data_type: str = ""
-    data_column: int | None = None
 
 
 class QueryEcho(msgspec.Struct, kw_only=True):
     """A query, as the API understood it. Dates are null for sources without them."""
 
-    start_date: str | None = None
-    end_date: str | None = None
-    ds_accounts: list[str | int] | str | None = None
+    start_date: str | int | None = None
+    end_date: str | int | None = None
+    ds_accounts: Any = None
+    ds_segments: Any = None
+    compare_type: Any = None
     fields: list[FieldEcho] = []
     settings: dict[str, Any] | list[Any] | None = None
 
@@ -140,9 +139,28 @@ class ResultFacts(msgspec.Struct, kw_only=True):
     total_rows: int | None = None
     results_url: str = ""
     run_seconds: float | None = None
-    data_sampled: bool | None = None
-    cache_used: bool | None = None
-    cache_time: str | float | None = None
+    data_sampled: Any = None
+    cache_used: Any = None
+    cache_time: Any = None
+
+    @property
+    def is_sampled(self) -> bool:
+        """Estimates, in whatever words: a share, or an object that tells of one, says so too."""
+        return _is_said(self.data_sampled)
+
+    @property
+    def is_cached(self) -> bool:
+        """Numbers from the cache; a time of it says so where nothing else does."""
+        used = self.cache_time if self.cache_used is None else self.cache_used
+        return _is_said(used)
+
+
+def _is_said(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Say that a fact is told to be so: not denied, and not left open."""
+    if isinstance(value, (dict, list)):
+        return any(map(_is_said, value.values() if isinstance(value, dict) else value))
+    word = value.strip().casefold() if isinstance(value, str) else value
+    return bool(word) and word not in _NOT_SO
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -256,19 +274,11 @@ class BatchQuery(msgspec.Struct, kw_only=True):
         return tuple(str(each).strip() for each in ids)
 
 
-class FieldInfo(msgspec.Struct, kw_only=True):
-    """A field of a data source ("Get fields")."""
-
-    field_id: str
-    field_name: str = ""
-    field_type: str = ""
-    data_type: str = ""
-    description: str | None = None
-    group_name: str = ""
-    is_filterable: bool = True
-    is_non_aggregatable: bool = False
-    report_types: Any = None
-    """Kinds of reports that have it; one query cannot mix them. Of use to people only."""
+def is_empty_answer(cells: Sequence[Cell]) -> bool:
+    """Return whether the only row of a result says that there is none."""
+    told = [each for each in cells if each not in (None, "")]
+    word = str(told[0]).strip(" .!").casefold() if len(told) == 1 else ""
+    return word == _EMPTY_ANSWER
 
 
 def batch_id_of(schedule_id: str) -> str:
@@ -394,19 +404,6 @@ def async_body(parameters: Mapping[str, Any], schedule_id: str) -> dict[str, Any
 def status_parameters(schedule_id: str) -> dict[str, Any]:
     """Return parameters of "Get status"; it answers with rows at the end: one is enough."""
     return {"schedule_id": schedule_id, "offset_start": 0, "offset_end": 0}
-
-
-def finished_query(schedule_id: str, facts: ResultFacts | None) -> BatchQuery:
-    """Return a query that was submitted by itself and succeeded, as a batch would list it.
-
-    The number of rows may be that of the one row of `status_parameters` and a header; nobody knows.
-    """
-    told = (facts and facts.total_rows) or 0
-    return BatchQuery(
-        schedule_id=schedule_id,
-        status_code=QueryStatus.SUCCESS.value,
-        result_info=ResultFacts(total_rows=told if told > _ROW_AND_HEADER else None),
-    )
 
 
 def results_address(schedule_id: str) -> str:

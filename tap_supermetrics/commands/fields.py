@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.commands.connection import Connection
 
 ABOUT = "list the fields of a data source, for `fields` of a report"

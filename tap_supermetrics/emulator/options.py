@@ -115,6 +115,8 @@ class Options:
             result, as official clients that poll or page so expect, or runs it anew.
         schedule_id_conflict: A request that repeats the schedule id of a running query with other
             parameters joins it, or is refused (409 CONFLICT_ERROR). Not known.
+        schedule_id_sent: The schedule id of a request is kept, or replaced by one of the API's own,
+            64 hex digits, which the answer tells.
     """
 
     seed: int = 1
@@ -185,6 +187,7 @@ class Options:
     eleventh_duplicate: Literal["refuse", "wait"] = "refuse"
     same_schedule_id: Literal["return", "rerun"] = "return"
     schedule_id_conflict: Literal["join", "refuse"] = "join"
+    schedule_id_sent: Literal["kept", "replaced"] = "kept"
 
 
 def with_text(options: Options, assignment: str) -> Options:

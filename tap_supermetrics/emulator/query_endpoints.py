@@ -104,7 +104,8 @@ class QueryEndpoints:
 
     def _schedule_id(self, params: Params) -> str:
         """The id of a run; the API's schema allows 50 characters, generated ids have 64."""
-        sent = params.get("schedule_id")
+        is_kept = self._engine.options.schedule_id_sent == "kept"
+        sent = params.get("schedule_id") if is_kept else None
         if sent is None or sent == "":
             return generated_schedule_id(params)
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", str(sent)):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_ROW_AND_HEADER: Final = 2
 MAX_MISSES: Final = 25
 """So many queries in a row that an earlier run did not leave behind: it left no more."""
 OWN_FAILURES_S: Final = 60.0
@@ -122,7 +123,8 @@ class AsyncQueries:
         now = time.monotonic()
         running = _RunningQuery(
             query=query,
-            schedule_id=schedule_id,
+            # The API may go by an id of its own, of 64 hex digits (observed).
+            schedule_id=meta.schedule_id or schedule_id,
             since=now,
             last_seen=now,
             next_poll=now + PollWait().wait_s,
@@ -186,7 +188,7 @@ class AsyncQueries:
         running.next_poll = now + running.wait.after(progressed=False)
         if status is wire.QueryStatus.SUCCESS:
             self._running.pop(running.query)
-            entry = wire.finished_query(running.schedule_id, meta.result)
+            entry = _finished(running.schedule_id, meta.result)
             yield Succeeded(query=running.query, entry=entry, finished_at=self._now())
         elif status.is_failure:
             yield from self._fail(running, self._client.query_error(wire.NO_REASON))
@@ -235,3 +237,16 @@ def schedule_id_of(asker: str, parameters: Mapping[str, Any], attempt: int) -> s
     # Sorted, so that the next run makes the same id of it, in whatever order the parameters come.
     asked = json.dumps([asker, parameters, attempt], sort_keys=True)
     return f"tap_{hashlib.sha256(asked.encode()).hexdigest()[:32]}"
+
+
+def _finished(schedule_id: str, facts: wire.ResultFacts | None) -> wire.BatchQuery:
+    """Return a query that was submitted by itself and succeeded, as a batch would list it.
+
+    The number of rows may be that of the one row of `wire.status_parameters` and a header.
+    """
+    told = (facts and facts.total_rows) or 0
+    return wire.BatchQuery(
+        schedule_id=schedule_id,
+        status_code=wire.QueryStatus.SUCCESS.value,
+        result_info=wire.ResultFacts(total_rows=told if told > _ROW_AND_HEADER else None),
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.extraction.unsplit import bare_id, restored
+from tap_supermetrics.extraction.unsplit import ids_within, restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -133,8 +133,11 @@ def _entry_key(item: BatchItem, entry: BatchQuery) -> _Key:
 
 def _accounts(item: BatchItem, entry: BatchQuery) -> Sequence[str]:
     """Return the accounts of an entry, which may be told with their names; else the item's own."""
-    known = {*item.accounts}
-    return [each if each in known else bare_id(each) for each in entry.accounts or item.accounts]
+    known = {folded(each) for each in item.accounts}
+    return [
+        next((one for one in ids_within(each) if folded(one) in known), each)
+        for each in entry.accounts or item.accounts
+    ]
 
 
 def _key(item: BatchItem, query: Query) -> _Key:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_supermetrics.api.wire import FieldEcho
+from tap_supermetrics.api.fields import FieldEcho
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

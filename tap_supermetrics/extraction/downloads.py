@@ -15,7 +15,7 @@ from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from tap_supermetrics.extraction.pages import PageAccess
@@ -98,8 +98,7 @@ class Downloader:
         spool = Spool()
         try:
             address = wire.results_address(entry.schedule_id)
-            # The API's own address is preferred, unless it would take the key elsewhere.
-            if facts.results_url and self.access.is_usable(facts.results_url):
+            if self.access.is_of(facts.results_url, entry.schedule_id):
                 address = facts.results_url
             question = Question(query=query, report=report, schedule_id=entry.schedule_id)
             pages = Pages(self.access, question, facts, address)
@@ -120,6 +119,7 @@ class Downloader:
                 is_cached=pages.provenance.is_cached,
                 cached_at=pages.provenance.cached_at,
                 run_seconds=pages.provenance.run_seconds,
+                otherwise=(*_errors_of(entry), *question.answered_otherwise(pages.echo)),
                 latency_s=pages.latency_s,
                 page_bytes=pages.page_bytes,
                 spool=spool,
@@ -127,3 +127,9 @@ class Downloader:
         except BaseException:
             spool.close()
             raise
+
+
+def _errors_of(entry: wire.BatchQuery) -> Iterator[str]:
+    """Name the error that a query tells although it succeeded: its rows may be a part."""
+    if entry.error_info and entry.error_info.code:
+        yield f"beside its rows it tells {entry.error_info.code}"

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tap_supermetrics.api import lenient, wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.listings import is_of_query
+from tap_supermetrics.dates import moment_of
 from tap_supermetrics.extraction.page_sizes import PageSizes
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from tap_supermetrics.api.answers import Answer
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.fields import FieldEcho
     from tap_supermetrics.extraction.questions import Question
     from tap_supermetrics.model import Report
 
@@ -50,7 +53,11 @@ class PageAccess:
     has_told: bool = False
     sizes: PageSizes = field(default_factory=PageSizes)
 
-    def is_usable(self, address: str) -> bool:
+    def is_of(self, address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
+        """Return whether an address may be asked for the results of a query, and names no other."""
+        return is_of_query(address, schedule_id) and self._is_usable(address)
+
+    def _is_usable(self, address: str) -> bool:
         """Return whether an address that the API names may be asked.
 
         One of another origin gets no key. The API has more hosts than the documented one, some of a
@@ -84,9 +91,11 @@ class Provenance:
 
     def note(self, facts: wire.ResultFacts) -> None:
         """Add what a page tells."""
-        self.is_sampled = self.is_sampled or bool(facts.data_sampled)
-        self.is_cached = self.is_cached or bool(facts.cache_used)
-        self.cached_at = self.cached_at or _cached_at(facts)
+        self.is_sampled = self.is_sampled or facts.is_sampled
+        self.is_cached = self.is_cached or facts.is_cached
+        cached_at = moment_of(facts.cache_time) if facts.is_cached else None
+        # Of several pages, the oldest counts.
+        self.cached_at = min(filter(None, (self.cached_at, cached_at)), default=None)
         self.run_seconds = facts.run_seconds if self.run_seconds is None else self.run_seconds
 
 
@@ -150,8 +159,9 @@ class Extras:
             self.shift = int(self.has_header and len(rows) <= page_size)
         if self.has_header and rows and _is_header(rows[0], echo):
             rows = rows[1:]
-        if is_first and self.may_have_marker and len(rows) == 1:
-            self.has_marker = self.has_marker or [_cells(rows[0])] == wire.EMPTY_ANSWER
+        may_have_marker = self.may_have_marker or any(each.is_metric for each in echo.fields)
+        if is_first and may_have_marker and len(rows) == 1:
+            self.has_marker = self.has_marker or wire.is_empty_answer(_cells(rows[0]))
         return [] if self.has_marker else rows
 
 
@@ -184,6 +194,7 @@ class Pages:
         self.missing = 0
         self.width: int | None = None
         self.provenance = Provenance(run_seconds=facts.run_seconds)
+        self.provenance.note(facts)
         self.echo = wire.QueryEcho()
         self.page_bytes = 0
         self._waited_s: list[float] = []
@@ -200,7 +211,7 @@ class Pages:
         if self._total is None and answer.meta.result:
             self._total = answer.meta.result.total_rows
         while True:
-            self.provenance.note(answer.meta.result or wire.ResultFacts())
+            self._note(answer.meta.result or wire.ResultFacts())
             rows = self._rows(answer)
             if rows:
                 self.row_count += len(rows)
@@ -214,6 +225,13 @@ class Pages:
             del answer, rows  # Not to hold two pages.
             answer = self._ask(following, None) if following else self._ask_own()
         self._check_total()
+
+    def _note(self, facts: wire.ResultFacts) -> None:
+        """Take in what a page tells; of two totals, the one by which rows are missing counts."""
+        self.provenance.note(facts)
+        # One more may be a header that is counted here and not there.
+        if self._total is not None and (facts.total_rows or 0) > self._total + 1:
+            self._total = facts.total_rows
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
         """Yield a page in blocks, after a check that it does not repeat a page before."""
@@ -229,6 +247,8 @@ class Pages:
         self._waited_s.append(answer.latency_s)
         self.page_bytes = max(self.page_bytes, answer.size)
         self._question.check(answer.meta)
+        if answer.meta.query and self.row_count:
+            _check_columns(self.echo.fields, answer.meta.query.fields)
         return answer
 
     @property
@@ -265,8 +285,9 @@ class Pages:
     ) -> str | None:
         """Return the address of the next page; empty to ask by our own numbers, None at the end."""
         paginate, own = answer.meta.paginate, ""
-        if paginate and paginate.next and rows:  # After an empty page, it could go on for ever.
-            return paginate.next if self._access.is_usable(paginate.next) else own
+        if paginate and paginate.next and rows:
+            is_its = self._access.is_of(paginate.next, self._question.schedule_id)
+            return str(paginate.next) if is_its else own
         if len(answer.data) > self._page_size + 1:
             return None  # It does not page: this is all.
         # A full page may be the last one by chance: only a total that fits it says so.
@@ -327,27 +348,28 @@ def _is_header(row: msgspec.Raw, echo: wire.QueryEcho) -> bool:
 
     An answer that says itself to have none is believed, unless the row holds words for numbers.
     """
-    labels = [each.field_name for each in echo.fields]
-    has_metrics = any(each.field_type == "met" for each in echo.fields)
+    headers = (
+        [each.field_name for each in echo.fields],
+        [each.id for each in echo.fields],
+        [each.field_id for each in echo.fields],
+    )
+    has_metrics = any(each.is_metric for each in echo.fields)
     may_be = has_metrics or not echo.has_no_headers
-    return may_be and bool(labels) and _cells(row) == labels
+    return may_be and bool(echo.fields) and _cells(row) in headers
 
 
-def _cached_at(facts: wire.ResultFacts) -> datetime | None:
-    """Return when numbers from the API's cache were made, with offset ("Get data").
+def _check_columns(first: Sequence[FieldEcho], here: Sequence[FieldEcho]) -> None:
+    """Hold the columns of a page against those of the first, by which all rows are read.
 
-    A time without offset is UTC, as all times of the API are; seconds count from 1970.
+    Raises:
+        ApiError: RESULT_MISMATCH when they are others.
     """
-    said = facts.cache_time
-    try:
-        if isinstance(said, float):
-            moment = datetime.fromtimestamp(said, timezone.utc)
-        else:
-            moment = datetime.fromisoformat((said or "").replace("Z", "+00:00"))
-    except (ValueError, OverflowError, OSError):
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return aware if facts.cache_used else None
+    told = {name: each.data_column for each in first for name in each.names if name}
+    for each in here:
+        own = {told.get(name) for name in each.names} - {None}
+        if own and each.data_column is not None and each.data_column not in own:
+            text = f"{each.id or each.field_id} is in another column than on the page before"
+            raise ApiError("RESULT_MISMATCH", text)
 
 
 def _cells(row: msgspec.Raw) -> list[Any]:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.dates import DateRange, parse_date
+from tap_supermetrics.api.items import ids_of
+from tap_supermetrics.api.wire import QueryStatus
+from tap_supermetrics.dates import DateRange, read_day
 from tap_supermetrics.extraction.attribution import folded
+from tap_supermetrics.extraction.unsplit import ids_within
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
     from tap_supermetrics.api import wire
     from tap_supermetrics.model import Query, Report
+
+_EXCLUDES: Final = "exclude_"
+"""How the settings of data sources begin that leave accounts out ("About account exclusion")."""
+_WORDS: Final = {"true": "1", "yes": "1", "false": "0", "no": "0", "none": "", "null": ""}
+"""Words for one value of a setting, as an answer may write it back."""
+_SHOWN: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,32 +36,37 @@ class Question:
     schedule_id: str
 
     def check(self, meta: wire.Meta) -> None:
-        """Refuse a page of another query.
+        """Refuse a page of another query, or of one that did not succeed.
 
         Raises:
-            ApiError: RESULT_MISMATCH when it is of another schedule id, account or day.
+            ApiError: RESULT_MISMATCH when it is of another schedule id, account or day;
+                RESULT_INCOMPLETE when its query failed, QUERY_RESULTS_UNAVAILABLE while it runs.
         """
         asked, got = self.schedule_id, meta.schedule_id or ""
         # An id that the API makes itself, 64 hex digits (observed), says nothing of ours.
         if got != asked and _family(got) == _family(asked):
             raise ApiError("RESULT_MISMATCH", f"asked for {asked}, the result is of {got}")
+        _check_status(meta.status_code)
         if meta.query:
-            self._check_accounts(meta.query.ds_accounts)
+            self._check_accounts(ids_of(meta.query.ds_accounts))
             self.answered_dates(meta.query)
 
-    def _check_accounts(self, answered: list[str | int] | str | None) -> None:
-        """Let accounts be left out, as settings ask for, but none be added."""
-        asked = self.query.accounts
-        # The answer names the accounts of a team list, of which the question knows only the list.
-        if not asked or not answered or any(each.startswith("list.") for each in asked):
+    def _check_accounts(self, answered: list[str] | None) -> None:
+        """Let accounts be left out, which is told, but none be added."""
+        if not answered or self._is_of_list:
             return
-        listed = answered.split(",") if isinstance(answered, str) else map(str, answered)
-        others = {_bare(each) for each in listed} - {_bare(each) for each in asked}
-        if others:
+        known = {_bare(each) for each in self.query.accounts}
+        if others := [each for each in answered if not known & _forms(each)]:
             raise ApiError(
                 "RESULT_MISMATCH",
-                f"asked for account {self.query.account_id}, the result is of {answered}",
+                f"asked for account {self.query.account_id}, the result is of {', '.join(others)}",
             )
+
+    @property
+    def _is_of_list(self) -> bool:
+        """True where nobody knows yet which accounts are asked for: those of a list, or none."""
+        asked = self.query.accounts
+        return not asked or any(each.startswith("list.") for each in asked)
 
     def check_excluded(self, echo: wire.QueryEcho) -> None:
         """Tell an account that was left out, as it cannot be read, from one without rows.
@@ -57,11 +74,41 @@ class Question:
         Raises:
             ApiError: ACCOUNT_EXCLUDED.
         """
-        may_be_excluded = (
-            self.report.policy.add_exclude_account_errors and len(self.query.accounts) == 1
-        )
-        if may_be_excluded and echo.ds_accounts == []:
+        may_be_excluded = self._may_exclude and len(self.query.accounts) == 1
+        if may_be_excluded and ids_of(echo.ds_accounts) == []:
             raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {self.query.account_id}")
+
+    @property
+    def _may_exclude(self) -> bool:
+        own = (name for name, value in self._settings.items() if value)
+        return self.report.policy.add_exclude_account_errors or any(
+            name.startswith(_EXCLUDES) for name in own
+        )
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {**self.report.parameters.get("settings", {})}
+
+    def answered_otherwise(self, echo: wire.QueryEcho) -> Iterator[str]:
+        """Name what an answer says to be about that is not quite what was asked, in words."""
+        accounts, segments = ids_of(echo.ds_accounts), ids_of(echo.ds_segments)
+        if accounts and not self._is_of_list:
+            told = {form for each in accounts for form in _forms(each)}
+            for each in self.query.accounts:
+                if _bare(each) not in told:
+                    yield f"account {each} was left out"
+        wanted = {each.casefold() for each in self.report.segments}
+        if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
+            asked = ", ".join(self.report.segments)
+            yield f"`ds_segments` were {', '.join(segments) or 'none'}, not {asked}"[: 2 * _SHOWN]
+        if isinstance(echo.compare_type, str) and _same(echo.compare_type):
+            yield f"`compare_type` was {echo.compare_type[:_SHOWN]}, which adds columns"
+        settings = echo.settings if isinstance(echo.settings, dict) else {}
+        for name, value in self._settings.items():
+            used = settings.get(name)
+            if used is not None and _same(used) != _same(value):
+                told_as, asked_as = str(used)[:_SHOWN], str(value)[:_SHOWN]
+                yield f"`settings.{name}` was {told_as}, not {asked_as}"
 
     def answered_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that a result is about, by what the API says itself.
@@ -69,22 +116,52 @@ class Question:
         The end may be clamped to today (observed); what is after it was not answered.
 
         Raises:
-            ApiError: RESULT_MISMATCH for any other days than those asked for.
+            ApiError: RESULT_MISMATCH for any other days than those asked for, DAY_NOT_YET where
+                the end is clamped to before the begin.
         """
-        # Sources without dates echo none: then nothing can be held against it.
-        if self.query.dates is None or not echo.start_date or not echo.end_date:
-            return self.query.dates
+        asked = self.query.dates
+        if asked is None or not echo.start_date or not echo.end_date:
+            return asked
         try:
-            answered = DateRange(
-                first=parse_date(echo.start_date[:10]), last=parse_date(echo.end_date[:10])
-            )
+            first, last = _day(echo.start_date), _day(echo.end_date)
         except ValueError as error:
             text = f"the result's dates make no sense: {error}"
             raise ApiError("RESULT_MISMATCH", text) from None
-        if answered.first != self.query.dates.first or answered.last > self.query.dates.last:
-            text = f"asked for {self.query.dates}, the result is for {answered}"
+        if last < first == asked.first:
+            raise ApiError("DAY_NOT_YET", f"asked for {asked}, the API has days up to {last} only")
+        if first != asked.first or not first <= last <= asked.last:
+            told = str(first) if first == last else f"{first}..{last}"
+            text = f"asked for {asked}, the result is for {told}"
             raise ApiError("RESULT_MISMATCH", text)
-        return answered
+        return DateRange(first=first, last=last)
+
+
+def _check_status(word: str) -> None:
+    status = QueryStatus.known(word)
+    if status is None:
+        return
+    text = f"the result says that its query is {status.value}"
+    if status.is_failure:
+        raise ApiError("RESULT_INCOMPLETE", text)
+    if status is not QueryStatus.SUCCESS:
+        raise ApiError("QUERY_RESULTS_UNAVAILABLE", text)
+
+
+def _day(said: str | int) -> date:
+    """Return a day that may be told as its midnight, or some moment of it."""
+    text = str(said).strip()
+    return read_day(re.split("[T ]", text, maxsplit=1)[0])
+
+
+def _same(value: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return the value of a setting as a text that is the same however it is written."""
+    if isinstance(value, list):
+        return ",".join(map(_same, value))
+    text = str(value).strip().casefold()
+    try:
+        return repr(float(_WORDS.get(text, text)))
+    except ValueError:
+        return _WORDS.get(text, re.sub(r"\s*,\s*", ",", text))
 
 
 def _family(schedule_id: str) -> str:
@@ -95,3 +172,8 @@ def _family(schedule_id: str) -> str:
 def _bare(account: str) -> str:
     """Return an account id as it compares: `act_123` and `123` are one account."""
     return re.sub(r"^[a-z]+(?=\d+$)", "", folded(account))
+
+
+def _forms(told: str) -> set[str]:
+    """Return what may be the id in what an answer tells: it may come as `id (name)`."""
+    return {*map(_bare, ids_within(told))}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.api.wire import FieldEcho
+    from tap_supermetrics.api.fields import FieldEcho
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.model import Query, SubmittedBatch
 
@@ -67,6 +67,7 @@ class Result:
         is_cached: whether they come from the API's cache.
         cached_at: when they were made, with offset, if they come from there and it tells.
         run_seconds: how long the API worked on the query, as it tells itself.
+        otherwise: what the API says to be otherwise than it was asked, in words.
         latency_s: how long the API took to begin an answer, on average.
         page_bytes: bytes of its longest page.
         spool: the rows, some at a time, as JSON arrays of arrays.
@@ -83,6 +84,7 @@ class Result:
     is_cached: bool = False
     cached_at: datetime | None = None
     run_seconds: float | None = None
+    otherwise: tuple[str, ...] = ()
     finished_at: datetime | None = None
     latency_s: float = 0.0
     page_bytes: int = 0

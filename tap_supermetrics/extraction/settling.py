@@ -83,8 +83,14 @@ class Settling:
     def _settle_query(
         self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
     ) -> Iterator[Event]:
-        """Tell of a query that succeeded or failed; of others, nothing yet."""
-        if entry.status is wire.QueryStatus.SUCCESS:
+        told = entry.error_info
+        has_rows = bool(entry.result_info and entry.result_info.total_rows)
+        if entry.status is wire.QueryStatus.SUCCESS and told and told.code and not has_rows:
+            # An error beside no rows is no empty day, whatever its status says.
+            batch.failed += 1
+            batch.waiting.discard(query)
+            yield QueryFailed(query=query, error=self._client.query_error(told))
+        elif entry.status is wire.QueryStatus.SUCCESS:
             batch.done += 1
             batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
             batch.waiting.discard(query)

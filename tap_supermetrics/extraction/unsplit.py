@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ACCOUNT: Final = re.compile(r"_acc_(\d+)")
 _DAY: Final = re.compile(r"_(\d{4}-\d{2}-\d{2})$")
-_LABEL: Final = re.compile(r"^(.*\S) \(.*\)$", re.DOTALL)
+_NAME: Final = re.compile(r" \(")
 
 
 def restored(
@@ -95,7 +95,10 @@ def _taken(left: list[Query], entry: BatchQuery) -> Query | None:
     return None
 
 
-def bare_id(account: str) -> str:
-    """Return the id of an account that is told as `id (name)`."""
-    found = _LABEL.match(account)
-    return found[1] if found else account
+def ids_within(told: str) -> list[str]:
+    """Return what may be the id of an account that is told as `id (name)`, or by its id.
+
+    Both may have brackets of their own.
+    """
+    begins = (found.start() for found in _NAME.finditer(told))
+    return [told, *(told[:begin] for begin in begins if told.endswith(")"))]

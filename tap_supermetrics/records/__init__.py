@@ -3,6 +3,7 @@
 ```
 encode   rows -> RECORD messages, many at a time
 convert  rows -> records, one at a time
+values   cells -> values of a kind
 rows     blocks of a result -> rows
 checks   that keys tell records apart, and that their days were asked for
 periods  weeks and months that a moving window cuts

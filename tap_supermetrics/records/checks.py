@@ -5,7 +5,8 @@ word. So keys are compared as they are written: two different cells may become o
 date that is not the row's day, such as the start of a campaign, is the same on many days.
 
 Two queries of a plan cannot write the same key: they differ in account or day, both are in the
-default key, and the day of every row is held against its query.
+default key, and the day of every row is held against its query. Where a chosen key has no account,
+keys are held against those of other accounts too.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.records.schema import DATE, ValueKind
+from tap_supermetrics.dates import same_moment
+from tap_supermetrics.records.schema import ACCOUNT_ID, ValueKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tap_supermetrics.dates import DateRange
 
 MAX_HASHES: Final = 200_000
 """So many keys are held as a set of hashes, 100 bytes each; older ones take 8 bytes each."""
-_EXACT: Final = frozenset({ValueKind.TEXT, ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
+_EXACT: Final = frozenset({ValueKind.TEXT, ValueKind.DATE, ValueKind.TIME})
 """Kinds whose values are texts, whose hashes of 64 bits differ where the texts do."""
 
 
@@ -35,12 +37,32 @@ def in_key(kind: ValueKind) -> Callable[[Any], Any] | None:
     """
     if kind in _EXACT:
         return None
-    return _number_in_key if kind is ValueKind.NUMBER else str
+    return _IN_KEY.get(kind, str)
 
 
 def _number_in_key(value: float) -> str:
-    # As a target holds it: 1 and 1.0 are one number.
-    return repr(float(value))
+    # As a target holds it: 1 and 1.0 are one number, and so are 0.0 and -0.0.
+    return repr(float(value) + 0.0)
+
+
+_IN_KEY: Final[Mapping[ValueKind, Callable[[Any], str]]] = {
+    ValueKind.NUMBER: _number_in_key,
+    # Noon with an offset of two hours is ten o'clock, as targets hold it.
+    ValueKind.DATETIME: same_moment,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class OtherAccounts:
+    """Keys of all results of a report, each with the account that has it; some 200,000 of them."""
+
+    _owners: dict[int, str] = field(default_factory=dict)
+
+    def owner(self, key: int, account: str) -> str:
+        """Return the account that has a key, by its hash; the given one if no other has it."""
+        if len(self._owners) < MAX_HASHES:
+            return self._owners.setdefault(key, account)
+        return self._owners.get(key, account)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,12 +74,18 @@ class RecordChecks:
         whole_key: all columns of the key, as messages name them.
         day: the field that holds the day of a row; empty where none does.
         dates: the days that were asked for; None where the API determines them.
+        blank: what stands for a blank text of the key.
+        account: whose result it is.
+        others: the keys of other accounts; None where the key tells accounts apart.
     """
 
     key: tuple[str, ...]
     whole_key: tuple[str, ...]
     day: str
     dates: DateRange | None
+    blank: str = ""
+    account: str = ""
+    others: OtherAccounts | None = None
     _hashes: set[int] = field(default_factory=set)
     _older: list[array[int]] = field(default_factory=list)
 
@@ -85,7 +113,7 @@ class RecordChecks:
                 raise ApiError(
                     "RESULT_MISMATCH",
                     f"{self.day} is {day} in a result for {self.dates}, so it is not the day of "
-                    f"the row; set `replication_key` to the field that is, or to {DATE}",
+                    "the row",
                 )
 
     def check_key(self, key: Any) -> None:  # noqa: ANN401 - a value, or a tuple of values
@@ -97,6 +125,7 @@ class RecordChecks:
         # A hash stands for its key, at a fraction of the memory: see `_EXACT`.
         if hash(key) in self._hashes:
             raise self._not_unique(key)
+        self._check_others((key,))
         self._hashes.add(hash(key))
         if len(self._hashes) >= MAX_HASHES:
             self._put_away()
@@ -116,8 +145,22 @@ class RecordChecks:
         self._hashes.update(map(hash, keys()))
         if len(self._hashes) != expected:
             raise self._not_unique(_first_again(keys()))
+        self._check_others(keys())
         if len(self._hashes) >= MAX_HASHES:
             self._put_away()
+
+    def _check_others(self, keys: Iterable[Any]) -> None:
+        if self.others is None:
+            return
+        for key in keys:
+            owner = self.others.owner(hash((key, self.only_day)), self.account)
+            if owner != self.account:
+                raise ApiError(
+                    "KEY_NOT_UNIQUE",
+                    f"rows of the accounts {owner} and {self.account} share the key "
+                    f"{', '.join(self.whole_key)}, for example {repr(key)[:200]}; add {ACCOUNT_ID} "
+                    "to `key_properties`",
+                )
 
     def finish(self) -> None:
         """Look for keys that are far apart in a long result.
@@ -138,7 +181,10 @@ class RecordChecks:
         self._hashes = set()
 
     def _not_unique(self, example: Any) -> ApiError:  # noqa: ANN401 - a value, or a tuple of values
-        told = "" if example is None else f", for example {repr(example)[:200]}"
+        told = "" if example in (None, ()) else f", for example {repr(example)[:200]}"
+        values = example if isinstance(example, tuple) else (example,)
+        if self.blank and self.blank in values:
+            told += " (a blank is written so, and a value may be: change `blank_key_value`)"
         return ApiError(
             "KEY_NOT_UNIQUE",
             f"rows share the key {', '.join(self.whole_key)}{told}; a target would keep one of "

@@ -1,126 +1,26 @@
-"""From the API's rows to records.
-
-The API casts nothing: its data types are informational, a number may come as text and an id as a
-number (Supermetrics docs, "Field data types"; observed). So every value is converted here, by what
-is chosen once for each field of a result.
-"""
+"""From the API's rows to records: each value is converted by what is chosen once for its field."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.dates import parse_date
 from tap_supermetrics.records.checks import RecordChecks, in_key
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import DATE, DIMENSIONS, Field, RecordSchema, ValueKind
+from tap_supermetrics.records.values import CONVERTERS, MISFITS, to_text
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tap_supermetrics.api.wire import Cell, FieldEcho, Row
+    from tap_supermetrics.api.fields import FieldEcho
+    from tap_supermetrics.api.wire import Cell, Row
     from tap_supermetrics.dates import DateRange
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_TIME_OF_DAY: Final = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?"
-_DATETIME: Final = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})[ T]({_TIME_OF_DAY})")
-_MIDNIGHT: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[ T]00:00(?::00(?:\.0+)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?", re.ASCII
-)
-"""A day as the start of it; a source's own zone is the zone of its days."""
-_INT64: Final = range(-(2**63), 2**63)
-"""Integers that targets can hold."""
-
-
-def _to_boolean(cell: Cell) -> bool:
-    if isinstance(cell, str):
-        # Any other text is a KeyError, which is one of `_MISFITS`.
-        return {"true": True, "1": True, "false": False, "0": False}[cell.casefold()]
-    return {1: True, 0: False}[cell]  # type: ignore[index] # None never comes here
-
-
-def _to_integer(cell: Cell) -> int:
-    number = _to_whole(cell)
-    if number not in _INT64:
-        raise ValueError(cell)
-    return number
-
-
-def _to_whole(cell: Cell) -> int:
-    if isinstance(cell, bool):
-        raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
-    if isinstance(cell, int):
-        return cell
-    if isinstance(cell, str):
-        # Text first as it is: a float would round ids and micros beyond 2**53.
-        whole = re.fullmatch(r"([+-]?\d+)(\.0*)?", cell)
-        return int(whole[1]) if whole else _to_whole(float(cell))
-    if isinstance(cell, float) and cell.is_integer():
-        return int(cell)
-    raise ValueError(cell)
-
-
-def _to_number(cell: Cell) -> float:
-    if isinstance(cell, bool):
-        raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
-    if isinstance(cell, int):
-        float(cell)  # an OverflowError where no double holds it
-        return cell
-    if isinstance(cell, str) and not _NUMBER.fullmatch(cell):
-        raise ValueError(cell)
-    number = float(cell)  # type: ignore[arg-type] # None never comes here
-    if not math.isfinite(number):
-        raise ValueError(cell)
-    return number
-
-
-def _to_text(cell: Cell) -> str:
-    if isinstance(cell, str):
-        # PostgreSQL and others refuse a NUL in a text.
-        return cell.replace("\0", "") if "\0" in cell else cell
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    is_whole = isinstance(cell, float) and cell.is_integer()
-    return str(int(cell)) if is_whole else str(cell)  # type: ignore[arg-type] # whole, so a float
-
-
-def _to_date(cell: Cell) -> str:
-    text = str(cell)
-    if re.fullmatch(r"\d{8}", text, re.ASCII):
-        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
-    midnight = _MIDNIGHT.fullmatch(text)
-    return parse_date(midnight[1] if midnight else text).isoformat()
-
-
-def _to_datetime(cell: Cell) -> str:
-    match = _DATETIME.fullmatch(str(cell))
-    if not match:
-        raise ValueError(cell)
-    return f"{parse_date(match[1])}T{match[2]}"
-
-
-def _to_time(cell: Cell) -> str:
-    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", str(cell))
-    if not match:
-        raise ValueError(cell)
-    return f"{int(match[1]):02}:{match[2]}:{match[3] or '00'}"
-
-
-_CONVERTERS: Final[Mapping[ValueKind, Callable[[Cell], Any]]] = {
-    ValueKind.BOOLEAN: _to_boolean,
-    ValueKind.INTEGER: _to_integer,
-    ValueKind.NUMBER: _to_number,
-    ValueKind.TEXT: _to_text,
-    ValueKind.DATE: _to_date,
-    ValueKind.DATETIME: _to_datetime,
-    ValueKind.TIME: _to_time,
-}
-_MISFITS: Final = (ValueError, TypeError, LookupError, OverflowError)
 _FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
 """Kinds whose values repeat so often within a result that remembering them pays."""
 
@@ -147,20 +47,33 @@ class Mismatches:
         self.examples.setdefault(name, repr(cell)[:60])
 
 
+class Role(Enum):
+    """What a field is for, as messages tell it."""
+
+    VALUE = ""
+    KEY = " of the key"
+    DAY = " of the key, the day of its row,"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A field's place in the rows of one result, and what makes its values.
 
     Attributes:
-        is_key: whether its values are never null.
+        role: what the field is for.
         blank: stands for a blank; None where null does.
     """
 
     field: Field
     place: int
-    is_key: bool
+    role: Role
     blank: str | None
     convert: Callable[[Cell], Any]
+
+    @property
+    def is_key(self) -> bool:
+        """True when its values are never null."""
+        return self.role is not Role.VALUE
 
     @property
     def name(self) -> str:
@@ -173,7 +86,7 @@ class Column:
         Raises:
             ApiError: TYPE_MISMATCH, by what is returned.
         """
-        return _converter(self.field, self.blank, None, is_key=self.is_key)
+        return _converter(self.field, self.blank, None, self.role)
 
 
 class RecordReader:
@@ -209,12 +122,12 @@ class RecordReader:
         dates: DateRange | None = None,
     ) -> None:
         _check_assumed(schema.fields, echo)
+        _check_columns(echo)
         places = _places(echo)
         noted = mismatches or Mismatches(are_refused=True)
-        never_null = {*schema.key_properties, schema.replication_key, schema.day}
         self.blank = schema.blank
         self.columns = tuple(
-            _column(each, _place(each, places), schema.blank, noted, is_key=each.name in never_null)
+            _column(each, _place(each, places), schema.blank, noted, _role(each, schema))
             for each in schema.fields
         )
         self.shared = {name: metadata[name] for name in schema.metadata_columns}
@@ -235,7 +148,13 @@ class RecordReader:
         if dates and dates.days == 1:
             constant.add(schema.day)
         key = tuple(name for name in schema.key_properties if name not in constant)
-        return RecordChecks(key=key, whole_key=schema.key_properties, day=schema.day, dates=dates)
+        return RecordChecks(
+            key=key,
+            whole_key=schema.key_properties,
+            day=schema.day,
+            dates=dates,
+            blank=schema.blank,
+        )
 
     def all_records(self, blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         """Make and check the records of a whole result, one by one.
@@ -302,8 +221,13 @@ def joined(values: Iterable[tuple[Any, Cell]], blank: str) -> str:
         values: each as it is written, and as it came, which counts where it became null.
         blank: stands for an empty text.
     """
-    kept = ("" if cell is None else cell if value is None else value for value, cell in values)
-    return "|".join(map(_to_text, kept)) or blank
+    kept = (_raw(cell) if value is None else value for value, cell in values)
+    return "|".join(map(to_text, kept)) or blank
+
+
+def _raw(cell: Cell) -> Cell:
+    """Return a cell that became null, as the key tells it: all blanks alike."""
+    return "" if cell is None or (isinstance(cell, str) and not cell.strip()) else cell
 
 
 def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
@@ -311,12 +235,7 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
 
     The API understands more ids than it lists, `cost` for `spend` among them (observed).
     """
-    metrics = {
-        name.casefold(): each
-        for each in echo
-        if each.field_type == "met"
-        for name in (each.id, each.field_id)
-    }
+    metrics = {name: each for each in echo if each.is_metric for name in each.names}
     for each in fields:
         metric = metrics.get(each.name.casefold())
         if each.is_assumed and metric:
@@ -324,6 +243,24 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
                 "FIELD_NOT_LISTED",
                 f"{each.name} is no listed field and was taken for a dimension, but the API "
                 f"answers with the metric {metric.field_id} ({metric.data_type})",
+            )
+
+
+def _check_columns(echo: Sequence[FieldEcho]) -> None:
+    """Refuse two fields in one column, which would be read for the wrong one without a word.
+
+    Two names of one field, `cost` and `spend` of LinkedIn (observed), may share theirs.
+    """
+    held: dict[int, FieldEcho] = {}
+    for each in echo:
+        if each.data_column is None:
+            continue
+        other = held.setdefault(each.data_column, each)
+        if other.names[1] != each.names[1] or (not each.field_id and other.names != each.names):
+            raise ApiError(
+                "RESULT_MISMATCH",
+                f"the result has {other.id or other.field_id} and {each.id or each.field_id} in "
+                f"one column, {each.data_column}",
             )
 
 
@@ -346,27 +283,37 @@ def _place(each: Field, places: Mapping[str, int]) -> int:
     return place
 
 
-def _column(each: Field, place: int, blank: str, mismatches: Mismatches, *, is_key: bool) -> Column:
+def _role(each: Field, schema: RecordSchema) -> Role:
+    if each.name == schema.replication_key:
+        return Role.DAY
+    return Role.KEY if each.name in {*schema.key_properties, schema.day} else Role.VALUE
+
+
+def _column(each: Field, place: int, blank: str, mismatches: Mismatches, role: Role) -> Column:
+    is_key = role is not Role.VALUE
     own_blank = blank if is_key and each.kind is ValueKind.TEXT else None
     # A dimension that does not fit is told, but a day is not lost for it.
     refuses = is_key or (mismatches.are_refused and not each.is_dimension)
-    convert = _converter(each, own_blank, None if refuses else mismatches, is_key=is_key)
+    convert = _converter(each, own_blank, None if refuses else mismatches, role)
     if each.kind is ValueKind.TEXT:
         convert = _counting_nuls(convert, each.name, mismatches)
-    return Column(field=each, place=place, is_key=is_key, blank=own_blank, convert=convert)
+    return Column(field=each, place=place, role=role, blank=own_blank, convert=convert)
 
 
 def _converter(
-    each: Field, blank: str | None, mismatches: Mismatches | None, *, is_key: bool
+    each: Field, blank: str | None, mismatches: Mismatches | None, role: Role
 ) -> Callable[[Cell], Any]:
-    """Return what converts the cells of a field; without `mismatches`, a misfit raises."""
-    plain, kind = _CONVERTERS[each.kind], each.kind
+    plain, kind, is_key = CONVERTERS[each.kind], each.kind, role is not Role.VALUE
     known: dict[Cell, Any] = {}
+    # Of a text, blanks may be all there is; of a number or a time they are nothing.
+    is_blank_kind = kind is not ValueKind.TEXT and not is_key
 
     def convert(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind
         # A blank in a key that no text can stand for goes on below, where it does not fit.
         if (cell is None or cell == "") and (blank is not None or not is_key):
             return blank
+        if is_blank_kind and isinstance(cell, str) and not cell.strip():
+            return None
         try:
             if kind not in _FEW_VALUES:
                 value = plain(cell)
@@ -375,9 +322,9 @@ def _converter(
             if cell not in known:
                 known[cell] = plain(cell)
             return known[cell]
-        except _MISFITS:
+        except MISFITS:
             if mismatches is None:
-                raise _misfit(each, cell, is_key=is_key) from None
+                raise _misfit(each, cell, role) from None
             mismatches.note(each.name, cell)
             return None
 
@@ -395,16 +342,9 @@ def _counting_nuls(
     return counting
 
 
-def _misfit(each: Field, cell: Cell, *, is_key: bool) -> ApiError:
-    role, remedy = "", ""
-    if is_key:
-        role = " of the key"
+def _misfit(each: Field, cell: Cell, role: Role) -> ApiError:
+    text = f"field {each.name}{role.value} is {each.data_type}, got {repr(cell)[:60]}"
+    if role is Role.KEY:
         as_text = f"`types: {{{each.name}: string.text.value}}`"
-        remedy = (
-            f"; a key cannot hold it: make it a text by {as_text}, or leave it out of "
-            "`key_properties`"
-        )
-    return ApiError(
-        "TYPE_MISMATCH",
-        f"field {each.name}{role} is {each.data_type}, got {repr(cell)[:60]}{remedy}",
-    )
+        text += f"; a key cannot hold it: make it a text by {as_text}"
+    return ApiError("TYPE_MISMATCH", text)

@@ -77,6 +77,7 @@ def doubts_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
         schema: of its records.
     """
     if schema.replication_key:
+        yield from _doubts_of_day(schema)
         return
     dimensions = [each for each in schema.fields if each.is_dimension]
     found = {period_of(each.name, each.data_type) for each in dimensions}
@@ -117,6 +118,18 @@ def _is_moving(start: Day, periods: list[Period]) -> bool:
     if Period.WEEK in periods and start.moves.is_within_week:
         return True
     return any(_cut(start.on(date(2024, month, 15)), periods) for month in range(1, 13))
+
+
+def _doubts_of_day(schema: RecordSchema) -> Iterator[str]:
+    """Name a chosen day that begins a period: a query of one day gives a part of it."""
+    for each in schema.fields:
+        period = period_of(each.name, each.data_type)
+        if each.name == schema.replication_key and period and "day" not in each.letters:
+            yield (
+                f"replication_key: {each.name} tells {period.value}s by its name, and a query of a "
+                "day gives one day of them; set it to the day of the row, or leave it out to read "
+                "the report whole"
+            )
 
 
 def _cut(day: date, periods: list[Period]) -> Period | None:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from tap_supermetrics.api import lenient
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.wire import Row
+from tap_supermetrics.api.wire import Cell, Row
 
 _ROWS: Final = msgspec.json.Decoder(list[Row])
-_TOO_LARGE: Final = "Number out of range"
-"""What msgspec says of 1e999; it spoils no more than its own cell."""
 
 
 def rows_of(block: bytes) -> list[Row]:
     """Return the rows of a block of a result, a JSON array of arrays.
 
     Raises:
-        ApiError: RESULT_MISMATCH when a row is no array of plain values.
+        ApiError: RESULT_MISMATCH when a row is no array of values.
     """
     try:
         return _strict_rows(block)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"expected rows of texts, numbers, booleans and nulls ({error})"
         raise ApiError("RESULT_MISMATCH", message) from None
 
@@ -31,7 +29,25 @@ def rows_of(block: bytes) -> list[Row]:
 def _strict_rows(block: bytes) -> list[Row]:
     try:
         return _ROWS.decode(block)
-    except msgspec.ValidationError as error:
-        if _TOO_LARGE not in str(error):
-            raise
-    return msgspec.convert(lenient.values_of(block), list[Row])
+    except msgspec.ValidationError:
+        rows = lenient.values_of(block)
+    if isinstance(rows, list):
+        rows = [[*map(_plain, row)] if isinstance(row, list) else row for row in map(_row, rows)]
+    return msgspec.convert(rows, list[Row])
+
+
+def _row(row: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a row; one that came as an object of places lacks the values that are blank."""
+    if isinstance(row, dict) and lenient.is_list(row):
+        return [row.get(str(place)) for place in range(1 + int([*row][-1]))]
+    return row
+
+
+def _plain(value: Any) -> Cell:  # noqa: ANN401 - any JSON
+    """Return a cell as one value: a list or an object, such as labels, as its JSON.
+
+    Empty ones, as PHP writes both for nothing, are blank.
+    """
+    if isinstance(value, (list, dict)):
+        return msgspec.json.encode(value).decode() if value else None
+    return value  # type: ignore[no-any-return] # what JSON has beside these

@@ -11,7 +11,7 @@ from tap_supermetrics.settings import METADATA_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
 
 ACCOUNT_ID: Final = f"{METADATA_PREFIX}account_id"
@@ -46,8 +46,13 @@ _DIMENSIONS_SCHEMA: Final[dict[str, Any]] = {
     ),
 }
 _UNLISTED_TYPE: Final = "string.text.value"
-_DAY_FIELDS: Final = frozenset({"date", "day", "reportdate", "statdate", "segmentsdate", "gadate"})
+_DAY_FIELDS: Final = ("date", "day", "segmentsdate", "gadate", "reportdate", "statdate")
 """Names of the field that holds the day of a row, as data sources write them, letters only."""
+_SURE_DAYS: Final = 4
+"""So many of them, from the first, can be nothing else: a report may have a date of its own."""
+_OF_TIME: Final = "string.time."
+_OF_READING: Final = frozenset({FETCHED_AT, SCHEDULE_ID})
+"""Columns that are others with each reading."""
 _LONG_TEXT: Final = "string.text.url"
 _SHOWN: Final = 80
 
@@ -83,6 +88,19 @@ _FAMILY_KINDS: Final = {
 }
 
 
+_TEXT_FAMILY: Final = "string"
+_WIDTHS: Final = (
+    ValueKind.BOOLEAN,
+    ValueKind.INTEGER,
+    ValueKind.NUMBER,
+    ValueKind.TIME,
+    ValueKind.DATE,
+    ValueKind.DATETIME,
+    ValueKind.TEXT,
+)
+"""Kinds by how much their values can tell."""
+
+
 def data_type_of(kind: ValueKind) -> str:
     """Return an API data type whose values become this kind, as `types` takes it."""
     of_time = {each: name for name, each in _TIME_KINDS.items()}
@@ -115,6 +133,7 @@ class Field:
         data_type: the API's.
         is_dimension: whether it may be part of the key.
         is_listed: whether the API lists the field.
+        is_typed: whether its type is one that is known.
         is_assumed: whether it is in the key only because nothing says that it is no dimension.
         description: for the schema.
     """
@@ -123,6 +142,7 @@ class Field:
     data_type: str
     is_dimension: bool
     is_listed: bool
+    is_typed: bool
     is_assumed: bool
     description: str
 
@@ -133,9 +153,21 @@ class Field:
 
     @property
     def may_be_day(self) -> bool:
-        """Return whether it is named as data sources name the day, and holds dates."""
-        letters = "".join(filter(str.isalpha, self.name.casefold()))
-        return self.is_dimension and self.kind is ValueKind.DATE and letters in _DAY_FIELDS
+        """True when it is called as data sources call the day, and holds dates."""
+        is_date = self.is_dimension and self.kind is ValueKind.DATE
+        return is_date and self.letters in _DAY_FIELDS
+
+    @property
+    def letters(self) -> str:
+        """Its name as names of days are compared."""
+        return "".join(filter(str.isalpha, self.name.casefold()))
+
+    @property
+    def is_day_of_another_type(self) -> bool:
+        """True when it is called as the day, but its type is another; some tell days of a month."""
+        data_type = self.data_type.casefold()
+        is_of_time = data_type.startswith(_OF_TIME) and self.kind is ValueKind.TEXT
+        return self.letters in _DAY_FIELDS and not self.may_be_day and not is_of_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +181,7 @@ class RecordSchema:
         day: the field that holds the day of a row; empty where none does.
         blank: what stands for a blank text in the key.
         json_schema: JSON Schema of a record.
+        is_by_range: whether the API determines its days, so that it can have no replication key.
     """
 
     fields: tuple[Field, ...]
@@ -157,6 +190,7 @@ class RecordSchema:
     day: str
     blank: str
     json_schema: Mapping[str, Any]
+    is_by_range: bool = False
 
     @property
     def metadata_columns(self) -> tuple[str, ...]:
@@ -172,12 +206,22 @@ class RecordSchema:
 
     def doubts(self) -> list[str]:
         """Name what is likely to go wrong with these records, and the setting that mends it."""
-        return [*self._doubts_of_day(), *self._doubts_of_key()]
+        return [
+            *self._doubts_of_day(),
+            *self._doubts_of_types(),
+            *self._doubts_of_key(),
+        ]
 
     def _doubts_of_day(self) -> list[str]:
-        if self.replication_key or self.day:
+        if self.replication_key or self.day or self.is_by_range:
             return []
         return [
+            f"replication_key: {each.name} is called as the day of a row is, but is "
+            f"{each.data_type}, so the report is read whole; set `replication_key: {each.name}` "
+            f"and `types: {{{each.name}: string.time.date}}` to load it day by day"
+            for each in self.fields
+            if each.is_day_of_another_type
+        ] + [
             f"replication_key: {each.name} is a date, but not known to be the day of its row, so "
             f"it is an ordinary dimension and the report is read whole; set `replication_key` to "
             f"{each.name} if it is the day, or to {DATE} to load day by day"
@@ -185,8 +229,25 @@ class RecordSchema:
             if each.is_dimension and each.kind is ValueKind.DATE
         ]
 
-    def _doubts_of_key(self) -> list[str]:
+    def _doubts_of_types(self) -> list[str]:
         return [
+            f"types: {each.name} is a metric of a type that nobody knows, so its values are loaded "
+            f"as texts; set `types: {{{each.name}: float.number.value}}` if they are numbers"
+            for each in self.fields
+            if each.is_listed and not each.is_dimension and not each.is_typed
+        ]
+
+    def _doubts_of_key(self) -> list[str]:
+        numbers = {ValueKind.INTEGER, ValueKind.NUMBER}
+        metrics = {
+            each.name for each in self.fields if not each.is_dimension and each.kind in numbers
+        }
+        return [
+            f"key_properties: {name} changes when a day is read again, so that its rows then are "
+            "in the target twice; leave it out"
+            for name in self.key_properties
+            if name in metrics | _OF_READING
+        ] + [
             f"key_properties: {each.name} is an address and part of the key; some targets refuse "
             "a key of more than 2,704 bytes; set `key_properties` without it if others tell "
             "rows apart"
@@ -202,11 +263,7 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
         report: the report.
         listed: all fields of its data source.
     """
-    infos = list(listed)
-    # The id as it is written counts more than one that differs in case.
-    by_id = {info.field_id.casefold(): info for info in infos} | {
-        info.field_id: info for info in infos
-    }
+    by_id = _by_id(listed)
     fields = tuple(
         _field(name, by_id.get(name) or by_id.get(name.casefold()), report)
         for name in report.fields
@@ -222,7 +279,26 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
         day=day,
         blank=report.blank_key_value,
         json_schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
+        is_by_range=bool(report.date_range_type),
     )
+
+
+def _by_id(listed: Iterable[FieldInfo]) -> dict[str, FieldInfo]:
+    """Return fields by id, and by id in small letters.
+
+    Of one that is listed twice, for two kinds of reports, the metric counts, and the wider type: it
+    must not depend on the order of the list, which may change from night to night.
+    """
+    by_id: dict[str, FieldInfo] = {}
+    folded: dict[str, FieldInfo] = {}
+    for info in listed:
+        for known, name in ((by_id, info.field_id), (folded, info.field_id.casefold())):
+            known[name] = max(known.get(name, info), info, key=_width)
+    return folded | by_id
+
+
+def _width(info: FieldInfo) -> tuple[bool, int]:
+    return not info.is_dimension, _WIDTHS.index(kind_of(info.data_type))
 
 
 def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
@@ -236,15 +312,15 @@ def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
 
 def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
     """Return a requested field, typed by settings, by the API, or as text."""
-    given = str(report.types.get(name) or "").strip()
-    data_type = given or (info.data_type if info else "") or _UNLISTED_TYPE
+    told = str(report.types.get(name) or "").strip() or (info.data_type if info else "")
+    data_type = told or _UNLISTED_TYPE
     is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
     return Field(
         name=name,
         data_type=data_type,
-        # Unlisted numbers are taken for metrics, as a metric must not be in the key.
-        is_dimension=info.field_type == "dim" if info else not is_number,
+        is_dimension=info.is_dimension if info else not is_number,
         is_listed=info is not None,
+        is_typed=told.partition(".")[0].strip().casefold() in {*_FAMILY_KINDS, _TEXT_FAMILY},
         is_assumed=info is None and not is_number and not report.key_properties,
         description=_description(info, data_type),
     )
@@ -268,7 +344,9 @@ def _day(report: Report, fields: Sequence[Field]) -> str:
     """
     if report.replication_key:
         return "" if report.replication_key == DATE else report.replication_key
-    return next((each.name for each in fields if each.may_be_day), "")
+    days = [each for each in fields if each.may_be_day]
+    sure = [each for each in days if each.letters in _DAY_FIELDS[:_SURE_DAYS]]
+    return next((each.name for each in sure or days), "")
 
 
 def _default_key(fields: Sequence[Field], day: str, replication_key: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.api.wire import FieldInfo
+    from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.errors import TapError
     from tap_supermetrics.model import Report
     from tap_supermetrics.records.schema import RecordSchema

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
 
 T = TypeVar("T")
@@ -47,10 +48,10 @@ class Lookups:
     def __init__(self, client: Client, now: datetime, *, may_submit: bool = True) -> None:
         self.client = client
         self.may_submit = may_submit
-        self._fields: dict[str, tuple[wire.FieldInfo, ...]] = {}
+        self._fields: dict[str, tuple[FieldInfo, ...]] = {}
         self._refused: dict[str, ApiError] = {}
         self._away: ApiError | None = None
-        self._custom: dict[object, tuple[wire.FieldInfo, ...]] = {}
+        self._custom: dict[object, tuple[FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[tuple[str, str], tuple[listings.AccountInfo, ...]] = {}
         self._ages: dict[object, int] = {}
@@ -79,13 +80,13 @@ class Lookups:
         for error in self._refused.values():
             check_reason(error)
 
-    def _take_fields(self, ds_id: str, answer: tuple[wire.FieldInfo, ...] | ApiError) -> None:
+    def _take_fields(self, ds_id: str, answer: tuple[FieldInfo, ...] | ApiError) -> None:
         if isinstance(answer, ApiError):
             self._refused[ds_id] = answer
         else:
             self._fields[ds_id] = answer
 
-    def _ask_fields(self, ds_id: str) -> tuple[wire.FieldInfo, ...] | ApiError:
+    def _ask_fields(self, ds_id: str) -> tuple[FieldInfo, ...] | ApiError:
         is_there = self.client.service.is_there
         if self._away and not is_there:
             return self._away
@@ -98,9 +99,23 @@ class Lookups:
 
     def refusal_of(self, report: Report) -> ApiError | None:
         """Return why the fields of a report's data source cannot be had; None where they can."""
-        return self._refused.get(report.ds_id)
+        return self._refused.get(report.ds_id) or self._unlisted(report)
 
-    def fields_of(self, report: Report) -> tuple[wire.FieldInfo, ...]:
+    def _unlisted(self, report: Report) -> ApiError | None:
+        """Return why a report cannot be read of a source that lists no field: nobody knows types.
+
+        An empty list is what the API gives of a source that it cannot read just now, too.
+        """
+        is_known = self._fields.get(report.ds_id) != () or {*report.fields} <= report.types.keys()
+        if is_known or self._custom_fields(report):
+            return None
+        return ApiError(
+            "FIELD_NOT_LISTED",
+            f"{report.ds_id} lists no field at all, so that nobody knows which is the day, which "
+            "are numbers",
+        )
+
+    def fields_of(self, report: Report) -> tuple[FieldInfo, ...]:
         """Return the fields of a report's data source, which were asked for before.
 
         Those of its accounts too, where it names fields that are not among them.
@@ -115,8 +130,7 @@ class Lookups:
             return listed
         return (*listed, *self._custom_fields(report))
 
-    def _custom_fields(self, report: Report) -> tuple[wire.FieldInfo, ...]:
-        """Return the fields that the API lists for a report's accounts only; asked once."""
+    def _custom_fields(self, report: Report) -> tuple[FieldInfo, ...]:
         asked = report.ds_id, str(report.logins), report.accounts
         if asked not in self._custom:
             # Noted before it is asked: where that fails, it is not asked again for each report.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import SplitAccounts, account_id_of
 from tap_supermetrics.planning.plan import ReportPlan, plan_report, plan_test
 from tap_supermetrics.planning.scope import scope_of
+from tap_supermetrics.records.checks import OtherAccounts
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.schema import (
     ACCOUNT_ID,
@@ -28,7 +30,12 @@ from tap_supermetrics.sync.continuity import (
     type_changes,
 )
 from tap_supermetrics.sync.name_checks import check_names
-from tap_supermetrics.words import counted
+from tap_supermetrics.sync.notes import (
+    note_otherwise,
+    notes_of_cache,
+    notes_of_results,
+    notes_of_values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -88,6 +95,7 @@ class KnownReport:
         )
         _check_accounts(self.report, scope)
         self._tell_share(scope)
+        self._tell_first_day()
         if scope.is_over:
             logger.warning(
                 "%s: no day to ask for, its first is after its last; see `start_date`, `end_date`",
@@ -108,6 +116,17 @@ class KnownReport:
         elif not shard.is_whole:
             count = len(scope.accounts)
             logger.info("%s: shard %s has %d of its accounts", self.report.name, shard, count)
+
+    def _tell_first_day(self) -> None:
+        """Tell that days are not asked for any more, which nothing could ever contradict."""
+        start, first = self.state.start, self.state.not_before
+        if start and first and start < first:
+            text = (
+                "%s: days before %s are not asked for, as the API refused them in an earlier run; "
+                "set `start_date` to that day, or remove `not_before` from bookmarks.%s of the "
+                "state to have them asked for again"
+            )
+            logger.warning(text, self.report.name, first, self.report.name)
 
     def test_plan(self, scope: Scope) -> PlannedReport:
         """Plan the few queries of a connection test."""
@@ -158,7 +177,10 @@ class PlannedReport:
         warnings: what has changed since days were loaded before, a line each.
         mismatches: values that were changed to fit.
         sampled: how many results have numbers that the data source estimated.
-        early_days: how many days came from the API's cache, made before these days were over.
+        early_days: how many days came from the API's cache of before they were over.
+        undated: how many results came from that cache, which does not tell since when.
+        otherwise: what results say to be otherwise than it was asked, counted.
+        others: keys of all accounts, where the key does not tell these apart.
     """
 
     known: KnownReport
@@ -167,10 +189,15 @@ class PlannedReport:
     mismatches: Mismatches = field(init=False)
     sampled: int = 0
     early_days: int = 0
+    undated: int = 0
+    otherwise: Counter[str] = field(default_factory=Counter)
+    others: OtherAccounts | None = None
 
     def __post_init__(self) -> None:
         are_refused = self.known.report.on_type_mismatch == "fail"
         self.mismatches = Mismatches(are_refused=are_refused)
+        if len(self.plan.accounts) > 1 and ACCOUNT_ID not in self.known.schema.key_properties:
+            self.others = OtherAccounts()
 
     def begin(self) -> None:
         """Mark the days that are read again as stale, until they were read."""
@@ -185,7 +212,12 @@ class PlannedReport:
         Raises:
             ApiError: the rows fit no record; what was made of them before is right.
         """
-        return convert(self._reader(result), result.spool.blocks())
+        known = self.known
+        for number, made in enumerate(convert(self._reader(result), result.spool.blocks())):
+            if not number:
+                # The target has a table now, whatever becomes of the rest of the result.
+                learn_types(known.report, known.schema, known.state)
+            yield made
 
     def commit(self, result: Result) -> DateRange | None:
         """Count the days of a result as read, now that every record of it was written.
@@ -195,6 +227,8 @@ class PlannedReport:
         """
         report, state = self.known.report, self.known.state
         self.sampled += result.is_sampled
+        self.undated += result.is_cached and result.cached_at is None
+        note_otherwise(self.otherwise, result)
         covered = self._covered(result)
         state.mark_done(
             result.query.account_id,
@@ -204,7 +238,7 @@ class PlannedReport:
             report.lookback_days if report.refresh_after_hours else 0,
         )
         state.key_properties = self.known.schema.key_properties
-        learn_types(report, self.known.schema, state)
+        learn_types(report, self.known.schema, state)  # of an empty result too
         return covered
 
     def _covered(self, result: Result) -> DateRange | None:
@@ -220,27 +254,10 @@ class PlannedReport:
 
     def notes(self) -> Iterator[str]:
         """Return what is to be known of the values that were written, a line each."""
-        name, changed = self.known.report.name, self.mismatches
-        for column, count in changed.counts.items():
-            example = changed.examples[column]
-            values = counted(count, "value did not fit and is", "values did not fit and are")
-            yield f"{name}.{column}: {values} null, such as {example}"
-        for column, count in changed.nuls.items():
-            texts = counted(count, "text", "texts")
-            yield f"{name}.{column}: {texts} had a NUL, which targets refuse: left out"
-        if self.sampled:
-            results = counted(self.sampled, "result is an estimate", "results are estimates")
-            yield (
-                f"{name}: {results} of the data source (`data_sampled`): ask for fewer fields or "
-                "accounts, or fewer days in a query"
-            )
-        if self.early_days:
-            days = counted(
-                self.early_days,
-                "day came from the API's cache of before it was over: the next run reads it",
-                "days came from the API's cache of before they were over: the next run reads them",
-            )
-            yield f"{name}: {days} again; set `require_fresh_days` to avoid that"
+        name = self.known.report.name
+        yield from notes_of_values(name, self.mismatches)
+        yield from notes_of_results(name, self.otherwise, self.sampled)
+        yield from notes_of_cache(name, self.early_days, self.undated)
 
     def fail(self, failed: Failed) -> None:
         """Count the days of a query as to be read again."""
@@ -251,7 +268,7 @@ class PlannedReport:
         dates = result.query.dates
         # Of several days, only the rows themselves can tell theirs.
         day = str(dates.first) if dates and dates.days == 1 else None
-        return RecordReader(
+        reader = RecordReader(
             self.known.schema,
             result.fields,
             {
@@ -263,6 +280,8 @@ class PlannedReport:
             self.mismatches,
             dates,
         )
+        reader.checks.account, reader.checks.others = result.query.account_id, self.others
+        return reader
 
 
 def _check_accounts(report: Report, scope: Scope) -> None:

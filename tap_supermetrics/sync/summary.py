@@ -186,7 +186,8 @@ class Summary:
                 (len(self._lost_reports), "report", "reports"),
                 (self.lost_queries, "query", "queries"),
             )
-            yield f"Lost: {lost}. The next run asks again."
+            but = ", but not for days before those noted above" if self.first_days else ""
+            yield f"Lost: {lost}. The next run asks again{but}."
         yield from (f"  {line}" for line in lines[:MAX_FAILURES])
         if len(lines) > MAX_FAILURES:
             more = counted(len(lines) - MAX_FAILURES, "more line", "more lines")

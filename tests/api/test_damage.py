@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.api import lenient, wire
+from tap_supermetrics.api import lenient
 from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.fields import FieldInfo
 from tests.api.server import serving
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def test_damage_is_mended_in_every_answer(make_client: Callable[..., Client]) ->
     body = BOM + b'{"data": [{"field_id": "caf\xe9", "field_name": "a\nb", "x": NaN}]}\0'
     with serving(lambda handler: handler.reply(body)) as server:
         assert make_client(server.url).fields("AW") == (
-            wire.FieldInfo(field_id="caf\ufffd", field_name="a\nb"),
+            FieldInfo(field_id="caf\ufffd", field_name="a\nb"),
         )
         assert len(server.requests) == 1
 

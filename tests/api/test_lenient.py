@@ -9,6 +9,7 @@ import pytest
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.fields import FieldInfo
 from tests.api.server import serving
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ def test_the_status_of_a_batch_is_read_however_it_says_nothing(
 def test_fields_and_accounts_without_descriptions_are_read(
     make_client: Callable[..., Client],
 ) -> None:
-    field = dict.fromkeys(wire.FieldInfo.__struct_fields__) | {"field_id": "cost"}
+    field = dict.fromkeys(FieldInfo.__struct_fields__) | {"field_id": "cost"}
     body = json.dumps({"meta": META, "data": [field]})
     with serving(lambda handler: handler.reply(body)) as server:
-        assert make_client(server.url).fields("AW") == (wire.FieldInfo(field_id="cost"),)
+        assert make_client(server.url).fields("AW") == (FieldInfo(field_id="cost"),)
 
     account = {"account_id": "1", "account_name": None}
     logins = [{"ds_user": None, "accounts": [account]}, {"ds_user": "x", "accounts": None}]

@@ -8,6 +8,7 @@ import sys
 RACE = """
 import sys, threading
 sys.setswitchinterval(1e-6)
+from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.answers import read_answer
 
@@ -16,7 +17,7 @@ together, read = threading.Barrier(4), []
 
 def go():
     together.wait()
-    read.append(read_answer(body, list[wire.FieldInfo], is_error=False).data)
+    read.append(read_answer(body, list[FieldInfo], is_error=False).data)
 
 threads = [threading.Thread(target=go) for _ in range(4)]
 for each in threads: each.start()

@@ -21,7 +21,7 @@ import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore] 
 with atheris.instrument_imports(include=["tap_supermetrics"]):
     import msgspec
 
-    from tap_supermetrics.api import listings, wire
+    from tap_supermetrics.api import fields, listings, wire
     from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.errors import ApiError
@@ -47,7 +47,7 @@ TYPES = {
     "Active": "bool",
 }
 KINDS: tuple[Any, ...] = (
-    list[wire.FieldInfo],
+    list[fields.FieldInfo],
     list[listings.LoginAccounts],
     list[wire.BatchQuery],
     list[msgspec.Raw],
@@ -62,13 +62,13 @@ CONFIG = {
 SCHEMA = record_schema(
     REPORT,
     [
-        wire.FieldInfo(
+        fields.FieldInfo(
             field_id=name, field_type="dim" if name in {"Date", "Name"} else "met", data_type=kind
         )
         for name, kind in TYPES.items()
     ],
 )
-ECHO = [wire.FieldEcho(id=name, data_column=place) for place, name in enumerate(TYPES)]
+ECHO = [fields.FieldEcho(id=name, data_column=place) for place, name in enumerate(TYPES)]
 METADATA = {ACCOUNT_ID: "1", DATE: None, FETCHED_AT: "", SCHEDULE_ID: ""}
 
 

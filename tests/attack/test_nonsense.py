@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api import connection as connection_module
-from tap_supermetrics.api import listings, wire
+from tap_supermetrics.api import fields, listings, wire
 from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.emulator import Emulator, Fault
@@ -502,7 +502,7 @@ JSON = st.recursive(
 TYPES: Final = (
     wire.Batch,
     list[wire.BatchQuery],
-    list[wire.FieldInfo],
+    list[fields.FieldInfo],
     list[listings.LoginAccounts],
     list[list[object]],
 )
@@ -562,11 +562,11 @@ def test_any_row_becomes_a_record_that_json_can_carry_or_an_error(
 ) -> None:
     asked = report()
     infos = [
-        wire.FieldInfo(field_id=name, field_type="dim", data_type=data_type)
+        fields.FieldInfo(field_id=name, field_type="dim", data_type=data_type)
         for name, data_type in zip(asked.fields, data_types, strict=True)
     ]
     echo = [
-        wire.FieldEcho(id=name, field_id=name, data_column=place)
+        fields.FieldEcho(id=name, field_id=name, data_column=place)
         for name, place in zip(asked.fields, places, strict=True)
     ]
     metadata = {

@@ -132,6 +132,15 @@ def test_a_reading_of_results(
     is_right_and_cheap(load(emulator, **paged), emulator, 2 if paged else NEEDED)
 
 
+def test_queries_that_the_api_gives_an_id_of_its_own_are_paid_once(emulator: Emulator) -> None:
+    """A look by the id that was sent would find nothing, for minutes, and submit it again."""
+    emulator.change_options(schedule_id_sent="replaced")
+    done = load(emulator, mode="async")
+
+    is_right_and_cheap(done, emulator)
+    assert not any(each.error_code for each in emulator.requests)
+
+
 @pytest.mark.parametrize("reading", singles(OF_BATCHES), ids=named)
 def test_a_reading_of_batches(emulator: Emulator, reading: dict[str, Any]) -> None:
     emulator.change_options(**reading)
@@ -139,8 +148,14 @@ def test_a_reading_of_batches(emulator: Emulator, reading: dict[str, Any]) -> No
 
 
 REFUSED_ALOUD: Final[list[tuple[dict[str, Any], str]]] = [
-    ({"header": "always", "echo": "thin"}, "TYPE_MISMATCH: field Date"),
-    ({"header": "always", "echo": "none"}, "TYPE_MISMATCH: field Date"),
+    (
+        {"header": "always", "echo": "thin"},
+        "TYPE_MISMATCH: field Date of the key, the day",
+    ),
+    (
+        {"header": "always", "echo": "none"},
+        "TYPE_MISMATCH: field Date of the key, the day",
+    ),
     (
         {"results_limit_max": 3, "results_limit_over_maximum": "refuse"},
         "PARAMETER_INVALID: limit may be 3 at most",

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
+from tap_supermetrics.api.fields import FieldEcho, FieldInfo
+from tap_supermetrics.api.wire import Cell
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.records import checks
+from tap_supermetrics.records.checks import OtherAccounts
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, record_schema
@@ -27,8 +29,9 @@ TYPES = {
     "Clicks": "int.number.value",
     "Rate": "float.number.ratio",
     "Ends": "string.time.date",
+    "At": "string.time.datetime",
 }
-DIMENSIONS = {"Day", "Name", "Ends"}
+DIMENSIONS = {"Day", "Name", "Ends", "At"}
 LISTED = [
     FieldInfo(field_id=name, field_type="dim" if name in DIMENSIONS else "met", data_type=data_type)
     for name, data_type in TYPES.items()
@@ -108,6 +111,7 @@ def test_the_default_key_is_checked_too(way: Any, size: int) -> None:  # noqa: A
         ("Name", "", "(none)"),
         ("Clicks", 5, "5.0"),
         ("Rate", 1, 1.0),
+        ("Rate", 0.0, -0.0),
         ("Day", "2024-03-01", "2024-03-01T00:00:00"),
         ("Day", "20240301", "2024-03-01"),
     ],
@@ -122,6 +126,31 @@ def test_two_cells_that_are_written_as_one_value_share_a_key(
     rows = [[*ROWS[0][:place], cell, *ROWS[0][place + 1 :]] for cell in (some, other)]
     with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
         way(reader_of(key, blank_key_value="(none)"), blocks_of(rows))
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "moments",
+    [
+        ("2024-03-01T12:00:00+02:00", "2024-03-01T10:00:00Z"),
+        ("2024-03-01 12:00:00.0", "2024-03-01 12:00:00"),
+        ("2024-03-01T12:00:00.1234567", "2024-03-01T12:00:00.123456"),
+        ("2024-03-01", "2024-03-01 00:00"),
+    ],
+)
+def test_two_ways_to_write_a_moment_share_a_key(way: Any, moments: tuple[str, str]) -> None:  # noqa: ANN401 - a function
+    rows: Rows = [["2024-03-01", "a", moment] for moment in moments]
+    reader = reader_of("Day", "At", fields=["Day", "Name", "At"])
+    with pytest.raises(ApiError, match="KEY_NOT_UNIQUE"):
+        way(reader, blocks_of(rows))
+
+
+@WAYS
+def test_a_value_that_stands_for_blanks_too_is_told_with_its_setting(way: Any) -> None:  # noqa: ANN401 - a function
+    rows: Rows = [["2024-03-01", cell, 1, 1] for cell in ("", "(none)")]
+    with pytest.raises(ApiError, match=r"change `blank_key_value`"):
+        way(reader_of(blank_key_value="(none)"), blocks_of(rows))
+    assert len(way(reader_of(blank_key_value="(blank)"), blocks_of(rows))) == 2
 
 
 @WAYS
@@ -184,6 +213,8 @@ def test_the_day_of_a_result_whose_days_the_api_determines_is_not_held(way: Any)
         ("", None, ""),
         ("2024-05-01", "2024-05-01", "2024-05-01"),
         ("(not set)", None, "(not set)"),
+        (" ", None, ""),
+        ("2024/5/1", "2024-05-01", "2024-05-01"),
     ],
 )
 def test_no_value_of_another_dimension_costs_a_day(
@@ -192,14 +223,14 @@ def test_no_value_of_another_dimension_costs_a_day(
     value: str | None,
     text: str,
 ) -> None:
-    reader = reader_of(fields=list(TYPES))
+    reader = reader_of(fields=list(TYPES)[:5])
     (record,) = way(reader, blocks_of([[*ROWS[0], cell]]))
     assert (record["Ends"], record["_sm_dimensions"]) == (value, text)
 
 
 @WAYS
 def test_rows_that_differ_in_another_dimension_only_are_kept(way: Any) -> None:  # noqa: ANN401 - a function
-    reader = reader_of(fields=list(TYPES))
+    reader = reader_of(fields=list(TYPES)[:5])
     rows: Rows = [[*ROWS[0], cell] for cell in ("2024-05-01", "2024-06-01", None, "--")]
     assert len(way(reader, blocks_of(rows))) == 4
 
@@ -209,3 +240,26 @@ def test_a_blank_in_the_key_is_what_the_setting_names(way: Any) -> None:  # noqa
     reader = reader_of(blank_key_value="(none)")
     rows: Rows = [["2024-03-01", "", 1, 1], ["2024-03-02", None, 1, 1], ["2024-03-03", "\0", 1, 1]]
     assert [each["Name"] for each in way(reader, blocks_of(rows))] == ["(none)"] * 3
+
+
+@WAYS
+def test_a_key_without_account_is_held_against_those_of_other_accounts(way: Any) -> None:  # noqa: ANN401 - a function
+    others = OtherAccounts()
+
+    def read(account: str, rows: Rows, dates: DateRange = MARCH) -> list[dict[str, Any]]:
+        reader = reader_of("Day", "Name", dates=dates)
+        reader.checks.account, reader.checks.others = account, others
+        made: list[dict[str, Any]] = way(reader, blocks_of(rows))
+        return made
+
+    one_day = DateRange(first=date(2024, 3, 9), last=date(2024, 3, 9))
+    other_day = DateRange(first=date(2024, 3, 8), last=date(2024, 3, 8))
+    read("1", ROWS)
+    read("1", ROWS)  # as when a day is read again
+    read("2", [["2024-03-01", "c", 1, 1]])
+    read("1", [["2024-03-09", "d", 1, 1]], one_day)
+    read("2", [["2024-03-08", "d", 1, 1]], other_day)
+    with pytest.raises(ApiError, match="rows of the accounts 1 and 2 share the key Day, Name"):
+        read("2", ROWS[:1])
+    with pytest.raises(ApiError, match=r"add _sm_account_id to `key_properties`"):
+        read("2", [["2024-03-09", "d", 1, 1]], one_day)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.api.wire import FieldInfo
+from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.scope import Scope

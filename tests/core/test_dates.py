@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
@@ -14,6 +14,7 @@ from tap_supermetrics.dates import (
     common,
     intersect,
     merge,
+    moment_of,
     outside,
     parse_date,
     subtract,
@@ -190,3 +191,31 @@ def test_other_texts_mean_no_day(text: str) -> None:
 @given(st.dates())
 def test_every_date_is_read_as_it_is_written(day: date) -> None:
     assert parse_date(day.isoformat()) == day
+
+
+EVENING = datetime(2024, 6, 9, 22, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "2024-06-09T22:00:00+00:00",
+        "2024-06-10T01:00:00+0300",
+        "2024-06-09 22:00:00",
+        "2024-06-09 22:00:00 UTC",
+        "2024-06-09T22:00:00.0000000Z",
+        "Sun, 09 Jun 2024 22:00:00 GMT",
+        1717970400,
+        1717970400000,
+        "1717970400",
+        "@1717970400",
+        {"date": "2024-06-09 22:00:00.000000", "timezone_type": 3, "timezone": "UTC"},
+    ],
+)
+def test_a_moment_is_read_in_whatever_form_it_is_told(said: object) -> None:
+    assert moment_of(said) == EVENING
+
+
+@pytest.mark.parametrize("said", [None, "", "a while ago", 5, "nan", "9" * 400, [], {}])
+def test_what_nobody_can_read_is_no_moment(said: object) -> None:
+    assert moment_of(said) is None

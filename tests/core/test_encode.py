@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
+from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.schema import (
@@ -26,6 +26,8 @@ from tests.core.reports import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from tap_supermetrics.api.wire import Cell
 
 NOW = datetime(2024, 3, 2, 4, tzinfo=timezone.utc)
 DATA_TYPES = {
@@ -223,9 +225,11 @@ def test_columns_may_have_any_order_and_rows_more_cells(order: list[str], extra:
     agree([row, row], placed=echo(order))
 
 
-def test_two_fields_of_one_column_each_have_their_own_type() -> None:
+def test_two_names_of_a_field_in_one_column_each_have_their_own_type() -> None:
     placed = tuple(
-        FieldEcho(id=each.id, data_column=5 if each.id == "Label" else each.data_column)
+        FieldEcho(id=each.id, field_id="x", data_column=5)
+        if each.id == "Label" or each.data_column == 5
+        else each
         for each in echo()
     )
     agree([GOOD, [*GOOD[:5], "", *GOOD[6:]]], placed=placed)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_supermetrics.api.wire import FieldInfo
+from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.records.schema import record_schema
 from tap_supermetrics.sync.idle import idle_settings
 from tests.core.reports import entry, settings_of

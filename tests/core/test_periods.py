@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.api.wire import FieldInfo
+from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.records.periods import Period, doubts_of_window, period_of
 from tap_supermetrics.records.schema import record_schema
 from tests.core.reports import report
@@ -175,3 +175,16 @@ def test_a_first_day_in_words_that_cuts_a_period_is_told(
 
 def test_a_report_by_day_has_no_such_doubts() -> None:
     assert not told(["Date", "Yearweek"], start_date="14 days ago")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [("WeekStart", True), ("start_of_month", True), ("yearMonthDay", False), ("Date", False)],
+)
+def test_a_chosen_day_that_begins_a_period_is_told(name: str, *, is_told: bool) -> None:
+    asked = report(fields=[name], replication_key=name)
+    listed = [FieldInfo(field_id=name, field_type="dim", data_type="string.time.date")]
+    doubts = [*doubts_of_window(asked, record_schema(asked, listed))]
+    assert [each.startswith(f"replication_key: {name} tells") for each in doubts] == [
+        True
+    ] * is_told

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError, Fate
-from tap_supermetrics.api.wire import Cell, FieldEcho, FieldInfo
+from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.names import doubts_of_columns
+from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import (
     ACCOUNT_ID,
     DATE,
@@ -29,6 +31,8 @@ from tests.core.reports import report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_supermetrics.api.wire import Cell
+
 METADATA: dict[str, str | None] = {
     ACCOUNT_ID: "123",
     DATE: "2024-03-01",
@@ -36,6 +40,7 @@ METADATA: dict[str, str | None] = {
     SCHEDULE_ID: "qrb_1_query_1",
 }
 
+SOME = ("Date", "Campaign", "Clicks", "Cost")
 LISTED = (
     FieldInfo(field_id="Date", field_name="Date", field_type="dim", data_type="string.time.date"),
     FieldInfo(
@@ -189,9 +194,19 @@ CONVERSIONS: list[tuple[str, Cell, object]] = [
     ("string.time.date", "2023-11-29T00:00:00Z", "2023-11-29"),
     ("string.time.date", "2023-11-29T00:00:00.000+02:00", "2023-11-29"),
     ("string.time.date", "2023-11-29 00:00:00 UTC", "2023-11-29"),
+    *(
+        ("string.time.date", cell, "2023-11-09")
+        for cell in ("2023/11/09", "2023.11.9", "2023-11-9", " 2023-11-09 ", "2023-11-09Z")
+    ),
+    ("string.time.date", "2023-11-09t00:00:00.000+0000", "2023-11-09"),
     ("string.text.value", "a\0b", "ab"),
     ("string.time.datetime", "2023-11-29T19:21:17Z", "2023-11-29T19:21:17Z"),
     ("string.time.datetime", "2023-11-29 19:21:17+02:00", "2023-11-29T19:21:17+02:00"),
+    ("string.time.datetime", "2023-11-29T19:21:17+0000", "2023-11-29T19:21:17+00:00"),
+    ("string.time.datetime", "2023-11-29 19:21:17 UTC", "2023-11-29T19:21:17Z"),
+    ("string.time.datetime", "2023-11-29 19:21", "2023-11-29T19:21:00"),
+    ("string.time.datetime", "2023-11-29", "2023-11-29T00:00:00"),
+    ("float.number.value", " 12.5 ", 12.5),
     ("bool", "true", True),
     ("bool", "FALSE", False),
     ("bool", 1, True),
@@ -204,6 +219,12 @@ def test_a_value_is_taken_for_what_its_type_says(data_type: str, cell: Cell, val
     found = read_one(data_type, cell)
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("data_type", ["bool", "float.number.value", "int.number.value"])
+@pytest.mark.parametrize("kind", ["date", "datetime", "hm"])
+def test_blanks_are_a_blank_number_or_time(data_type: str, kind: str) -> None:
+    assert [read_one(each, " \t") for each in (data_type, f"string.time.{kind}")] == [None, None]
 
 
 @pytest.mark.parametrize("cell", ["", None])
@@ -292,10 +313,33 @@ def test_a_blank_dimension_outside_the_key_is_null(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("mismatches", [None, Mismatches()])
-@pytest.mark.parametrize("cell", ["", None, "soon"])
-def test_a_date_of_the_key_is_never_null(cell: Cell, mismatches: Mismatches | None) -> None:
-    with pytest.raises(ApiError, match="TYPE_MISMATCH: field Date of the key is "):
+@pytest.mark.parametrize("cell", ["", None, "soon", "11/26/2026"])
+def test_a_day_is_never_null_and_its_remedy_helps(
+    cell: Cell, mismatches: Mismatches | None
+) -> None:
+    remedy = (
+        r"set `replication_key: _sm_date`, and the field's type to string.text.value in `types`"
+    )
+    text = f"TYPE_MISMATCH: field Date of the key, the day of its row, is .*{remedy}"
+    with pytest.raises(ApiError, match=text) as caught:
         read(schema(), [cell, "Brand", 5], mismatches=mismatches)
+    assert "on_type_mismatch" not in str(caught.value)
+
+    mended = schema(replication_key="_sm_date", types={"Date": "string.text.value"})
+    (record,) = read(mended, [cell, "Brand", 5], mismatches=mismatches)
+    assert (record["Date"], record[DATE]) == (cell or "", METADATA[DATE])
+
+
+@pytest.mark.parametrize("cell", ["", None, "Total"])
+def test_the_remedy_for_a_day_of_a_report_that_is_read_whole_helps(cell: Cell) -> None:
+    own: dict[str, object] = {"date_range_type": "last_30_days"}
+    with pytest.raises(ApiError, match=r"by `types: {Date: string.text.value}`") as caught:
+        read(schema(**own), [cell, "Brand", 5])
+    assert "replication_key" not in str(caught.value)
+    mended = schema(**own, types={"Date": "string.text.value"})
+    (record,) = read(mended, [cell, "Brand", 5])
+    assert record["Date"] == (cell or "")
+    assert mended.doubts() == [], "it can have no replication key"
 
 
 def test_the_key_is_the_account_and_the_dimensions_in_order() -> None:
@@ -609,6 +653,67 @@ def test_an_address_in_the_key_is_told() -> None:
     assert doubt.startswith("key_properties: Landing is an address")
 
 
+@pytest.mark.parametrize("name", ["_sm_fetched_at", "_sm_schedule_id", "Clicks", "Cost"])
+def test_what_changes_with_each_reading_is_told_in_a_key(name: str) -> None:
+    (doubt,) = schema(*SOME, key_properties=["_sm_account_id", "Date", name]).doubts()
+    assert doubt.startswith(f"key_properties: {name} changes when a day is read again")
+
+
+def info(field_id: str, data_type: str, kind: str = "dim") -> FieldInfo:
+    return FieldInfo(field_id=field_id, field_type=kind, data_type=data_type)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        info("Date", "string.time.datetime"),
+        info("Date", "string.text.value"),
+        info("Date", ""),
+        info("Date", "date"),
+        info("Date", "string.time.date", "met"),
+    ],
+)
+def test_a_day_by_name_of_another_type_is_told_with_a_remedy_that_helps(listed: FieldInfo) -> None:
+    found = record_schema(report(fields=["Date"]), [listed])
+    assert found.replication_key == ""
+    assert "`replication_key: Date` and `types: {Date: string.time.date}`" in found.doubts()[0]
+
+    own: dict[str, object] = {"replication_key": "Date", "types": {"Date": "string.time.date"}}
+    mended = record_schema(report(fields=["Date"], **own), [listed])
+    assert (mended.replication_key, mended.day, mended.doubts()) == ("Date", "Date", [])
+
+
+@pytest.mark.parametrize("data_type", ["string.time.dayofmonth", "string.time.dayofweek"])
+def test_a_day_of_a_month_is_no_day(data_type: str) -> None:
+    assert record_schema(report(fields=["day"]), [info("day", data_type)]).doubts() == []
+
+
+@pytest.mark.parametrize("data_type", ["", "INTEGER", "number.int"])
+def test_a_metric_of_a_type_that_nobody_knows_is_told(data_type: str) -> None:
+    listed = [info("Hits", data_type, "met")]
+    (doubt,) = record_schema(report(fields=["Hits"]), listed).doubts()
+    assert "`types: {Hits: float.number.value}`" in doubt
+    mended = report(fields=["Hits"], types={"Hits": "float.number.value"})
+    assert record_schema(mended, listed).doubts() == []
+
+
+@pytest.mark.parametrize("other", ["float.number.value", "string.text.value"])
+def test_the_order_of_fields_that_are_listed_twice_changes_nothing(other: str) -> None:
+    """A source lists a field for each kind of report; the list has no order that is promised."""
+    listed = [info("x", "int.number.value", "met"), info("x", other, "met"), info("x", other)]
+    ways = [record_schema(report(fields=["x"]), way) for way in permutations(listed)]
+    assert {each.fields[0] for each in ways} == {ways[0].fields[0]}
+    assert not ways[0].fields[0].is_dimension
+    assert ways[0].fields[0].data_type == other
+
+
+@pytest.mark.parametrize("name", ["ReportDate", "stat_date"])
+def test_a_date_of_the_report_is_not_taken_before_the_day(name: str) -> None:
+    listed = [info(each, "string.time.date") for each in (name, "Date")]
+    assert record_schema(report(fields=[name, "Date"]), listed).day == "Date"
+    assert record_schema(report(fields=[name]), listed).day == name
+
+
 def test_texts_that_lose_a_nul_are_counted() -> None:
     mismatches = Mismatches()
     read(schema(), ["2024-03-01", "a\0", 5], ["2024-03-01", "b", 5], mismatches=mismatches)
@@ -623,3 +728,26 @@ def test_the_remedy_for_a_value_that_a_chosen_key_cannot_hold_helps(cell: Cell) 
     mended = schema(**own, types={"Clicks": "string.text.value"})
     (record,) = read(mended, ["2024-03-01", "a", cell])
     assert record["Clicks"] == (cell or "")
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (b'["a", {"b": 1}]', '["a",{"b":1}]'),
+        (b'{"id": "1", "name": "\xc3\xa4"}', '{"id":"1","name":"\u00e4"}'),
+        (b"[]", ""),
+        (b"{}", ""),
+        (b'[[["deep"]], 1e999]', '[[["deep"]],"1e999"]'),
+    ],
+)
+def test_a_list_or_an_object_in_a_cell_is_its_json(written: bytes, text: str) -> None:
+    """Such as labels; a dimension other than the day never costs a day."""
+    rows = rows_of(b'[["2024-03-01", %b, 5], ["2024-03-01", "x", 6]]' % written)
+    assert [each["Campaign"] for each in read(schema(), *rows)] == [text, "x"]
+
+
+def test_a_list_in_a_metric_fits_no_number() -> None:
+    mismatches = Mismatches()
+    (record,) = read(schema(), *rows_of(b'[["2024-03-01", "a", [1]]]'), mismatches=mismatches)
+    assert record["Clicks"] is None
+    assert mismatches.examples == {"Clicks": "'[1]'"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from tap_supermetrics.api.wire import FieldInfo
+from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.records.schema import record_schema
 from tap_supermetrics.sync import discovery
 from tap_supermetrics.sync.discovery import unlisted_fields

@@ -7,7 +7,8 @@ from itertools import product
 
 import pytest
 
-from tap_supermetrics.api.wire import BatchQuery, FieldEcho
+from tap_supermetrics.api.fields import FieldEcho
+from tap_supermetrics.api.wire import BatchQuery
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.extraction.attribution import attribute
 from tap_supermetrics.extraction.columns import columns_of

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_supermetrics.api import wire
 from tap_supermetrics.emulator import Emulator, Options
+from tests.attack.liar import FIELDS, RESULTS, Liar, changed
 from tests.tap import Target, config_for, sync
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NOW = "2024-06-10T04:00:00+00:00"
@@ -58,3 +61,69 @@ def test_days_asked_for_without_the_cache_are_covered_at_once(tmp_path: Path) ->
         ended = sync(config, tmp_path, Target())
 
     assert "cache" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        ({"data_sampled": "yes"}, "1 result is an estimate"),
+        ({"data_sampled": 0.53}, "1 result is an estimate"),
+        ({"data_sampled": {"rate": "53 %"}}, "1 result is an estimate"),
+        ({"cache_used": True, "cache_time": "a while ago"}, "1 result came from the API's cache"),
+        ({"cache_used": "true"}, "1 result came from the API's cache"),
+        ({"cache_time": "2024-06-09T22:00:00+0000"}, "1 day came from the API's cache of before"),
+    ],
+)
+def test_facts_are_told_however_they_are_written(
+    tmp_path: Path, fact: dict[str, object], text: str
+) -> None:
+    days = {**DATES, "start_date": "2024-06-09"}
+    with Emulator(options=Options(clock_factor=200.0, now=NOW)) as emulator, Liar(emulator) as liar:
+        facts = {"cache_used": None, **fact}
+        liar.tell(RESULTS, changed(lambda answer: answer["meta"]["result"].update(facts)))
+        config = config_for(emulator, [REPORT], **days)
+        ended = sync({**config, "api_url": liar.url}, tmp_path, Target())
+
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.count(f"note: google_ads: {text}") == 1
+
+
+@pytest.mark.parametrize("said", ["no", "false", 0, "", {}, None, "unknown", {"sampled": False}])
+def test_a_fact_that_is_denied_or_left_open_is_not_told(said: object) -> None:
+    facts = wire.ResultFacts(data_sampled=said, cache_used=said)
+    assert not facts.is_sampled
+    assert not facts.is_cached
+
+
+def test_types_of_rows_that_were_written_are_remembered_though_their_day_failed(
+    tmp_path: Path,
+) -> None:
+    """The target has a table of integers since the first block of rows."""
+    target = Target()
+    with Emulator(options=Options(clock_factor=200.0, now=NOW)) as emulator, Liar(emulator) as liar:
+
+        def lengthened(answer: dict[str, Any]) -> None:
+            row = answer["data"][0]
+            answer["data"] = [[row[0], f"c{number}", 1] for number in range(300)]
+            answer["data"].append([row[0], "d", "spoilt"])
+            answer["meta"]["result"]["total_rows"] = len(answer["data"])
+
+        def of_type(data_type: str) -> Callable[[dict[str, Any]], None]:
+            def change(answer: dict[str, Any]) -> None:
+                for each in answer["data"]:
+                    if each["field_id"] == "Clicks":
+                        each["data_type"] = data_type
+
+            return change
+
+        report = {**REPORT, "fields": ["Date", "Campaignname", "Clicks"]}
+        config = config_for(emulator, [report], start_date="2024-06-09", end_date="2024-06-09")
+        liar.tell(RESULTS, changed(lengthened))
+        first = sync({**config, "api_url": liar.url}, tmp_path, target)
+        written = dict(target.written)
+        liar.forget()
+        liar.tell(FIELDS, changed(of_type("float.number.value")))
+        second = sync({**config, "api_url": liar.url}, tmp_path, target)
+
+    assert (first.code, written) == (3, {"google_ads": 256})
+    assert "google_ads.Clicks: its values were of type integer and now are number" in second.stderr

@@ -236,6 +236,25 @@ def test_a_day_named_by_a_refusal_does_not_hide_days_that_the_api_gives(
     assert len(emulator.queries) == 20 + 1
 
 
+def test_days_that_were_refused_once_are_told_each_night_and_the_remedy_loads_them(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """Nothing could refute it: a license that gives more days later, or a refusal by mistake."""
+    code, target = "LICENSE_HISTORICAL_RANGE_EXCEEDED", Target()
+    emulator.inject(Fault(effect="fail_query", day=FIRST, code=code, times=1))
+    assert "but not for days before" in sync(config(emulator, ONE), tmp_path, target).stderr
+    told = f"ads: days before {FIRST + DAY} are not asked for"
+    for _ in range(2):
+        assert told in sync(config(emulator, ONE), tmp_path, target).stderr
+
+    from_then = config(emulator, ONE, start_date=str(FIRST + DAY))
+    assert told not in sync(from_then, tmp_path, target).stderr
+    del target.state["bookmarks"]["ads"]["not_before"]
+    ended = sync(config(emulator, ONE), tmp_path, target)
+    assert told not in ended.stderr
+    assert target.tables["ads"] == truth(emulator, ONE, FIRST, LAST)
+
+
 def test_a_report_read_whole_stays_whole_although_the_api_refuses_its_first_days(
     emulator: Emulator, tmp_path: Path
 ) -> None:

@@ -1,0 +1,93 @@
+"""Notes for the summary of a run, on what was written of a report."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.words import counted
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator, Mapping
+
+    from tap_supermetrics.extraction.results import Result
+    from tap_supermetrics.records.convert import Mismatches
+
+logger = logging.getLogger(__name__)
+
+MAX_OTHERWISE: Final = 20
+"""So many things that results say to be otherwise than asked are told of a report."""
+
+
+def note_otherwise(counts: Counter[str], result: Result) -> None:
+    """Tell what a result says to be otherwise than it was asked, each once, and count it."""
+    for text in result.otherwise:
+        if text not in counts and len(counts) < MAX_OTHERWISE:
+            logger.warning(
+                "%s: the API answers otherwise than it was asked: %s", result.query, text
+            )
+            counts[text] = 0
+        if text in counts:
+            counts[text] += 1
+
+
+def notes_of_values(name: str, changed: Mismatches) -> Iterator[str]:
+    """Tell which values of a report were changed to fit.
+
+    Args:
+        name: of the report.
+        changed: the values, counted.
+    """
+    for column, count in changed.counts.items():
+        example = changed.examples[column]
+        values = counted(count, "value did not fit and is", "values did not fit and are")
+        yield f"{name}.{column}: {values} null, such as {example}"
+    for column, count in changed.nuls.items():
+        texts = counted(count, "text", "texts")
+        yield f"{name}.{column}: {texts} had a NUL, which targets refuse: left out"
+
+
+def notes_of_results(name: str, otherwise: Mapping[str, int], sampled: int) -> Iterator[str]:
+    """Tell what the API says itself of the numbers of a report.
+
+    Args:
+        name: of the report.
+        otherwise: what results say to be otherwise than it was asked, counted.
+        sampled: how many results are estimates.
+    """
+    for text, count in otherwise.items():
+        results = counted(count, "result is", "results are")
+        yield (
+            f"{name}: {results} not quite of what was asked: {text}; check the report, and load "
+            "these days again when it is right"
+        )
+    if sampled:
+        results = counted(sampled, "result is an estimate", "results are estimates")
+        yield (
+            f"{name}: {results} of the data source (`data_sampled`): ask for fewer fields or "
+            "accounts, or fewer days in a query"
+        )
+
+
+def notes_of_cache(name: str, early_days: int, undated: int) -> Iterator[str]:
+    """Tell which numbers of a report came from the API's cache, and may be too old.
+
+    Args:
+        name: of the report.
+        early_days: how many days came from it of before they were over.
+        undated: how many results came from it, since nobody knows when.
+    """
+    if early_days:
+        days = counted(
+            early_days,
+            "day came from the API's cache of before it was over: the next run reads it",
+            "days came from the API's cache of before they were over: the next run reads them",
+        )
+        yield f"{name}: {days} again; set `require_fresh_days` to avoid that"
+    if undated:
+        results = counted(undated, "result", "results")
+        yield (
+            f"{name}: {results} came from the API's cache, which does not tell of when: a day may "
+            "lack its last hours; set `require_fresh_days` to avoid that"
+        )

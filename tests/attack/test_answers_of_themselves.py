@@ -1,0 +1,344 @@
+"""What each page says of itself: understood in any spelling, held against the question, told.
+
+`WRONG` is refused aloud, `SPELT` is the same in other words, `OTHERWISE` is loaded and told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tap_supermetrics.emulator import Emulator
+from tests.attack.driver import (
+    ACCOUNTS,
+    ADS,
+    Attempt,
+    attempt,
+    everything,
+    keeps_its_promise,
+    options,
+    settings_for,
+)
+from tests.attack.liar import FIELDS, RESULTS, STATUS, Liar, at, changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Answer = dict[str, Any]
+DAYS: Final = len(everything(ADS))
+ONE: Final = {**ADS, "ds_accounts": [ACCOUNTS[0]]}
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Liar]:
+    with Emulator(options=options()) as emulator, Liar(emulator) as liar:
+        yield liar
+
+
+@pytest.fixture
+def liar(shared: Liar) -> Liar:
+    shared.emulator.reset()
+    shared.forget()
+    return shared
+
+
+def load(liar: Liar, report: dict[str, Any] = ADS, **top: Any) -> Attempt:  # noqa: ANN401 - any setting
+    return attempt(settings_for(liar.emulator, report, api_url=liar.url, **top))
+
+
+def echo(answer: Answer) -> Answer:
+    found: Answer = answer["meta"]["query"]
+    return found
+
+
+def respelt(name: str, spell: Callable[[Any], Any]) -> Callable[[Answer], None]:
+    """Change how the echo of the query writes something."""
+
+    def change(answer: Answer) -> None:
+        echo(answer)[name] = spell(echo(answer)[name])
+
+    return change
+
+
+def placed_in_one(answer: Answer) -> None:
+    for field in echo(answer)["fields"]:
+        field["data_column"] = min(field["data_column"], 1)
+
+
+def later_columns_swapped(answer: Answer) -> None:
+    first = answer["meta"]["paginate"].get("prev") is None
+    fields = echo(answer)["fields"]
+    if not first:
+        fields[0]["data_column"], fields[1]["data_column"] = 1, 0
+        answer["data"] = [[row[1], row[0], *row[2:]] for row in answer["data"]]
+
+
+def places(items: list[Any]) -> dict[str, Any]:
+    """Write a list as PHP does one of which it left out something; a blank is such."""
+    return {str(place): each for place, each in enumerate(items) if each not in (None, "")}
+
+
+SPELT: Final[dict[str, Callable[[Answer], Any]]] = {
+    "accounts with names": respelt("ds_accounts", lambda ids: [f"{x} (Shop (EU))" for x in ids]),
+    "accounts as objects": respelt(
+        "ds_accounts", lambda ids: [{"account_id": x, "account_name": "Shop"} for x in ids]
+    ),
+    "accounts as keys": respelt("ds_accounts", lambda ids: dict.fromkeys(ids, "Shop")),
+    "accounts as paths": respelt("ds_accounts", lambda ids: [f"customers/{x}" for x in ids]),
+    "days with slashes": respelt("start_date", lambda day: day.replace("-", "/")),
+    "days without signs": respelt("end_date", lambda day: day.replace("-", "")),
+    "days as numbers": respelt("end_date", lambda day: int(day.replace("-", ""))),
+    "a header of ids": lambda answer: answer["data"].insert(0, list(ADS["fields"])),
+    "the next page as an object": lambda answer: answer["meta"]["paginate"].update(
+        next={"href": "http://127.0.0.1:9/"}
+    ),
+    "no next page": lambda answer: answer["meta"]["paginate"].update(next=False),
+    "lists as objects": lambda answer: answer.update(data=places(answer["data"])),
+    "rows as objects": lambda answer: answer.update(data=[*map(places, answer["data"])]),
+    "fields as an object": respelt("fields", places),
+    "a total that is none": lambda answer: answer["meta"]["result"].update(total_rows="1,234"),
+    "a state of another product": lambda answer: answer["meta"].update(status_code="completed"),
+    "an unknown state": lambda answer: answer["meta"].update(status_code="OK"),
+}
+
+
+@pytest.mark.parametrize("how", SPELT)
+def test_what_is_said_in_other_words_is_understood(liar: Liar, how: str) -> None:
+    liar.tell(RESULTS, changed(SPELT[how]))
+    done = load(liar)
+
+    assert (done.code, len(liar.emulator.queries)) == (0, DAYS), "\n".join(done.log)
+    keeps_its_promise(done, liar.emulator, ADS)
+
+
+def swapped(answer: Answer) -> None:
+    for each in answer["data"]:
+        address = each["result_info"]["results_url"]
+        mine, other = ("_acc_1", "_acc_2") if "_acc_1" in address else ("_acc_2", "_acc_1")
+        each["result_info"]["results_url"] = address.replace(mine, other)
+
+
+def of_nobody(answer: Answer) -> None:
+    """Take out what tells results apart."""
+    answer["meta"]["schedule_id"] = echo(answer)["ds_accounts"] = None
+
+
+SAID_IN_STATUS: Final[dict[str, Callable[[Answer], Any]]] = {
+    "a total that is none": lambda answer: [
+        each["result_info"].update(total_rows={"rows": 1}) for each in answer["data"]
+    ],
+    "a state of another product": lambda answer: [
+        each.update(status_code="completed") for each in answer["data"]
+    ],
+    "no address": lambda answer: [
+        each["result_info"].update(results_url="see below") for each in answer["data"]
+    ],
+    "addresses of each other": swapped,
+    "a list as an object": lambda answer: answer.update(data=places(answer["data"])),
+}
+
+
+@pytest.mark.parametrize("how", SAID_IN_STATUS)
+def test_what_a_status_says_in_other_words_is_understood(liar: Liar, how: str) -> None:
+    def change(answer: Answer) -> None:
+        if answer["meta"]["status_code"] == "STOPPED":
+            SAID_IN_STATUS[how](answer)
+
+    liar.tell(STATUS, changed(change))
+    liar.tell(RESULTS, changed(of_nobody))
+    done = load(liar)
+
+    assert (done.code, len(liar.emulator.queries)) == (0, DAYS), "\n".join(done.log)
+    keeps_its_promise(done, liar.emulator, ADS)
+
+
+WRONG: Final[dict[str, tuple[Callable[[Answer], Any], str]]] = {
+    "another account as an object": (
+        respelt("ds_accounts", lambda _: [{"id": "55555"}]),
+        "RESULT_MISMATCH: asked for account",
+    ),
+    "two fields in one column": (placed_in_one, "RESULT_MISMATCH: the result has"),
+    "a failed query": (
+        lambda answer: answer["meta"].update(status_code="FAILURE"),
+        "RESULT_INCOMPLETE: the result says that its query is FAILURE",
+    ),
+    "more rows than the status says": (
+        lambda answer: answer["meta"]["result"].update(total_rows=99),
+        "RESULT_INCOMPLETE: expected 99 rows",
+    ),
+    "a day that is not there yet": (
+        respelt("end_date", lambda _: "2024-06-01"),
+        "DAY_NOT_YET: asked for",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_what_a_page_says_against_itself_is_refused(liar: Liar, how: str) -> None:
+    change, message = WRONG[how]
+    liar.tell(RESULTS, changed(change))
+    done = load(liar)
+
+    assert done.code == 3
+    assert message in "\n".join(done.log)
+    assert done.days("google_ads") == set()
+    assert len(liar.emulator.queries) <= 2 * DAYS
+
+
+def test_a_later_page_with_other_columns_is_refused(liar: Liar) -> None:
+    liar.tell(RESULTS, changed(later_columns_swapped))
+    done = load(liar, page_size=2, split_dates_policy="none")
+
+    assert done.code == 3
+    assert "is in another column than on the page before" in "\n".join(done.log)
+    keeps_its_promise(done, liar.emulator, ADS)
+
+
+def test_a_result_that_is_not_finished_yet_is_looked_at_again(liar: Liar) -> None:
+    liar.tell(RESULTS, at("meta.status_code", "RUNNING"), 2)
+    done = load(liar, ONE)
+
+    assert (done.code, len(liar.emulator.queries)) == (0, len(everything(ONE)))
+    keeps_its_promise(done, liar.emulator, ONE)
+
+
+OTHERWISE: Final[dict[str, tuple[Callable[[Answer], Any], str]]] = {
+    "a setting": (
+        lambda answer: echo(answer)["settings"].update(asset_level="b"),
+        "`settings.asset_level` was b, not a",
+    ),
+    "a comparison": (
+        lambda answer: echo(answer).update(compare_type="prev_year"),
+        "`compare_type` was prev_year",
+    ),
+    "fewer accounts": (
+        lambda answer: echo(answer).update(ds_accounts=[ACCOUNTS[0]]),
+        f"account {ACCOUNTS[1]} was left out",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", OTHERWISE)
+def test_what_is_answered_otherwise_than_asked_is_told_once_a_report(liar: Liar, how: str) -> None:
+    change, text = OTHERWISE[how]
+    liar.tell(RESULTS, changed(change))
+    report = {**ADS, "settings": {"asset_level": "a"}, "split_accounts_policy": "none"}
+    done = load(liar, report)
+
+    assert done.code == 0
+    assert [text in line for line in done.log].count(True) == 2, "a warning, and the summary"
+    assert any("note: google_ads: 3 results are not quite" in line for line in done.log)
+
+
+@pytest.mark.parametrize("value", ["TRUE", 1, "1", True, "yes"])
+def test_a_setting_that_is_written_back_otherwise_is_the_same(liar: Liar, value: object) -> None:
+    liar.tell(RESULTS, changed(lambda answer: echo(answer)["settings"].update(asset_level=value)))
+    done = load(liar, {**ONE, "settings": {"asset_level": True}})
+
+    assert "not quite" not in "\n".join(done.log)
+
+
+def test_segments_that_were_not_applied_are_told(liar: Liar) -> None:
+    liar.tell(RESULTS, changed(lambda answer: echo(answer).update(ds_segments=[])))
+    done = load(liar, {**ONE, "ds_segments": ["-1"]})
+
+    assert "`ds_segments` were none, not -1" in "\n".join(done.log)
+
+
+def without_totals(answer: Answer) -> None:
+    """The status tells no number of rows."""
+    for each in answer["data"]:
+        each["result_info"] = None
+
+
+def empty(liar: Liar, rows: object) -> None:
+    """Have results be empty, by their own words too, with this in the place of their rows."""
+
+    def emptied(answer: Answer) -> None:
+        answer["data"] = rows
+        answer["meta"]["result"]["total_rows"] = 0
+
+    liar.tell(STATUS, changed(without_totals))
+    liar.tell(RESULTS, changed(emptied))
+
+
+@pytest.mark.parametrize("rows", [None, {}])
+def test_an_empty_list_may_be_null_where_the_answer_says_that_it_is_empty(
+    liar: Liar, rows: object
+) -> None:
+    empty(liar, rows)
+    assert load(liar, ONE).code == 0
+
+
+@pytest.mark.parametrize("rows", [None, {}])
+def test_rows_that_are_not_there_are_no_empty_day(liar: Liar, rows: object) -> None:
+    liar.tell(RESULTS, at("data", rows))
+    done = load(liar, ONE)
+    assert (done.code, done.days("google_ads")) == (3, set())
+
+
+@pytest.mark.parametrize(
+    "row", [["no data found."], ["No Data Found", "", ""], [None, "No data found", None]]
+)
+def test_words_for_no_rows_are_no_row(liar: Liar, row: list[str | None]) -> None:
+    empty(liar, [row])
+    done = load(liar, ONE)
+
+    assert (done.code, done.written) == (0, 0)
+    assert done.days("google_ads") == everything(ONE)
+
+
+def test_an_error_beside_no_rows_is_no_empty_day(liar: Liar) -> None:
+    def failed(answer: Answer) -> None:
+        for each in answer["data"]:
+            each["result_info"] = None
+            each["error_info"] = {"status": 500, "code": "QUERY_ACCOUNT_UNAVAILABLE"}
+
+    liar.tell(STATUS, changed(failed))
+    done = load(liar, ONE)
+
+    assert done.code == 3
+    assert "QUERY_ACCOUNT_UNAVAILABLE" in "\n".join(done.log)
+    assert done.days("google_ads") == set()
+
+
+def test_an_account_that_a_setting_of_the_source_leaves_out_is_no_empty_day(liar: Liar) -> None:
+    def emptied(answer: Answer) -> None:
+        echo(answer)["ds_accounts"] = answer["data"] = []
+        answer["meta"]["result"]["total_rows"] = 0
+
+    liar.tell(STATUS, changed(without_totals))
+    liar.tell(RESULTS, changed(emptied))
+    done = load(liar, {**ONE, "settings": {"exclude_invalid_accounts": True}})
+
+    assert done.days("google_ads") == set()
+    assert "3 left out by the API" in "\n".join(done.log)
+
+
+def words_of(kind: str) -> Callable[[Answer], None]:
+    def change(answer: Answer) -> None:
+        for each in answer["data"]:
+            word = {"dim": "dimension", "met": "metric"}[each["field_type"]]
+            each["field_type"] = {"long": word, "upper": word[:3].upper(), "none": ""}[kind]
+
+    return change
+
+
+@pytest.mark.parametrize("kind", ["long", "upper", "none"])
+def test_dimensions_are_known_by_whatever_word(liar: Liar, kind: str) -> None:
+    liar.tell(FIELDS, changed(words_of(kind)))
+    done = load(liar)
+
+    assert done.code == 0
+    keeps_its_promise(done, liar.emulator, ADS)
+
+
+def test_a_source_that_lists_no_field_loses_its_report_before_anything_is_paid(liar: Liar) -> None:
+    """All would be text, and the report be read whole, for want of a day."""
+    liar.tell(FIELDS, at("data", []))
+    done = load(liar)
+
+    assert done.code == 1
+    assert "AW lists no field at all" in done.message
+    assert not liar.emulator.queries
