@@ -9,8 +9,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.items import ItemForm
+from tap_supermetrics.api.verdicts import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -10,7 +10,8 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import ApiError, Reach
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.extraction import polling
 
 if TYPE_CHECKING:

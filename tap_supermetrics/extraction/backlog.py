@@ -6,7 +6,7 @@ from collections import Counter, deque
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import Reach
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.planning.packing import Packer, batch_of, halved, pack
 from tap_supermetrics.planning.plan import Cursor
 

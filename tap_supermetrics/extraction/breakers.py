@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import Reach
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.extraction.history import HistoryLimit
 from tap_supermetrics.planning.scope import recent_days
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import Fate
+from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction.events import CancelBatches
 from tap_supermetrics.extraction.remedies import Remedy
 from tap_supermetrics.extraction.resubmissions import Resubmissions

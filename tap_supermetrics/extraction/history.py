@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import Reach
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.dates import parse_date
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import Fate
+from tap_supermetrics.api.verdicts import Fate
 
 if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import Fate
+from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import events as happened
 from tap_supermetrics.extraction.events import Fetch
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken

@@ -6,7 +6,8 @@ from collections import Counter
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import Fate, may_be_split
+from tap_supermetrics.api.errors import may_be_split
+from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction.breakers import PATIENCE
 from tap_supermetrics.extraction.splits import Splits
 

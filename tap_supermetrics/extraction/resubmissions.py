@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import Reach
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.extraction.results import Failed
 
 if TYPE_CHECKING:

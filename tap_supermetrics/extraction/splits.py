@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import Reach, may_be_too_large
+from tap_supermetrics.api.errors import may_be_too_large
+from tap_supermetrics.api.verdicts import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,7 +6,8 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.api.errors import ApiError, Fate, Reach
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.verdicts import Fate, Reach
 from tap_supermetrics.extraction.events import SubmitBatch, SubmitQuery
 from tap_supermetrics.planning.packing import batch_of
 from tap_supermetrics.words import counted

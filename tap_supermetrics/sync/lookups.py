@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tap_supermetrics.api import listings, wire
-from tap_supermetrics.api.errors import ApiError, Reach
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import Accounts, SplitAccounts
 from tap_supermetrics.sync.account_filters import EndlessError, matching

@@ -22,7 +22,8 @@ from tap_supermetrics.api import answers as answers_module
 from tap_supermetrics.api import connection as connection_module
 from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.answers import DamagedAnswer, read_answer
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.verdicts import Fate
 from tests.api.server import Handler, serving
 
 if TYPE_CHECKING:

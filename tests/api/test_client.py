@@ -19,8 +19,9 @@ import requests
 
 from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api import retry as retry_module
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.retry import RateLimit, RetryPolicy
+from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.emulator import Emulator, Fault
 from tests.api.server import serving
 

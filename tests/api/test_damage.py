@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api import lenient
 from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldInfo
+from tap_supermetrics.api.verdicts import Fate
 from tests.api.server import serving
 
 if TYPE_CHECKING:

@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.api.errors import (
-    VERDICTS,
-    ApiError,
-    Fate,
-    Reach,
-    may_be_split,
-    may_be_too_large,
-    verdict_on,
-)
+from tap_supermetrics.api.errors import ApiError, may_be_split, may_be_too_large
+from tap_supermetrics.api.verdicts import VERDICTS, Fate, Reach, verdict_on
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED
 from tap_supermetrics.extraction.history import first_day_given
 

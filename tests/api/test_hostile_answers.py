@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_supermetrics.api import connection as connection_module
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.verdicts import Fate
 from tests.api.server import Handler, serving
 
 if TYPE_CHECKING:

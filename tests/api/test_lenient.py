@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldInfo
+from tap_supermetrics.api.verdicts import Fate
 from tests.api.server import serving
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tap_supermetrics.api.errors import VERDICTS, Fate, Reach, Verdict, verdict_on
 from tap_supermetrics.api.retry import RetryPolicy
+from tap_supermetrics.api.verdicts import VERDICTS, Fate, Reach, Verdict, verdict_on
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.extraction import async_queries, polling
 from tests.attack.driver import (

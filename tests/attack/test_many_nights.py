@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tap_supermetrics.api.errors import Reach
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.emulator.clock import instant
 from tap_supermetrics.extraction import breakers, ways

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from unittest import mock
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.errors import ApiError, Reach
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.extraction import breakers
 from tap_supermetrics.extraction.events import (
@@ -63,6 +63,7 @@ from tests.core.reports import policy, report
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tap_supermetrics.api.verdicts import Reach
     from tap_supermetrics.extraction.events import Action, Event
     from tap_supermetrics.model import BatchRequest, Query, Report
     from tap_supermetrics.planning.plan import ReportPlan

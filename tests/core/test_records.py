@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.api.errors import ApiError, Fate
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldEcho, FieldInfo
+from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.names import doubts_of_columns
 from tap_supermetrics.records.rows import rows_of

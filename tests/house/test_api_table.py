@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tap_supermetrics.api import listings, retry, wire
-from tap_supermetrics.api.errors import VERDICTS
+from tap_supermetrics.api.verdicts import VERDICTS
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.settings.config import TOP_LEVEL
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT
