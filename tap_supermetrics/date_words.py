@@ -48,7 +48,7 @@ class Weekday:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """How to come from today to a day: to a weekday or a month first, then by months and days.
+    """The way from today to a day: to a weekday or a month first, then by months and days.
 
     Attributes:
         days: so many days on; back where it is negative.

@@ -31,14 +31,7 @@ from tap_supermetrics.singer.inputs import (
     unclaimed,
     unwrapped,
 )
-from tap_supermetrics.singer.maps import (
-    doubts_of_maps,
-    doubts_of_written,
-    mistakes_in_aliases,
-    mistakes_in_form,
-    mistakes_in_maps,
-    written,
-)
+from tap_supermetrics.singer.maps import doubts_of_mapper, mistakes_in_form
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.discovery import discover
@@ -48,7 +41,6 @@ from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state_checks import check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import FrameType
 
     import click
@@ -182,21 +174,8 @@ class TapSupermetrics(Tap):
             if not self.config.get("stream_maps"):
                 raise
             raise SettingsError([f"stream_maps: {in_one_line(error)}"]) from None
-        self._check_maps(streams)
-
-    def _check_maps(self, streams: Mapping[str, Stream]) -> None:
-        maps = {name: self.mapper.stream_maps.get(name, []) for name in streams}
-        schemas = {name: each.schema for name, each in streams.items()}
-        kept = {name: written(of) for name, of in maps.items() if streams[name].selected}
-        aliases = mistakes_in_aliases([each for of_one in kept.values() for each in of_one])
-        if mistakes := [*mistakes_in_maps(maps, schemas), *aliases]:
-            raise SettingsError(mistakes)
-        keys = {name: each.primary_keys or () for name, each in streams.items()}
-        for told in doubts_of_maps(self.mapper.stream_maps_dict, keys):
-            logger.warning("stream_maps: %s", told)
-        for name, of_one in kept.items():
-            for told in (doubt for each in of_one for doubt in doubts_of_written(each)):
-                logger.warning("%s: %s", name, told)
+        for told in doubts_of_mapper(self.mapper, streams):
+            logger.warning("%s", told)
 
     def _reset_state_progress_markers(self) -> None:
         """Do nothing: the tap's own state has no such markers."""

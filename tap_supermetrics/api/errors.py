@@ -64,7 +64,7 @@ class ApiError(TapError):
 
     @property
     def refuses_everything(self) -> bool:
-        """True when whatever is asked would be refused too: of the key, the license, the quota."""
+        """Return whether all else would be refused too: by the key, the license, the quota."""
         return self.fate is Fate.STOP and self.reach is not Reach.ENDPOINT
 
     @property

@@ -33,7 +33,7 @@ class FieldEcho(msgspec.Struct, kw_only=True):
 
     @property
     def names(self) -> tuple[str, str]:
-        """What it may be asked for by, in lower case."""
+        """Return the names by which it may be asked for, in lower case."""
         return self.id.casefold(), self.field_id.casefold()
 
 

@@ -64,7 +64,7 @@ class Question:
 
     @property
     def _is_of_list(self) -> bool:
-        """True where nobody knows yet which accounts are asked for: those of a list, or none."""
+        """Return whether nobody knows yet which accounts are asked for: of a list, or none."""
         asked = self.query.accounts
         return not asked or any(each.startswith("list.") for each in asked)
 

@@ -20,7 +20,7 @@ SURE_AFTER: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What follows from one more result.
+    """The conclusions from one more result.
 
     Attributes:
         accepted: results that are whole, as far as is known.

@@ -48,7 +48,7 @@ class Mismatches:
 
 
 class Role(Enum):
-    """What a field is for, as messages tell it."""
+    """The purpose of a field, as messages tell it."""
 
     VALUE = ""
     KEY = " of the key"
@@ -72,7 +72,7 @@ class Column:
 
     @property
     def is_key(self) -> bool:
-        """True when its values are never null."""
+        """Return whether its values are never null."""
         return self.role is not Role.VALUE
 
     @property

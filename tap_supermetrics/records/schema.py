@@ -153,7 +153,7 @@ class Field:
 
     @property
     def may_be_day(self) -> bool:
-        """True when it is called as data sources call the day, and holds dates."""
+        """Return whether it is called as data sources call the day, and holds dates."""
         is_date = self.is_dimension and self.kind is ValueKind.DATE
         return is_date and self.letters in _DAY_FIELDS
 
@@ -164,7 +164,7 @@ class Field:
 
     @property
     def is_day_of_another_type(self) -> bool:
-        """True when it is called as the day, but its type is another; some tell days of a month."""
+        """Return whether it is called as the day, but its type is none of a day."""
         data_type = self.data_type.casefold()
         is_of_time = data_type.startswith(_OF_TIME) and self.kind is ValueKind.TEXT
         return self.letters in _DAY_FIELDS and not self.may_be_day and not is_of_time

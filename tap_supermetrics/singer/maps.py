@@ -6,11 +6,13 @@ The SDK takes some of it for columns, and tells the rest by exceptions of Python
 from __future__ import annotations
 
 import fnmatch
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.mapper import RemoveRecordTransform
 
+from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.names import doubts_of_columns, doubts_of_name
 from tap_supermetrics.settings.entries import one_table
 from tap_supermetrics.settings.reading import hint
@@ -19,7 +21,8 @@ from tap_supermetrics.singer.inputs import in_one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from singer_sdk.mapper import StreamMap
+    from singer_sdk import Stream
+    from singer_sdk.mapper import PluginMapper, StreamMap
 
 _NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvailable"}
 """Why an expression fails whatever the record holds."""
@@ -45,6 +48,28 @@ _WORDS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = {
     "__else__": ("null, to leave out all other columns", _NOTHING.__contains__),
 }
 """Words of the SDK's among the columns of a map: what each wants."""
+
+
+def doubts_of_mapper(mapper: PluginMapper, streams: Mapping[str, Stream]) -> Iterator[str]:
+    """Name what maps that can be read change to the worse, or do not change at all.
+
+    Args:
+        mapper: what the SDK has read.
+        streams: all streams, by name.
+
+    Raises:
+        SettingsError: a map can never be applied, or puts two streams into one table.
+    """
+    maps = {name: mapper.stream_maps.get(name, []) for name in streams}
+    schemas = {name: each.schema for name, each in streams.items()}
+    kept = {name: written(of) for name, of in maps.items() if streams[name].selected}
+    aliases = mistakes_in_aliases(chain.from_iterable(kept.values()))
+    if mistakes := [*mistakes_in_maps(maps, schemas), *aliases]:
+        raise SettingsError(mistakes)
+    keys = {name: each.primary_keys or () for name, each in streams.items()}
+    yield from (f"stream_maps: {told}" for told in doubts_of_maps(mapper.stream_maps_dict, keys))
+    for name, of_one in kept.items():
+        yield from (f"{name}: {doubt}" for each in of_one for doubt in doubts_of_written(each))
 
 
 def mistakes_in_form(definitions: object) -> list[str]:

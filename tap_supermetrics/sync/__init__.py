@@ -17,6 +17,7 @@ continuity       what was loaded before, held against what is to be loaded
 name_checks      names of accounts, logins and segments, held against the lists
 addresses        queries given by an address that only the API can read
 lookups          what the API lists for reports: fields, accounts, team lists, segments
+field_lists      the fields of data sources, several asked for at a time
 account_filters  account filters of users, in bounded time
 team_lists       accounts that only query batches show
 query_log        a record for each query that ended

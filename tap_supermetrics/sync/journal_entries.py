@@ -73,7 +73,7 @@ class Entry:
 
 
 class Noted:
-    """What a run has noted: all that its file has to hold."""
+    """The notes of a run: all that its file has to hold."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._answered: list[Entry] = []

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import logging
-import queue
-import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import Accounts, SplitAccounts
 from tap_supermetrics.sync.account_filters import EndlessError, matching
+from tap_supermetrics.sync.field_lists import FieldLists, check_reason
 from tap_supermetrics.sync.team_lists import TeamLists
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
 
-T = TypeVar("T")
-
 logger = logging.getLogger(__name__)
-
-THREADS: Final = 4
-"""So many data sources are asked for their fields at a time."""
 
 
 class Lookups:
@@ -49,9 +41,7 @@ class Lookups:
     def __init__(self, client: Client, now: datetime, *, may_submit: bool = True) -> None:
         self.client = client
         self.may_submit = may_submit
-        self._fields: dict[str, tuple[FieldInfo, ...]] = {}
-        self._refused: dict[str, ApiError] = {}
-        self._away: ApiError | None = None
+        self._fields = FieldLists(client)
         self._custom: dict[object, tuple[FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
         self._listed: dict[tuple[str, str], tuple[listings.AccountInfo, ...]] = {}
@@ -60,54 +50,23 @@ class Lookups:
         self._segments: dict[object, dict[str, str]] = {}
 
     def ask_for_fields(self, sources: Iterable[str]) -> None:
-        """Ask for the fields of several data sources side by side.
-
-        Whatever keeps those of one from being had, it is of that data source, and remembered for
-        `refusal_of`: another may well be served.
+        """Ask for the fields of several data sources side by side; see `FieldLists.ask`.
 
         Raises:
             ApiError: the API refuses everything.
         """
-        asked = self._fields.keys() | self._refused.keys()
-        unasked = [each for each in dict.fromkeys(sources) if each not in asked]
-        answers = _side_by_side(self._ask_fields, unasked)
-        for ds_id, answer in answers.items():
-            self._take_fields(ds_id, answer)
-        for ds_id, error in [*self._refused.items()]:
-            # Where no code says that it is the key, what others are answered says that it is not.
-            if self._fields and error.refuses_everything and not error.code:
-                del self._refused[ds_id]
-                self._take_fields(ds_id, self._ask_fields(ds_id))
-        for error in self._refused.values():
-            check_reason(error)
-
-    def _take_fields(self, ds_id: str, answer: tuple[FieldInfo, ...] | ApiError) -> None:
-        if isinstance(answer, ApiError):
-            self._refused[ds_id] = answer
-        else:
-            self._fields[ds_id] = answer
-
-    def _ask_fields(self, ds_id: str) -> tuple[FieldInfo, ...] | ApiError:
-        is_there = self.client.service.is_there
-        if self._away and not is_there:
-            return self._away
-        try:
-            return self.client.fields(ds_id)
-        except ApiError as error:
-            if error.code and error.reach is Reach.SERVICE:
-                self._away = error  # Where nobody answers, all others would wait for it too.
-            return error
+        self._fields.ask(sources)
 
     def refusal_of(self, report: Report) -> ApiError | None:
         """Return why the fields of a report's data source cannot be had; None where they can."""
-        return self._refused.get(report.ds_id) or self._unlisted(report)
+        return self._fields.refusal_of(report.ds_id) or self._unlisted(report)
 
     def _unlisted(self, report: Report) -> ApiError | None:
         """Return why a report cannot be read of a source that lists no field: nobody knows types.
 
         An empty list is what the API gives of a source that it cannot read just now, too.
         """
-        is_known = self._fields.get(report.ds_id) != () or {*report.fields} <= report.types.keys()
+        is_known = self._fields.of(report.ds_id) != () or {*report.fields} <= report.types.keys()
         if is_known or self._custom_fields(report):
             return None
         return ApiError(
@@ -124,7 +83,7 @@ class Lookups:
         Raises:
             ApiError: the API refuses everything.
         """
-        listed = self._fields[report.ds_id]
+        listed = self._fields.of(report.ds_id) or ()
         known = {each.field_id.casefold() for each in listed}
         unlisted = (each for each in report.fields if each.casefold() not in known)
         if all(each in report.types for each in unlisted):
@@ -229,42 +188,3 @@ class Lookups:
             listed = self.client.logins(report.ds_id)
             self._logins[report.ds_id] = {each.casefold(): name for each, name in listed.items()}
         return self._logins[report.ds_id]
-
-
-def _side_by_side(ask: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
-    """Return what is answered for each name, in their order.
-
-    The threads are daemons: a signal that ends the process does not wait for what they wait for.
-    """
-    answers: dict[str, T] = {}
-    failures: list[BaseException] = []
-    unasked: queue.SimpleQueue[str] = queue.SimpleQueue()
-    for name in names:
-        unasked.put(name)
-
-    def work() -> None:
-        try:
-            with suppress(queue.Empty):
-                while name := unasked.get_nowait():
-                    answers[name] = ask(name)
-        except BaseException as error:  # noqa: BLE001 - whoever waits is to meet it
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in names[:THREADS]]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return {name: answers[name] for name in names}
-
-
-def check_reason(error: ApiError) -> None:
-    """Accept that a list cannot be read: a key that may not ask for it may still run queries.
-
-    Raises:
-        ApiError: the API refuses everything.
-    """
-    if error.refuses_everything:
-        raise error

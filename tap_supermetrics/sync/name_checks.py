@@ -11,7 +11,7 @@ from unicodedata import decimal, normalize
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.sync.lookups import check_reason
+from tap_supermetrics.sync.field_lists import check_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

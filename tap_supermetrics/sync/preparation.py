@@ -12,8 +12,8 @@ from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.held import HeldResults, find_held
 from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.sync.discovery import known_reports, refusal_of
+from tap_supermetrics.sync.field_lists import check_reason
 from tap_supermetrics.sync.journalled import Journalled
-from tap_supermetrics.sync.lookups import check_reason
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:

@@ -1,0 +1,122 @@
+"""The fields of data sources, each list asked once, several at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.verdicts import Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tap_supermetrics.api.client import Client
+    from tap_supermetrics.api.fields import FieldInfo
+
+T = TypeVar("T")
+
+THREADS: Final = 4
+"""So many data sources are asked for their fields at a time."""
+
+
+class FieldLists:
+    """Asks for the fields of data sources, and remembers what came.
+
+    Args:
+        client: the API.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._fields: dict[str, tuple[FieldInfo, ...]] = {}
+        self._refused: dict[str, ApiError] = {}
+        self._away: ApiError | None = None
+
+    def of(self, ds_id: str) -> tuple[FieldInfo, ...] | None:
+        """Return the fields of a data source; None where they could not be had."""
+        return self._fields.get(ds_id)
+
+    def refusal_of(self, ds_id: str) -> ApiError | None:
+        """Return why the fields of a data source cannot be had; None where they can."""
+        return self._refused.get(ds_id)
+
+    def ask(self, sources: Iterable[str]) -> None:
+        """Ask for the fields of several data sources side by side.
+
+        Whatever keeps those of one from being had, it is of that data source, and remembered for
+        `refusal_of`: another may well be served.
+
+        Raises:
+            ApiError: the API refuses everything.
+        """
+        asked = self._fields.keys() | self._refused.keys()
+        unasked = [each for each in dict.fromkeys(sources) if each not in asked]
+        answers = _side_by_side(self._ask_fields, unasked)
+        for ds_id, answer in answers.items():
+            self._take_fields(ds_id, answer)
+        for ds_id, error in [*self._refused.items()]:
+            # Where no code says that it is the key, what others are answered says that it is not.
+            if self._fields and error.refuses_everything and not error.code:
+                del self._refused[ds_id]
+                self._take_fields(ds_id, self._ask_fields(ds_id))
+        for error in self._refused.values():
+            check_reason(error)
+
+    def _take_fields(self, ds_id: str, answer: tuple[FieldInfo, ...] | ApiError) -> None:
+        if isinstance(answer, ApiError):
+            self._refused[ds_id] = answer
+        else:
+            self._fields[ds_id] = answer
+
+    def _ask_fields(self, ds_id: str) -> tuple[FieldInfo, ...] | ApiError:
+        is_there = self._client.service.is_there
+        if self._away and not is_there:
+            return self._away
+        try:
+            return self._client.fields(ds_id)
+        except ApiError as error:
+            if error.code and error.reach is Reach.SERVICE:
+                self._away = error  # Where nobody answers, all others would wait for it too.
+            return error
+
+
+def _side_by_side(ask: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
+    """Return what is answered for each name, in their order.
+
+    The threads are daemons: a signal that ends the process does not wait for what they wait for.
+    """
+    answers: dict[str, T] = {}
+    failures: list[BaseException] = []
+    unasked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for name in names:
+        unasked.put(name)
+
+    def work() -> None:
+        try:
+            with suppress(queue.Empty):
+                while name := unasked.get_nowait():
+                    answers[name] = ask(name)
+        except BaseException as error:  # noqa: BLE001 - whoever waits is to meet it
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in names[:THREADS]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return {name: answers[name] for name in names}
+
+
+def check_reason(error: ApiError) -> None:
+    """Accept that a list cannot be read: a key that may not ask for it may still run queries.
+
+    Raises:
+        ApiError: the API refuses everything.
+    """
+    if error.refuses_everything:
+        raise error
