@@ -29,7 +29,7 @@ class BatchStatus:
 
     is_stopped: bool
     is_queued: bool
-    progress: wire.Progress
+    progress: wire.BatchProgress
     queries: tuple[wire.BatchQuery, ...]
 
 
@@ -108,7 +108,7 @@ class Client(ListingClient):
         return BatchStatus(
             is_stopped=word == wire.BATCH_STOPPED,
             is_queued=word == wire.BATCH_QUEUED,
-            progress=first.meta.progress or wire.Progress(),
+            progress=first.meta.progress or wire.BatchProgress(),
             queries=tuple(queries),
         )
 

@@ -163,7 +163,7 @@ def _is_said(value: Any) -> bool:  # noqa: ANN401 - any JSON
     return bool(word) and word not in _NOT_SO
 
 
-class Progress(msgspec.Struct, kw_only=True):
+class BatchProgress(msgspec.Struct, kw_only=True):
     """The number of queries of a batch that have not begun."""
 
     queued: int = 0
@@ -182,7 +182,7 @@ class Meta(msgspec.Struct, kw_only=True):
     request_id: str = ""
     schedule_id: str | None = None
     status_code: str = ""
-    progress: Progress | None = None
+    progress: BatchProgress | None = None
     workflow: Workflow | None = None
     query: QueryEcho | None = None
     result: ResultFacts | None = None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class LoaderLimits:
     """The names and values that a loader cannot keep.
 
     Attributes:
@@ -42,46 +42,48 @@ class Limits:
 
 
 LOADERS: Final = {
-    "target-postgres": Limits(refuses_long_columns=True),
-    "pipelinewise-target-postgres": Limits(
+    "target-postgres": LoaderLimits(refuses_long_columns=True),
+    "pipelinewise-target-postgres": LoaderLimits(
         cuts_hyphens=False,
         refuses_blank_keys=True,
         note="control characters of texts, such as line breaks, become JSON escapes",
     ),
-    "target-duckdb": Limits(
+    "target-duckdb": LoaderLimits(
         refuses_blank_keys=True,
         note="version 0.8 loses the first row of a batch with DuckDB 1.3 or later; hold DuckDB "
         "below 1.3",
     ),
-    "target-snowflake": Limits(name_bytes=255),
-    "target-bigquery": Limits(name_bytes=300, cuts_hyphens=False),
-    "target-redshift": Limits(name_bytes=127),
-    "target-csv": Limits(
+    "target-snowflake": LoaderLimits(name_bytes=255),
+    "target-bigquery": LoaderLimits(name_bytes=300, cuts_hyphens=False),
+    "target-redshift": LoaderLimits(name_bytes=127),
+    "target-csv": LoaderLimits(
         name_bytes=200,
         cuts_hyphens=False,
         has_keys=False,
         note="its file is overwritten by each run unless its name holds `{timestamp}`",
     ),
-    "target-s3": Limits(
+    "target-s3": LoaderLimits(
         name_bytes=200,
         cuts_hyphens=False,
         has_keys=False,
         note="Parquet refuses columns of `format: time`; make them text by `types`; and times "
         "without offset become UTC",
     ),
-    "target-jsonl": Limits(name_bytes=200, cuts_hyphens=False, has_keys=False),
+    "target-jsonl": LoaderLimits(name_bytes=200, cuts_hyphens=False, has_keys=False),
 }
 """By the name that Meltano gives; another variant by its package."""
 
 
-def limits_of(loader: str) -> Limits:
+def limits_of(loader: str) -> LoaderLimits:
     """Return the limits of a loader; those of PostgreSQL, the strictest, where it is not known."""
     plain = loader.casefold().removeprefix("meltanolabs-")
-    unknown = Limits(note="its limits are not known here; those of PostgreSQL were looked at")
+    unknown = LoaderLimits(note="its limits are not known here; those of PostgreSQL were looked at")
     return LOADERS.get(plain, unknown)
 
 
-def doubts_of(report: Report, schema: RecordSchema, limits: Limits) -> Iterator[tuple[str, bool]]:
+def doubts_of(
+    report: Report, schema: RecordSchema, limits: LoaderLimits
+) -> Iterator[tuple[str, bool]]:
     """Return what a loader would change, each with whether rows would be lost or refused."""
     if limits.cuts_hyphens and "-" in report.name:
         table = report.name.rpartition("-")[2]
@@ -101,7 +103,7 @@ def doubts_of(report: Report, schema: RecordSchema, limits: Limits) -> Iterator[
 
 
 def _long_names(
-    report: Report, columns: Iterable[str], limits: Limits
+    report: Report, columns: Iterable[str], limits: LoaderLimits
 ) -> Iterator[tuple[str, bool]]:
     """Name tables and columns that are longer than the loader takes."""
     name_bytes = limits.name_bytes
@@ -127,7 +129,9 @@ def _long_names(
             yield text, limits.refuses_long_columns
 
 
-def _blank_keys(report: Report, schema: RecordSchema, limits: Limits) -> Iterator[tuple[str, bool]]:
+def _blank_keys(
+    report: Report, schema: RecordSchema, limits: LoaderLimits
+) -> Iterator[tuple[str, bool]]:
     """Name text columns of the key whose blanks the loader refuses."""
     texts = [
         each.name

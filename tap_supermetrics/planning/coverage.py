@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetch:
+class DaysFetched:
     """When days were fetched, with offset."""
 
     dates: DateRange
@@ -49,7 +49,7 @@ class Coverage:
     covered: tuple[DateRange, ...] = ()
     stale: tuple[DateRange, ...] = ()
     bookmark: date | None = None
-    fetched: tuple[Fetch, ...] = ()
+    fetched: tuple[DaysFetched, ...] = ()
 
     def with_done(self, done: DateRange, start: date) -> Coverage:
         """After every record of the days `done` was written (also when there were none).
@@ -62,10 +62,10 @@ class Coverage:
         bookmark = _bookmark(covered, start, self.bookmark)
         return replace(self, covered=covered, stale=stale, bookmark=bookmark)
 
-    def with_fetch(self, fetch: Fetch, lookback_days: int) -> Coverage:
+    def with_fetch(self, fetch: DaysFetched, lookback_days: int) -> Coverage:
         """After these days were read; only days of the lookback are remembered."""
         older = tuple(
-            Fetch(dates=left, at=each.at)
+            DaysFetched(dates=left, at=each.at)
             for each in self.fetched
             for left in subtract(each.dates, (fetch.dates,))
         )
@@ -76,11 +76,11 @@ class Coverage:
     def joined(self, other: Coverage) -> Coverage:
         """Return what two states say together: covered by either, stale by either."""
         by_age = sorted((*self.fetched, *other.fetched), key=lambda each: each.at)
-        fetched: tuple[Fetch, ...] = ()
+        fetched: tuple[DaysFetched, ...] = ()
         # Each cuts its days out of those before it: of a day, the newest fetch counts.
         for newer in by_age:
             older = (
-                Fetch(dates=left, at=each.at)
+                DaysFetched(dates=left, at=each.at)
                 for each in fetched
                 for left in subtract(each.dates, (newer.dates,))
             )

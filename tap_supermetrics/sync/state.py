@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.model import WHOLE, Shard
-from tap_supermetrics.planning.coverage import Coverage, Fetch
+from tap_supermetrics.planning.coverage import Coverage, DaysFetched
 from tap_supermetrics.sync.notation import (
     MALFORMED,
     batch_from_json,
@@ -148,7 +148,7 @@ class ReportState:
         """
         if self.replication_key and dates and self.start:
             before = self.coverage.get(account_id, Coverage())
-            fetch = Fetch(dates=dates, at=fetched_at)
+            fetch = DaysFetched(dates=dates, at=fetched_at)
             first_day = max(self.start, self.not_before or self.start)
             done = before.with_done(dates, first_day).with_fetch(fetch, lookback_days)
             self.coverage[account_id] = done
@@ -356,12 +356,14 @@ def _coverage(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 
     )
 
 
-def _fetch(raw: Sequence[str]) -> Fetch:
+def _fetch(raw: Sequence[str]) -> DaysFetched:
     first, last, at = raw
-    return Fetch(dates=DateRange(first=parse_date(first), last=parse_date(last)), at=moment_of(at))
+    return DaysFetched(
+        dates=DateRange(first=parse_date(first), last=parse_date(last)), at=moment_of(at)
+    )
 
 
-def _fetch_to_json(fetch: Fetch) -> list[str]:
+def _fetch_to_json(fetch: DaysFetched) -> list[str]:
     return [*ranges_to_json((fetch.dates,))[0], fetch.at.isoformat(timespec="seconds")]
 
 

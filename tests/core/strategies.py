@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from tap_supermetrics.dates import DateRange, merge
-from tap_supermetrics.planning.coverage import Coverage, Fetch
+from tap_supermetrics.planning.coverage import Coverage, DaysFetched
 
 FIRST_DAY = date(2024, 2, 20)
 """Ranges cross the end of a February of 29 days."""
@@ -52,7 +52,7 @@ def coverages(draw: st.DrawFn) -> Coverage:
     lookback_days = draw(st.integers(0, 9))
     for done, dates in draw(st.lists(st.tuples(st.booleans(), date_ranges()), max_size=6)):
         if done:
-            fetch = Fetch(dates=dates, at=draw(moments))
+            fetch = DaysFetched(dates=dates, at=draw(moments))
             coverage = coverage.with_done(dates, day(0)).with_fetch(fetch, lookback_days)
         else:
             coverage = coverage.with_stale(dates)

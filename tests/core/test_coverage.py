@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.planning.coverage import Coverage, Fetch
+from tap_supermetrics.planning.coverage import Coverage, DaysFetched
 from tests.core.strategies import (
     coverages,
     date_range,
@@ -39,7 +39,7 @@ def test_the_newest_fetch_of_each_day_of_the_lookback_is_remembered(
     coverage: Coverage, dates: DateRange, at: datetime, lookback_days: int
 ) -> None:
     done = coverage.with_done(dates, day(0))
-    after = done.with_fetch(Fetch(dates=dates, at=at), lookback_days)
+    after = done.with_fetch(DaysFetched(dates=dates, at=at), lookback_days)
     assert replace(after, fetched=coverage.fetched) == done
     known = [(each, fetch.at) for fetch in after.fetched for each in fetch.dates.each_day()]
     assert len(dict(known)) == len(known)
