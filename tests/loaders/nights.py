@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tap_supermetrics.commands.loaders import Limits, limits_of
+from tap_supermetrics.commands.loaders import LoaderLimits, limits_of
 from tap_supermetrics.emulator import Emulator, Options
 from tests.demo.pipeline import Pipeline
 from tests.demo.processes import PROJECT
@@ -41,7 +41,7 @@ REPORTS: dict[str, Any] = {
 Key = tuple[str, ...]
 
 
-def limits(loader: Loader) -> Limits:
+def limits(loader: Loader) -> LoaderLimits:
     """Return what `check --loader` knows of a loader."""
     return limits_of(loader.name)
 
