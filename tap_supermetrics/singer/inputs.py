@@ -230,6 +230,9 @@ def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
         value = json.load(file)
     except (ValueError, RecursionError) as error:
         raise SettingsError([f"{option}: expected JSON ({error})"]) from None
+    except OSError as error:
+        told = f"{option}: {file.name} cannot be read ({error.strerror})"
+        raise SettingsError([told]) from None
     if not isinstance(value, dict):
         raise SettingsError([f"{option}: expected a JSON object"])
     return value
