@@ -23,7 +23,7 @@ from tap_supermetrics.errors import (
     TapError,
 )
 from tap_supermetrics.page.watch import RunFacts
-from tap_supermetrics.redaction import readable
+from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
 from tap_supermetrics.singer.inputs import (
@@ -48,16 +48,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap_supermetrics")
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-
-
-class OneLine(logging.LogRecord):
-    """A record of the log whose message is one line: no text of a server forges another."""
-
-    def getMessage(self) -> str:  # noqa: N802 - the name that `logging` calls
-        """Return the message, readable."""
-        message = super().getMessage()
-        is_ours = self.name.startswith(("tap_supermetrics", "tap-supermetrics"))
-        return readable(message) if is_ours and not message.isprintable() else message
 
 
 def _run_command(name: str, arguments: Sequence[str]) -> int:

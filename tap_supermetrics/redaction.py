@@ -3,23 +3,101 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+import logging
+import re
+from base64 import b64encode
+from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SHORTEST_KEY: Final = 8
 """Shorter texts are no keys, and would be found within ordinary words."""
 LONGEST_TEXT: Final = 2_000
 """Longest text of a server that is shown."""
+LONGEST_SEARCHED: Final = 20_000
+"""Longest text in which parts of the key are looked for."""
+_MASK: Final = "(the key)"
+_SHORTEST_PART: Final = 12
+"""Shorter parts of the key are no secret: a vendor shows its first letters to tell keys apart."""
+_IN_SMALL: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 _ROUNDS: Final = 8
 """How often a key is looked for that is escaped again and again."""
 
 
+class OneLine(logging.LogRecord):
+    """A record of the log whose message is one line: no text of a server forges another.
+
+    Attributes:
+        secrets: keys that no message shows, whoever logs it.
+    """
+
+    secrets: ClassVar[set[str]] = set()
+
+    def getMessage(self) -> str:  # noqa: N802 - the name that `logging` calls
+        """Return the message, readable and without the key."""
+        message = super().getMessage()
+        for key in self.secrets:
+            message = without_key(message, key)
+        is_ours = self.name.startswith(("tap_supermetrics", "tap-supermetrics"))
+        return readable(message) if is_ours and not message.isprintable() else message
+
+
 def without_key(text: str, key: str) -> str:
-    """Return a text without the key: plain, as Python and JSON escape it, and in addresses."""
-    # The longest first: a shorter form may be part of it, and would leave the rest.
+    """Return a text without the key, however it is spelt, and without large parts of it.
+
+    It may be in capitals, escaped as addresses, HTML, JSON or Python escape, in Base64, or cut.
+    Longer texts than servers' are made of such as were gone through before.
+    """
+    if len(key) < SHORTEST_KEY:
+        return text
     for form in sorted(_forms(key), key=len, reverse=True):
-        text = text.replace(form, "(the key)")
+        text = text.replace(form, _MASK)
+    if len(text) > LONGEST_SEARCHED:
+        return text
+    text = _spelt(key).sub(_MASK, text)
+    for secret in (key, *_in_base64(key)):
+        text = _without_parts(text, secret)
     return text
+
+
+@lru_cache(maxsize=8)
+def _spelt(key: str) -> re.Pattern[str]:
+    """Return a pattern for the key, each letter of it as it is or escaped, in any case."""
+    return re.compile("".join(map(_spelt_letter, key)), re.IGNORECASE)
+
+
+def _spelt_letter(letter: str) -> str:
+    code = ord(letter)
+    in_address = "".join(f"%(?:25)*{byte:02x}" for byte in letter.encode(errors="replace"))
+    in_json = rf"\\+u{code:04x}"
+    return rf"(?:\\*{re.escape(letter)}|{in_address}|&#0*{code};|&#x0*{code:x};|{in_json})"
+
+
+def _in_base64(key: str) -> Iterator[str]:
+    """Yield what is always in Base64 of the key, wherever it begins in what is encoded."""
+    for before in range(3):
+        encoded = b64encode(b"\0" * before + key.encode(errors="replace")).decode().rstrip("=")
+        yield encoded[before + (before > 0) : -1]
+
+
+def _without_parts(text: str, secret: str) -> str:
+    """Return a text without parts of a secret that are as long as half of it."""
+    size = max(_SHORTEST_PART, -(-len(secret) // 2))
+    plain, secret = text.translate(_IN_SMALL), secret.translate(_IN_SMALL)
+    parts = {secret[first : first + size] for first in range(len(secret) - size + 1)}
+    found = [first for first in range(len(plain)) if plain[first : first + size] in parts]
+    if not found:
+        return text
+    kept, end = list[str](), 0
+    for first in found:
+        if first > end or not kept:
+            kept += [text[end:first], _MASK]
+        end = first + size
+    return "".join(kept) + text[end:]
 
 
 def _forms(key: str) -> set[str]:

@@ -152,7 +152,7 @@ def _meta_and_error(
     parts: wire.Parts, body: bytes | bytearray
 ) -> tuple[wire.Meta, wire.Error | None]:
     try:
-        meta = wire.Meta() if _is_empty(parts.meta) else lenient.decoded(parts.meta, wire.Meta)
+        meta = lenient.decoded(parts.meta, wire.Meta)
         if _is_empty(parts.error):
             return meta, None
         return meta, lenient.decoded(parts.error, wire.Error)

@@ -19,6 +19,7 @@ import msgspec
 from tap_supermetrics.api import items, lenient, listings, wire
 from tap_supermetrics.api.answers import Answer
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.redaction import shows_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -31,6 +32,8 @@ TOKEN_LENGTH: Final = 12
 """Letters of the token by which a query batch is found."""
 LOOK_AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Waits for a query batch that the history does not name yet: another start may be paid twice."""
+MAX_ID_LENGTH: Final = 200
+"""Many times the length of an id of a query batch."""
 MAX_PAGES: Final = 5
 """So many pages of the history are looked through for one start."""
 MAX_LOOKED_UP: Final = 50
@@ -187,6 +190,8 @@ class Starter:
         start = TracedStart(body=described, token=self._token, lookup=self._lookup)
         answer, error = self._sent(start)
         batch = None if answer is None else _batch_in(answer)
+        if batch and not self._is_plain(batch.batch_id):
+            batch = None
         if answer is not None and batch is None:
             self._transport.service.lost_starts += 1
             error = self._unreadable_start("no batch_id", answer.meta.request_id)
@@ -199,6 +204,11 @@ class Starter:
         self._transport.service.batches.add(batch.batch_id)
         self._drop_doubles(start.found)
         return batch
+
+    def _is_plain(self, batch_id: str) -> bool:
+        """Say that an id can be logged, kept in a state and asked for."""
+        is_id = len(batch_id) <= MAX_ID_LENGTH and batch_id.isprintable()
+        return is_id and not shows_key(batch_id, self._transport.api_key)
 
     def _sent(self, start: TracedStart) -> tuple[Answer[msgspec.Raw] | None, ApiError | None]:
         """Return the answer to a start, or the error in its place."""

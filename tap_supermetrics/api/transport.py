@@ -18,7 +18,13 @@ from tap_supermetrics.api.answers import Answer, DamagedAnswer, RefusedAnswer, r
 from tap_supermetrics.api.connection import Connections, Reply, Request
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.retry import RateLimit, RetryPolicy, RetryState, Service, log_retry
-from tap_supermetrics.redaction import address_without_key, readable, shows_key, without_key
+from tap_supermetrics.redaction import (
+    LONGEST_SEARCHED,
+    address_without_key,
+    readable,
+    shows_key,
+    without_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -218,7 +224,8 @@ class Transport:
         return code or ("REQUEST_BLOCKED" if status in _OF_KEY and self.service.is_there else "")
 
     def _without_key(self, text: str) -> str:
-        return without_key(text, self.api_key)
+        # Of a text without end, no more than the beginning is shown.
+        return without_key(text[:LONGEST_SEARCHED], self.api_key)
 
 
 def _origin(url: str) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.outcomes import Outcomes
     from tap_supermetrics.model import BatchRequest, Query
 
+MAX_HALVINGS: Final = 8
+"""So many refusals in a row, without a reason, may be of one item of a full query batch."""
+
 logger = logging.getLogger(__name__)
 
 MAX_FAILED_STARTS: Final = 3
@@ -48,6 +51,7 @@ class Submissions:
         # Part of the schedule id: what is submitted again must not meet the id of its first try.
         self._attempts: Counter[Query] = Counter()
         self._failed_starts = 0
+        self._refused_in_a_row = 0
         # No number of deliveries: nobody has waited yet.
         self._awaited_after = -1
 
@@ -128,6 +132,7 @@ class Submissions:
         """Learn that the API has taken what was submitted."""
         self._in_flight.is_submitting = False
         self._failed_starts = 0
+        self._refused_in_a_row = 0
         self._outcomes.taken(queries)
 
     def batch_refused(self, request: BatchRequest, error: ApiError) -> None:
@@ -136,14 +141,23 @@ class Submissions:
         # Before halving: a service without query batches refuses halves too.
         if self.without_batches(request.queries, error):
             return
+        self._refused_in_a_row += 1
         # LOSE too: one item with a mistake has the whole batch refused, and halving finds it.
-        may_be_halved = error.fate in {Fate.SPLIT, Fate.LOSE} and not self._failures.stopped_by
-        if may_be_halved and len(request) > 1:
+        is_of_item = error.fate in {Fate.SPLIT, Fate.LOSE} or self._may_be_of_item(error)
+        if is_of_item and len(request) > 1 and not self._failures.stopped_by:
             text = "A query batch of %d queries was refused, trying its halves: %s"
             logger.warning(text, len(request), error)
             self._outcomes.backlog.refused(request, is_too_large=error.fate is Fate.SPLIT)
         else:
             self._not_taken(request.queries, error)
+
+    def _may_be_of_item(self, error: ApiError) -> bool:
+        """Say that a server that is ill may be so about one item only, whoever's that is.
+
+        Halves of a full batch find it in fewer refusals in a row; more are of the service.
+        """
+        is_about_items = error.fate is Fate.RETRY and error.reach is Reach.QUERY
+        return is_about_items and self._refused_in_a_row <= MAX_HALVINGS
 
     def query_refused(self, query: Query, error: ApiError) -> None:
         """Decide about a query that was submitted by itself."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.inputs import mistakes_in_sdk_settings, unwritable
 from tap_supermetrics.sync.addresses import with_converted
@@ -62,7 +63,11 @@ def _client_before(config: Mapping[str, Any]) -> Client | None:
 
 
 def client_of(settings: Settings) -> Client:
-    """Return a client of the API, as fast as the settings allow."""
+    """Return a client of the API, as fast as the settings allow.
+
+    From here on the key is known to whatever is logged.
+    """
+    OneLine.secrets.add(settings.api_key)
     return Client(
         api_url=settings.api_url,
         api_key=settings.api_key,

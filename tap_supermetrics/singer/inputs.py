@@ -238,6 +238,9 @@ def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
         raise SettingsError([f"{option}: expected JSON ({error})"]) from None
     except ValueError as error:
         raise SettingsError([f"{option}: expected JSON ({error}){_several(text)}"]) from None
+    except OSError as error:
+        told = f"{option}: {file.name} cannot be read ({error.strerror})"
+        raise SettingsError([told]) from None
     if not isinstance(value, dict):
         raise SettingsError([f"{option}: expected a JSON object"])
     return value

@@ -99,7 +99,7 @@ def page(draw: random.Random, _: Rows, body: bytes) -> tuple[bytes, None]:
 
 
 def no_rows(draw: random.Random, rows: Rows, _: bytes) -> tuple[bytes, None]:
-    data = draw.choice((None, {}, {"0": rows}, "rows", 3, True))
+    data = draw.choice((None, {}, {"rows": rows}, "rows", 3, True))
     return json.dumps({"meta": {}, "data": data}).encode(), None
 
 

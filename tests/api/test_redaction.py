@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -168,3 +169,41 @@ def test_an_address_without_the_key_is_left_as_it_is() -> None:
 def test_the_key_is_found_however_it_is_escaped(key: str) -> None:
     for text in (key, json.dumps(key), repr(key), quote(key, safe="", errors="replace")):
         assert key not in without_key(f"say {text}!", key) or key in "say (the key)!"
+
+
+# The key in a text, however it is spelt
+
+SPELT = "api_Zx9Qw7Rt5Yu3Io1Pa_Sd-Fg2Hj4Kl6"
+SPELLINGS = {
+    "plain": SPELT,
+    "capitals": SPELT.upper(),
+    "small": SPELT.lower(),
+    "address": SPELT.replace("_", "%5F").replace("-", "%2d"),
+    "address in an address": SPELT.replace("_", "%255F"),
+    "address, each letter": "".join(f"%{ord(each):02X}" for each in SPELT),
+    "HTML": "".join(f"&#{ord(each)};" for each in SPELT),
+    "HTML, hexadecimal": "".join(f"&#x{ord(each):x};" for each in SPELT),
+    "JSON": "".join(f"\\u{ord(each):04x}" for each in SPELT),
+    "JSON in JSON": "".join(f"\\\\u{ord(each):04x}" for each in SPELT),
+    "Base64": b64encode(SPELT.encode()).decode(),
+    "Base64 of a header": b64encode(f"Bearer {SPELT}".encode()).decode(),
+    "Base64 of a name and the key": b64encode(f"me:{SPELT}".encode()).decode(),
+    "its beginning": SPELT[:24],
+    "its end": SPELT[8:],
+    "parted by a line": f"{SPELT[:10]}\n{SPELT[10:]}",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_the_key_is_taken_out_however_it_is_spelt(spelling: str) -> None:
+    told = without_key(f"the token {SPELLINGS[spelling]} is not known", SPELT)
+    assert "(the key)" in told
+    assert len(told) < len("the token  is not known") + 32
+    assert told.startswith("the token ")
+    assert told.endswith(" is not known")
+
+
+@given(st.text(max_size=200), st.text(max_size=60))
+def test_a_text_without_the_key_is_left_as_it_is(text: str, more: str) -> None:
+    assert without_key(text + more, SPELT) == text + more
+    assert without_key("api_Zx9Qw7R is its beginning", SPELT) == "api_Zx9Qw7R is its beginning"

@@ -273,6 +273,16 @@ def test_a_file_that_is_not_there_or_no_text_is_told(liar: Liar, tmp_path: Path)
     assert liar.requests == []
 
 
+@pytest.mark.parametrize("option", ["--state", "--catalog"])
+def test_a_file_that_opens_but_cannot_be_read_is_told_by_its_option(
+    option: str, liar: Liar, tmp_path: Path
+) -> None:
+    """As on a disk that fails, or in a network folder that is gone; it is not the output."""
+    broken = "/proc/self/mem"
+    told = tell("--config", write(tmp_path, "config.json", usual(liar)), option, broken)
+    refuses(told, liar, said=f"{option}: {broken} cannot be read (")
+
+
 BATCH: Final[dict[str, Any]] = {
     "batch_id": "qrb_0a1b2c3d4e5f",
     "submitted_at": "2024-06-10T03:59:00+00:00",

@@ -25,7 +25,7 @@ from tests.attack.driver import (
     options,
     settings_for,
 )
-from tests.attack.liar import FIELDS, RESULTS, Liar, Said, always, changed, http
+from tests.attack.liar import FIELDS, RESULTS, START, Liar, Said, always, changed, http
 from tests.tap import Target, discovered, sync
 
 if TYPE_CHECKING:
@@ -92,6 +92,25 @@ def test_a_list_that_one_data_source_does_not_give_costs_its_own_reports_only(
     assert len(done.rows["google_ads"]) > 0
     assert len(emulator.queries) == len(everything(ADS))
     assert any(line.startswith("  facebook_ads: ") and code in line for line in done.log)
+
+
+@pytest.mark.parametrize("code", ["INTERNAL_SERVER_ERROR", "BATCH_CREATE_FAILED", "SOMETHING_NEW"])
+def test_a_start_that_one_item_makes_the_server_ill_of_is_halved(
+    emulator: Emulator, code: str
+) -> None:
+    def ill(said: Said) -> bytes:
+        # The honest answer is of a batch that was started; what is refused was not.
+        is_ill = b'"FA"' in said.request.body
+        return refusal(500, code) if is_ill else http(said.body, said.status)
+
+    with Liar(emulator) as liar:
+        liar.tell(START, ill)
+        done = attempt(settings_for(emulator, ADS, FACEBOOK, api_url=liar.url, mode="batch"))
+
+    assert done.code == 3, done.message
+    keeps_its_promise(done, emulator, ADS)
+    assert done.days("google_ads") == everything(ADS)
+    assert not done.days("facebook_ads")
 
 
 def test_a_page_of_a_firewall_is_not_taken_for_a_refused_key(emulator: Emulator) -> None:

@@ -445,6 +445,17 @@ def test_a_start_whose_answer_tells_no_id_is_found_where_the_history_may_be_read
     keeps_its_promise(done, liar.emulator, ADS, FACEBOOK)
 
 
+@pytest.mark.parametrize("written", ["the key", "\x1b[2Kqrb_1", "qrb_1\nall is well", "q" * 9_999])
+def test_an_id_that_cannot_be_shown_is_none(liar: Liar, written: str) -> None:
+    batch_id = written.replace("the key", liar.emulator.api_key)
+    liar.tell(lies.START, at("data.batch_id", batch_id))
+    done = attempt(settings_for(liar.emulator, ADS, api_url=liar.url, mode="batch"))
+
+    said = json.dumps([done.log, done.message, done.bookmarks])
+    assert batch_id not in said
+    assert done.code == 0 or "START_UNREADABLE" in said
+
+
 @pytest.mark.parametrize(("mode", "code"), [("batch", 4), ("auto", 0)])
 def test_a_start_whose_answer_tells_no_id_is_paid_for_once(
     mode: str, code: int, liar: Liar

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.__main__ import OneLine
 from tap_supermetrics.emulator import Emulator, Options
+from tap_supermetrics.redaction import OneLine
 from tests.attack.liar import ACCOUNTS, Liar, at
 from tests.tap import config_for, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 FORGED = "qrb_1\n2024-06-10 04:00:00,000 | INFO | tap | all is well\x1b[2K\u202e"
 REPORT = {
@@ -32,6 +34,13 @@ def record(name: str, text: str) -> OneLine:
 @given(st.text())
 def test_any_text_in_a_message_makes_one_printable_line(text: str) -> None:
     assert record("tap_supermetrics.extraction.batches", text).getMessage().isprintable()
+
+
+def test_no_message_shows_the_key_whoever_logs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OneLine, "secrets", {"api_0123456789abcdef"})
+    for name in ("tap_supermetrics.extraction.batches", "urllib3.connectionpool"):
+        told = record(name, "qrb_1_api_0123456789abcdef").getMessage()
+        assert told == "Query batch qrb_1_(the key) submitted"
 
 
 def test_messages_of_others_are_left_as_they_are() -> None:
