@@ -618,6 +618,15 @@ def test_an_option_that_would_be_passed_over_is_refused(
     refused(sync(config, tmp_path, None, *options), emulator, said)
 
 
+def test_what_ends_a_run_is_told_in_one_line(emulator: Emulator, tmp_path: Path) -> None:
+    """The SDK calls each error unhandled, in a line before it."""
+    maps = {"stream_maps": {"google_ads": {"x": "Cost / 0"}}}
+    ended = sync(config_for(emulator, [REPORT], **DATES, **maps), tmp_path)
+    assert ended.code == 1
+    (told,) = (line for line in ended.stderr.splitlines() if any(x in line for x in NO_LEVEL))
+    assert "stream_maps: google_ads: ZeroDivisionError" in told
+
+
 def test_a_configuration_may_come_by_a_pipe(emulator: Emulator, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
