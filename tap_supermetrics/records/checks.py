@@ -134,7 +134,8 @@ class RecordChecks:
         self._hashes = set()
 
     def _not_unique(self, example: Any) -> ApiError:  # noqa: ANN401 - a value, or a tuple of values
-        told = "" if example is None else f", for example {repr(example)[:200]}"
+        # Of a key that all rows of a day share, nothing is left to show.
+        told = "" if example in (None, ()) else f", for example {repr(example)[:200]}"
         return ApiError(
             "KEY_NOT_UNIQUE",
             f"rows share the key {', '.join(self.whole_key)}{told}; a target would keep one of "

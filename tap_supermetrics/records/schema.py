@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.settings import METADATA_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_supermetrics.api.wire import FieldInfo
     from tap_supermetrics.model import Report
@@ -192,7 +192,19 @@ class RecordSchema:
             "rows apart"
             for each in self.fields
             if each.name in self.key_properties and each.data_type.casefold() == _LONG_TEXT
+        ] + [
+            f"key_properties: {name} {why}: a row that is read again does not replace the old one, "
+            "and the target has both; leave it out"
+            for name, why in self._moving_parts_of_key()
         ]
+
+    def _moving_parts_of_key(self) -> Iterator[tuple[str, str]]:
+        """Return columns of the key that may be others when the same row is read again."""
+        for each in self.fields:
+            if each.name in self.key_properties and not each.is_dimension:
+                yield each.name, "is a metric, which its source restates"
+        for name in {FETCHED_AT, SCHEDULE_ID} & {*self.key_properties}:
+            yield name, "may be another one in the next run"
 
 
 def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:

@@ -609,6 +609,16 @@ def test_an_address_in_the_key_is_told() -> None:
     assert doubt.startswith("key_properties: Landing is an address")
 
 
+@pytest.mark.parametrize("name", ["Clicks", "_sm_fetched_at", "_sm_schedule_id"])
+def test_a_column_of_the_key_that_another_reading_changes_is_told(name: str) -> None:
+    key = ["_sm_account_id", "Date", "Campaign", name]
+    asked = report(fields=["Date", "Campaign", "Clicks"], key_properties=key)
+    (doubt,) = record_schema(asked, LISTED).doubts()
+    assert doubt.startswith(f"key_properties: {name} ")
+    assert doubt.endswith("the target has both; leave it out")
+    assert record_schema(report(key_properties=key[:-1]), LISTED).doubts() == []
+
+
 def test_texts_that_lose_a_nul_are_counted() -> None:
     mismatches = Mismatches()
     read(schema(), ["2024-03-01", "a\0", 5], ["2024-03-01", "b", 5], mismatches=mismatches)
