@@ -236,7 +236,8 @@ def day() -> Kind[Day]:
 def _as_day(raw: Any) -> Day:  # noqa: ANN401 - whatever a person wrote
     """Read a day; midnight, as other taps want a start to be written, is the day too."""
     written = str(raw) if isinstance(raw, (str, date)) else _reject()
-    return Day.parse(re.sub(_MIDNIGHT, r"\1", written.strip()))
+    plain = _visible(written).translate(_HYPHENS).strip()
+    return Day.parse(re.sub(_MIDNIGHT, r"\1", plain))
 
 
 def timezone() -> Kind[ZoneInfo]:
