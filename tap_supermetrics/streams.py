@@ -52,6 +52,9 @@ _BY_THE_SDK: Final = (
 )
 
 
+_UNHANDLED: Final = "An unhandled error occurred"
+
+
 class SharedRun(Protocol):
     """The run of one invocation, as its streams see it."""
 
@@ -88,6 +91,11 @@ class ReportStream(Stream):
         self.replication_key = schema.replication_key or None
         for doubt in (*schema.doubts(), *doubts_of_window(report, schema)):
             logger.warning("%s.%s", report.path, doubt)
+
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's signature
+        """Log what the SDK says, but that an error is unhandled: its own line ends the run."""
+        if not message.startswith(_UNHANDLED):
+            super().log(message, *args, level=level, **kwargs)
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
         """Give every record; the run begins with the first stream that is asked."""

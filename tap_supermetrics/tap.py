@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from dataclasses import replace
 from datetime import timedelta
@@ -21,9 +22,9 @@ from tap_supermetrics.page.watch import RunFacts, told_at_end
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
+from tap_supermetrics.singer.environment import from_environment, unread, with_variables
 from tap_supermetrics.singer.following import following
 from tap_supermetrics.singer.inputs import (
-    from_environment,
     in_one_line,
     read_catalog,
     read_config,
@@ -95,9 +96,13 @@ class TapSupermetrics(Tap):
         Raises:
             SettingsError: with every mistake.
         """
-        self._config, self._facts.settings = read_settings(
-            self._config, settings_of_sdk(TapSupermetrics), self._first_place
-        )
+        try:
+            self._config, self._facts.settings = read_settings(
+                self._config, settings_of_sdk(TapSupermetrics), self._first_place
+            )
+        except SettingsError as error:
+            told = with_variables(error.mistakes, os.environ, self._env_var_prefix)
+            raise SettingsError(told) from None
         return []
 
     @classproperty
@@ -218,7 +223,13 @@ class TapSupermetrics(Tap):
             cls.print_about(about_format)
             print(about_entries(about_format), end="")  # noqa: T201 - as the SDK does
             return
+        if about_format:
+            raise SettingsError(["--format: it goes with --about only; leave it out"])
         cls.print_version(print_fn=cls.logger.info)
+        if config and config.parse_env:
+            names = {*config_schema()["properties"], *settings_of_sdk(TapSupermetrics)}
+            for told in unread(os.environ, cls._env_var_prefix, names):
+                logger.warning("%s", told)
         with told_at_end() as facts:
             tap = cls(
                 config=config.config if config else None,
@@ -235,6 +246,8 @@ class TapSupermetrics(Tap):
 
         `--test=schema` is the SDK's.
         """
+        if value not in (known := [each.value for each in CliTestOptionValue]):
+            raise SettingsError([f"--test: expected {known[0]} or {known[1]}, got {value!r}"])
         if value in {CliTestOptionValue.Disabled.value, CliTestOptionValue.Schema.value}:
             super().cb_test(ctx, param, value)
             return

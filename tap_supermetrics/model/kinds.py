@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from tap_supermetrics.dates import Day
 from tap_supermetrics.model.shards import MAX_SHARDS, Shard
-from tap_supermetrics.model.written_ids import as_accounts, as_texts, reject, visible
+from tap_supermetrics.model.written_ids import HYPHENS, as_accounts, as_texts, reject, visible
 from tap_supermetrics.redaction import without_key
 
 if TYPE_CHECKING:
@@ -238,7 +238,8 @@ def _as_day(raw: Any) -> Day:  # noqa: ANN401 - whatever a person wrote
     """Read a day; midnight, as other taps want a start to be written, is the day too."""
     # YAML makes a date of a day without quotes.
     written = str(raw) if isinstance(raw, (str, date)) else reject()
-    return Day.parse(re.sub(_MIDNIGHT, r"\1", written.strip()))
+    plain = visible(written).translate(HYPHENS).strip()
+    return Day.parse(re.sub(_MIDNIGHT, r"\1", plain))
 
 
 def timezone() -> Kind[ZoneInfo]:

@@ -10,7 +10,7 @@ from unicodedata import category
 from tap_supermetrics.model.accounts import Accounts, compile_filter
 
 # Pages show numbers with these, so that they do not break.
-_HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _LIST, _ALL = "list.", "all_accounts"
 
 
@@ -74,7 +74,7 @@ def _is_list(written: str) -> bool:
 
 def _account_ids(written: str) -> tuple[str, ...]:
     """Return the ids in one entry of a list, where a person may have written several."""
-    ids = [each.translate(_HYPHENS).strip("\"'`") for each in _parted(written)]
+    ids = [each.translate(HYPHENS).strip("\"'`") for each in _parted(written)]
     words = [word for each in ids for word in each.split()]
     # An id may hold a blank, as a name does; a number does not.
     is_numbers = all(re.search(r"\d", word) for word in words)

@@ -181,6 +181,7 @@ class RecordChecks:
         self._hashes = set()
 
     def _not_unique(self, example: Any) -> ApiError:  # noqa: ANN401 - a value, or a tuple of values
+        # Of a key that all rows of a day share, nothing is left to show.
         told = "" if example in (None, ()) else f", for example {repr(example)[:200]}"
         values = example if isinstance(example, tuple) else (example,)
         if self.blank and self.blank in values:

@@ -11,9 +11,9 @@ import logging
 import logging.config
 import os
 from difflib import get_close_matches
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers._batch import BatchConfig
 from singer_sdk.plugin_base import _ConfigInput
@@ -42,7 +42,6 @@ logger = logging.getLogger(__name__)
 
 _SHOWN: Final = 200
 """Of what the SDK says of a value, so much is shown."""
-_FLAGS: Final = frozenset(("true", "1", "yes", "on", "false", "0", "no", "off", ""))
 _FOLDERS: Final = ("journal_dir", "report_dir")
 
 NOTHING_SELECTED: Final = (
@@ -98,32 +97,28 @@ def read_config(paths: Sequence[str]) -> _ConfigInput:
         SettingsError: a file is missing or no JSON.
     """
     try:
-        return _ConfigInput.from_cli_args(*paths)
+        read = _ConfigInput.from_cli_args(*paths)
+        doubled = [f"{path}: {each}" for path in paths for each in _doubled(path)]
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise SettingsError([f"--config: expected JSON objects ({error})"]) from None
+    if doubled:
+        raise SettingsError([f"--config: {each} is there twice; keep one" for each in doubled])
+    return read
 
 
-def from_environment(
-    name: str, schema: Mapping[str, Any], prefix: str, mistakes: list[str]
-) -> dict[str, Any]:
-    """Return one of the SDK's settings from the environment, by its name; empty for none.
+def _doubled(path: str) -> Iterator[str]:
+    """Return keys that an object in a file has twice, of which JSON would take the last."""
+    found: list[str] = []
 
-    Args:
-        name: of the setting.
-        schema: its JSON Schema.
-        prefix: of the variables' names.
-        mistakes: gets a line where the value cannot be read.
-    """
-    variable, types = f"{prefix}{name.upper()}", schema.get("type") or ()
-    word = os.environ.get(variable, "").strip().casefold()
-    if "boolean" in types and word not in _FLAGS:
-        mistakes.append(f"{variable}: expected true or false, got {word[:_SHOWN]!r}")
-        return {}
-    try:
-        return parse_environment_config({"properties": {name: schema}}, prefix)
-    except ValueError as error:
-        mistakes.append(f"{prefix}{name.upper()}: expected JSON or a number ({error})")
-        return {}
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        found.extend(name for name in dict.fromkeys(names) if names.count(name) > 1)
+        return dict(pairs)
+
+    # A pipe can be read once only, and was.
+    if path != "ENV" and Path(path).is_file():
+        json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=note)
+    yield from found
 
 
 def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:

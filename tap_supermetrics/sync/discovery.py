@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.records.schema import DATE, ValueKind, data_type_of, is_dated, record_schema
+from tap_supermetrics.records.schema import (
+    DATE,
+    DIMENSIONS,
+    ValueKind,
+    data_type_of,
+    is_dated,
+    record_schema,
+)
 from tap_supermetrics.sync.report_sync import KnownReport
 from tap_supermetrics.sync.state import report_state
 
@@ -161,6 +168,9 @@ def _meant(name: str, known: Mapping[str, str]) -> str:
 
 def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
     _check_replication_key(report, schema, listed)
+    if DIMENSIONS in schema.key_properties and not schema.other_dimensions:
+        told = f"leave {DIMENSIONS} out: the report has no dimension but texts and the day"
+        raise SettingsError([f"{report.path}.key_properties: {told}"])
     day = {schema.replication_key, DATE}
     if schema.replication_key and not day & {*schema.key_properties}:
         mistake = (

@@ -15,6 +15,7 @@ from tap_supermetrics.dates import DateRange
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.batches import cancel_batches
 from tap_supermetrics.model import BatchItem, BatchRequest, SplitDates
+from tap_supermetrics.settings.reading import hint
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -133,9 +134,15 @@ class TeamLists:
                 raise
             raise TapError(
                 f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} could "
-                "neither be read nor learned from a query batch. Name them one by one, or set "
-                f"split_accounts_policy: none to read the list as one account. {error}"
+                f"neither be read nor learned from a query batch{self._meant(report)}. Name them "
+                "one by one, or set split_accounts_policy: none to read the list as one account. "
+                f"{error}"
             ) from None
+
+    def _meant(self, report: Report) -> str:
+        """Return `, did you mean list.eu_shops?` where a list is called nearly so, or nothing."""
+        slugs = [each.list_slug for each in self._listed or ()] + ["all_accounts"]
+        return hint(report.accounts.team_list, [f"list.{each}" for each in slugs])
 
     def _split_by(self, request: BatchRequest, report: Report) -> tuple[str, ...]:
         """Start the batch, read from its status which accounts it was split into, cancel it."""

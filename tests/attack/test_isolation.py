@@ -212,3 +212,14 @@ def test_what_the_api_says_otherwise_of_a_field_stops_its_report_only(
         assert alone.code == 1
         assert alone.message.endswith(said)
         assert {each.ds_id for each in emulator.queries} == {"FA"}
+
+
+def test_a_key_of_dimensions_that_are_not_there_is_told_before_anything_is_paid(
+    emulator: Emulator,
+) -> None:
+    """Before, each query was paid, and the run ended in a traceback."""
+    key = ["_sm_account_id", "Date", "Campaignname", "_sm_dimensions"]
+    done = attempt(settings_for(emulator, {**ADS, "key_properties": key}))
+    assert done.code == 1
+    assert "queries[0].key_properties: leave _sm_dimensions out" in done.message
+    assert not emulator.queries

@@ -856,3 +856,8 @@ def test_the_type_that_was_meant_is_told(written: str, meant: str) -> None:
 @pytest.mark.parametrize("written", ["string.time.yearweek", "string.time.hms", " Float.Number "])
 def test_a_type_of_the_api_is_understood_as_people_write_it(written: str) -> None:
     assert settings_of(entry(types={"Clicks": written})).reports[0].types == {"Clicks": written}
+
+
+@pytest.mark.parametrize("written", ["2024\u201102\u201101", "\u200b2024-02-01", " 2024-02-01 "])
+def test_a_day_is_understood_as_it_is_copied_from_a_page(written: str) -> None:
+    assert report(start_date=written).start_date == Day(fixed=date(2024, 2, 1))

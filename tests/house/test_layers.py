@@ -38,6 +38,7 @@ SINGER: Final = {
     "streams",
     "singer.extras",
     "singer.following",
+    "singer.environment",
     "singer.inputs",
     "singer.maps",
     "singer.batch_files",

@@ -46,6 +46,7 @@ CHANGED: Final[dict[tuple[type[Any], type[Any]], dict[str, str]]] = {
         "_sync_batches": "what is done for each file: `_sync_files` must do the same",
         "_sync_records": "what is done for each record: `_sync_lines` must do the same for many",
         "get_records": "how records are asked for",
+        "log": "that nothing is called unhandled of what ends in a line of its own",
         "partitions": "that a stream is read once, whatever the state lists",
     },
     (MessageWriter, GenericSingerWriter): {

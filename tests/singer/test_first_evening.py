@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ from tap_supermetrics.emulator import cli as emulator_cli
 from tap_supermetrics.emulator.faults import EFFECTS
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
-from tests.tap import Ended, Target, command, config_for, discovered, sync
+from tests.tap import Ended, Target, command, config_for, discovered, run, sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -566,3 +567,71 @@ def test_what_has_no_effect_and_names_without_a_table_are_told_at_the_start(
         "max_running_queries: has no effect",
     ):
         assert sum(said in line for line in told) == 1, told
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("TAP_SUPERMETRICS_START_DAET", "no setting is called so, did you mean start_date?"),
+        ("TAP_SUPERMETRICS_PAGE", "no setting is called so"),
+        ("tap_supermetrics_page_size", "it is not read: write its name in capital letters"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_told(
+    variable: str, said: str, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "5")
+    monkeypatch.setenv("TAP_SUPERMETRICS__SELECT", "[]")
+    (told,) = warnings(from_environment(emulator, tmp_path))
+    assert f"{variable}: {said}" in told
+
+
+def test_a_setting_that_only_the_environment_has_is_told_with_the_option(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAP_SUPERMETRICS_API_KEY", KEY)
+    config = config_for(emulator, [REPORT], **DATES)
+    del config["api_key"]
+    said = "api_key: required", "TAP_SUPERMETRICS_API_KEY is set: `--config ENV` reads it"
+    refused(sync(config, tmp_path), emulator, *said)
+
+
+def test_a_setting_that_is_there_twice_is_told(emulator: Emulator, tmp_path: Path) -> None:
+    config = json.dumps(config_for(emulator, [REPORT], **DATES))
+    file = tmp_path / "twice.json"
+    file.write_text(f'{config[:-1]}, "start_date": "2024-06-09"}}')
+    ended = run("--config", str(file))
+    refused(ended, emulator, "start_date is there twice; keep one")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--test=one",), "--test: expected all or schema, got 'one'"),
+        (("--format", "json"), "--format: it goes with --about only"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(
+    options: tuple[str, ...], said: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    config = config_for(emulator, [REPORT], **DATES)
+    refused(sync(config, tmp_path, None, *options), emulator, said)
+
+
+def test_what_ends_a_run_is_told_in_one_line(emulator: Emulator, tmp_path: Path) -> None:
+    """The SDK calls each error unhandled, in a line before it."""
+    maps = {"stream_maps": {"google_ads": {"x": "Cost / 0"}}}
+    ended = sync(config_for(emulator, [REPORT], **DATES, **maps), tmp_path)
+    assert ended.code == 1
+    (told,) = (line for line in ended.stderr.splitlines() if any(x in line for x in NO_LEVEL))
+    assert "stream_maps: google_ads: ZeroDivisionError" in told
+
+
+def test_a_configuration_may_come_by_a_pipe(emulator: Emulator, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    config = json.dumps(config_for(emulator, [REPORT], **DATES))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_text, config)
+        ended = run("--config", str(pipe))
+    assert ended.code == 0, ended.stderr

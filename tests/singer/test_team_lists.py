@@ -327,3 +327,17 @@ def test_a_key_that_may_not_ask_for_lists_runs_its_queries_all_the_same(
     assert ended.code == 0, ended.stderr
     assert ended.stderr.count("not checked") == 2
     assert target.tables["google_ads"] == expected(emulator, NEW)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("list.nordic", "list.nordics"), ("list.all_account", "list.all_accounts")],
+)
+def test_a_team_list_that_is_nearly_one_is_named_with_it(
+    wrong: str, meant: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    ended = sync(config(emulator, ds_accounts=wrong), tmp_path)
+    assert ended.code == 3, ended.stderr
+    assert f"the accounts of {wrong} could neither be read" in ended.stderr
+    assert f", did you mean {meant}?" in ended.stderr
+    assert not emulator.queries

@@ -1,0 +1,74 @@
+"""Settings in the environment: read, and those told that nobody reads."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from singer_sdk.configuration._dict_config import parse_environment_config
+
+from tap_supermetrics.settings.reading import hint
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+_FLAGS: Final = frozenset(("true", "1", "yes", "on", "false", "0", "no", "off", ""))
+_SHOWN: Final = 200
+"""Of a value, so much is shown."""
+_OTHERS: Final = frozenset({"loglevel"})
+_REQUIRED: Final = ": required"
+
+
+def from_environment(
+    name: str, schema: Mapping[str, Any], prefix: str, mistakes: list[str]
+) -> dict[str, Any]:
+    """Return one setting of the SDK's as the environment has it, by its name; nothing for none.
+
+    Args:
+        name: of the setting.
+        schema: its JSON Schema.
+        prefix: of the variables' names.
+        mistakes: gets a line where the value cannot be read.
+    """
+    variable, types = f"{prefix}{name.upper()}", schema.get("type") or ()
+    word = os.environ.get(variable, "").strip().casefold()
+    if "boolean" in types and word not in _FLAGS:
+        mistakes.append(f"{variable}: expected true or false, got {word[:_SHOWN]!r}")
+        return {}
+    try:
+        return parse_environment_config({"properties": {name: schema}}, prefix)
+    except ValueError as error:
+        mistakes.append(f"{variable}: expected JSON or a number ({error})")
+        return {}
+
+
+def unread(environment: Collection[str], prefix: str, settings: Collection[str]) -> Iterator[str]:
+    """Find variables that are called as settings are, and are none.
+
+    Args:
+        environment: names of its variables.
+        prefix: of variables that are settings.
+        settings: names of all settings.
+    """
+    for variable in sorted(environment):
+        name = variable[len(prefix) :].casefold()
+        # What begins with `_` are extras of Meltano's.
+        if not variable.upper().startswith(prefix) or name.startswith("_") or name in _OTHERS:
+            continue
+        if name not in settings:
+            yield f"{variable}: no setting is called so{hint(name, [*settings])}"
+        elif variable != variable.upper():
+            yield f"{variable}: it is not read: write its name in capital letters"
+
+
+def with_variables(mistakes: Sequence[str], environment: Collection[str], prefix: str) -> list[str]:
+    """Return mistakes; those of settings that lack and stand in the environment say so."""
+    told = []
+    for mistake in mistakes:
+        name, required, _ = mistake.partition(_REQUIRED)
+        variable = f"{prefix}{name.upper()}"
+        is_there = required and variable in environment
+        told.append(
+            f"{mistake}; {variable} is set: `--config ENV` reads it" if is_there else mistake
+        )
+    return told
