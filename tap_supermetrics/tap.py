@@ -6,11 +6,9 @@ import logging
 import os
 import signal
 from dataclasses import replace
-from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream, Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import _ConfigInput
@@ -21,15 +19,19 @@ from tap_supermetrics.invocation import Invocation
 from tap_supermetrics.page.watch import RunFacts, told_at_end
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
-from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
-from tap_supermetrics.singer.environment import from_environment, unread, with_variables
+from tap_supermetrics.singer.configuration import (
+    client_of,
+    doubts_of_state,
+    read_settings,
+    settings_of_sdk,
+)
+from tap_supermetrics.singer.environment import environment_of, unread, with_variables
 from tap_supermetrics.singer.following import following
 from tap_supermetrics.singer.inputs import (
     in_one_line,
     read_catalog,
     read_config,
     read_json,
-    unclaimed,
     unwrapped,
 )
 from tap_supermetrics.singer.maps import doubts_of_mapper, mistakes_in_form
@@ -39,7 +41,6 @@ from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.idle import idle_settings
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
-from tap_supermetrics.sync.state_checks import check_state
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -107,19 +108,7 @@ class TapSupermetrics(Tap):
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - it belongs to the class
-        """Return our own settings from the environment, as texts, which `model.kinds` reads.
-
-        Raises:
-            SettingsError: a setting of the SDK cannot be read.
-        """
-        prefix, mistakes = cls._env_var_prefix, list[str]()
-        ours = {"properties": {key: {"type": "string"} for key in config_schema()["properties"]}}
-        found = parse_environment_config(ours, prefix)
-        for name, schema in settings_of_sdk(TapSupermetrics).items():
-            found |= from_environment(name, schema, prefix, mistakes)
-        if mistakes:
-            raise SettingsError(mistakes)
-        return found
+        return environment_of(settings_of_sdk(TapSupermetrics), cls._env_var_prefix)
 
     @classmethod
     def complete_config(cls, given: _ConfigInput) -> dict[str, Any]:
@@ -163,11 +152,7 @@ class TapSupermetrics(Tap):
         Raises:
             SettingsError: the state or the stream maps cannot be understood.
         """
-        names = [report.name for report in self.settings.reports]
-        # Somewhere on earth it is tomorrow already.
-        last_day = utc_now().date() + timedelta(days=1)
-        check_state(self._given_state, names, last_day, self.settings.shard)
-        for told in unclaimed(self._given_state, names):
+        for told in doubts_of_state(self._given_state, self.settings):
             logger.warning("%s", told)
         # Outside of what follows: mistakes of reports are not those of stream maps.
         streams = self.streams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api.client import Client
@@ -9,11 +10,12 @@ from tap_supermetrics.api.retry import RateLimit
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.singer.inputs import mistakes_in_sdk_settings, unwritable
+from tap_supermetrics.singer.inputs import mistakes_in_sdk_settings, unclaimed, unwritable
 from tap_supermetrics.sync.addresses import with_converted
+from tap_supermetrics.sync.state_checks import check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from singer_sdk import Tap
 
@@ -23,6 +25,19 @@ def settings_of_sdk(tap: type[Tap]) -> dict[str, Any]:
     of_sdk: dict[str, Any] = {}
     tap.append_builtin_config(of_sdk)
     return dict(of_sdk.get("properties", {}))
+
+
+def doubts_of_state(state: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+    """Name what is odd in the state of a run.
+
+    Raises:
+        SettingsError: it cannot be understood.
+    """
+    names = [report.name for report in settings.reports]
+    # Somewhere on earth it is tomorrow already.
+    last_day = datetime.now(tz=timezone.utc).date() + timedelta(days=1)
+    check_state(state, names, last_day, settings.shard)
+    yield from unclaimed(state, names)
 
 
 def read_settings(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk.configuration._dict_config import parse_environment_config
 
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.settings.reading import hint
 
 if TYPE_CHECKING:
@@ -17,6 +19,25 @@ _SHOWN: Final = 200
 """Of a value, so much is shown."""
 _OTHERS: Final = frozenset({"loglevel"})
 _REQUIRED: Final = ": required"
+
+
+def environment_of(of_sdk: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the settings that the environment has: our own as texts, which `model.kinds` reads.
+
+    Args:
+        of_sdk: schemas of the settings that are the SDK's, by name.
+        prefix: of the variables' names.
+
+    Raises:
+        SettingsError: a setting of the SDK cannot be read.
+    """
+    ours = {"properties": {key: {"type": "string"} for key in config_schema()["properties"]}}
+    found, mistakes = parse_environment_config(ours, prefix), list[str]()
+    for name, schema in of_sdk.items():
+        found |= from_environment(name, schema, prefix, mistakes)
+    if mistakes:
+        raise SettingsError(mistakes)
+    return found
 
 
 def from_environment(
