@@ -11,7 +11,6 @@ from tap_supermetrics.api.errors import (
     ApiError,
     Fate,
     Reach,
-    may_be_split,
     may_be_too_large,
     verdict_on,
 )
@@ -192,6 +191,17 @@ def test_an_unknown_error_of_an_ill_server_is_of_one_query(code: str, status: in
     assert (error.fate, error.reach) == (Fate.RETRY, Reach.QUERY)
 
 
+@pytest.mark.parametrize(
+    "code", ["API_KEY_INVALID", "ACCESS_DENIED_PERMISSIONS", "FORBIDDEN", "UNAUTHORIZED"]
+)
+def test_what_refuses_one_query_of_a_batch_is_not_the_key(code: str) -> None:
+    """The key was good enough for the batch: it is the login of the data source."""
+    error = ApiError(code, "no", status=403, is_of_query=True)
+    assert (error.fate, error.reach) == (Fate.LOSE, Reach.ACCOUNT)
+    assert "log in to the data source again" in str(error)
+    assert ApiError(code, "no", status=403).fate is Fate.STOP
+
+
 @pytest.mark.parametrize("status", [200, 400, 404, 500])
 def test_an_unknown_error_of_a_query_is_of_that_query(status: int) -> None:
     for code in ("", "SOMETHING_NEW"):
@@ -216,7 +226,7 @@ def test_the_text_decides_where_the_code_does_not_tell(
 ) -> None:
     error = ApiError(code, text, status=500)
     assert (error.fate, error.reach) == (fate, reach)
-    assert may_be_split(error) == (reach is Reach.HISTORY)
+    assert (error.fate is Fate.SPLIT) == (reach is Reach.HISTORY)
     assert error.reach is reach
 
 
