@@ -73,11 +73,6 @@ class ApiError(TapError):
         return self.verdict.is_missing or self.status in _GONE
 
 
-def may_be_split(error: ApiError) -> bool:
-    """Return whether an error says that parts of a query may succeed where the whole failed."""
-    return error.fate is Fate.SPLIT
-
-
 def may_be_too_large(error: ApiError) -> bool:
     """Return whether an error gives no reason, so that parts of a long query may succeed.
 

@@ -290,6 +290,8 @@ _BY_FAMILY_REFUSED: Final[dict[str, Verdict]] = {
     **dict.fromkeys(("SETTING_", "COMPARE_"), _NO_REPORT),
 }
 """By how an unknown code begins, unless its status says that the server is ill."""
+_OF_LOGIN: Final = re.compile(r"(API_KEY|ACCESS)_\w+|FORBIDDEN|PERMISSION_ERROR|UNAUTHORIZED")
+"""Refusals of one query, whose batch the key was good enough for: of the source's own login."""
 _KEY_REFUSED: Final = Verdict(STOP, SERVICE, _CHECK_KEY)
 _REFUSED: Final = Verdict(LOSE, QUERY, _CHECK_REPORT)
 _ILL_SERVER: Final = Verdict(RETRY, QUERY, _LATER)
@@ -323,6 +325,8 @@ def verdict_on(code: str, status: int, text: str = "", *, is_of_query: bool = Fa
         text: what the error says.
         is_of_query: whether it is of one query, whose status says nothing of the API key.
     """
+    if is_of_query and _OF_LOGIN.fullmatch(code):
+        return VERDICTS["QUERY_AUTH_UNAVAILABLE"]
     by_code = VERDICTS.get(code) or _by_family(code, status)
     verdict = by_code or _by_status(code, status, is_of_query=is_of_query)
     # A text must not soften what stops everything.

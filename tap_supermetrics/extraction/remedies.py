@@ -6,7 +6,6 @@ from collections import Counter
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.errors import may_be_split
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction.breakers import PATIENCE
 from tap_supermetrics.extraction.splits import Splits
@@ -83,7 +82,7 @@ class Remedies:
         if self._breakers.is_in_doubt(query) and not self.splits.is_waited_for(query):
             return Remedy.WAIT
         # Certainly too large: another try of the whole would be paid for in vain.
-        if is_divisible and may_be_split(error):
+        if is_divisible and error.fate is Fate.SPLIT:
             return Remedy.SPLIT
         if self._may_be_resubmitted(query, error):
             return Remedy.RESUBMIT

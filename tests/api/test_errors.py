@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.api.errors import ApiError, may_be_split, may_be_too_large
+from tap_supermetrics.api.errors import ApiError, may_be_too_large
 from tap_supermetrics.api.verdicts import VERDICTS, Fate, Reach, verdict_on
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED
 from tap_supermetrics.extraction.history import first_day_given
@@ -185,6 +185,17 @@ def test_an_unknown_error_of_an_ill_server_is_of_one_query(code: str, status: in
     assert (error.fate, error.reach) == (Fate.RETRY, Reach.QUERY)
 
 
+@pytest.mark.parametrize(
+    "code", ["API_KEY_INVALID", "ACCESS_DENIED_PERMISSIONS", "FORBIDDEN", "UNAUTHORIZED"]
+)
+def test_what_refuses_one_query_of_a_batch_is_not_the_key(code: str) -> None:
+    """The key was good enough for the batch: it is the login of the data source."""
+    error = ApiError(code, "no", status=403, is_of_query=True)
+    assert (error.fate, error.reach) == (Fate.LOSE, Reach.ACCOUNT)
+    assert "log in to the data source again" in str(error)
+    assert ApiError(code, "no", status=403).fate is Fate.STOP
+
+
 @pytest.mark.parametrize("status", [200, 400, 404, 500])
 def test_an_unknown_error_of_a_query_is_of_that_query(status: int) -> None:
     for code in ("", "SOMETHING_NEW"):
@@ -209,7 +220,7 @@ def test_the_text_decides_where_the_code_does_not_tell(
 ) -> None:
     error = ApiError(code, text, status=500)
     assert (error.fate, error.reach) == (fate, reach)
-    assert may_be_split(error) == (reach is Reach.HISTORY)
+    assert (error.fate is Fate.SPLIT) == (reach is Reach.HISTORY)
     assert error.reach is reach
 
 

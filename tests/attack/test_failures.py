@@ -60,7 +60,7 @@ class Case:
 
     @property
     def verdict(self) -> Verdict:
-        return verdict_on(self.code_told, self.status)
+        return verdict_on(self.code_told, self.status, is_of_query=self.place == "query")
 
     @property
     def fate(self) -> Fate:
