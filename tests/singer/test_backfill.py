@@ -140,6 +140,7 @@ UNKNOWNS: list[dict[str, Any]] = [
     {"clean_dates": "midnight", "echo": "thin", "results_total": "none"},
     {"split_info_form": "null", "duplicate_accounts": "each", "batch_item_lists": "texts"},
     {"header": "of_empty", "same_schedule_id": "rerun"},
+    {"schedule_id_sent": "replaced"},
     {"data_sampled": "true", "cache_age": 3000.0},
     {"requests_per_second": 8, "retry_after": False},
     {"requests_per_second": 8, "retry_after": True},

@@ -140,7 +140,7 @@ def test_a_batch_tells_who_is_in_a_list_for_at_most_one_query_however_many_repor
     emulator: Emulator, tmp_path: Path
 ) -> None:
     keep_lists_from(emulator)
-    emulator.change_options(min_seconds=500.0, max_seconds=500.0)
+    emulator.change_options(min_seconds=300.0, max_seconds=300.0)
     given = config(emulator)
     given["queries"].append({**REPORT, "name": "again"})
     ended = sync(given, tmp_path, Target())
