@@ -248,7 +248,7 @@ def test_a_running_query_that_is_not_found_once_is_not_paid_again(
 ) -> None:
     """It is older than what is young, but was seen a moment ago, so it has not expired."""
     monkeypatch.setattr(polling, "YOUNG_S", 1.0)
-    emulator.inject(Fault(effect="slow_query", seconds=4 * emulator.options.clock_factor))
+    emulator.inject(Fault(effect="slow_query", seconds=10 * emulator.options.clock_factor))
     # A look in 50 milliseconds at most: the thirtieth of a query is a second after its start.
     fault = Fault(
         effect="error", path="query/status", status=404, code="STATUS_NOT_FOUND", after=60
