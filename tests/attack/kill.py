@@ -1,13 +1,19 @@
-"""Kills a run after every message, in the middle of lines and in a row, and looks what is lost."""
+"""Kills a run after every message, in the middle of lines and in a row, and looks what is lost.
+
+`python -m tests.attack.kill --pipelines 200` kills whole pipelines only, and tells what each kind
+cost on average.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -314,3 +320,21 @@ def count_messages() -> int:
         sync(config, Path(name), target)
         assert len(emulator.queries) == QUERIES == len(REPORTS) * 2 * ((LAST - FIRST) // DAY + 1)
         return len(target.messages)
+
+
+def main() -> None:
+    """Kill whole pipelines; print how many held, and their mean cost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pipelines", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    findings = carry_out_all(pipeline_plots(asked.seed, asked.pipelines, count_messages()))
+    for kind in dict.fromkeys(each.plot.kind for each in findings):
+        alike = [each for each in findings if each.plot.kind == kind]
+        held = sum(not each.faults for each in alike)
+        mean = sum(each.queries for each in alike) / len(alike) / QUERIES
+        sys.stdout.write(f"{kind}: {held} of {len(alike)} held, {mean:.3f} times the queries\n")
+
+
+if __name__ == "__main__":
+    main()
