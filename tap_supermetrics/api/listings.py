@@ -22,6 +22,8 @@ TEAM_LISTS_PATH: Final = "team/lists"
 ACCOUNTS_PATH: Final = "query/accounts"
 CONVERT_PATH: Final = "query/convert"
 HISTORY_PATH: Final = "query/history"
+MAX_ADDRESS: Final = 8_000
+"""Letters of the longest address that is asked for."""
 HISTORY_PAGE: Final = 1000
 """Most entries of a page of the history."""
 ACCOUNT_IDS: Final = "account_ids"
@@ -137,6 +139,9 @@ class Converted(msgspec.Struct, kw_only=True):
 def is_of_query(address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
     """Return whether what is told is the address of a query's results, as far as it says."""
     if not isinstance(address, str) or not address.startswith(("http", "/")):
+        return False
+    # No server takes a longer one; made into a request, it would be held several times over.
+    if len(address) > MAX_ADDRESS:
         return False
     try:
         told = dict(parse_qsl(urlsplit(address).query))

@@ -134,6 +134,10 @@ SAID_IN_STATUS: Final[dict[str, Callable[[Answer], Any]]] = {
     "no address": lambda answer: [
         each["result_info"].update(results_url="see below") for each in answer["data"]
     ],
+    "an address without end": lambda answer: [
+        each["result_info"].update(results_url=f"/query/results?x={'y' * 100_000}")
+        for each in answer["data"]
+    ],
     "addresses of each other": swapped,
     "a list as an object": lambda answer: answer.update(data=places(answer["data"])),
 }
