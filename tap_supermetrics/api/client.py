@@ -61,7 +61,8 @@ class Client(ListingClient):
         tokens: Collection[str],
         ds_ids: Collection[str],
         hours: int,
-        known: Collection[str] = (),
+        age_s: float,
+        known: Collection[str],
     ) -> dict[str, tuple[str, ...]]:
         """Return ids of query batches by the token that each was started with.
 
@@ -69,15 +70,13 @@ class Client(ListingClient):
             tokens: what is looked for.
             ds_ids: the data sources of the batches.
             hours: they were started at most so many hours ago.
+            age_s: the youngest was started so many seconds ago; see `Lookup.find`.
             known: ids of batches that are none of them.
 
         Raises:
             ApiError: the history or a batch could not be read.
         """
-        found: dict[str, tuple[str, ...]] = {}
-        for token, batch_id in self._lookup(known).find(tokens, ds_ids, hours):
-            found[token] = (*found.get(token, ()), batch_id)
-        return found
+        return self._lookup(known).find(tokens, ds_ids, hours, age_s)
 
     def _lookup(self, known: Collection[str]) -> Lookup:
         return Lookup(history=self.history, information=self.batch_information, known=known)

@@ -61,18 +61,41 @@ class Lookup:
     _others: set[str] = field(default_factory=set)
 
     def find(
-        self, tokens: Collection[str], ds_ids: Collection[str], hours: int = 1
-    ) -> Iterator[tuple[str, str]]:
-        """Yield the token and the id of each query batch that has one of the tokens, newest first.
+        self,
+        tokens: Collection[str],
+        ds_ids: Collection[str],
+        hours: int = 1,
+        age_s: float = 0.0,
+    ) -> dict[str, tuple[str, ...]]:
+        """Return the ids of the query batches that have one of the tokens, by token, newest first.
+
+        A history that lags is no sign that a batch was not made: while one is missing that may be
+        too young for it, it is looked for again.
 
         Args:
             tokens: what is looked for.
             ds_ids: the data sources of the batches.
             hours: they were started at most so many hours ago.
+            age_s: the youngest was started so many seconds ago.
 
         Raises:
             ApiError: the history or a batch could not be read.
         """
+        found: dict[str, tuple[str, ...]] = {}
+        for wait_s in (*LOOK_AGAIN_S, 0.0):
+            missing = [token for token in tokens if token not in found]
+            for token, batch_id in self._look(missing, ds_ids, hours):
+                found[token] = (*found.get(token, ()), batch_id)
+            age_s += wait_s
+            if len(found) == len(tokens) or age_s > sum(LOOK_AGAIN_S):
+                break
+            time.sleep(wait_s)
+        return found
+
+    def _look(
+        self, tokens: Collection[str], ds_ids: Collection[str], hours: int
+    ) -> Iterator[tuple[str, str]]:
+        """Yield the token and the id of each query batch that has one of the tokens."""
         recent = dict.fromkeys(self._recent(ds_ids, hours))
         unknown = [each for each in recent if each not in self._others]
         for batch_id in unknown[:MAX_LOOKED_UP]:
@@ -123,7 +146,7 @@ class TracedStart:
             ApiError: the API refuses everything.
         """
         try:
-            self._look()
+            self._find()
         except ApiError as error:
             if error.refuses_everything:
                 raise
@@ -134,15 +157,9 @@ class TracedStart:
         data = msgspec.Raw(msgspec.json.encode({"batch_id": self.found[0]}))
         return Answer(meta=wire.Meta(), data=data)
 
-    def _look(self) -> None:
-        """Look until it is found: a history that lags is no sign that it was not made."""
-        sources = listings.sources_of(self.body)
-        for wait_s in (*LOOK_AGAIN_S, 0.0):
-            found = self.lookup.find([self.token], sources)
-            self.found = tuple(batch_id for _, batch_id in found)
-            if self.found:
-                return
-            time.sleep(wait_s)
+    def _find(self) -> None:
+        found = self.lookup.find([self.token], listings.sources_of(self.body))
+        self.found = found.get(self.token, ())
 
 
 class Starter:

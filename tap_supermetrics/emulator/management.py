@@ -64,10 +64,13 @@ class Management:
 
     def history(self, call: Call) -> Outgoing:
         """Tell the queries of the team, by whatever key, the newest first."""
-        asked = _HistoryAsked.of(call.params, self._clock.now())
+        now = self._clock.now()
+        asked = _HistoryAsked.of(call.params, now)
+        seen = now.timestamp() - self._engine.options.history_lag_seconds
         with self._engine.changed:
             self._engine.advance()
-            found = [each for each in reversed(self._engine.register.queries) if asked.fits(each)]
+            named = [each for each in self._engine.register.queries if each.arrived <= seen]
+        found = [each for each in reversed(named) if asked.fits(each)]
         meta = {
             "filter": {"since": asked.since.isoformat(), "until": asked.until.isoformat()},
             "paginate": {"offset": asked.offset, "limit": asked.limit, "total": len(found)},

@@ -30,6 +30,8 @@ class Options:
         status_ready_after_seconds: The status of a batch or a query is not found for so long after
             its start. Not known to happen.
         results_ready_after_seconds: Results are not found for so long after the query stopped.
+        history_lag_seconds: The history of queries names a query only so long after its start. Not
+            known to happen.
         latency_seconds: **Real** seconds before each answer begins, as over a far network.
         rate_headers: `X-RateLimit-Limit` and `-Remaining` in every answer, as the API's schema
             says; they count `requests_per_second`, or else 5000 requests a real hour.
@@ -134,6 +136,7 @@ class Options:
     retry_after: bool = True
     status_ready_after_seconds: float = 0.0
     results_ready_after_seconds: float = 0.0
+    history_lag_seconds: float = 0.0
     latency_seconds: float = 0.0
     rate_headers: bool = False
     accounts_age: float = 10.0

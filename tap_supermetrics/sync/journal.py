@@ -22,6 +22,7 @@ from tap_supermetrics.sync.journal_entries import (
 )
 from tap_supermetrics.sync.journal_folder import Leftovers, Owner, new_path
 from tap_supermetrics.sync.locked_file import LockedFile
+from tap_supermetrics.sync.state import AsyncRun
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tap_supermetrics.model import SubmittedBatch
-    from tap_supermetrics.sync.state import AsyncRun
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +95,12 @@ class Journal:
     def unanswered(self) -> tuple[Entry, ...]:
         """The batches that dead runs sent, and did not live to learn the ids of."""
         return tuple(entry for entry in self._found if entry.token)
+
+    @property
+    def batch_ids(self) -> frozenset[str]:
+        """The batches of dead runs whose ids are known."""
+        known = (each.submitted for each in self._found if not each.token)
+        return frozenset(each.batch_id for each in known if not isinstance(each, AsyncRun))
 
     def submitted(
         self,

@@ -81,10 +81,16 @@ class Journalled(BatchNotes):
         if not sent:
             return
         ds_ids = {self._known[entry.report].report.ds_id for entry in sent}
-        hours = max((now - entry.at) // _HOUR for entry in sent) + 1
+        ages = [max(now - entry.at, timedelta()) for entry in sent]
         tokens = {entry.token for entry in sent}
         try:
-            found = client.find_batches(tokens, sorted(ds_ids), max(hours, 1))
+            found = client.find_batches(
+                tokens,
+                sorted(ds_ids),
+                hours=max(ages) // _HOUR + 1,
+                age_s=min(ages).total_seconds(),
+                known=journal.batch_ids,
+            )
         except ApiError as error:
             if error.refuses_everything:
                 raise

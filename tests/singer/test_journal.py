@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+NOW = "2024-06-10T04:00:00+00:00"
 LAST = date(2024, 6, 9)
 REPORT = {
     "name": "google_ads",
@@ -28,7 +30,7 @@ REPORT = {
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    with Emulator(options=Options(clock_factor=60.0, now="2024-06-10T04:00:00+00:00")) as running:
+    with Emulator(options=Options(clock_factor=60.0, now=NOW)) as running:
         yield running
 
 
@@ -88,13 +90,32 @@ def test_a_batch_whose_id_the_killed_run_never_learned_is_found_and_not_paid_aga
     assert list((tmp_path / "journal").iterdir()) == []
 
 
-def test_a_batch_that_never_reached_the_api_is_looked_for_once_and_sent_again(
+def test_a_history_that_lags_when_the_run_is_started_again_at_once_is_read_again(
+    tmp_path: Path,
+) -> None:
+    options = Options(clock_factor=60.0, now=NOW, history_lag_seconds=4 * 60.0)
+    with Emulator(options=options) as emulator:
+        settings = config(emulator, tmp_path / "journal")
+        emulator.inject(Fault(effect="delay_after", method="POST", path="batch$", seconds=60.0))
+        killed_while(settings, tmp_path, lambda: bool(emulator.batches))
+
+        ended = sync(settings, tmp_path, target := Target())
+        assert ended.code == 0, ended.stderr
+        assert "1 query batch sent by a run that was killed just then; found 1" in ended.stderr
+        assert len(emulator.queries) == 9
+        assert sum(target.written.values()) == 9
+        lists = [each for each in emulator.requests if each.path.endswith("query/history")]
+        assert len(lists) > 1
+
+
+def test_a_batch_that_never_reached_the_api_is_looked_for_and_sent_again(
     emulator: Emulator, tmp_path: Path
 ) -> None:
     settings = config(emulator, tmp_path / "journal")
     emulator.inject(Fault(effect="reset_before", method="POST", path="batch$", times=None))
     killed_while(settings, tmp_path, lambda: asked_for(emulator, "POST", "query/batch"))
     emulator.clear_faults()
+    make_older(tmp_path / "journal")
 
     ended = sync(settings, tmp_path, Target())
     assert ended.code == 0, ended.stderr
@@ -115,6 +136,19 @@ def test_a_history_that_cannot_be_read_holds_nothing_back(
     assert ended.code == 0, ended.stderr
     assert "cannot be looked for" in ended.stderr
     assert sum(target.written.values()) == 9
+
+
+def make_older(journal: Path) -> None:
+    """Make what is noted old enough for every history to name it."""
+    (file,) = journal.iterdir()
+    now = datetime.now(UTC)
+    text, count = re.subn(
+        r'"submitted_at":"[^"]+"',
+        f'"submitted_at":"{(now - timedelta(minutes=2)).isoformat()}"',
+        file.read_text(),
+    )
+    assert count
+    file.write_text(text)
 
 
 def asked_for(emulator: Emulator, method: str, path: str) -> bool:
