@@ -28,7 +28,8 @@ settling       what the status of a batch says of its queries
 running        a query batch that runs, and what is still expected of it
 async_queries  queries one by one: submitted, polled
 downloads      the results of a query, into a spool
-pages          the pages of a result, counted and checked
+pages          the pages of a result, asked for until nothing can be missing
+page_rows      checks of their rows over all pages
 questions      what was asked, held against what an answer says of itself
 audit          what is kept of a query batch beside its status
 page_sizes     the longest pages that the API gives

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.extraction.backlog import Backlog, Drawing
 from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.failures import Failures
-from tap_supermetrics.extraction.pages import incomplete
+from tap_supermetrics.extraction.page_rows import incomplete
 from tap_supermetrics.extraction.remedies import Remedies
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tap_supermetrics.api import lenient, wire
+from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.listings import is_of_query
 from tap_supermetrics.dates import moment_of
+from tap_supermetrics.extraction.page_rows import Extras, Repeats, RowTotal, cells_of
 from tap_supermetrics.extraction.page_sizes import PageSizes
 from tap_supermetrics.words import counted
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OVERLAP_ROWS: Final = 100
-"""So many rows at the end of a page must not begin the next one."""
 MAX_SHORT_PAGES: Final = 1_000
 """So many pages may have a few rows only."""
 FEW_ROWS: Final = 10
@@ -99,72 +98,6 @@ class Provenance:
         self.run_seconds = facts.run_seconds if self.run_seconds is None else self.run_seconds
 
 
-@dataclass(slots=True)
-class Repeats:
-    """Refuses pages that came before."""
-
-    _asked: set[str] = field(default_factory=set)
-    _starts: set[bytes] = field(default_factory=set)
-    _last_rows: set[bytes] = field(default_factory=set)
-
-    def check_address(self, asked: str) -> None:
-        """Refuse to ask for the same page twice.
-
-        Raises:
-            ApiError: RESULT_INCOMPLETE.
-        """
-        if asked in self._asked:
-            raise ApiError("RESULT_INCOMPLETE", "the pages of the result run in a circle")
-        self._asked.add(asked)
-
-    def check_rows(self, rows: Sequence[msgspec.Raw]) -> None:
-        """Refuse a page that begins as another one did, or within the end of the last one.
-
-        Raises:
-            ApiError: RESULT_INCOMPLETE.
-        """
-        if len(rows) < 2:  # noqa: PLR2004 - a single row may well be like another
-            return
-        start = bytes(rows[0])
-        if start in self._starts or start in self._last_rows:
-            text = f"a page of {len(rows)} rows repeats rows of a page before"
-            raise ApiError("RESULT_INCOMPLETE", text)
-        self._starts.add(start)
-        self._last_rows = {bytes(row) for row in rows[-OVERLAP_ROWS:]}
-
-
-@dataclass(slots=True, kw_only=True)
-class Extras:
-    """Takes out rows that hold no data: a header, or the marker of an empty result.
-
-    Attributes:
-        may_have_marker: whether the marker cannot be mistaken for a row.
-        has_header: whether the first page had a header.
-        has_marker: whether it had the marker.
-        shift: how many rows our own offsets count too few.
-    """
-
-    may_have_marker: bool
-    has_header: bool = False
-    has_marker: bool = False
-    shift: int = 0
-
-    def taken_out(
-        self, rows: Sequence[msgspec.Raw], echo: wire.QueryEcho, *, is_first: bool, page_size: int
-    ) -> Sequence[msgspec.Raw]:
-        """Return the rows of a page without them."""
-        if is_first and rows:
-            self.has_header = _is_header(rows[0], echo)
-            # A page that is one row longer than asked has its header beside what was asked for.
-            self.shift = int(self.has_header and len(rows) <= page_size)
-        if self.has_header and rows and _is_header(rows[0], echo):
-            rows = rows[1:]
-        may_have_marker = self.may_have_marker or any(each.is_metric for each in echo.fields)
-        if is_first and may_have_marker and len(rows) == 1:
-            self.has_marker = self.has_marker or wire.is_empty_answer(_cells(rows[0]))
-        return [] if self.has_marker else rows
-
-
 class Pages:
     """The pages of one result as JSON arrays of some rows, never of none, and without header.
 
@@ -184,8 +117,7 @@ class Pages:
         self._question = question
         self._report = question.report
         self._address = address
-        self._total = facts.total_rows
-        self._is_whole_total = facts.total_rows is not None  # A page may count itself only.
+        self._total = RowTotal(facts.total_rows, is_of_all=facts.total_rows is not None)
         # The marker is a row of one cell: with one field, it could be a value of a text field.
         self._extras = Extras(may_have_marker=len(question.report.fields) > 1)
         self._repeats = Repeats()
@@ -208,10 +140,10 @@ class Pages:
         """Ask for page after page until nothing can be missing."""
         answer = self._ask_own()
         self.echo = answer.meta.query or wire.QueryEcho()
-        if self._total is None and answer.meta.result:
-            self._total = answer.meta.result.total_rows
         while True:
-            self._note(answer.meta.result or wire.ResultFacts())
+            facts = answer.meta.result or wire.ResultFacts()
+            self.provenance.note(facts)
+            self._total.note(facts.total_rows)
             rows = self._rows(answer)
             if rows:
                 self.row_count += len(rows)
@@ -224,14 +156,10 @@ class Pages:
                 break
             del answer, rows  # Not to hold two pages.
             answer = self._ask(following, None) if following else self._ask_own()
-        self._check_total()
-
-    def _note(self, facts: wire.ResultFacts) -> None:
-        """Take in what a page tells; of two totals, the one by which rows are missing counts."""
-        self.provenance.note(facts)
-        # One more may be a header that is counted here and not there.
-        if self._total is not None and (facts.total_rows or 0) > self._total + 1:
-            self._total = facts.total_rows
+        has_extra = self._extras.has_header or self._extras.has_marker
+        self.missing = self._total.check_end(self.row_count, has_extra=has_extra)
+        if self.missing and self._saw_end:
+            self._access.looked.add(self._report.ds_id)
 
     def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
         """Yield a page in blocks, after a check that it does not repeat a page before."""
@@ -277,7 +205,7 @@ class Pages:
             answer.data, self.echo, is_first=not self.row_count, page_size=self._page_size
         )
         if rows and self.width is None:
-            self.width = len(_cells(rows[0]))
+            self.width = len(cells_of(rows[0]))
         return rows
 
     def _following(
@@ -292,21 +220,15 @@ class Pages:
             return None  # It does not page: this is all.
         # A full page may be the last one by chance: only a total that fits it says so.
         is_full = bool(rows) and len(answer.data) >= self._page_size
-        is_cut = is_full and not (self._is_whole_total and self.row_count == self._total)
-        if is_cut or self._may_be_short() or (rows and self._has_more):
+        is_cut = is_full and not self._total.is_reached(self.row_count)
+        if is_cut or self._may_be_short() or (rows and self._total.has_more(self.row_count)):
             return own
         return None
-
-    @property
-    def _has_more(self) -> bool:
-        """Return whether rows are missing for sure: the API may give shorter pages than asked."""
-        return (self._total or 0) - self.row_count > 1
 
     def _may_be_short(self) -> bool:
         """Return whether to look for the one row that lacks, once a source: it may be a header."""
         return (
-            self._total == self.row_count + 1
-            and self.row_count > 0
+            self._total.lacks_one(self.row_count)
             and not self._saw_end
             and not self._extras.has_header
             and self._report.ds_id not in self._access.looked
@@ -314,48 +236,11 @@ class Pages:
 
     def _check_pace(self) -> None:
         """Refuse pages that would go on for ever: beyond the total, or with few rows in each."""
-        if self._is_whole_total and self._total and self.row_count > self._total:
-            raise incomplete(self._total, self.row_count)
+        self._total.check_so_far(self.row_count)
         pages = len(self._waited_s)
         if pages > MAX_SHORT_PAGES and self.row_count < pages * min(FEW_ROWS, self._page_size):
             text = f"its pages do not end: {pages:,} of them gave {self.row_count:,} rows"
             raise ApiError("RESULT_INCOMPLETE", text)
-
-    def _check_total(self) -> None:
-        """Compare rows and total: one row may be missing, which a header may be counted for."""
-        if self._total is None or (not self._total and not self.row_count):
-            return
-        if not self._is_whole_total and self.row_count > self._total:
-            return  # What a page tells may be of this page only.
-        extra = self._total - self.row_count
-        # Without rows, no header is counted (observed), unless it came.
-        may_lack = 1 if self.row_count else int(self._extras.has_header or self._extras.has_marker)
-        # More rows than told are as wrong as fewer: pages may have overlapped.
-        if not 0 <= extra <= may_lack:
-            raise incomplete(self._total, self.row_count)
-        self.missing = extra
-        if extra and self._saw_end:
-            self._access.looked.add(self._report.ds_id)
-
-
-def incomplete(total: int, rows: int) -> ApiError:
-    """Return the error of a result that has other rows than it says."""
-    return ApiError("RESULT_INCOMPLETE", f"expected {counted(total, 'row', 'rows')}, got {rows:,}")
-
-
-def _is_header(row: msgspec.Raw, echo: wire.QueryEcho) -> bool:
-    """Return whether a row is the header that was asked to be left out.
-
-    An answer that says itself to have none is believed, unless the row holds words for numbers.
-    """
-    headers = (
-        [each.field_name for each in echo.fields],
-        [each.id for each in echo.fields],
-        [each.field_id for each in echo.fields],
-    )
-    has_metrics = any(each.is_metric for each in echo.fields)
-    may_be = has_metrics or not echo.has_no_headers
-    return may_be and bool(echo.fields) and _cells(row) in headers
 
 
 def _check_columns(first: Sequence[FieldEcho], here: Sequence[FieldEcho]) -> None:
@@ -370,14 +255,6 @@ def _check_columns(first: Sequence[FieldEcho], here: Sequence[FieldEcho]) -> Non
         if own and each.data_column is not None and each.data_column not in own:
             text = f"{each.id or each.field_id} is in another column than on the page before"
             raise ApiError("RESULT_MISMATCH", text)
-
-
-def _cells(row: msgspec.Raw) -> list[Any]:
-    try:
-        cells = lenient.values_of(row)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ApiError("RESULT_MISMATCH", f"a row is no JSON ({error})") from None
-    return cells if isinstance(cells, list) else []
 
 
 def _check_length(row_count: int, report: Report) -> None:

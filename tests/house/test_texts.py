@@ -62,6 +62,7 @@ NEVER_ONE: Final = {
     "commands.coverage",
     "commands.plan",
     "extraction.breakers",
+    "extraction.page_rows",
     "extraction.pages",
     "extraction.page_sizes",
     "extraction.submissions",

@@ -1,0 +1,182 @@
+"""Checks of the rows of one result over all its pages: none twice, none missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from tap_supermetrics.api import lenient, wire
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OVERLAP_ROWS: Final = 100
+"""So many rows at the end of a page must not begin the next one."""
+
+
+@dataclass(slots=True)
+class Repeats:
+    """Refuses pages that came before."""
+
+    _asked: set[str] = field(default_factory=set)
+    _starts: set[bytes] = field(default_factory=set)
+    _last_rows: set[bytes] = field(default_factory=set)
+
+    def check_address(self, asked: str) -> None:
+        """Refuse to ask for the same page twice.
+
+        Raises:
+            ApiError: RESULT_INCOMPLETE.
+        """
+        if asked in self._asked:
+            raise ApiError("RESULT_INCOMPLETE", "the pages of the result run in a circle")
+        self._asked.add(asked)
+
+    def check_rows(self, rows: Sequence[msgspec.Raw]) -> None:
+        """Refuse a page that begins as another one did, or within the end of the last one.
+
+        Raises:
+            ApiError: RESULT_INCOMPLETE.
+        """
+        if len(rows) < 2:  # noqa: PLR2004 - a single row may well be like another
+            return
+        start = bytes(rows[0])
+        if start in self._starts or start in self._last_rows:
+            text = f"a page of {len(rows)} rows repeats rows of a page before"
+            raise ApiError("RESULT_INCOMPLETE", text)
+        self._starts.add(start)
+        self._last_rows = {bytes(row) for row in rows[-OVERLAP_ROWS:]}
+
+
+@dataclass(slots=True, kw_only=True)
+class Extras:
+    """Takes out rows that hold no data: a header, or the marker of an empty result.
+
+    Attributes:
+        may_have_marker: whether the marker cannot be mistaken for a row.
+        has_header: whether the first page had a header.
+        has_marker: whether it had the marker.
+        shift: how many rows our own offsets count too few.
+    """
+
+    may_have_marker: bool
+    has_header: bool = False
+    has_marker: bool = False
+    shift: int = 0
+
+    def taken_out(
+        self, rows: Sequence[msgspec.Raw], echo: wire.QueryEcho, *, is_first: bool, page_size: int
+    ) -> Sequence[msgspec.Raw]:
+        """Return the rows of a page without them."""
+        if is_first and rows:
+            self.has_header = _is_header(rows[0], echo)
+            # A page that is one row longer than asked has its header beside what was asked for.
+            self.shift = int(self.has_header and len(rows) <= page_size)
+        if self.has_header and rows and _is_header(rows[0], echo):
+            rows = rows[1:]
+        may_have_marker = self.may_have_marker or any(each.is_metric for each in echo.fields)
+        if is_first and may_have_marker and len(rows) == 1:
+            self.has_marker = self.has_marker or wire.is_empty_answer(cells_of(rows[0]))
+        return [] if self.has_marker else rows
+
+
+@dataclass(slots=True)
+class RowTotal:
+    """Number of rows of a result, as it tells itself, held against those that came.
+
+    Attributes:
+        told: the total; None while nothing has told it.
+        is_of_all: whether it is of the whole result; what a page tells may be of this page only.
+    """
+
+    told: int | None
+    is_of_all: bool
+
+    def note(self, told: int | None) -> None:
+        """Take in what a page tells; of two totals, the one by which rows are missing counts."""
+        # One more may be a header that is counted here and not there.
+        if self.told is None or (told or 0) > self.told + 1:
+            self.told = told
+
+    def is_reached(self, row_count: int) -> bool:
+        """Return whether these are all rows, for sure."""
+        return self.is_of_all and row_count == self.told
+
+    def has_more(self, row_count: int) -> bool:
+        """Return whether rows are missing for sure: the API may give shorter pages than asked."""
+        return (self.told or 0) - row_count > 1
+
+    def lacks_one(self, row_count: int) -> bool:
+        """Return whether one row is missing, or a header was counted."""
+        return row_count > 0 and self.told == row_count + 1
+
+    def check_so_far(self, row_count: int) -> None:
+        """Refuse rows beyond the total, as pages may go on for ever.
+
+        Raises:
+            ApiError: RESULT_INCOMPLETE.
+        """
+        if self.is_of_all and self.told and row_count > self.told:
+            raise self._incomplete(row_count)
+
+    def check_end(self, row_count: int, *, has_extra: bool) -> int:
+        """Return how many rows are missing: one may be, which a header may be counted for.
+
+        Args:
+            row_count: the rows that came.
+            has_extra: whether a row came that holds no data.
+
+        Raises:
+            ApiError: RESULT_INCOMPLETE when more are missing, or more came.
+        """
+        if self.told is None or (not self.told and not row_count):
+            return 0
+        if not self.is_of_all and row_count > self.told:
+            return 0
+        missing = self.told - row_count
+        # Without rows, no header is counted (observed), unless it came.
+        may_lack = 1 if row_count else int(has_extra)
+        # More rows than told are as wrong as fewer: pages may have overlapped.
+        if not 0 <= missing <= may_lack:
+            raise self._incomplete(row_count)
+        return missing
+
+    def _incomplete(self, row_count: int) -> ApiError:
+        return incomplete(self.told or 0, row_count)
+
+
+def incomplete(total: int, rows: int) -> ApiError:
+    """Return the error of a result that has other rows than it says."""
+    return ApiError("RESULT_INCOMPLETE", f"expected {counted(total, 'row', 'rows')}, got {rows:,}")
+
+
+def _is_header(row: msgspec.Raw, echo: wire.QueryEcho) -> bool:
+    """Return whether a row is the header that was asked to be left out.
+
+    An answer that says itself to have none is believed, unless the row holds words for numbers.
+    """
+    headers = (
+        [each.field_name for each in echo.fields],
+        [each.id for each in echo.fields],
+        [each.field_id for each in echo.fields],
+    )
+    has_metrics = any(each.is_metric for each in echo.fields)
+    may_be = has_metrics or not echo.has_no_headers
+    return may_be and bool(echo.fields) and cells_of(row) in headers
+
+
+def cells_of(row: msgspec.Raw) -> list[Any]:
+    """Return the cells of a row; none where it is no list.
+
+    Raises:
+        ApiError: RESULT_MISMATCH when it is no JSON.
+    """
+    try:
+        cells = lenient.values_of(row)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError("RESULT_MISMATCH", f"a row is no JSON ({error})") from None
+    return cells if isinstance(cells, list) else []
