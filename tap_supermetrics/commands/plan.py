@@ -13,8 +13,9 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.commands.output import print_json, print_line, print_table
 from tap_supermetrics.dates import intersect
 from tap_supermetrics.errors import EXIT_INCOMPLETE
-from tap_supermetrics.extraction.backlog import Backlog, Drawing
+from tap_supermetrics.extraction.backlog import Backlog
 from tap_supermetrics.extraction.breakers import Breakers
+from tap_supermetrics.extraction.drawing import Drawing
 from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.discovery import refusal_of

@@ -14,6 +14,8 @@ failures       what becomes of a query that failed: submitted again, split, fail
 resubmissions  carries that out: the same again, parts of it, or its failure
 remedies       what may help a query that failed
 backlog        what waits to be submitted: what failed, then the plans in order
+drawing        the queries of the plans, drawn in order, each once
+probing        which of them are drawn ahead, to find out for others
 breakers       which queries would meet a known refusal
 deliveries     what goes to the emitting thread, each outcome in its turn
 history        the first day that the API gives of a report

@@ -7,17 +7,15 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.starts import new_token
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.audit import BatchAudit
+from tap_supermetrics.extraction.batch_starts import BatchNotes, BatchStarter
 from tap_supermetrics.extraction.events import BatchEnded, BatchNotSubmitted, BatchSubmitted
 from tap_supermetrics.extraction.polling import PollWait
 from tap_supermetrics.extraction.running import RunningBatch
 from tap_supermetrics.extraction.settling import Settling
-from tap_supermetrics.model import SubmittedBatch
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -29,16 +27,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import BatchRequest, Report
 
 logger = logging.getLogger(__name__)
-
-
-class BatchNotes:
-    """Notes of query batches that outlive this process; these are kept nowhere."""
-
-    def batch_begins(self, token: str, batch: SubmittedBatch) -> None:
-        """Note a query batch that is about to be sent; it has no id yet."""
-
-    def batch_answered(self, token: str, batch_id: str | None) -> None:
-        """Note the id of a query batch that was sent; None where the API has refused it."""
 
 
 class Batches:
@@ -61,11 +49,10 @@ class Batches:
         notes: BatchNotes | None = None,
     ) -> None:
         self._client = client
-        self._reports = reports
-        self._now = now
-        self._notes = notes or BatchNotes()
         self._running = {each.batch.batch_id: each for each in running}
-        self._ids = set(self._running)
+        self._starter = BatchStarter(
+            client, reports, now, notes or BatchNotes(), known=self._running
+        )
         self._poller = replace(client, retry=polling.ONE_TRY)
         self._audit = BatchAudit(client)
         self._settling = Settling(client, self._audit, now, adopted=frozenset(self._running))
@@ -91,7 +78,7 @@ class Batches:
     def submit(self, request: BatchRequest) -> Iterator[Event]:
         """Submit a query batch; tell what came of it."""
         try:
-            batch = self._started(request)
+            batch = self._starter.start(request)
         except ApiError as error:
             yield BatchNotSubmitted(request=request, error=error)
             return
@@ -113,38 +100,6 @@ class Batches:
             counted(len(request.items), "item", "items"),
         )
         yield BatchSubmitted(request=request, batch=batch)
-
-    def _started(self, request: BatchRequest) -> SubmittedBatch:
-        """Start a batch; it is noted before it is sent, and its id before anything depends on it.
-
-        A run that is killed before the answer comes has paid for it all the same: the next one
-        finds it by its token.
-        """
-        unsent = SubmittedBatch(
-            batch_id="",
-            submitted_at=self._now(),
-            split=request.policy.split,
-            items=dict(enumerate(request.items)),
-            size=len(request.items),
-        )
-        token = new_token()
-        self._notes.batch_begins(token, unsent)
-        try:
-            body = wire.batch_body(request, self._reports)
-            batch_id = self._client.start_batch(body, token).batch_id
-            self._check_new(batch_id)
-        except ApiError as error:
-            if not error.may_have_run:
-                self._notes.batch_answered(token, None)
-            raise
-        self._notes.batch_answered(token, batch_id)
-        return replace(unsent, batch_id=batch_id, submitted_at=self._now())
-
-    def _check_new(self, batch_id: str) -> None:
-        if not batch_id or batch_id in self._ids:  # The two could not be told apart.
-            message = f"a query batch was started under the id {batch_id!r}, which is not its own"
-            raise ApiError("ANSWER_INVALID", message)
-        self._ids.add(batch_id)
 
     def poll_due(self) -> Iterator[Event]:
         """Look at every running batch whose time has come; tell what is new."""

@@ -14,7 +14,7 @@ from tap_supermetrics.extraction.resubmissions import Resubmissions
 from tap_supermetrics.extraction.results import Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.backlog import Backlog
@@ -23,14 +23,29 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.events import Action
     from tap_supermetrics.extraction.remedies import Remedies
     from tap_supermetrics.model import Query
-    from tap_supermetrics.planning.plan import ReportPlan
+
+
+class _Parked:
+    """The failed queries that wait for probes."""
+
+    def __init__(self) -> None:
+        self._errors: dict[Query, ApiError] = {}
+
+    def add(self, query: Query, error: ApiError) -> None:
+        """Have a query wait; it keeps its place in the order."""
+        self._errors[query] = error
+
+    def take(self) -> list[tuple[Query, ApiError]]:
+        """Return them all, newest first; one that still has to wait is added anew."""
+        errors, self._errors = self._errors, {}
+        # The newest has the best chance of an answer, as history is what fails most.
+        return sorted(errors.items(), key=_newest_first)
 
 
 class Failures:
     """Gives every query that failed a remedy, or its failure.
 
     Args:
-        plans: what each report asks for, by its name.
         breakers: what is known to be refused.
         remedies: what may help.
         backlog: what waits to be submitted.
@@ -39,20 +54,18 @@ class Failures:
 
     def __init__(
         self,
-        plans: Mapping[str, ReportPlan],
         breakers: Breakers,
         remedies: Remedies,
         backlog: Backlog,
         deliveries: Deliveries,
     ) -> None:
-        self._plans = plans
         self._breakers = breakers
         self._remedies = remedies
         self._backlog = backlog
         self._drawing = backlog.drawing
         self._deliveries = deliveries
         self._resubmissions = Resubmissions(remedies, deliveries, backlog)
-        self._parked: dict[Query, ApiError] = {}
+        self._parked = _Parked()
         self._cancels: list[Action] = []
 
     @property
@@ -96,7 +109,7 @@ class Failures:
         remedy = self._remedies.choose(query, error)
         # It keeps its place in the order, and has no outcome until the probes have one.
         if remedy is Remedy.WAIT:
-            self._parked[query] = error
+            self._parked.add(query, error)
         elif remedy is Remedy.SPLIT:
             self._resubmissions.split(query, error)
         elif remedy is Remedy.RESUBMIT:
@@ -146,13 +159,12 @@ class Failures:
         self.see_drawn()  # What has no place yet could not fail.
         # Days, not queries: of a long history, there may be millions.
         # Before anything fails: a failure may end a search, which would draw new probes from here.
-        left = {report: self._drawing.give_up(report) for report in self._plans}
-        for query, its_error in self._take_parked():
+        left = self._drawing.give_up()
+        for query, its_error in self._parked.take():
             self.fail([query], its_error)
         self.fail(self._backlog.drain(), error, was_submitted=False)
         for report, days in left.items():
-            if days:
-                self._deliveries.add(Left(report=report, days=days, error=error))
+            self._deliveries.add(Left(report=report, days=days, error=error))
         # A budget that is used up lets running batches end, as they are paid for.
         if cancel:
             self._cancels.append(CancelBatches())
@@ -175,10 +187,8 @@ class Failures:
         # Drawing has ended: nothing is left to take up.
         if self.stopped_by:
             return
-        # A breaker of a data source holds back all reports of it, not only this one.
-        for report in _neighbours(self._plans, query.report):
-            self._drawing.look_again(report)
-        for parked, error in self._take_parked():
+        self._drawing.look_again(query.report)
+        for parked, error in self._parked.take():
             if self._breakers.error_for(parked):
                 self.fail([parked], error)
                 continue
@@ -186,22 +196,6 @@ class Failures:
                 # All others of its account or report were submitted.
                 self._breakers.probing(parked)
             self._remedy(parked, error)
-
-    def _take_parked(self) -> list[tuple[Query, ApiError]]:
-        """Return the failed queries that wait for probes, newest first, and forget them.
-
-        A query that still has to wait is parked anew by what follows.
-        """
-        parked, self._parked = self._parked, {}
-        # The newest has the best chance of an answer, as history is what fails most.
-        return sorted(parked.items(), key=_newest_first)
-
-
-def _neighbours(plans: Mapping[str, ReportPlan], report: str) -> list[str]:
-    """Return the reports of the data source of a report, itself first."""
-    ds_id = plans[report].report.ds_id
-    others = (name for name, plan in plans.items() if plan.report.ds_id == ds_id)
-    return [*dict.fromkeys((report, *others))]
 
 
 def _newest_first(parked: tuple[Query, ApiError]) -> int:

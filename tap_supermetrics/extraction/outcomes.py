@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.extraction.backlog import Backlog, Drawing
+from tap_supermetrics.extraction.backlog import Backlog
 from tap_supermetrics.extraction.breakers import Breakers
+from tap_supermetrics.extraction.drawing import Drawing
 from tap_supermetrics.extraction.failures import Failures
 from tap_supermetrics.extraction.page_rows import incomplete
 from tap_supermetrics.extraction.remedies import Remedies
@@ -49,7 +50,7 @@ class Outcomes:
         self._remedies = Remedies(plans, self._breakers, served, limits.max_queries)
         self.drawing = Drawing(plans, self._breakers, served)
         self.backlog = Backlog(self.drawing, plans, limits)
-        self.failures = Failures(plans, self._breakers, self._remedies, self.backlog, deliveries)
+        self.failures = Failures(self._breakers, self._remedies, self.backlog, deliveries)
         # They are never drawn, so nothing else would keep their places in the order of emission.
         for query in served:
             deliveries.sequence.expect(query)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.extraction.batches import BatchNotes
+from tap_supermetrics.extraction.batch_starts import BatchNotes
 from tap_supermetrics.extraction.running import QUEUE_S
 from tap_supermetrics.sync.journal import Journal
 from tap_supermetrics.sync.journal_folder import Owner

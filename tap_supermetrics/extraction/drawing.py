@@ -1,0 +1,138 @@
+"""Draws the queries of the plans in order, and those that find out for others ahead of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.extraction.probing import Probing
+from tap_supermetrics.planning.plan import Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.breakers import Breakers
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.planning.plan import ReportPlan
+
+MAX_SPARED: Final = 300
+"""So many queries are spared in one go, so that those who wait for them are not kept waiting."""
+
+
+class Drawing:
+    """Draws the queries of the plans in order: each once, and none that a breaker refuses.
+
+    Args:
+        plans: what each report asks for, by its name, in the order of emission.
+        breakers: what is known to be refused.
+        served: queries that need not be submitted, because the API holds them.
+    """
+
+    def __init__(
+        self, plans: Mapping[str, ReportPlan], breakers: Breakers, served: Collection[Query]
+    ) -> None:
+        self._breakers = breakers
+        self._ds_ids = {name: plan.report.ds_id for name, plan in plans.items()}
+        self._probing = Probing(plans, breakers)
+        self._cursors = {name: Cursor(plan) for name, plan in plans.items()}
+        self._ahead = set(served)  # Drawn before their turn: their cursor passes over them.
+        self._probes: deque[Query] = deque()
+        self._left = {name: len(plan) for name, plan in plans.items()}
+        self._new: list[Query] = []
+        self._spared: list[tuple[Query, ApiError]] = []
+        for query in served:
+            self._left[query.report] -= 1
+
+    def left(self, report: str) -> int:
+        """Return how many queries of a report were not drawn."""
+        return self._left[report]
+
+    def give_up(self) -> dict[str, dict[str, int]]:
+        """Draw no more queries; return the days that were not drawn, by report and account."""
+        left = {report: cursor.days_left() for report, cursor in self._cursors.items()}
+        for query in self._ahead:
+            # Drawn, though the cursor has not come by.
+            left[query.report][query.account_id] -= query.days
+        self._cursors.clear()  # Neither drawn from nor probed any more.
+        self._left = dict.fromkeys(self._left, 0)
+        # `+`: what is not positive is left out.
+        return {report: dict(+days) for report, days in left.items() if +days}
+
+    def spare(self, query: Query) -> bool:
+        """Do not submit a query that would meet a refusal; return whether it would."""
+        error = self._breakers.error_for(query)
+        if error:
+            self._spared.append((query, error))
+        return error is not None
+
+    @property
+    def is_sparing(self) -> bool:
+        """Return whether queries were spared of which nobody was told yet."""
+        return bool(self._spared)
+
+    @property
+    def has_news(self) -> bool:
+        """Return whether queries were drawn or spared of which nobody was told yet."""
+        return bool(self._new or self._spared)
+
+    def take_new(self) -> list[Query]:
+        """Return the queries drawn since the last time, in order."""
+        new, self._new = self._new, []
+        return new
+
+    def take_spared(self) -> list[tuple[Query, ApiError]]:
+        """Return the queries spared since the last time, each with the refusal."""
+        spared, self._spared = self._spared, []
+        return spared
+
+    def take_probes(self) -> list[Query]:
+        """Return the queries that find out for others; they are submitted first."""
+        probes = list(self._probes)
+        self._probes.clear()
+        return probes
+
+    def draw(self) -> Query | None:
+        """Return the next query; None when there is none now."""
+        for cursor in self._cursors.values():
+            while len(self._spared) < MAX_SPARED and (query := cursor.draw(self._is_held)):
+                if query in self._ahead:
+                    self._ahead.remove(query)
+                    continue
+                self._note(query)  # A spared one too: its failure is delivered in its place.
+                if not self.spare(query):
+                    return query
+        return None  # Or too many were spared: `is_sparing` tells the two apart.
+
+    def settled(self, query: Query) -> None:
+        """Learn that a query has an outcome, of whatever kind."""
+        if self._breakers.history[query.report].settled(query):
+            self._look_again(query.report)
+
+    def look_again(self, report: str) -> None:
+        """Take up what was held back of a data source, after a breaker changed; a report first.
+
+        A breaker of a data source holds back all reports of it.
+        """
+        ds_id = self._ds_ids[report]
+        others = (name for name, each in self._ds_ids.items() if each == ds_id)
+        for name in dict.fromkeys((report, *others)):
+            self._look_again(name)
+
+    def _look_again(self, report: str) -> None:
+        """Take up what was held back of a report, and find what to probe."""
+        cursor = self._cursors.get(report)
+        if cursor is None:
+            return
+        for probe in self._probing.chosen([*cursor.heads()], self._ahead):
+            self._ahead.add(probe)
+            self._note(probe)
+            self._probes.append(probe)
+        cursor.wake()  # Only now: the probes decide which of these are held back again.
+
+    def _is_held(self, query: Query) -> bool:
+        return self._breakers.is_held(query) and not self._breakers.error_for(query)
+
+    def _note(self, query: Query) -> None:
+        self._left[query.report] -= 1
+        self._new.append(query)
