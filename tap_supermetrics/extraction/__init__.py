@@ -8,7 +8,8 @@ outbox         what the emitting thread takes, report by report
 ways           submitting, polling, cancelling: by batch or one by one
 scheduler      what to submit, fetch and deliver next: events in, actions out
 reactions      what follows from each event
-submissions    what is submitted next, and what follows when it is not taken
+submissions    what is submitted next
+not_taken      what follows when the API does not take it
 outcomes       what became of queries, told to whom it concerns
 failures       what becomes of a query that failed: submitted again, split, failed
 resubmissions  carries that out: the same again, parts of it, or its failure
@@ -26,6 +27,7 @@ held           query batches of an earlier run that the API still holds
 in_flight      how much may be submitted, and what runs
 fetch_places   how many results are fetched at the same time
 batches        query batches: submitted, polled until they stop
+batch_starts   starts of query batches, each noted before it is sent
 settling       what the status of a batch says of its queries
 running        a query batch that runs, and what is still expected of it
 async_queries  queries one by one: submitted, polled

@@ -48,11 +48,12 @@ class Patience:
 
 
 PATIENCE: Final = {
-    Reach.ACCOUNT: Patience(failures=20, probes=1, is_renewed=True),
+    Reach.SOURCE: Patience(failures=120, probes=5),
     # Some accounts of a report may be dead, and its first ones at that: so several are tried.
     Reach.REPORT: Patience(failures=60, probes=5),
-    Reach.SOURCE: Patience(failures=120, probes=5),
+    Reach.ACCOUNT: Patience(failures=20, probes=1, is_renewed=True),
 }
+"""By reach, the widest first."""
 _IN_WORDS: Final = {
     Reach.ACCOUNT: "the account",
     Reach.REPORT: "the report",
@@ -273,12 +274,8 @@ class Breakers:
         keys = self._keys(query)
         return [key for key in keys if self._breakers[key].is_doubtful(PATIENCE[key[0]])]
 
-    def _keys(self, query: Query) -> tuple[Key, Key, Key]:
-        return (
-            self._key(query, Reach.SOURCE),
-            self._key(query, Reach.REPORT),
-            self._key(query, Reach.ACCOUNT),
-        )
+    def _keys(self, query: Query) -> list[Key]:
+        return [self._key(query, reach) for reach in PATIENCE]
 
     def _key(self, query: Query, reach: Reach) -> Key:
         if reach is Reach.SOURCE:

@@ -65,11 +65,11 @@ class Reactions:
 
     @handle.register
     def _batch_not_submitted(self, event: happened.BatchNotSubmitted) -> None:
-        self._submissions.batch_refused(event.request, event.error)
+        self._submissions.not_taken.batch(event.request, event.error)
 
     @handle.register
     def _query_not_submitted(self, event: happened.QueryNotSubmitted) -> None:
-        self._submissions.query_refused(event.query, event.error)
+        self._submissions.not_taken.query(event.query, event.error)
 
     @handle.register
     def _batch_ending(self, event: happened.BatchEnding) -> None:
@@ -80,7 +80,8 @@ class Reactions:
         self._in_flight.batches.discard(event.batch_id)
         self._in_flight.ending.discard(event.batch_id)
         # An error of the endpoint says nothing of queries: where `mode` allows, they go singly.
-        if event.error and not self._submissions.without_batches(event.unsettled, event.error):
+        not_taken = self._submissions.not_taken
+        if event.error and not not_taken.without_batches(event.unsettled, event.error):
             for query in event.unsettled:
                 self._failures.decide(query, event.error)
 

@@ -1,14 +1,13 @@
-"""Decides what is submitted next, and what follows when it is not taken."""
+"""Decides what is submitted next."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.verdicts import Fate, Reach
 from tap_supermetrics.extraction.events import SubmitBatch, SubmitQuery
+from tap_supermetrics.extraction.not_taken import NotTaken
 from tap_supermetrics.planning.packing import batch_of
 from tap_supermetrics.words import counted
 
@@ -19,15 +18,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.events import Action
     from tap_supermetrics.extraction.in_flight import InFlight, Limits
     from tap_supermetrics.extraction.outcomes import Outcomes
-    from tap_supermetrics.model import BatchRequest, Query
-
-MAX_HALVINGS: Final = 8
-"""So many refusals in a row, without a reason, may be of one item of a full query batch."""
-
-logger = logging.getLogger(__name__)
-
-MAX_FAILED_STARTS: Final = 3
-"""After so many submissions in a row that the service did not take, the run submits no more."""
+    from tap_supermetrics.model import Query
 
 
 class Submissions:
@@ -38,6 +29,9 @@ class Submissions:
         deliveries: what waits to be emitted.
         in_flight: what the API runs.
         limits: how queries may be submitted.
+
+    Attributes:
+        not_taken: decides about what the API has not taken.
     """
 
     def __init__(
@@ -50,8 +44,7 @@ class Submissions:
         self._limits = limits
         # Part of the schedule id: what is submitted again must not meet the id of its first try.
         self._attempts: Counter[Query] = Counter()
-        self._failed_starts = 0
-        self._refused_in_a_row = 0
+        self.not_taken = NotTaken(outcomes, in_flight, limits)
         # No number of deliveries: nobody has waited yet.
         self._awaited_after = -1
 
@@ -126,67 +119,8 @@ class Submissions:
         # A Counter does not mind that a key is missing.
         del self._attempts[query]
 
-    # Taken, or not
-
     def taken(self, queries: Sequence[Query]) -> None:
         """Learn that the API has taken what was submitted."""
         self._in_flight.is_submitting = False
-        self._failed_starts = 0
-        self._refused_in_a_row = 0
+        self.not_taken.forget()
         self._outcomes.taken(queries)
-
-    def batch_refused(self, request: BatchRequest, error: ApiError) -> None:
-        """Try the halves of a batch: a mistake in one item must not hold back the others."""
-        self._in_flight.is_submitting = False
-        # Before halving: a service without query batches refuses halves too.
-        if self.without_batches(request.queries, error):
-            return
-        self._refused_in_a_row += 1
-        # LOSE too: one item with a mistake has the whole batch refused, and halving finds it.
-        is_of_item = error.fate in {Fate.SPLIT, Fate.LOSE} or self._may_be_of_item(error)
-        if is_of_item and len(request) > 1 and not self._failures.stopped_by:
-            text = "A query batch of %d queries was refused, trying its halves: %s"
-            logger.warning(text, len(request), error)
-            self._outcomes.backlog.refused(request, is_too_large=error.fate is Fate.SPLIT)
-        else:
-            self._not_taken(request.queries, error)
-
-    def _may_be_of_item(self, error: ApiError) -> bool:
-        """Say that a server that is ill may be so about one item only, whoever's that is.
-
-        Halves of a full batch find it in fewer refusals in a row; more are of the service.
-        """
-        is_about_items = error.fate is Fate.RETRY and error.reach is Reach.QUERY
-        return is_about_items and self._refused_in_a_row <= MAX_HALVINGS
-
-    def query_refused(self, query: Query, error: ApiError) -> None:
-        """Decide about a query that was submitted by itself."""
-        self._in_flight.is_submitting = False
-        self._not_taken((query,), error)
-
-    def _not_taken(self, queries: Sequence[Query], error: ApiError) -> None:
-        """Decide about queries that the API did not take, however often it was asked to."""
-        # The request was understood and refused: it is a failure of the query as any other.
-        if error.fate not in {Fate.RETRY, Fate.RESUBMIT}:
-            for query in queries:
-                self._failures.decide(query, error)
-            return
-        # The client has repeated the request already: only the next run tries again.
-        self._failures.fail(queries, error, was_paid=False)
-        # What one query or report meets says nothing of the service.
-        self._failed_starts += error.reach is Reach.SERVICE
-        if self._failed_starts >= MAX_FAILED_STARTS:
-            self._failures.stop(error)
-
-    def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
-        """Leave query batches where the error says that there are none; return whether it does."""
-        # `mode: batch` forbids the other way, and with `mode: async` there is none to leave.
-        may_leave = (
-            self._limits.by_batch and self._limits.one_by_one and not self._failures.stopped_by
-        )
-        if error.reach is not Reach.ENDPOINT or not may_leave:
-            return False
-        if self._outcomes.backlog.is_by_batch:
-            logger.warning("Query batches are not available, asking query by query: %s", error)
-        self._outcomes.backlog.leave_batches(queries)
-        return True

@@ -17,7 +17,7 @@ from tap_supermetrics.sync.journalled import Journalled
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tap_supermetrics.model import Query
@@ -118,7 +118,7 @@ class Preparation:
             if report.name in refused or report.name in {*selected} - self.known.keys():
                 self._summary.report_lost(report.name, str(refusal_of(self._lookups, report)))
         self.plans = self._plans_within_budget({*held.queries})
-        self.async_run = None if is_test else self._killed_run()
+        self.async_run = None if is_test else _killed_run(self.known.values())
         count = counted(sum(map(len, self.plans.values())), "query", "queries")
         logger.info("Plan: %s of %s", count, counted(len(self.known), "report", "reports"))
 
@@ -174,15 +174,16 @@ class Preparation:
             )
         return {plan.report.name: plan for plan in plans}
 
-    def _killed_run(self) -> AsyncRun | None:
-        """Return the run that was killed while it asked query by query; None where none was.
-
-        The next one goes on under its id, so as to find its queries.
-        """
-        started = (known.state.async_run for known in self.known.values())
-        return max(filter(None, started), key=attrgetter("started_at"), default=None)
-
     def close(self) -> None:
         """Leave the journal to the next run."""
         if self.journalled:
             self.journalled.close()
+
+
+def _killed_run(known: Iterable[KnownReport]) -> AsyncRun | None:
+    """Return the run that was killed while it asked query by query; None where none was.
+
+    The next one goes on under its id, so as to find its queries.
+    """
+    started = (each.state.async_run for each in known)
+    return max(filter(None, started), key=attrgetter("started_at"), default=None)

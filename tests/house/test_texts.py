@@ -62,10 +62,10 @@ NEVER_ONE: Final = {
     "commands.coverage",
     "commands.plan",
     "extraction.breakers",
+    "extraction.not_taken",
     "extraction.page_rows",
     "extraction.pages",
     "extraction.page_sizes",
-    "extraction.submissions",
     "sync.report_sync",
 }
 
