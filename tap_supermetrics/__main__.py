@@ -13,6 +13,7 @@ import signal
 import sys
 import warnings
 from datetime import timedelta
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_supermetrics.errors import (
@@ -128,8 +129,8 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
     return bookmarks
 
 
-def _configured(arguments: Sequence[str]) -> dict[str, Any]:
-    """Return the configuration that Singer options name.
+def _has_reports(arguments: Sequence[str]) -> bool:
+    """Return whether the configuration that Singer options name has a report.
 
     Meltano asks for a catalog before any command without arguments, before `init` too.
     """
@@ -139,7 +140,10 @@ def _configured(arguments: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", action="append", default=[])
     given, _ = parser.parse_known_args(arguments)
-    return TapSupermetrics.complete_config(read_config(given.config))
+    # What can be read once, such as a pipe, is left to the discovery.
+    if any(Path(each).exists() and not Path(each).is_file() for each in given.config):
+        return True
+    return bool(TapSupermetrics.complete_config(read_config(given.config)).get("queries"))
 
 
 def _run_to_its_end(arguments: Sequence[str]) -> None:
@@ -150,7 +154,7 @@ def _run_to_its_end(arguments: Sequence[str]) -> None:
             sys.exit(_run_command(arguments[0], arguments[1:]))
         check_log_level(os.environ)
         check_log_config(os.environ)
-        if "--discover" in arguments and not _configured(arguments).get("queries"):
+        if "--discover" in arguments and not _has_reports(arguments):
             logging.basicConfig(format="%(message)s", level=logging.WARNING)
             logger.warning("queries: none yet, so the catalog is empty; `init` writes a first one")
             print('{"streams": []}')  # noqa: T201 - it is what was asked for

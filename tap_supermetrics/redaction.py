@@ -39,11 +39,16 @@ class OneLine(logging.LogRecord):
 
     def getMessage(self) -> str:  # noqa: N802 - the name that `logging` calls
         """Return the message, readable and without the key."""
-        message = super().getMessage()
-        for key in self.secrets:
-            message = without_key(message, key)
+        message = without_secrets(super().getMessage())
         is_ours = self.name.startswith(("tap_supermetrics", "tap-supermetrics"))
         return readable(message) if is_ours and not message.isprintable() else message
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without any of the keys that no message shows."""
+    for key in OneLine.secrets:
+        text = without_key(text, key)
+    return text
 
 
 def without_key(text: str, key: str) -> str:

@@ -8,6 +8,8 @@ from tap_supermetrics.api.verdicts import Fate, Reach, verdict_on
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
 from tap_supermetrics.redaction import readable
 
+_LONG_WAIT_S: Final = 60.0
+"""So long a wait is worth a word, as a run may rather end than wait for it."""
 _GONE: Final = frozenset({404, 410, 425})
 
 
@@ -39,6 +41,7 @@ class ApiError(TapError):
         verdict = verdict_on(code, status, message, is_of_query=is_of_query)
         known = [f"HTTP {status}"] if status else []
         known += [f"request {request_id}"] if request_id else []
+        known += [f"asks to wait {retry_after_s:,.0f} s"] if retry_after_s >= _LONG_WAIT_S else []
         details = f" ({', '.join(known)})" if known else ""
         said = readable(message).rstrip(".")
         named = code or "no error code"

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.api import sources
 from tap_supermetrics.commands import accounts, check, fields, plan
 from tap_supermetrics.commands.output import print_line
 from tap_supermetrics.commands.project import (
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 ABOUT = "ask for a first report, write it down, check it, and tell what it would cost"
 ALL_ACCOUNTS: Final = "list.all_accounts"
-NAMES: Final = {"AW": "google_ads", "FA": "facebook_ads", "GAWA": "ga4"}
-"""Names of reports that are proposed; others have that of their data source."""
 NO_LOADER: Final = "none"
 
 
@@ -199,7 +198,7 @@ class Answers:
         start = self._args.start_date or given.get("start_date")
         start = start or (None if is_dated else ask.text("--start-date", "First day to load"))
         name = self._args.name or ask.text(
-            "--name", "Name of the report", _free(NAMES.get(ds_id, ds_id.lower()), names)
+            "--name", "Name of the report", _free(sources.NAMES.get(ds_id, ds_id.lower()), names)
         )
         if name in names:
             raise SettingsError([f"--name: {self.project.file} has a report {name} already"])

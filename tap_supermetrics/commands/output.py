@@ -7,7 +7,7 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
-from tap_supermetrics.redaction import readable
+from tap_supermetrics.redaction import readable, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ _GAP = "  "
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
     """Print a value as JSON of many lines."""
     is_unicode = (sys.stdout.encoding or "").casefold().startswith("utf")
-    text = json.dumps(value, indent=1, ensure_ascii=not is_unicode)
+    text = without_secrets(json.dumps(value, indent=1, ensure_ascii=not is_unicode))
     sys.stdout.write("".join(map(_in_json, text)) + "\n")
 
 
@@ -44,11 +44,12 @@ def tell_nothing_found(search: str) -> None:
 
 
 def print_line(text: str = "") -> None:
-    """Print one line, which steers no terminal."""
+    """Print one line, which steers no terminal and shows no key."""
     if isinstance(sys.stdout, TextIOWrapper):
         # A terminal that knows few letters is no reason to fail.
         sys.stdout.reconfigure(errors="replace")
-    sys.stdout.write("".join(each if each.isprintable() else "\ufffd" for each in text) + "\n")
+    line = without_secrets(text)
+    sys.stdout.write("".join(each if each.isprintable() else "\ufffd" for each in line) + "\n")
 
 
 def _in_json(letter: str) -> str:

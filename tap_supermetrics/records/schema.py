@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.redaction import readable, without_secrets
 from tap_supermetrics.settings import METADATA_PREFIX
 
 if TYPE_CHECKING:
@@ -334,7 +335,7 @@ def _description(info: FieldInfo | None, data_type: str) -> str:
         parts.append(info.description)
     if info.is_non_aggregatable:
         parts.append("Not to be summed: the API calls it non-aggregatable.")
-    return " ".join(parts)
+    return without_secrets(readable(" ".join(parts)))
 
 
 def _day(report: Report, fields: Sequence[Field]) -> str:

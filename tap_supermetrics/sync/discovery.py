@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import logging
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.sources import source_meant
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.schema import (
     DATE,
@@ -98,7 +99,7 @@ def refusal_of(lookups: Lookups, report: Report) -> TapError | None:
         ApiError: the API refuses everything.
     """
     if refused := lookups.refusal_of(report):
-        return refused
+        return _with_meant(report, refused)
     try:
         _described(lookups, report)
     except SettingsError as error:
@@ -106,11 +107,19 @@ def refusal_of(lookups: Lookups, report: Report) -> TapError | None:
     return None
 
 
+def _with_meant(report: Report, error: ApiError) -> TapError:
+    """Return the error of a data source with one that may be meant, if there is none of this id."""
+    meant = source_meant(report.ds_id) if error.reach is Reach.SOURCE else ""
+    return (
+        SettingsError([f"{report.path}.ds_id: {error} Did you mean {meant}?"]) if meant else error
+    )
+
+
 def _discover(
     lookups: Lookups, reports: Sequence[Report]
 ) -> Iterator[tuple[Report, RecordSchema, bool]]:
     lookups.ask_for_fields(report.ds_id for report in reports)
-    refusals = [error for report in reports if (error := refusal_of(lookups, report))]
+    refusals = {report.name: error for report in reports if (error := refusal_of(lookups, report))}
     if refusals and len(refusals) == len(reports):
         raise _as_one(refusals)
     for report in reports:
@@ -118,13 +127,15 @@ def _discover(
             yield (report, *_described(lookups, report))
 
 
-def _as_one(refusals: Sequence[TapError]) -> TapError:
-    """Return the error that ends a run of which no report is left: all mistakes, if it is these."""
-    mistakes = [each.mistakes for each in refusals if isinstance(each, SettingsError)]
-    errors = [each for each in refusals if isinstance(each, ApiError)]
-    if errors:
-        return next((each for each in errors if each.refuses_everything), errors[0])
-    return SettingsError([*chain.from_iterable(mistakes)])
+def _as_one(refusals: Mapping[str, TapError]) -> TapError:
+    """Return the error that ends a run of which no report is left, by name of the report."""
+    for error in refusals.values():
+        if isinstance(error, ApiError) and error.refuses_everything:
+            return error  # Of no report: all would meet it.
+    mistakes: list[str] = []
+    for name, error in refusals.items():
+        mistakes += error.mistakes if isinstance(error, SettingsError) else [f"{name}: {error}"]
+    return SettingsError(mistakes)
 
 
 def _described(lookups: Lookups, report: Report) -> tuple[RecordSchema, bool]:

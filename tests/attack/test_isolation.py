@@ -69,6 +69,25 @@ def test_a_data_source_that_does_not_exist_costs_its_own_report_only(
 
 
 @pytest.mark.parametrize(
+    ("ds_id", "meant"), [("AWW", "AW"), ("google_ads", "AW"), ("GA4", "GAWA"), ("QQQQ", "")]
+)
+def test_a_data_source_that_is_nearly_one_is_named_with_it(
+    emulator: Emulator, tmp_path: Path, ds_id: str, meant: str
+) -> None:
+    mistaken = {**ADS, "ds_id": ds_id}
+    done = sync(settings_for(emulator, mistaken, {**mistaken, "name": "other"}), tmp_path)
+
+    assert done.code == 1
+    assert not emulator.queries
+    told = [line for line in done.stderr.splitlines() if "DATA_SOURCE_INVALID" in line]
+    assert len(told) == 2
+    for number, line in enumerate(told):
+        name = f"queries[{number}].ds_id" if meant else (ADS["name"], "other")[number]
+        assert f"{name}: DATA_SOURCE_INVALID" in line
+        assert line.endswith(f"Did you mean {meant}?" if meant else "list of data sources.")
+
+
+@pytest.mark.parametrize(
     ("status", "code"),
     [
         (500, "INTERNAL_SERVER_ERROR"),

@@ -30,7 +30,7 @@ from tests.attack.driver import (
     settings_for,
     some,
 )
-from tests.attack.liar import Liar, always, at, head, http
+from tests.attack.liar import Liar, always, at, changed, head, http
 from tests.tap import Ended, command
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def tap(
     (folder / "config.json").write_text(json.dumps(config))
     loud = {"TAP_SUPERMETRICS_LOGLEVEL": "DEBUG", "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(  # noqa: S603 - our own command
-        command("--config", str(folder / "config.json"), *arguments),
+        command(*arguments, "--config", str(folder / "config.json")),
         capture_output=True,
         text=True,
         check=False,
@@ -235,6 +235,33 @@ def test_no_option_shows_the_key(arguments: list[str], liar: Liar, tmp_path: Pat
     assert ended.code == 0, ended.stderr
     assert ended.stdout
     hides_the_key(ended, liar)
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_command_shows_no_key_that_a_server_puts_into_its_lists(
+    form: str, liar: Liar, tmp_path: Path
+) -> None:
+    liar.tell("GET .*accounts", at("data.0.accounts.0.account_name", f"The account of {KEY}"))
+    liar.tell("GET .*fields", at("data.0.field_name", f"The field of {KEY}"))
+    for what in ("accounts", "fields"):
+        ended = tap(liar, tmp_path, what, "AW", "--format", form)
+        assert ended.code == 0, ended.stderr
+        assert "(the key)" in ended.stdout
+        hides_the_key(ended, liar)
+
+
+def test_a_description_is_cut_and_shows_no_key(liar: Liar, tmp_path: Path) -> None:
+    text = f"{KEY} {'long ' * 5_000}"
+    liar.tell("GET .*fields", changed(lambda answer: _describe(answer, text)))
+    ended = tap(liar, tmp_path, "--discover")
+    assert ended.code == 0, ended.stderr
+    assert len(ended.stdout) < 100_000
+    hides_the_key(ended, liar)
+
+
+def _describe(answer: dict[str, Any], text: str) -> None:
+    for each in answer["data"]:
+        each["description"] = text
 
 
 CRASHES: Final[dict[str, str]] = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import threading
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,20 @@ def test_discovery_gives_typed_streams_and_asks_fields_once_for_each_source(
     assert properties["Clicks"]["type"] == ["integer", "null"]
     asked = [request.path for request in emulator.requests]
     assert len([path for path in asked if "query/fields" in path]) == 1
+
+
+def test_a_catalog_is_discovered_by_a_configuration_that_can_be_read_once(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "config.fifo"
+    os.mkfifo(pipe)
+    text = json.dumps(config_for(emulator, [REPORT], **DATES))
+    writing = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writing.start()
+    ended = run("--discover", "--config", str(pipe))
+
+    assert ended.code == 0, ended.stderr
+    assert json.loads(ended.stdout)["streams"][0]["tap_stream_id"] == REPORT["name"]
 
 
 def test_a_sync_asks_fields_and_accounts_once_however_many_reports_need_them(
