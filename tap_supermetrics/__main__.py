@@ -72,17 +72,7 @@ def _connect(
     also: Mapping[str, Any] | None = None,
     first_place: int = 0,
 ) -> Connection:
-    """Return settings and API without the streams, which few commands need.
-
-    Args:
-        paths: configuration files; `ENV` for the environment.
-        needs_reports: whether a configuration without `queries` is a mistake.
-        also: settings beside those of the files.
-        first_place: of the first of `queries`, where they are to be added to others.
-
-    Raises:
-        SettingsError: with every mistake.
-    """
+    """Return settings and API without the streams, which few commands need; see `Connect`."""
     from tap_supermetrics.commands.connection import Connection  # noqa: PLC0415
 
     config = TapSupermetrics.complete_config(read_config(paths))
