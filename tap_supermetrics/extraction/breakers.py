@@ -48,9 +48,9 @@ class Patience:
 
 
 PATIENCE: Final = {
-    Reach.SOURCE: Patience(failures=120, probes=5),
-    # Some accounts of a report may be dead, and its first ones at that: so several are tried.
-    Reach.REPORT: Patience(failures=60, probes=5),
+    # Most accounts may be dead, and the first ones at that: so many are tried.
+    Reach.SOURCE: Patience(failures=120, probes=20),
+    Reach.REPORT: Patience(failures=60, probes=20),
     Reach.ACCOUNT: Patience(failures=20, probes=1, is_renewed=True),
 }
 """By reach, the widest first."""
@@ -67,12 +67,20 @@ class Breaker:
 
     Closed while it has an answer or few failures; doubtful, when only failures came; probing, while
     `probes` are on their way; open, when `error` says what every query would meet.
+
+    Attributes:
+        failures: since the last answer.
+        answers: in all.
+        probes: queries on their way that find out for others.
+        error: what every query would meet.
+        is_guessed: whether only failed probes say so, and an answer refutes it.
     """
 
     failures: int = 0
     answers: int = 0
     probes: set[Query] = field(default_factory=set)
     error: ApiError | None = None
+    is_guessed: bool = False
 
     def is_doubtful(self, patience: Patience) -> bool:
         """Return whether nothing but failures came, and too many of them."""
@@ -85,6 +93,8 @@ class Breaker:
         self.answers += 1
         self.failures = 0
         self.probes.clear()
+        if self.is_guessed:
+            self.error = None
 
 
 class Misfits:
@@ -182,19 +192,34 @@ class Breakers:
         keys = [key for key in self._doubts(query) if key[0] is reach]
         return PATIENCE[reach].probes if keys and not self._breakers[keys[0]].probes else 0
 
-    def probing(self, probe: Query) -> None:
-        """Let a query find out for the others, wherever there is doubt about what it belongs to."""
+    def probing(self, probe: Query, reach: Reach = Reach.SOURCE) -> None:
+        """Let a query find out for others, up to a reach, where there is doubt.
+
+        That an account is dead says little of its report: so its probe is none of the report.
+        """
+        reaches = [*PATIENCE]
         for key in self._doubts(probe):
             breaker = self._breakers[key]
-            if len(breaker.probes) < PATIENCE[key[0]].probes:
+            is_within = reaches.index(key[0]) >= reaches.index(reach)
+            if is_within and len(breaker.probes) < PATIENCE[key[0]].probes:
                 breaker.probes.add(probe)
+
+    def is_probing(self, query: Query) -> bool:
+        """Return whether a query is on its way to find out for others."""
+        return any(query in self._breakers[key].probes for key in self._keys(query))
+
+    def has_failed(self, query: Query) -> bool:
+        """Return whether the last query of an account failed."""
+        return self._breakers[self._key(query, Reach.ACCOUNT)].failures > 0
 
     def answered(self, query: Query) -> bool:
         """Learn that the API gave the results of a query; return whether others may go on."""
         # One answer clears all three: the account's says that report and source work too.
         breakers = [self._breakers[key] for key in self._keys(query)]
         # Asked before the answer is noted, which ends the doubt.
-        was_held = bool(self._doubts(query)) or any(each.probes for each in breakers)
+        was_held = bool(self._doubts(query)) or any(
+            each.probes or (each.error and each.is_guessed) for each in breakers
+        )
         for breaker in breakers:
             breaker.answer()
         return was_held
@@ -229,7 +254,7 @@ class Breakers:
         for key in finished if was_paid else ():
             text = "%s failed, as %d queries of %s before it: no more are submitted now"
             logger.warning(text, query, self._breakers[key].failures, _IN_WORDS[key[0]])
-            self._breakers[key].error = error
+            self._breakers[key].error, self._breakers[key].is_guessed = error, True
         return bool(finished)
 
     def given_up(self, query: Query) -> bool:

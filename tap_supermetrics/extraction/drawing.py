@@ -9,7 +9,7 @@ from tap_supermetrics.extraction.probing import Probing
 from tap_supermetrics.planning.plan import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.breakers import Breakers
@@ -116,7 +116,10 @@ class Drawing:
         """
         ds_id = self._ds_ids[report]
         others = (name for name, each in self._ds_ids.items() if each == ds_id)
-        for name in dict.fromkeys((report, *others)):
+        names = [name for name in dict.fromkeys((report, *others)) if name in self._cursors]
+        heads = [[*self._cursors[name].heads()] for name in names]
+        self._draw_ahead(self._probing.of_source(heads, self._ahead))
+        for name in names:
             self._look_again(name)
 
     def _look_again(self, report: str) -> None:
@@ -124,11 +127,14 @@ class Drawing:
         cursor = self._cursors.get(report)
         if cursor is None:
             return
-        for probe in self._probing.chosen([*cursor.heads()], self._ahead):
+        self._draw_ahead(self._probing.of_report([*cursor.heads()], self._ahead))
+        cursor.wake()  # Only now: the probes decide which of these are held back again.
+
+    def _draw_ahead(self, probes: Iterable[Query]) -> None:
+        for probe in probes:
             self._ahead.add(probe)
             self._note(probe)
             self._probes.append(probe)
-        cursor.wake()  # Only now: the probes decide which of these are held back again.
 
     def _is_held(self, query: Query) -> bool:
         return self._breakers.is_held(query) and not self._breakers.error_for(query)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from itertools import chain, islice, zip_longest
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.verdicts import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from tap_supermetrics.extraction.breakers import Breakers
     from tap_supermetrics.model import Query
     from tap_supermetrics.planning.account import AccountPlan
     from tap_supermetrics.planning.plan import ReportPlan
 
-    Heads = Sequence[tuple[AccountPlan, Query]]
-    """Accounts of a report, each with the next query of it in order."""
+    Head = tuple[AccountPlan, Query]
+    """An account of a report, with the next query of it in order."""
+
+_GOLDEN: Final = 0.618034
+"""Multiples of it, without their whole part, are spread evenly, however few are taken."""
 
 
 class Probing:
     """Chooses probes: the newest query of what is in doubt, the middle of an unknown history.
+
+    Of a report or a data source, accounts are tried that were loaded in an earlier run, then those
+    that have not failed in this one: what still answers must not be lost with what does not.
 
     Args:
         plans: what each report asks for, by its name.
@@ -31,42 +38,72 @@ class Probing:
         self._plans = plans
         self._breakers = breakers
 
-    def chosen(self, heads: Heads, ahead: Collection[Query]) -> Iterator[Query]:
-        """Yield what to draw ahead of its turn.
+    def of_source(
+        self, reports: Iterable[Sequence[Head]], ahead: Collection[Query]
+    ) -> Iterator[Query]:
+        """Yield what to draw ahead to find out about a data source, of each report in turn.
 
         Args:
-            heads: the accounts of one report.
+            reports: the accounts of each of its reports.
             ahead: what was drawn ahead of its turn; each probe must be there before the next.
         """
-        yield from self._in_doubt(heads, ahead)
+        yield from self._wide(reports, Reach.SOURCE, ahead)
+
+    def of_report(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
+        """Yield what to draw ahead to find out about a report, its accounts and its history.
+
+        Args:
+            heads: its accounts.
+            ahead: see `of_source`.
+        """
+        yield from self._wide([heads], Reach.REPORT, ahead)
+        for each in heads:
+            if self._is_open(each) and self._breakers.probes_wanted(each[1], Reach.ACCOUNT):
+                yield from self._probe(each, Reach.ACCOUNT, ahead)
         yield from self._in_search(heads, ahead)
         for _, head in heads:
             limit = self._breakers.history[head.report].limit_of(head)
             # Left at what is known where no query finds out more; else days are held for ever.
             limit.is_named = limit.is_named or limit.probe is None
 
-    def _in_doubt(self, heads: Heads, ahead: Collection[Query]) -> Iterator[Query]:
-        """Yield the newest queries of accounts, reports and data sources that are in doubt."""
-        open_heads = [each for each in heads if not self._breakers.error_for(each[1])]
-        for reach in (Reach.SOURCE, Reach.REPORT):  # A wide probe finds out for narrow ones too.
-            wanted = self._breakers.probes_wanted(open_heads[0][1], reach) if open_heads else 0
-            # Spread over all accounts, as those that are next to each other may share a fault.
-            for each in open_heads[:: max(len(open_heads) // wanted, 1)][:wanted] if wanted else ():
-                yield from self._probe(self._nearest(*each, date.max), ahead)
-        for each in open_heads:
-            if self._breakers.probes_wanted(each[1], Reach.ACCOUNT):
-                yield from self._probe(self._newest(*each, ahead), ahead)
+    def _wide(
+        self, reports: Iterable[Sequence[Head]], reach: Reach, ahead: Collection[Query]
+    ) -> Iterator[Query]:
+        """Yield the newest queries of several accounts, for a doubt about all of them."""
+        turns = chain.from_iterable(zip_longest(*map(self._likeliest, reports)))
+        heads = [each for each in turns if each]
+        wanted = self._breakers.probes_wanted(heads[0][1], reach) if heads else 0
+        for each in islice(heads, wanted):
+            yield from self._probe(each, reach, ahead)
 
-    def _probe(self, query: Query, ahead: Collection[Query]) -> Iterator[Query]:
-        if query not in ahead:  # Else it is on its way already.
-            self._breakers.probing(query)
+    def _likeliest(self, heads: Sequence[Head]) -> list[Head]:
+        """Return accounts, the likeliest to answer first; neighbours may share a fault."""
+        numbers = sorted(range(len(heads)), key=lambda number: number * _GOLDEN % 1)
+        spread = (heads[number] for number in numbers if self._is_open(heads[number]))
+        return sorted(
+            spread,
+            key=lambda each: (not each[0].was_loaded, self._breakers.has_failed(each[1])),
+        )
+
+    def _is_open(self, head: Head) -> bool:
+        return not self._breakers.error_for(head[1])
+
+    def _probe(self, head: Head, reach: Reach, ahead: Collection[Query]) -> Iterator[Query]:
+        query = self._newest(*head, ahead)
+        if query not in ahead:
+            self._breakers.probing(query, reach)
             yield query
+        elif self._breakers.is_probing(query):
+            # On its way already, for another doubt.
+            self._breakers.probing(query, reach)
 
     def _newest(self, account: AccountPlan, head: Query, ahead: Collection[Query]) -> Query:
-        """Return the newest query that was not drawn ahead of its turn, if there is one."""
+        """Return the newest query that is not known to have failed, if there is one."""
         seen: set[Query] = set()
         query = self._nearest(account, head, date.max)
         while query in ahead and query not in seen and query.dates:
+            if self._breakers.is_probing(query):
+                break
             seen.add(query)
             query = self._nearest(account, head, query.dates.first - timedelta(days=1))
         return query
@@ -75,7 +112,7 @@ class Probing:
         is_in_order = not self._plans[head.report].is_by_rank  # Else parts have another order.
         return account.nearest(head, day) if is_in_order else head
 
-    def _in_search(self, heads: Heads, ahead: Collection[Query]) -> Iterator[Query]:
+    def _in_search(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
         """Find the first day that the API gives by halves, one query of an account at a time."""
         for account, head in heads:
             limit = self._breakers.history[head.report].limit_of(head)

@@ -75,6 +75,11 @@ class AccountPlan:
     fresh_from: date | None = None
     is_read_whole: bool = False
 
+    @property
+    def was_loaded(self) -> bool:
+        """Whether an earlier run loaded any of it."""
+        return bool(self.covered)
+
     def __len__(self) -> int:
         """Return the number of queries."""
         return sum(1 if isinstance(part, Query) else len(part) for part in self.parts)

@@ -14,16 +14,18 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange
+from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.events import Emitted
 from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.results import Result
+from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.plan import plan_report
 from tap_supermetrics.planning.scope import Scope
 from tests.core.reports import policy, report
 from tests.core.stories import FIRST_DAY, MAX_STEPS, Life, Seen, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from tap_supermetrics.extraction.events import Event
     from tap_supermetrics.model import Query
@@ -79,7 +81,10 @@ class UnfitLife(Life):
         return super().emit()
 
 
-def plans_of(accounts: int, days: int, names: str) -> dict[str, ReportPlan]:
+def plans_of(
+    accounts: int, days: int, names: str, loaded: Collection[str] = ()
+) -> dict[str, ReportPlan]:
+    """Plans of reports; of accounts that were loaded before, only the newest day is new."""
     scope = Scope(
         accounts=tuple(str(each) for each in range(accounts)),
         wanted=DateRange(first=FIRST_DAY, last=FIRST_DAY + timedelta(days=days - 1)),
@@ -87,8 +92,11 @@ def plans_of(accounts: int, days: int, names: str) -> dict[str, ReportPlan]:
         is_dated_by_rows=True,
         policy=policy(),
     )
+    before = DateRange(first=FIRST_DAY, last=FIRST_DAY + timedelta(days=days - 2))
+    coverage = dict.fromkeys(loaded, Coverage(covered=(before,), bookmark=before.last))
     return {
-        name: plan_report(replace(report(lookback_days=3), name=name), scope, {}) for name in names
+        name: plan_report(replace(report(lookback_days=3), name=name), scope, coverage)
+        for name in names
     }
 
 
@@ -234,3 +242,61 @@ def test_what_is_not_broken_arrives_whatever_else_is(
     )
     assert len(seen.results) == (40 - len(broken)) * 30
     assert count <= len(broken) * 63 + IN_FLIGHT
+
+
+@settings(max_examples=20)
+@given(
+    st.sampled_from(CODES),
+    st.booleans(),
+    st.integers(2, 60),
+    st.floats(0.0, 0.95),
+    st.randoms(use_true_random=False),
+)
+def test_what_was_loaded_before_arrives_whatever_gives_nothing(
+    code: tuple[str, int],
+    by_batch: bool,  # noqa: FBT001 - of hypothesis
+    size: int,
+    share: float,
+    rng: random.Random,
+) -> None:
+    """Dead accounts were never loaded: all of their history is asked for before the new day."""
+    everyone = [str(each) for each in range(size)]
+    dead = {*rng.sample(everyone, int(share * size))}
+    good = {*everyone} - dead
+    plans = plans_of(size, 20, "ab", good)
+    _, seen = paid(plans, lambda q: q.account_id in dead, code, by_batch=by_batch)
+    new = {(query.report, query.account_id) for query in seen.results if query.dates}
+    assert new == {(name, each) for name in "ab" for each in good}
+    # The lookback and the new day.
+    assert len(seen.results) == len(good) * 2 * 4
+
+
+@BOTH
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("good", ["c", "f"])
+def test_reports_that_give_nothing_do_not_end_another_of_their_source(
+    good: str,
+    code: tuple[str, int],
+    by_batch: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    plans = plans_of(30, 10, "abcdef")
+    _, seen = paid(plans, lambda q: q.report != good, code, by_batch=by_batch)
+    assert len(seen.results) == 30 * 10
+
+
+def test_an_answer_takes_up_what_was_given_up() -> None:
+    plans = plans_of(50, 2, "a")
+    error = ApiError("SOMETHING_NEW", "no reason given", status=500)
+    breakers = Breakers(plans)
+    *dead, probe, other = plans["a"].queries()
+    for query in dead:
+        breakers.paid_for_nothing(query, error)
+        breakers.failed(query, error, was_paid=True)
+    assert breakers.wants_probe(probe)
+    breakers.probing(probe)
+    assert breakers.is_held(other)
+    breakers.failed(probe, error, was_paid=True)
+    assert breakers.error_for(other)
+    # It was on its way already.
+    assert breakers.answered(dead[0])
+    assert not breakers.error_for(other)
