@@ -12,9 +12,11 @@ from tap_supermetrics.model import Query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
-NEW, WHOLE, AGAIN = 0, 1, 2
-"""Ranks: days never loaded come first where not all can be queried, then reports read whole."""
+NEW, WHOLE, AGAIN, ANYWAY = range(4)
+"""Ranks, where not all can be queried: days never loaded come first, then reports read whole, then
+days that may have been restated, at last those of reports that a catalog wants to have reloaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,9 @@ class AccountPlan:
         parts: stretches of days, and single queries as they are, in the order of emission.
         covered: days that are in the target.
         fresh_from: first day that the API's cache must not serve; None for none.
-        is_read_whole: whether each run reads all of it, whatever is there.
+        is_read_whole: whether it has no days, so that each run reads all of it.
+        is_read_anyway: whether each run reads all of its days, whatever is there.
+        read_at: when all was read last; None where it never was, or has days.
     """
 
     whole: Query
@@ -74,11 +78,13 @@ class AccountPlan:
     covered: tuple[DateRange, ...] = ()
     fresh_from: date | None = None
     is_read_whole: bool = False
+    is_read_anyway: bool = False
+    read_at: datetime | None = None
 
     @property
     def was_loaded(self) -> bool:
         """Whether an earlier run loaded any of it."""
-        return bool(self.covered)
+        return bool(self.covered or self.read_at)
 
     def __len__(self) -> int:
         """Return the number of queries."""
@@ -90,7 +96,7 @@ class AccountPlan:
             return chain.from_iterable(map(self._queries_of, self.parts))
         return (
             query
-            for rank in (NEW, WHOLE, AGAIN)
+            for rank in (NEW, WHOLE, AGAIN, ANYWAY)
             for part in self.parts
             if self._may_hold(part, rank)
             for query in self._queries_of(part)
@@ -101,7 +107,9 @@ class AccountPlan:
         """Return what comes first where not all can be queried: the lowest."""
         if self.is_read_whole:
             return WHOLE
-        return AGAIN if query.dates and intersect(query.dates, self.covered) else NEW
+        if not query.dates or not intersect(query.dates, self.covered):
+            return NEW
+        return ANYWAY if self.is_read_anyway else AGAIN
 
     def left(self, head: Query) -> Iterator[Stretch | Query]:
         """Return the parts from a query of this plan on, itself included."""
@@ -135,9 +143,9 @@ class AccountPlan:
         """Spare the walk through a long stretch that has no query of the rank."""
         if isinstance(part, Query):
             return True
-        # AGAIN needs a covered day, NEW one that is not; WHOLE comes as a single query.
+        # NEW needs a day that is not covered, others one that is; WHOLE comes as a single query.
         known = intersect(part.dates, self.covered)
-        return bool(known) if rank == AGAIN else known != (part.dates,)
+        return known != (part.dates,) if rank == NEW else bool(known)
 
 
 def _holds(outer: DateRange, inner: DateRange) -> bool:

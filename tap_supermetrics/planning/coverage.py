@@ -44,12 +44,14 @@ class Coverage:
             had not ended when the run did.
         bookmark: last day up to which there was no gap from the start; it never goes back.
         fetched: when the newest days were read; kept only where a report asks for it.
+        read_at: when all was read last, of a report that is read whole.
     """
 
     covered: tuple[DateRange, ...] = ()
     stale: tuple[DateRange, ...] = ()
     bookmark: date | None = None
     fetched: tuple[DaysFetched, ...] = ()
+    read_at: datetime | None = None
 
     def with_done(self, done: DateRange, start: date) -> Coverage:
         """After every record of the days `done` was written (also when there were none).
@@ -90,6 +92,7 @@ class Coverage:
             stale=merge((*self.stale, *other.stale)),
             bookmark=max(filter(None, (self.bookmark, other.bookmark)), default=None),
             fetched=fetched,
+            read_at=max(filter(None, (self.read_at, other.read_at)), default=None),
         )
 
     def with_stale(self, *dates: DateRange) -> Coverage:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange, intersect, subtract, with_range
 from tap_supermetrics.model import Query, SplitDates, account_id_of
-from tap_supermetrics.planning.account import NEW, AccountPlan, Stretch
+from tap_supermetrics.planning.account import NEW, WHOLE, AccountPlan, Stretch
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.scope import Scope, recent_days
 
@@ -65,6 +65,9 @@ class ReportPlan:
         """Return what sorts the queries of the report; accounts of one day stay as they are."""
         # Not by rank, all have the same: then only their days sort them.
         rank = account.rank(query) if self.is_by_rank else NEW
+        if rank == WHOLE:
+            # By age, so that each has its turn; what was never read comes first.
+            return rank, False, int(account.read_at.timestamp() * 1000) if account.read_at else 0
         day = query.dates.first.toordinal() if query.dates else 0
         if not self.report.newest_first or self.scope.wanted is None or query.dates is None:
             return rank, False, day
@@ -170,6 +173,8 @@ def plan_report(
     scope: Scope,
     coverage: Mapping[str, Coverage],
     held: Sequence[Query] = (),
+    *,
+    ignores_coverage: bool = False,
 ) -> ReportPlan:
     """Plan one report: every day that is wanted and needed, each exactly once.
 
@@ -179,13 +184,21 @@ def plan_report(
         coverage: what is there already, by account id.
         held: queries whose results the API still holds; those that are needed are planned as
             they are, so that their results can be used.
+        ignores_coverage: whether what is there is read again.
 
     Returns:
         Queries in order of first day, then of accounts.
     """
     gaps = _Gaps(report, scope, held)
     accounts = [
-        _plan_accounts(report, scope, each, coverage.get(account_id_of(each), Coverage()), gaps)
+        _plan_accounts(
+            report,
+            scope,
+            each,
+            coverage.get(account_id_of(each), Coverage()),
+            gaps,
+            ignores_coverage=ignores_coverage,
+        )
         for each in scope.groups
     ]
     planned = tuple(account for account in accounts if account.parts)
@@ -230,25 +243,35 @@ class _Gaps:
             yield from self._cover(left)
 
 
-def _plan_accounts(
+def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
     report: Report,
     scope: Scope,
     accounts: tuple[str, ...],
     known: Coverage,
     gaps: _Gaps,
+    *,
+    ignores_coverage: bool,
 ) -> AccountPlan:
     """Plan one account, or accounts that are queried together."""
     whole = Query(report=report.name, accounts=accounts, dates=scope.wanted)
     if not scope.is_incremental:
-        return AccountPlan(whole=whole, parts=() if scope.is_over else (whole,), is_read_whole=True)
+        return AccountPlan(
+            whole=whole,
+            parts=() if scope.is_over else (whole,),
+            is_read_whole=True,
+            read_at=known.read_at,
+        )
     if scope.wanted is None:
         return AccountPlan(whole=whole, parts=())
     needed = known.needed(scope.wanted, report.lookback_days, scope.fresh_since)
+    if ignores_coverage:
+        needed = (scope.wanted,)
     parts = [part for gap in needed for part in gaps.filled(accounts, gap)]
     return AccountPlan(
         whole=whole,
         parts=tuple(_in_order(parts, report, scope.wanted)),
         covered=known.covered,
+        is_read_anyway=ignores_coverage,
         fresh_from=_fresh_from(report, scope.wanted),
     )
 

@@ -136,8 +136,8 @@ class RecordReader:
         self.dated_by = schema.day if is_dated_by_rows else ""
         if self.dated_by:
             del self.shared[DATE]
-        others = schema.other_dimensions
-        self.dimensions = tuple(each for each in self.columns if each.field in others)
+        by_name = {each.name: each for each in self.columns}
+        self.dimensions = tuple(by_name[name] for name in schema.joined)
         self.sent_width = 1 + max(places.values())
         self._width = 1 + max(column.place for column in self.columns)
         self.checks = self._checks(schema, dates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -181,6 +181,8 @@ class RecordSchema:
         replication_key: empty for a report that is read whole.
         day: the field that holds the day of a row; empty where none does.
         blank: what stands for a blank text in the key.
+        joined: names of the fields that `_sm_dimensions` joins, in the order in which it does;
+            empty where the key has no such column.
         json_schema: JSON Schema of a record.
         is_by_range: whether the API determines its days, so that it can have no replication key.
     """
@@ -190,6 +192,7 @@ class RecordSchema:
     replication_key: str
     day: str
     blank: str
+    joined: tuple[str, ...]
     json_schema: Mapping[str, Any]
     is_by_range: bool = False
 
@@ -198,12 +201,9 @@ class RecordSchema:
         """Own columns of the tap that all records of a day share."""
         return tuple(name for name in _METADATA_SCHEMAS if name in self.json_schema["properties"])
 
-    @property
-    def other_dimensions(self) -> tuple[Field, ...]:
-        """Fields that `_sm_dimensions` joins; none where the key has no such column."""
-        if DIMENSIONS not in self.key_properties:
-            return ()
-        return tuple(each for each in self.fields if _is_other(each, self.day))
+    def joined_as(self, names: tuple[str, ...]) -> RecordSchema:
+        """Return the schema with `_sm_dimensions` in the order of before, if it joins the same."""
+        return replace(self, joined=names) if {*names} == {*self.joined} else self
 
     def doubts(self) -> list[str]:
         """Name what is likely to go wrong with these records, and the setting that mends it."""
@@ -279,6 +279,9 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
         replication_key=replication_key,
         day=day,
         blank=report.blank_key_value,
+        joined=tuple(each.name for each in fields if _is_other(each, day))
+        if DIMENSIONS in key
+        else (),
         json_schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
         is_by_range=bool(report.date_range_type),
     )

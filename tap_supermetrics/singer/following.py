@@ -130,7 +130,7 @@ def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTy
             name,
             ", ".join(unknown[:MAX_NAMED]) + (", ..." if len(unknown) > MAX_NAMED else ""),
         )
-    fixed = frozenset(each.name for each in schema.other_dimensions)
+    fixed = frozenset(schema.joined)
     return catalog_types(given, own, fixed, f"--catalog: {name}")
 
 

@@ -44,6 +44,12 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
                 f"{column} of its key was {was} and now is {now}: days read again would be in the "
                 f"target twice, under both. Set {_pin(column, was)}; {ways}"
             )
+    if state.joined and schema.joined and {*state.joined} != {*schema.joined}:
+        was, now = ", ".join(state.joined), ", ".join(schema.joined)
+        raise TapError(
+            f"{DIMENSIONS} of its key joined {was} and now joins {now}: days read again would be "
+            f"in the target twice, under both. Set `fields` as they were; {ways}"
+        )
     if old and {*old} != {*new}:
         is_there = {*old} <= {*schema.json_schema["properties"]}
         back = f"`key_properties: [{', '.join(old)}]`" if is_there else "`fields` as they were"
@@ -59,7 +65,8 @@ def check_day(report: Report, schema: RecordSchema, state: ReportState) -> None:
     Raises:
         TapError: with the setting that gives it back.
     """
-    is_by_day = schema.replication_key or report.date_range_type or not state.coverage
+    was_by_day = any(each.covered for each in state.coverage.values())
+    is_by_day = schema.replication_key or report.date_range_type or not was_by_day
     lost = () if is_by_day else _changes(schema, state)
     for column, was, now in lost:
         if was == _word(ValueKind.DATE):
@@ -130,14 +137,13 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
         twins = [owners[core_of(each)] for each in accounts if core_of(each) in owners]
         twins += [each for each in old[:1] if any(map(_is_list, accounts))]
         twins += of_lists
-        known = account_id in state.coverage or not scope.is_incremental
-        if twins and not known:
+        if twins and account_id not in state.coverage:
             raise TapError(
                 f"account {account_id} would be loaded twice: its rows are in the target as "
                 f"those of account {twins[0]}, because `ds_accounts` or "
-                "`split_accounts_policy` was another. Set it back; or empty the table, and "
-                f"remove bookmarks.{report.name} from the state; or give the report "
-                "another name"
+                "`split_accounts_policy` was another, or the API listed others. Set both as they "
+                f"were; or empty the table, and remove bookmarks.{report.name} from the state; or "
+                "give the report another name"
             )
     # Accounts of other shards may stand in this state from before, and are no news.
     mine = [each for each in old if report.shard.holds_together(tuple(each.split(",")))]

@@ -73,11 +73,12 @@ def known_reports(
     known = {
         report.name: KnownReport(
             report=report,
-            schema=schema,
+            schema=schema.joined_as(state.joined),
             is_dated=dated,
-            state=_state(report, schema, bookmarks.get(report.name), now, mistakes),
+            state=state,
         )
         for report, schema, dated in _discover(lookups, reports)
+        for state in [_state(report, schema, bookmarks.get(report.name), now, mistakes)]
     }
     if mistakes:
         raise SettingsError(mistakes)
@@ -89,7 +90,9 @@ def _state(
 ) -> ReportState:
     today = now.astimezone(report.timezone).date()
     start = report.start_date.as_first(today) if report.start_date else None
-    return report_state(raw, report.name, schema.replication_key, start, mistakes)
+    state = report_state(raw, report.name, schema.replication_key, start, mistakes)
+    state.forget_future(now)
+    return state
 
 
 def refusal_of(lookups: Lookups, report: Report) -> TapError | None:
@@ -179,7 +182,7 @@ def _meant(name: str, known: Mapping[str, str]) -> str:
 
 def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
     _check_replication_key(report, schema, listed)
-    if DIMENSIONS in schema.key_properties and not schema.other_dimensions:
+    if DIMENSIONS in schema.key_properties and not schema.joined:
         told = f"leave {DIMENSIONS} out: the report has no dimension but texts and the day"
         raise SettingsError([f"{report.path}.key_properties: {told}"])
     day = {schema.replication_key, DATE}

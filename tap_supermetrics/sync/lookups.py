@@ -154,6 +154,10 @@ class Lookups:
         """Return the ids of the accounts that the API lists, by id in lower case."""
         return {each.id.casefold(): each.id for each in self._accounts(report)}
 
+    def account_spellings_of(self, report: Report) -> frozenset[str]:
+        """Return the ids of the accounts that the API lists, as it spells them."""
+        return frozenset(each.id for each in self._accounts(report))
+
     def _accounts(self, report: Report) -> tuple[listings.AccountInfo, ...]:
         asked = report.ds_id, str(report.logins)
         # One list serves all reports of its logins, unless one of them wants a younger one.

@@ -171,6 +171,7 @@ def _merge(report: str, found: States) -> ReportState:
         return _agreed(report, what, [(file, of(each)) for file, each in among.items()])
 
     agreed("the key", lambda each: ", ".join(sorted(each.key_properties)))
+    agreed("the fields that its key joins", lambda each: ", ".join(sorted(each.joined)))
     states = [*found.values()]
     types: dict[str, str] = {}
     for column in dict.fromkeys(column for each in states for column in each.types):
@@ -189,6 +190,7 @@ def _merge(report: str, found: States) -> ReportState:
         )
         or "",
         key_properties=next((each.key_properties for each in states if each.key_properties), ()),
+        joined=next((each.joined for each in states if each.joined), ()),
         types=types,
         coverage=dict(_coverage(states)),
         batches=joined(batch for each in states for batch in each.batches),

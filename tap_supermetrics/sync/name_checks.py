@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
@@ -101,6 +102,33 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
         )
     if listed:
         logger.warning("%s", told_unlisted(report, unlisted, listed))
+
+
+def one_spelling(
+    lookups: Lookups, report: Report, accounts: Sequence[str], loaded: Collection[str]
+) -> tuple[str, ...]:
+    """Return accounts, each once, as they were spelt when they were loaded: case makes no other.
+
+    Ids stand in the key of rows. Two that the API lists itself, and that differ in case only, are
+    two accounts.
+
+    Raises:
+        ApiError: the API refuses everything.
+    """
+    spelt = {each.casefold(): each for each in reversed((*loaded, *accounts))}
+    if len(spelt) == len({*loaded, *accounts}):
+        return tuple(accounts)
+    try:
+        listed = lookups.account_spellings_of(report)
+    except ApiError as error:
+        check_reason(error)
+        listed = frozenset()
+    twice = {fold for fold, count in Counter(map(str.casefold, listed)).items() if count > 1}
+    found = (
+        each if each.casefold() in twice and each in listed else spelt[each.casefold()]
+        for each in accounts
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def told_unlisted(report: Report, unlisted: Sequence[str], listed: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ from tap_supermetrics.sync.continuity import (
     query_change,
     type_changes,
 )
-from tap_supermetrics.sync.name_checks import check_names
+from tap_supermetrics.sync.name_checks import check_names, one_spelling
 from tap_supermetrics.sync.notes import (
     note_otherwise,
     notes_of_cache,
@@ -85,9 +85,10 @@ class KnownReport:
         # Accounts that are asked together stand in the state as one id, joined by commas.
         loaded = {each for ids in self.state.coverage for each in ids.split(",")}
         check_names(lookups, self.report, loaded)
+        accounts = lookups.accounts_of(self.report, is_dated=self.is_dated)
         scope = scope_of(
             self.report,
-            lookups.accounts_of(self.report, is_dated=self.is_dated),
+            one_spelling(lookups, self.report, accounts, loaded),
             now,
             replication_key=self.schema.replication_key,
             is_dated=self.is_dated,
@@ -159,11 +160,14 @@ class KnownReport:
         state.query_hash, state.request_hash, state.batches = asked, request_hash, ()
         state.shard = self.report.shard
         state.begin([account_id_of(group) for group in scope.groups])
-        coverage = {} if ignores_coverage else state.coverage
         # After `forget`: what serves no more must not shape the plan.
         mine = [each for each in held.queries if each.report == self.report.name]
         return PlannedReport(
-            known=self, plan=plan_report(self.report, scope, coverage, mine), warnings=warnings
+            known=self,
+            plan=plan_report(
+                self.report, scope, state.coverage, mine, ignores_coverage=ignores_coverage
+            ),
+            warnings=warnings,
         )
 
 
@@ -238,6 +242,7 @@ class PlannedReport:
             report.lookback_days if report.refresh_after_hours else 0,
         )
         state.key_properties = self.known.schema.key_properties
+        state.joined = self.known.schema.joined
         learn_types(report, self.known.schema, state)  # of an empty result too
         return covered
 

@@ -2,7 +2,7 @@
 
 ```json
 {"shard": null, "query_hash": "9f1c2a7e", "request_hash": "04d2e1f7",
- "key_properties": ["_sm_account_id", "Date"],
+ "key_properties": ["_sm_account_id", "Date"], "joined": [],
  "types": {"Date": "date", "Clicks": "integer"},
  "query_batches": [], "async_run": null, "not_before": null, "covered_from": "2024-01-01",
  "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -56,6 +56,7 @@ _ASYNC_RUN: Final = "[run id, start with offset] (remove it to go on without it)
 _OF_A_PARTITION: Final = frozenset(
     {
         *("context", "replication_key", "replication_key_value", "covered", "stale", "fetched"),
+        "read_at",
         *("starting_replication_value", "replication_key_signpost", "progress_markers"),
     }
 )
@@ -65,6 +66,7 @@ _KEYS: Final = frozenset(
         "query_hash",
         "request_hash",
         "key_properties",
+        "joined",
         "types",
         "query_batches",
         "async_run",
@@ -105,6 +107,7 @@ class ReportState:
         query_hash: what the coverage was loaded with; empty when nothing was loaded yet.
         request_hash: what `batches` were submitted with; empty when nothing was submitted yet.
         key_properties: the key of the rows that were loaded; empty when that is not known.
+        joined: the fields that `_sm_dimensions` of the key joins, in its order.
         types: what values of each column were when it was first loaded, in a word each.
         coverage: by account id.
         batches: submitted, and not emitted yet.
@@ -120,6 +123,7 @@ class ReportState:
     query_hash: str = ""
     request_hash: str = ""
     key_properties: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
     types: dict[str, str] = field(default_factory=dict)
     coverage: dict[str, Coverage] = field(default_factory=dict)
     batches: tuple[SubmittedBatch, ...] = ()
@@ -138,7 +142,7 @@ class ReportState:
     def mark_done(
         self, account_id: str, dates: DateRange | None, fetched_at: datetime, lookback_days: int
     ) -> None:
-        """Cover days of which every record has been written.
+        """Cover days of which every record has been written, or note that all was read.
 
         Args:
             account_id: the account, or the accounts joined.
@@ -146,8 +150,10 @@ class ReportState:
             fetched_at: when they were read, with offset.
             lookback_days: for how many of the last days that is to be remembered.
         """
-        if self.replication_key and dates and self.start:
-            before = self.coverage.get(account_id, Coverage())
+        before = self.coverage.get(account_id, Coverage())
+        if not self.replication_key:
+            self.coverage[account_id] = replace(before, read_at=fetched_at)
+        elif dates and self.start:
             fetch = DaysFetched(dates=dates, at=fetched_at)
             first_day = max(self.start, self.not_before or self.start)
             done = before.with_done(dates, first_day).with_fetch(fetch, lookback_days)
@@ -159,16 +165,24 @@ class ReportState:
             before = self.coverage.get(account_id, Coverage())
             self.coverage[account_id] = before.with_stale(*filter(None, dates))
 
+    def forget_future(self, now: datetime) -> None:
+        """Forget when days were read, if that is still to come: a clock was wrong."""
+        for account_id, each in self.coverage.items():
+            fetched = tuple(fetch for fetch in each.fetched if fetch.at <= now)
+            read_at = each.read_at if each.read_at and each.read_at <= now else None
+            self.coverage[account_id] = replace(each, fetched=fetched, read_at=read_at)
+
     def to_json(self) -> dict[str, Any]:
         """Return the bookmark of the stream."""
-        # An account without a covered day is as one that is not named at all.
-        known = {name: each for name, each in self.coverage.items() if each.covered}
+        # An account of which nothing was read is as one that is not named at all.
+        known = {name: each for name, each in self.coverage.items() if each.covered or each.read_at}
         first = _common_first(known.values())
         return self._everywhere_to_json() | {
             "shard": None if self.shard.is_whole else str(self.shard),
             "query_hash": self.query_hash,
             "request_hash": self.request_hash,
             "key_properties": list(self.key_properties),
+            "joined": list(self.joined),
             "types": {**self.types},
             "query_batches": [batch_to_json(batch) for batch in self.batches],
             "async_run": async_run_to_json(self.async_run),
@@ -203,6 +217,8 @@ class ReportState:
             partition["stale"] = ranges_to_json(coverage.stale)
         if coverage.fetched:
             partition["fetched"] = [_fetch_to_json(each) for each in coverage.fetched]
+        if coverage.read_at:
+            partition["read_at"] = coverage.read_at.isoformat(timespec="milliseconds")
         return partition
 
 
@@ -249,6 +265,7 @@ def report_state(
         query_hash=str(raw.get("query_hash") or ""),
         request_hash=str(raw.get("request_hash") or ""),
         key_properties=reader.read(raw, "key_properties", texts_of, "a list of columns", ()),
+        joined=reader.read(raw, "joined", texts_of, "a list of fields", ()),
         types=reader.read(raw, "types", types_of, "an object of column and type", {}),
         coverage=reader.partitions(raw, covered_from or start),
         batches=tuple(reader.each(raw, "query_batches", batch, _BATCH)),
@@ -352,7 +369,11 @@ def _coverage(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 
     covered = ranges_of(raw["covered"]) if "covered" in raw else _up_to(bookmark, covered_from)
     fetched = tuple(_fetch(each) for each in raw.get("fetched", []))
     return Coverage(
-        covered=covered, stale=ranges_of(raw.get("stale", [])), bookmark=bookmark, fetched=fetched
+        covered=covered,
+        stale=ranges_of(raw.get("stale", [])),
+        bookmark=bookmark,
+        fetched=fetched,
+        read_at=moment_of(raw["read_at"]) if raw.get("read_at") else None,
     )
 
 

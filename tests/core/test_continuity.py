@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.api.fields import FieldInfo
+from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.scope import Scope
+from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.records.schema import (
     RecordSchema,
     ValueKind,
@@ -26,9 +27,13 @@ from tap_supermetrics.sync.continuity import (
     learn_types,
     type_changes,
 )
+from tap_supermetrics.sync.name_checks import one_spelling
 from tap_supermetrics.sync.state import ReportState, report_state
 from tests.core.reports import policy, report
 from tests.core.strategies import date_range
+
+if TYPE_CHECKING:
+    from tap_supermetrics.model import Report
 
 KINDS = st.sampled_from([*ValueKind])
 
@@ -113,6 +118,76 @@ def test_another_type_of_what_the_key_joins_is_refused(
         return
     with pytest.raises(TapError, match=f"Campaign of its key .*{data_type_of(was)}"):
         check_key(report(), schema_of(ValueKind.INTEGER, now), state)
+
+
+def joining(*fields: str) -> RecordSchema:
+    """The schema of a report with some dates beside its day."""
+    listed = [
+        FieldInfo(field_id=name, field_type="dim", data_type=data_type_of(ValueKind.DATE))
+        for name in ("Date", *fields)
+    ]
+    return record_schema(report(fields=["Date", *fields]), listed)
+
+
+_METADATA = dict.fromkeys(("_sm_account_id", "_sm_date", "_sm_fetched_at", "_sm_schedule_id"), "1")
+
+
+def _echo(schema: RecordSchema) -> list[FieldEcho]:
+    return [
+        FieldEcho(field_id=each.name, data_column=number)
+        for number, each in enumerate(schema.fields)
+    ]
+
+
+@given(st.permutations(["EndDate", "LaunchDate", "StartDate"]))
+def test_the_order_of_fields_changes_no_key(now: list[str]) -> None:
+    was = joining("StartDate", "EndDate", "LaunchDate")
+    state = known(ReportState(replication_key="Date", start=None, joined=was.joined))
+    schema = joining(*now).joined_as(state.joined)
+    check_key(report(), schema, state)
+    assert schema.joined == was.joined
+    reader = RecordReader(schema, _echo(schema), _METADATA, None)
+    days = {"EndDate": "2024-06-03", "LaunchDate": "2024-06-02", "StartDate": "2024-06-01"}
+    row = ["2024-06-09", *(days[name] for name in now)]
+    (record,) = reader.records([row])
+    assert record["_sm_dimensions"] == "2024-06-01|2024-06-03|2024-06-02"
+
+
+@pytest.mark.parametrize("now", [["StartDate"], ["StartDate", "EndDate", "LaunchDate"], ["Other"]])
+def test_other_dimensions_in_what_the_key_joins_are_refused(now: list[str]) -> None:
+    was = joining("StartDate", "EndDate")
+    state = known(ReportState(replication_key="Date", start=None, joined=was.joined))
+    schema = joining(*now).joined_as(state.joined)
+    with pytest.raises(TapError, match=f"joined StartDate, EndDate and now joins {now[0]}"):
+        check_key(report(), schema, state)
+
+
+class Listing:
+    """Accounts as the API lists them."""
+
+    def __init__(self, *ids: str) -> None:
+        self._ids = frozenset(ids)
+
+    def account_spellings_of(self, _: Report) -> frozenset[str]:
+        return self._ids
+
+
+@pytest.mark.parametrize(
+    ("listed", "accounts", "loaded_before", "asked"),
+    [
+        (["sc:A"], ["sc:a", "sc:A"], [], ["sc:a"]),
+        (["sc:A"], ["sc:A"], ["sc:a"], ["sc:a"]),
+        (["sc:A", "sc:B"], ["sc:A", "sc:B"], ["sc:a", "sc:b"], ["sc:a", "sc:b"]),
+        # Two that the API knows apart are two.
+        (["sc:A", "sc:a"], ["sc:a", "sc:A"], ["sc:a"], ["sc:a", "sc:A"]),
+        ([], ["sc:a", "sc:b"], ["sc:c"], ["sc:a", "sc:b"]),
+    ],
+)
+def test_an_account_is_the_same_in_capitals(
+    listed: list[str], accounts: list[str], loaded_before: list[str], asked: list[str]
+) -> None:
+    lookups: Any = Listing(*listed)
+    assert [*one_spelling(lookups, report(), accounts, loaded_before)] == asked
 
 
 def test_a_day_that_is_no_date_any_more_is_refused() -> None:

@@ -94,7 +94,8 @@ def test_a_state_is_read_as_it_was_written(
         replication_key="Date",
         start=START,
         query_hash="9f1c2a7e",
-        key_properties=("_sm_account_id", "Date"),
+        key_properties=("_sm_account_id", "Date", "_sm_dimensions"),
+        joined=("EndDate", "StartDate"),
         coverage=coverage,
         batches=tuple(batches),
         async_run=async_run,
@@ -132,6 +133,7 @@ def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
         "query_hash": "9f1c2a7e",
         "request_hash": "",
         "key_properties": [],
+        "joined": [],
         "types": {},
         "query_batches": [],
         "async_run": None,
@@ -216,11 +218,28 @@ def test_when_the_days_of_the_lookback_were_read_is_kept() -> None:
     assert entry["fetched"] == [["2024-02-20", "2024-02-23", "2024-03-01T07:00:00+00:00"]]
 
 
-def test_a_report_that_is_read_whole_keeps_no_coverage() -> None:
+def test_a_report_that_is_read_whole_keeps_when_each_account_was() -> None:
     state = ReportState(replication_key="", start=None)
     state.mark_done("123", None, NOW, 0)
     state.mark_stale("123", date_range(0, 1))
-    assert written(state)["partitions"] == []
+    assert written(state)["partitions"] == [
+        {"context": {"account_id": "123"}, "read_at": NOW.isoformat(timespec="milliseconds")}
+    ]
+    assert read(written(state))[0].coverage["123"].read_at == NOW
+
+
+def test_what_was_read_by_a_clock_that_was_ahead_is_read_again() -> None:
+    coming = NOW + timedelta(days=400)
+    whole = ReportState(replication_key="", start=None)
+    whole.mark_done("123", None, coming, 0)
+    whole.forget_future(NOW)
+    assert whole.coverage["123"].read_at is None
+
+    state = ReportState(replication_key="Date", start=START)
+    state.mark_done("123", date_range(0, 3), coming, 3)
+    state.forget_future(NOW)
+    needed = state.coverage["123"].needed(date_range(0, 3), 3, NOW - timedelta(hours=12))
+    assert needed == (date_range(1, 3),)
 
 
 @given(day_numbers)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault
-from tests.tap import Target, command, config_for, days_covered, sync, truth
+from tests.tap import Target, command, config_for, days_covered, discovered, sync, truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,22 @@ def test_accounts_that_are_grouped_anew_are_refused_before_their_rows_are_double
     assert ended.code == 3
     assert "would be loaded twice" in ended.stderr
     assert len(emulator.queries) == before
+
+
+def test_accounts_of_a_report_read_whole_that_are_grouped_anew_are_refused_too(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    target = Target()
+    whole = {**REPORT, "fields": ["Campaignname", "Cost"]}
+    assert sync(config(emulator, whole), tmp_path, target).code == 0
+    together = {**whole, "split_accounts_policy": "none"}
+    before = len(emulator.queries)
+    for regrouped in (together, {**together, "ds_accounts": [*ACCOUNTS, "5096627718"]}):
+        ended = sync(config(emulator, regrouped), tmp_path, target)
+        assert ended.code == 3
+        assert "would be loaded twice" in ended.stderr
+    assert len(emulator.queries) == before
+    assert sync(config(emulator, whole), tmp_path, target).code == 0
 
 
 @pytest.mark.parametrize(
@@ -330,6 +346,43 @@ def test_a_budget_smaller_than_the_lookback_still_goes_on(
         assert len(emulator.queries) - before == 5
         assert len({key[:2] for key in target.tables["ads"]}) == min(5 * night, 40)
     assert target.tables["ads"] == truth(emulator, REPORT, FIRST, LAST)
+
+
+def test_a_budget_smaller_than_the_accounts_of_a_report_read_whole_gives_each_its_turn(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    accounts = [*ACCOUNTS, "2645570913", "6604219873", "5096627718"]
+    whole = {**REPORT, "fields": ["Campaignname", "Cost"], "ds_accounts": accounts}
+    target = Target()
+    for _ in range(3):
+        given = config(emulator, whole, max_queries_per_run=2)
+        assert sync(given, tmp_path, target).code == 0
+    asked = [query.accounts for query in emulator.queries]
+    assert {*asked[:5]} | {*asked[5:]} == {(each,) for each in accounts}
+    assert asked[4] != asked[5]
+
+
+def test_a_budget_reloads_a_full_table_after_what_is_new(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """All that is wanted is there in as many nights as it takes."""
+    target, other = Target(), {**ONE, "name": "other"}
+    given = config(emulator, ONE, other, max_queries_per_run=10, lookback_days=2)
+    catalog = discovered(given, tmp_path)
+    for entry in catalog["streams"][0]["metadata"]:
+        if entry["breadcrumb"] == []:
+            entry["metadata"]["replication-method"] = "FULL_TABLE"
+    catalog["streams"][0]["replication_method"] = "FULL_TABLE"
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    for _ in range(4):
+        ended = sync(given, tmp_path, target, "--catalog", str(tmp_path / "catalog.json"))
+        assert ended.code == 0, ended.stderr
+    for report in (ONE, other):
+        assert target.tables[report["name"]] == truth(emulator, report, FIRST, LAST)
+    # What may have been restated comes before what is read again whatever it is.
+    before = len(emulator.queries)
+    sync(given, tmp_path, target, "--catalog", str(tmp_path / "catalog.json"))
+    assert {str(query.first) for query in emulator.queries[before : before + 2]}
 
 
 @pytest.mark.parametrize("budget", [1, 2, 3])
