@@ -61,25 +61,23 @@ NAMINGS: Final[Mapping[str, Callable[[str], str]]] = {
 }
 """How loaders name tables and columns."""
 
-# An answer whose rows are not in the table yet must not hide those that are.
+# An answer whose rows are not in the table yet must not hide those that are. Its id is looked up by
+# a join: of a subquery beside an OR, PostgreSQL reads all ids anew for each record of the log.
+# `place`: where a LEFT JOIN finds nothing, ClickHouse gives zeros and not nulls.
 _HAS_ROWS: Final = """\
+    loaded AS (SELECT DISTINCT t.$_sm_schedule_id AS loaded_id, 1 AS place FROM $table AS t),
     log AS (
-        SELECT * FROM $log_table AS l
+        SELECT l.*
+        FROM $log_table AS l
+        LEFT JOIN loaded AS i ON i.loaded_id = l.$schedule_id
         WHERE l.$report = $report_text
-            AND (
-                l.$status <> 'success'
-                OR l.$row_count = 0
-                OR l.$schedule_id IN (SELECT t.$_sm_schedule_id FROM $table AS t)
-            )
+            AND (l.$status <> 'success' OR l.$row_count = 0 OR i.place = 1)
     )"""
-# `place = 0`: where a LEFT JOIN finds nothing, ClickHouse gives zeros and not nulls.
 _CURRENT_BY_DAY: Final = (
     "WITH\n"
     + _HAS_ROWS
     + """,
-    loaded AS (
-        SELECT DISTINCT t.$_sm_account_id AS account_id, $row_day AS loaded_day FROM $table AS t
-    ),
+    days AS (SELECT DISTINCT $row_day AS loaded_day FROM $table AS t),
     answers AS (
         SELECT l.$account_id AS account_id, $log_first AS answered_day,
             l.$schedule_id AS schedule_id, l.$fetched_at AS fetched_at
@@ -88,10 +86,9 @@ _CURRENT_BY_DAY: Final = (
         UNION ALL
         SELECT l.$account_id, d.loaded_day, l.$schedule_id, l.$fetched_at
         FROM log AS l
-        INNER JOIN loaded AS d
-            ON d.account_id = l.$account_id
-            AND d.loaded_day >= $log_first AND d.loaded_day <= $log_last
+        CROSS JOIN days AS d
         WHERE l.$status = 'success' AND $log_first < $log_last
+            AND d.loaded_day >= $log_first AND d.loaded_day <= $log_last
     ),
     ranked AS (
         SELECT a.account_id, a.answered_day, a.schedule_id, a.fetched_at,
