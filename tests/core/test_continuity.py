@@ -148,7 +148,7 @@ def test_the_order_of_fields_changes_no_key(now: list[str]) -> None:
     assert schema.joined == was.joined
     reader = RecordReader(schema, _echo(schema), _METADATA, None)
     days = {"EndDate": "2024-06-03", "LaunchDate": "2024-06-02", "StartDate": "2024-06-01"}
-    row = ["2024-06-09", *(days[name] for name in now)]
+    row: list[Any] = ["2024-06-09", *(days[name] for name in now)]
     (record,) = reader.records([row])
     assert record["_sm_dimensions"] == "2024-06-01|2024-06-03|2024-06-02"
 
