@@ -21,10 +21,10 @@ from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
-from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.periods import doubts_of_window
-from tap_supermetrics.singer.inputs import in_one_line
+from tap_supermetrics.singer.maps import failure_of
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
 from tap_supermetrics.sync.run import utc_now
 
@@ -86,6 +86,7 @@ class ReportStream(Stream):
     ) -> None:
         super().__init__(tap, schema=dict(schema.json_schema), name=report.name)
         self._invocation = invocation
+        self._mapped: tuple[Record, list[singerlib.RecordMessage]] | None = None
         self.report = report
         self.primary_keys = schema.key_properties
         self.replication_key = schema.replication_key or None
@@ -99,7 +100,23 @@ class ReportStream(Stream):
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
         """Give every record; the run begins with the first stream that is asked."""
-        return self._invocation.started_run().emission.records(self.name) if self.is_wanted else ()
+        if not self.is_wanted:
+            return ()
+        convert = self._mappable if self.config.get("stream_maps") else RecordReader.all_records
+        return self._invocation.started_run().emission.records(self.name, convert)
+
+    def _mappable(self, reader: RecordReader, blocks: Iterator[bytes]) -> Iterator[Record]:
+        """Give the records of a result, each mapped already, so that a failure is of this result.
+
+        Raises:
+            ApiError: STREAM_MAP_FAILED when a map cannot be applied to a record.
+        """
+        for record in reader.all_records(blocks):
+            try:
+                self._mapped = record, [*super()._generate_record_messages(record)]
+            except Exception as error:  # noqa: BLE001 - expressions of a user's raise anything
+                raise failure_of(self.config["stream_maps"], self.name, error) from None
+            yield record
 
     def _sync_batches(self, batch_config: BatchConfig, context: Context | None = None) -> None:
         """Write BATCH messages: by lines where that is the same, else as the SDK does."""
@@ -150,18 +167,11 @@ class ReportStream(Stream):
     def _generate_record_messages(
         self, record: Record
     ) -> Generator[singerlib.RecordMessage, None, None]:
-        """Make the messages of a record.
-
-        Raises:
-            SettingsError: a stream map cannot be applied to it.
-        """
-        if not self.config.get("stream_maps"):
+        """Make the messages of a record, or give those that were made when it was read."""
+        if self._mapped and self._mapped[0] is record:
+            yield from self._mapped[1]
+        else:
             yield from super()._generate_record_messages(record)
-            return
-        try:
-            yield from super()._generate_record_messages(record)
-        except Exception as error:  # noqa: BLE001 - expressions of a user's raise anything
-            raise SettingsError([f"stream_maps: {self.name}: {in_one_line(error)}"]) from None
 
     @property
     def is_wanted(self) -> bool:

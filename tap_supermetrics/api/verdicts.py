@@ -251,6 +251,12 @@ VERDICTS: Final[dict[str, Verdict]] = {
         LOSE, REPORT, "ask for the field by its listed id, or set its type in `types`"
     ),
     "QUERY_STUCK": Verdict(LOSE, QUERY, _LATER),
+    "STREAM_MAP_FAILED": Verdict(
+        LOSE,
+        QUERY,
+        "have the expression in `stream_maps` take every value, such as 0 and null: "
+        "`Cost / Clicks if Clicks else None`",
+    ),
     "KEY_NOT_UNIQUE": Verdict(
         LOSE, QUERY, "add a dimension that tells rows apart to `fields`, or `key_properties` if set"
     ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.mapper import RemoveRecordTransform
 
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.records.names import doubts_of_columns, doubts_of_name
 from tap_supermetrics.settings.entries import one_table
@@ -185,6 +186,16 @@ def _doubts_of_key(stream: str, definition: Mapping[str, Any], key: Sequence[str
             f"{stream}: the key is changed ({', '.join(changed)}): rows that then share a "
             "key are dropped by targets; leave it as it is, or set `key_properties`"
         )
+
+
+def failure_of(definitions: Mapping[str, object], stream: str, error: Exception) -> ApiError:
+    """Return the error of a record that a map cannot be applied to, with the columns it makes."""
+    definition = definitions.get(stream)
+    made = (
+        [each for each in definition if each not in _WORDS] if isinstance(definition, dict) else []
+    )
+    columns = f" ({', '.join(made)})" if made else ""
+    return ApiError("STREAM_MAP_FAILED", f"stream_maps.{stream}{columns}: {in_one_line(error)}")
 
 
 def _sample(schema: Mapping[str, Any]) -> dict[str, Any]:

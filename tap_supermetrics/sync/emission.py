@@ -82,13 +82,19 @@ class Emission:
         self._books = books
         self._stops_at_failure = stops_at_failure
 
-    def records(self, name: str) -> Iterator[dict[str, Any]]:
+    def records(
+        self, name: str, convert: Converter[dict[str, Any]] = RecordReader.all_records
+    ) -> Iterator[dict[str, Any]]:
         """Make the records of a report, query by query in plan order.
 
         A day counts as done when the consumer asks for the record after its last one: it has
         written the last one by then.
+
+        Args:
+            name: of the report.
+            convert: makes the records of a result; an `ApiError` of it is of this result only.
         """
-        return self._given(name, RecordReader.all_records)
+        return self._given(name, convert)
 
     def lines(self, name: str, line_format: LineFormat) -> Iterator[Lines]:
         """Make the same records as lines, many at a time; a day is done in the same way."""

@@ -373,13 +373,35 @@ def test_a_wrong_setting_of_the_sdk_is_told_in_a_line(
     refused(ended, emulator, said)
 
 
-def test_a_map_that_fails_by_a_value_is_told(emulator: Emulator, tmp_path: Path) -> None:
-    maps = {"google_ads": {"x": "int(Campaignname)"}}
-    ended = sync(config_for(emulator, [REPORT], stream_maps=maps, **DATES), tmp_path)
+def test_a_map_that_fails_by_a_value_costs_what_it_fails_for_and_is_told(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    day = DATES["start_date"]
+    maps = {"google_ads": {"x": f"1 / (Date != '{day}')"}}
+    other = {**REPORT, "name": "other"}
+    target = Target()
+    ended = sync(config_for(emulator, [REPORT, other], stream_maps=maps, **DATES), tmp_path, target)
 
-    assert ended.code == 1
+    assert ended.code == 3
     assert "Traceback" not in ended.stderr
-    assert "stream_maps: google_ads: ValueError" in ended.stderr.splitlines()[-1]
+    told = [line for line in ended.stderr.splitlines() if "STREAM_MAP_FAILED" in line]
+    assert "stream_maps.google_ads (x): ZeroDivisionError" in told[0]
+    assert day in told[0]
+    days = {record["Date"] for record in target.tables["other"].values()}
+    assert {record["Date"] for record in target.tables["google_ads"].values()} == days - {day}
+
+
+def test_a_map_that_fails_for_each_record_is_not_paid_for_each_day(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    maps = {"google_ads": {"x": "int(Campaignname)"}}
+    long = {**DATES, "start_date": "2020-01-01"}
+    ended = sync(config_for(emulator, [REPORT], stream_maps=maps, **long), tmp_path)
+
+    assert ended.code == 3
+    assert "stream_maps.google_ads (x): ValueError" in ended.stderr
+    # Twenty results, and what was submitted before they were read.
+    assert len(emulator.queries) < 450
 
 
 @pytest.mark.parametrize(
@@ -620,11 +642,13 @@ def test_an_option_that_would_be_passed_over_is_refused(
 
 def test_what_ends_a_run_is_told_in_one_line(emulator: Emulator, tmp_path: Path) -> None:
     """The SDK calls each error unhandled, in a line before it."""
-    maps = {"stream_maps": {"google_ads": {"x": "Cost / 0"}}}
-    ended = sync(config_for(emulator, [REPORT], **DATES, **maps), tmp_path)
-    assert ended.code == 1
-    (told,) = (line for line in ended.stderr.splitlines() if any(x in line for x in NO_LEVEL))
-    assert "stream_maps: google_ads: ZeroDivisionError" in told
+    refused = Fault(effect="error", path="batch", status=401, code="API_KEY_INVALID", times=None)
+    emulator.inject(refused)
+    ended = sync(config_for(emulator, [REPORT], **DATES), tmp_path)
+    assert ended.code == 4
+    assert "unhandled" not in ended.stderr
+    (told,) = (line for line in ended.stderr.splitlines() if "| CRITICAL" in line)
+    assert "API_KEY_INVALID" in told
 
 
 def test_a_configuration_may_come_by_a_pipe(emulator: Emulator, tmp_path: Path) -> None:
