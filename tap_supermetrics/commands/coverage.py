@@ -81,6 +81,8 @@ def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays])
     calendars, names = Calendars.of(kept), connection.lookups.known_names()
     parts = [calendars.part_of(each, names.get(each.ds_id, {})) for each in found]
     page = without_key(html_of(kept, now, parts), settings.api_key)
+    if file.is_dir():
+        raise SettingsError([f"--html: {file} is a folder; name a file"])
     try:
         write_whole(file, page.encode())
     except OSError as error:

@@ -124,8 +124,8 @@ class Answers:
         key, is_new = self._answered_key()
         self._top = {"api_key": key, "api_url": api_url}
         lookup = self._connect([], needs_reports=False, also=self._top)
-        before = config.get("queries", ())
-        self._ask_report(lookup, [each.get("name") for each in before])
+        before = self.project.reports
+        self._ask_report(lookup, [str(each.get("name")) for each in before])
         self.loader = self._args.loader or self._questions.text(
             "--loader", "Loader, such as target-postgres", NO_LOADER
         )

@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from importlib.resources import files
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,8 +53,9 @@ class Project:
     @property
     def key(self) -> str | None:
         """Return the key that the environment or the project has already."""
+        lines = StringIO(_read(self.key_file))
         found = os.environ.get(KEY_VARIABLE)
-        return found or dotenv_values(self.key_file, interpolate=False).get(KEY_VARIABLE)
+        return found or dotenv_values(stream=lines, interpolate=False).get(KEY_VARIABLE)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -62,7 +64,22 @@ class Project:
         Raises:
             SettingsError: it cannot be read.
         """
-        return dict((self._entry or {}).get("config") or {}) if self.is_meltano else self._data
+        config = (self._entry or {}).get("config") or {} if self.is_meltano else self._data
+        if not isinstance(config, dict):
+            raise self._unreadable
+        return {**config}
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """Return the entries of `queries` in the file.
+
+        Raises:
+            SettingsError: it cannot be read.
+        """
+        queries = self.config.get("queries") or []
+        if not isinstance(queries, list) or not all(isinstance(each, dict) for each in queries):
+            raise self._unreadable
+        return queries
 
     @property
     def has_tap(self) -> bool:
@@ -91,7 +108,7 @@ class Project:
 
     @property
     def _text(self) -> str:
-        return self.file.read_text(encoding="utf-8") if self.file.exists() else ""
+        return _read(self.file)
 
     def texts(self, report: Mapping[str, Any], api_url: str, key: str | None) -> dict[Path, str]:
         """Return what each file is to hold.
@@ -114,12 +131,12 @@ class Project:
                 [f"{self.file}: {error}; add this to its `queries` yourself: {entry}"]
             ) from None
         if key:
-            lines = self.key_file.read_text(encoding="utf-8") if self.key_file.exists() else ""
-            kept = [each for each in lines.splitlines() if not each.startswith(f"{KEY_VARIABLE}=")]
+            lines = _read(self.key_file).splitlines()
+            kept = [each for each in lines if not each.startswith(f"{KEY_VARIABLE}=")]
             texts[self.key_file] = "\n".join([*kept, f"{KEY_VARIABLE}='{key}'", ""])
             if not self._is_ignored:
                 ignored = self.file.parent / ".gitignore"
-                before = ignored.read_text(encoding="utf-8") if ignored.exists() else ""
+                before = _read(ignored)
                 gap = "" if not before or before.endswith("\n") else "\n"
                 texts[ignored] = f"{before}{gap}.env\n"
         return texts
@@ -127,7 +144,7 @@ class Project:
     def _json(self, report: Mapping[str, Any], api_url: str) -> dict[Path, str]:
         config = self.config
         config |= {"api_url": api_url} if api_url else {}
-        config["queries"] = [*config.get("queries", ()), dict(report)]
+        config["queries"] = [*self.reports, dict(report)]
         return {self.file: json.dumps(config, indent=2, ensure_ascii=False) + "\n"}
 
     def _meltano(self, report: Mapping[str, Any], api_url: str) -> dict[Path, str]:
@@ -160,9 +177,7 @@ class Project:
         # Any other code means that git is missing, or that this is no repository.
         if known in {0, 1}:
             return known == 0
-        ignored = self.file.parent / ".gitignore"
-        text = ignored.read_text(encoding="utf-8") if ignored.exists() else ""
-        return ".env" in text.splitlines()
+        return ".env" in _read(self.file.parent / ".gitignore").splitlines()
 
     def _git(self, *arguments: str) -> int | None:
         if not (git := shutil.which("git")):
@@ -171,6 +186,20 @@ class Project:
             [git, *arguments], cwd=self.file.parent, capture_output=True, check=False
         )
         return done.returncode
+
+
+def _read(file: Path) -> str:
+    """Return the text of a file; nothing where there is none.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+    except OSError as error:
+        raise SettingsError([f"{file}: cannot be read ({error.strerror})"]) from None
+    except UnicodeDecodeError:
+        raise SettingsError([f"{file}: cannot be read; save it as UTF-8"]) from None
 
 
 def write(texts: Mapping[Path, str]) -> None:

@@ -155,13 +155,12 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
 def query_change(report: Report, state: ReportState) -> str:
     """Return what to say of a report that asks for something else than it did."""
     days = [each.bookmark for each in state.coverage.values() if each.bookmark]
-    blank = report.blank_key_value
-    also = f"; if `blank_key_value` is new, rows with a blank key stay beside those with {blank}"
     return (
         f"{report.name}: what it asks for has changed since the last run; days up to "
         f"{max(days, default='now')} were loaded as it was. To load them again, remove "
-        f"bookmarks.{report.name} from the state, or give the report another name"
-        f"{also if blank else ''}"
+        f"bookmarks.{report.name} from the state, or give the report another name; if it was "
+        "`blank_key_value`, rows of before with a blank in the key stay beside the new ones: "
+        "delete them from the table"
     )
 
 
