@@ -48,6 +48,7 @@ class Journal:
         self._file: LockedFile | None = None
         self._found: tuple[Entry, ...] = ()
         self._noted = Noted()
+        self._left: set[str] = set()
 
     @classmethod
     def open(cls, directory: Path, owner: Owner, now: datetime, max_age: timedelta) -> Journal:
@@ -96,6 +97,10 @@ class Journal:
         """The batches that dead runs sent, and did not live to learn the ids of."""
         return tuple(entry for entry in self._found if entry.token)
 
+    def leave(self, report: str) -> None:
+        """Leave what dead runs submitted for a report to the next run."""
+        self._left |= {each.id for each in self._found if each.report == report and each.id}
+
     @property
     def batch_ids(self) -> frozenset[str]:
         """The batches of dead runs whose ids are known."""
@@ -127,9 +132,12 @@ class Journal:
 
     def forget(self, reports: Collection[str]) -> None:
         """Forget what was submitted for reports, now that all of it came to its end."""
-        self._found = tuple(each for each in self._found if each.report not in reports)
-        self._noted = Noted(each for each in self._noted if each.report not in reports)
+        self._found = tuple(each for each in self._found if self._is_kept(each, reports))
+        self._noted = Noted(each for each in self._noted if self._is_kept(each, reports))
         self._rewrite()
+
+    def _is_kept(self, entry: Entry, reports: Collection[str]) -> bool:
+        return entry.report not in reports or entry.id in self._left
 
     def close(self) -> None:
         """Leave the file to the next run; one that holds nothing is removed."""

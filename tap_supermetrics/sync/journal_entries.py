@@ -47,10 +47,11 @@ class Entry:
     @property
     def identity(self) -> tuple[str, str, str]:
         """Return report, request and id; by these, an entry in two files is counted once."""
-        return self.report, self.request_hash, self.token or self._id
+        return self.report, self.request_hash, self.token or self.id
 
     @property
-    def _id(self) -> str:
+    def id(self) -> str:
+        """The id of the batch or of the run; empty while that of a batch is not known."""
         if isinstance(self.submitted, AsyncRun):
             return self.submitted.run_id
         return self.submitted.batch_id

@@ -13,6 +13,8 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction.batch_starts import BatchNotes
 from tap_supermetrics.extraction.running import QUEUE_S
+from tap_supermetrics.model import account_id_of
+from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.journal import Journal
 from tap_supermetrics.sync.journal_folder import Owner
 from tap_supermetrics.sync.state import AsyncRun
@@ -108,6 +110,9 @@ class Journalled(BatchNotes):
             held = journal.held(name, request_hash)
             if not held:
                 continue
+            if not _are_of(known, held):
+                journal.leave(name)
+                continue
             # What the state names was submitted with another request, and serves this one no more.
             if state.request_hash != request_hash:
                 state.batches, state.async_run = (), None
@@ -157,6 +162,28 @@ class Journalled(BatchNotes):
         if self._journal:
             with self._lock:
                 self._journal.close()
+
+
+def _are_of(known: KnownReport, held: Iterable[SubmittedBatch | AsyncRun]) -> bool:
+    """Say that most of what dead runs submitted is still to be read.
+
+    Else it is another pipeline's, into another loader: a state that does not name a batch is as it
+    was when this pipeline would have submitted it.
+    """
+    named = {each.batch_id for each in known.state.batches}
+    asked = needed = 0
+    for batch in held:
+        if isinstance(batch, AsyncRun) or batch.batch_id in named:
+            return True
+        for item in batch.items.values():
+            if item.dates is None:
+                return True
+            for group in batch.split.accounts.groups(item.accounts):
+                coverage = known.state.coverage.get(account_id_of(group), Coverage())
+                left = coverage.needed(item.dates, known.report.lookback_days)
+                asked += item.dates.days
+                needed += sum(each.days for each in left)
+    return 2 * needed >= asked
 
 
 def _started_at(run: AsyncRun) -> datetime:

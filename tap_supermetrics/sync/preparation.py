@@ -11,9 +11,10 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.extraction.held import HeldResults, find_held
 from tap_supermetrics.planning.budget import within_budget
+from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.discovery import known_reports, refusal_of
 from tap_supermetrics.sync.field_lists import check_reason
-from tap_supermetrics.sync.journalled import Journalled
+from tap_supermetrics.sync.journalled import MAX_AGE, Journalled
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -119,8 +120,19 @@ class Preparation:
                 self._summary.report_lost(report.name, str(refusal_of(self._lookups, report)))
         self.plans = self._plans_within_budget({*held.queries})
         self.async_run = None if is_test else _killed_run(self.known.values())
+        self._tell_of_killed_queries()
         count = counted(sum(map(len, self.plans.values())), "query", "queries")
         logger.info("Plan: %s of %s", count, counted(len(self.known), "report", "reports"))
+
+    def _tell_of_killed_queries(self) -> None:
+        """Tell of queries that only their own way finds again."""
+        run = self.async_run
+        is_young = run is not None and self._started_at - run.started_at < MAX_AGE
+        if is_young and self.settings.mode is not Mode.ASYNC:
+            logger.warning(
+                "A run that was killed asked query by query; by query batches, what it paid for is "
+                "asked again. Set `mode: async` for this run to collect it"
+            )
 
     @property
     def held_queries(self) -> set[Query]:
