@@ -19,6 +19,7 @@ of it. From the bottom up:
     execution       what running a query gives
     register        what was sent, and is still kept
     simulation      queues, running queries, limits: discrete events
+    changes         changes of the data by hand
     engine          all queries and batches, for any thread
     batch_requests  reading and splitting a batch
     encoding        rows as JSON, CSV ...

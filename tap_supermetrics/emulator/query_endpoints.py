@@ -13,6 +13,7 @@ from tap_supermetrics.emulator.batch_requests import (
     check_emulated,
     target_of,
 )
+from tap_supermetrics.emulator.envelopes import Endpoints
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.parameters import (
     Params,
@@ -38,17 +39,11 @@ MAX_DUPLICATES = 10
 """Requests that may wait for a query that another one runs (Supermetrics docs, "Usage limits")."""
 
 
-class QueryEndpoints:
-    """Answers requests about queries and their results.
-
-    Args:
-        engine: Runs them.
-        envelopes: Makes the answers.
-    """
+class QueryEndpoints(Endpoints):
+    """Answers requests about queries and their results."""
 
     def __init__(self, engine: Engine, envelopes: Envelopes) -> None:
-        self._engine = engine
-        self._envelopes = envelopes
+        super().__init__(engine, envelopes)
         self._results_of = Results(envelopes.meta)
 
     def data(self, call: Call) -> Outgoing:

@@ -98,8 +98,8 @@ def test_a_new_account_is_listed_as_soon_as_a_young_list_is_asked_for(
     client: Client, emulator: Emulator
 ) -> None:
     emulator.change_options(accounts_age=3000.0)
-    emulator.drop_account("AW", ACCOUNT)
-    emulator.restore_account("AW", ACCOUNT)
+    emulator.changes.drop_account("AW", ACCOUNT)
+    emulator.changes.restore_account("AW", ACCOUNT)
     assert ACCOUNT in {each.id for each in client.accounts("AW")}
     emulator.change_options(accounts_age=600.0)
     assert ACCOUNT not in {each.id for each in client.accounts("AW")}
