@@ -42,7 +42,7 @@ examples:
 
 effects of faults:
 """
-_OPTIONS = "options (name=default), explained in the documentation of `Options`:"
+_OPTIONS = "options (name=default), explained in the documentation of `Limits` and `Options`:"
 _LAST_PORT = 65535
 
 

@@ -9,15 +9,16 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator.blocks import chance
+from tap_supermetrics.emulator.data import Ask
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.parameters import Question, question
 from tap_supermetrics.emulator.tables import table
-from tap_supermetrics.emulator.world import Ask, World
 
 if TYPE_CHECKING:
     from tap_supermetrics.emulator.faults import Fault
     from tap_supermetrics.emulator.options import Options
     from tap_supermetrics.emulator.queries import EmulatedQuery
+    from tap_supermetrics.emulator.world import World
 
 
 class Execution:

@@ -14,7 +14,8 @@ from tap_supermetrics.emulator.catalogue import Cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    from tap_supermetrics.emulator.world import Ask, World
+    from tap_supermetrics.emulator.data import Ask
+    from tap_supermetrics.emulator.world import World
 
 Row = tuple[Cell, ...]
 T = TypeVar("T")
