@@ -262,7 +262,7 @@ class BatchQuery(msgspec.Struct, kw_only=True):
 
     @property
     def status(self) -> QueryStatus:
-        """The status."""
+        """Return the status."""
         return QueryStatus.of(self.status_code)
 
     @property
@@ -303,9 +303,7 @@ def status_path(batch_id: str) -> str:
     return f"{batch_path(batch_id)}/status"
 
 
-def fields_parameters(
-    ds_id: str, accounts: Sequence[str] = (), logins: Sequence[str] = ()
-) -> dict[str, str]:
+def fields_parameters(ds_id: str, accounts: Sequence[str], logins: Sequence[str]) -> dict[str, str]:
     """Return parameters of "Get fields", which lists custom fields only with their logins."""
     custom = {"ds_accounts": _accounts(accounts), "ds_users": list(logins)}
     return as_json_parameter({"ds_id": ds_id} | (custom if accounts and logins else {}))

@@ -55,7 +55,7 @@ class Ask:
 
     @property
     def days(self) -> tuple[date | None, ...]:
-        """Every day asked for that is not in the future; one None without dates."""
+        """Return every day asked for that is not in the future; one None without dates."""
         if self.first is None or self.last is None:
             return (None,)
         last = min(self.last, self.asked_on)
@@ -84,7 +84,7 @@ class Data:
     restated: Mapping[tuple[str, str, date], int] = field(default_factory=dict)
 
     def all_rows(self, ask: Ask) -> Iterator[tuple[Cell, ...]]:
-        """The rows of a question, produced as they are taken where possible."""
+        """Yield the rows of a question, produced as they are taken where possible."""
         if ask.is_direct:
             for account, day in self.parts(ask):
                 yield from self.direct_rows(ask, account, day)
@@ -92,7 +92,7 @@ class Data:
             yield from self.summed_rows(ask)
 
     def parts(self, ask: Ask) -> Iterator[tuple[Account, date | None]]:
-        """The accounts and days that have rows."""
+        """Return the accounts and days that have rows."""
         return (
             (account, day)
             for account in ask.accounts
@@ -101,7 +101,7 @@ class Data:
         )
 
     def direct_rows(self, ask: Ask, account: Account, day: date | None) -> list[tuple[Cell, ...]]:
-        """The rows of one account and day, when none of them must be summed."""
+        """Return the rows of one account and day, when none of them must be summed."""
         part = self.block(ask, account, day, ask.fields)
         return list(zip(*(part.cells(field) for field in ask.fields), strict=True))
 
@@ -110,7 +110,7 @@ class Data:
         return block_size(axes_of(ask.source, ask.fields), account, day, ask.asked_on)
 
     def summed_rows(self, ask: Ask) -> list[tuple[Cell, ...]]:
-        """The rows of a question whose parts must be summed, filtered or sorted."""
+        """Return the rows of a question whose parts must be summed, filtered or sorted."""
         before = ask.filter if ask.filter and ask.filter.is_of_dimensions else None
         fields = (*ask.fields, *(before.fields if before else ()))
         groups: dict[tuple[Cell, ...], list[int]] = {}
@@ -124,7 +124,7 @@ class Data:
         return ordered(rows, ask.order, ask.fields)
 
     def block(self, ask: Ask, account: Account, day: date | None, fields: Sequence[Field]) -> Block:
-        """One account and day, divided as far as the fields need."""
+        """Return one account and day, divided as far as the fields need."""
         revision = self.restated.get((ask.source.id, account.id, day), 0) if day else 0
         needed = frozenset(name for field in fields for name in field.needs)
         # Other numbers, but the same ones whenever this revision is asked for.

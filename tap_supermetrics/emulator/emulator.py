@@ -73,66 +73,66 @@ class Emulator:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port."""
+        """Return scheme, host and port."""
         return self._server.origin
 
     @property
     def url(self) -> str:
-        """The address of the API, version included."""
+        """Return the address of the API, version included."""
         return f"{self.origin}/enterprise/v2"
 
     @property
     def api_key(self) -> str:
-        """A key that is accepted."""
+        """Return a key that is accepted."""
         return self.options.api_key
 
     @property
     def options(self) -> Options:
-        """The options in force."""
+        """Return the options in force."""
         return self._engine.options
 
     @property
     def world(self) -> World:
-        """The data, as they are now."""
+        """Return the data, as they are now."""
         return self._engine.world
 
     @property
     def today(self) -> date:
-        """The emulated day in UTC, which decides what has settled."""
+        """Return the emulated day in UTC, which decides what has settled."""
         return self.clock.now().date()
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """All requests answered, the control plane's left out."""
+        """Return all requests answered, the control plane's left out."""
         return tuple(self._gateway.log)
 
     @property
     def crashes(self) -> list[str]:
-        """Mistakes of the emulator itself, each answered with an error."""
+        """Return the mistakes of the emulator itself, each answered with an error."""
         return self._gateway.crashes
 
     @property
     def queries(self) -> tuple[QueryRecord, ...]:
-        """All queries performed, after splitting, in the order of their arrival."""
+        """Return all queries performed, after splitting, in the order of their arrival."""
         with self._engine.changed:
             self._engine.advance()
             return tuple(QueryRecord.of(query) for query in self._engine.register.queries)
 
     @property
     def batches(self) -> tuple[BatchRecord, ...]:
-        """All batches, in the order of their arrival."""
+        """Return all batches, in the order of their arrival."""
         with self._engine.changed:
             self._engine.advance()
             return tuple(BatchRecord.of(batch) for batch in self._engine.register.batches)
 
     @property
     def peak_running_batches(self) -> int:
-        """The most batches that ran at once."""
+        """Return the most batches that ran at once."""
         return self._engine.peak_running_batches
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The faults in force."""
+        """Return the faults in force."""
         return self._faults.all
 
     def inject(self, fault: Fault) -> None:

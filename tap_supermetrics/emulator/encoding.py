@@ -51,7 +51,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def header_of(query: EmulatedQuery, options: Options) -> Row | None:
-    """The labels of the columns, or None when the query wants none or found nothing."""
+    """Return the labels of the columns, or None when the query wants none or found nothing."""
     asked, table = query.question, query.table
     if asked is None or table is None:
         return None
@@ -78,7 +78,7 @@ def total_rows(query: EmulatedQuery, options: Options) -> int:
 def chunks(
     query: EmulatedQuery, first: int, last: int, options: Options
 ) -> Iterator[Sequence[Row]]:
-    """The rows from index `first` to before `last`, ready to encode; the header has index 0."""
+    """Yield the rows from index `first` to before `last`, to be encoded; the header has index 0."""
     table, header = query.table, header_of(query, options)
     if table is None or not (table.total or header):
         if options.empty_result == "no_data_found" and first == 0 < last:
@@ -136,7 +136,7 @@ def _dressed(column: Sequence[Cell], blank: Cell, digits: int, *, text: bool) ->
 def encoded(
     query: EmulatedQuery, pieces: Iterable[Sequence[Row]], options: Options, output: str
 ) -> Iterator[bytes]:
-    """A whole result in an output format, piece by piece; json without its envelope."""
+    """Return a whole result in an output format, piece by piece; json without its envelope."""
     match output:
         case "csv" | "tsv":
             return (_separated(rows, output) for rows in pieces)

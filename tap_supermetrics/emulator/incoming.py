@@ -88,7 +88,7 @@ class Request:
 
 
 def decoded(request: Incoming) -> dict[str, object]:
-    """The parameters of a request: plain ones, those in `json`, and those of the body.
+    """Return the parameters of a request: plain ones, those in `json`, and those of the body.
 
     Source: Supermetrics docs, "Making requests".
 

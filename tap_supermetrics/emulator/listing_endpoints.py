@@ -49,6 +49,6 @@ class ListingEndpoints(Endpoints):
 
 
 def _cache_minutes(params: Params) -> int | None:
-    """Clamped to 60..1440 (Supermetrics docs, "Get accounts")."""
+    """Return the minutes, clamped to 60..1440 (Supermetrics docs, "Get accounts")."""
     minutes = whole_number(params, "cache_minutes", None)
     return None if minutes is None else min(1440, max(60, minutes))

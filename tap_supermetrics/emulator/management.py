@@ -178,7 +178,7 @@ def _words(params: Params, name: str) -> frozenset[str]:
 
 
 def _time(text: str, now: datetime) -> datetime:
-    """A time from ISO 8601, a date, or words ("10 minutes ago")."""
+    """Return a time from ISO 8601, a date, or words ("10 minutes ago")."""
     found = re.fullmatch(r"(\d{1,6}) (minute|hour|day|week)s? ago", text.strip().lower())
     try:
         return now - timedelta(**{f"{found[2]}s": int(found[1])}) if found else instant(text)

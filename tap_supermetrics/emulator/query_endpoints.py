@@ -76,7 +76,7 @@ class QueryEndpoints(Endpoints):
         return min(seconds, longest)
 
     def _submitted(self, call: Call) -> EmulatedQuery:
-        """The query that answers a request: one under way with the same id, or a new one."""
+        """Return the query that answers a request: one under way with the same id, or a new one."""
         around = Surroundings.of(self._engine)
         # Before it is taken: what is wrong with it is told in this very answer.
         question(call.params, around.world, around.options, around.now)
@@ -98,7 +98,7 @@ class QueryEndpoints(Endpoints):
         return query
 
     def _schedule_id(self, params: Params) -> str:
-        """The id of a run; the API's schema allows 50 characters, generated ids have 64."""
+        """Return the id of a run; the API's schema allows 50 characters, generated ids have 64."""
         is_kept = self._engine.options.schedule_id_sent == "kept"
         sent = params.get("schedule_id") if is_kept else None
         if sent is None or sent == "":

@@ -89,7 +89,7 @@ class Results:
     def answer(
         self, call: Call, query: EmulatedQuery, page: Page, output: str, options: Options
     ) -> Outgoing:
-        """A part of the rows of a query that succeeded."""
+        """Return a part of the rows of a query that succeeded."""
         size = size_of(query, options)
         if header_of(query, options) and options.header_on_every_page:
             size -= 1

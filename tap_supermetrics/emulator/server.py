@@ -48,7 +48,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port."""
+        """Return scheme, host and port."""
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
 
@@ -69,7 +69,7 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
-        """A client that went away is no news; anything else is a mistake of the emulator."""
+        """Report a mistake of the emulator; a client that went away is no news."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 

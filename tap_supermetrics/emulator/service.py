@@ -70,7 +70,7 @@ class Service:
 
     @property
     def options(self) -> Options:
-        """The options in force."""
+        """Return the options in force."""
         return self._engine.options
 
     def handle(self, request: Incoming, path: str, params: Params, key: str) -> Outgoing:

@@ -49,18 +49,18 @@ class World(Data):
 
     @property
     def sources(self) -> Mapping[str, Source]:
-        """The data sources by id."""
+        """Return the data sources by id."""
         return sources(self.terms_per_campaign)
 
     def team_list(self, ds_id: str, slug: str) -> tuple[str, ...] | None:
-        """The accounts of a team list; None when there is no such list."""
+        """Return the accounts of a team list; None when there is no such list."""
         found = {(each.ds_id, each.slug): each.accounts for each in self.team_lists}
         own = found.get((ds_id, slug))
         return found.get(("", slug)) if own is None else own
 
     @property
     def team_lists(self) -> tuple[TeamList, ...]:
-        """All team lists, in the order in which they were made."""
+        """Return all team lists, in the order in which they were made."""
         ours = {
             (each.id, slug): ids
             for each in self.sources.values()
@@ -85,15 +85,15 @@ class World(Data):
         ) in self.unlicensed
 
     def without(self, ds_id: str, account_id: str) -> World:
-        """The world in which an account is unavailable, and unlisted."""
+        """Return the world in which an account is unavailable, and unlisted."""
         return replace(self, gone=self.gone | {(ds_id, account_id)})
 
     def without_license(self, ds_id: str, account_id: str) -> World:
-        """The world in which any query of an account fails; it stays listed."""
+        """Return the world in which any query of an account fails; it stays listed."""
         return replace(self, unlicensed=self.unlicensed | {(ds_id, account_id)})
 
     def with_account(self, ds_id: str, account_id: str, came: float) -> World:
-        """The world in which an account came back at a time; older lists do not name it."""
+        """Return the world in which an account came back at a time; older lists do not name it."""
         key = (ds_id, account_id)
         return replace(
             self,
@@ -103,12 +103,12 @@ class World(Data):
         )
 
     def with_restated(self, ds_id: str, account_id: str, day: date) -> World:
-        """The world in which all measures of an account on a day are others."""
+        """Return the world in which all measures of an account on a day are others."""
         key = (ds_id, account_id, day)
         return replace(self, restated={**self.restated, key: self.restated.get(key, 0) + 1})
 
     def with_list(self, ds_id: str, slug: str, accounts: tuple[str, ...]) -> World:
-        """The world in which a team list has these accounts."""
+        """Return the world in which a team list has these accounts."""
         return replace(self, lists={**self.lists, (ds_id, slug): accounts})
 
     def rows(  # noqa: PLR0913, PLR0917 - a query's parts, for tests to spell shortly
@@ -120,7 +120,7 @@ class World(Data):
         field_ids: Sequence[str],
         asked_on: date,
     ) -> list[list[Cell]]:
-        """Every row of a query: no header, no limit, cells in the order of the fields.
+        """Return every row of a query: no header, no limit, cells in the order of the fields.
 
         Args:
             ds_id: The data source.

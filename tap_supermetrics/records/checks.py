@@ -96,7 +96,7 @@ class RecordChecks:
 
     @property
     def only_day(self) -> str:
-        """The day that all rows have; empty where they may have others."""
+        """Return the day that all rows have; empty where they may have others."""
         return str(self.dates.first) if self.dates and self.dates.days == 1 else ""
 
     def check_days(self, days: Iterable[str]) -> None:
