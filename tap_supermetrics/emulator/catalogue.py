@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+from tap_supermetrics.emulator.failures import RefusalError
+
 Cell = str | int | float | bool | None
 """A value in a row. None is a blank: what stands for it on the wire is an option."""
 
@@ -191,6 +193,17 @@ class Source:
     def field(self, field_id: str) -> Field | None:
         """Return a field by its id or an alias, in any case ("date" for "Date")."""
         return _fields_by_id(self.fields).get(field_id.strip().lower())
+
+    def known_field(self, field_id: str) -> Field:
+        """Return a field as `field` does.
+
+        Raises:
+            RefusalError: There is none.
+        """
+        field = self.field(field_id)
+        if field is None:
+            raise RefusalError("FIELD_INVALID", f'{self.name} has no field "{field_id}".')
+        return field
 
     def account(self, account_id: str) -> Account | None:
         """Return an account by its id, whether gone or not."""

@@ -237,7 +237,7 @@ def _fields(params: Params, source: Source) -> tuple[tuple[str, Field], ...]:
     ids = [_field_id(item) for item in _texts(params.get("fields") or [])]
     if not any(ids):
         raise RefusalError("FIELDS_REQUIRED", "Parameter fields is required.")
-    known = tuple((field_id, _field(source, field_id)) for field_id in ids)
+    known = tuple((field_id, source.known_field(field_id)) for field_id in ids)
     if source.report_type([field for _, field in known]) is None:
         raise RefusalError("QUERY_ERROR", "These fields cannot be queried together.")
     return known
@@ -250,13 +250,6 @@ def _field_id(item: object) -> str:
             raise RefusalError("FIELD_INVALID", "Of a field object only the id is supported here.")
         item = item["id"]
     return str(item or "")
-
-
-def _field(source: Source, field_id: str) -> Field:
-    field = source.field(field_id)
-    if field is None:
-        raise RefusalError("FIELD_INVALID", f'{source.name} has no field "{field_id}".')
-    return field
 
 
 def _filter(params: Params, source: Source, fields: Iterable[tuple[str, Field]]) -> Filter | None:

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator.data import Ask, Data
-from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.sources import sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from tap_supermetrics.emulator.catalogue import Cell, Field, Source
+    from tap_supermetrics.emulator.catalogue import Cell, Source
 
 Key = tuple[str, str]
 """Data source and account."""
@@ -144,14 +143,7 @@ class World(Data):
             accounts=tuple(account for account in usable if account),
             first=first if source.has_dates else None,
             last=last if source.has_dates else None,
-            fields=tuple(_known(source, field_id) for field_id in field_ids),
+            fields=tuple(source.known_field(field_id) for field_id in field_ids),
             asked_on=asked_on,
         )
         return [list(row) for row in self.all_rows(ask)]
-
-
-def _known(source: Source, field_id: str) -> Field:
-    field = source.field(field_id)
-    if field is None:
-        raise RefusalError("FIELD_INVALID", f'{source.name} has no field "{field_id}".')
-    return field
