@@ -131,7 +131,7 @@ class Converted(msgspec.Struct, kw_only=True):
 
     @property
     def reason(self) -> str:
-        """Reason of the API against an address."""
+        """Return the reason of the API against an address."""
         told = self.error and (self.error.code, self.error.message, self.error.description)
         return ": ".join(dict.fromkeys(filter(None, told or ()))) or "without a reason"
 

@@ -145,12 +145,12 @@ class ResultFacts(msgspec.Struct, kw_only=True):
 
     @property
     def is_sampled(self) -> bool:
-        """Estimates, in whatever words: a share, or an object that tells of one, says so too."""
+        """Return whether figures are estimates, as a share or an object may tell of one too."""
         return _is_said(self.data_sampled)
 
     @property
     def is_cached(self) -> bool:
-        """Numbers from the cache; a time of it says so where nothing else does."""
+        """Return whether it came from the cache; a time of it says so where nothing else does."""
         used = self.cache_time if self.cache_used is None else self.cache_used
         return _is_said(used)
 

@@ -107,7 +107,7 @@ def _accounts_split_off(split: Mapping[str, Any]) -> list[str]:
 
 
 def unfinished(query: EmulatedQuery, workload: tuple[int, int]) -> Answer:
-    """`meta` of a query that has no result yet (Supermetrics docs, "Async queries").
+    """Return `meta` of a query that has no result yet (Supermetrics docs, "Async queries").
 
     Args:
         query: The query.
@@ -123,7 +123,7 @@ def unfinished(query: EmulatedQuery, workload: tuple[int, int]) -> Answer:
 
 
 def finished(query: EmulatedQuery, options: Options) -> Answer:
-    """`meta` of a query with a result (Supermetrics docs, "Get data")."""
+    """Return `meta` of a query with a result (Supermetrics docs, "Get data")."""
     asked, table = query.question, query.table
     rows = total_rows(query, options)
     columns = len(asked.fields) if asked and table and table.total else min(rows, 1)

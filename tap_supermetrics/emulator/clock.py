@@ -29,7 +29,7 @@ class Clock:
 
     @property
     def factor(self) -> float:
-        """Emulated seconds per real second."""
+        """Return emulated seconds per real second."""
         return self._factor
 
     def seconds(self) -> float:

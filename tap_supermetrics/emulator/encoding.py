@@ -32,7 +32,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def json_bytes(value: object, options: Options) -> bytes:
-    """JSON as PHP writes it: slashes and non-ASCII escaped, unless options say otherwise."""
+    """Return JSON as PHP writes it: slashes and non-ASCII escaped, unless options say otherwise."""
     try:
         encoded = msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -70,7 +70,7 @@ def size_of(query: EmulatedQuery, options: Options) -> int:
 
 
 def total_rows(query: EmulatedQuery, options: Options) -> int:
-    """`total_rows` of a result."""
+    """Return `total_rows` of a result."""
     uncounted = header_of(query, options) is not None and not options.total_rows_counts_header
     return size_of(query, options) - uncounted
 
@@ -119,7 +119,7 @@ def _dresser(query: EmulatedQuery, options: Options) -> Callable[[Sequence[Row]]
 
 
 def _days(asked: Question, options: Options) -> dict[int, str]:
-    """Texts that follow the day in the columns of `string.time.date`."""
+    """Return texts that follow the day in the columns of `string.time.date`."""
     after = {"day": "", "midnight": "T00:00:00", "day_and_time": " 00:00:00"}[options.clean_dates]
     fields = (field for _, field in asked.fields)
     return {n: after for n, f in enumerate(fields) if after and f.data_type == "string.time.date"}
@@ -166,7 +166,7 @@ def _separated(rows: Sequence[Row], output: str) -> bytes:
 def _objects(
     query: EmulatedQuery, pieces: Iterable[Sequence[Row]], options: Options, *, lines: bool
 ) -> Iterator[bytes]:
-    """Objects keyed by the requested ids; these formats have no header by default."""
+    """Yield objects keyed by the requested ids; these formats have no header by default."""
     ids = [field_id for field_id, _ in query.question.fields] if query.question else []
     header = header_of(query, options)
     before, after = (b"", b"\n") if lines else (b",", b"")

@@ -96,7 +96,7 @@ class Question:
 
     @property
     def digits(self) -> int:
-        """Number of decimals that metrics are rounded to."""
+        """Return the number of decimals that metrics are rounded to."""
         return int(str(self.effective_settings["round_metrics_to"]))
 
     def is_set(self, key: str) -> bool:
@@ -105,7 +105,7 @@ class Question:
 
 
 def is_true(value: object) -> bool:
-    """Return a yes-or-no value, as JSON or as text."""
+    """Return whether a yes-or-no value, as JSON or as text, is yes."""
     return str(value).lower() in _TRUE
 
 
@@ -161,7 +161,7 @@ def _today(settings: Mapping[str, object], options: Options, now: datetime) -> d
 
 
 def today_of(params: Params, options: Options, now: datetime) -> date:
-    """Today in the time zone of a query."""
+    """Return today in the time zone of a query."""
     settings = params.get("settings")
     return _today(settings if isinstance(settings, Mapping) else {}, options, now)
 

@@ -69,7 +69,7 @@ class Page:
 
 
 def inclusive(params: Params) -> Page:
-    """`offset_start` to `offset_end`, which is included."""
+    """Return the page from `offset_start` to `offset_end`, which is included."""
     first = whole_number(params, "offset_start", 0) or 0
     last = whole_number(params, "offset_end", None)
     return Page(first=first, last=None if last is None else last + 1)

@@ -91,7 +91,7 @@ class RecordChecks:
 
     @property
     def held(self) -> int:
-        """Number of keys that are held as a set."""
+        """Return the number of keys that are held as a set."""
         return len(self._hashes)
 
     @property

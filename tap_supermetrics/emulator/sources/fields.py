@@ -89,7 +89,7 @@ def _metric(  # noqa: PLR0913, PLR0917 - the parts of a declaration
 
 
 def account_fields(ids: Sequence[str]) -> tuple[Field, ...]:
-    """Account name, id and currency, under the ids given."""
+    """Return account name, id and currency, under the ids given."""
     name, number, currency = ids
     return (
         column(name, "Account", "string.text.value", (ACCOUNT, "name"), group="ACCOUNT"),
