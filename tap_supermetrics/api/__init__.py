@@ -4,7 +4,8 @@
 client          queries and query batches: a function for each endpoint
 listing_client  what is listed beside queries: a function for each endpoint
 starts          query batches: started, and found again where the answer was lost
-transport       requests: to one origin, paced, retried, translated
+transport       requests: to one origin, paced, retried
+replies         replies: translated into answers, or into the errors that they tell
 connection      answers bounded in time and memory; the only module on the network
 retry           limits of repeating a request, and of waiting for a service that is away
 answers         what an answer gives or refuses, or how it is damaged

@@ -153,9 +153,9 @@ class Client(ListingClient):
         if word and not answer.data and wire.QueryStatus.of(word) is not wire.QueryStatus.SUCCESS:
             message = f"no results, the query is {word}"
             unfinished = wire.Error(code="QUERY_RESULTS_UNAVAILABLE", message=message)
-            raise self.refusal(unfinished, 0, answer.meta.request_id)
+            raise self.replies.refusal(unfinished, 0, answer.meta.request_id)
         return answer
 
     def query_error(self, error: wire.Error) -> ApiError:
         """Return the error of one query, as the status of its batch tells it."""
-        return self.refusal(error, error.status, is_of_query=True)
+        return self.replies.refusal(error, error.status, is_of_query=True)

@@ -28,7 +28,7 @@ class FieldEcho(msgspec.Struct, kw_only=True):
 
     @property
     def is_metric(self) -> bool:
-        """A metric, as far as it is told."""
+        """Return whether it is a metric, as far as it is told."""
         return _is_of(self.field_type, _METRIC)
 
     @property
@@ -55,7 +55,7 @@ class FieldInfo(msgspec.Struct, kw_only=True):
 
     @property
     def is_dimension(self) -> bool:
-        """A dimension; where its type does not say, by its class, such as `ds_dimension`."""
+        """Return whether it is a dimension, by type, or else by a class such as `ds_dimension`."""
         return _is_of(self.field_type or self.of_class.removeprefix("ds_"), _DIMENSION)
 
 

@@ -45,7 +45,7 @@ class AccountInfo(msgspec.Struct, kw_only=True):
 
     @property
     def id(self) -> str:
-        """The id as text; ids of digits only have been seen as numbers elsewhere."""
+        """Return the id as text; ids of digits only have been seen as numbers elsewhere."""
         return str(self.account_id).strip()
 
 
@@ -58,7 +58,7 @@ class LoginAccounts(msgspec.Struct, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """The login as people know it."""
+        """Return the login as people know it."""
         login, name = str(self.ds_user), self.display_name
         return f"{login} ({name})" if name and name != login else login
 
@@ -131,7 +131,7 @@ class Converted(msgspec.Struct, kw_only=True):
 
     @property
     def reason(self) -> str:
-        """Reason of the API against an address."""
+        """Return the reason of the API against an address."""
         told = self.error and (self.error.code, self.error.message, self.error.description)
         return ": ".join(dict.fromkeys(filter(None, told or ()))) or "without a reason"
 

@@ -7,16 +7,20 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+import backoff
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.items import ItemForm
 from tap_supermetrics.api.verdicts import Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from backoff.types import Details
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +37,6 @@ SCARCE_PART: Final = 10
 """Requests are spread when so small a part of them is left."""
 MIN_SCARCE: Final = 4
 """And when so few are left, as several threads may have one on its way each."""
-MAX_STARTS_UNKNOWN: Final = 2
-"""How often a batch is started again when the answer to its start was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,34 +159,19 @@ class RetryState:
         policy: how much is enough.
         service: what is known of the service.
         kind: of the answer, by which an outage of a part of the service is known.
-        is_start: whether it starts a query batch, which may not be found without its answer.
     """
 
-    def __init__(
-        self, policy: RetryPolicy, service: Service, kind: object, *, is_start: bool
-    ) -> None:
+    def __init__(self, policy: RetryPolicy, service: Service, kind: object) -> None:
         self._policy = policy
         self._service = service
         self._kind = kind
-        self._is_start = is_start
         self._started = time.monotonic()
         self._tries = 0
-        self._lost = 0
 
-    @property
-    def has_lost(self) -> bool:
-        """Return whether a query batch may have been started, and its answer was lost."""
-        return self._lost > 0
-
-    def is_over(self, error: Exception) -> bool:
+    def is_over(self, error: ApiError) -> bool:
         """Count a try that failed; return whether it was the last."""
-        if not isinstance(error, ApiError):
-            return True
         self._tries += 1
-        if self._is_start and error.may_have_run:
-            self._note_lost_start(error)
-        is_worth_it = error.fate is Fate.RETRY and self._lost <= MAX_STARTS_UNKNOWN
-        return not is_worth_it or self._is_used_up(error)
+        return error.fate is not Fate.RETRY or self._is_used_up(error)
 
     def _is_used_up(self, error: ApiError) -> bool:
         """Return whether tries and time are used up; a service that is away gets more of both."""
@@ -208,15 +195,32 @@ class RetryState:
             self._policy.max_tries if is_sent else min(self._policy.max_tries, MAX_TRIES_UNREACHED)
         )
 
-    def _note_lost_start(self, error: ApiError) -> None:
-        self._lost += 1
-        self._service.lost_starts += 1
-        logger.warning(
-            "No answer to the start of a query batch: it may run unseen and cost quota. %s", error
-        )
+
+def repeated(send: Callable[[], T], policy: RetryPolicy, is_over: Callable[[ApiError], bool]) -> T:
+    """Return what `send` gives; it is called again after an `ApiError`, until that is the last.
+
+    Args:
+        send: sends a request once.
+        policy: how long is waited before each further try.
+        is_over: told each error; says whether it is the last.
+
+    Raises:
+        ApiError: the last one.
+    """
+    retrying = backoff.on_exception(
+        policy.waits,
+        ApiError,
+        # The waits are drawn at random already; `backoff` would add to them.
+        jitter=None,
+        giveup=cast("Callable[[Exception], bool]", is_over),
+        on_backoff=_log_retry,
+        logger=None,
+    )
+    answer: T = retrying(send)()
+    return answer
 
 
-def log_retry(details: Details) -> None:
+def _log_retry(details: Details) -> None:
     """Log that a request is repeated, when, and why."""
     logger.warning(
         "Request failed, try %d follows in %.1f s: %s",

@@ -18,12 +18,15 @@ import msgspec
 
 from tap_supermetrics.api import items, lenient, listings, wire
 from tap_supermetrics.api.answers import Answer
+from tap_supermetrics.api.connection import Request
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.retry import RetryState, repeated
 from tap_supermetrics.redaction import shows_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from tap_supermetrics.api.retry import Service
     from tap_supermetrics.api.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -38,6 +41,8 @@ MAX_PAGES: Final = 5
 """So many pages of the history are looked through for one start."""
 MAX_LOOKED_UP: Final = 50
 """So many query batches of others are looked up for one start."""
+MAX_STARTS_UNKNOWN: Final = 2
+"""How often a batch is started again when the answer to its start was lost."""
 
 
 def new_token() -> str:
@@ -137,7 +142,37 @@ class TracedStart:
     body: Mapping[str, Any]
     token: str
     lookup: Lookup
-    found: tuple[str, ...] = field(default=())
+    found: tuple[str, ...] = ()
+    _lost: int = 0
+
+    def send(self, transport: Transport) -> Answer[msgspec.Raw]:
+        """Start the batch until an answer comes or is found, or its error says that it is useless.
+
+        Raises:
+            ApiError: it was refused, or failed for good.
+        """
+        url, service = transport.checked_url(wire.BATCH_PATH), transport.service
+        request = Request(method="POST", url=url, body=self.body)
+        send = transport.sender(request, msgspec.Raw)
+        state = RetryState(transport.retry, service, msgspec.Raw)
+
+        def send_or_find() -> Answer[msgspec.Raw]:
+            # Looked for before it is sent again: the start before may have worked.
+            return (self._lost and self.answer()) or send()
+
+        def is_over(error: ApiError) -> bool:
+            if error.may_have_run:
+                self._note_lost(error, service)
+            return self._lost > MAX_STARTS_UNKNOWN or state.is_over(error)
+
+        return repeated(send_or_find, transport.retry, is_over)
+
+    def _note_lost(self, error: ApiError, service: Service) -> None:
+        self._lost += 1
+        service.lost_starts += 1
+        logger.warning(
+            "No answer to the start of a query batch: it may run unseen and cost quota. %s", error
+        )
 
     def answer(self) -> Answer[msgspec.Raw] | None:
         """Return what the lost answer would have told; None where nothing is found.
@@ -230,14 +265,11 @@ class Starter:
     def _sent(self, start: TracedStart) -> tuple[Answer[msgspec.Raw] | None, ApiError | None]:
         """Return the answer to a start, or the error in its place."""
         try:
-            answer = self._transport.request(
-                "POST", wire.BATCH_PATH, msgspec.Raw, body=start.body, instead=start.answer
-            )
+            return start.send(self._transport), None
         except ApiError as error:
             if error.code == "ANSWER_UNREADABLE":
                 return None, self._unreadable_start(error.message, error.request_id)
             return None, error
-        return answer, None
 
     def _drop_doubles(self, found: Sequence[str]) -> None:
         """Cancel further batches that the same start made; none of those found runs unseen."""
@@ -248,7 +280,7 @@ class Starter:
 
     def _unreadable_start(self, cause: str, request_id: str) -> ApiError:
         message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"
-        error = self._transport.refusal(
+        error = self._transport.replies.refusal(
             wire.Error(code="START_UNREADABLE", message=message), 0, request_id
         )
         error.may_have_run = True

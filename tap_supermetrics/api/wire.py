@@ -145,12 +145,12 @@ class ResultFacts(msgspec.Struct, kw_only=True):
 
     @property
     def is_sampled(self) -> bool:
-        """Estimates, in whatever words: a share, or an object that tells of one, says so too."""
+        """Return whether figures are estimates, as a share or an object may tell of one too."""
         return _is_said(self.data_sampled)
 
     @property
     def is_cached(self) -> bool:
-        """Numbers from the cache; a time of it says so where nothing else does."""
+        """Return whether it came from the cache; a time of it says so where nothing else does."""
         used = self.cache_time if self.cache_used is None else self.cache_used
         return _is_said(used)
 
@@ -262,7 +262,7 @@ class BatchQuery(msgspec.Struct, kw_only=True):
 
     @property
     def status(self) -> QueryStatus:
-        """The status."""
+        """Return the status."""
         return QueryStatus.of(self.status_code)
 
     @property
@@ -303,9 +303,7 @@ def status_path(batch_id: str) -> str:
     return f"{batch_path(batch_id)}/status"
 
 
-def fields_parameters(
-    ds_id: str, accounts: Sequence[str] = (), logins: Sequence[str] = ()
-) -> dict[str, str]:
+def fields_parameters(ds_id: str, accounts: Sequence[str], logins: Sequence[str]) -> dict[str, str]:
     """Return parameters of "Get fields", which lists custom fields only with their logins."""
     custom = {"ds_accounts": _accounts(accounts), "ds_users": list(logins)}
     return as_json_parameter({"ds_id": ds_id} | (custom if accounts and logins else {}))

@@ -78,7 +78,7 @@ def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays])
     settings, now = connection.settings, utc_now()
     folder = Path(settings.report_dir).expanduser() if settings.report_dir else None
     kept = [*kept_runs(folder)] if folder else []
-    calendars, names = Calendars.of(kept), connection.lookups.known_names()
+    calendars, names = Calendars.of(kept), connection.lookups.accounts.known_names()
     parts = [calendars.part_of(each, names.get(each.ds_id, {})) for each in found]
     page = without_key(html_of(kept, now, parts), settings.api_key)
     if file.is_dir():

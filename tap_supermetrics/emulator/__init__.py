@@ -10,7 +10,8 @@ of it. From the bottom up:
     sources/        the data sources: accounts, fields, members
     blocks          the data of one account and day
     filters         `filter` and `order_rows`
-    world           the rows of any query
+    data            the data of accounts and days, as rows of any question
+    world           which accounts there are, and its changes
     tables          results by position, without holding large ones in memory
     ranges          date ranges and date strings
     parameters      what the parameters of a query mean
@@ -19,6 +20,7 @@ of it. From the bottom up:
     execution       what running a query gives
     register        what was sent, and is still kept
     simulation      queues, running queries, limits: discrete events
+    changes         changes of the data by hand
     engine          all queries and batches, for any thread
     batch_requests  reading and splitting a batch
     encoding        rows as JSON, CSV ...

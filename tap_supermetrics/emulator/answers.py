@@ -24,7 +24,7 @@ Answer = dict[str, Any]
 
 
 def batch_information(batch: EmulatedBatch, base_url: str) -> Answer:
-    """A `query_batch` (Supermetrics docs, "Batch queries (Preview)", "Object reference")."""
+    """Return a `query_batch` (Supermetrics docs, "Batch queries (Preview)", "Object reference")."""
     return {
         "@type": "query_batch",
         "batch_id": batch.id,
@@ -40,7 +40,7 @@ def batch_information(batch: EmulatedBatch, base_url: str) -> Answer:
 
 
 def batch_progress(batch: EmulatedBatch) -> Answer:
-    """A `batch_progress` (same)."""
+    """Return a `batch_progress` (same)."""
     counts = Counter(query.status for query in batch.queries)
     return {
         "queued": counts[Status.QUEUED],
@@ -51,7 +51,7 @@ def batch_progress(batch: EmulatedBatch) -> Answer:
 
 
 def batch_query(query: EmulatedQuery, base_url: str, options: Options) -> Answer:
-    """A `batch_query` (same)."""
+    """Return a `batch_query` (same)."""
     # What is final looks the same in every poll, and is made once.
     if query.shown and query.shown[0] == (base_url, options):
         return query.shown[1]
@@ -107,7 +107,7 @@ def _accounts_split_off(split: Mapping[str, Any]) -> list[str]:
 
 
 def unfinished(query: EmulatedQuery, workload: tuple[int, int]) -> Answer:
-    """`meta` of a query that has no result yet (Supermetrics docs, "Async queries").
+    """Return `meta` of a query that has no result yet (Supermetrics docs, "Async queries").
 
     Args:
         query: The query.
@@ -123,7 +123,7 @@ def unfinished(query: EmulatedQuery, workload: tuple[int, int]) -> Answer:
 
 
 def finished(query: EmulatedQuery, options: Options) -> Answer:
-    """`meta` of a query with a result (Supermetrics docs, "Get data")."""
+    """Return `meta` of a query with a result (Supermetrics docs, "Get data")."""
     asked, table = query.question, query.table
     rows = total_rows(query, options)
     columns = len(asked.fields) if asked and table and table.total else min(rows, 1)
@@ -181,7 +181,7 @@ def _column(number: int, field_id: str, field: Field) -> Answer:
 
 
 def fields_of(source: Source, accounts: Collection[str] = ()) -> list[Answer]:
-    """The items of `/query/fields` (Supermetrics docs, "Get fields").
+    """Return the items of `/query/fields` (Supermetrics docs, "Get fields").
 
     Args:
         source: The data source.
@@ -227,7 +227,7 @@ class Listing:
 
 
 def accounts_of(source: Source, listing: Listing) -> list[Answer]:
-    """The items of `/query/accounts`, one per login (Supermetrics docs, "Get accounts")."""
+    """Return the items of `/query/accounts`, one per login (Supermetrics docs, "Get accounts")."""
     cached_at = None if listing.is_fresh else iso(listing.cached)
     return [
         {
@@ -257,7 +257,7 @@ def _accounts(source: Source, login: int, listing: Listing) -> list[Mapping[str,
 
 
 def segments_of(logins: tuple[Login, ...]) -> list[Answer]:
-    """The items of `/query/segments` (Supermetrics docs, "Get segments")."""
+    """Return the items of `/query/segments` (Supermetrics docs, "Get segments")."""
     return [
         {
             "ds_user": login.user,

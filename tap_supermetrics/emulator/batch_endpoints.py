@@ -6,28 +6,18 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator import answers
 from tap_supermetrics.emulator.batch_requests import Surroundings, parsed_batch
+from tap_supermetrics.emulator.envelopes import Endpoints
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.parameters import whole_number
 
 if TYPE_CHECKING:
-    from tap_supermetrics.emulator.engine import Engine
-    from tap_supermetrics.emulator.envelopes import Envelopes
     from tap_supermetrics.emulator.incoming import Outgoing
     from tap_supermetrics.emulator.queries import EmulatedBatch
     from tap_supermetrics.emulator.results import Call
 
 
-class BatchEndpoints:
-    """Answers requests about query batches.
-
-    Args:
-        engine: Runs them.
-        envelopes: Makes the answers.
-    """
-
-    def __init__(self, engine: Engine, envelopes: Envelopes) -> None:
-        self._engine = engine
-        self._envelopes = envelopes
+class BatchEndpoints(Endpoints):
+    """Answers requests about query batches."""
 
     def start(self, call: Call) -> Outgoing:
         """Start a batch."""

@@ -65,7 +65,7 @@ class _Piece:
 
 
 def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) -> EmulatedBatch:
-    """A batch from the body of a request.
+    """Return a batch from the body of a request.
 
     Raises:
         RefusalError: BATCH_*: a limit is exceeded, or an item is no query or cannot be split.
@@ -106,7 +106,7 @@ def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) 
 
 
 def target_of(schedule_id: str, params: Params, around: Surroundings) -> Target:
-    """The data source, accounts and days of a query, as far as they can be read."""
+    """Return the data source, accounts and days of a query, as far as they can be read."""
     accounts: tuple[str, ...] = ()
     days: tuple[date | None, date | None] = (None, None)
     try:
@@ -190,7 +190,7 @@ def _item(item: object, lists: str) -> Params:
 
 
 def parsed_url(url: str) -> dict[str, object]:
-    """The parameters of a query URL, version 2 or, as far as its names tell, 1 (`dsAccounts`).
+    """Return the parameters of a query URL of version 2, or of 1 as far as its names tell them.
 
     Raises:
         RefusalError: It is no URL.

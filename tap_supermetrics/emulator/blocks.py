@@ -33,7 +33,7 @@ _WEEKDAYS = (1.08, 1.12, 1.1, 1.05, 0.98, 0.8, 0.87)
 
 
 def mixed(*numbers: int) -> int:
-    """A number of 64 bits that looks random and depends on all given (splitmix64)."""
+    """Return a number of 64 bits that looks random and depends on all given (splitmix64)."""
     state = 0x9E3779B97F4A7C15
     for number in numbers:
         state = ((state ^ number) * 0xBF58476D1CE4E5B9) & _MASK
@@ -43,7 +43,7 @@ def mixed(*numbers: int) -> int:
 
 
 def chance(*numbers: int) -> float:
-    """A number in [0, 1) that depends on all given."""
+    """Return a number in [0, 1) that depends on all given."""
     return mixed(*numbers) / (1 << 64)
 
 
@@ -68,7 +68,7 @@ class Block:
     measures: dict[str, list[int]] = field(default_factory=dict)
 
     def cells(self, of: Field) -> Sequence[Cell]:
-        """The column of a field."""
+        """Return the column of a field."""
         if of.compute is not None:
             return of.compute(self.measures)
         if of.axis == ACCOUNT:
@@ -85,7 +85,7 @@ def _day_cell(column: str, day: date | None) -> str:
 
 
 def axes_of(source: Source, fields: Sequence[Field]) -> tuple[Axis, ...]:
-    """The axes to divide by so that all fields have their column: up to the last one named."""
+    """Return the axes to divide by, up to the last that a field names: so each has its column."""
     return _axes_of(source, tuple(fields))
 
 
@@ -132,7 +132,7 @@ def block(  # noqa: PLR0913, PLR0917 - what a block depends on
     asked_on: date,
     needed: frozenset[str],
 ) -> Block:
-    """The rows of an account and day that has some.
+    """Return the rows of an account and day that has some.
 
     Args:
         seed: Seed of the data.
@@ -189,7 +189,7 @@ def _active_since(axis: Axis, account: Account, latest: date) -> tuple[int, ...]
 
 
 def _active(axis: Axis, account: Account, day: date | None, asked_on: date) -> tuple[int, ...]:
-    """The members that exist on a day, and did not vanish since, by position."""
+    """Return the members that exist on a day, and did not vanish since, by position."""
     starts = _starts(axis, account)
     started = bisect_right(starts, day) if day else len(starts)
     # By the last start and not by the day, so that all days until the next one share a result.

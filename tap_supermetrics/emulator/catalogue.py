@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+from tap_supermetrics.emulator.failures import RefusalError
+
 Cell = str | int | float | bool | None
 """A value in a row. None is a blank: what stands for it on the wire is an option."""
 
@@ -189,15 +191,26 @@ class Source:
     lists: Mapping[str, tuple[str, ...]]
 
     def field(self, field_id: str) -> Field | None:
-        """A field by its id or an alias, in any case ("date" for "Date")."""
+        """Return a field by its id or an alias, in any case ("date" for "Date")."""
         return _fields_by_id(self.fields).get(field_id.strip().lower())
 
+    def known_field(self, field_id: str) -> Field:
+        """Return a field as `field` does.
+
+        Raises:
+            RefusalError: There is none.
+        """
+        field = self.field(field_id)
+        if field is None:
+            raise RefusalError("FIELD_INVALID", f'{self.name} has no field "{field_id}".')
+        return field
+
     def account(self, account_id: str) -> Account | None:
-        """An account by its id, whether gone or not."""
+        """Return an account by its id, whether gone or not."""
         return next((account for account in self.accounts if account.id == account_id), None)
 
     def report_type(self, fields: Sequence[Field]) -> str | None:
-        """The report type that all these fields are part of, or None."""
+        """Return the report type that all these fields are part of, or None."""
         return next(
             (
                 name
@@ -215,11 +228,11 @@ def _fields_by_id(fields: tuple[Field, ...]) -> Mapping[str, Field]:
 
 @lru_cache(maxsize=4096)
 def members(axis: Axis, account: Account) -> tuple[Member, ...]:
-    """The members of an axis in an account."""
+    """Return the members of an axis in an account."""
     return axis.members(account)
 
 
 @lru_cache(maxsize=4096)
 def cells(axis: Axis, account: Account, column: str) -> tuple[Cell, ...]:
-    """One column of an axis in an account, by member."""
+    """Return one column of an axis in an account, by member."""
     return tuple(member.cells[column] for member in members(axis, account))

@@ -42,7 +42,7 @@ examples:
 
 effects of faults:
 """
-_OPTIONS = "options (name=default), explained in the documentation of `Options`:"
+_OPTIONS = "options (name=default), explained in the documentation of `Limits` and `Options`:"
 _LAST_PORT = 65535
 
 
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
 
 def tap_config(emulator: Emulator) -> dict[str, Any]:
-    """A configuration of the tap with a report of each of three data sources."""
+    """Return a configuration of the tap with a report of each of three data sources."""
     week_ago = emulator.today - timedelta(days=7)
     return {
         "api_url": emulator.url,

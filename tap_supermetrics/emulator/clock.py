@@ -29,16 +29,16 @@ class Clock:
 
     @property
     def factor(self) -> float:
-        """Emulated seconds per real second."""
+        """Return emulated seconds per real second."""
         return self._factor
 
     def seconds(self) -> float:
-        """The emulated time, in seconds since 1970-01-01 UTC."""
+        """Return the emulated time, in seconds since 1970-01-01 UTC."""
         with self._lock:
             return self._seconds()
 
     def now(self) -> datetime:
-        """The emulated time, in UTC."""
+        """Return the emulated time, in UTC."""
         return datetime.fromtimestamp(self.seconds(), timezone.utc)
 
     def advance(self, seconds: float) -> None:
@@ -71,13 +71,13 @@ class Clock:
 
 
 def instant(text: str) -> datetime:
-    """A time from ISO 8601, in UTC when it names no offset."""
+    """Return a time from ISO 8601, in UTC when it names no offset."""
     parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
 
 
 def iso(seconds: float | None) -> str | None:
-    """A time as the API writes it: ISO 8601, whole seconds, with the offset.
+    """Return a time as the API writes it: ISO 8601, whole seconds, with the offset.
 
     Source: Supermetrics docs, "Batch queries (Preview)".
     """

@@ -138,11 +138,11 @@ def _change_options(emulator: Emulator, body: Body) -> object:
 
 def _change_world(emulator: Emulator, body: Body) -> object:
     changes: dict[str, Callable[..., None]] = {
-        "gone": emulator.drop_account,
-        "back": emulator.restore_account,
-        "unlicensed": emulator.unlicense_account,
-        "list": emulator.change_list,
-        "restate": lambda ds_id, account, day: emulator.restate(
+        "gone": emulator.changes.drop_account,
+        "back": emulator.changes.restore_account,
+        "unlicensed": emulator.changes.unlicense_account,
+        "list": emulator.changes.change_list,
+        "restate": lambda ds_id, account, day: emulator.changes.restate(
             ds_id, account, date.fromisoformat(day)
         ),
     }

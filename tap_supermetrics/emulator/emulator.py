@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator import control
+from tap_supermetrics.emulator.changes import Changes
 from tap_supermetrics.emulator.clock import Clock, instant
 from tap_supermetrics.emulator.engine import Engine
 from tap_supermetrics.emulator.faults import Fault, Faults
@@ -35,6 +35,7 @@ class Emulator:
 
     Attributes:
         clock: The emulated time.
+        changes: Changes the data.
     """
 
     def __init__(
@@ -44,15 +45,10 @@ class Emulator:
         self._faults = Faults()
         self.clock = Clock(instant(options.now), options.clock_factor)
         world = World(seed=options.seed, terms_per_campaign=options.terms_per_campaign)
-        self._first_world = world
         self._engine = Engine(options, world, self.clock, self._faults)
-        self._gateway = Gateway(
-            self._engine, self.clock, self._faults, is_local=host in LOCAL_HOSTS
-        )
+        self._gateway = Gateway(self._engine, self._faults, is_local=host in LOCAL_HOSTS)
+        self.changes = Changes(self._engine.execution, self.clock)
         self._server = Server(host, port, self.respond)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
 
     def __enter__(self) -> Emulator:  # noqa: PYI034 - `Self` is not in Python 3.10
         self.start()
@@ -68,77 +64,75 @@ class Emulator:
 
     def start(self) -> None:
         """Begin to answer."""
-        self._thread.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Break all connections and stop answering."""
         self._engine.close()
         self._server.stop()
-        self._thread.join()
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port."""
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        """Return scheme, host and port."""
+        return self._server.origin
 
     @property
     def url(self) -> str:
-        """The address of the API, version included."""
+        """Return the address of the API, version included."""
         return f"{self.origin}/enterprise/v2"
 
     @property
     def api_key(self) -> str:
-        """A key that is accepted."""
+        """Return a key that is accepted."""
         return self.options.api_key
 
     @property
     def options(self) -> Options:
-        """The options in force."""
+        """Return the options in force."""
         return self._engine.options
 
     @property
     def world(self) -> World:
-        """The data, as they are now."""
+        """Return the data, as they are now."""
         return self._engine.world
 
     @property
     def today(self) -> date:
-        """The emulated day in UTC, which decides what has settled."""
+        """Return the emulated day in UTC, which decides what has settled."""
         return self.clock.now().date()
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """All requests answered, the control plane's left out."""
+        """Return all requests answered, the control plane's left out."""
         return tuple(self._gateway.log)
 
     @property
     def crashes(self) -> list[str]:
-        """Mistakes of the emulator itself, each answered with an error."""
+        """Return the mistakes of the emulator itself, each answered with an error."""
         return self._gateway.crashes
 
     @property
     def queries(self) -> tuple[QueryRecord, ...]:
-        """All queries performed, after splitting, in the order of their arrival."""
+        """Return all queries performed, after splitting, in the order of their arrival."""
         with self._engine.changed:
             self._engine.advance()
             return tuple(QueryRecord.of(query) for query in self._engine.register.queries)
 
     @property
     def batches(self) -> tuple[BatchRecord, ...]:
-        """All batches, in the order of their arrival."""
+        """Return all batches, in the order of their arrival."""
         with self._engine.changed:
             self._engine.advance()
             return tuple(BatchRecord.of(batch) for batch in self._engine.register.batches)
 
     @property
     def peak_running_batches(self) -> int:
-        """The most batches that ran at once."""
+        """Return the most batches that ran at once."""
         return self._engine.peak_running_batches
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The faults in force."""
+        """Return the faults in force."""
         return self._faults.all
 
     def inject(self, fault: Fault) -> None:
@@ -157,30 +151,10 @@ class Emulator:
         """Change options while running; seed, time and search terms stay as they are."""
         self._engine.execution.options = dataclasses.replace(self.options, **changes)  # type: ignore[arg-type]  # its own names
 
-    def drop_account(self, ds_id: str, account: str) -> None:
-        """Make an account unavailable, and unlisted."""
-        self._engine.execution.world = self.world.without(ds_id, account)
-
-    def unlicense_account(self, ds_id: str, account: str) -> None:
-        """Make any query of an account fail; it stays listed."""
-        self._engine.execution.world = self.world.without_license(ds_id, account)
-
-    def restore_account(self, ds_id: str, account: str) -> None:
-        """Undo `drop_account` and `unlicense_account`; old lists do not name it yet."""
-        self._engine.execution.world = self.world.with_account(ds_id, account, self.clock.seconds())
-
-    def restate(self, ds_id: str, account: str, day: date) -> None:
-        """Change all measures of an account on a day, for queries that run from now on."""
-        self._engine.execution.world = self.world.with_restated(ds_id, account, day)
-
-    def change_list(self, ds_id: str, slug: str, *accounts: str) -> None:
-        """Make a team list have these accounts; without a data source it is of all of them."""
-        self._engine.execution.world = self.world.with_list(ds_id, slug, accounts)
-
     def reset(self) -> None:
         """Forget requests, queries, batches, faults and changes of the data."""
         self._engine.reset()
-        self._engine.execution.world = self._first_world
+        self.changes.reset()
         self._faults.clear()
         self._gateway.log.clear()
 

@@ -32,7 +32,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def json_bytes(value: object, options: Options) -> bytes:
-    """JSON as PHP writes it: slashes and non-ASCII escaped, unless options say otherwise."""
+    """Return JSON as PHP writes it: slashes and non-ASCII escaped, unless options say otherwise."""
     try:
         encoded = msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -51,7 +51,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def header_of(query: EmulatedQuery, options: Options) -> Row | None:
-    """The labels of the columns, or None when the query wants none or found nothing."""
+    """Return the labels of the columns, or None when the query wants none or found nothing."""
     asked, table = query.question, query.table
     if asked is None or table is None:
         return None
@@ -70,7 +70,7 @@ def size_of(query: EmulatedQuery, options: Options) -> int:
 
 
 def total_rows(query: EmulatedQuery, options: Options) -> int:
-    """`total_rows` of a result."""
+    """Return `total_rows` of a result."""
     uncounted = header_of(query, options) is not None and not options.total_rows_counts_header
     return size_of(query, options) - uncounted
 
@@ -78,7 +78,7 @@ def total_rows(query: EmulatedQuery, options: Options) -> int:
 def chunks(
     query: EmulatedQuery, first: int, last: int, options: Options
 ) -> Iterator[Sequence[Row]]:
-    """The rows from index `first` to before `last`, ready to encode; the header has index 0."""
+    """Yield the rows from index `first` to before `last`, to be encoded; the header has index 0."""
     table, header = query.table, header_of(query, options)
     if table is None or not (table.total or header):
         if options.empty_result == "no_data_found" and first == 0 < last:
@@ -119,7 +119,7 @@ def _dresser(query: EmulatedQuery, options: Options) -> Callable[[Sequence[Row]]
 
 
 def _days(asked: Question, options: Options) -> dict[int, str]:
-    """Texts that follow the day in the columns of `string.time.date`."""
+    """Return texts that follow the day in the columns of `string.time.date`."""
     after = {"day": "", "midnight": "T00:00:00", "day_and_time": " 00:00:00"}[options.clean_dates]
     fields = (field for _, field in asked.fields)
     return {n: after for n, f in enumerate(fields) if after and f.data_type == "string.time.date"}
@@ -136,7 +136,7 @@ def _dressed(column: Sequence[Cell], blank: Cell, digits: int, *, text: bool) ->
 def encoded(
     query: EmulatedQuery, pieces: Iterable[Sequence[Row]], options: Options, output: str
 ) -> Iterator[bytes]:
-    """A whole result in an output format, piece by piece; json without its envelope."""
+    """Return a whole result in an output format, piece by piece; json without its envelope."""
     match output:
         case "csv" | "tsv":
             return (_separated(rows, output) for rows in pieces)
@@ -166,7 +166,7 @@ def _separated(rows: Sequence[Row], output: str) -> bytes:
 def _objects(
     query: EmulatedQuery, pieces: Iterable[Sequence[Row]], options: Options, *, lines: bool
 ) -> Iterator[bytes]:
-    """Objects keyed by the requested ids; these formats have no header by default."""
+    """Yield objects keyed by the requested ids; these formats have no header by default."""
     ids = [field_id for field_id, _ in query.question.fields] if query.question else []
     header = header_of(query, options)
     before, after = (b"", b"\n") if lines else (b",", b"")

@@ -40,22 +40,22 @@ class Engine:
 
     @property
     def options(self) -> Options:
-        """The options in force."""
+        """Return the options in force."""
         return self.execution.options
 
     @property
     def world(self) -> World:
-        """The data, as they are now."""
+        """Return the data, as they are now."""
         return self.execution.world
 
     @property
     def peak_running_batches(self) -> int:
-        """The most batches that ran at once."""
+        """Return the most batches that ran at once."""
         return self._simulation.peak_running_batches
 
     @property
     def workload(self) -> tuple[int, int]:
-        """Queries that wait in the license's queue, and those that run."""
+        """Return how many queries wait in the license's queue, and how many run."""
         return self._simulation.workload
 
     def reset(self) -> None:
@@ -96,12 +96,12 @@ class Engine:
                 self.changed.notify_all()
 
     def query(self, schedule_id: str, key: str) -> EmulatedQuery | None:
-        """The latest query of an id and an API key, if its status and results are still kept."""
+        """Return the latest query of an id and an API key, if status and results are still kept."""
         with self.changed:
             return self.register.query(schedule_id, key, self.advance())
 
     def batch(self, batch_id: str) -> EmulatedBatch | None:
-        """A batch whose information is still kept."""
+        """Return a batch whose information is still kept."""
         with self.changed:
             return self.register.batch(batch_id, self.advance())
 

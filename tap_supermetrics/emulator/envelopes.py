@@ -45,3 +45,16 @@ class Envelopes:
         """Return the answer that says what went wrong."""
         body = json_bytes({"meta": self.meta(), "error": error.payload()}, self._engine.options)
         return Outgoing(status=error.status, body=body, headers=error.headers)
+
+
+class Endpoints:
+    """Answers requests; each public method is one endpoint.
+
+    Args:
+        engine: Knows the world, runs queries.
+        envelopes: Makes the answers.
+    """
+
+    def __init__(self, engine: Engine, envelopes: Envelopes) -> None:
+        self._engine = engine
+        self._envelopes = envelopes

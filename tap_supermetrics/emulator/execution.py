@@ -9,15 +9,16 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator.blocks import chance
+from tap_supermetrics.emulator.data import Ask
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.parameters import Question, question
 from tap_supermetrics.emulator.tables import table
-from tap_supermetrics.emulator.world import Ask, World
 
 if TYPE_CHECKING:
     from tap_supermetrics.emulator.faults import Fault
     from tap_supermetrics.emulator.options import Options
     from tap_supermetrics.emulator.queries import EmulatedQuery
+    from tap_supermetrics.emulator.world import World
 
 
 class Execution:
@@ -74,7 +75,7 @@ class Execution:
             )
 
     def _readable(self, asked: Question) -> tuple[str, ...]:
-        """The accounts to read: one bad account fails them all, unless settings exclude it."""
+        """Return the accounts to read; a bad one fails them all, unless settings exclude it."""
         drops_all, name = asked.is_set("exclude_invalid_accounts"), asked.source.name
         drops_gone = drops_all or asked.is_set("exclude_unavailable_accounts")
         gone = [a for a in asked.account_ids if self.world.is_gone(asked.source.id, a)]
@@ -92,7 +93,7 @@ class Execution:
         return tuple(a for a in asked.account_ids if a not in {*gone, *barred})
 
     def seconds(self, query: EmulatedQuery) -> float:
-        """The time that a query runs, which is always the same."""
+        """Return the time that a query runs, which is always the same."""
         text = json.dumps(query.params, sort_keys=True, default=str)
         span = self.options.max_seconds - self.options.min_seconds
         # Not `hash`, which gives each process other numbers.

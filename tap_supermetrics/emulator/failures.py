@@ -38,7 +38,7 @@ class RefusalError(Exception):
         self.headers = headers
 
     def payload(self, *, with_status: bool = False) -> dict[str, object]:
-        """The `error` object; `error_info` of a batch query holds the status as well."""
+        """Return the `error` object; `error_info` of a batch query holds the status as well."""
         shown: dict[str, object] = {"status": self.status} if with_status else {}
         shown |= {"code": self.code, "message": self.message}
         return shown | {"description": self.description} if self.description else shown

@@ -142,7 +142,7 @@ class Faults:
 
     @property
     def all(self) -> tuple[Fault, ...]:
-        """The faults injected since the last `clear`."""
+        """Return the faults injected since the last `clear`."""
         return tuple(self._faults)
 
     def add(self, fault: Fault) -> None:
@@ -157,13 +157,13 @@ class Faults:
             self._seen.clear()
 
     def of_request(self, method: str, path: str, target: Target | None) -> Fault | None:
-        """The fault that happens to a request, if any."""
+        """Return the fault that happens to a request, if any."""
         return self._first(
             lambda fault: not fault.is_of_query and hits_request(fault, method, path, target)
         )
 
     def of_query(self, target: Target) -> Fault | None:
-        """The fault that happens to a query that starts to run, if any."""
+        """Return the fault that happens to a query that starts to run, if any."""
         return self._first(lambda fault: fault.is_of_query and hits_query(fault, target))
 
     def _first(self, matches: Callable[[Fault], bool]) -> Fault | None:

@@ -48,7 +48,7 @@ class Filter:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The fields that it names."""
+        """Return the fields that it names."""
         return tuple(dict.fromkeys(condition.field for group in self.groups for condition in group))
 
     @property
@@ -84,7 +84,7 @@ _SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def parsed_filter(text: str, source: Source) -> Filter | None:
-    """A filter from its text; None when there is none.
+    """Return a filter from its text; None when there is none.
 
     Raises:
         RefusalError: It does not parse, or names a field that does not exist or cannot be filtered.
@@ -109,7 +109,7 @@ def _condition(text: str, source: Source) -> Condition:
 
 
 def pattern(text: str, code: str) -> re.Pattern[str]:
-    """A PCRE with or without delimiters ("/paing$/i"), as Python's.
+    """Return a PCRE with or without delimiters ("/paing$/i"), as Python's.
 
     Raises:
         RefusalError: It is not a regular expression; `code` tells where it was.
@@ -134,7 +134,7 @@ def _compared(sign: str, cell: str, value: str) -> bool:
 
 
 def parsed_order(value: object, source: Source) -> tuple[Order, ...]:
-    """The keys of `order_rows`: "impressions desc,date desc", or a list of such.
+    """Return the keys of `order_rows`: "impressions desc,date desc", or a list of such.
 
     Raises:
         RefusalError: One of them is not "<field> asc|desc".
@@ -154,7 +154,7 @@ def _order(text: str, source: Source) -> Order:
 def ordered(
     rows: list[tuple[Cell, ...]], keys: Sequence[Order], fields: Sequence[Field]
 ) -> list[tuple[Cell, ...]]:
-    """The rows sorted by several keys, the first of which counts most; blanks come first."""
+    """Return the rows sorted by several keys, the first of which counts most; blanks come first."""
     # Sorting is stable: the key that counts most comes last.
     for key in reversed(keys):
         position = [field.id for field in fields].index(key.field.id)

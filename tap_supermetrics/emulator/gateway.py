@@ -13,7 +13,6 @@ from tap_supermetrics.emulator.incoming import Outgoing, Request, decoded, key_o
 from tap_supermetrics.emulator.service import PREFIXES, Service
 
 if TYPE_CHECKING:
-    from tap_supermetrics.emulator.clock import Clock
     from tap_supermetrics.emulator.engine import Engine
     from tap_supermetrics.emulator.faults import Fault, Faults
     from tap_supermetrics.emulator.incoming import Incoming
@@ -33,7 +32,6 @@ class Gateway:
 
     Args:
         engine: Runs queries.
-        clock: The emulated time.
         faults: Those in force.
         is_local: Whether only this machine is listened to.
 
@@ -42,18 +40,17 @@ class Gateway:
         crashes: Mistakes of the emulator itself, each answered with an error.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, faults: Faults, *, is_local: bool) -> None:
+    def __init__(self, engine: Engine, faults: Faults, *, is_local: bool) -> None:
         self._engine = engine
-        self._clock = clock
         self._faults = faults
-        self._service = Service(engine, clock)
+        self._service = Service(engine)
         self._is_local = is_local
         self.log: deque[Request] = deque(maxlen=LOGGED)
         self.crashes: list[str] = []
 
     def respond(self, request: Incoming) -> Outgoing:
         """Answer a request, and log it."""
-        begun, at = time.perf_counter(), self._clock.seconds()
+        begun, at = time.perf_counter(), self._engine.clock.seconds()
         time.sleep(self._engine.options.latency_seconds)
         params, error = self._params(request)
         fault = self._fault(request, params)

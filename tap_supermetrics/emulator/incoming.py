@@ -88,7 +88,7 @@ class Request:
 
 
 def decoded(request: Incoming) -> dict[str, object]:
-    """The parameters of a request: plain ones, those in `json`, and those of the body.
+    """Return the parameters of a request: plain ones, those in `json`, and those of the body.
 
     Source: Supermetrics docs, "Making requests".
 
@@ -114,7 +114,7 @@ def _of_body(request: Incoming) -> dict[str, object]:
 
 
 def _plain(text: str) -> dict[str, object]:
-    """Plain parameters; `settings[no_headers]=1` is nested, as in PHP.
+    """Return plain parameters; `settings[no_headers]=1` is nested, as in PHP.
 
     A name that comes again makes a list: so the official Python client sends lists.
     """

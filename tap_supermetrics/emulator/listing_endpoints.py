@@ -5,27 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator import answers
+from tap_supermetrics.emulator.envelopes import Endpoints
 from tap_supermetrics.emulator.parameters import account_ids, source_of, users_of, whole_number
 
 if TYPE_CHECKING:
-    from tap_supermetrics.emulator.engine import Engine
-    from tap_supermetrics.emulator.envelopes import Envelopes
     from tap_supermetrics.emulator.incoming import Outgoing
     from tap_supermetrics.emulator.parameters import Params
     from tap_supermetrics.emulator.results import Call
 
 
-class ListingEndpoints:
-    """Answers requests about fields, accounts and segments.
-
-    Args:
-        engine: Knows the world.
-        envelopes: Makes the answers.
-    """
-
-    def __init__(self, engine: Engine, envelopes: Envelopes) -> None:
-        self._engine = engine
-        self._envelopes = envelopes
+class ListingEndpoints(Endpoints):
+    """Answers requests about fields, accounts and segments."""
 
     def fields(self, call: Call) -> Outgoing:
         """Tell what a data source can be asked for."""
@@ -59,6 +49,6 @@ class ListingEndpoints:
 
 
 def _cache_minutes(params: Params) -> int | None:
-    """Clamped to 60..1440 (Supermetrics docs, "Get accounts")."""
+    """Return the minutes, clamped to 60..1440 (Supermetrics docs, "Get accounts")."""
     minutes = whole_number(params, "cache_minutes", None)
     return None if minutes is None else min(1440, max(60, minutes))

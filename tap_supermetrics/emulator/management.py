@@ -16,15 +16,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tap_supermetrics.emulator.batch_requests import parsed_url
 from tap_supermetrics.emulator.clock import instant, iso
+from tap_supermetrics.emulator.envelopes import Endpoints
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.parameters import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from tap_supermetrics.emulator.clock import Clock
-    from tap_supermetrics.emulator.engine import Engine
     from tap_supermetrics.emulator.incoming import Outgoing
     from tap_supermetrics.emulator.parameters import Params
     from tap_supermetrics.emulator.queries import EmulatedQuery
@@ -32,39 +31,30 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.world import TeamList
 
 
-class Management:
-    """Answers requests about what a team keeps.
-
-    Args:
-        engine: Knows the world.
-        clock: The emulated time.
-        json: Makes an answer of `meta` and data.
-    """
-
-    def __init__(self, engine: Engine, clock: Clock, json: Callable[..., Outgoing]) -> None:
-        self._engine = engine
-        self._clock = clock
-        self._json = json
+class Management(Endpoints):
+    """Answers requests about what a team keeps."""
 
     def me(self, _call: Call) -> Outgoing:
         """Tell whose key it is, as clients check a key (seen in the n8n node)."""
-        return self._json({}, {"@type": "user", "user_id": "usr_1", "team_id": 1})
+        return self._envelopes.json({}, {"@type": "user", "user_id": "usr_1", "team_id": 1})
 
     def team_lists(self, _call: Call) -> Outgoing:
         """Tell all team lists, without what is in them."""
-        return self._json({}, [self._shown(each) for each in self._engine.world.team_lists])
+        return self._envelopes.json(
+            {}, [self._shown(each) for each in self._engine.world.team_lists]
+        )
 
     def team_list(self, call: Call) -> Outgoing:
         """Tell one team list."""
-        return self._json({}, self._shown(self._list(call)))
+        return self._envelopes.json({}, self._shown(self._list(call)))
 
     def team_list_accounts(self, call: Call) -> Outgoing:
         """Tell who is in a team list: one text, ids separated by line feeds."""
-        return self._json({}, "\n".join(self._list(call).accounts))
+        return self._envelopes.json({}, "\n".join(self._list(call).accounts))
 
     def history(self, call: Call) -> Outgoing:
         """Tell the queries of the team, by whatever key, the newest first."""
-        now = self._clock.now()
+        now = self._engine.clock.now()
         asked = _HistoryAsked.of(call.params, now)
         seen = now.timestamp() - self._engine.options.history_lag_seconds
         with self._engine.changed:
@@ -76,14 +66,14 @@ class Management:
             "paginate": {"offset": asked.offset, "limit": asked.limit, "total": len(found)},
         }
         page = found[asked.offset : asked.offset + asked.limit]
-        return self._json(meta, [_entry(each) for each in page])
+        return self._envelopes.json(meta, [_entry(each) for each in page])
 
     def convert(self, call: Call) -> Outgoing:
         """Tell what addresses of queries ask for, of version 1 or 2."""
         urls = call.params.get("urls")
         if not isinstance(urls, list) or not urls:
             raise RefusalError("BAD_REQUEST", "Parameter urls must be a list.")
-        return self._json({}, [_converted(str(each)) for each in urls])
+        return self._envelopes.json({}, [_converted(str(each)) for each in urls])
 
     def _list(self, call: Call) -> TeamList:
         for each in self._engine.world.team_lists:
@@ -188,7 +178,7 @@ def _words(params: Params, name: str) -> frozenset[str]:
 
 
 def _time(text: str, now: datetime) -> datetime:
-    """A time from ISO 8601, a date, or words ("10 minutes ago")."""
+    """Return a time from ISO 8601, a date, or words ("10 minutes ago")."""
     found = re.fullmatch(r"(\d{1,6}) (minute|hour|day|week)s? ago", text.strip().lower())
     try:
         return now - timedelta(**{f"{found[2]}s": int(found[1])}) if found else instant(text)

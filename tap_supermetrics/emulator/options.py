@@ -10,8 +10,8 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Settings of an emulator; any of them can be given on the command line too.
+class Limits:
+    """Data, time, keys, durations and limits of an emulator.
 
     Attributes:
         seed: Seed of the data and of the durations.
@@ -58,7 +58,50 @@ class Options:
         batches_running: Batches that run at once (same: 2).
         batch_max_queries: Queries of a batch after splitting (same: 100).
         query_max_seconds: Longest run of a query ("Async queries": four hours).
+    """
 
+    seed: int = 1
+    now: str = "2024-06-01T04:00:00+00:00"
+    clock_factor: float = 1.0
+    timezone: str = "UTC"
+    api_key: str = "api_emulator_0123456789abcdef"
+    other_api_key: str = "api_emulator_other_key"
+
+    min_seconds: float = 2.0
+    max_seconds: float = 20.0
+    batch_start_seconds: float = 1.0
+    license_concurrency: int = 10
+    requests_per_second: int = 0
+    retry_after: bool = True
+    status_ready_after_seconds: float = 0.0
+    results_ready_after_seconds: float = 0.0
+    history_lag_seconds: float = 0.0
+    latency_seconds: float = 0.0
+    rate_headers: bool = False
+    accounts_age: float = 10.0
+    row_quota: int = 0
+    daily_query_limit: int = 0
+    license_history_days: int = 0
+    max_days_per_query: int = 0
+    unlicensed_sources: str = "LIA"
+    terms_per_campaign: int = 460
+    max_sync_seconds: int = 1800
+    sync_timeout_over_maximum: Literal["clamp", "refuse"] = "clamp"
+    results_retention_seconds: float = 3600.0
+    batch_status_retention_seconds: float = 3600.0
+    batch_retention_days: int = 90
+    batches_running: int = 2
+    batch_max_queries: int = 100
+    query_max_seconds: float = 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(Limits):
+    """Settings of an emulator; any of them can be given on the command line too.
+
+    Those of its own are choices between forms of answers, where the real API is not known.
+
+    Attributes:
         unfinished_status: HTTP status of an unfinished `query/data` answer: 202, or 200 for
             customers enrolled before 2022-06-22 ("Async queries").
         status_unfinished_status: The same for `query/status`. Old docs show 200; not known.
@@ -120,40 +163,6 @@ class Options:
         schedule_id_sent: The schedule id of a request is kept, or replaced by one of the API's own,
             64 hex digits, which the answer tells.
     """
-
-    seed: int = 1
-    now: str = "2024-06-01T04:00:00+00:00"
-    clock_factor: float = 1.0
-    timezone: str = "UTC"
-    api_key: str = "api_emulator_0123456789abcdef"
-    other_api_key: str = "api_emulator_other_key"
-
-    min_seconds: float = 2.0
-    max_seconds: float = 20.0
-    batch_start_seconds: float = 1.0
-    license_concurrency: int = 10
-    requests_per_second: int = 0
-    retry_after: bool = True
-    status_ready_after_seconds: float = 0.0
-    results_ready_after_seconds: float = 0.0
-    history_lag_seconds: float = 0.0
-    latency_seconds: float = 0.0
-    rate_headers: bool = False
-    accounts_age: float = 10.0
-    row_quota: int = 0
-    daily_query_limit: int = 0
-    license_history_days: int = 0
-    max_days_per_query: int = 0
-    unlicensed_sources: str = "LIA"
-    terms_per_campaign: int = 460
-    max_sync_seconds: int = 1800
-    sync_timeout_over_maximum: Literal["clamp", "refuse"] = "clamp"
-    results_retention_seconds: float = 3600.0
-    batch_status_retention_seconds: float = 3600.0
-    batch_retention_days: int = 90
-    batches_running: int = 2
-    batch_max_queries: int = 100
-    query_max_seconds: float = 4 * 3600.0
 
     unfinished_status: Literal[202, 200] = 202
     status_unfinished_status: Literal[200, 202] = 200

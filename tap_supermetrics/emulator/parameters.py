@@ -88,7 +88,7 @@ class Question:
 
     @property
     def effective_settings(self) -> dict[str, object]:
-        """The settings with their defaults, as answers repeat them."""
+        """Return the settings with their defaults, as answers repeat them."""
         return {
             **self.settings,
             **{k: v for k, v in DEFAULT_SETTINGS.items() if k not in self.settings},
@@ -96,7 +96,7 @@ class Question:
 
     @property
     def digits(self) -> int:
-        """Number of decimals that metrics are rounded to."""
+        """Return the number of decimals that metrics are rounded to."""
         return int(str(self.effective_settings["round_metrics_to"]))
 
     def is_set(self, key: str) -> bool:
@@ -105,7 +105,7 @@ class Question:
 
 
 def is_true(value: object) -> bool:
-    """A yes-or-no value, as JSON or as text."""
+    """Return whether a yes-or-no value, as JSON or as text, is yes."""
     return str(value).lower() in _TRUE
 
 
@@ -141,7 +141,7 @@ def question(params: Params, world: World, options: Options, now: datetime) -> Q
 
 
 def source_of(params: Params, world: World, options: Options) -> Source:
-    """The data source of a query."""
+    """Return the data source of a query."""
     ds_id = str(params.get("ds_id") or "").strip().upper()
     if not ds_id:
         raise RefusalError("DATA_SOURCE_REQUIRED", "Parameter ds_id is required.")
@@ -161,7 +161,7 @@ def _today(settings: Mapping[str, object], options: Options, now: datetime) -> d
 
 
 def today_of(params: Params, options: Options, now: datetime) -> date:
-    """Today in the time zone of a query."""
+    """Return today in the time zone of a query."""
     settings = params.get("settings")
     return _today(settings if isinstance(settings, Mapping) else {}, options, now)
 
@@ -193,7 +193,7 @@ def _json(text: str) -> object:
 
 
 def date_range(params: Params, source: Source, options: Options, today: date) -> tuple[date, date]:
-    """The days of a query.
+    """Return the days of a query.
 
     Raises:
         RefusalError: There is none, it is no date range, or it reaches back too far.
@@ -237,26 +237,19 @@ def _fields(params: Params, source: Source) -> tuple[tuple[str, Field], ...]:
     ids = [_field_id(item) for item in _texts(params.get("fields") or [])]
     if not any(ids):
         raise RefusalError("FIELDS_REQUIRED", "Parameter fields is required.")
-    known = tuple((field_id, _field(source, field_id)) for field_id in ids)
+    known = tuple((field_id, source.known_field(field_id)) for field_id in ids)
     if source.report_type([field for _, field in known]) is None:
         raise RefusalError("QUERY_ERROR", "These fields cannot be queried together.")
     return known
 
 
 def _field_id(item: object) -> str:
-    """The id of a field; how an object asks for keys or columns of a pivot is not documented."""
+    """Return the id of a field; how an object asks for a pivot is not documented."""
     if isinstance(item, Mapping):
         if set(item) != {"id"}:
             raise RefusalError("FIELD_INVALID", "Of a field object only the id is supported here.")
         item = item["id"]
     return str(item or "")
-
-
-def _field(source: Source, field_id: str) -> Field:
-    field = source.field(field_id)
-    if field is None:
-        raise RefusalError("FIELD_INVALID", f'{source.name} has no field "{field_id}".')
-    return field
 
 
 def _filter(params: Params, source: Source, fields: Iterable[tuple[str, Field]]) -> Filter | None:
@@ -276,7 +269,7 @@ def _check_named(order: Iterable[Order], fields: Iterable[tuple[str, Field]]) ->
 
 
 def _refuse_comparison(params: Params) -> None:
-    """The columns that a comparison adds are not documented, so there is none here."""
+    """Refuse a comparison: the columns that it adds are not documented."""
     if str(params.get("compare_type") or "none").lower() != "none":
         raise RefusalError("COMPARE_TYPE_INVALID", "The emulator does not compare date ranges.")
 
@@ -286,7 +279,7 @@ def _whole(params: Params, name: str, default: int | None) -> int:
 
 
 def whole_number(params: Params, name: str, default: int | None) -> int | None:
-    """A parameter that is a whole number from 0 on, as JSON or as text.
+    """Return a parameter that is a whole number from 0 on, as JSON or as text.
 
     Raises:
         RefusalError: It is not.
@@ -302,7 +295,7 @@ def whole_number(params: Params, name: str, default: int | None) -> int | None:
 def account_ids(
     params: Params, source: Source, world: World, *, is_each: bool = False
 ) -> tuple[str, ...]:
-    """The accounts of a query, lists and filters expanded; each once, or as often as named.
+    """Return the accounts of a query, lists and filters expanded; each once, or as often as named.
 
     Raises:
         RefusalError: None is named, or a list or a filter is not known.
@@ -318,7 +311,7 @@ def account_ids(
 
 
 def listed_ids(source: Source, world: World) -> list[str]:
-    """Every account that `/query/accounts` lists, once."""
+    """Return every account that `/query/accounts` lists, once."""
     return [account.id for account in source.accounts if not world.is_gone(source.id, account.id)]
 
 
@@ -347,14 +340,14 @@ def _filtered(item: Mapping[str, object], source: Source, world: World) -> list[
 
 
 def generated_schedule_id(params: Params) -> str:
-    """The id of a run whose caller gave none: 64 hex digits made from the other parameters."""
+    """Return the id of a run that was given none: 64 hex digits, made of the other parameters."""
     asked = {key: value for key, value in params.items() if key not in _NOT_THE_QUESTION}
     text = json.dumps(asked, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def users_of(params: Params) -> frozenset[str]:
-    """The logins that a request names, in small letters."""
+    """Return the logins that a request names, in small letters."""
     value = params.get("ds_users") or params.get("ds_user") or []
     users = value if isinstance(value, list) else str(value).split(",")
     return frozenset(str(user).strip().lower() for user in users if str(user).strip())

@@ -81,7 +81,7 @@ class EmulatedQuery:
 
     @property
     def code(self) -> str:
-        """The status code to show."""
+        """Return the status code to show."""
         return self.ended_as or self.status.value
 
     @property
@@ -164,7 +164,7 @@ class QueryRecord:
 
     @classmethod
     def of(cls, query: EmulatedQuery) -> QueryRecord:
-        """The record of a query."""
+        """Return the record of a query."""
         asked = query.question
         return cls(
             schedule_id=query.schedule_id,
@@ -218,7 +218,7 @@ class BatchRecord:
 
     @classmethod
     def of(cls, batch: EmulatedBatch) -> BatchRecord:
-        """The record of a batch."""
+        """Return the record of a batch."""
         description = batch.shown.get("description")
         return cls(
             batch_id=batch.id,

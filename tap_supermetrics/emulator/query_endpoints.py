@@ -13,6 +13,7 @@ from tap_supermetrics.emulator.batch_requests import (
     check_emulated,
     target_of,
 )
+from tap_supermetrics.emulator.envelopes import Endpoints
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.parameters import (
     Params,
@@ -38,17 +39,11 @@ MAX_DUPLICATES = 10
 """Requests that may wait for a query that another one runs (Supermetrics docs, "Usage limits")."""
 
 
-class QueryEndpoints:
-    """Answers requests about queries and their results.
-
-    Args:
-        engine: Runs them.
-        envelopes: Makes the answers.
-    """
+class QueryEndpoints(Endpoints):
+    """Answers requests about queries and their results."""
 
     def __init__(self, engine: Engine, envelopes: Envelopes) -> None:
-        self._engine = engine
-        self._envelopes = envelopes
+        super().__init__(engine, envelopes)
         self._results_of = Results(envelopes.meta)
 
     def data(self, call: Call) -> Outgoing:
@@ -81,7 +76,7 @@ class QueryEndpoints:
         return min(seconds, longest)
 
     def _submitted(self, call: Call) -> EmulatedQuery:
-        """The query that answers a request: one under way with the same id, or a new one."""
+        """Return the query that answers a request: one under way with the same id, or a new one."""
         around = Surroundings.of(self._engine)
         # Before it is taken: what is wrong with it is told in this very answer.
         question(call.params, around.world, around.options, around.now)
@@ -103,7 +98,7 @@ class QueryEndpoints:
         return query
 
     def _schedule_id(self, params: Params) -> str:
-        """The id of a run; the API's schema allows 50 characters, generated ids have 64."""
+        """Return the id of a run; the API's schema allows 50 characters, generated ids have 64."""
         is_kept = self._engine.options.schedule_id_sent == "kept"
         sent = params.get("schedule_id") if is_kept else None
         if sent is None or sent == "":

@@ -26,13 +26,13 @@ _WORDS = {"today": 0, "now": 0, "midnight": 0, "yesterday": -1, "tomorrow": 1}
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day so many months later, or the last day of a shorter month."""
+    """Return the same day so many months later, or the last day of a shorter month."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def parsed_day(text: str, today: date, code: str) -> date:
-    """A day from `YYYY-MM-DD`, `@<unix seconds>` or words ("-2 weeks next Monday").
+    """Return a day from `YYYY-MM-DD`, `@<unix seconds>` or words ("-2 weeks next Monday").
 
     Raises:
         RefusalError: It is none of these; `code` tells which parameter it was.
@@ -86,7 +86,7 @@ def _shift(match: re.Match[str], day: date) -> date:
 
 
 def shifted(day: date, number: int, unit: str) -> date:
-    """A day moved by a number of days, weeks, months or years."""
+    """Return a day moved by a number of days, weeks, months or years."""
     match unit:
         case "day":
             return day + number * _DAY
@@ -126,7 +126,7 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], date]], ...
 
 
 def parsed_range(kind: str, today: date) -> Range:
-    """The days of a `date_range_type` other than "custom".
+    """Return the days of a `date_range_type` other than "custom".
 
     Raises:
         RefusalError: There is no such type.

@@ -51,11 +51,11 @@ class Register:
         self._batches_by_id[batch.id] = batch
 
     def latest(self, schedule_id: str) -> EmulatedQuery | None:
-        """The latest query of an id, whosever and kept or not."""
+        """Return the latest query of an id, whosever and kept or not."""
         return self._by_id.get(schedule_id)
 
     def query(self, schedule_id: str, key: str, now: float) -> EmulatedQuery | None:
-        """The latest query of an id and an API key, if its status and results are still kept."""
+        """Return the latest query of an id and an API key, if status and results are still kept."""
         query = self._by_key.get((schedule_id, key))
         if query is None or query.is_gone:
             return None
@@ -66,7 +66,7 @@ class Register:
         return query if is_kept else None
 
     def batch(self, batch_id: str, now: float) -> EmulatedBatch | None:
-        """A batch whose information is still kept."""
+        """Return a batch whose information is still kept."""
         batch = self._batches_by_id.get(batch_id)
         kept = self._execution.options.batch_retention_days * 86_400
         return batch if batch and now - batch.arrived < kept else None

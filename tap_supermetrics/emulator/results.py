@@ -69,7 +69,7 @@ class Page:
 
 
 def inclusive(params: Params) -> Page:
-    """`offset_start` to `offset_end`, which is included."""
+    """Return the page from `offset_start` to `offset_end`, which is included."""
     first = whole_number(params, "offset_start", 0) or 0
     last = whole_number(params, "offset_end", None)
     return Page(first=first, last=None if last is None else last + 1)
@@ -89,7 +89,7 @@ class Results:
     def answer(
         self, call: Call, query: EmulatedQuery, page: Page, output: str, options: Options
     ) -> Outgoing:
-        """A part of the rows of a query that succeeded."""
+        """Return a part of the rows of a query that succeeded."""
         size = size_of(query, options)
         if header_of(query, options) and options.header_on_every_page:
             size -= 1

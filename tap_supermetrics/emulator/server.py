@@ -23,6 +23,7 @@ _LENGTH = re.compile(r"[0-9]{1,12}")
 _COMPRESSED_FROM = 1_000
 _LEVEL = 1
 _PIECE = 256 * 1024
+_POLL_S = 0.02
 
 
 class Server(ThreadingHTTPServer):
@@ -43,6 +44,17 @@ class Server(ThreadingHTTPServer):
         self._connections: set[socket.socket] = set()
         self._guard = threading.Lock()
         super().__init__((host, port), Handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(_POLL_S,), daemon=True)
+
+    @property
+    def origin(self) -> str:
+        """Return scheme, host and port."""
+        host, port = self.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
         """Serve a connection in a thread of its own."""
@@ -57,17 +69,18 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
-        """A client that went away is no news; anything else is a mistake of the emulator."""
+        """Report a mistake of the emulator; a client that went away is no news."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
     def stop(self) -> None:
-        """Stop listening, and close every connection."""
+        """Close every connection, and stop listening."""
         self.shutdown()
         with self._guard:
             for connection in self._connections:
                 _quietly(lambda one=connection: one.shutdown(socket.SHUT_RDWR))  # type: ignore[misc]  # binds it
         self.server_close()
+        self._thread.join()
 
 
 def _quietly(close: Callable[[], None]) -> None:

@@ -24,7 +24,6 @@ from tap_supermetrics.emulator.results import Call
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_supermetrics.emulator.clock import Clock
     from tap_supermetrics.emulator.engine import Engine
     from tap_supermetrics.emulator.incoming import Incoming, Outgoing
     from tap_supermetrics.emulator.options import Options
@@ -37,16 +36,15 @@ PREFIXES = ("/enterprise/v2/", "/v2/")
 class Service:
     """Answers requests below `PREFIXES`."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine) -> None:
         envelopes = Envelopes(engine)
         self._engine = engine
-        self._clock = clock
         self._rates = Rates(engine)
         self.envelopes = envelopes
         batches = BatchEndpoints(engine, envelopes)
         queries = QueryEndpoints(engine, envelopes)
         listings = ListingEndpoints(engine, envelopes)
-        management = Management(engine, clock, envelopes.json)
+        management = Management(engine, envelopes)
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[[Call], Outgoing]], ...] = (
             ("POST", re.compile(r"query/batch"), batches.start),
             ("GET", re.compile(r"query/batch/([^/]+)"), batches.information),
@@ -72,7 +70,7 @@ class Service:
 
     @property
     def options(self) -> Options:
-        """The options in force."""
+        """Return the options in force."""
         return self._engine.options
 
     def handle(self, request: Incoming, path: str, params: Params, key: str) -> Outgoing:

@@ -53,12 +53,12 @@ class Simulation:
 
     @property
     def workload(self) -> tuple[int, int]:
-        """Queries that wait in the license's queue, and those that run."""
+        """Return how many queries wait in the license's queue, and how many run."""
         return len(self._queue), len(self._running)
 
     @property
     def next_event(self) -> float | None:
-        """When something happens next; None when nothing will."""
+        """Return when something happens next; None when nothing will."""
         return self._events[0][0] if self._events else None
 
     def advance(self, now: float) -> None:

@@ -14,7 +14,8 @@ from tap_supermetrics.emulator.catalogue import Cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    from tap_supermetrics.emulator.world import Ask, World
+    from tap_supermetrics.emulator.data import Ask
+    from tap_supermetrics.emulator.world import World
 
 Row = tuple[Cell, ...]
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Cache(Generic[T]):
         self._total = 0
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of a key, made when it is not at hand."""
+        """Return the value of a key, made when it is not at hand."""
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
@@ -73,7 +74,7 @@ class Table:
     huge: int = 0
 
     def chunks(self, first: int, last: int) -> Iterator[Sequence[Row]]:
-        """The rows from position `first` to before `last`, in pieces."""
+        """Yield the rows from position `first` to before `last`, in pieces."""
         last = min(last, self.total)
         rows = self._direct(first, last) if self.bounds else self._summed(first, last)
         for number, piece in enumerate(rows):
@@ -109,7 +110,7 @@ class Table:
 
 
 def table(world: World, ask: Ask, max_rows: int, huge: int = 0) -> Table:
-    """The result of a question, cut at `max_rows`."""
+    """Return the result of a question, cut at `max_rows`."""
     if not ask.is_direct:
         rows = _ROWS.get(("summed", world, ask), lambda: world.summed_rows(ask))
         return Table(world=world, ask=ask, total=min(len(rows), max_rows), huge=huge)

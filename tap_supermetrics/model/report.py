@@ -143,8 +143,8 @@ class Overridable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report(Overridable):
-    """One configured entry of `queries`, one Singer stream.
+class Entry(Overridable):
+    """An entry of `queries` as it stands in the configuration: where, by which name, from where.
 
     Attributes:
         path: where it stands in the configuration, `queries[2]`.
@@ -172,6 +172,12 @@ class Report(Overridable):
         "The address of a query, as the vendor's pages show it, instead of the settings that it "
         "holds; those given beside it win. A key in it is not used.",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Entry):
+    """One configured entry of `queries`, one Singer stream."""
+
     # What is asked
     ds_id: str = setting(
         kinds.text("an id of a data source such as AW", r"[\w-]{1,50}"),
@@ -291,7 +297,7 @@ class Report(Overridable):
     @property
     def segments(self) -> tuple[str, ...]:
         """Ids of the segments that are applied."""
-        return tuple(self.parameters.get("ds_segments", ()))
+        return self.ds_segments or ()
 
     @property
     def query_hash(self) -> str:

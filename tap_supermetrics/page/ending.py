@@ -72,7 +72,7 @@ class Ending:
             settings=settings,
             run=run,
             requests=lookups.client.rate_limit.requests if lookups else 0,
-            names=lookups.known_names() if lookups else {},
+            names=lookups.accounts.known_names() if lookups else {},
             started_at=started_at,
             ended_at=utc_now(),
             error=error,

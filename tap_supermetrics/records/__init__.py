@@ -2,6 +2,7 @@
 
 ```
 encode   rows -> RECORD messages, many at a time
+decode   blocks of a result -> values by column, fast
 convert  rows -> records, one at a time
 values   cells -> values of a kind
 rows     blocks of a result -> rows

@@ -91,12 +91,12 @@ class RecordChecks:
 
     @property
     def held(self) -> int:
-        """Number of keys that are held as a set."""
+        """Return the number of keys that are held as a set."""
         return len(self._hashes)
 
     @property
     def only_day(self) -> str:
-        """The day that all rows have; empty where they may have others."""
+        """Return the day that all rows have; empty where they may have others."""
         return str(self.dates.first) if self.dates and self.dates.days == 1 else ""
 
     def check_days(self, days: Iterable[str]) -> None:

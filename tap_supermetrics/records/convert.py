@@ -77,7 +77,7 @@ class Column:
 
     @property
     def name(self) -> str:
-        """Name of the column in the target."""
+        """Return the name of the column in the target."""
         return self.field.name
 
     def strict(self) -> Callable[[Cell], Any]:

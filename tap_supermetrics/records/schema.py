@@ -160,7 +160,7 @@ class Field:
 
     @property
     def letters(self) -> str:
-        """Its name as names of days are compared."""
+        """Return its name as names of days are compared."""
         return "".join(filter(str.isalpha, self.name.casefold()))
 
     @property
@@ -198,7 +198,7 @@ class RecordSchema:
 
     @property
     def metadata_columns(self) -> tuple[str, ...]:
-        """Own columns of the tap that all records of a day share."""
+        """Return the tap's own columns that all records of a day share."""
         return tuple(name for name in _METADATA_SCHEMAS if name in self.json_schema["properties"])
 
     def joined_as(self, names: tuple[str, ...]) -> RecordSchema:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api import listings, wire
+from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import Accounts, SplitAccounts
-from tap_supermetrics.sync.account_filters import EndlessError, matching
+from tap_supermetrics.sync.account_lists import AccountLists
 from tap_supermetrics.sync.field_lists import FieldLists, check_reason
 from tap_supermetrics.sync.team_lists import TeamLists
 from tap_supermetrics.words import counted
@@ -36,16 +36,16 @@ class Lookups:
     Attributes:
         client: the API.
         may_submit: whether this is a run; else nothing may be submitted.
+        accounts: the lists of accounts.
     """
 
     def __init__(self, client: Client, now: datetime, *, may_submit: bool = True) -> None:
         self.client = client
         self.may_submit = may_submit
+        self.accounts = AccountLists(client)
         self._fields = FieldLists(client)
         self._custom: dict[object, tuple[FieldInfo, ...]] = {}
         self._logins: dict[str, dict[str, str]] = {}
-        self._listed: dict[tuple[str, str], tuple[listings.AccountInfo, ...]] = {}
-        self._ages: dict[object, int] = {}
         self._team_lists = TeamLists(client, now, may_submit=may_submit)
         self._segments: dict[object, dict[str, str]] = {}
 
@@ -110,7 +110,7 @@ class Lookups:
         chosen = report.accounts
         if chosen == Accounts() or chosen.team_list:
             return (chosen.team_list,) if chosen.team_list else ()
-        return (chosen.ids or self._chosen(report))[: wire.MAX_ACCOUNTS_PER_QUERY]
+        return (chosen.ids or self.accounts.chosen_by(report))[: wire.MAX_ACCOUNTS_PER_QUERY]
 
     def accounts_of(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
         """Return the accounts of a report, each once; a team list that is not split stays as it is.
@@ -131,52 +131,12 @@ class Lookups:
             return self._team_lists.members_of(report, is_dated=is_dated)
         if chosen.ids or not (chosen.list_name or chosen.filter_id or chosen.filter_name):
             return chosen.ids
-        found = self._chosen(report)
+        found = self.accounts.chosen_by(report)
         if not found:
-            of_all = counted(len(self._accounts(report)), "account", "accounts")
+            of_all = counted(len(self.accounts.of(report)), "account", "accounts")
             message = f"{report.path}.ds_accounts: matches none of {of_all}"
             raise SettingsError([message])
         return found
-
-    def _chosen(self, report: Report) -> tuple[str, ...]:
-        """Return the ids that a filter lets through, or all."""
-        chosen, listed = report.accounts, self._accounts(report)
-        by_id = bool(chosen.filter_id)
-        pattern = chosen.filter_id or chosen.filter_name or ""
-        try:
-            matches = matching(pattern, (x.id if by_id else x.account_name for x in listed))
-        except EndlessError:
-            told = "takes too long with a name that the API lists; avoid repeating what repeats"
-            raise SettingsError([f"{report.path}.ds_accounts: {pattern} {told}"]) from None
-        return tuple(each.id for each, is_match in zip(listed, matches, strict=True) if is_match)
-
-    def account_ids_of(self, report: Report) -> Mapping[str, str]:
-        """Return the ids of the accounts that the API lists, by id in lower case."""
-        return {each.id.casefold(): each.id for each in self._accounts(report)}
-
-    def account_spellings_of(self, report: Report) -> frozenset[str]:
-        """Return the ids of the accounts that the API lists, as it spells them."""
-        return frozenset(each.id for each in self._accounts(report))
-
-    def _accounts(self, report: Report) -> tuple[listings.AccountInfo, ...]:
-        asked = report.ds_id, str(report.logins)
-        # One list serves all reports of its logins, unless one of them wants a younger one.
-        age = listings.MIN_AGE_MINUTES if report.require_fresh_days else listings.MAX_AGE_MINUTES
-        if self._ages.get(asked, age + 1) > age:
-            self._listed[asked] = self.client.accounts(report.ds_id, report.logins, age)
-            self._ages[asked] = age
-        return self._listed[asked]
-
-    def known_names(self) -> dict[str, dict[str, str]]:
-        """Return the names of accounts that were listed so far, by data source and id, lower case.
-
-        Nothing is asked for it.
-        """
-        names: dict[str, dict[str, str]] = {}
-        for (ds_id, _), accounts in self._listed.items():
-            known = {each.id.casefold(): each.account_name for each in accounts}
-            names.setdefault(ds_id, {}).update(known)
-        return names
 
     def segments_of(self, report: Report) -> Mapping[str, str]:
         """Return the ids of the segments that the API lists, by id in lower case."""

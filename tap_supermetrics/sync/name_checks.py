@@ -82,14 +82,16 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
     that resembles none may be one that only another login sees.
     """
     try:
-        listed = lookups.account_ids_of(report)
+        listed = lookups.accounts.ids_of(report)
     except ApiError as error:
         check_reason(error)
         return
     unlisted = [each for each in wanted if each.casefold() not in listed]
     if not unlisted:
         return
-    names = {_plain(name): id_ for id_, name in lookups.known_names()[report.ds_id].items()}
+    names = {
+        _plain(name): id_ for id_, name in lookups.accounts.known_names()[report.ds_id].items()
+    }
     meant = _meant(unlisted, listed, names)
     path = f"{report.path}.ds_accounts: {report.ds_id} does not list"
     if meant:
@@ -119,7 +121,7 @@ def one_spelling(
     if len(spelt) == len({*loaded, *accounts}):
         return tuple(accounts)
     try:
-        listed = lookups.account_spellings_of(report)
+        listed = lookups.accounts.spellings_of(report)
     except ApiError as error:
         check_reason(error)
         listed = frozenset()
@@ -213,7 +215,7 @@ def unlisted_accounts(lookups: Lookups, report: Report) -> str:
     if not report.accounts.ids:
         return ""
     try:
-        listed = lookups.account_ids_of(report)
+        listed = lookups.accounts.ids_of(report)
     except ApiError as error:
         check_reason(error)
         return ""

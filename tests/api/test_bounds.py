@@ -226,7 +226,7 @@ def most_at_the_same_time(
         reading[0] -= 1
         return read(*args, **options)
 
-    monkeypatch.setattr("tap_supermetrics.api.transport.read_answer", watched)
+    monkeypatch.setattr("tap_supermetrics.api.replies.read_answer", watched)
     with serving(lambda handler: handler.reply(GOOD + b" " * 2_000)) as server:
         client = make_client(server.url)
         threads = [threading.Thread(target=client.fields, args=["AW"]) for _ in range(8)]

@@ -19,6 +19,7 @@ import requests
 
 from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api import retry as retry_module
+from tap_supermetrics.api import starts as starts_module
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.api.verdicts import Fate
@@ -97,8 +98,8 @@ def test_a_new_account_is_listed_as_soon_as_a_young_list_is_asked_for(
     client: Client, emulator: Emulator
 ) -> None:
     emulator.change_options(accounts_age=3000.0)
-    emulator.drop_account("AW", ACCOUNT)
-    emulator.restore_account("AW", ACCOUNT)
+    emulator.changes.drop_account("AW", ACCOUNT)
+    emulator.changes.restore_account("AW", ACCOUNT)
     assert ACCOUNT in {each.id for each in client.accounts("AW")}
     emulator.change_options(accounts_age=600.0)
     assert ACCOUNT not in {each.id for each in client.accounts("AW")}
@@ -539,7 +540,7 @@ def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
         assert (starts(emulator), patient.service.lost_starts) == (1, 0)
         return
     failure_of(lambda: patient.start_batch(body()))
-    sent = 1 + retry_module.MAX_STARTS_UNKNOWN
+    sent = 1 + starts_module.MAX_STARTS_UNKNOWN
     assert starts(emulator) == sent
     assert patient.service.lost_starts == sent
     assert sum("may run unseen" in record.getMessage() for record in caplog.records) == sent
@@ -599,7 +600,7 @@ def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
     patient = replace(client, retry=replace(client.retry, max_tries=9))
     emulator.inject(Fault(effect="html", method="POST", status=200, times=None))
     failure_of(lambda: patient.start_batch(body()))
-    assert starts(emulator) == 1 + retry_module.MAX_STARTS_UNKNOWN
+    assert starts(emulator) == 1 + starts_module.MAX_STARTS_UNKNOWN
     assert patient.service.lost_starts == starts(emulator)
 
 

@@ -158,7 +158,7 @@ def test_no_text_of_a_server_steers_a_terminal_or_tells_the_key() -> None:
     for seed in range(COUNT):
         draw = random.Random(seed)  # noqa: S311 - reproducible, guards nothing
         told = wire.Error(code=forged(draw), message=forged(draw), description=forged(draw))
-        error = transport.refusal(told, draw.choice((200, 400, 404, 500)), forged(draw))
+        error = transport.replies.refusal(told, draw.choice((200, 400, 404, 500)), forged(draw))
         for shown in (str(error), error.code, error.message, error.request_id):
             assert shown.isprintable(), f"seed {seed}: {shown!r}"
             assert "secret-key" not in shown, f"seed {seed}: {shown!r}"

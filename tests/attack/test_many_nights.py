@@ -258,7 +258,7 @@ def test_whatever_the_nights_were_like_nothing_is_missing_doubled_or_asked_in_va
             if nights.draw.random() < 0.8:
                 emulator.clock.advance(86_400.0 * nights.draw.choice([1, 1, 1, 2]))
             day = nights.today - nights.draw.randint(0, 9) * DAY
-            emulator.restate("AW", nights.draw.choice(ACCOUNTS), day)
+            emulator.changes.restate("AW", nights.draw.choice(ACCOUNTS), day)
         nights.night(is_calm=True)
         emulator.clock.advance(timedelta(hours=24).total_seconds())
         nights.night(is_calm=True)

@@ -268,7 +268,7 @@ CRASHES: Final[dict[str, str]] = {
     "in a thread": "tap_supermetrics.extraction.engine:Engine._act",
     "in a download": "tap_supermetrics.extraction.downloads:Downloader.fetch",
     "in the plan": "tap_supermetrics.sync.run:Run.start",
-    "in the client": "tap_supermetrics.api.transport:Transport._answer",
+    "in the client": "tap_supermetrics.api.replies:Replies.answer",
     "in the settings": "tap_supermetrics.settings.config:Settings.from_config",
     "at the end": "tap_supermetrics.sync.run:Run.finish",
 }

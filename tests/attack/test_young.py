@@ -172,7 +172,7 @@ def test_a_start_whose_answer_was_lost_is_found_in_a_history_that_lags(
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_team_list_is_learned_from_a_batch_that_shows_it_late(liar: Liar, times: int) -> None:
-    liar.emulator.change_list("AW", "mine", *ACCOUNTS)
+    liar.emulator.changes.change_list("AW", "mine", *ACCOUNTS)
     liar.tell("GET .*team/list.*", always(refused("ACCESS_DENIED_PERMISSIONS", 403)))
     late = [always(refused("BATCH_STATUS_NOT_FOUND", 404)), changed(empty)][times - 1]
     liar.tell(STATUS, late, times=times)

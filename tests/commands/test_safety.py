@@ -31,7 +31,7 @@ MEMBERS: Final = ("4713896205", "7391084456")
 def emulator() -> Iterator[Emulator]:
     options = Options(clock_factor=200.0, now="2024-06-10T04:00:00+00:00")
     with Emulator(options=options) as running:
-        running.change_list("AW", "nordics", *MEMBERS)
+        running.changes.change_list("AW", "nordics", *MEMBERS)
         yield running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -168,7 +169,7 @@ class Listing:
     def __init__(self, *ids: str) -> None:
         self._ids = frozenset(ids)
 
-    def account_spellings_of(self, _: Report) -> frozenset[str]:
+    def spellings_of(self, _: Report) -> frozenset[str]:
         return self._ids
 
 
@@ -186,7 +187,7 @@ class Listing:
 def test_an_account_is_the_same_in_capitals(
     listed: list[str], accounts: list[str], loaded_before: list[str], asked: list[str]
 ) -> None:
-    lookups: Any = Listing(*listed)
+    lookups: Any = SimpleNamespace(accounts=Listing(*listed))
     assert [*one_spelling(lookups, report(), accounts, loaded_before)] == asked
 
 

@@ -140,18 +140,18 @@ def test_a_fault_that_makes_no_sense_is_refused() -> None:
 
 
 def test_accounts_go_and_come_back(api: Client) -> None:
-    api.emulator.drop_account("AW", ACCOUNT)
+    api.emulator.changes.drop_account("AW", ACCOUNT)
     assert api.failed() == "QUERY_ACCOUNT_UNAVAILABLE"
-    api.emulator.restore_account("AW", ACCOUNT)
-    api.emulator.unlicense_account("AW", ACCOUNT)
+    api.emulator.changes.restore_account("AW", ACCOUNT)
+    api.emulator.changes.unlicense_account("AW", ACCOUNT)
     assert api.failed() == "QUERY_ERROR"
-    api.emulator.restore_account("AW", ACCOUNT)
+    api.emulator.changes.restore_account("AW", ACCOUNT)
     assert api.run()["data"]
 
 
 def test_a_restated_day_changes_for_new_queries_alone(api: Client) -> None:
     before = api.run()
-    api.emulator.restate("AW", ACCOUNT, DAY)
+    api.emulator.changes.restate("AW", ACCOUNT, DAY)
     kept = api.get("query/results", schedule_id=before["meta"]["schedule_id"]).json()
     assert kept["data"] == before["data"]
     after = api.run(schedule_id="again")["data"]

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def test_team_lists_are_told_and_so_is_what_is_in_them(api: Client) -> None:
-    api.emulator.change_list("AW", "nordics", ACCOUNT, SECOND)
-    api.emulator.change_list("", "everywhere", SECOND)
+    api.emulator.changes.change_list("AW", "nordics", ACCOUNT, SECOND)
+    api.emulator.changes.change_list("", "everywhere", SECOND)
     listed = {each["list_slug"]: each for each in api.get("team/lists").json()["data"]}
 
     assert (listed["nordics"]["ds_id"], listed["everywhere"]["ds_id"]) == ("AW", "")
@@ -28,7 +28,7 @@ def test_a_team_list_that_is_not_there_is_an_error(api: Client) -> None:
 
 
 def test_a_query_may_name_a_list_of_all_data_sources(api: Client) -> None:
-    api.emulator.change_list("", "everywhere", SECOND)
+    api.emulator.changes.change_list("", "everywhere", SECOND)
     answer = api.run(ds_accounts="list.everywhere")
 
     assert answer["meta"]["query"]["ds_accounts"] == [SECOND]

@@ -52,7 +52,7 @@ OUTSIDE: Final = {
     "click": {"tap"},
     "pyarrow": {"singer.encodings"},
     "requests": {"api.connection"},
-    "backoff": {"api.retry", "api.transport"},
+    "backoff": {"api.retry"},
     "urllib3": {"api.connection"},
     "http": {"api.connection"},
     "socket": {"api.connection"},

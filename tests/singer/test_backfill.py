@@ -70,7 +70,7 @@ def test_an_account_that_is_gone_and_a_day_that_fails_hold_nothing_back(tmp_path
     gone, bad_day = "5096627718", LAST - 6 * DAY
     report = {**CAMPAIGNS, "ds_accounts": ["4713896205", gone, "8820145937"]}
     with Emulator(options=options()) as emulator:
-        emulator.drop_account("AW", gone)
+        emulator.changes.drop_account("AW", gone)
         emulator.inject(
             Fault(
                 effect="fail_query",
@@ -98,7 +98,7 @@ def test_an_account_that_is_gone_and_a_day_that_fails_hold_nothing_back(tmp_path
 
         asked_before = len(emulator.queries)
         emulator.clear_faults()
-        emulator.restore_account("AW", gone)
+        emulator.changes.restore_account("AW", gone)
         ended = sync(config, tmp_path, target)
 
         assert ended.code == 0, ended.stderr[-2000:]

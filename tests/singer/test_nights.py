@@ -150,7 +150,7 @@ def test_an_account_that_is_not_listed_any_more_is_named(
     target = Target()
     report = {**REPORT, "ds_accounts": {"filter_id": f"^({'|'.join(ACCOUNTS)})$"}}
     assert sync(config(emulator, report), tmp_path, target).code == 0
-    emulator.drop_account("AW", ACCOUNTS[1])
+    emulator.changes.drop_account("AW", ACCOUNTS[1])
     ended = sync(config(emulator, report), tmp_path, target)
 
     assert ended.code == 0

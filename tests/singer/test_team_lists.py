@@ -30,7 +30,7 @@ REPORT = {
 def emulator() -> Iterator[Emulator]:
     options = Options(clock_factor=500.0, now="2024-06-10T04:00:00+00:00")
     with Emulator(options=options) as running:
-        running.change_list("AW", "nordics", *MEMBERS)
+        running.changes.change_list("AW", "nordics", *MEMBERS)
         yield running
 
 
@@ -82,7 +82,7 @@ def test_who_is_in_a_list_costs_nothing_however_many_reports_read_it(
 
 def test_a_list_is_read_whatever_its_length(emulator: Emulator, tmp_path: Path) -> None:
     unknown = [f"77{number:08d}" for number in range(118)]
-    emulator.change_list("AW", "nordics", *MEMBERS, *unknown)
+    emulator.changes.change_list("AW", "nordics", *MEMBERS, *unknown)
     target = Target()
     days = {"start_date": str(LAST), "end_date": str(LAST), "lookback_days": 0}
     ended = sync(config_for(emulator, [REPORT], **days), tmp_path, target)
@@ -96,7 +96,7 @@ def test_a_list_is_read_whatever_its_length(emulator: Emulator, tmp_path: Path) 
 def test_a_list_without_accounts_is_told_and_costs_nothing(
     emulator: Emulator, tmp_path: Path
 ) -> None:
-    emulator.change_list("AW", "nordics")
+    emulator.changes.change_list("AW", "nordics")
     given = config(emulator)
     given["queries"].append({**REPORT, "name": "other", "ds_accounts": [NEW]})
     target = Target()
@@ -111,8 +111,8 @@ def test_a_list_without_accounts_is_told_and_costs_nothing(
 def test_of_two_lists_of_one_name_that_of_the_data_source_is_read(
     emulator: Emulator, tmp_path: Path
 ) -> None:
-    emulator.change_list("", "nordics", NEW)
-    emulator.change_list("", "everywhere", NEW)
+    emulator.changes.change_list("", "nordics", NEW)
+    emulator.changes.change_list("", "everywhere", NEW)
     given = config(emulator)
     given["queries"].append({**REPORT, "name": "global", "ds_accounts": "list.everywhere"})
     target = Target()
@@ -157,7 +157,7 @@ def test_an_account_that_joins_a_list_brings_its_history_and_one_that_leaves_cos
 ) -> None:
     target = Target()
     assert sync(config(emulator), tmp_path, target).code == 0
-    emulator.change_list("AW", "nordics", MEMBERS[0], NEW)
+    emulator.changes.change_list("AW", "nordics", MEMBERS[0], NEW)
     before = len(emulator.queries)
     ended = sync(config(emulator), tmp_path, target)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=8)
 def sources(terms_per_campaign: int) -> Mapping[str, Source]:
-    """All data sources by their `ds_id`."""
+    """Return all data sources by their `ds_id`."""
     return MappingProxyType(
         {
             source.id: source

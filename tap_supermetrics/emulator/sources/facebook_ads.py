@@ -128,7 +128,7 @@ def _fields() -> tuple[Field, ...]:
 
 
 def source() -> Source:
-    """The data source."""
+    """Return the data source."""
     settling = (250, 600, 800, 900, 950, 970, 990)
     return Source(
         id="FA",

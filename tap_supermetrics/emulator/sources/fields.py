@@ -15,19 +15,19 @@ DIGITS = 4
 
 
 def whole(value: float) -> Cell:
-    """A number as JSON from the API shows it: without a fraction of zero ("13", not "13.0")."""
+    """Return a number as the API writes it, without a fraction of zero ("13", not "13.0")."""
     return int(value) if value == int(value) else value
 
 
 def count(
     field_id: str, name: str, measure: str, data_type: str = "int.number.value", **more: object
 ) -> Field:
-    """A metric that is a measure."""
+    """Return a metric that is a measure."""
     return _metric(field_id, name, data_type, (measure,), lambda m: list(m[measure]), more)
 
 
 def money(field_id: str, name: str, measure: str, **more: object) -> Field:
-    """A metric that is a measure in cents."""
+    """Return a metric that is a measure in cents."""
 
     def compute(measures: Measures) -> list[Cell]:
         return [v // 100 if v % 100 == 0 else v / 100 for v in measures[measure]]
@@ -38,7 +38,7 @@ def money(field_id: str, name: str, measure: str, **more: object) -> Field:
 def ratio(
     field_id: str, name: str, data_type: str, parts: tuple[str, str], scale: float, **more: object
 ) -> Field:
-    """A metric that divides one measure by another, and is blank where that is zero."""
+    """Return a metric that divides one measure by another, and is blank where that is zero."""
     above, below = parts
 
     def compute(measures: Measures) -> list[Cell]:
@@ -58,7 +58,7 @@ def computed(
     function: Callable[[int], Cell],
     **more: object,
 ) -> Field:
-    """A metric that is any function of a measure."""
+    """Return a metric that is any function of a measure."""
 
     def compute(measures: Measures) -> list[Cell]:
         return [function(value) for value in measures[measure]]
@@ -69,7 +69,7 @@ def computed(
 def column(
     field_id: str, name: str, data_type: str, where: tuple[str, str], **more: object
 ) -> Field:
-    """A field that is a column of an axis: `where` is (axis, column)."""
+    """Return a field that is a column of an axis: `where` is (axis, column)."""
     axis, cells = where
     values = {"id": field_id, "name": name, "data_type": data_type, "axis": axis, "column": cells}
     return Field(**(values | more))  # type: ignore[arg-type]  # checked by the dataclass
@@ -89,7 +89,7 @@ def _metric(  # noqa: PLR0913, PLR0917 - the parts of a declaration
 
 
 def account_fields(ids: Sequence[str]) -> tuple[Field, ...]:
-    """Account name, id and currency, under the ids given."""
+    """Return account name, id and currency, under the ids given."""
     name, number, currency = ids
     return (
         column(name, "Account", "string.text.value", (ACCOUNT, "name"), group="ACCOUNT"),
@@ -141,7 +141,7 @@ _TIME = (
 
 
 def time_fields(spelling: Callable[[str], str] = str) -> tuple[Field, ...]:
-    """The time dimensions; three pairs of them share a label, as in the real API.
+    """Return the time dimensions; three pairs of them share a label, as in the real API.
 
     Args:
         spelling: The data source's way to write their ids.

@@ -129,7 +129,7 @@ def _fields() -> tuple[Field, ...]:
 
 
 def source(terms_per_campaign: int) -> Source:
-    """The data source, with so many search terms per campaign and day."""
+    """Return the data source, with so many search terms per campaign and day."""
     campaigns = Axis(name="campaign", members=_campaigns)
     return Source(
         id="AW",

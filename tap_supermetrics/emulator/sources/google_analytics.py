@@ -142,7 +142,7 @@ def _fields() -> tuple[Field, ...]:
 
 
 def source() -> Source:
-    """The data source."""
+    """Return the data source."""
     return Source(
         id="GAWA",
         name="Google Analytics 4",

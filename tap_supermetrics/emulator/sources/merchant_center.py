@@ -80,7 +80,7 @@ def _fields() -> tuple[Field, ...]:
 
 
 def source() -> Source:
-    """The data source."""
+    """Return the data source."""
     return Source(
         id="GMC",
         name="Google Merchant Center",

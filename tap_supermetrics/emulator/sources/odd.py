@@ -109,7 +109,7 @@ def _rows(_account: Account) -> tuple[Member, ...]:
 
 
 def source() -> Source:
-    """The data source."""
+    """Return the data source."""
     return Source(
         id="ODD",
         name="Odd names and values",

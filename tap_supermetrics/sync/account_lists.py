@@ -1,0 +1,73 @@
+"""The accounts that the API lists, each list asked once, and those that a filter lets through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.api import listings
+from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.sync.account_filters import EndlessError, matching
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_supermetrics.api.client import Client
+    from tap_supermetrics.model import Report
+
+
+class AccountLists:
+    """Lists the accounts that the logins of a report can read; every method may raise `ApiError`.
+
+    Args:
+        client: the API.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._listed: dict[tuple[str, str], tuple[listings.AccountInfo, ...]] = {}
+        self._ages: dict[object, int] = {}
+
+    def of(self, report: Report) -> tuple[listings.AccountInfo, ...]:
+        """Return the accounts that the API lists for the logins of a report."""
+        asked = report.ds_id, str(report.logins)
+        # One list serves all reports of its logins, unless one of them wants a younger one.
+        age = listings.MIN_AGE_MINUTES if report.require_fresh_days else listings.MAX_AGE_MINUTES
+        if self._ages.get(asked, age + 1) > age:
+            self._listed[asked] = self._client.accounts(report.ds_id, report.logins, age)
+            self._ages[asked] = age
+        return self._listed[asked]
+
+    def ids_of(self, report: Report) -> Mapping[str, str]:
+        """Return the ids of the accounts that the API lists, by id in lower case."""
+        return {each.id.casefold(): each.id for each in self.of(report)}
+
+    def spellings_of(self, report: Report) -> frozenset[str]:
+        """Return the ids of the accounts that the API lists, as it spells them."""
+        return frozenset(each.id for each in self.of(report))
+
+    def chosen_by(self, report: Report) -> tuple[str, ...]:
+        """Return the ids that the filter of a report lets through; all where it has none.
+
+        Raises:
+            SettingsError: the filter takes too long.
+        """
+        chosen, listed = report.accounts, self.of(report)
+        by_id = bool(chosen.filter_id)
+        pattern = chosen.filter_id or chosen.filter_name or ""
+        try:
+            matches = matching(pattern, (x.id if by_id else x.account_name for x in listed))
+        except EndlessError:
+            told = "takes too long with a name that the API lists; avoid repeating what repeats"
+            raise SettingsError([f"{report.path}.ds_accounts: {pattern} {told}"]) from None
+        return tuple(each.id for each, is_match in zip(listed, matches, strict=True) if is_match)
+
+    def known_names(self) -> dict[str, dict[str, str]]:
+        """Return the names of accounts that were listed so far, by data source and id, lower case.
+
+        Nothing is asked for it.
+        """
+        names: dict[str, dict[str, str]] = {}
+        for (ds_id, _), accounts in self._listed.items():
+            known = {each.id.casefold(): each.account_name for each in accounts}
+            names.setdefault(ds_id, {}).update(known)
+        return names
