@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.api.wire import Cell
 
+_WHOLE: Final = re.compile(r"([+-]?\d+)(\.0*)?", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DATETIME: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})"
@@ -48,8 +49,8 @@ def _to_whole(cell: Cell) -> int:
         return cell
     if isinstance(cell, str):
         # Text first as it is: a float would round ids and micros beyond 2**53.
-        whole = re.fullmatch(r"([+-]?\d+)(\.0*)?", cell)
-        return int(whole[1]) if whole else _to_whole(float(cell))
+        whole = _WHOLE.fullmatch(cell.strip())
+        return int(whole[1]) if whole else _to_whole(_to_number(cell))
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
     raise ValueError(cell)

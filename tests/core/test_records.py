@@ -752,3 +752,17 @@ def test_a_list_in_a_metric_fits_no_number() -> None:
     (record,) = read(schema(), *rows_of(b'[["2024-03-01", "a", [1]]]'), mismatches=mismatches)
     assert record["Clicks"] is None
     assert mismatches.examples == {"Clicks": "'[1]'"}
+
+
+@pytest.mark.parametrize("data_type", ["int.number.value", "float.number.value"])
+@pytest.mark.parametrize(
+    "cell", ["1_000", "\u0661\u0662", "0x10", "1e400", "nan", "\u00b2", "1,000"]
+)
+def test_what_only_python_takes_for_a_number_is_none(data_type: str, cell: str) -> None:
+    with pytest.raises(ApiError, match="TYPE_MISMATCH"):
+        read_one(data_type, cell)
+
+
+@pytest.mark.parametrize("cell", ["12", " 12 ", "+12", "12.0", "1.2e1", "12."])
+def test_whole_numbers_may_be_texts(cell: str) -> None:
+    assert read_one("int.number.value", cell) == 12

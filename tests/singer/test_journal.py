@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -138,10 +138,42 @@ def test_a_history_that_cannot_be_read_holds_nothing_back(
     assert sum(target.written.values()) == 9
 
 
+def test_a_killed_pipeline_is_left_its_own_by_another_that_has_read_these_days(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """Both share a project, and so a journal; each has a state of its own."""
+    settings = config(emulator, tmp_path / "journal", lookback_days=2)
+    other, mine = Target(), Target()
+    assert sync(settings, tmp_path, other).code == 0
+    once = len(emulator.queries)
+    killed_while(settings, tmp_path, lambda: has_ended(emulator, 2 * once))
+
+    assert sync(settings, tmp_path, other).code == 0
+    lookback = len(emulator.queries) - 2 * once
+    assert lookback == 2
+    assert sync(settings, tmp_path, mine).code == 0
+    assert len(emulator.queries) == 2 * once + lookback
+    assert sum(mine.written.values()) == once
+
+
+def test_what_was_asked_query_by_query_is_told_where_batches_cannot_collect_it(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    settings = config(emulator, tmp_path / "journal", mode="async")
+    killed_while(settings, tmp_path, lambda: has_ended(emulator, 1))
+    ended = sync({**settings, "mode": "batch"}, tmp_path, Target())
+    assert ended.code == 0, ended.stderr
+    assert "Set `mode: async` for this run to collect it" in ended.stderr
+
+
+def has_ended(emulator: Emulator, count: int) -> bool:
+    return sum(query.status == "SUCCESS" for query in emulator.queries) >= count
+
+
 def make_older(journal: Path) -> None:
     """Make what is noted old enough for every history to name it."""
     (file,) = journal.iterdir()
-    now = datetime.now(UTC)
+    now = datetime.now(timezone.utc)
     text, count = re.subn(
         r'"submitted_at":"[^"]+"',
         f'"submitted_at":"{(now - timedelta(minutes=2)).isoformat()}"',
