@@ -25,6 +25,7 @@ from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.periods import doubts_of_window
 from tap_supermetrics.singer.maps import failure_of
+from tap_supermetrics.singer.storage import storage_errors
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
 from tap_supermetrics.sync.run import utc_now
 
@@ -137,7 +138,8 @@ class ReportStream(Stream):
         """Write records to files; the SDK then writes the state, after each of its messages."""
         # Two writers of the state would tell of days whose file is not named yet.
         self._invocation.started_run().bookmarks.writes_state = False
-        return super().get_batches(batch_config, context)
+        with storage_errors(batch_config.storage.root):
+            yield from super().get_batches(batch_config, context)
 
     def _write_state_message(self) -> None:
         """Leave it to the run, which knows what a STATE message costs, but where files are made."""

@@ -5,6 +5,7 @@ about          what `--about` tells of an entry of `queries`
 following      reports as a catalog changes them
 configuration  a configuration as settings, and the client that these ask for
 maps           stream maps: their form, what they cannot do, what they change
+storage        storages of BATCH files that are no folder, and their errors
 environment    settings in the environment
 inputs         catalog and configuration as the SDK gets them, checked
 extras         what a catalog says beside types

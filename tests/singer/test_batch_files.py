@@ -15,6 +15,7 @@ import threading
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -225,6 +226,22 @@ def test_a_signal_takes_a_file_away_unless_its_message_is_out(
         with pytest.raises(InterruptedRun):
             written(config, monkeypatch)
     assert len([*tmp_path.iterdir()]) == is_told
+
+
+def test_a_storage_that_cannot_be_reached_is_told_by_its_setting(tmp_path: Path) -> None:
+    with serving(rows=5) as server, socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        storage = {"root": f"ftp://someone:sekret@127.0.0.1:{nobody.getsockname()[1]}/x"}
+        encoding = {"format": "jsonl", "compression": "gzip"}
+        batch_config = {"encoding": encoding, "storage": storage}
+        config = server.config(results=1) | {"batch_config": batch_config}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        ended = run("--config", str(tmp_path / "config.json"))
+    assert ended.code == BatchFileError.exit_code
+    last = ended.stderr.splitlines()[-1]
+    assert "files of BATCH messages cannot be written to ftp://127.0.0.1" in last
+    assert "batch_config.storage.root" in last
+    assert "sekret" not in last
 
 
 def test_a_disk_without_room_is_told_in_a_line_and_nothing_is_lost(tmp_path: Path) -> None:
