@@ -233,6 +233,28 @@ def test_a_key_goes_into_no_file_that_git_has(emulator: Emulator, tmp_path: Path
 # Meltano
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("config.json", b'{"queries": {"name": "x"}}', "config.json: cannot be understood"),
+        ("config.json", b'{"queries": ["x"]}', "config.json: cannot be understood"),
+        ("config.json", b'{"queries": null}', ""),
+        ("meltano.yml", b"plugins:\n  extractors: [{name: tap-supermetrics, config: x}]", "cannot"),
+        (".gitignore", b"caf\xe9", ".gitignore: cannot be read; save it as UTF-8"),
+        (".env", b"X=caf\xe9", ".env: cannot be read; save it as UTF-8"),
+    ],
+)
+def test_a_file_of_a_project_that_cannot_be_understood_is_told(
+    emulator: Emulator, tmp_path: Path, file: str, content: bytes, said: str
+) -> None:
+    (tmp_path / file).write_bytes(content)
+    ended = init(tmp_path, options(emulator, tmp_path))
+
+    assert ended.code == bool(said), ended.stderr
+    assert said in ended.stderr
+    assert (tmp_path / file).read_bytes() == content or not said
+
+
 def test_a_project_of_meltanos_keeps_what_stands_in_it(emulator: Emulator, tmp_path: Path) -> None:
     before = (
         "default_environment: dev  # ours\n"
