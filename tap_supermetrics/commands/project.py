@@ -169,23 +169,25 @@ class Project:
     @property
     def is_key_file_tracked(self) -> bool:
         """Return whether git has the file of the key already."""
-        return self._git("ls-files", "--error-unmatch", ".env") == 0
+        return _git(self.file.parent, "ls-files", "--error-unmatch", ".env") == 0
 
     @property
     def _is_ignored(self) -> bool:
-        known = self._git("check-ignore", "--quiet", ".env")
+        known = _git(self.file.parent, "check-ignore", "--quiet", ".env")
         # Any other code means that git is missing, or that this is no repository.
         if known in {0, 1}:
             return known == 0
         return ".env" in _read(self.file.parent / ".gitignore").splitlines()
 
-    def _git(self, *arguments: str) -> int | None:
-        if not (git := shutil.which("git")):
-            return None
-        done = subprocess.run(  # noqa: S603 - a fixed command
-            [git, *arguments], cwd=self.file.parent, capture_output=True, check=False
-        )
-        return done.returncode
+
+def _git(folder: Path, *arguments: str) -> int | None:
+    """Return the exit code of git; None where there is none."""
+    if not (git := shutil.which("git")):
+        return None
+    done = subprocess.run(  # noqa: S603 - a fixed command
+        [git, *arguments], cwd=folder, capture_output=True, check=False
+    )
+    return done.returncode
 
 
 def _read(file: Path) -> str:

@@ -18,6 +18,7 @@ backlog        what waits to be submitted: what failed, then the plans in order
 drawing        the queries of the plans, drawn in order, each once
 probing        which of them are drawn ahead, to find out for others
 breakers       which queries would meet a known refusal
+doubts         what gives nothing so far, and which queries find out
 deliveries     what goes to the emitting thread, each outcome in its turn
 history        the first day that the API gives of a report
 totals         whether totals count a header, believed while results agree

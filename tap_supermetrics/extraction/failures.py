@@ -101,7 +101,7 @@ class Failures:
             # Counted before it is remedied: this very failure may be the one that begins the doubt.
             has_doubt_begun = self._breakers.paid_for_nothing(query, error)
             self._remedy(query, error)
-            if has_doubt_begun or self._breakers.wants_probe(query):
+            if has_doubt_begun or self._breakers.doubts.wants_probe(query):
                 self.look_again(query)
 
     def _remedy(self, query: Query, error: ApiError) -> None:
@@ -192,9 +192,9 @@ class Failures:
             if self._breakers.error_for(parked):
                 self.fail([parked], error)
                 continue
-            if self._breakers.wants_probe(parked):
+            if self._breakers.doubts.wants_probe(parked):
                 # All others of its account or report were submitted.
-                self._breakers.probing(parked)
+                self._breakers.doubts.probing(parked)
             self._remedy(parked, error)
 
 

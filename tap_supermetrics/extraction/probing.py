@@ -58,7 +58,7 @@ class Probing:
         """
         yield from self._wide([heads], Reach.REPORT, ahead)
         for each in heads:
-            if self._is_open(each) and self._breakers.probes_wanted(each[1], Reach.ACCOUNT):
+            if self._is_open(each) and self._breakers.doubts.probes_wanted(each[1], Reach.ACCOUNT):
                 yield from self._probe(each, Reach.ACCOUNT, ahead)
         yield from self._in_search(heads, ahead)
         for _, head in heads:
@@ -72,7 +72,7 @@ class Probing:
         """Yield the newest queries of several accounts, for a doubt about all of them."""
         turns = chain.from_iterable(zip_longest(*map(self._likeliest, reports)))
         heads = [each for each in turns if each]
-        wanted = self._breakers.probes_wanted(heads[0][1], reach) if heads else 0
+        wanted = self._breakers.doubts.probes_wanted(heads[0][1], reach) if heads else 0
         for each in islice(heads, wanted):
             yield from self._probe(each, reach, ahead)
 
@@ -82,7 +82,7 @@ class Probing:
         spread = (heads[number] for number in numbers if self._is_open(heads[number]))
         return sorted(
             spread,
-            key=lambda each: (not each[0].was_loaded, self._breakers.has_failed(each[1])),
+            key=lambda each: (not each[0].was_loaded, self._breakers.doubts.has_failed(each[1])),
         )
 
     def _is_open(self, head: Head) -> bool:
@@ -91,18 +91,18 @@ class Probing:
     def _probe(self, head: Head, reach: Reach, ahead: Collection[Query]) -> Iterator[Query]:
         query = self._newest(*head, ahead)
         if query not in ahead:
-            self._breakers.probing(query, reach)
+            self._breakers.doubts.probing(query, reach)
             yield query
-        elif self._breakers.is_probing(query):
+        elif self._breakers.doubts.is_probing(query):
             # On its way already, for another doubt.
-            self._breakers.probing(query, reach)
+            self._breakers.doubts.probing(query, reach)
 
     def _newest(self, account: AccountPlan, head: Query, ahead: Collection[Query]) -> Query:
         """Return the newest query that is not known to have failed, if there is one."""
         seen: set[Query] = set()
         query = self._nearest(account, head, date.max)
         while query in ahead and query not in seen and query.dates:
-            if self._breakers.is_probing(query):
+            if self._breakers.doubts.is_probing(query):
                 break
             seen.add(query)
             query = self._nearest(account, head, query.dates.first - timedelta(days=1))

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Fate
-from tap_supermetrics.extraction.breakers import PATIENCE
+from tap_supermetrics.extraction.doubts import PATIENCE
 from tap_supermetrics.extraction.splits import Splits
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Remedies:
         if error.reach in PATIENCE or self._breakers.error_for(query):
             return Remedy.GIVE_UP
         # A part that others wait for finds out already, as a probe would.
-        if self._breakers.is_in_doubt(query) and not self.splits.is_waited_for(query):
+        if self._breakers.doubts.is_in_doubt(query) and not self.splits.is_waited_for(query):
             return Remedy.WAIT
         # Certainly too large: another try of the whole would be paid for in vain.
         if is_divisible and error.fate is Fate.SPLIT:

@@ -120,19 +120,10 @@ class Preparation:
                 self._summary.report_lost(report.name, str(refusal_of(self._lookups, report)))
         self.plans = self._plans_within_budget({*held.queries})
         self.async_run = None if is_test else _killed_run(self.known.values())
-        self._tell_of_killed_queries()
+        if self.settings.mode is not Mode.ASYNC:
+            _tell_of_queries(self.async_run, self._started_at)
         count = counted(sum(map(len, self.plans.values())), "query", "queries")
         logger.info("Plan: %s of %s", count, counted(len(self.known), "report", "reports"))
-
-    def _tell_of_killed_queries(self) -> None:
-        """Tell of queries that only their own way finds again."""
-        run = self.async_run
-        is_young = run is not None and self._started_at - run.started_at < MAX_AGE
-        if is_young and self.settings.mode is not Mode.ASYNC:
-            logger.warning(
-                "A run that was killed asked query by query; by query batches, what it paid for is "
-                "asked again. Set `mode: async` for this run to collect it"
-            )
 
     @property
     def held_queries(self) -> set[Query]:
@@ -199,3 +190,12 @@ def _killed_run(known: Iterable[KnownReport]) -> AsyncRun | None:
     """
     started = (each.state.async_run for each in known)
     return max(filter(None, started), key=attrgetter("started_at"), default=None)
+
+
+def _tell_of_queries(killed: AsyncRun | None, now: datetime) -> None:
+    """Tell of queries of a killed run that only their own way finds again."""
+    if killed and now - killed.started_at < MAX_AGE:
+        logger.warning(
+            "A run that was killed asked query by query; by query batches, what it paid for is "
+            "asked again. Set `mode: async` for this run to collect it"
+        )

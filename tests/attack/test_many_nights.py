@@ -17,7 +17,7 @@ import pytest
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.emulator.clock import instant
-from tap_supermetrics.extraction import breakers, ways
+from tap_supermetrics.extraction import doubts, ways
 from tests.attack import driver
 from tests.attack.driver import ADS, DAY, Killed, attempt, options, some
 from tests.tap import config_for, days_covered, truth
@@ -74,7 +74,7 @@ def emulator(shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     for module in ("tap_supermetrics.sync.run", "tests.attack.driver"):
         monkeypatch.setattr(f"{module}.utc_now", shared.clock.now)
     # Else nothing is ever given up, with so few days.
-    monkeypatch.setitem(breakers.PATIENCE, Reach.ACCOUNT, breakers.Patience(failures=2, probes=1))
+    monkeypatch.setitem(doubts.PATIENCE, Reach.ACCOUNT, doubts.Patience(failures=2, probes=1))
     return shared
 
 

@@ -22,7 +22,7 @@ from unittest import mock
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.extraction import breakers
+from tap_supermetrics.extraction import doubts
 from tap_supermetrics.extraction.events import (
     Awaited,
     BatchEnded,
@@ -436,19 +436,19 @@ def limits_of(rng: random.Random) -> Limits:
 def play(seed: int) -> Seen:
     """Play a story and check what must hold in all."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    with mock.patch.dict(breakers.PATIENCE, patience_of(rng)):
+    with mock.patch.dict(doubts.PATIENCE, patience_of(rng)):
         return play_with(rng)
 
 
-def patience_of(rng: random.Random) -> dict[Reach, breakers.Patience]:
+def patience_of(rng: random.Random) -> dict[Reach, doubts.Patience]:
     """Return that of the tap, or less, as most stories are too short for it."""
     if rng.random() < 0.5:
         return {}
     failures = sorted(rng.choices((2, 3, 5, 20), k=3))
     probes = (1, rng.choice((1, 2, 5)), 5)
     return {
-        reach: breakers.Patience(failures=most, probes=width)
-        for reach, most, width in zip(breakers.PATIENCE, failures, probes, strict=True)
+        reach: doubts.Patience(failures=most, probes=width)
+        for reach, most, width in zip(doubts.PATIENCE, failures, probes, strict=True)
     }
 
 

@@ -292,8 +292,8 @@ def test_an_answer_takes_up_what_was_given_up() -> None:
     for query in dead:
         breakers.paid_for_nothing(query, error)
         breakers.failed(query, error, was_paid=True)
-    assert breakers.wants_probe(probe)
-    breakers.probing(probe)
+    assert breakers.doubts.wants_probe(probe)
+    breakers.doubts.probing(probe)
     assert breakers.is_held(other)
     breakers.failed(probe, error, was_paid=True)
     assert breakers.error_for(other)

@@ -1,0 +1,203 @@
+"""Doubt about an account, a report or a data source that gives nothing, and who finds out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api.verdicts import Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.model import Query
+
+Key = tuple[Reach, str, str]
+"""How far a breaker reaches, and of what: a data source, a report, an account of a report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Limits of what is paid before an account, a report or a data source is given up.
+
+    Attributes:
+        failures: paid for, and none answered, until there is doubt.
+        probes: queries that then find out, at the same time.
+        is_renewed: whether an answer is no end of doubt: after it, as many failures in a row begin
+            it anew, or as many as answers came. Else parts of what answered could not be told
+            from all of it.
+    """
+
+    failures: int
+    probes: int
+    is_renewed: bool = False
+
+
+PATIENCE: Final = {
+    # Most accounts may be dead, and the first ones at that: so many are tried.
+    Reach.SOURCE: Patience(failures=120, probes=20),
+    Reach.REPORT: Patience(failures=60, probes=20),
+    Reach.ACCOUNT: Patience(failures=20, probes=1, is_renewed=True),
+}
+"""By reach, the widest first."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Breaker:
+    """The state of a data source, a report, or an account of a report.
+
+    Closed while it has an answer or few failures; doubtful, when only failures came; probing, while
+    `probes` are on their way; open, when `error` says what every query would meet.
+
+    Attributes:
+        failures: since the last answer.
+        answers: in all.
+        probes: queries on their way that find out for others.
+        error: what every query would meet.
+        is_guessed: whether only failed probes say so, and an answer refutes it.
+    """
+
+    failures: int = 0
+    answers: int = 0
+    probes: set[Query] = field(default_factory=set)
+    error: ApiError | None = None
+    is_guessed: bool = False
+
+    def is_doubtful(self, patience: Patience) -> bool:
+        """Return whether nothing but failures came, and too many of them."""
+        if self.error or self.failures < patience.failures:
+            return False
+        return self.failures > self.answers if patience.is_renewed else not self.answers
+
+    def answer(self) -> None:
+        """Count an answer, which is no failure in a row."""
+        self.answers += 1
+        self.failures = 0
+        self.probes.clear()
+        if self.is_guessed:
+            self.error = None
+
+
+class Doubts:
+    """The breakers, by what they are of, and the queries on their way that find out.
+
+    Args:
+        ds_ids: of the data source of each report, by its name.
+
+    Attributes:
+        breakers: by what they are of.
+    """
+
+    def __init__(self, ds_ids: Mapping[str, str]) -> None:
+        self._ds_ids = ds_ids
+        self.breakers: defaultdict[Key, Breaker] = defaultdict(Breaker)
+
+    def of(self, query: Query) -> list[Breaker]:
+        """Return the breakers of what a query belongs to, the widest first."""
+        return [self.breakers[key] for key in self.keys(query)]
+
+    def answered(self, query: Query) -> bool:
+        """Count an answer; return whether others may go on by that."""
+        breakers = self.of(query)
+        # Asked before the answer is noted, which ends the doubt.
+        was_held = bool(self.about(query)) or any(
+            each.probes or (each.error and each.is_guessed) for each in breakers
+        )
+        # One answer clears all three: the account's says that report and source work too.
+        for breaker in breakers:
+            breaker.answer()
+        return was_held
+
+    def failed(self, query: Query) -> bool:
+        """Count a failure that was paid for; return whether doubt has begun by that."""
+        has_begun = False
+        for key in self.keys(query):
+            breaker, patience = self.breakers[key], PATIENCE[key[0]]
+            was_doubtful = breaker.is_doubtful(patience)
+            breaker.failures += 1
+            # Said once, as doubt begins: whoever hears it looks through all that is held back.
+            has_begun = has_begun or (breaker.is_doubtful(patience) and not was_doubtful)
+        return has_begun
+
+    def is_in_doubt(self, query: Query) -> bool:
+        """Return whether a failed query, which is no probe, must not be submitted again now."""
+        doubts = self.about(query)
+        return bool(doubts) and not any(  # A probe, or a part of one, must go on.
+            _lies_in(query, probe) for key in doubts for probe in self.breakers[key].probes
+        )
+
+    def wants_probe(self, query: Query) -> bool:
+        """Return whether nothing finds out yet about a doubt that a query is in."""
+        return any(not self.breakers[key].probes for key in self.about(query))
+
+    def probes_wanted(self, query: Query, reach: Reach) -> int:
+        """Return how many probes would find out about the account, report or source of a query."""
+        keys = [key for key in self.about(query) if key[0] is reach]
+        return PATIENCE[reach].probes if keys and not self.breakers[keys[0]].probes else 0
+
+    def probing(self, probe: Query, reach: Reach = Reach.SOURCE) -> None:
+        """Let a query find out for others, up to a reach, where there is doubt.
+
+        That an account is dead says little of its report: so its probe is none of the report.
+        """
+        reaches = [*PATIENCE]
+        for key in self.about(probe):
+            breaker = self.breakers[key]
+            is_within = reaches.index(key[0]) >= reaches.index(reach)
+            if is_within and len(breaker.probes) < PATIENCE[key[0]].probes:
+                breaker.probes.add(probe)
+
+    def is_probing(self, query: Query) -> bool:
+        """Return whether a query is on its way to find out for others."""
+        return any(query in self.breakers[key].probes for key in self.keys(query))
+
+    def has_failed(self, query: Query) -> bool:
+        """Return whether the last query of an account failed."""
+        return self.breakers[self.key(query, Reach.ACCOUNT)].failures > 0
+
+    def forget_probe(self, query: Query) -> list[Key]:
+        """Remove a query from all probes; return the keys that have no probe left by that."""
+        last_of = []
+        for key in self.keys(query):
+            breaker = self.breakers[key]
+            # A probe may have been split: its newest part stands for it.
+            others = {probe for probe in breaker.probes if not _is_part_of(query, probe)}
+            if breaker.probes and not others:
+                last_of.append(key)
+            breaker.probes = others
+        return last_of
+
+    def about(self, query: Query) -> list[Key]:
+        """Return what is in doubt of what a query belongs to."""
+        keys = self.keys(query)
+        return [key for key in keys if self.breakers[key].is_doubtful(PATIENCE[key[0]])]
+
+    def keys(self, query: Query) -> list[Key]:
+        """Return all that a query belongs to, the widest first."""
+        return [self.key(query, reach) for reach in PATIENCE]
+
+    def key(self, query: Query, reach: Reach) -> Key:
+        """Return what a query belongs to, of one reach."""
+        if reach is Reach.SOURCE:
+            return reach, self._ds_ids[query.report], ""
+        return reach, query.report, query.account_id if reach is Reach.ACCOUNT else ""
+
+
+def _is_part_of(query: Query, probe: Query) -> bool:
+    """Return whether a query is a probe, or reaches to its last day, as it may have been split."""
+    if query.report_account != probe.report_account:
+        return False
+    if probe.dates is None or query.dates is None:
+        return query == probe
+    return query.dates.last >= probe.dates.last
+
+
+def _lies_in(query: Query, probe: Query) -> bool:
+    """Return whether a query is a probe, or any part of one."""
+    if query.report_account != probe.report_account:
+        return False
+    if probe.dates is None or query.dates is None:
+        return query == probe
+    return probe.dates.first <= query.dates.first and query.dates.last <= probe.dates.last
