@@ -101,7 +101,8 @@ class Invocation:
         if run and run.books.query_log:
             records = run.books.query_log.take()
             for stream in self._logs():
-                stream.write(records)
+                if failure := stream.write(records):
+                    run.summary.report_lost(stream.name, str(failure))
 
     def _write_state(self) -> None:
         if not self.is_test:

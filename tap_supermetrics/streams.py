@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog
 
+    from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.model import Report
     from tap_supermetrics.records.schema import RecordSchema
     from tap_supermetrics.singer.writer import MessageWriter
@@ -285,11 +286,23 @@ class QueryLogStream(Stream):
         super().__init__(tap, schema=dict(SCHEMA), name=name)
         self._has_schema = False
 
-    def write(self, records: Iterable[Record]) -> None:
-        """Write records, the schema before the first of them."""
+    def write(self, records: Iterable[Record]) -> ApiError | None:
+        """Write records, the schema before the first of them.
+
+        Returns:
+            Why a record was left out: a stream map cannot take it. None if none was.
+        """
+        failure: ApiError | None = None
         for record in records:
             self._write_schema_message()
-            self._write_record_message(record)
+            try:
+                messages = [*self._generate_record_messages(record)]
+            except Exception as error:  # noqa: BLE001 - expressions of a user's raise anything
+                failure = failure_of(self.config.get("stream_maps", {}), self.name, error)
+                continue
+            for message in messages:
+                self._tap.write_message(message)
+        return failure
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
         """Give nothing: all was written before."""

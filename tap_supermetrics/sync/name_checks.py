@@ -117,7 +117,7 @@ def one_spelling(
     Raises:
         ApiError: the API refuses everything.
     """
-    spelt = {each.casefold(): each for each in reversed((*loaded, *accounts))}
+    spelt = {each.casefold(): each for each in reversed((*sorted(loaded), *accounts))}
     if len(spelt) == len({*loaded, *accounts}):
         return tuple(accounts)
     try:
@@ -126,10 +126,8 @@ def one_spelling(
         check_reason(error)
         listed = frozenset()
     twice = {fold for fold, count in Counter(map(str.casefold, listed)).items() if count > 1}
-    found = (
-        each if each.casefold() in twice and each in listed else spelt[each.casefold()]
-        for each in accounts
-    )
+    own = {*loaded} | {each for each in listed if each.casefold() in twice}
+    found = (each if each in own else spelt[each.casefold()] for each in accounts)
     return tuple(dict.fromkeys(found))
 
 

@@ -221,6 +221,21 @@ def test_the_log_is_a_stream_like_any_other(emulator: Emulator, tmp_path: Path) 
     assert target.tables.keys() == {"google_ads"}
 
 
+def test_a_map_that_one_record_of_the_log_does_not_fit_holds_nothing_back(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    maps = {LOG: {"share": f"1 / (first_day != '{FIRST}')"}}
+    target = Target()
+    ended = sync(config(emulator, stream_maps=maps), tmp_path, target)
+
+    assert ended.code == 3
+    assert f"{LOG}: STREAM_MAP_FAILED: stream_maps.{LOG} (share)" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(target.tables[LOG]) == QUERIES - len(ACCOUNTS)
+    days = {record["Date"] for record in target.tables["google_ads"].values()}
+    assert days == {str(FIRST + timedelta(days=number)) for number in range(4)}
+
+
 def test_without_the_setting_and_in_a_test_there_is_no_log(
     emulator: Emulator, tmp_path: Path
 ) -> None:
