@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Shard
 
 T = TypeVar("T")
+
+_ONCE_MORE: Final = "let each run once more under the same settings, then merge"
 States = dict[str, ReportState]
 """States of reports, by name of the report or of the file."""
 
@@ -167,11 +169,17 @@ def _merge(report: str, found: States) -> ReportState:
         SettingsError: they contradict each other.
     """
 
-    def agreed(what: str, of: Callable[[ReportState], T], among: States = found) -> T | None:
-        return _agreed(report, what, [(file, of(each)) for file, each in among.items()])
+    def agreed(
+        what: str, of: Callable[[ReportState], T], among: States = found, advice: str = _ONCE_MORE
+    ) -> T | None:
+        return _agreed(report, what, [(file, of(each)) for file, each in among.items()], advice)
 
     agreed("the key", lambda each: ", ".join(sorted(each.key_properties)))
-    agreed("the fields that its key joins", lambda each: ", ".join(sorted(each.joined)))
+    agreed(
+        "what `_sm_dimensions` of its key joins",
+        lambda each: ", ".join(each.joined),
+        advice="rows of both stand in the table: empty it, and load the report anew",
+    )
     states = [*found.values()]
     types: dict[str, str] = {}
     for column in dict.fromkeys(column for each in states for column in each.types):
@@ -201,7 +209,9 @@ def _merge(report: str, found: States) -> ReportState:
     )
 
 
-def _agreed(report: str, what: str, values: Iterable[tuple[str, T]]) -> T | None:
+def _agreed(
+    report: str, what: str, values: Iterable[tuple[str, T]], advice: str = _ONCE_MORE
+) -> T | None:
     """Return what all files say that say anything.
 
     Raises:
@@ -212,7 +222,6 @@ def _agreed(report: str, what: str, values: Iterable[tuple[str, T]]) -> T | None
         if each != said[0][1]:
             first = f"{_shown(said[0][1])} in {said[0][0]}"
             text = f"{report}: {what} is {first} and {_shown(each)} in {file}"
-            advice = "let each run once more under the same settings, then merge"
             raise SettingsError([f"{text}; {advice}"])
     return said[0][1] if said else None
 

@@ -116,6 +116,11 @@ def test_what_is_on_its_way_is_kept_and_the_later_first_day_too() -> None:
         ({"types": {"X": "date"}}, {"types": {"X": "text"}}, "the type of X is date in 1.json and"),
         ({}, {"key_properties": ("Day",)}, "ads: the key is Date in 1.json and Day in 2.json"),
         (
+            {"joined": ("A", "B")},
+            {"joined": ("B", "A")},
+            "joins is A, B in 1.json and B, A in 2.json; rows of both stand in the table: empty it",
+        ),
+        (
             {"async_run": AsyncRun(run_id="a", started_at=moment(1))},
             {"async_run": AsyncRun(run_id="b", started_at=moment(2))},
             "(`async_run`) is a in 1.json and b in 2.json; let each run once more",
