@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 NEW, WHOLE, AGAIN, ANYWAY = range(4)
 """Ranks, where not all can be queried: days never loaded come first, then reports read whole, then
-days that may have been restated, at last those of reports that a catalog wants to have reloaded."""
+days that may have been restated, at last those that a catalog wants to have reloaded, the newest
+first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +98,16 @@ class AccountPlan:
         return (
             query
             for rank in (NEW, WHOLE, AGAIN, ANYWAY)
-            for part in self.parts
+            for part in (self._newest_first() if rank == ANYWAY else self.parts)
             if self._may_hold(part, rank)
             for query in self._queries_of(part)
             if self.rank(query) == rank
         )
+
+    def _newest_first(self) -> Iterator[Stretch | Query]:
+        """Return the parts in the order of what is read again anyway: the newest days first."""
+        for part in sorted(self.parts, key=_first_day, reverse=True):
+            yield part if isinstance(part, Query) else replace(part, is_backwards=True)
 
     def rank(self, query: Query) -> int:
         """Return what comes first where not all can be queried: the lowest."""
@@ -146,6 +152,10 @@ class AccountPlan:
         # NEW needs a day that is not covered, others one that is; WHOLE comes as a single query.
         known = intersect(part.dates, self.covered)
         return known != (part.dates,) if rank == NEW else bool(known)
+
+
+def _first_day(part: Stretch | Query) -> date:
+    return part.dates.first if part.dates else date.min
 
 
 def _holds(outer: DateRange, inner: DateRange) -> bool:

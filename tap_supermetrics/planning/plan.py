@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange, intersect, subtract, with_range
 from tap_supermetrics.model import Query, SplitDates, account_id_of
-from tap_supermetrics.planning.account import NEW, WHOLE, AccountPlan, Stretch
+from tap_supermetrics.planning.account import ANYWAY, NEW, WHOLE, AccountPlan, Stretch
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.scope import Scope, recent_days
 
@@ -69,6 +69,8 @@ class ReportPlan:
             # By age, so that each has its turn; what was never read comes first.
             return rank, False, int(account.read_at.timestamp() * 1000) if account.read_at else 0
         day = query.dates.first.toordinal() if query.dates else 0
+        if rank == ANYWAY:
+            return rank, False, -day
         if not self.report.newest_first or self.scope.wanted is None or query.dates is None:
             return rank, False, day
         is_history = query.dates.last < recent_days(self.report, self.scope.wanted).first

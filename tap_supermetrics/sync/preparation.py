@@ -175,6 +175,13 @@ class Preparation:
                 "days that were never loaded come first, then reports that are read whole, then "
                 "days to be read again"
             )
+            self._summary.notes += [
+                f"{plan.report.name}: a catalog wants all of it reloaded (FULL_TABLE), for which "
+                "`max_queries_per_run` does not suffice: of what is there, the newest days come "
+                "first"
+                for plan in plans
+                if any(account.is_read_anyway for account in plan.accounts)
+            ]
         return {plan.report.name: plan for plan in plans}
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from collections import Counter
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -365,7 +366,7 @@ def test_a_budget_smaller_than_the_accounts_of_a_report_read_whole_gives_each_it
 def test_a_budget_reloads_a_full_table_after_what_is_new(
     emulator: Emulator, tmp_path: Path
 ) -> None:
-    """All that is wanted is there in as many nights as it takes."""
+    """All that is wanted is there in four nights, and the fifth reads lookbacks of those again."""
     target, other = Target(), {**ONE, "name": "other"}
     given = config(emulator, ONE, other, max_queries_per_run=10, lookback_days=2)
     catalog = discovered(given, tmp_path)
@@ -374,15 +375,17 @@ def test_a_budget_reloads_a_full_table_after_what_is_new(
             entry["metadata"]["replication-method"] = "FULL_TABLE"
     catalog["streams"][0]["replication_method"] = "FULL_TABLE"
     (tmp_path / "catalog.json").write_text(json.dumps(catalog))
-    for _ in range(4):
+    for _ in range(5):
         ended = sync(given, tmp_path, target, "--catalog", str(tmp_path / "catalog.json"))
         assert ended.code == 0, ended.stderr
     for report in (ONE, other):
         assert target.tables[report["name"]] == truth(emulator, report, FIRST, LAST)
-    # What may have been restated comes before what is read again whatever it is.
+    # What may have been restated comes first, then the newest days of what is read anyway.
     before = len(emulator.queries)
-    sync(given, tmp_path, target, "--catalog", str(tmp_path / "catalog.json"))
-    assert {str(query.first) for query in emulator.queries[before : before + 2]}
+    ended = sync(given, tmp_path, target, "--catalog", str(tmp_path / "catalog.json"))
+    assert "ads: a catalog wants all of it reloaded (FULL_TABLE)" in ended.stderr
+    asked = Counter(query.first for query in emulator.queries[before:])
+    assert asked == {LAST - number * DAY: 2 if number < 2 else 1 for number in range(8)}
 
 
 @pytest.mark.parametrize("budget", [1, 2, 3])
