@@ -50,6 +50,7 @@ class Scheduler:
             self._submissions, self._outcomes, self._deliveries, self._in_flight
         )
         self._open_reports = dict.fromkeys(plans)
+        self._has_spared = False
         if not limits.by_batch:
             self._outcomes.backlog.leave_batches()
         for each in adopted:
@@ -89,9 +90,17 @@ class Scheduler:
 
     def next_actions(self) -> list[Action]:
         """Return what can be done now; call it until it returns nothing."""
+        # Where many were spared, the rest was not drawn, and nobody may hear of them yet: without
+        # another look, the run would wait for what was not submitted.
+        while not (actions := self._next_actions()) and self._has_spared:
+            pass
+        return actions
+
+    def _next_actions(self) -> list[Action]:
         # Fetching comes before submitting: what is fetched makes room for what is submitted.
         actions: list[Action] = [*self._in_flight.next_fetches()]
         actions += self._submissions.next()
+        self._has_spared = self._outcomes.drawing.is_sparing
         # No result can come any more that would tell about those held back for their totals:
         # without this, the run would wait for them for ever.
         if not actions and self._in_flight.is_empty:

@@ -138,7 +138,9 @@ def _as_one(refusals: Mapping[str, TapError]) -> TapError:
     mistakes: list[str] = []
     for name, error in refusals.items():
         mistakes += error.mistakes if isinstance(error, SettingsError) else [f"{name}: {error}"]
-    return SettingsError(mistakes)
+    error = SettingsError(mistakes)
+    error.exit_code = max(each.exit_code for each in refusals.values())
+    return error
 
 
 def _described(lookups: Lookups, report: Report) -> tuple[RecordSchema, bool]:

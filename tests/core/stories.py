@@ -229,6 +229,7 @@ class Life:
         self.open = dict.fromkeys(plans)
         self.is_stopped = False
         self.taken = 0
+        self.awaited = -1
 
     def run(self, kill_after: int) -> bool:
         """Play until the end; return whether it came before so many steps."""
@@ -264,7 +265,8 @@ class Life:
         assert len(self.singles) <= self.limits.max_running_queries
         assert len(self.submitting) <= 1
         in_batches = sum(len(batch.queries) for batch in self.batches.values())
-        waiting = len(self.unemitted) + len(self.outbox) + len(self.fetches)
+        held = [each for each in (*self.unemitted, *self.outbox) if isinstance(each, Result)]
+        waiting = len(held) + len(self.fetches)
         # What was submitted while there was room may still come.
         most = MAX_WAITING + (self.limits.max_running_batches + 1) * 100 + 100
         assert in_batches + waiting <= most
@@ -281,6 +283,9 @@ class Life:
         ways += [self.settle_batch] * bool(self.batches)
         ways += [self.emit] if self.outbox or self.unemitted else []
         if not ways:
+            # The emitting thread says it once, as it begins to wait.
+            assert self.awaited < self.taken, "the story stands still"
+            self.awaited = self.taken
             return Awaited(taken=self.taken)
         return self.rng.choice(ways)()
 

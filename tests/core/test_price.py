@@ -284,6 +284,17 @@ def test_reports_that_give_nothing_do_not_end_another_of_their_source(
     assert len(seen.results) == 30 * 10
 
 
+@BOTH
+@pytest.mark.parametrize("code", ["QUERY_ACCOUNT_UNAVAILABLE", "QUERY_ERROR"])
+def test_hundreds_of_queries_that_are_spared_do_not_stop_a_run(code: str, by_batch: bool) -> None:  # noqa: FBT001 - a parameter
+    """The first one that is not is submitted, though nobody can be told of the others before."""
+    good = {str(each) for each in range(0, 200, 10)}
+    plans = plans_of(200, 5, "a")
+    count, seen = paid(plans, lambda q: q.account_id not in good, (code, 403), by_batch=by_batch)
+    assert len(seen.results) == len(good) * 5
+    assert count <= 180 * 21 if code == "QUERY_ERROR" else 2 * 180
+
+
 def test_an_answer_takes_up_what_was_given_up() -> None:
     plans = plans_of(50, 2, "a")
     error = ApiError("SOMETHING_NEW", "no reason given", status=500)
