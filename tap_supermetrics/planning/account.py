@@ -72,6 +72,7 @@ class AccountPlan:
         is_read_whole: whether it has no days, so that each run reads all of it.
         is_read_anyway: whether each run reads all of its days, whatever is there.
         read_at: when all was read last; None where it never was, or has days.
+        last_turn: when all was read last, or that failed.
     """
 
     whole: Query
@@ -81,6 +82,7 @@ class AccountPlan:
     is_read_whole: bool = False
     is_read_anyway: bool = False
     read_at: datetime | None = None
+    last_turn: datetime | None = None
 
     @property
     def was_loaded(self) -> bool:

@@ -45,6 +45,7 @@ class Coverage:
         bookmark: last day up to which there was no gap from the start; it never goes back.
         fetched: when the newest days were read; kept only where a report asks for it.
         read_at: when all was read last, of a report that is read whole.
+        tried_at: when that failed last.
     """
 
     covered: tuple[DateRange, ...] = ()
@@ -52,6 +53,12 @@ class Coverage:
     bookmark: date | None = None
     fetched: tuple[DaysFetched, ...] = ()
     read_at: datetime | None = None
+    tried_at: datetime | None = None
+
+    @property
+    def last_turn(self) -> datetime | None:
+        """When all was read last, or that failed."""
+        return max(filter(None, (self.read_at, self.tried_at)), default=None)
 
     def with_done(self, done: DateRange, start: date) -> Coverage:
         """After every record of the days `done` was written (also when there were none).
@@ -93,6 +100,7 @@ class Coverage:
             bookmark=max(filter(None, (self.bookmark, other.bookmark)), default=None),
             fetched=fetched,
             read_at=max(filter(None, (self.read_at, other.read_at)), default=None),
+            tried_at=max(filter(None, (self.tried_at, other.tried_at)), default=None),
         )
 
     def with_stale(self, *dates: DateRange) -> Coverage:

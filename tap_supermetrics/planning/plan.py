@@ -67,7 +67,8 @@ class ReportPlan:
         rank = account.rank(query) if self.is_by_rank else NEW
         if rank == WHOLE:
             # By age, so that each has its turn; what was never read comes first.
-            return rank, False, int(account.read_at.timestamp() * 1000) if account.read_at else 0
+            turn = account.last_turn
+            return rank, False, int(turn.timestamp() * 1000) if turn else 0
         day = query.dates.first.toordinal() if query.dates else 0
         if rank == ANYWAY:
             return rank, False, -day
@@ -262,6 +263,7 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
             parts=() if scope.is_over else (whole,),
             is_read_whole=True,
             read_at=known.read_at,
+            last_turn=known.last_turn,
         )
     if scope.wanted is None:
         return AccountPlan(whole=whole, parts=())

@@ -111,6 +111,6 @@ class Bookkeeping:
         logger.error("%s: %s", query, failed.error)
 
     def _read_again(self, planned: PlannedReport, failed: Failed) -> None:
-        planned.fail(failed)
+        planned.fail(failed, self._prepared.now())
         if self.query_log:
             self.query_log.failed(failed)

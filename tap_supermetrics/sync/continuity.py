@@ -130,14 +130,15 @@ def _pin(column: str, word: str) -> str:
 def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
     """Tell of accounts that are not asked any more, and refuse those that are grouped anew."""
     asked = {account_id_of(group): group for group in scope.groups}
-    old = [each for each in state.coverage if each not in asked]
+    there = [each for each, known in state.coverage.items() if known.covered or known.read_at]
+    old = [each for each in there if each not in asked]
     owners = {core_of(part): each for each in old for part in each.split(",")}
     of_lists = [each for part, each in owners.items() if _is_list(part)]
     for account_id, accounts in asked.items():
         twins = [owners[core_of(each)] for each in accounts if core_of(each) in owners]
         twins += [each for each in old[:1] if any(map(_is_list, accounts))]
         twins += of_lists
-        if twins and account_id not in state.coverage:
+        if twins and account_id not in there:
             raise TapError(
                 f"account {account_id} would be loaded twice: its rows are in the target as "
                 f"those of account {twins[0]}, because `ds_accounts` or "

@@ -264,9 +264,9 @@ class PlannedReport:
         yield from notes_of_results(name, self.otherwise, self.sampled)
         yield from notes_of_cache(name, self.early_days, self.undated)
 
-    def fail(self, failed: Failed) -> None:
+    def fail(self, failed: Failed, at: datetime) -> None:
         """Count the days of a query as to be read again."""
-        self.known.state.mark_stale(failed.query.account_id, failed.query.dates)
+        self.known.state.mark_failed(failed.query.account_id, failed.query.dates, at)
 
     def _reader(self, result: Result) -> RecordReader:
         """Return what makes records of a result's rows."""

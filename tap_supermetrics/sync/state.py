@@ -56,7 +56,7 @@ _ASYNC_RUN: Final = "[run id, start with offset] (remove it to go on without it)
 _OF_A_PARTITION: Final = frozenset(
     {
         *("context", "replication_key", "replication_key_value", "covered", "stale", "fetched"),
-        "read_at",
+        *("read_at", "tried_at"),
         *("starting_replication_value", "replication_key_signpost", "progress_markers"),
     }
 )
@@ -165,17 +165,30 @@ class ReportState:
             before = self.coverage.get(account_id, Coverage())
             self.coverage[account_id] = before.with_stale(*filter(None, dates))
 
+    def mark_failed(self, account_id: str, dates: DateRange | None, at: datetime) -> None:
+        """Have what a query asked for read again; of a report without days, others come first."""
+        if self.replication_key:
+            self.mark_stale(account_id, dates)
+        else:
+            before = self.coverage.get(account_id, Coverage())
+            self.coverage[account_id] = replace(before, tried_at=at)
+
     def forget_future(self, now: datetime) -> None:
         """Forget when days were read, if that is still to come: a clock was wrong."""
         for account_id, each in self.coverage.items():
             fetched = tuple(fetch for fetch in each.fetched if fetch.at <= now)
             read_at = each.read_at if each.read_at and each.read_at <= now else None
-            self.coverage[account_id] = replace(each, fetched=fetched, read_at=read_at)
+            tried_at = each.tried_at if each.tried_at and each.tried_at <= now else None
+            self.coverage[account_id] = replace(
+                each, fetched=fetched, read_at=read_at, tried_at=tried_at
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the bookmark of the stream."""
         # An account of which nothing was read is as one that is not named at all.
-        known = {name: each for name, each in self.coverage.items() if each.covered or each.read_at}
+        known = {
+            name: each for name, each in self.coverage.items() if each.covered or each.last_turn
+        }
         first = _common_first(known.values())
         return self._everywhere_to_json() | {
             "shard": None if self.shard.is_whole else str(self.shard),
@@ -219,6 +232,8 @@ class ReportState:
             partition["fetched"] = [_fetch_to_json(each) for each in coverage.fetched]
         if coverage.read_at:
             partition["read_at"] = coverage.read_at.isoformat(timespec="milliseconds")
+        if coverage.tried_at:
+            partition["tried_at"] = coverage.tried_at.isoformat(timespec="milliseconds")
         return partition
 
 
@@ -374,6 +389,7 @@ def _coverage(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 
         bookmark=bookmark,
         fetched=fetched,
         read_at=moment_of(raw["read_at"]) if raw.get("read_at") else None,
+        tried_at=moment_of(raw["tried_at"]) if raw.get("tried_at") else None,
     )
 
 

@@ -228,6 +228,18 @@ def test_a_report_that_is_read_whole_keeps_when_each_account_was() -> None:
     assert read(written(state))[0].coverage["123"].read_at == NOW
 
 
+def test_a_failure_of_a_report_that_is_read_whole_is_a_turn_but_leaves_no_rows() -> None:
+    state = ReportState(replication_key="", start=None)
+    state.mark_failed("123", None, NOW)
+    (entry,) = written(state)["partitions"]
+    assert entry == {
+        "context": {"account_id": "123"},
+        "tried_at": NOW.isoformat(timespec="milliseconds"),
+    }
+    known = read(written(state))[0].coverage["123"]
+    assert (known.last_turn, known.read_at) == (NOW, None)
+
+
 def test_what_was_read_by_a_clock_that_was_ahead_is_read_again() -> None:
     coming = NOW + timedelta(days=400)
     whole = ReportState(replication_key="", start=None)

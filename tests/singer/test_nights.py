@@ -363,6 +363,20 @@ def test_a_budget_smaller_than_the_accounts_of_a_report_read_whole_gives_each_it
     assert asked[4] != asked[5]
 
 
+def test_accounts_that_fail_take_no_turn_of_others(emulator: Emulator, tmp_path: Path) -> None:
+    accounts = [*ACCOUNTS, "2645570913", "6604219873"]
+    whole = {**REPORT, "fields": ["Campaignname", "Cost"], "ds_accounts": accounts}
+    for dead in ACCOUNTS:
+        gone = Fault(
+            effect="fail_query", account=dead, code="QUERY_ACCOUNT_UNAVAILABLE", times=None
+        )
+        emulator.inject(gone)
+    target = Target()
+    given = config(emulator, whole, max_queries_per_run=2)
+    assert [sync(given, tmp_path, target).code for _ in range(2)] == [3, 0]
+    assert {query.accounts for query in emulator.queries[2:]} == {(each,) for each in accounts[2:]}
+
+
 def test_a_budget_reloads_a_full_table_after_what_is_new(
     emulator: Emulator, tmp_path: Path
 ) -> None:
