@@ -8,7 +8,7 @@ text where it alone tells, and the status only where there is no known code.
 from __future__ import annotations
 
 import re
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -334,6 +334,9 @@ def verdict_on(code: str, status: int, text: str = "", *, is_of_query: bool = Fa
     if is_of_query and _OF_LOGIN.fullmatch(code):
         return VERDICTS["QUERY_AUTH_UNAVAILABLE"]
     by_code = VERDICTS.get(code) or _by_family(code, status)
+    if is_of_query and by_code and code not in VERDICTS and by_code.reach in {SOURCE, SERVICE}:
+        # A guess, of one query: whether others meet it too is for them to show.
+        by_code = replace(by_code, fate=LOSE, reach=QUERY)
     verdict = by_code or _by_status(code, status, is_of_query=is_of_query)
     # A text must not soften what stops everything.
     return verdict if verdict.fate is Fate.STOP else _by_text(code, text) or verdict

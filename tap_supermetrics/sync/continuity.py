@@ -16,8 +16,9 @@ from tap_supermetrics.model import account_id_of, core_of
 from tap_supermetrics.records.schema import DIMENSIONS, ValueKind, data_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
     from tap_supermetrics.planning.scope import Scope
     from tap_supermetrics.records.schema import RecordSchema
@@ -57,6 +58,31 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
             f"its key was {', '.join(old)} and now is {', '.join(new)}: days read again would be "
             f"in the target twice, under both. Set {back}; {ways}"
         )
+
+
+def joined_before(
+    state: ReportState, schema: RecordSchema, listed: Iterable[FieldInfo]
+) -> tuple[str, ...]:
+    """Return the fields that `_sm_dimensions` joined, in its order.
+
+    A state that does not say so, of an older version, has them in the order of their types.
+
+    Args:
+        state: what was loaded.
+        schema: what is to be loaded.
+        listed: all fields of the data source.
+    """
+    if state.joined or DIMENSIONS not in state.key_properties:
+        return state.joined
+    dimensions = {each.field_id.casefold() for each in listed if each.is_dimension}
+    dimensions |= {each.name.casefold() for each in schema.fields if each.is_dimension}
+    return tuple(
+        column
+        for column, word in state.types.items()
+        if word != _word(ValueKind.TEXT)
+        and column != schema.day
+        and column.casefold() in dimensions
+    )
 
 
 def check_day(report: Report, schema: RecordSchema, state: ReportState) -> None:

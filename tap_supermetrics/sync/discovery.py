@@ -18,6 +18,7 @@ from tap_supermetrics.records.schema import (
     is_dated,
     record_schema,
 )
+from tap_supermetrics.sync.continuity import joined_before
 from tap_supermetrics.sync.report_sync import KnownReport
 from tap_supermetrics.sync.state import report_state
 
@@ -70,16 +71,13 @@ def known_reports(
         ApiError: the fields of a data source cannot be had.
     """
     mistakes: list[str] = []
-    known = {
-        report.name: KnownReport(
-            report=report,
-            schema=schema.joined_as(state.joined),
-            is_dated=dated,
-            state=state,
+    known: dict[str, KnownReport] = {}
+    for report, schema, dated in _discover(lookups, reports):
+        state = _state(report, schema, bookmarks.get(report.name), now, mistakes)
+        state.joined = joined_before(state, schema, lookups.fields_of(report))
+        known[report.name] = KnownReport(
+            report=report, schema=schema.joined_as(state.joined), is_dated=dated, state=state
         )
-        for report, schema, dated in _discover(lookups, reports)
-        for state in [_state(report, schema, bookmarks.get(report.name), now, mistakes)]
-    }
     if mistakes:
         raise SettingsError(mistakes)
     return known

@@ -25,6 +25,7 @@ from tap_supermetrics.sync.continuity import (
     check_day,
     check_groups,
     check_key,
+    joined_before,
     learn_types,
     type_changes,
 )
@@ -161,6 +162,18 @@ def test_other_dimensions_in_what_the_key_joins_are_refused(now: list[str]) -> N
     schema = joining(*now).joined_as(state.joined)
     with pytest.raises(TapError, match=f"joined StartDate, EndDate and now joins {now[0]}"):
         check_key(report(), schema, state)
+
+
+@pytest.mark.parametrize("now", [["StartDate", "EndDate"], ["EndDate", "StartDate"]])
+def test_a_state_of_before_tells_by_its_types_what_the_key_joins(now: list[str]) -> None:
+    was = joining("StartDate", "EndDate")
+    state = ReportState(replication_key="Date", start=None, key_properties=was.key_properties)
+    learn_types(report(), was, state)
+    listed = [FieldInfo(field_id="EndDate", field_type="dim", data_type="string.time.date")]
+    schema = joining(*now)
+    assert joined_before(state, schema, listed) == was.joined
+    # Taken away: only the list tells that it is a dimension.
+    assert joined_before(state, joining("StartDate"), listed) == was.joined
 
 
 class Listing:
