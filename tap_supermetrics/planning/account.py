@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-NEW, WHOLE, AGAIN, ANYWAY = range(4)
+NEW, WHOLE, AGAIN, FAILED, ANYWAY = range(5)
 """Ranks, where not all can be queried: days never loaded come first, then reports read whole, then
-days that may have been restated, at last those that a catalog wants to have reloaded, the newest
-first."""
+days that may have been restated, then days of accounts whose last query failed, at last those that
+a catalog wants to have reloaded, the newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,8 @@ class AccountPlan:
         is_read_whole: whether it has no days, so that each run reads all of it.
         is_read_anyway: whether each run reads all of its days, whatever is there.
         read_at: when all was read last; None where it never was, or has days.
-        last_turn: when all was read last, or that failed.
+        last_turn: when all was read last, or that failed; of an account with days, when its last
+            query failed.
     """
 
     whole: Query
@@ -99,7 +100,7 @@ class AccountPlan:
             return chain.from_iterable(map(self._queries_of, self.parts))
         return (
             query
-            for rank in (NEW, WHOLE, AGAIN, ANYWAY)
+            for rank in (NEW, WHOLE, AGAIN, FAILED, ANYWAY)
             for part in (self._newest_first() if rank == ANYWAY else self.parts)
             if self._may_hold(part, rank)
             for query in self._queries_of(part)
@@ -116,7 +117,7 @@ class AccountPlan:
         if self.is_read_whole:
             return WHOLE
         if not query.dates or not intersect(query.dates, self.covered):
-            return NEW
+            return FAILED if self.last_turn else NEW
         return ANYWAY if self.is_read_anyway else AGAIN
 
     def left(self, head: Query) -> Iterator[Stretch | Query]:
@@ -151,9 +152,9 @@ class AccountPlan:
         """Spare the walk through a long stretch that has no query of the rank."""
         if isinstance(part, Query):
             return True
-        # NEW needs a day that is not covered, others one that is; WHOLE comes as a single query.
+        # Some need a day that is not covered, others one that is; WHOLE comes as a single query.
         known = intersect(part.dates, self.covered)
-        return known != (part.dates,) if rank == NEW else bool(known)
+        return known != (part.dates,) if rank in {NEW, FAILED} else bool(known)
 
 
 def _first_day(part: Stretch | Query) -> date:

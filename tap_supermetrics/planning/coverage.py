@@ -45,7 +45,7 @@ class Coverage:
         bookmark: last day up to which there was no gap from the start; it never goes back.
         fetched: when the newest days were read; kept only where a report asks for it.
         read_at: when all was read last, of a report that is read whole.
-        tried_at: when that failed last.
+        tried_at: when a query failed, after which none was answered.
     """
 
     covered: tuple[DateRange, ...] = ()
@@ -60,6 +60,11 @@ class Coverage:
         """When all was read last, or that failed."""
         return max(filter(None, (self.read_at, self.tried_at)), default=None)
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the target has rows of it, or knows that there are none."""
+        return bool(self.covered or self.read_at)
+
     def with_done(self, done: DateRange, start: date) -> Coverage:
         """After every record of the days `done` was written (also when there were none).
 
@@ -69,7 +74,7 @@ class Coverage:
         """
         covered, stale = with_range(self.covered, done), without_range(self.stale, done)
         bookmark = _bookmark(covered, start, self.bookmark)
-        return replace(self, covered=covered, stale=stale, bookmark=bookmark)
+        return replace(self, covered=covered, stale=stale, bookmark=bookmark, tried_at=None)
 
     def with_fetch(self, fetch: DaysFetched, lookback_days: int) -> Coverage:
         """After these days were read; only days of the lookback are remembered."""

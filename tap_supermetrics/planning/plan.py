@@ -276,6 +276,7 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
         parts=tuple(_in_order(parts, report, scope.wanted)),
         covered=known.covered,
         is_read_anyway=ignores_coverage,
+        last_turn=known.last_turn,
         fresh_from=_fresh_from(report, scope.wanted),
     )
 

@@ -156,7 +156,7 @@ def _pin(column: str, word: str) -> str:
 def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
     """Tell of accounts that are not asked any more, and refuse those that are grouped anew."""
     asked = {account_id_of(group): group for group in scope.groups}
-    there = [each for each, known in state.coverage.items() if known.covered or known.read_at]
+    there = [each for each, known in state.coverage.items() if known.is_loaded]
     old = [each for each in there if each not in asked]
     owners = {core_of(part): each for each in old for part in each.split(",")}
     of_lists = [each for part, each in owners.items() if _is_list(part)]

@@ -83,7 +83,8 @@ class KnownReport:
             TapError: the API does not tell its accounts.
         """
         # Accounts that are asked together stand in the state as one id, joined by commas.
-        loaded = {each for ids in self.state.coverage for each in ids.split(",")}
+        there = (ids for ids, each in self.state.coverage.items() if each.is_loaded)
+        loaded = {each for ids in there for each in ids.split(",")}
         check_names(lookups, self.report, loaded)
         accounts = lookups.accounts_of(self.report, is_dated=self.is_dated)
         scope = scope_of(

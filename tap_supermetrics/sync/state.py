@@ -152,7 +152,7 @@ class ReportState:
         """
         before = self.coverage.get(account_id, Coverage())
         if not self.replication_key:
-            self.coverage[account_id] = replace(before, read_at=fetched_at)
+            self.coverage[account_id] = replace(before, read_at=fetched_at, tried_at=None)
         elif dates and self.start:
             fetch = DaysFetched(dates=dates, at=fetched_at)
             first_day = max(self.start, self.not_before or self.start)
@@ -166,12 +166,10 @@ class ReportState:
             self.coverage[account_id] = before.with_stale(*filter(None, dates))
 
     def mark_failed(self, account_id: str, dates: DateRange | None, at: datetime) -> None:
-        """Have what a query asked for read again; of a report without days, others come first."""
-        if self.replication_key:
-            self.mark_stale(account_id, dates)
-        else:
-            before = self.coverage.get(account_id, Coverage())
-            self.coverage[account_id] = replace(before, tried_at=at)
+        """Have what a query asked for read again; where not all can be, others come first."""
+        self.mark_stale(account_id, dates)
+        before = self.coverage.get(account_id, Coverage())
+        self.coverage[account_id] = replace(before, tried_at=at)
 
     def forget_future(self, now: datetime) -> None:
         """Forget when days were read, if that is still to come: a clock was wrong."""

@@ -363,6 +363,25 @@ def test_a_budget_smaller_than_the_accounts_of_a_report_read_whole_gives_each_it
     assert asked[4] != asked[5]
 
 
+def test_days_of_accounts_that_fail_come_after_those_of_others(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    good = ["2645570913", "6604219873"]
+    report = {**REPORT, "ds_accounts": [*ACCOUNTS, *good]}
+    for dead in ACCOUNTS:
+        gone = Fault(
+            effect="fail_query", account=dead, code="QUERY_ACCOUNT_UNAVAILABLE", times=None
+        )
+        emulator.inject(gone)
+    target = Target()
+    given = config(emulator, report, max_queries_per_run=20, start_date=str(LAST - 9 * DAY))
+    for _ in range(3):
+        sync(given, tmp_path, target)
+    assert covered(target) == {each: [[str(LAST - 9 * DAY), str(LAST)]] for each in good}
+    # What has no other turn is tried with what is left.
+    assert {query.accounts for query in emulator.queries[-2:]} == {(each,) for each in ACCOUNTS}
+
+
 def test_accounts_that_fail_take_no_turn_of_others(emulator: Emulator, tmp_path: Path) -> None:
     accounts = [*ACCOUNTS, "2645570913", "6604219873"]
     whole = {**REPORT, "fields": ["Campaignname", "Cost"], "ds_accounts": accounts}
