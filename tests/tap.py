@@ -132,6 +132,7 @@ def days_covered(bookmark: Mapping[str, Any]) -> dict[str, list[list[str]]]:
         each["context"]["account_id"]: each.get("covered")
         or [[bookmark["covered_from"], each["replication_key_value"]]]
         for each in bookmark.get("partitions", [])
+        if {"covered", "replication_key_value"} & each.keys()
     }
 
 

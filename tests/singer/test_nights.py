@@ -376,10 +376,11 @@ def test_days_of_accounts_that_fail_come_after_those_of_others(
     target = Target()
     given = config(emulator, report, max_queries_per_run=20, start_date=str(LAST - 9 * DAY))
     for _ in range(3):
+        before = len(emulator.queries)
         sync(given, tmp_path, target)
     assert covered(target) == {each: [[str(LAST - 9 * DAY), str(LAST)]] for each in good}
     # What has no other turn is tried with what is left.
-    assert {query.accounts for query in emulator.queries[-2:]} == {(each,) for each in ACCOUNTS}
+    assert {(each,) for each in ACCOUNTS} <= {q.accounts for q in emulator.queries[before:]}
 
 
 def test_accounts_that_fail_take_no_turn_of_others(emulator: Emulator, tmp_path: Path) -> None:
