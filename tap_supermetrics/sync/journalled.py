@@ -21,7 +21,7 @@ from tap_supermetrics.sync.state import AsyncRun
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
@@ -44,15 +44,17 @@ class Journalled(BatchNotes):
         known: the reports of this run.
         client: the API.
         now: the wall clock, with offset.
+        full_table: names of reports that are read whole, whatever was read before.
         may_submit: whether the run submits anything; else what dead runs left is only read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that says whose submissions these are
         self,
         settings: Settings,
         known: Iterable[KnownReport],
         client: Client,
         now: datetime,
+        full_table: Collection[str] = (),
         *,
         may_submit: bool = True,
     ) -> None:
@@ -71,7 +73,7 @@ class Journalled(BatchNotes):
             begin = Journal.open if may_submit else Journal.look
             self._journal = begin(directory, owner, now, MAX_AGE)
             self._find_unanswered(self._journal, client, now)
-            self._hand_over(self._journal)
+            self._hand_over(self._journal, full_table)
 
     def _find_unanswered(self, journal: Journal, client: Client, now: datetime) -> None:
         """Look for batches that were sent by runs which were killed before the answer came.
@@ -103,14 +105,14 @@ class Journalled(BatchNotes):
         count = counted(len(tokens), "query batch", "query batches")
         logger.info("%s sent by a run that was killed just then; found %d", count, len(found))
 
-    def _hand_over(self, journal: Journal) -> None:
+    def _hand_over(self, journal: Journal, full_table: Collection[str]) -> None:
         """Have the states name what dead runs submitted, as if they had been written in time."""
         for name, known in self._known.items():
             request_hash, state = wire.request_hash(known.report), known.state
             held = journal.held(name, request_hash)
             if not held:
                 continue
-            if not _are_of(known, held):
+            if name not in full_table and not _are_of(known, held):
                 journal.leave(name)
                 continue
             # What the state names was submitted with another request, and serves this one no more.

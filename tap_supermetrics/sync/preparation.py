@@ -108,6 +108,7 @@ class Preparation:
                 self.known.values(),
                 self.client,
                 self._started_at,
+                full_table,
                 may_submit=self._lookups.may_submit,
             )
             batches = (batch for known in self.known.values() for batch in known.state.batches)

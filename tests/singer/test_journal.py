@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
-from tests.tap import Target, command, config_for, sync
+from tests.tap import Target, command, config_for, discovered, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -156,6 +156,32 @@ def test_a_killed_pipeline_is_left_its_own_by_another_that_has_read_these_days(
     assert sum(mine.written.values()) == once
 
 
+def test_a_report_that_a_catalog_wants_reloaded_is_collected_too(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    settings, target = config(emulator, tmp_path / "journal"), Target()
+    assert sync(settings, tmp_path, target).code == 0
+    once = len(emulator.queries)
+    catalog = discovered(settings, tmp_path)
+    (entry,) = catalog["streams"]
+    entry["replication_method"] = "FULL_TABLE"
+    entry["metadata"][-1]["metadata"]["replication-method"] = "FULL_TABLE"
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    options = ("--catalog", str(tmp_path / "catalog.json"))
+    state = tmp_path / "killed-state.json"
+    state.write_text(json.dumps(target.state))
+    killed_while(
+        settings,
+        tmp_path,
+        lambda: has_ended(emulator, 2 * once),
+        *options,
+        *("--state", str(state)),
+    )
+
+    assert sync(settings, tmp_path, target, *options).code == 0
+    assert len(emulator.queries) == 2 * once
+
+
 def test_what_was_asked_query_by_query_is_told_where_batches_cannot_collect_it(
     emulator: Emulator, tmp_path: Path
 ) -> None:
@@ -187,12 +213,16 @@ def asked_for(emulator: Emulator, method: str, path: str) -> bool:
     return any(each.method == method and path in each.path for each in emulator.requests)
 
 
-def killed_while(settings: Mapping[str, Any], folder: Path, reached: Callable[[], bool]) -> None:
+def killed_while(
+    settings: Mapping[str, Any], folder: Path, reached: Callable[[], bool], *options: str
+) -> None:
     """Kill a run as soon as something is the case."""
     file = folder / "killed.json"
     file.write_text(json.dumps(settings))
     with subprocess.Popen(  # noqa: S603 - our own command
-        command("--config", str(file)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command("--config", str(file), *options),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as running:
         while not reached():
             assert running.poll() is None, "it ended before"
