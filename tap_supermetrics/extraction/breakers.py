@@ -134,7 +134,8 @@ class Breakers:
         """Learn from a query that failed for good; return whether others are concerned."""
         finished = self.doubts.forget_probe(query)
         if error.reach in PATIENCE:  # The error itself says how far it reaches.
-            self.doubts.breakers[self.doubts.key(query, error.reach)].error = error
+            breaker = self.doubts.breakers[self.doubts.key(query, error.reach)]
+            breaker.error, breaker.is_guessed = error, False
             return True
         if self._is_of_history(query, error):
             last_wanted = self._plans[query.report].scope.last_wanted

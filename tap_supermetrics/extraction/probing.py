@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.api.verdicts import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tap_supermetrics.extraction.breakers import Breakers
     from tap_supermetrics.model import Query
@@ -39,7 +39,7 @@ class Probing:
         self._breakers = breakers
 
     def of_source(
-        self, reports: Iterable[Sequence[Head]], ahead: Collection[Query]
+        self, reports: Sequence[Sequence[Head]], ahead: Collection[Query]
     ) -> Iterator[Query]:
         """Yield what to draw ahead to find out about a data source, of each report in turn.
 
@@ -67,13 +67,15 @@ class Probing:
             limit.is_named = limit.is_named or limit.probe is None
 
     def _wide(
-        self, reports: Iterable[Sequence[Head]], reach: Reach, ahead: Collection[Query]
+        self, reports: Sequence[Sequence[Head]], reach: Reach, ahead: Collection[Query]
     ) -> Iterator[Query]:
         """Yield the newest queries of several accounts, for a doubt about all of them."""
+        one = next(filter(self._is_open, chain.from_iterable(reports)), None)
+        wanted = self._breakers.doubts.probes_wanted(one[1], reach) if one else 0
+        if not wanted:
+            return  # Before the accounts are sorted, of which there may be thousands.
         turns = chain.from_iterable(zip_longest(*map(self._likeliest, reports)))
-        heads = [each for each in turns if each]
-        wanted = self._breakers.doubts.probes_wanted(heads[0][1], reach) if heads else 0
-        for each in islice(heads, wanted):
+        for each in islice(filter(None, turns), wanted):
             yield from self._probe(each, reach, ahead)
 
     def _likeliest(self, heads: Sequence[Head]) -> list[Head]:
