@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 NEW, WHOLE, AGAIN, FAILED, ANYWAY = range(5)
 """Ranks, where not all can be queried: days never loaded come first, then reports read whole, then
-days that may have been restated, then days of accounts whose last query failed, at last those that
-a catalog wants to have reloaded, the newest first."""
+days that may have been restated, then days of accounts of which nothing was answered, at last those
+that a catalog wants to have reloaded, the newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +71,9 @@ class AccountPlan:
         fresh_from: first day that the API's cache must not serve; None for none.
         is_read_whole: whether it has no days, so that each run reads all of it.
         is_read_anyway: whether each run reads all of its days, whatever is there.
-        read_at: when all was read last; None where it never was, or has days.
-        last_turn: when all was read last, or that failed; of an account with days, when its last
-            query failed.
+        was_loaded: whether an earlier run loaded any of it.
+        last_turn: when all was read last, or that failed; of an account with days, when nothing of
+            it was answered last; None where neither is known.
     """
 
     whole: Query
@@ -82,13 +82,8 @@ class AccountPlan:
     fresh_from: date | None = None
     is_read_whole: bool = False
     is_read_anyway: bool = False
-    read_at: datetime | None = None
+    was_loaded: bool = False
     last_turn: datetime | None = None
-
-    @property
-    def was_loaded(self) -> bool:
-        """Whether an earlier run loaded any of it."""
-        return bool(self.covered or self.read_at)
 
     def __len__(self) -> int:
         """Return the number of queries."""
@@ -109,7 +104,7 @@ class AccountPlan:
 
     def _newest_first(self) -> Iterator[Stretch | Query]:
         """Return the parts in the order of what is read again anyway: the newest days first."""
-        for part in sorted(self.parts, key=_first_day, reverse=True):
+        for part in sorted(self.parts, key=first_day, reverse=True):
             yield part if isinstance(part, Query) else replace(part, is_backwards=True)
 
     def rank(self, query: Query) -> int:
@@ -157,7 +152,8 @@ class AccountPlan:
         return known != (part.dates,) if rank in {NEW, FAILED} else bool(known)
 
 
-def _first_day(part: Stretch | Query) -> date:
+def first_day(part: Stretch | Query) -> date:
+    """Return the first day of a part; the first of the calendar where it has no days."""
     return part.dates.first if part.dates else date.min
 
 

@@ -45,7 +45,7 @@ class Coverage:
         bookmark: last day up to which there was no gap from the start; it never goes back.
         fetched: when the newest days were read; kept only where a report asks for it.
         read_at: when all was read last, of a report that is read whole.
-        tried_at: when a query failed, after which none was answered.
+        tried_at: when a query failed, of a run in which none was answered.
     """
 
     covered: tuple[DateRange, ...] = ()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange, intersect, subtract, with_range
 from tap_supermetrics.model import Query, SplitDates, account_id_of
-from tap_supermetrics.planning.account import ANYWAY, NEW, WHOLE, AccountPlan, Stretch
+from tap_supermetrics.planning.account import ANYWAY, NEW, WHOLE, AccountPlan, Stretch, first_day
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.scope import Scope, recent_days
 
@@ -262,7 +262,7 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
             whole=whole,
             parts=() if scope.is_over else (whole,),
             is_read_whole=True,
-            read_at=known.read_at,
+            was_loaded=known.is_loaded,
             last_turn=known.last_turn,
         )
     if scope.wanted is None:
@@ -276,6 +276,7 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
         parts=tuple(_in_order(parts, report, scope.wanted)),
         covered=known.covered,
         is_read_anyway=ignores_coverage,
+        was_loaded=known.is_loaded,
         last_turn=known.last_turn,
         fresh_from=_fresh_from(report, scope.wanted),
     )
@@ -307,7 +308,7 @@ def _in_order(
     parts: Iterable[Stretch | Query], report: Report, wanted: DateRange
 ) -> list[Stretch | Query]:
     """Sort the parts as their queries are emitted."""
-    by_day = sorted(parts, key=_first_day)
+    by_day = sorted(parts, key=first_day)
     if not report.newest_first:
         return by_day
     first = recent_days(report, wanted).first
@@ -322,10 +323,6 @@ def _fresh_from(report: Report, wanted: DateRange) -> date | None:
     # The calendar has no day before day 1.
     days = min(report.require_fresh_days, wanted.last.toordinal())
     return wanted.last - timedelta(days=days - 1) if days else None
-
-
-def _first_day(part: Stretch | Query) -> date:
-    return part.dates.first if part.dates else date.min
 
 
 def _last_day(part: Stretch | Query) -> date:

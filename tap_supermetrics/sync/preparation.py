@@ -174,7 +174,7 @@ class Preparation:
                 f"{counted(costly - limit, 'query was', 'queries were')} not asked, as "
                 "`max_queries_per_run` says; "
                 "days that were never loaded come first, then reports that are read whole, then "
-                "days to be read again, then accounts whose last query failed"
+                "days to be read again, then accounts that gave nothing last"
             )
             self._summary.notes += [
                 f"{plan.report.name}: a catalog wants all of it reloaded (FULL_TABLE), for which "

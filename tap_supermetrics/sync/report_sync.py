@@ -6,9 +6,10 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import SplitAccounts, account_id_of
 from tap_supermetrics.planning.plan import ReportPlan, plan_report, plan_test
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     Converter = Callable[[RecordReader, Iterator[bytes]], Iterator[T]]
 
 logger = logging.getLogger(__name__)
+
+_OF_ALL: Final = {Reach.SERVICE, Reach.ENDPOINT}
+"""Reaches of errors that every account would meet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +190,7 @@ class PlannedReport:
         undated: how many results came from that cache, which does not tell since when.
         otherwise: what results say to be otherwise than it was asked, counted.
         others: keys of all accounts, where the key does not tell these apart.
+        answered: ids of accounts with a result in this run.
     """
 
     known: KnownReport
@@ -197,6 +202,7 @@ class PlannedReport:
     undated: int = 0
     otherwise: Counter[str] = field(default_factory=Counter)
     others: OtherAccounts | None = None
+    answered: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         are_refused = self.known.report.on_type_mismatch == "fail"
@@ -235,6 +241,7 @@ class PlannedReport:
         self.undated += result.is_cached and result.cached_at is None
         note_otherwise(self.otherwise, result)
         covered = self._covered(result)
+        self.answered.add(result.query.account_id)
         state.mark_done(
             result.query.account_id,
             covered,
@@ -266,8 +273,18 @@ class PlannedReport:
         yield from notes_of_cache(name, self.early_days, self.undated)
 
     def fail(self, failed: Failed, at: datetime) -> None:
-        """Count the days of a query as to be read again."""
-        self.known.state.mark_failed(failed.query.account_id, failed.query.dates, at)
+        """Count the days of a query as to be read again.
+
+        Args:
+            failed: what became of it.
+            at: now, with offset.
+        """
+        account_id, state = failed.query.account_id, self.known.state
+        state.mark_stale(account_id, failed.query.dates)
+        # What stops a run says nothing of the account, nor does one day of one that answers.
+        is_of_account = failed.was_submitted and failed.error.reach not in _OF_ALL
+        if is_of_account and account_id not in self.answered:
+            state.mark_tried(account_id, at)
 
     def _reader(self, result: Result) -> RecordReader:
         """Return what makes records of a result's rows."""

@@ -165,9 +165,8 @@ class ReportState:
             before = self.coverage.get(account_id, Coverage())
             self.coverage[account_id] = before.with_stale(*filter(None, dates))
 
-    def mark_failed(self, account_id: str, dates: DateRange | None, at: datetime) -> None:
-        """Have what a query asked for read again; where not all can be, others come first."""
-        self.mark_stale(account_id, dates)
+    def mark_tried(self, account_id: str, at: datetime) -> None:
+        """Note that an account gave nothing; where not all can be queried, others come first."""
         before = self.coverage.get(account_id, Coverage())
         self.coverage[account_id] = replace(before, tried_at=at)
 

@@ -230,7 +230,7 @@ def test_a_report_that_is_read_whole_keeps_when_each_account_was() -> None:
 
 def test_a_failure_of_a_report_that_is_read_whole_is_a_turn_but_leaves_no_rows() -> None:
     state = ReportState(replication_key="", start=None)
-    state.mark_failed("123", None, NOW)
+    state.mark_tried("123", NOW)
     (entry,) = written(state)["partitions"]
     assert entry == {
         "context": {"account_id": "123"},

@@ -43,7 +43,6 @@ REPORTS: list[dict[str, Any]] = [
 # What differs from run to run, and so is stored as `*`: times of the machine's clock.
 VOLATILE: Final = re.compile(
     r'(?<="_sm_fetched_at":")[^"]+|(?<="time_extracted":")[^"]+|(?<="submitted_at":")[^"]+'
-    r'|(?<="tried_at":")[^"]+'
 )
 
 

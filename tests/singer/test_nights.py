@@ -383,6 +383,21 @@ def test_days_of_accounts_that_fail_come_after_those_of_others(
     assert {(each,) for each in ACCOUNTS} <= {q.accounts for q in emulator.queries[before:]}
 
 
+def test_one_day_that_fails_and_a_budget_that_is_spent_put_no_account_behind(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    bad = Fault(
+        effect="fail_query", account=ACCOUNTS[0], day=LAST - 9 * DAY, code="BAD_REQUEST", times=None
+    )
+    emulator.inject(bad)
+    target = Target()
+    given = config(emulator, REPORT, max_rows_per_run=40, start_date=str(LAST - 9 * DAY))
+    assert sync(given, tmp_path, target).code == 3
+    partitions = target.state["bookmarks"]["ads"]["partitions"]
+    assert partitions
+    assert not any("tried_at" in each for each in partitions)
+
+
 def test_accounts_that_fail_take_no_turn_of_others(emulator: Emulator, tmp_path: Path) -> None:
     accounts = [*ACCOUNTS, "2645570913", "6604219873"]
     whole = {**REPORT, "fields": ["Campaignname", "Cost"], "ds_accounts": accounts}
