@@ -117,58 +117,64 @@ class Breakers:
         )
         return is_probing or self.history[query.report].limit_of(query).is_doubtful(query)
 
-    def answered(self, query: Query) -> bool:
-        """Learn that the API gave the results of a query; return whether others may go on."""
+    def answered(self, query: Query) -> list[Key]:
+        """Learn that the API gave the results of a query; return what may go on."""
         return self.doubts.answered(query)
 
-    def given(self, query: Query) -> bool:
-        """Learn that the API ran a query; return whether that taught anything of history."""
-        return self.history[query.report].given(query)
+    def given(self, query: Query) -> list[Key]:
+        """Learn that the API ran a query; return what may go on."""
+        return self._keys(query, self.history[query.report].given(query))
 
-    def paid_for_nothing(self, query: Query, error: ApiError) -> bool:
-        """Count a query that failed, whatever becomes of it; return whether doubt has begun."""
+    def paid_for_nothing(self, query: Query, error: ApiError) -> list[Key]:
+        """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
         # Of history: the account may well give later days.
-        return not self._is_of_history(query, error) and self.doubts.failed(query)
+        return [] if self._is_of_history(query, error) else self.doubts.failed(query)
 
-    def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> bool:
-        """Learn from a query that failed for good; return whether others are concerned."""
+    def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> list[Key]:
+        """Learn from a query that failed for good; return what is concerned beside it."""
         finished = self.doubts.forget_probe(query)
         if error.reach in PATIENCE:  # The error itself says how far it reaches.
-            breaker = self.doubts.breakers[self.doubts.key(query, error.reach)]
+            key = self.doubts.key(query, error.reach)
+            breaker = self.doubts.breakers[key]
             breaker.error, breaker.is_guessed = error, False
-            return True
+            return [key, *finished]
         if self._is_of_history(query, error):
             last_wanted = self._plans[query.report].scope.last_wanted
-            return self.history[query.report].refused(query, error, last_wanted) or bool(finished)
+            reach = self.history[query.report].refused(query, error, last_wanted)
+            return [*self._keys(query, reach), *finished]
         # The service did not even take it: that says nothing of what it asks for.
         for key in finished if was_paid else ():
             text = "%s failed, as %d queries of %s before it: no more are submitted now"
             breaker = self.doubts.breakers[key]
             logger.warning(text, query, breaker.failures, _IN_WORDS[key[0]])
             breaker.error, breaker.is_guessed = error, True
-        return bool(finished)
+        return finished
 
-    def given_up(self, query: Query) -> bool:
-        """Learn that a query will find out nothing; return whether another one has to."""
-        return bool(self.doubts.forget_probe(query))
+    def given_up(self, query: Query) -> list[Key]:
+        """Learn that a query will find out nothing; return for what another one has to."""
+        return self.doubts.forget_probe(query)
 
     def fitted(self, query: Query) -> None:
         """Learn that rows of a report became records."""
         self._misfits.fitted(self.doubts.keys(query))
 
-    def did_not_fit(self, query: Query, error: ApiError) -> bool:
-        """Learn that a result fits no record; return whether others are concerned."""
-        is_news = False
+    def did_not_fit(self, query: Query, error: ApiError) -> list[Key]:
+        """Learn that a result fits no record; return what is concerned beside it."""
+        given_up = []
         for reach in (Reach.REPORT, Reach.ACCOUNT):
             key = self.doubts.key(query, reach)
             count = self._misfits.count(key)
             if count == ALL_MISFITS:
                 self.doubts.breakers[key].error = error
-                is_news = True
+                given_up.append(key)
             elif count == MISFITS:
                 plan = self._plans[query.report]
-                is_news = self._misfits.give_up_history(key, plan, error) or is_news
-        return is_news
+                if self._misfits.give_up_history(key, plan, error):
+                    given_up.append(key)
+        return given_up
+
+    def _keys(self, query: Query, reach: Reach | None) -> list[Key]:
+        return [self.doubts.key(query, reach)] if reach else []
 
     def _is_of_history(self, query: Query, error: ApiError) -> bool:
         is_incremental = self._plans[query.report].scope.is_incremental

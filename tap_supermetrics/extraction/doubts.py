@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.api.verdicts import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.model import Query
@@ -98,28 +98,29 @@ class Doubts:
         """Return the breakers of what a query belongs to, the widest first."""
         return [self.breakers[key] for key in self.keys(query)]
 
-    def answered(self, query: Query) -> bool:
-        """Count an answer; return whether others may go on by that."""
-        breakers = self.of(query)
-        # Asked before the answer is noted, which ends the doubt.
-        was_held = bool(self.about(query)) or any(
-            each.probes or (each.error and each.is_guessed) for each in breakers
-        )
+    def answered(self, query: Query) -> list[Key]:
+        """Count an answer; return what may go on by that."""
+        held = []
         # One answer clears all three: the account's says that report and source work too.
-        for breaker in breakers:
+        for key in self.keys(query):
+            breaker = self.breakers[key]
+            was_given_up = breaker.error and breaker.is_guessed
+            if was_given_up or breaker.probes or breaker.is_doubtful(PATIENCE[key[0]]):
+                held.append(key)
             breaker.answer()
-        return was_held
+        return held
 
-    def failed(self, query: Query) -> bool:
-        """Count a failure that was paid for; return whether doubt has begun by that."""
-        has_begun = False
+    def failed(self, query: Query) -> list[Key]:
+        """Count a failure that was paid for; return what is in doubt from now on."""
+        begun = []
         for key in self.keys(query):
             breaker, patience = self.breakers[key], PATIENCE[key[0]]
             was_doubtful = breaker.is_doubtful(patience)
             breaker.failures += 1
             # Said once, as doubt begins: whoever hears it looks through all that is held back.
-            has_begun = has_begun or (breaker.is_doubtful(patience) and not was_doubtful)
-        return has_begun
+            if breaker.is_doubtful(patience) and not was_doubtful:
+                begun.append(key)
+        return begun
 
     def is_in_doubt(self, query: Query) -> bool:
         """Return whether a failed query, which is no probe, must not be submitted again now."""
@@ -128,9 +129,9 @@ class Doubts:
             _lies_in(query, probe) for key in doubts for probe in self.breakers[key].probes
         )
 
-    def wants_probe(self, query: Query) -> bool:
-        """Return whether nothing finds out yet about a doubt that a query is in."""
-        return any(not self.breakers[key].probes for key in self.about(query))
+    def unprobed(self, query: Query) -> list[Key]:
+        """Return the doubts that a query is in, and about which nothing finds out yet."""
+        return [key for key in self.about(query) if not self.breakers[key].probes]
 
     def probes_wanted(self, query: Query, reach: Reach) -> int:
         """Return how many probes would find out about the account, report or source of a query."""
@@ -183,6 +184,12 @@ class Doubts:
         if reach is Reach.SOURCE:
             return reach, self._ds_ids[query.report], ""
         return reach, query.report, query.account_id if reach is Reach.ACCOUNT else ""
+
+
+def widest(keys: Collection[Key]) -> Reach:
+    """Return the widest reach of at least one key."""
+    reaches = {key[0] for key in keys}
+    return next(reach for reach in PATIENCE if reach in reaches)
 
 
 def _is_part_of(query: Query, probe: Query) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.extraction.probing import Probing
 from tap_supermetrics.planning.plan import Cursor
 
@@ -106,29 +107,39 @@ class Drawing:
 
     def settled(self, query: Query) -> None:
         """Learn that a query has an outcome, of whatever kind."""
-        if self._breakers.history[query.report].settled(query):
-            self._look_again(query.report)
+        reach = self._breakers.history[query.report].settled(query)
+        if reach:
+            self._look_again(query.report, query.account_id if reach is Reach.ACCOUNT else None)
 
-    def look_again(self, report: str) -> None:
-        """Take up what was held back of a data source, after a breaker changed; a report first.
+    def look_again(self, query: Query, reach: Reach) -> None:
+        """Take up what was held back, after a breaker changed; find what to probe.
 
-        A breaker of a data source holds back all reports of it.
+        Args:
+            query: what changed it; its report comes first.
+            reach: how far the change reaches. An account is looked at alone, as each of thousands
+                may be gone; a breaker of a data source holds back all reports of it.
         """
-        ds_id = self._ds_ids[report]
+        if reach is Reach.ACCOUNT:
+            self._look_again(query.report, query.account_id)
+            return
+        ds_id = self._ds_ids[query.report]
         others = (name for name, each in self._ds_ids.items() if each == ds_id)
-        names = [name for name in dict.fromkeys((report, *others)) if name in self._cursors]
-        heads = [[*self._cursors[name].heads()] for name in names]
+        names = [name for name in dict.fromkeys((query.report, *others)) if name in self._cursors]
+        heads = [self._cursors[name].heads() for name in names]
         self._draw_ahead(self._probing.of_source(heads, self._ahead))
         for name in names:
             self._look_again(name)
 
-    def _look_again(self, report: str) -> None:
-        """Take up what was held back of a report, and find what to probe."""
+    def _look_again(self, report: str, account_id: str | None = None) -> None:
+        """Take up what was held back of a report, or of one account of it."""
         cursor = self._cursors.get(report)
         if cursor is None:
             return
-        self._draw_ahead(self._probing.of_report([*cursor.heads()], self._ahead))
-        cursor.wake()  # Only now: the probes decide which of these are held back again.
+        heads = cursor.heads(account_id)
+        if account_id is None:
+            self._draw_ahead(self._probing.of_report(heads, self._ahead))
+        self._draw_ahead(self._probing.of_accounts(heads, self._ahead))
+        cursor.wake(account_id)  # Only now: the probes decide which are held back again.
 
     def _draw_ahead(self, probes: Iterable[Query]) -> None:
         for probe in probes:

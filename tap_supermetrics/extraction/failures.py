@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.api.verdicts import Fate
+from tap_supermetrics.api.verdicts import Fate, Reach
+from tap_supermetrics.extraction.doubts import widest
 from tap_supermetrics.extraction.events import CancelBatches
 from tap_supermetrics.extraction.remedies import Remedy
 from tap_supermetrics.extraction.resubmissions import Resubmissions
 from tap_supermetrics.extraction.results import Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.backlog import Backlog
     from tap_supermetrics.extraction.breakers import Breakers
     from tap_supermetrics.extraction.deliveries import Deliveries
+    from tap_supermetrics.extraction.doubts import Key
     from tap_supermetrics.extraction.events import Action
     from tap_supermetrics.extraction.remedies import Remedies
     from tap_supermetrics.model import Query
@@ -35,11 +37,16 @@ class _Parked:
         """Have a query wait; it keeps its place in the order."""
         self._errors[query] = error
 
-    def take(self) -> list[tuple[Query, ApiError]]:
-        """Return them all, newest first; one that still has to wait is added anew."""
-        errors, self._errors = self._errors, {}
+    def take(self, of: Query | None = None) -> list[tuple[Query, ApiError]]:
+        """Return all that wait, or what does of one's account, newest first.
+
+        One that still has to wait is added anew.
+        """
+        taken = (
+            each for each in self._errors if of is None or each.report_account == of.report_account
+        )
         # The newest has the best chance of an answer, as history is what fails most.
-        return sorted(errors.items(), key=_newest_first)
+        return [(each, self._errors.pop(each)) for each in sorted(taken, key=_newest_first)]
 
 
 class Failures:
@@ -99,10 +106,9 @@ class Failures:
             self.fail([query], error)
         else:
             # Counted before it is remedied: this very failure may be the one that begins the doubt.
-            has_doubt_begun = self._breakers.paid_for_nothing(query, error)
+            begun = self._breakers.paid_for_nothing(query, error)
             self._remedy(query, error)
-            if has_doubt_begun or self._breakers.doubts.wants_probe(query):
-                self.look_again(query)
+            self.look_again(query, [*begun, *self._breakers.doubts.unprobed(query)])
 
     def _remedy(self, query: Query, error: ApiError) -> None:
         """Carry out the remedy for a query that failed."""
@@ -135,14 +141,16 @@ class Failures:
         """
         for query in queries:
             settled = self._resubmissions.fail(query, error, was_submitted=was_submitted)
-            news = [
-                self._breakers.failed(each, error, was_paid=was_paid)
-                # What was never submitted teaches nothing of its account.
-                for each in (settled if was_submitted else ())
+            # What was never submitted teaches nothing of its account.
+            taught = settled if was_submitted else ()
+            changed = [
+                key
+                for each in taught
+                for key in self._breakers.failed(each, error, was_paid=was_paid)
             ]
-            if any(news):
+            if changed:
                 self._deliveries.tell_first_day(query.report, self._breakers.history)
-                self.look_again(query)
+            self.look_again(query, changed)
 
     def stop(self, error: ApiError, *, cancel: bool = True) -> None:
         """Submit nothing more. What running batches collected is still fetched.
@@ -179,25 +187,29 @@ class Failures:
             for query, error in self._drawing.take_spared():
                 self._resubmissions.fail(query, error, was_submitted=True)
                 # Was it the last probe of others, these would wait for its answer for ever.
-                if self._breakers.given_up(query):
-                    self.look_again(query)
+                self.look_again(query, self._breakers.given_up(query))
 
-    def look_again(self, query: Query) -> None:
-        """Take up what was held back, after a breaker changed; find what to probe."""
+    def look_again(self, query: Query, changed: Collection[Key]) -> None:
+        """Take up what was held back, where breakers changed; find what to probe.
+
+        Args:
+            query: by which they changed.
+            changed: what they are of; without any, nothing is done.
+        """
         # Drawing has ended: nothing is left to take up.
-        if self.stopped_by:
+        if self.stopped_by or not changed:
             return
-        self._drawing.look_again(query.report)
-        for parked, error in self._parked.take():
+        reach = widest(changed)
+        self._drawing.look_again(query, reach)
+        for parked, error in self._parked.take(query if reach is Reach.ACCOUNT else None):
             if self._breakers.error_for(parked):
                 self.fail([parked], error)
                 continue
-            if self._breakers.doubts.wants_probe(parked):
+            if self._breakers.doubts.unprobed(parked):
                 # All others of its account or report were submitted.
                 self._breakers.doubts.probing(parked)
             self._remedy(parked, error)
 
 
-def _newest_first(parked: tuple[Query, ApiError]) -> int:
-    dates = parked[0].dates
-    return -dates.last.toordinal() if dates else 0
+def _newest_first(query: Query) -> int:
+    return -query.dates.last.toordinal() if query.dates else 0

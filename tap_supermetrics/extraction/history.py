@@ -62,6 +62,12 @@ class Limit:
             return None
         return self._first_day + (last - self._first_day) // 2
 
+    def gives(self, day: date) -> bool:
+        """Learn that a day is given; return whether it is the earliest so far."""
+        is_news = day < self._given
+        self.given = min(day, self._given)
+        return is_news
+
     def refused(self, day: date, first_day: date, error: ApiError) -> bool:
         """Learn that a day was refused, and which is said to be the first."""
         # An earlier or equal day is known better already.
@@ -95,15 +101,14 @@ class HistoryLimit:
     @property
     def first_day(self) -> date | None:
         """The first day that is known to be given of any account; None while all may be."""
-        shared = self._shared
-        return shared.given if shared.is_contradicted else shared.first_day
+        return self._shared.first_day if self._is_shared else self._shared.given
 
     def limit_of(self, query: Query) -> Limit:
         """Return the limit that counts for the account of a query."""
-        return self._own_of(query) if self._shared.is_contradicted else self._shared
+        return self._shared if self._is_shared else self._own_of(query)
 
-    def refused(self, query: Query, error: ApiError, last_wanted: date) -> bool:
-        """Learn from a refusal; return whether it taught anything.
+    def refused(self, query: Query, error: ApiError, last_wanted: date) -> Reach | None:
+        """Learn from a refusal; return how far what it taught reaches, None if it taught nothing.
 
         Args:
             query: what was refused; of several days, nothing is learned.
@@ -111,29 +116,46 @@ class HistoryLimit:
             last_wanted: a later day that it names is another, such as the end of a license.
         """
         if error.reach is not Reach.HISTORY or query.day is None:
-            return False
+            return None
         first_day = first_day_given(error, query.day, last_wanted)
         # Both always learn: should accounts turn out to differ, each one's own is known already.
-        limits = (self._own_of(query), self._shared)
-        # A list, not a generator: `any` would stop before the second has learned.
-        learned = [limit.refused(query.day, first_day, error) for limit in limits]
-        return any(learned)
+        was_shared = self._is_shared
+        own = self._own_of(query).refused(query.day, first_day, error)
+        shared = self._shared.refused(query.day, first_day, error)
+        return self._reach(was_shared=was_shared, own=own, shared=shared)
 
-    def given(self, query: Query) -> bool:
-        """Learn that the days of a query are given; return whether that taught anything."""
+    def given(self, query: Query) -> Reach | None:
+        """Learn that the days of a query are given; return how far that reaches, or None."""
         if query.dates is None:
-            return False
-        for limit in (self._own_of(query), self._shared):
-            limit.given = min(query.dates.first, limit.given or query.dates.first)
-        # Without a refusal, nobody waits for what was given.
-        return self._shared.first_day is not None
+            return None
+        was_shared = self._is_shared
+        own = self._own_of(query).gives(query.dates.first)
+        # Without a search, nobody waits for what is given.
+        shared = self._shared.gives(query.dates.first) and not self._shared.is_named
+        return self._reach(was_shared=was_shared, own=own, shared=shared)
 
-    def settled(self, query: Query) -> bool:
-        """Learn that a query has an outcome; return whether it was to find out."""
-        limits = [limit for limit in (*self._own.values(), self._shared) if limit.probe == query]
-        for limit in limits:
-            limit.probe = None
-        return bool(limits)
+    def settled(self, query: Query) -> Reach | None:
+        """Learn that a query has an outcome; return how far it was to find out, or None."""
+        own, shared = self._own_of(query), self._shared
+        if query not in {own.probe, shared.probe}:
+            return None
+        reach = Reach.REPORT if query == shared.probe else Reach.ACCOUNT
+        for limit in (own, shared):
+            limit.probe = None if limit.probe == query else limit.probe
+        return reach
+
+    @property
+    def _is_shared(self) -> bool:
+        """Return whether all accounts have the same first day, as far as is known."""
+        return not self._shared.is_contradicted
+
+    def _reach(self, *, was_shared: bool, own: bool, shared: bool) -> Reach | None:
+        """Return how far news reaches: that of a limit that does not count reaches nobody."""
+        if self._is_shared:
+            return Reach.REPORT if shared else None
+        if was_shared:
+            return Reach.REPORT  # From now on, each account has its own.
+        return Reach.ACCOUNT if own else None
 
     def _own_of(self, query: Query) -> Limit:
         return self._own.setdefault(query.account_id, Limit())

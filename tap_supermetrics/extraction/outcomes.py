@@ -71,16 +71,16 @@ class Outcomes:
 
     def succeeded(self, query: Query) -> None:
         """Learn that the API ran a query; submit what waited for that."""
-        if self._breakers.given(query):
+        changed = self._breakers.given(query)
+        if changed:
             self._deliveries.tell_first_day(query.report, self._breakers.history)
-            self.failures.look_again(query)
+        self.failures.look_again(query, changed)
         self.failures.succeeded(query)
 
     def fetched(self, result: Result) -> None:
         """Deliver a result in its turn, unless it lacks a row."""
         # Whatever is wrong with its rows, what it belongs to is alive.
-        if self._breakers.answered(result.query):
-            self.failures.look_again(result.query)
+        self.failures.look_again(result.query, self._breakers.answered(result.query))
         # The judgement may be of other results too, which waited for this one.
         for each in self._deliveries.judge(result):
             each.spool.close()
@@ -92,7 +92,7 @@ class Outcomes:
         self._deliveries.sequence.emitted(size)
         # An emitted query is never submitted again: its count would only take memory.
         self._remedies.forget(query)
-        if error and self._breakers.did_not_fit(query, error):
-            self.failures.look_again(query)
+        if error:
+            self.failures.look_again(query, self._breakers.did_not_fit(query, error))
         elif rows:
             self._breakers.fitted(query)

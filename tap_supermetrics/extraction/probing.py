@@ -50,13 +50,21 @@ class Probing:
         yield from self._wide(reports, Reach.SOURCE, ahead)
 
     def of_report(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
-        """Yield what to draw ahead to find out about a report, its accounts and its history.
+        """Yield what to draw ahead to find out about a report.
 
         Args:
             heads: its accounts.
             ahead: see `of_source`.
         """
         yield from self._wide([heads], Reach.REPORT, ahead)
+
+    def of_accounts(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
+        """Yield what to draw ahead to find out about accounts, each by itself, and their history.
+
+        Args:
+            heads: the accounts.
+            ahead: see `of_source`.
+        """
         for each in heads:
             if self._is_open(each) and self._breakers.doubts.probes_wanted(each[1], Reach.ACCOUNT):
                 yield from self._probe(each, Reach.ACCOUNT, ahead)

@@ -99,10 +99,6 @@ class ReportPlan:
         return +counts
 
 
-# The number of the account is unique, so that the heap never has to compare two queries.
-_Head = tuple[Order, int, Query, "Iterator[Query]"]
-
-
 class Cursor:
     """Goes through the queries of a report once, in order.
 
@@ -114,8 +110,11 @@ class Cursor:
 
     def __init__(self, plan: ReportPlan) -> None:
         self._plan = plan
-        self._heads: list[_Head] = []
-        self._parked: list[_Head] = []
+        self._numbers = {each.whole.account_id: n for n, each in enumerate(plan.accounts)}
+        # Of each account that is not done, by its number: its next query, and those after it.
+        self._heads: dict[int, tuple[Query, Iterator[Query]]] = {}
+        self._order: list[tuple[Order, int]] = []  # A heap, of the accounts to draw from.
+        self._parked: dict[int, Order] = {}
         for number, account in enumerate(plan.accounts):
             self._push(number, account.queries(by_rank=plan.is_by_rank))
 
@@ -128,32 +127,34 @@ class Cursor:
         self, is_held: Callable[[Query], bool] | None = None
     ) -> tuple[Order, Query] | None:
         """Return the next query with what sorts it."""
-        while self._heads:
-            head = heapq.heappop(self._heads)
-            order, number, query, queries = head
+        while self._order:
+            order, number = heapq.heappop(self._order)
+            query, queries = self._heads[number]
             # Its account is set aside as a whole: a later query must not come before this one.
             if is_held and is_held(query):
-                self._parked.append(head)
+                self._parked[number] = order
                 continue
+            del self._heads[number]
             self._push(number, queries)
             return order, query
         return None
 
-    def wake(self) -> None:
-        """Take all accounts up again that were passed over."""
-        for head in self._parked:
-            heapq.heappush(self._heads, head)
-        self._parked.clear()
+    def wake(self, account_id: str | None = None) -> None:
+        """Take up again what was passed over: all accounts, or one."""
+        for number in self._numbers_of(account_id):
+            order = self._parked.pop(number, None)
+            if order is not None:
+                heapq.heappush(self._order, (order, number))
 
-    def heads(self) -> Iterator[tuple[AccountPlan, Query]]:
-        """Return all accounts that are not done, each with its next query."""
-        heads = chain(self._heads, self._parked)
-        return ((self._plan.accounts[number], query) for _, number, query, _ in heads)
+    def heads(self, account_id: str | None = None) -> list[tuple[AccountPlan, Query]]:
+        """Return the accounts that are not done, or one of them, each with its next query."""
+        numbers = self._numbers_of(account_id)
+        return [(self._plan.accounts[number], self._heads[number][0]) for number in numbers]
 
     def days_left(self) -> Counter[str]:
         """Return how many days were not drawn, by account id; queries where these have no days."""
         days: Counter[str] = Counter()
-        for _, number, head, queries in chain(self._heads, self._parked):
+        for number, (head, queries) in self._heads.items():
             account = self._plan.accounts[number]
             if self._plan.is_by_rank:
                 # By rank, only going through the rest tells: the cursor is used up.
@@ -162,13 +163,19 @@ class Cursor:
                 days[head.account_id] += sum(map(_days_of, account.left(head)))
         return days
 
+    def _numbers_of(self, account_id: str | None) -> list[int]:
+        """Return the numbers of the accounts that are not done, or of one of them."""
+        if account_id is None:
+            return [*self._heads]
+        number = self._numbers.get(account_id)
+        return [number] if number in self._heads else []
+
     def _push(self, number: int, queries: Iterator[Query]) -> None:
         query = next(queries, None)
         if query is not None:
-            heapq.heappush(
-                self._heads,
-                (self._plan.order(query, self._plan.accounts[number]), number, query, queries),
-            )
+            self._heads[number] = query, queries
+            order = self._plan.order(query, self._plan.accounts[number])
+            heapq.heappush(self._order, (order, number))
 
 
 def plan_report(

@@ -303,7 +303,7 @@ def test_an_answer_takes_up_what_was_given_up() -> None:
     for query in dead:
         breakers.paid_for_nothing(query, error)
         breakers.failed(query, error, was_paid=True)
-    assert breakers.doubts.wants_probe(probe)
+    assert breakers.doubts.unprobed(probe)
     breakers.doubts.probing(probe)
     assert breakers.is_held(other)
     breakers.failed(probe, error, was_paid=True)
@@ -311,3 +311,35 @@ def test_an_answer_takes_up_what_was_given_up() -> None:
     # It was on its way already.
     assert breakers.answered(dead[0])
     assert not breakers.error_for(other)
+
+
+def days_late(query: Query) -> int:
+    assert query.dates
+    return (query.dates.first - FIRST_DAY).days
+
+
+@pytest.mark.parametrize(
+    ("code", "is_broken"),
+    [
+        ("QUERY_ACCOUNT_UNAVAILABLE", lambda query: int(query.account_id) % 50),
+        ("START_DATE_HISTORICAL", lambda query: days_late(query) < 7),
+        ("START_DATE_HISTORICAL", lambda query: days_late(query) < int(query.account_id) % 10),
+    ],
+    ids=["gone", "history", "history of each"],
+)
+def test_the_work_of_failures_grows_with_accounts_not_with_their_square(
+    code: str, is_broken: Callable[[Query], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    error_for = Breakers.error_for
+
+    def counted(self: Breakers, query: Query) -> ApiError | None:
+        nonlocal looks
+        looks += 1
+        return error_for(self, query)
+
+    monkeypatch.setattr(Breakers, "error_for", counted)
+    for accounts in (50, 200):
+        looks = 0
+        paid(plans_of(accounts, 12, "a"), is_broken, (code, 400), by_batch=True)
+        assert looks < 60 * accounts
