@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import signal
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
@@ -146,8 +145,7 @@ class Invocation:
 
     def _save_at_end(self) -> None:
         # First of all: one more signal would cost the last state.
-        _ignore_further_signals()
-        self.writer.forget_interruption()
+        self.writer.begin_ending()
         run = self._facts.run
         if run and run.has_started:
             # First nothing more is submitted: the state then tells all that the API holds.
@@ -161,8 +159,3 @@ class Invocation:
         self._stop_watching()
         if self._facts.run:
             self._facts.run.close()
-
-
-def _ignore_further_signals() -> None:
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)

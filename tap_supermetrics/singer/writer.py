@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import sys
 from contextlib import suppress
 from hashlib import blake2b
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from singer_sdk.contrib.msgspec import serialize_jsonl
 from singer_sdk.helpers._state import StateWriter
@@ -16,18 +18,25 @@ from singer_sdk.singerlib import StateMessage
 from tap_supermetrics.errors import OutputError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from singer_sdk.helpers.types import TapState
     from singer_sdk.singerlib import Message
 
     from tap_supermetrics.errors import InterruptedRun
+
+logger = logging.getLogger(__name__)
+
+MAX_WAIT_S: Final = 3.0
+"""So long may a target take nothing, in seconds, once a signal has asked the run to end."""
 
 
 class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
     """Bytes to stdout, flushed at once: nothing waits in a buffer while the tap does.
 
     A signal in the middle of a line must not tear it: the interruption waits until the line is
-    out, unless the target takes nothing and a second signal says that nobody wants to wait. And
-    an unbuffered stdout may take only a part of a line, so the rest is written again.
+    out, unless the target takes nothing for `MAX_WAIT_S`, or a second signal says that nobody wants
+    to wait. And an unbuffered stdout may take only a part of a line, so the rest is written again.
 
     Attributes:
         is_torn: whether a line was left unfinished, so that nothing more may follow.
@@ -38,6 +47,7 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
         self.is_torn = False
         self.written = 0
         self._is_writing = False
+        self._is_ending = False
         self._interruption: InterruptedRun | None = None
 
     def serialize_message(self, message: Message) -> bytearray:
@@ -71,24 +81,48 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
             self.written += 1
         finally:
             self._is_writing = False
-        if self._interruption:
+        if self._interruption and not self._is_ending:
             raise self._interruption
 
     def interrupt(self, interruption: InterruptedRun) -> None:
         """End the run: now, or after the line that is being written; the second time, now.
+
+        The last messages of a run that ends anyway are only given a time to be written in.
 
         Raises:
             InterruptedRun: when no line is being written, or this is asked again.
         """
         is_asked_again = self._interruption is not None
         self._interruption = interruption
-        self.is_torn = self.is_torn or (self._is_writing and is_asked_again)
+        if not is_asked_again:
+            self._bound_waiting()
+        if self._is_ending:
+            return
         if is_asked_again or not self._is_writing:
-            raise interruption
+            self._tear()
 
-    def forget_interruption(self) -> None:
-        """Let the last messages of an interrupted run be written."""
-        self._interruption = None
+    def begin_ending(self) -> None:
+        """Let the last messages of a run be written, of an interrupted one in bounded time."""
+        self._is_ending = True
+        if self._interruption:
+            self._bound_waiting()
+
+    def _bound_waiting(self) -> None:
+        """Give up the line that is being written some seconds from now, where the system can."""
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, self._give_up)
+            signal.setitimer(signal.ITIMER_REAL, MAX_WAIT_S)
+
+    def _give_up(self, _number: int, _frame: FrameType | None) -> None:
+        if self._is_writing:
+            logger.warning("The target takes nothing: the line that was begun is given up.")
+            self._tear()
+
+    def _tear(self) -> None:
+        """End the run now, in the middle of a line perhaps."""
+        self.is_torn = self.is_torn or self._is_writing
+        if self._interruption:
+            raise self._interruption
 
 
 class StateLines(StateWriter):

@@ -23,6 +23,7 @@ from singer_sdk.singerlib import StateMessage
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
 from tap_supermetrics.errors import InterruptedRun
+from tap_supermetrics.singer import writer as singer_writer
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import ReportStream
 from tap_supermetrics.tap import TapSupermetrics
@@ -383,6 +384,61 @@ def test_a_signal_while_the_target_does_not_read_leaves_whole_lines(tmp_path: Pa
     assert 0 < sum(each["type"] == "RECORD" for each in found) < 20_000
     assert states[-1]["partitions"] == []
     assert states[-1]["query_batches"]
+
+
+def test_a_signal_ends_a_run_whose_target_takes_nothing(tmp_path: Path) -> None:
+    """One is enough: who sends it, such as an orchestrator, sends no second one but SIGKILL."""
+    with serving(rows=20_000) as server:
+        (tmp_path / "config.json").write_text(json.dumps(server.config(results=2)))
+        line = command("--config", str(tmp_path / "config.json"))
+        with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603 - our own command
+            assert process.stdout
+            assert process.stderr
+            written = b""
+            while b'"RECORD"' not in written:
+                written += os.read(process.stdout.fileno(), 65536)
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(timeout=60)
+            said = process.stderr.read()
+            written += process.stdout.read()
+    assert code == 128 + signal.SIGTERM
+    assert b"The target takes nothing" in said
+    assert b"Traceback" not in said
+    # What is whole may be loaded, and nothing says that more arrived than did.
+    *whole, torn = written.split(b"\n")
+    assert [json.loads(each)["type"] for each in whole].count("RECORD") < 20_000
+    assert torn
+
+
+def test_the_last_state_of_an_interrupted_run_does_not_wait_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The target took all before the signal, and takes nothing after it."""
+    monkeypatch.setattr(singer_writer, "MAX_WAIT_S", 0.05)
+    writer = MessageWriter()
+    start, end = os.pipe()
+    with open(start), open(end, "w") as full, pytest.MonkeyPatch.context() as patch:  # noqa: PTH123 - a descriptor
+        patch.setattr(sys, "stdout", full)
+        with pytest.raises(InterruptedRun):
+            writer.interrupt(interruption())
+        writer.begin_ending()
+        with pytest.raises(InterruptedRun):
+            writer.write_lines(b"x" * 1_000_000)
+    assert writer.is_torn
+
+
+def test_a_run_that_ends_is_not_torn_by_more_signals(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(singer_writer, "MAX_WAIT_S", 0.05)
+    writer = MessageWriter()
+    writer.begin_ending()
+    for _ in range(3):
+        writer.interrupt(interruption())
+    time.sleep(0.1)
+    writer.write_lines(b"{}\n")
+    assert capfdbinary.readouterr().out == b"{}\n"
+    assert not writer.is_torn
 
 
 def test_a_state_is_written_as_the_sdk_writes_it_but_not_copied(
