@@ -29,6 +29,7 @@ class Dialect:
         create: the beginning of a statement that makes a view.
         day: a value as a day, of `$value`.
         text: the type of short texts.
+        part: a number of `$texts`, which commas part, the first one at `$place` 0; null beyond.
     """
 
     quote: str = '"'
@@ -37,19 +38,26 @@ class Dialect:
     create: str = "CREATE OR REPLACE VIEW"
     day: str = "CAST($value AS DATE)"
     text: str = "VARCHAR(100)"
+    part: str = "CAST(NULLIF(SPLIT_PART($texts, ',', $place + 1), '') AS INTEGER)"
 
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "postgres": Dialect(),
     "duckdb": Dialect(add_days="CAST($day + $count AS DATE)"),
     "snowflake": Dialect(add_days="DATEADD(day, $count, $day)"),
-    "bigquery": Dialect(quote="`", add_days="DATE_ADD($day, INTERVAL $count DAY)", text="STRING"),
+    "bigquery": Dialect(
+        quote="`",
+        add_days="DATE_ADD($day, INTERVAL $count DAY)",
+        text="STRING",
+        part="CAST(SPLIT($texts, ',')[SAFE_OFFSET($place)] AS INT64)",
+    ),
     "redshift": Dialect(add_days="CAST(DATEADD(day, $count, $day) AS DATE)"),
     "clickhouse": Dialect(
         quote="`",
         add_days="addDays($day, $count)",
         today="today()",
         day="toDate32OrNull(substring(toString($value), 1, 10))",
+        part="toInt64OrNull(splitByChar(',', ifNull($texts, ''))[$place + 1])",
     ),
 }
 """Warehouses by name."""
@@ -143,16 +151,20 @@ WITH
     log AS (
         SELECT l.$report AS report, l.$account_id AS account_id, $log_first AS first_day,
             $log_last AS last_day, $log_whole AS whole_day, l.$status AS status,
-            l.$row_count AS row_count, l.$error_code AS error_code, l.$fetched_at AS fetched_at,
+            l.$row_count AS row_count, l.$rows_by_day AS rows_by_day,
+            l.$error_code AS error_code, l.$fetched_at AS fetched_at,
             l.$logged_at AS logged_at, l.$data_sampled AS data_sampled,
             l.$cache_used AS cache_used, $log_cached AS cached_day
         FROM $log_table AS l
     ),
     single_days AS (
-        SELECT l.*, l.first_day AS log_day FROM log AS l WHERE l.first_day = l.last_day
+        SELECT l.*, l.first_day AS log_day, l.row_count AS day_rows
+        FROM log AS l
+        WHERE l.first_day = l.last_day
     ),
     several_days AS (
-        SELECT l.*, $day_of_several AS log_day
+        SELECT l.*, $day_of_several AS log_day,
+            CASE WHEN l.row_count = 0 THEN 0 ELSE $rows_of_day END AS day_rows
         FROM log AS l
         CROSS JOIN numbers AS x
         WHERE l.first_day < l.last_day AND $day_of_several <= l.last_day
@@ -194,10 +206,10 @@ SELECT c.report AS report, c.account_id AS account_id, c.calendar_day AS calenda
         WHEN n.place IS NULL OR n.place = 0 THEN 'missing'
         WHEN n.status <> 'success' THEN n.status
         WHEN n.whole_day IS NULL OR n.whole_day < c.calendar_day THEN 'partial'
-        WHEN n.row_count = 0 THEN 'empty'
+        WHEN n.day_rows = 0 THEN 'empty'
         ELSE 'done'
     END AS day_status,
-    n.error_code AS error_code, n.row_count AS row_count, d.loaded_at AS loaded_at
+    n.error_code AS error_code, n.day_rows AS row_count, d.loaded_at AS loaded_at
 FROM calendar AS c
 LEFT JOIN newest AS n
     ON n.report = c.report AND n.account_id = c.account_id AND n.log_day = c.calendar_day
@@ -210,9 +222,9 @@ _HEALTH: Final = (
     + """,
     newest AS (SELECT * FROM ranked AS r WHERE r.place = 1),
     usual AS (
-        SELECT n.report AS report, n.account_id AS account_id, AVG(n.row_count) AS usual_rows
+        SELECT n.report AS report, n.account_id AS account_id, AVG(n.day_rows) AS usual_rows
         FROM newest AS n
-        WHERE n.status = 'success' AND n.first_day = n.last_day AND n.row_count > 0
+        WHERE n.status = 'success' AND n.day_rows > 0
         GROUP BY n.report, n.account_id
         HAVING COUNT(*) >= $usual_days
     ),
@@ -237,10 +249,10 @@ SELECT n.report, n.account_id, n.log_day, 'cached before its day was over', NULL
 FROM newest AS n
 WHERE n.status = 'success' AND n.cache_used AND n.cached_day <= n.log_day
 UNION ALL
-SELECT n.report, n.account_id, n.log_day, 'few rows', CAST(n.row_count AS $text)
+SELECT n.report, n.account_id, n.log_day, 'few rows', CAST(n.day_rows AS $text)
 FROM newest AS n
 INNER JOIN usual AS u ON u.report = n.report AND u.account_id = n.account_id
-WHERE n.status = 'success' AND n.first_day = n.last_day AND n.row_count * 5 < u.usual_rows
+WHERE n.status = 'success' AND n.day_rows * 5 < u.usual_rows
 UNION ALL
 SELECT s.report, s.account_id, s.succeeded_on, 'no success for days', NULL
 FROM silent AS s
@@ -327,6 +339,7 @@ class Warehouse:
             "account_id",
             "status",
             "row_count",
+            "rows_by_day",
             "schedule_id",
             "fetched_at",
             "logged_at",
@@ -349,6 +362,7 @@ class Warehouse:
             "fetched_day": self._day("l.fetched_at"),
             "day_of_several": self._later("l.first_day", "x.n"),
             "day_of_span": self._later("s.first_day", "x.n"),
+            "rows_of_day": self._part("l.rows_by_day", "x.n"),
             "silent_until": self._later("s.succeeded_on", str(self.silent_days)),
             "today": self.dialect.today,
             "usual_days": USUAL_DAYS,
@@ -362,6 +376,9 @@ class Warehouse:
 
     def _day(self, value: str) -> str:
         return Template(self.dialect.day).substitute(value=value)
+
+    def _part(self, texts: str, place: str) -> str:
+        return Template(self.dialect.part).substitute(texts=texts, place=place)
 
     def _later(self, day: str, count: str) -> str:
         return Template(self.dialect.add_days).substitute(day=day, count=count)

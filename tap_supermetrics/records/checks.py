@@ -12,6 +12,7 @@ keys are held against those of other accounts too.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,6 +78,7 @@ class RecordChecks:
         blank: what stands for a blank text of the key.
         account: whose result it is.
         others: the keys of other accounts; None where the key tells accounts apart.
+        rows_by_day: how many rows each day has; only counted where several days were asked for.
     """
 
     key: tuple[str, ...]
@@ -86,6 +88,7 @@ class RecordChecks:
     blank: str = ""
     account: str = ""
     others: OtherAccounts | None = None
+    rows_by_day: Counter[str] = field(default_factory=Counter)
     _hashes: set[int] = field(default_factory=set)
     _older: list[array[int]] = field(default_factory=list)
 
@@ -98,6 +101,11 @@ class RecordChecks:
     def only_day(self) -> str:
         """Return the day that all rows have; empty where they may have others."""
         return str(self.dates.first) if self.dates and self.dates.days == 1 else ""
+
+    @property
+    def counts_days(self) -> bool:
+        """Return whether rows are counted by day: where their number does not tell it."""
+        return bool(self.day and self.dates and self.dates.days > 1)
 
     def check_days(self, days: Iterable[str]) -> None:
         """Hold days of rows against the days that were asked for.

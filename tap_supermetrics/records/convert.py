@@ -176,6 +176,7 @@ class RecordReader:
         """
         columns = [(each.name, each.place, each.convert) for each in self.columns]
         key_of = self._key_maker()
+        checks = self.checks
         for row in rows:
             if len(row) < self._width:
                 raise ApiError(
@@ -186,9 +187,11 @@ class RecordReader:
             for name, place, convert in columns:
                 record[name] = convert(row[place])
             self._derive(record, row)
-            if self.checks.day:
-                self.checks.check_days((record[self.checks.day],))
-            self.checks.check_key(key_of(record))
+            if checks.day:
+                checks.check_days((record[checks.day],))
+            checks.check_key(key_of(record))
+            if checks.counts_days:
+                checks.rows_by_day[record[checks.day]] += 1
             yield record
 
     def _begun(self) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class _BlockReader:
             and not any(self._in_key.values())
         )
         key_places = [names.index(name) for name in self._in_key if name in names]
+        day = reader.checks.day
+        self._day_of = itemgetter(names.index(day)) if day in names else None
         self._key_of: Callable[[Any], Any] = itemgetter(*key_places) if key_places else _no_key
         shared = [name for name in reader.shared if is_selected(name)]
         self._record = _record_maker(shared, self._own)
@@ -103,8 +105,12 @@ class _BlockReader:
         # Keys are noted only now: a block that is read again would meet its own.
         if values is None:
             checks.check_keys(lambda: map(self._key_of, rows), len(rows))
+            if self._day_of and checks.counts_days:
+                checks.rows_by_day.update(map(self._day_of, rows))
             return list(starmap(self._record, rows))
         checks.check_keys(partial(self._keys, values, len(rows)), len(rows))
+        if checks.counts_days:
+            checks.rows_by_day.update(values[checks.day])
         return list(map(self._record, *(values[name] for name in self._own)))
 
     def _are_records(self, rows: list[tuple[Any, ...]], checks: RecordChecks) -> bool:

@@ -47,7 +47,7 @@ class Bookkeeping:
         whole = planned.commit(result)
         # Before the state: the record of a day must not come after the STATE that covers it.
         if self.query_log:
-            self.query_log.succeeded(result, whole)
+            self.query_log.succeeded(result, whole, planned.rows_by_day)
         # The doubt came while its records were written, and `commit` has just covered its days.
         if doubt := self._doubted.get(result.query):
             self._read_again(planned, Failed(query=result.query, error=doubt))

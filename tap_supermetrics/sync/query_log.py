@@ -46,6 +46,11 @@ SCHEMA: Final[dict[str, Any]] = {
             "string", "`success`, `failed`, or `excluded`: the account cannot be read."
         ),
         "row_count": _column("integer", "Number of rows; null unless it succeeded."),
+        "rows_by_day": _column(
+            "string",
+            "Number of rows of each of its days, the first one first, parted by commas; null for "
+            "one day or none.",
+        ),
         "schedule_id": _column("string", "As `_sm_schedule_id` in the report."),
         "batch_id": _column("string", "The API's id of the query batch; null without one."),
         "submitted_at": _column("string", "When it was submitted last.", "date-time"),
@@ -111,12 +116,15 @@ class QueryLog:
             before, batch_id=batch_id, submitted_at=at, tries=before.tries + 1
         )
 
-    def succeeded(self, result: Result, whole: DateRange | None) -> None:
+    def succeeded(
+        self, result: Result, whole: DateRange | None, rows_by_day: Mapping[str, int]
+    ) -> None:
         """Log a query whose records were all written.
 
         Args:
             result: its result.
             whole: its days that were over when its numbers were made.
+            rows_by_day: the number of rows of each day that has any, where it has several days.
         """
         submission = self._submissions.pop(result.query, _Submission())
         self._add(
@@ -127,6 +135,7 @@ class QueryLog:
             last_whole_day=_text(whole.last if whole else None),
             status="success",
             row_count=result.row_count,
+            rows_by_day=_counts(result, rows_by_day),
             schedule_id=result.schedule_id,
             finished_at=_text(result.finished_at),
             fetched_at=_text(result.fetched_at),
@@ -190,6 +199,14 @@ def _days(dates: DateRange | None) -> dict[str, str | None]:
         "first_day": _text(dates.first if dates else None),
         "last_day": _text(dates.last if dates else None),
     }
+
+
+def _counts(result: Result, rows_by_day: Mapping[str, int]) -> str | None:
+    dates = result.dates
+    # Rows of a report that is read whole may not tell their day.
+    if dates is None or dates.days == 1 or sum(rows_by_day.values()) != result.row_count:
+        return None
+    return ",".join(str(rows_by_day.get(str(day), 0)) for day in dates.each_day())
 
 
 def _text(moment: date | datetime | None) -> str | None:

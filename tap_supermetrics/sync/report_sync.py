@@ -39,7 +39,7 @@ from tap_supermetrics.sync.notes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from typing import TypeVar
 
@@ -191,6 +191,7 @@ class PlannedReport:
         otherwise: what results say to be otherwise than it was asked, counted.
         others: keys of all accounts, where the key does not tell these apart.
         answered: ids of accounts with a result in this run.
+        rows_by_day: of the result that was emitted last, where it has several days.
     """
 
     known: KnownReport
@@ -203,6 +204,7 @@ class PlannedReport:
     otherwise: Counter[str] = field(default_factory=Counter)
     others: OtherAccounts | None = None
     answered: set[str] = field(default_factory=set)
+    rows_by_day: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         are_refused = self.known.report.on_type_mismatch == "fail"
@@ -223,8 +225,9 @@ class PlannedReport:
         Raises:
             ApiError: the rows fit no record; what was made of them before is right.
         """
-        known = self.known
-        for number, made in enumerate(convert(self._reader(result), result.spool.blocks())):
+        known, reader = self.known, self._reader(result)
+        self.rows_by_day = reader.checks.rows_by_day
+        for number, made in enumerate(convert(reader, result.spool.blocks())):
             if not number:
                 # The target has a table now, whatever becomes of the rest of the result.
                 learn_types(known.report, known.schema, known.state)

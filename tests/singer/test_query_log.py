@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,34 @@ def test_each_query_has_one_record_with_its_facts(
     assert len({each["run_id"] for each in target.tables[LOG].values()}) == 1
     schedule_ids = {each["schedule_id"] for each in target.tables[LOG].values()}
     assert len(schedule_ids) == QUERIES
+
+
+@pytest.mark.parametrize(
+    "of_rows", [{}, {"stream_maps": {"google_ads": {"extra": "'x'"}}}], ids=["lines", "records"]
+)
+@pytest.mark.parametrize("days", [1, 31])
+def test_rows_are_counted_by_day_where_a_query_has_several(
+    days: int, of_rows: dict[str, Any], emulator: Emulator, tmp_path: Path
+) -> None:
+    target = Target()
+    settings = config(emulator, backfill_days_per_query=days, **of_rows)
+    ended = sync(settings, tmp_path, target)
+    assert ended.code == 0, ended.stderr
+    told = {}
+    for each in target.tables[LOG].values():
+        first = date.fromisoformat(each["first_day"])
+        length = (date.fromisoformat(each["last_day"]) - first).days + 1
+        if length == 1:
+            assert each["rows_by_day"] is None
+            counts = [each["row_count"]]
+        else:
+            counts = [int(count) for count in each["rows_by_day"].split(",")]
+        assert len(counts) == length
+        for number, count in enumerate(counts):
+            told[each["account_id"], str(first + timedelta(days=number))] = count
+    rows = Counter(key[:2] for key in target.tables["google_ads"])
+    assert {key: count for key, count in told.items() if count} == rows
+    assert (len(target.tables[LOG]) < len(told)) == (days > 1)
 
 
 def test_no_state_counts_a_day_before_the_log_and_its_rows_do(

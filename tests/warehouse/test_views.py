@@ -394,6 +394,44 @@ def test_coverage_tells_done_empty_failed_partial_and_missing_days(stored: Store
     assert found == [("QUERY_ERROR",)]
 
 
+def test_of_a_query_over_several_days_each_has_its_own_rows(stored: Stored) -> None:
+    """An older log does not tell them: there, an empty day is done, and its rows are null."""
+    stored.log(1, "1", 0, 3, row_count=13, rows_by_day="3,0,10,0")
+    stored.log(1, "2", 0, 1, row_count=0, rows_by_day="0,0")
+    stored.log(1, "3", 0, 1, row_count=5)
+    stored.log(1, "4", 0, 1, row_count=0)
+    stored.log(1, "5", 0, 2, row_count=4, rows_by_day="4")
+    stored.make_views()
+    found = stored.database.rows(
+        'SELECT account_id, day_status, row_count FROM "supermetrics_coverage" '
+        "ORDER BY account_id, calendar_day"
+    )
+    assert [(account, status, rows) for account, status, rows in found] == [
+        ("1", "done", 3),
+        ("1", "empty", 0),
+        ("1", "done", 10),
+        ("1", "empty", 0),
+        ("2", "empty", 0),
+        ("2", "empty", 0),
+        ("3", "done", None),
+        ("3", "done", None),
+        ("4", "empty", 0),
+        ("4", "empty", 0),
+        ("5", "done", 4),
+        ("5", "done", None),
+        ("5", "done", None),
+    ]
+
+
+def test_health_sees_few_rows_within_a_query_over_several_days(stored: Stored) -> None:
+    stored.log(1, "fell", 0, 8, row_count=803, rows_by_day="100," * 8 + "3")
+    stored.log(1, "steady", 0, 8, row_count=850, rows_by_day="100," * 8 + "50")
+    stored.log(1, "untold", 0, 8, row_count=803)
+    stored.make_views()
+    found = {each for each in stored.health() if each[1] == "few rows"}
+    assert found == {("fell", "few rows")}
+
+
 def test_health_names_what_a_person_should_look_at(stored: Stored) -> None:
     """Each account has one trouble; all are silent, as the log ends in 2024."""
     for night in (1, 2):
