@@ -11,6 +11,7 @@ loaders       what loaders cannot keep of names and keys
 plan          what a run would do, and what it would cost
 sql           views for a warehouse, made from the settings
 views         the views themselves
+dialects      how warehouses spell SQL, and loaders name tables
 coverage      which days are there, stale or missing
 accounts      ids and names of accounts
 fields        ids, names and types of fields

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tap_supermetrics.commands.views import DIALECTS, NAMINGS, SOURCE, Warehouse
+from tap_supermetrics.commands.dialects import DIALECTS, NAMINGS
+from tap_supermetrics.commands.views import SOURCE, Warehouse
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.sync.discovery import discover
 
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         silent_days=args.silent_days,
         is_dbt=args.dbt is not None,
     )
-    reports = {name: schema.replication_key for name, schema in schemas.items()}
+    reports = {name: schema.replication_key or schema.day for name, schema in schemas.items()}
     if args.dbt is None:
         for view, query in warehouse.views(reports):
             print(warehouse.statement(view, query))  # noqa: T201 - what the command is for

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
@@ -12,194 +11,188 @@ from tap_supermetrics.records.schema import ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from tap_supermetrics.commands.dialects import Dialect
+
 SOURCE: Final = "supermetrics"
 """Name of the tables' source in models of dbt."""
 USUAL_DAYS: Final = 7
 """So many days with rows tell what is usual for an account."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """The spellings of a warehouse that differ from others'.
-
-    Attributes:
-        quote: around a name.
-        add_days: a day some days later, of `$day` and `$count`.
-        today: the current day.
-        create: the beginning of a statement that makes a view.
-        day: a value as a day, of `$value`.
-        text: the type of short texts.
-        part: a number of `$texts`, which commas part, the first one at `$place` 0; null beyond.
-    """
-
-    quote: str = '"'
-    add_days: str = "($day + $count)"
-    today: str = "CURRENT_DATE"
-    create: str = "CREATE OR REPLACE VIEW"
-    day: str = "CAST($value AS DATE)"
-    text: str = "VARCHAR(100)"
-    part: str = "CAST(NULLIF(SPLIT_PART($texts, ',', $place + 1), '') AS INTEGER)"
-
-
-DIALECTS: Final[Mapping[str, Dialect]] = {
-    "postgres": Dialect(),
-    "duckdb": Dialect(add_days="CAST($day + $count AS DATE)"),
-    "snowflake": Dialect(add_days="DATEADD(day, $count, $day)"),
-    "bigquery": Dialect(
-        quote="`",
-        add_days="DATE_ADD($day, INTERVAL $count DAY)",
-        text="STRING",
-        part="CAST(SPLIT($texts, ',')[SAFE_OFFSET($place)] AS INT64)",
-    ),
-    "redshift": Dialect(add_days="CAST(DATEADD(day, $count, $day) AS DATE)"),
-    "clickhouse": Dialect(
-        quote="`",
-        add_days="addDays($day, $count)",
-        today="today()",
-        day="toDate32OrNull(substring(toString($value), 1, 10))",
-        part="toInt64OrNull(splitByChar(',', ifNull($texts, ''))[$place + 1])",
-    ),
-}
-"""Warehouses by name."""
-NAMINGS: Final[Mapping[str, Callable[[str], str]]] = {
-    "as-is": lambda name: name,
-    "lower": str.lower,
-    "upper": str.upper,
-    "snake": lambda name: re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(),
-}
-"""How loaders name tables and columns."""
-
-# An answer whose rows are not in the table yet must not hide those that are. Its id is looked up by
-# a join: of a subquery beside an OR, PostgreSQL reads all ids anew for each record of the log.
-# `place`: where a LEFT JOIN finds nothing, ClickHouse gives zeros and not nulls.
-_HAS_ROWS: Final = """\
-    loaded AS (SELECT DISTINCT t.$_sm_schedule_id AS loaded_id, 1 AS place FROM $table AS t),
-    log AS (
-        SELECT l.*
-        FROM $log_table AS l
-        LEFT JOIN loaded AS i ON i.loaded_id = l.$schedule_id
-        WHERE l.$report = $report_text
-            AND (l.$status <> 'success' OR l.$row_count = 0 OR i.place = 1)
-    )"""
-_CURRENT_BY_DAY: Final = (
-    "WITH\n"
-    + _HAS_ROWS
-    + """,
-    days AS (SELECT DISTINCT $row_day AS loaded_day FROM $table AS t),
-    answers AS (
-        SELECT l.$account_id AS account_id, $log_first AS answered_day,
-            l.$schedule_id AS schedule_id, l.$fetched_at AS fetched_at
-        FROM log AS l
-        WHERE l.$status = 'success' AND $log_first = $log_last
-        UNION ALL
-        SELECT l.$account_id, d.loaded_day, l.$schedule_id, l.$fetched_at
-        FROM log AS l
-        CROSS JOIN days AS d
-        WHERE l.$status = 'success' AND $log_first < $log_last
-            AND d.loaded_day >= $log_first AND d.loaded_day <= $log_last
-    ),
-    ranked AS (
-        SELECT a.account_id, a.answered_day, a.schedule_id, a.fetched_at,
-            ROW_NUMBER() OVER (
-                PARTITION BY a.account_id, a.answered_day ORDER BY a.fetched_at DESC
-            ) AS place
-        FROM answers AS a
-    ),
-    newest AS (SELECT * FROM ranked AS r WHERE r.place = 1)
-SELECT t.*
-FROM $table AS t
-LEFT JOIN newest AS n ON n.account_id = t.$_sm_account_id AND n.answered_day = $row_day
-WHERE n.place IS NULL OR n.place = 0
-    OR t.$_sm_schedule_id = n.schedule_id OR t.$_sm_fetched_at >= n.fetched_at
-"""
-)
-_CURRENT_WHOLE: Final = (
-    "WITH\n"
-    + _HAS_ROWS
-    + """,
-    readings AS (
-        SELECT l.$account_id AS account_id, l.$run_id AS run_id, MIN(l.$fetched_at) AS begun_at
-        FROM log AS l
-        GROUP BY l.$account_id, l.$run_id
-        HAVING SUM(CASE WHEN l.$status = 'success' THEN 0 ELSE 1 END) = 0
-    ),
-    newest AS (
-        SELECT r.account_id, MAX(r.begun_at) AS begun_at, 1 AS place
-        FROM readings AS r
-        GROUP BY r.account_id
-    )
-SELECT t.*
-FROM $table AS t
-LEFT JOIN newest AS n ON n.account_id = t.$_sm_account_id
-WHERE n.place IS NULL OR n.place = 0 OR t.$_sm_fetched_at >= n.begun_at
-"""
-)
-_DAYS: Final = """\
-WITH
-    digits AS (
+# The days of a range, by its length: with any other condition than that the lengths are equal,
+# PostgreSQL reads the whole log for each of the 10,000 numbers.
+_STEPS: Final = """\
+    _sm_digits AS (
         SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4
         UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8
         UNION ALL SELECT 9
     ),
-    numbers AS (
+    _sm_numbers AS (
         SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n AS n
-        FROM digits AS a
-        CROSS JOIN digits AS b
-        CROSS JOIN digits AS c
-        CROSS JOIN digits AS d
+        FROM _sm_digits AS a
+        CROSS JOIN _sm_digits AS b
+        CROSS JOIN _sm_digits AS c
+        CROSS JOIN _sm_digits AS d
     ),
-    log AS (
+    _sm_steps AS (
+        SELECT h.length AS length, x.n AS n
+        FROM _sm_lengths AS h
+        INNER JOIN _sm_numbers AS x ON x.n <= h.length
+    )"""
+# An answer whose rows are not in the table yet must not hide those that are. Its id is looked up by
+# a join: of a subquery beside an OR, PostgreSQL reads all ids anew for each record of the log.
+# `place`: where a LEFT JOIN finds nothing, ClickHouse gives zeros and not nulls.
+_ANSWERS: Final = """\
+    _sm_loaded AS $once(
+        SELECT DISTINCT t.$_sm_schedule_id AS loaded_id, 1 AS place FROM $table AS t
+    ),
+    _sm_log AS $once(
+        SELECT l.$account_id AS account_id, COALESCE($log_first, $log_from) AS first_day,
+            COALESCE($log_last, $log_until) AS last_day, l.$schedule_id AS schedule_id,
+            l.$fetched_at AS fetched_at, i.place AS has_rows
+        FROM $log_table AS l
+        LEFT JOIN _sm_loaded AS i ON i.loaded_id = l.$schedule_id
+        WHERE l.$report = $report_text AND l.$status = 'success'
+            AND (l.$row_count = 0 OR i.place = 1)
+    )"""
+_CURRENT_BY_DAY: Final = (
+    "WITH\n"
+    + _ANSWERS
+    + """,
+    _sm_days AS (SELECT DISTINCT $row_day AS loaded_day FROM $table AS t),
+    _sm_lengths AS (
+        SELECT DISTINCT $log_length AS length FROM _sm_log AS l WHERE l.first_day < l.last_day
+    ),
+"""
+    + _STEPS
+    + """,
+    _sm_answers AS (
+        SELECT l.account_id AS account_id, l.first_day AS answered_day,
+            l.schedule_id AS schedule_id, l.fetched_at AS fetched_at
+        FROM _sm_log AS l
+        WHERE l.first_day = l.last_day
+        UNION ALL
+        SELECT l.account_id, $day_of_several, l.schedule_id, l.fetched_at
+        FROM _sm_log AS l
+        INNER JOIN _sm_steps AS s ON s.length = $log_length
+        WHERE l.first_day < l.last_day
+        UNION ALL
+        SELECT l.account_id, d.loaded_day, l.schedule_id, l.fetched_at
+        FROM _sm_log AS l
+        CROSS JOIN _sm_days AS d
+        WHERE l.first_day IS NULL
+    ),
+    _sm_ranked AS (
+        SELECT a.account_id, a.answered_day, a.schedule_id, a.fetched_at,
+            ROW_NUMBER() OVER (
+                PARTITION BY a.account_id, a.answered_day ORDER BY a.fetched_at DESC
+            ) AS place
+        FROM _sm_answers AS a
+    ),
+    _sm_newest AS (SELECT * FROM _sm_ranked AS r WHERE r.place = 1)
+SELECT t.*
+FROM $table AS t
+LEFT JOIN _sm_newest AS n ON n.account_id = t.$_sm_account_id AND n.answered_day = $row_day
+WHERE n.place IS NULL OR n.place = 0
+    OR t.$_sm_schedule_id = n.schedule_id OR t.$_sm_fetched_at >= n.fetched_at
+"""
+)
+# Rows that tell no day are of the days of their query. One for all days replaces all before it.
+_CURRENT_WHOLE: Final = (
+    "WITH\n"
+    + _ANSWERS
+    + """,
+    _sm_replaced AS (
+        SELECT DISTINCT o.schedule_id AS schedule_id, 1 AS place
+        FROM _sm_log AS o
+        INNER JOIN _sm_log AS w ON w.account_id = o.account_id
+        WHERE o.has_rows = 1 AND w.fetched_at > o.fetched_at
+            AND w.first_day <= o.first_day AND w.last_day >= o.last_day
+    ),
+    _sm_ranked AS (
+        SELECT l.account_id, l.schedule_id, l.fetched_at,
+            ROW_NUMBER() OVER (PARTITION BY l.account_id ORDER BY l.fetched_at DESC) AS place
+        FROM _sm_log AS l
+        WHERE l.first_day IS NULL
+    ),
+    _sm_newest AS (SELECT * FROM _sm_ranked AS r WHERE r.place = 1)
+SELECT t.*
+FROM $table AS t
+LEFT JOIN _sm_newest AS n ON n.account_id = t.$_sm_account_id
+LEFT JOIN _sm_replaced AS x ON x.schedule_id = t.$_sm_schedule_id
+WHERE (x.place IS NULL OR x.place = 0)
+    AND (
+        n.place IS NULL OR n.place = 0
+        OR t.$_sm_schedule_id = n.schedule_id OR t.$_sm_fetched_at >= n.fetched_at
+    )
+"""
+)
+_DAYS: Final = (
+    """\
+WITH
+    _sm_log AS (
         SELECT l.$report AS report, l.$account_id AS account_id, $log_first AS first_day,
             $log_last AS last_day, $log_whole AS whole_day, l.$status AS status,
             l.$row_count AS row_count, l.$rows_by_day AS rows_by_day,
             l.$error_code AS error_code, l.$fetched_at AS fetched_at,
             l.$logged_at AS logged_at, l.$data_sampled AS data_sampled,
-            l.$cache_used AS cache_used, $log_cached AS cached_day
+            l.$cache_used AS cache_used
         FROM $log_table AS l
     ),
-    single_days AS (
-        SELECT l.*, l.first_day AS log_day, l.row_count AS day_rows
-        FROM log AS l
-        WHERE l.first_day = l.last_day
+    _sm_spans AS (
+        SELECT l.report AS report, l.account_id AS account_id, MIN(l.first_day) AS first_day,
+            MAX(l.last_day) AS last_day
+        FROM _sm_log AS l
+        WHERE l.first_day IS NOT NULL
+        GROUP BY l.report, l.account_id
     ),
-    several_days AS (
+    _sm_lengths AS (
+        SELECT DISTINCT u.length AS length
+        FROM (
+            SELECT $log_length AS length FROM _sm_log AS l WHERE l.first_day < l.last_day
+            UNION ALL
+            SELECT $log_length AS length FROM _sm_spans AS l
+        ) AS u
+    ),
+"""
+    + _STEPS
+    + """,
+    _sm_single_days AS (
+        SELECT l.*, l.first_day AS log_day, l.row_count AS day_rows
+        FROM _sm_log AS l
+        WHERE l.first_day = l.last_day OR l.first_day IS NULL
+    ),
+    _sm_several_days AS (
         SELECT l.*, $day_of_several AS log_day,
             CASE WHEN l.row_count = 0 THEN 0 ELSE $rows_of_day END AS day_rows
-        FROM log AS l
-        CROSS JOIN numbers AS x
-        WHERE l.first_day < l.last_day AND $day_of_several <= l.last_day
+        FROM _sm_log AS l
+        INNER JOIN _sm_steps AS s ON s.length = $log_length
+        WHERE l.first_day < l.last_day
     ),
-    all_days AS (SELECT * FROM single_days UNION ALL SELECT * FROM several_days),
-    ranked AS (
+    _sm_all_days AS (SELECT * FROM _sm_single_days UNION ALL SELECT * FROM _sm_several_days),
+    _sm_ranked AS (
         SELECT d.*,
             ROW_NUMBER() OVER (
                 PARTITION BY d.report, d.account_id, d.log_day ORDER BY d.logged_at DESC
             ) AS place
-        FROM all_days AS d
+        FROM _sm_all_days AS d
     )"""
+)
 _COVERAGE: Final = (
     _DAYS
     + """,
-    newest AS (SELECT * FROM ranked AS r WHERE r.place = 1),
-    loaded AS (
+    _sm_newest AS (SELECT * FROM _sm_ranked AS r WHERE r.place = 1),
+    _sm_loaded AS (
         SELECT r.report AS report, r.account_id AS account_id, r.log_day AS log_day,
             MAX(r.fetched_at) AS loaded_at
-        FROM ranked AS r
+        FROM _sm_ranked AS r
         WHERE r.status = 'success'
         GROUP BY r.report, r.account_id, r.log_day
     ),
-    spans AS (
-        SELECT l.report AS report, l.account_id AS account_id, MIN(l.first_day) AS first_day,
-            MAX(l.last_day) AS last_day
-        FROM log AS l
-        WHERE l.first_day IS NOT NULL
-        GROUP BY l.report, l.account_id
-    ),
-    calendar AS (
-        SELECT s.report AS report, s.account_id AS account_id, $day_of_span AS calendar_day
-        FROM spans AS s
-        CROSS JOIN numbers AS x
-        WHERE $day_of_span <= s.last_day
+    _sm_calendar AS (
+        SELECT l.report AS report, l.account_id AS account_id, $day_of_several AS calendar_day
+        FROM _sm_spans AS l
+        INNER JOIN _sm_steps AS s ON s.length = $log_length
     )
 SELECT c.report AS report, c.account_id AS account_id, c.calendar_day AS calendar_day,
     CASE
@@ -210,53 +203,66 @@ SELECT c.report AS report, c.account_id AS account_id, c.calendar_day AS calenda
         ELSE 'done'
     END AS day_status,
     n.error_code AS error_code, n.day_rows AS row_count, d.loaded_at AS loaded_at
-FROM calendar AS c
-LEFT JOIN newest AS n
+FROM _sm_calendar AS c
+LEFT JOIN _sm_newest AS n
     ON n.report = c.report AND n.account_id = c.account_id AND n.log_day = c.calendar_day
-LEFT JOIN loaded AS d
+LEFT JOIN _sm_loaded AS d
     ON d.report = c.report AND d.account_id = c.account_id AND d.log_day = c.calendar_day
+UNION ALL
+SELECT n.report, n.account_id, n.log_day,
+    CASE
+        WHEN n.status <> 'success' THEN n.status
+        WHEN n.day_rows = 0 THEN 'empty'
+        ELSE 'done'
+    END,
+    n.error_code, n.day_rows, d.loaded_at
+FROM _sm_newest AS n
+LEFT JOIN _sm_loaded AS d
+    ON d.report = n.report AND d.account_id = n.account_id AND d.log_day IS NULL
+WHERE n.log_day IS NULL
 """
 )
 _HEALTH: Final = (
     _DAYS
     + """,
-    newest AS (SELECT * FROM ranked AS r WHERE r.place = 1),
-    usual AS (
+    _sm_newest AS (SELECT * FROM _sm_ranked AS r WHERE r.place = 1),
+    _sm_usual AS (
         SELECT n.report AS report, n.account_id AS account_id, AVG(n.day_rows) AS usual_rows
-        FROM newest AS n
+        FROM _sm_newest AS n
         WHERE n.status = 'success' AND n.day_rows > 0
         GROUP BY n.report, n.account_id
         HAVING COUNT(*) >= $usual_days
     ),
-    silent AS (
-        SELECT l.report AS report, l.account_id AS account_id,
+    _sm_silent AS (
+        SELECT l.report AS report, l.account_id AS account_id, MIN($logged_day) AS begun_on,
             MAX(CASE WHEN l.status = 'success' THEN $fetched_day END) AS succeeded_on
-        FROM log AS l
+        FROM _sm_log AS l
         GROUP BY l.report, l.account_id
     )
 SELECT a.report AS report, a.account_id AS account_id, a.log_day AS log_day,
-    'failed twice' AS issue, a.error_code AS detail
-FROM ranked AS a
-INNER JOIN ranked AS b
-    ON b.report = a.report AND b.account_id = a.account_id AND b.log_day = a.log_day
-WHERE a.place = 1 AND b.place = 2 AND a.status = 'failed' AND b.status = 'failed'
+    'failed twice' AS issue, MAX(CASE WHEN a.place = 1 THEN a.error_code END) AS detail
+FROM _sm_ranked AS a
+WHERE a.place <= 2
+GROUP BY a.report, a.account_id, a.log_day
+HAVING SUM(CASE WHEN a.status = 'failed' THEN 1 ELSE 0 END) = 2
 UNION ALL
 SELECT n.report, n.account_id, n.log_day, 'estimated', NULL
-FROM newest AS n
+FROM _sm_newest AS n
 WHERE n.status = 'success' AND n.data_sampled
 UNION ALL
 SELECT n.report, n.account_id, n.log_day, 'cached before its day was over', NULL
-FROM newest AS n
-WHERE n.status = 'success' AND n.cache_used AND n.cached_day <= n.log_day
+FROM _sm_newest AS n
+WHERE n.status = 'success' AND n.cache_used AND n.log_day IS NOT NULL
+    AND (n.whole_day IS NULL OR n.whole_day < n.log_day)
 UNION ALL
 SELECT n.report, n.account_id, n.log_day, 'few rows', CAST(n.day_rows AS $text)
-FROM newest AS n
-INNER JOIN usual AS u ON u.report = n.report AND u.account_id = n.account_id
+FROM _sm_newest AS n
+INNER JOIN _sm_usual AS u ON u.report = n.report AND u.account_id = n.account_id
 WHERE n.status = 'success' AND n.day_rows * 5 < u.usual_rows
 UNION ALL
 SELECT s.report, s.account_id, s.succeeded_on, 'no success for days', NULL
-FROM silent AS s
-WHERE s.succeeded_on IS NULL OR $silent_until < $today
+FROM _sm_silent AS s
+WHERE $silent_until < $today
 """
 )
 
@@ -296,12 +302,12 @@ class Warehouse:
         """Return the query of the rows of a report that are still there.
 
         A row is hidden if a newer successful query, of another schedule id, covers its account and
-        day, and that query's rows are in the table or it had none. Of a report that is read whole,
-        the newest reading without a failure counts.
+        day, and that query's rows are in the table or it had none. Where rows tell no day, theirs
+        are the days of their query.
 
         Args:
             report: its name.
-            day: the column that holds the day of a row; empty for a report that is read whole.
+            day: the column that holds the day of a row; empty where none does.
         """
         names = {
             "table": self.table(report),
@@ -326,7 +332,7 @@ class Warehouse:
         """Return all views, each with its query.
 
         Args:
-            reports: by name, the column that holds the day of a row; empty: read whole.
+            reports: by name, the column that holds the day of a row; empty where none does.
         """
         for name, day in reports.items():
             yield f"{name}_current", self.current(name, day)
@@ -343,7 +349,6 @@ class Warehouse:
             "schedule_id",
             "fetched_at",
             "logged_at",
-            "run_id",
             "error_code",
             "data_sampled",
             "cache_used",
@@ -353,17 +358,24 @@ class Warehouse:
         logged = {
             "log_first": "first_day",
             "log_last": "last_day",
+            "log_from": "range_start",
+            "log_until": "range_end",
             "log_whole": "last_whole_day",
-            "log_cached": "cache_time",
         }
         values |= {key: self._day(f"l.{self.column(name)}") for key, name in logged.items()}
         values |= {
             "log_table": self.table(self.log),
             "fetched_day": self._day("l.fetched_at"),
-            "day_of_several": self._later("l.first_day", "x.n"),
-            "day_of_span": self._later("s.first_day", "x.n"),
-            "rows_of_day": self._part("l.rows_by_day", "x.n"),
-            "silent_until": self._later("s.succeeded_on", str(self.silent_days)),
+            "logged_day": self._day("l.logged_at"),
+            "day_of_several": self._later("l.first_day", "s.n"),
+            "rows_of_day": self._part("l.rows_by_day", "s.n"),
+            "log_length": Template(self.dialect.length).substitute(
+                first="l.first_day", last="l.last_day"
+            ),
+            "silent_until": self._later(
+                "COALESCE(s.succeeded_on, s.begun_on)", str(self.silent_days)
+            ),
+            "once": self.dialect.once,
             "today": self.dialect.today,
             "usual_days": USUAL_DAYS,
             "text": self.dialect.text,

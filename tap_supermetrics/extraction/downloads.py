@@ -109,6 +109,7 @@ class Downloader:
             return Result(
                 query=query,
                 dates=question.answered_dates(pages.echo),
+                told_dates=question.told_dates(pages.echo),
                 schedule_id=entry.schedule_id,
                 fetched_at=self.now(),
                 fields=columns_of(report, pages.echo.fields, pages.width),

@@ -110,6 +110,15 @@ class Question:
                 told_as, asked_as = str(used)[:_SHOWN], str(value)[:_SHOWN]
                 yield f"`settings.{name}` was {told_as}, not {asked_as}"
 
+    def told_dates(self, echo: wire.QueryEcho) -> DateRange | None:
+        """Return the days that the API made of a `date_range_type`, if it tells them."""
+        if self.query.dates or not echo.start_date or not echo.end_date:
+            return None
+        try:
+            return DateRange(first=_day(echo.start_date), last=_day(echo.end_date))
+        except ValueError:
+            return None
+
     def answered_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that a result is about, by what the API says itself.
 

@@ -57,6 +57,7 @@ class Result:
     Attributes:
         query: what was asked.
         dates: the days that the API answered for; fewer than asked when it clamped the end.
+        told_dates: the days that the API made of a `date_range_type`, where it tells them.
         schedule_id: the API's id of the query.
         finished_at: when the API told that the query succeeded, with offset, if that is known.
         fetched_at: when its last page came, with offset.
@@ -75,6 +76,7 @@ class Result:
 
     query: Query
     dates: DateRange | None
+    told_dates: DateRange | None = None
     schedule_id: str
     fetched_at: datetime
     fields: tuple[FieldEcho, ...]

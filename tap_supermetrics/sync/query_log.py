@@ -39,6 +39,10 @@ SCHEMA: Final[dict[str, Any]] = {
         "account_id": _column("string", "As `_sm_account_id` in the report; empty without one."),
         "first_day": _column("string", "First day; null: the report as a whole.", "date"),
         "last_day": _column("string", "Last day; null: the report as a whole.", "date"),
+        "range_start": _column(
+            "string", "First day that the API made of `date_range_type`; null without one.", "date"
+        ),
+        "range_end": _column("string", "Last day of that range.", "date"),
         "last_whole_day": _column(
             "string", "Last day that was over when its numbers were made; null: none.", "date"
         ),
@@ -132,6 +136,7 @@ class QueryLog:
             submission,
             result.schedule_id,
             **_days(result.dates),
+            **_days(result.told_dates, "range_start", "range_end"),
             last_whole_day=_text(whole.last if whole else None),
             status="success",
             row_count=result.row_count,
@@ -194,10 +199,12 @@ class QueryLog:
         return records
 
 
-def _days(dates: DateRange | None) -> dict[str, str | None]:
+def _days(
+    dates: DateRange | None, first: str = "first_day", last: str = "last_day"
+) -> dict[str, str | None]:
     return {
-        "first_day": _text(dates.first if dates else None),
-        "last_day": _text(dates.last if dates else None),
+        first: _text(dates.first if dates else None),
+        last: _text(dates.last if dates else None),
     }
 
 

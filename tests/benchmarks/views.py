@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import psycopg
 
-from tap_supermetrics.commands.views import DIALECTS, NAMINGS, Warehouse
+from tap_supermetrics.commands.dialects import DIALECTS, NAMINGS
+from tap_supermetrics.commands.views import Warehouse
 from tests.postgres import running_postgres
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ TIMED: Final = {
         "each row's account and day once": BY_DAY.format(
             'ads INNER JOIN asked ON account_id = _sm_account_id AND first_day = "Date"'
         ),
+    },
+    "what the log tells": {
+        "scan of the log": f"SELECT status, COUNT(*) FROM {LOG} GROUP BY 1",
+        "coverage": "SELECT day_status, COUNT(*) FROM supermetrics_coverage GROUP BY 1",
+        "health": "SELECT issue, COUNT(*) FROM supermetrics_health GROUP BY 1",
     },
     "by account, campaign and month": {
         "plain scan": BY_CAMPAIGN.format("ads"),
@@ -74,7 +80,8 @@ def _measure(run: Run, dialect: str, title: str, rounds: int) -> None:
         log=LOG,
         silent_days=3,
     )
-    run(warehouse.statement("ads_current", warehouse.current("ads", "Date")))
+    for view, query in warehouse.views({"ads": "Date"}):
+        run(warehouse.statement(view, query))
     run(f"CREATE TABLE asked AS SELECT DISTINCT account_id, first_day FROM {LOG}")
     counts = [run(f"SELECT COUNT(*) FROM {name}")[0][0] for name in ("ads", "ads_current", LOG)]
     rows, shown, records = counts
@@ -153,7 +160,10 @@ def _filled(nights: int) -> duckdb.DuckDBPyConnection:
                 TIMESTAMP '2025-02-01 04:00:00' + INTERVAL (night) DAY
                 + INTERVAL (hash(account_id, first_day, night) % 3600000) MILLISECOND,
                 '%Y-%m-%dT%H:%M:%S.%g+00:00'
-            ) AS fetched_at, CAST(night AS VARCHAR) AS run_id
+            ) AS fetched_at, CAST(night AS VARCHAR) AS run_id, fetched_at AS logged_at,
+            first_day AS last_whole_day, NULL::VARCHAR AS rows_by_day, NULL::DATE AS range_start,
+            NULL::DATE AS range_end, NULL::VARCHAR AS error_code, false AS data_sampled,
+            false AS cache_used
         FROM asked
         ORDER BY night, account_id, first_day""")
     database.execute(f"""CREATE TABLE ads AS

@@ -114,6 +114,18 @@ def test_rows_are_counted_by_day_where_a_query_has_several(
     assert (len(target.tables[LOG]) < len(told)) == (days > 1)
 
 
+def test_the_days_of_a_range_of_the_api_are_in_the_log(emulator: Emulator, tmp_path: Path) -> None:
+    """So that a view knows which days a reading says nothing of."""
+    target = Target()
+    report = REPORT | {"date_range_type": "last_7_days"}
+    settings = config_for(emulator, [report], query_log=True)
+    ended = sync(settings, tmp_path, target)
+    assert ended.code == 0, ended.stderr
+    for each in target.tables[LOG].values():
+        assert each["first_day"] is each["last_day"] is each["rows_by_day"] is None
+        assert (each["range_start"], each["range_end"]) == ("2024-06-03", "2024-06-09")
+
+
 def test_no_state_counts_a_day_before_the_log_and_its_rows_do(
     emulator: Emulator, tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +63,32 @@ class World:
         return {row for row in self.rows if not _is_hidden(row, answers)}
 
     def whole(self) -> set[Row]:
-        ordered = sorted(self.counted(), key=attrgetter("run_id"))
-        readings = [[*each] for _, each in groupby(ordered, key=attrgetter("run_id"))]
-        begun = [
-            min(str(each.fetched_at) for each in reading)
-            for reading in readings
-            if all(each.status == "success" for each in reading)
-        ]
-        return {row for row in self.rows if row.fetched_at >= max(begun, default="")}
+        """Rows of a reading are of its range; one without a range is of all days."""
+        readings = [each for each in self.counted() if each.status == "success"]
+        whole = [each for each in readings if each.first is None]
+        newest = max(whole, key=attrgetter("fetched_at"), default=None)
+        replaced = {
+            old.schedule_id
+            for old in readings
+            for new in readings
+            if str(new.fetched_at) > str(old.fetched_at) and _is_within(old, new)
+        }
+        return {
+            row
+            for row in self.rows
+            if row.schedule_id not in replaced
+            and (
+                newest is None
+                or row.schedule_id == newest.schedule_id
+                or row.fetched_at >= str(newest.fetched_at)
+            )
+        }
+
+
+def _is_within(old: Logged, new: Logged) -> bool:
+    if old.first is None or old.last is None or new.first is None or new.last is None:
+        return False
+    return new.first <= old.first and old.last <= new.last
 
 
 def _is_hidden(row: Row, answers: Sequence[Logged]) -> bool:
@@ -80,7 +97,7 @@ def _is_hidden(row: Row, answers: Sequence[Logged]) -> bool:
     covering = [
         (str(each.fetched_at), each.schedule_id)
         for each in answers
-        if each.first is not None and each.last is not None and each.first <= row.day <= each.last
+        if each.first is None or (each.last is not None and each.first <= row.day <= each.last)
     ]
     moment, schedule_id = max(covering, default=("", None))
     return row.schedule_id != schedule_id and row.fetched_at < moment
@@ -104,9 +121,12 @@ def _world(account: str, dice: random.Random) -> World:
             again = moments.pop()
             here = [replace(each, fetched_at=dice.choice((moment, again))) for each in here]
         rows += here
+        # The API may not tell what it made of a `date_range_type`: that is of all days.
+        from_day, until_day = (first, last) if dice.random() < 0.8 else (None, None)
         success = Logged(
-            account, first, last, "success", dice.choice((0, 1, 1, None)), schedule_id, moment,
-            run_id=f"{dice.randrange(3)}", report=dice.choice(("ads", "ads", "ads", "other")),
+            account, from_day, until_day, "success", dice.choice((0, 1, 1, None)), schedule_id,
+            moment, run_id=f"{dice.randrange(3)}",
+            report=dice.choice(("ads", "ads", "ads", "other")),
         )  # fmt: skip
         failure = replace(
             success, status=dice.choice(("failed", "excluded")), row_count=None, schedule_id=None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import duckdb
@@ -13,7 +13,8 @@ import pytest
 import sqlglot
 import yaml
 
-from tap_supermetrics.commands.views import DIALECTS, NAMINGS, Warehouse
+from tap_supermetrics.commands.dialects import DIALECTS, NAMINGS
+from tap_supermetrics.commands.views import Warehouse
 from tap_supermetrics.emulator import Emulator, Fault, Options
 from tap_supermetrics.sync.query_log import SCHEMA
 from tests.postgres import running_postgres
@@ -439,10 +440,9 @@ def test_health_names_what_a_person_should_look_at(stored: Stored) -> None:
     stored.log(1, "once", 0, status="failed", row_count=None)
     stored.log(2, "once", 0)
     stored.log(1, "estimated", 0, data_sampled=True)
-    stored.log(1, "early", 0, cache_used=True, cache_time=f"{DAY}T20:00:00.000+00:00")
-    stored.log(
-        1, "cached", 0, cache_used=True, cache_time=f"{DAY + timedelta(days=1)}T01:00:00.000+00:00"
-    )
+    # The log knows by the clock of the report's `timezone` whether the day was over.
+    stored.log(1, "early", 0, cache_used=True, last_whole_day=None)
+    stored.log(1, "cached", 0, cache_used=True)
     for day in range(9):
         stored.log(1, "fell", day, row_count=100 if day < 8 else 3)
         stored.log(1, "steady", day, row_count=100 if day < 8 else 50)
@@ -458,6 +458,72 @@ def test_health_names_what_a_person_should_look_at(stored: Stored) -> None:
         ("early", "cached before its day was over"),
         ("fell", "few rows"),
     }
+
+
+def test_a_report_that_is_read_whole_is_in_coverage_and_health(stored: Stored) -> None:
+    nothing: dict[str, Any] = {"row_count": None, "fetched_at": None, "schedule_id": None}
+    stored.log(1, "well", None, cache_used=True)
+    stored.log(1, "twice", None)
+    for night in (2, 3):
+        stored.log(night, "twice", None, status="failed", error_code="QUERY_ERROR", **nothing)
+    stored.log(1, "again", None, status="failed", **nothing)
+    stored.log(2, "again", None, row_count=0, data_sampled=True)
+    stored.make_views()
+    found = stored.database.rows(
+        'SELECT account_id, calendar_day, day_status, row_count FROM "supermetrics_coverage"'
+    )
+    assert sorted(found) == [
+        ("again", None, "empty", 0),
+        ("twice", None, "failed", None),
+        ("well", None, "done", 1),
+    ]
+    issues = {each for each in stored.health() if each[1] != "no success for days"}
+    assert issues == {("twice", "failed twice"), ("again", "estimated")}
+
+
+@pytest.mark.parametrize("first", [0, None], ids=["a success before", "none ever"])
+def test_an_account_is_silent_only_after_some_days(stored: Stored, first: int | None) -> None:
+    today = datetime.now(timezone.utc).date()
+    for account, days_ago in (("since long", 9), ("just now", 1)):
+        moment = f"{today - timedelta(days=days_ago)}T04:00:00.000+00:00"
+        times: dict[str, Any] = {
+            "logged_at": moment,
+            "fetched_at": None if first is None else moment,
+        }
+        status = "failed" if first is None else "success"
+        stored.log(1, account, 0, status=status, **times)
+    stored.make_views()
+    assert {each for each in stored.health() if each[1] == "no success for days"} == {
+        ("since long", "no success for days")
+    }
+
+
+@pytest.mark.parametrize("day", ["Date", ""], ids=["rows tell their day", "rows tell no day"])
+def test_what_left_a_moving_range_stays(stored: Stored, day: str) -> None:
+    """As with `last_7_days`: the newest reading says nothing of the days before its range."""
+    stored.load(1, "1", 0, "left", "gone")
+    stored.load(2, "1", 1, "in both")
+    stored.load(3, "1", 2, "vanished")
+    stored.load(4, "1", 2, "new")
+    for night, first, last in ((1, 0, 0), (2, 0, 1), (3, 1, 2), (4, 1, 2)):
+        stored.log(
+            night,
+            "1",
+            None,
+            schedule_id=f"{night}-1-{(0, 1, 2, 2)[night - 1]}",
+            range_start=str(DAY + timedelta(days=first)),
+            range_end=str(DAY + timedelta(days=last)),
+        )
+    stored.make_views(day=day)
+    # By day, all days of each range are replaced; else only readings within a newer range are.
+    expected = {("03", "new")} | (set() if day else {("02", "in both")})
+    assert stored.shown() == expected
+
+
+@pytest.mark.parametrize("name", ["log", "days", "newest", "loaded", "ranked", "answers"])
+def test_a_report_may_be_called_as_a_part_of_a_view(name: str) -> None:
+    text = warehouse("duckdb").current(name, "Date")
+    assert f"{name} AS (" not in text.replace(f"_sm_{name} AS (", "")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -1,0 +1,73 @@
+"""How warehouses spell SQL, and how loaders name tables and columns."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """The spellings of a warehouse that differ from others'.
+
+    Attributes:
+        quote: around a name.
+        add_days: a day some days later, of `$day` and `$count`.
+        today: the current day.
+        create: the beginning of a statement that makes a view.
+        day: a value as a day, of `$value`.
+        text: the type of short texts.
+        length: how many days `$last` is after `$first`.
+        once: has a part of a query computed once; empty where the warehouse chooses well itself.
+        part: a number of `$texts`, which commas part, the first one at `$place` 0; null beyond.
+    """
+
+    quote: str = '"'
+    add_days: str = "($day + $count)"
+    today: str = "CURRENT_DATE"
+    create: str = "CREATE OR REPLACE VIEW"
+    day: str = "CAST($value AS DATE)"
+    text: str = "VARCHAR(100)"
+    length: str = "($last - $first)"
+    once: str = ""
+    part: str = "CAST(NULLIF(SPLIT_PART($texts, ',', $place + 1), '') AS INTEGER)"
+
+
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "postgres": Dialect(),
+    "duckdb": Dialect(add_days="CAST($day + $count AS DATE)", once="MATERIALIZED "),
+    "snowflake": Dialect(
+        add_days="DATEADD(day, $count, $day)", length="DATEDIFF(day, $first, $last)"
+    ),
+    "bigquery": Dialect(
+        quote="`",
+        add_days="DATE_ADD($day, INTERVAL $count DAY)",
+        text="STRING",
+        length="DATE_DIFF($last, $first, DAY)",
+        part="CAST(SPLIT($texts, ',')[SAFE_OFFSET($place)] AS INT64)",
+    ),
+    "redshift": Dialect(
+        add_days="CAST(DATEADD(day, $count, $day) AS DATE)",
+        length="DATEDIFF(day, $first, $last)",
+    ),
+    "clickhouse": Dialect(
+        quote="`",
+        add_days="addDays($day, $count)",
+        today="today()",
+        day="toDate32OrNull(substring(toString($value), 1, 10))",
+        length="dateDiff('day', $first, $last)",
+        part="toInt64OrNull(splitByChar(',', ifNull($texts, ''))[$place + 1])",
+    ),
+}
+"""Warehouses by name."""
+NAMINGS: Final[Mapping[str, Callable[[str], str]]] = {
+    "as-is": lambda name: name,
+    "lower": str.lower,
+    "upper": str.upper,
+    "snake": lambda name: re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(),
+}
+"""How loaders name tables and columns."""
