@@ -31,22 +31,22 @@ class _Parked:
     """The failed queries that wait for probes."""
 
     def __init__(self) -> None:
-        self._errors: dict[Query, ApiError] = {}
+        self._waiting: dict[Query, tuple[ApiError, bool]] = {}
 
-    def add(self, query: Query, error: ApiError) -> None:
+    def add(self, query: Query, error: ApiError, *, has_results: bool) -> None:
         """Have a query wait; it keeps its place in the order."""
-        self._errors[query] = error
+        self._waiting[query] = error, has_results
 
-    def take(self, of: Query | None = None) -> list[tuple[Query, ApiError]]:
+    def take(self, of: Query | None = None) -> list[tuple[Query, ApiError, bool]]:
         """Return all that wait, or what does of one's account, newest first.
 
         One that still has to wait is added anew.
         """
         taken = (
-            each for each in self._errors if of is None or each.report_account == of.report_account
+            each for each in self._waiting if of is None or each.report_account == of.report_account
         )
         # The newest has the best chance of an answer, as history is what fails most.
-        return [(each, self._errors.pop(each)) for each in sorted(taken, key=_newest_first)]
+        return [(each, *self._waiting.pop(each)) for each in sorted(taken, key=_newest_first)]
 
 
 class Failures:
@@ -89,8 +89,14 @@ class Failures:
         """Submit what waited for a query to succeed."""
         self._resubmissions.succeeded(query)
 
-    def decide(self, query: Query, error: ApiError) -> None:
-        """Decide what becomes of a query that failed."""
+    def decide(self, query: Query, error: ApiError, *, has_results: bool = False) -> None:
+        """Decide what becomes of a query that failed.
+
+        Args:
+            query: the query.
+            error: why.
+            has_results: whether it succeeded, and only the request for its results failed.
+        """
         if not self._deliveries.sequence.is_open(query):
             return  # Its batch was given up, and its own end was told after all.
         if self.stopped_by:
@@ -107,15 +113,15 @@ class Failures:
         else:
             # Counted before it is remedied: this very failure may be the one that begins the doubt.
             begun = self._breakers.paid_for_nothing(query, error)
-            self._remedy(query, error)
+            self._remedy(query, error, has_results=has_results)
             self.look_again(query, [*begun, *self._breakers.doubts.unprobed(query)])
 
-    def _remedy(self, query: Query, error: ApiError) -> None:
+    def _remedy(self, query: Query, error: ApiError, *, has_results: bool) -> None:
         """Carry out the remedy for a query that failed."""
-        remedy = self._remedies.choose(query, error)
+        remedy = self._remedies.choose(query, error, has_results=has_results)
         # It keeps its place in the order, and has no outcome until the probes have one.
         if remedy is Remedy.WAIT:
-            self._parked.add(query, error)
+            self._parked.add(query, error, has_results=has_results)
         elif remedy is Remedy.SPLIT:
             self._resubmissions.split(query, error)
         elif remedy is Remedy.RESUBMIT:
@@ -168,7 +174,7 @@ class Failures:
         # Days, not queries: of a long history, there may be millions.
         # Before anything fails: a failure may end a search, which would draw new probes from here.
         left = self._drawing.give_up()
-        for query, its_error in self._parked.take():
+        for query, its_error, _ in self._parked.take():
             self.fail([query], its_error)
         self.fail(self._backlog.drain(), error, was_submitted=False)
         for report, days in left.items():
@@ -201,14 +207,15 @@ class Failures:
             return
         reach = widest(changed)
         self._drawing.look_again(query, reach)
-        for parked, error in self._parked.take(query if reach is Reach.ACCOUNT else None):
+        of = query if reach is Reach.ACCOUNT else None
+        for parked, error, has_results in self._parked.take(of):
             if self._breakers.error_for(parked):
                 self.fail([parked], error)
                 continue
             if self._breakers.doubts.unprobed(parked):
                 # All others of its account or report were submitted.
                 self._breakers.doubts.probing(parked)
-            self._remedy(parked, error)
+            self._remedy(parked, error, has_results=has_results)
 
 
 def _newest_first(query: Query) -> int:

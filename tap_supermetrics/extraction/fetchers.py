@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.events import Fetched, QueryFailed
 
@@ -77,10 +76,6 @@ class Fetchers:
             try:
                 result = self._downloader.fetch(fetch.query, report, fetch.entry, fetch.finished_at)
             except ApiError as error:
-                if error.fate is Fate.RETRY:
-                    # What a request meets says nothing of the query, which is paid: another
-                    # submission would be paid too, and its results are asked for the same way.
-                    error.verdict = replace(error.verdict, max_submissions=1)
                 self._hear(QueryFailed(query=fetch.query, error=error, was_fetched=True))
             else:
                 self._give(replace(result, finished_at=fetch.finished_at))

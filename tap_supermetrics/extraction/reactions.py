@@ -105,7 +105,9 @@ class Reactions:
         if event.was_fetched:
             self._in_flight.fetching -= 1
             self._refuse_results(event.error)
-        self._failures.decide(event.query, event.error)
+        # What a request meets says nothing of the query, which is paid.
+        has_results = event.was_fetched and event.error.fate is Fate.RETRY
+        self._failures.decide(event.query, event.error, has_results=has_results)
 
     def _refuse_results(self, error: ApiError) -> None:
         """Fetch nothing more once the API refuses everything."""

@@ -72,15 +72,26 @@ class Remedies:
         # A Counter does not mind that a key is missing.
         del self._submissions[query]
 
-    def choose(self, query: Query, error: ApiError) -> Remedy:
-        """Return what may help; `GIVE_UP` where any remedy would be paid for in vain."""
-        is_divisible = bool(self.parts_of(query))
+    def choose(self, query: Query, error: ApiError, *, has_results: bool) -> Remedy:
+        """Return what may help; `GIVE_UP` where any remedy would be paid for in vain.
+
+        Args:
+            query: a query that failed.
+            error: why.
+            has_results: whether it succeeded, and only the request for its results failed.
+        """
         # An error that reaches beyond the query would meet its parts and its next try too.
         if error.reach in PATIENCE or self._breakers.error_for(query):
             return Remedy.GIVE_UP
         # A part that others wait for finds out already, as a probe would.
         if self._breakers.doubts.is_in_doubt(query) and not self.splits.is_waited_for(query):
             return Remedy.WAIT
+        # It is paid: parts or another try would be paid too, and fetched in the same way.
+        return Remedy.GIVE_UP if has_results else self._choose_try(query, error)
+
+    def _choose_try(self, query: Query, error: ApiError) -> Remedy:
+        """Return how to try again, the whole or its parts; `GIVE_UP` where neither may help."""
+        is_divisible = bool(self.parts_of(query))
         # Certainly too large: another try of the whole would be paid for in vain.
         if is_divisible and error.fate is Fate.SPLIT:
             return Remedy.SPLIT
