@@ -280,11 +280,8 @@ class Starter:
 
     def _unreadable_start(self, cause: str, request_id: str) -> ApiError:
         message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"
-        error = self._transport.replies.refusal(
-            wire.Error(code="START_UNREADABLE", message=message), 0, request_id
-        )
-        error.may_have_run = True
-        return error
+        told = wire.Error(code="START_UNREADABLE", message=message)
+        return self._transport.replies.refusal(told, 0, request_id)
 
 
 def _batch_in(answer: Answer[msgspec.Raw]) -> wire.Batch | None:

@@ -50,7 +50,6 @@ class Scheduler:
             self._submissions, self._outcomes, self._deliveries, self._in_flight
         )
         self._open_reports = dict.fromkeys(plans)
-        self._has_spared = False
         if not limits.by_batch:
             self._outcomes.backlog.leave_batches()
         for each in adopted:
@@ -90,24 +89,22 @@ class Scheduler:
 
     def next_actions(self) -> list[Action]:
         """Return what can be done now; call it until it returns nothing."""
-        # Where many were spared, the rest was not drawn, and nobody may hear of them yet: without
-        # another look, the run would wait for what was not submitted.
-        while not (actions := self._next_actions()) and self._has_spared:
-            pass
-        return actions
-
-    def _next_actions(self) -> list[Action]:
-        # Fetching comes before submitting: what is fetched makes room for what is submitted.
-        actions: list[Action] = [*self._in_flight.next_fetches()]
-        actions += self._submissions.next()
-        self._has_spared = self._outcomes.drawing.is_sparing
-        # No result can come any more that would tell about those held back for their totals:
-        # without this, the run would wait for them for ever.
-        if not actions and self._in_flight.is_empty:
-            self._deliveries.release()
-        # Last, because submitting draws queries, spares some and may stop the run.
-        self._finish_reports()
-        return self._outcomes.take_actions() + actions
+        while True:
+            # Fetching comes before submitting: what is fetched makes room for what is submitted.
+            actions: list[Action] = [*self._in_flight.next_fetches()]
+            actions += self._submissions.next()
+            is_more_to_draw = self._outcomes.drawing.is_sparing
+            # No result can come any more that would tell about those held back for their totals:
+            # without this, the run would wait for them for ever.
+            if not actions and self._in_flight.is_empty:
+                self._deliveries.release()
+            # Last, because submitting draws queries, spares some and may stop the run.
+            self._finish_reports()
+            actions = self._outcomes.take_actions() + actions
+            # Where many were spared, the rest was not drawn, and nobody may hear of them yet:
+            # without another look, the run would wait for what was not submitted.
+            if actions or not is_more_to_draw:
+                return actions
 
     def close(self) -> None:
         """Give back the results that were not delivered."""
