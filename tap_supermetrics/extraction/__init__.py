@@ -10,7 +10,6 @@ scheduler      what to submit, fetch and deliver next: events in, actions out
 reactions      what follows from each event
 submissions    what is submitted next
 not_taken      what follows when the API does not take it
-outcomes       what became of queries, told to whom it concerns
 failures       what becomes of a query that failed: submitted again, split, failed
 resubmissions  carries that out: the same again, parts of it, or its failure
 remedies       what may help a query that failed

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.extraction.failures import Failures
     from tap_supermetrics.extraction.in_flight import InFlight, Limits
-    from tap_supermetrics.extraction.outcomes import Outcomes
     from tap_supermetrics.model import BatchRequest, Query
 
 logger = logging.getLogger(__name__)
@@ -27,14 +27,14 @@ class NotTaken:
     """Tries the halves of a batch, or query by query, or fails what was not taken.
 
     Args:
-        outcomes: holds what waits to be submitted; decides about failures.
+        failures: decides about queries that failed.
         in_flight: what the API runs.
         limits: how queries may be submitted.
     """
 
-    def __init__(self, outcomes: Outcomes, in_flight: InFlight, limits: Limits) -> None:
-        self._backlog = outcomes.backlog
-        self._failures = outcomes.failures
+    def __init__(self, failures: Failures, in_flight: InFlight, limits: Limits) -> None:
+        self._failures = failures
+        self._backlog = failures.backlog
         self._in_flight = in_flight
         self._limits = limits
         self._failed_starts = 0

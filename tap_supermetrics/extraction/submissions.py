@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.extraction.deliveries import Deliveries
     from tap_supermetrics.extraction.events import Action
+    from tap_supermetrics.extraction.failures import Failures
     from tap_supermetrics.extraction.in_flight import InFlight, Limits
-    from tap_supermetrics.extraction.outcomes import Outcomes
     from tap_supermetrics.model import Query
 
 
@@ -25,7 +25,7 @@ class Submissions:
     """Submits what waits, within the limits, the budgets and the room there is.
 
     Args:
-        outcomes: hears what the API has taken; holds what waits to be submitted.
+        failures: decides about queries that failed.
         deliveries: what waits to be emitted.
         in_flight: what the API runs.
         limits: how queries may be submitted.
@@ -35,16 +35,17 @@ class Submissions:
     """
 
     def __init__(
-        self, outcomes: Outcomes, deliveries: Deliveries, in_flight: InFlight, limits: Limits
+        self, failures: Failures, deliveries: Deliveries, in_flight: InFlight, limits: Limits
     ) -> None:
-        self._outcomes = outcomes
-        self._failures = outcomes.failures
+        self._failures = failures
+        self._backlog = failures.backlog
+        self._remedies = failures.remedies
         self._deliveries = deliveries
         self._in_flight = in_flight
         self._limits = limits
         # Part of the schedule id: what is submitted again must not meet the id of its first try.
         self._attempts: Counter[Query] = Counter()
-        self.not_taken = NotTaken(outcomes, in_flight, limits)
+        self.not_taken = NotTaken(failures, in_flight, limits)
         # No number of deliveries: nobody has waited yet.
         self._awaited_after = -1
 
@@ -79,7 +80,7 @@ class Submissions:
     def _submit_query(self) -> SubmitQuery | None:
         if not self._in_flight.may_submit_query:
             return None
-        query = self._outcomes.backlog.next_query()
+        query = self._backlog.next_query()
         if query is None or not self._within_budget([query]):
             return None
         attempt = self._attempts[query]
@@ -90,7 +91,7 @@ class Submissions:
         # Asked again: the budget may just have stopped the run, in `_submit_query`.
         if not self._in_flight.may_submit_batch or self._failures.stopped_by:
             return None
-        request = self._outcomes.backlog.next_batch()
+        request = self._backlog.next_batch()
         queries = self._within_budget(request.queries) if request else ()
         if request is None or not queries:
             return None
@@ -100,7 +101,7 @@ class Submissions:
     def _within_budget(self, queries: Sequence[Query]) -> Sequence[Query]:
         """Return the queries that may be paid for; leave the others to the next run."""
         limit = self._limits.max_queries
-        left = limit - self._outcomes.submitted
+        left = limit - self._remedies.submitted
         # Stopped before the rest fails: its failure must not release anything to submit.
         if len(queries) > left:
             submitted = counted(limit, "query was", "queries were")
@@ -123,4 +124,4 @@ class Submissions:
         """Learn that the API has taken what was submitted."""
         self._in_flight.is_submitting = False
         self.not_taken.forget()
-        self._outcomes.taken(queries)
+        self._remedies.taken(queries)
