@@ -200,12 +200,12 @@ class BatchStart:
                 return found
             return self._read(send)
 
-        def is_over(error: ApiError) -> bool:
+        def count_failure(error: ApiError) -> bool:
             if error.may_have_run:
                 self._note_lost(error)
-            return self._lost > MAX_STARTS_UNKNOWN or state.is_over(error)
+            return self._lost > MAX_STARTS_UNKNOWN or state.count_failure(error)
 
-        return repeated(find_or_send, self._transport.retry, is_over)
+        return repeated(find_or_send, self._transport.retry, count_failure)
 
     def _read(self, send: Callable[[], Answer[msgspec.Raw]]) -> wire.Batch:
         """Send a start once, and return the batch that its answer tells."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.failures import Failures
-    from tap_supermetrics.extraction.in_flight import InFlight, Limits
+    from tap_supermetrics.extraction.in_flight import Limits
     from tap_supermetrics.model import BatchRequest, Query
 
 logger = logging.getLogger(__name__)
@@ -28,14 +28,12 @@ class NotTaken:
 
     Args:
         failures: decides about queries that failed.
-        in_flight: what the API runs.
         limits: how queries may be submitted.
     """
 
-    def __init__(self, failures: Failures, in_flight: InFlight, limits: Limits) -> None:
+    def __init__(self, failures: Failures, limits: Limits) -> None:
         self._failures = failures
         self._backlog = failures.backlog
-        self._in_flight = in_flight
         self._limits = limits
         self._failed_starts = 0
         self._refused_in_a_row = 0
@@ -47,9 +45,8 @@ class NotTaken:
 
     def batch(self, request: BatchRequest, error: ApiError) -> None:
         """Try the halves of a batch: a mistake in one item must not hold back the others."""
-        self._in_flight.is_submitting = False
         # Before halving: a service without query batches refuses halves too.
-        if self.without_batches(request.queries, error):
+        if self.try_without_batches(request.queries, error):
             return
         self._refused_in_a_row += 1
         # LOSE too: one item with a mistake has the whole batch refused, and halving finds it.
@@ -71,7 +68,6 @@ class NotTaken:
 
     def query(self, query: Query, error: ApiError) -> None:
         """Decide about a query that was submitted by itself."""
-        self._in_flight.is_submitting = False
         self._decide((query,), error)
 
     def _decide(self, queries: Sequence[Query], error: ApiError) -> None:
@@ -88,7 +84,7 @@ class NotTaken:
         if self._failed_starts >= MAX_FAILED_STARTS:
             self._failures.stop(error)
 
-    def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
+    def try_without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
         """Leave query batches where the error says that there are none; return whether it does."""
         # `mode: batch` forbids the other way, and with `mode: async` there is none to leave.
         may_leave = (

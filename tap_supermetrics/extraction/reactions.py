@@ -53,12 +53,14 @@ class Reactions:
     def _batch_submitted(self, event: happened.BatchSubmitted) -> None:
         # Deliveries keep their order, so that the state names the batch before its first result.
         queries = event.request.queries
+        self._in_flight.is_submitting = False
         self._in_flight.batches.add(event.batch.batch_id)
         self._submissions.taken(queries)
         self._deliveries.add(BatchTaken(batch=event.batch, queries=queries))
 
     @handle.register
     def _query_submitted(self, event: happened.QuerySubmitted) -> None:
+        self._in_flight.is_submitting = False
         self._in_flight.singles.add(event.query)
         self._submissions.taken((event.query,))
         taken = QueryTaken(query=event.query, submitted_at=event.submitted_at)
@@ -66,10 +68,12 @@ class Reactions:
 
     @handle.register
     def _batch_not_submitted(self, event: happened.BatchNotSubmitted) -> None:
+        self._in_flight.is_submitting = False
         self._submissions.not_taken.batch(event.request, event.error)
 
     @handle.register
     def _query_not_submitted(self, event: happened.QueryNotSubmitted) -> None:
+        self._in_flight.is_submitting = False
         self._submissions.not_taken.query(event.query, event.error)
 
     @handle.register
@@ -82,7 +86,7 @@ class Reactions:
         self._in_flight.ending.discard(event.batch_id)
         # An error of the endpoint says nothing of queries: where `mode` allows, they go singly.
         not_taken = self._submissions.not_taken
-        if event.error and not not_taken.without_batches(event.unsettled, event.error):
+        if event.error and not not_taken.try_without_batches(event.unsettled, event.error):
             for query in event.unsettled:
                 self._failures.decide(query, event.error)
 

@@ -45,7 +45,7 @@ class Submissions:
         self._limits = limits
         # Part of the schedule id: what is submitted again must not meet the id of its first try.
         self._attempts: Counter[Query] = Counter()
-        self.not_taken = NotTaken(failures, in_flight, limits)
+        self.not_taken = NotTaken(failures, limits)
         # No number of deliveries: nobody has waited yet.
         self._awaited_after = -1
 
@@ -81,7 +81,10 @@ class Submissions:
         if not self._in_flight.may_submit_query:
             return None
         query = self._backlog.next_query()
-        if query is None or not self._within_budget([query]):
+        if query is None:
+            return None
+        if not self._left_to_pay:
+            self._stop_at_budget([query])
             return None
         attempt = self._attempts[query]
         self._attempts[query] += 1
@@ -92,24 +95,25 @@ class Submissions:
         if not self._in_flight.may_submit_batch or self._failures.stopped_by:
             return None
         request = self._backlog.next_batch()
-        queries = self._within_budget(request.queries) if request else ()
-        if request is None or not queries:
-            return None
-        is_cut = len(queries) < len(request)
-        return SubmitBatch(request=batch_of(queries, request.policy) if is_cut else request)
+        left = self._left_to_pay
+        if request is not None and len(request) > left:
+            self._stop_at_budget(request.queries[left:])
+            request = batch_of(request.queries[:left], request.policy) if left else None
+        return SubmitBatch(request=request) if request else None
 
-    def _within_budget(self, queries: Sequence[Query]) -> Sequence[Query]:
-        """Return the queries that may be paid for; leave the others to the next run."""
-        limit = self._limits.max_queries
-        left = limit - self._remedies.submitted
+    @property
+    def _left_to_pay(self) -> int:
+        """Return how many queries this run may still pay for."""
+        return self._limits.max_queries - self._remedies.submitted
+
+    def _stop_at_budget(self, rest: Sequence[Query]) -> None:
+        """Submit nothing more, and leave the rest to the next run."""
+        submitted = counted(self._limits.max_queries, "query was", "queries were")
+        allowed = f"{submitted} submitted, as `max_queries_per_run` allows"
+        error = ApiError("RUN_BUDGET_USED", allowed)
         # Stopped before the rest fails: its failure must not release anything to submit.
-        if len(queries) > left:
-            submitted = counted(limit, "query was", "queries were")
-            allowed = f"{submitted} submitted, as `max_queries_per_run` allows"
-            error = ApiError("RUN_BUDGET_USED", allowed)
-            self._failures.stop(error, cancel=False)
-            self._failures.fail(queries[left:], error, was_submitted=False)
-        return queries[:left]
+        self._failures.stop(error, cancel=False)
+        self._failures.fail(rest, error, was_submitted=False)
 
     def awaited(self, taken: int) -> None:
         """Learn that the emitting thread waits, having taken so many deliveries."""
@@ -122,6 +126,5 @@ class Submissions:
 
     def taken(self, queries: Sequence[Query]) -> None:
         """Learn that the API has taken what was submitted."""
-        self._in_flight.is_submitting = False
         self.not_taken.forget()
         self._remedies.taken(queries)
