@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.fields import FieldEcho
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.columns import columns_of
 from tap_supermetrics.extraction.pages import Pages
 from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from tap_supermetrics.extraction.events import Fetch
     from tap_supermetrics.extraction.pages import PageAccess
     from tap_supermetrics.model import Report
+
+logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 """Waits for results that come later than the status said: submitting the query again is dearer."""
@@ -122,3 +127,31 @@ def _errors_of(entry: wire.BatchQuery) -> Iterator[str]:
     """Name the error that a query tells although it succeeded: its rows may be a part."""
     if entry.error_info and entry.error_info.code:
         yield f"beside its rows it tells {entry.error_info.code}"
+
+
+def columns_of(
+    report: Report, told: Sequence[FieldEcho], width: int | None
+) -> tuple[FieldEcho, ...]:
+    """Return the fields of a result, each with its column.
+
+    An answer without `meta.query.fields`, or without their `data_column`, is read in the order in
+    which the fields were asked for; but only where it has one column for each of them. A field that
+    is split by column has none, so some with and some without are left as they are.
+
+    Args:
+        report: what was asked.
+        told: the fields, as the answer repeats them.
+        width: how many columns the first row has; None without rows.
+    """
+    if any(each.data_column is not None for each in told):
+        return tuple(told)
+    fields = told or [FieldEcho(id=name) for name in report.fields]
+    # To guess would put numbers under wrong names; without columns, the query fails aloud.
+    if width not in {None, len(fields)}:
+        return tuple(told)
+    if width is not None:
+        text = "%s: a result does not tell its columns; they are read in the order of `fields`"
+        logger.warning(text, report.name)
+    return tuple(
+        msgspec.structs.replace(each, data_column=place) for place, each in enumerate(fields)
+    )

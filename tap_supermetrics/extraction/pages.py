@@ -11,8 +11,8 @@ import msgspec
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.listings import is_of_query
+from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction.page_rows import Extras, Repeats, RowTotal, cells_of
-from tap_supermetrics.extraction.page_sizes import PageSizes
 from tap_supermetrics.extraction.results import Provenance
 from tap_supermetrics.words import counted
 
@@ -31,8 +31,36 @@ MAX_SHORT_PAGES: Final = 1_000
 """So many pages may have a few rows only."""
 FEW_ROWS: Final = 10
 """Fewer rows than these, of thousands that are asked for, are few for a page."""
+REFUSED: Final = 400
+"""HTTP status by which the API refuses a page that is too long."""
+SHORTEST_PAGE: Final = 100
+"""A page of so few rows is not refused for its length."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
+
+
+@dataclass(slots=True)
+class PageSizes:
+    """The longest pages that the API gives, learned where it refuses longer ones."""
+
+    longest: int | None = None
+
+    def of(self, report: Report) -> int:
+        """Return how many rows to ask for."""
+        return min(report.page_size, self.longest or report.page_size)
+
+    def halve(self, report: Report, size: int, error: ApiError) -> bool:
+        """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
+        # A 400 may mean anything: where length was no reason, the shortest page is refused too.
+        is_refused = error.status == REFUSED and error.fate is not Fate.STOP
+        if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
+            return False
+        # Else another thread has halved it already: the caller tries again with that.
+        if self.of(report) == size:
+            self.longest = max(size // 2, SHORTEST_PAGE)
+            text = "A page of %d rows is refused, %d are asked for; set `page_size` to that. %s"
+            logger.warning(text, size, self.longest, error)
+        return True
 
 
 @dataclass(slots=True, kw_only=True)
