@@ -10,7 +10,7 @@ import msgspec
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.listing_client import ListingClient
-from tap_supermetrics.api.starts import Lookup, Starter, new_token
+from tap_supermetrics.api.starts import BatchStart, Lookup, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -54,7 +54,7 @@ class Client(ListingClient):
             ApiError: START_UNREADABLE when the answer tells no id.
         """
         lookup = self._lookup(self.service.batches)
-        return Starter(self, lookup, self.cancel_batch, token or new_token()).start(body)
+        return BatchStart(self, lookup, self.cancel_batch, token or new_token()).run(body)
 
     def find_batches(
         self,

@@ -168,25 +168,29 @@ class RetryState:
         self._started = time.monotonic()
         self._tries = 0
 
-    def is_over(self, error: ApiError) -> bool:
-        """Count a try that failed; return whether it was the last."""
-        self._tries += 1
-        return error.fate is not Fate.RETRY or self._is_used_up(error)
+    def count_failure(self, error: ApiError) -> bool:
+        """Count a try that failed; return whether it was the last.
 
-    def _is_used_up(self, error: ApiError) -> bool:
-        """Return whether tries and time are used up; a service that is away gets more of both."""
-        policy, service = self._policy, self._service
+        A service that is away gets more tries and more time.
+        """
+        self._tries += 1
+        if error.fate is not Fate.RETRY:
+            return True
         # What the server asks to wait counts before it is waited for.
         waited_s = time.monotonic() - self._started + error.retry_after_s
-        may_come_back = (
-            error.verdict.is_outage and service.is_there and self._kind not in service.gone
-        )
-        if may_come_back and waited_s <= policy.outage_s:
+        may_come_back = self._may_come_back(error)
+        if may_come_back and waited_s <= self._policy.outage_s:
             return False
-        is_used_up = self._tries >= self._max_tries(error) or waited_s > policy.max_time_s
-        if is_used_up and may_come_back and policy.outage_s:
-            service.gone.add(self._kind)
-        return is_used_up
+        if self._tries < self._max_tries(error) and waited_s <= self._policy.max_time_s:
+            return False
+        # Waited for in vain: the next request does not wait so long.
+        if may_come_back and self._policy.outage_s:
+            self._service.gone.add(self._kind)
+        return True
+
+    def _may_come_back(self, error: ApiError) -> bool:
+        is_known = self._service.is_there and self._kind not in self._service.gone
+        return error.verdict.is_outage and is_known
 
     def _max_tries(self, error: ApiError) -> int:
         # Where nobody ever answered, `api_url` is likely wrong: no use to wait for a minute.
@@ -196,13 +200,15 @@ class RetryState:
         )
 
 
-def repeated(send: Callable[[], T], policy: RetryPolicy, is_over: Callable[[ApiError], bool]) -> T:
+def repeated(
+    send: Callable[[], T], policy: RetryPolicy, count_failure: Callable[[ApiError], bool]
+) -> T:
     """Return what `send` gives; it is called again after an `ApiError`, until that is the last.
 
     Args:
         send: sends a request once.
         policy: how long is waited before each further try.
-        is_over: told each error; says whether it is the last.
+        count_failure: is told each error; returns whether it is the last.
 
     Raises:
         ApiError: the last one.
@@ -212,7 +218,7 @@ def repeated(send: Callable[[], T], policy: RetryPolicy, is_over: Callable[[ApiE
         ApiError,
         # The waits are drawn at random already; `backoff` would add to them.
         jitter=None,
-        giveup=cast("Callable[[Exception], bool]", is_over),
+        giveup=cast("Callable[[Exception], bool]", count_failure),
         on_backoff=_log_retry,
         logger=None,
     )

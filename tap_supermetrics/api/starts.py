@@ -17,16 +17,15 @@ from uuid import uuid4
 import msgspec
 
 from tap_supermetrics.api import items, lenient, listings, wire
-from tap_supermetrics.api.answers import Answer
 from tap_supermetrics.api.connection import Request
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.retry import RetryState, repeated
 from tap_supermetrics.redaction import shows_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from tap_supermetrics.api.retry import Service
+    from tap_supermetrics.api.answers import Answer
     from tap_supermetrics.api.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -128,100 +127,34 @@ class Lookup:
                 return
 
 
-@dataclass(slots=True, kw_only=True)
-class TracedStart:
-    """A start of a query batch that can be found without its answer.
-
-    Attributes:
-        body: as it is sent, with the token in its description.
-        token: part of no other description.
-        lookup: how it is found.
-        found: ids of the query batches that it made.
-    """
-
-    body: Mapping[str, Any]
-    token: str
-    lookup: Lookup
-    found: tuple[str, ...] = ()
-    _lost: int = 0
-
-    def send(self, transport: Transport) -> Answer[msgspec.Raw]:
-        """Start the batch until an answer comes or is found, or its error says that it is useless.
-
-        Raises:
-            ApiError: it was refused, or failed for good.
-        """
-        url, service = transport.checked_url(wire.BATCH_PATH), transport.service
-        request = Request(method="POST", url=url, body=self.body)
-        send = transport.sender(request, msgspec.Raw)
-        state = RetryState(transport.retry, service, msgspec.Raw)
-
-        def send_or_find() -> Answer[msgspec.Raw]:
-            # Looked for before it is sent again: the start before may have worked.
-            return (self._lost and self.answer()) or send()
-
-        def is_over(error: ApiError) -> bool:
-            if error.may_have_run:
-                self._note_lost(error, service)
-            return self._lost > MAX_STARTS_UNKNOWN or state.is_over(error)
-
-        return repeated(send_or_find, transport.retry, is_over)
-
-    def _note_lost(self, error: ApiError, service: Service) -> None:
-        self._lost += 1
-        service.lost_starts += 1
-        logger.warning(
-            "No answer to the start of a query batch: it may run unseen and cost quota. %s", error
-        )
-
-    def answer(self) -> Answer[msgspec.Raw] | None:
-        """Return what the lost answer would have told; None where nothing is found.
-
-        Raises:
-            ApiError: the API refuses everything.
-        """
-        try:
-            self._find()
-        except ApiError as error:
-            if error.refuses_everything:
-                raise
-            logger.info("The query batch cannot be looked for: %s", error)
-        if not self.found:
-            return None
-        logger.info("Query batch %s was started, though its answer was lost", self.found[0])
-        data = msgspec.Raw(msgspec.json.encode({"batch_id": self.found[0]}))
-        return Answer(meta=wire.Meta(), data=data)
-
-    def _find(self) -> None:
-        found = self.lookup.find([self.token], listings.sources_of(self.body))
-        self.found = found.get(self.token, ())
-
-
-class Starter:
-    """Starts query batches, so that none runs unseen.
+class BatchStart:
+    """A start of a query batch, which is looked for where no answer tells its id.
 
     Args:
         transport: the API.
         lookup: how a batch is found whose answer was lost.
         cancel: cancels a batch.
-        token: by which a batch is found.
+        token: by which the batch is found: part of its description, and of no other.
     """
 
     def __init__(
         self, transport: Transport, lookup: Lookup, cancel: Callable[[str], object], token: str
     ) -> None:
         self._transport = transport
+        self._service = transport.service
         self._lookup = lookup
         self._cancel = cancel
         self._token = token
+        self._lost = 0
+        self._found: tuple[str, ...] = ()
 
-    def start(self, body: Mapping[str, Any]) -> wire.Batch:
+    def run(self, body: Mapping[str, Any]) -> wire.Batch:
         """Start a query batch; see `Client.start_batch`.
 
         Sources differ in how they take accounts and fields: where the one form is refused, the
         other is tried, and kept when it is taken.
         """
-        first, *other = self._transport.service.item_forms
+        first, *other = self._service.item_forms
         try:
             return self._start_as(first, body)
         except ApiError as error:
@@ -231,30 +164,60 @@ class Starter:
         return self._start_as(other[0], body)
 
     def _start_as(self, form: items.ItemForm, body: Mapping[str, Any]) -> wire.Batch:
-        batch = self._start(items.spelt(body, form))
+        batch = self._start(wire.described(items.spelt(body, form), self._token))
         # Taken once, it is right for all that follow: the other is not tried any more.
-        self._transport.service.item_forms = (form,)
+        self._service.item_forms = (form,)
+        # Known from now on: no later search has to look it up.
+        self._service.batches.add(batch.batch_id)
+        self._drop_doubles()
         return batch
 
     def _start(self, body: Mapping[str, Any]) -> wire.Batch:
-        """Start a batch once; look for it where the answer is lost or tells no id."""
-        described = wire.described(body, self._token)
-        start = TracedStart(body=described, token=self._token, lookup=self._lookup)
-        answer, error = self._sent(start)
-        batch = None if answer is None else _batch_in(answer)
-        if batch and not self._is_plain(batch.batch_id):
-            batch = None
-        if answer is not None and batch is None:
-            self._transport.service.lost_starts += 1
-            error = self._unreadable_start("no batch_id", answer.meta.request_id)
+        """Start a batch; look for it where its answer is lost or tells no id."""
+        try:
+            return self._send_until_over(body)
+        except ApiError as error:
+            failed = error
         # Not while an error is handled: it would become part of those of the search.
-        if error and error.may_have_run and (found := start.answer()):
-            batch = _batch_in(found)
-        if batch is None:
-            raise error or self._unreadable_start("no batch_id", "")
-        # Known from now on: no later search has to look it up.
-        self._transport.service.batches.add(batch.batch_id)
-        self._drop_doubles(start.found)
+        found = self._find(body) if failed.may_have_run else None
+        if found is None:
+            raise failed
+        return found
+
+    def _send_until_over(self, body: Mapping[str, Any]) -> wire.Batch:
+        """Send a start until its answer comes or it is found, or its error says that it is useless.
+
+        Raises:
+            ApiError: it was refused, or failed for good; START_UNREADABLE when no id is told.
+        """
+        url = self._transport.checked_url(wire.BATCH_PATH)
+        send = self._transport.sender(Request(method="POST", url=url, body=body), msgspec.Raw)
+        state = RetryState(self._transport.retry, self._service, msgspec.Raw)
+
+        def find_or_send() -> wire.Batch:
+            # Looked for before it is sent again: the start before may have worked.
+            if self._lost and (found := self._find(body)):
+                return found
+            return self._read(send)
+
+        def count_failure(error: ApiError) -> bool:
+            if error.may_have_run:
+                self._note_lost(error)
+            return self._lost > MAX_STARTS_UNKNOWN or state.count_failure(error)
+
+        return repeated(find_or_send, self._transport.retry, count_failure)
+
+    def _read(self, send: Callable[[], Answer[msgspec.Raw]]) -> wire.Batch:
+        """Send a start once, and return the batch that its answer tells."""
+        try:
+            answer = send()
+        except ApiError as error:
+            if error.code != "ANSWER_UNREADABLE":
+                raise
+            raise self._unreadable(error.message, error.request_id) from None
+        batch = _batch_in(answer)
+        if batch is None or not self._is_plain(batch.batch_id):
+            raise self._unreadable("no batch_id", answer.meta.request_id)
         return batch
 
     def _is_plain(self, batch_id: str) -> bool:
@@ -262,29 +225,42 @@ class Starter:
         is_id = len(batch_id) <= MAX_ID_LENGTH and batch_id.isprintable()
         return is_id and not shows_key(batch_id, self._transport.api_key)
 
-    def _sent(self, start: TracedStart) -> tuple[Answer[msgspec.Raw] | None, ApiError | None]:
-        """Return the answer to a start, or the error in its place."""
-        try:
-            return start.send(self._transport), None
-        except ApiError as error:
-            if error.code == "ANSWER_UNREADABLE":
-                return None, self._unreadable_start(error.message, error.request_id)
-            return None, error
+    def _unreadable(self, cause: str, request_id: str) -> ApiError:
+        message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"
+        told = wire.Error(code="START_UNREADABLE", message=message)
+        return self._transport.replies.refusal(told, 0, request_id)
 
-    def _drop_doubles(self, found: Sequence[str]) -> None:
+    def _note_lost(self, error: ApiError) -> None:
+        self._lost += 1
+        self._service.lost_starts += 1
+        text = "The start of a query batch got no id: it may run unseen and cost quota. %s"
+        logger.warning(text, error)
+
+    def _find(self, body: Mapping[str, Any]) -> wire.Batch | None:
+        """Return the batch that a start without an answer made; None where none is found.
+
+        Raises:
+            ApiError: the API refuses everything.
+        """
+        try:
+            found = self._lookup.find([self._token], listings.sources_of(body))
+        except ApiError as error:
+            if error.refuses_everything:
+                raise
+            logger.info("The query batch cannot be looked for: %s", error)
+            return None
+        self._found = tuple(filter(self._is_plain, found.get(self._token, ())))
+        if not self._found:
+            return None
+        logger.info("Query batch %s was started, though its answer was lost", self._found[0])
+        return wire.Batch(batch_id=self._found[0])
+
+    def _drop_doubles(self) -> None:
         """Cancel further batches that the same start made; none of those found runs unseen."""
-        self._transport.service.lost_starts -= min(len(found), self._transport.service.lost_starts)
-        for batch_id in found[1:]:
+        self._service.lost_starts -= min(len(self._found), self._service.lost_starts)
+        for batch_id in self._found[1:]:
             with suppress(ApiError):
                 self._cancel(batch_id)
-
-    def _unreadable_start(self, cause: str, request_id: str) -> ApiError:
-        message = f"a query batch runs unseen: the answer to its start tells no id ({cause})"
-        error = self._transport.replies.refusal(
-            wire.Error(code="START_UNREADABLE", message=message), 0, request_id
-        )
-        error.may_have_run = True
-        return error
 
 
 def _batch_in(answer: Answer[msgspec.Raw]) -> wire.Batch | None:

@@ -75,7 +75,7 @@ class Transport:
             method=method, url=self.checked_url(address), parameters=parameters, body=body
         )
         state = RetryState(self.retry, self.service, to)
-        return repeated(self.sender(request, to), self.retry, state.is_over)
+        return repeated(self.sender(request, to), self.retry, state.count_failure)
 
     def sender(self, request: Request, to: type[T]) -> Callable[[], Answer[T]]:
         """Return what sends a request once, and raises `ApiError`; a further call is a retry."""

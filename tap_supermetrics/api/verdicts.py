@@ -264,7 +264,9 @@ VERDICTS: Final[dict[str, Verdict]] = {
         LOSE, ACCOUNT, "connect the account again, or remove it from `ds_accounts`"
     ),
     "RUN_BUDGET_USED": Verdict(LOSE, SERVICE, "run again: it goes on from here"),
-    "START_UNREADABLE": Verdict(STOP, ENDPOINT, "set `mode: async`, and please tell the project"),
+    "START_UNREADABLE": Verdict(
+        STOP, ENDPOINT, "set `mode: async`, and please tell the project", may_have_run=True
+    ),
     "STATUS_UNREADABLE": Verdict(LOSE, ENDPOINT, "set `mode: async`, and please tell the project"),
     "BATCH_STUCK": Verdict(LOSE, QUERY, _LATER),
 }
@@ -311,7 +313,6 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     **dict.fromkeys((502, 504, 520, 524), _CUT_OFF),
 }
 """By HTTP status where no code is told. Above 519: Cloudflare, which serves the vendor's hosts."""
-_GONE: Final = frozenset({404, 410, 425})
 _NOT_YET: Final = re.compile(
     r"(QUERY|BATCH|RESULTS?|STATUS|SCHEDULE)(_\w+)?_"
     r"(NOT_(FOUND|READY|FINISHED|AVAILABLE)|UNKNOWN|PENDING|EXPIRED)"

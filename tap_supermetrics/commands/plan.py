@@ -16,8 +16,8 @@ from tap_supermetrics.errors import EXIT_INCOMPLETE
 from tap_supermetrics.extraction.backlog import Backlog
 from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.drawing import Drawing
-from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.settings import Mode
+from tap_supermetrics.sync.assembly import limits_of
 from tap_supermetrics.sync.discovery import refusal_of
 from tap_supermetrics.sync.preparation import Preparation
 from tap_supermetrics.sync.run import utc_now
@@ -215,17 +215,8 @@ def _packed(
     plans: Mapping[str, ReportPlan], held: set[Query], settings: Settings, query_seconds: float
 ) -> _Batches:
     """Pack what would be submitted, as the run does."""
-    limits = Limits(
-        by_batch=True,
-        one_by_one=False,
-        max_running_batches=settings.max_running_batches,
-        max_running_queries=settings.max_running_queries,
-        max_rows=1,
-        max_queries=1,
-        requests_per_second=settings.requests_per_second,
-    )
     drawing = Drawing(plans, Breakers(plans), held)
-    backlog, batches = Backlog(drawing, plans, limits), _Batches()
+    backlog, batches = Backlog(drawing, plans, limits_of(settings)), _Batches()
     while batches.count < MAX_PACKED and (request := backlog.next_batch()):
         rounds = -(-len(request) // request.policy.query_concurrency)
         batches.count += 1

@@ -10,7 +10,6 @@ scheduler      what to submit, fetch and deliver next: events in, actions out
 reactions      what follows from each event
 submissions    what is submitted next
 not_taken      what follows when the API does not take it
-outcomes       what became of queries, told to whom it concerns
 failures       what becomes of a query that failed: submitted again, split, failed
 resubmissions  carries that out: the same again, parts of it, or its failure
 remedies       what may help a query that failed
@@ -32,13 +31,11 @@ batch_starts   starts of query batches, each noted before it is sent
 settling       what the status of a batch says of its queries
 running        a query batch that runs, and what is still expected of it
 async_queries  queries one by one: submitted, polled
-downloads      the results of a query, into a spool
+downloads      the results of a query, into a spool; which column is which field
 pages          the pages of a result, asked for until nothing can be missing
 page_rows      checks of their rows over all pages
 questions      what was asked, held against what an answer says of itself
 audit          what is kept of a query batch beside its status
-page_sizes     the longest pages that the API gives
-columns        which column of a result is which field
 attribution    which entry of a batch's status is which query
 unsplit        split information that a status leaves out or tells otherwise
 polling        how long to wait between two looks

@@ -83,7 +83,7 @@ class Backlog:
         self._take_probes()
         while self._singles:
             query = self._singles.popleft()
-            if not self.drawing.spare(query):
+            if not self.drawing.spare_if_refused(query):
                 return query
         return None if self.is_by_batch else self.drawing.draw()
 
@@ -99,7 +99,7 @@ class Backlog:
             self._again = []
         while request := self._requests.popleft() if self._requests else self._packed():
             # Looked at as late as possible: a refusal may have become known since it was packed.
-            left = [query for query in request.queries if not self.drawing.spare(query)]
+            left = [query for query in request.queries if not self.drawing.spare_if_refused(query)]
             if left:
                 return request if len(left) == len(request) else batch_of(left, request.policy)
         return None

@@ -118,8 +118,9 @@ class Batches:
         is_queued = status.is_queued or status.progress.queued >= batch.size
         if batch.started is None and not is_queued:
             batch.started = now
-        unreadable = yield from self._settling.settle(batch, status)
+        yield from self._settling.settle(batch, status)
         batch.seen(now)
+        unreadable = self._settling.unreadable(batch, status)
         if unreadable or not batch.waiting:
             yield from self._end(batch, unreadable)
         elif batch.is_stuck(now):
@@ -160,11 +161,11 @@ class Batches:
 
     def _end(self, batch: RunningBatch, error: ApiError | None = None) -> Iterator[Event]:
         batch_id = batch.batch.batch_id
-        if self._running.pop(batch_id, None):
-            unsettled, batch.waiting = tuple(batch.waiting), set()
-            yield BatchEnded(batch_id=batch_id, unsettled=unsettled, error=error)
-            # After the event: it takes a request, for which nobody should wait.
-            self._audit.log_end(batch_id)
+        del self._running[batch_id]
+        unsettled, batch.waiting = tuple(batch.waiting), set()
+        yield BatchEnded(batch_id=batch_id, unsettled=unsettled, error=error)
+        # After the event: it takes a request, for which nobody should wait.
+        self._audit.log_end(batch_id)
 
 
 def cancel_batches(client: Client, batch_ids: Iterable[str]) -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.fields import FieldEcho
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.columns import columns_of
 from tap_supermetrics.extraction.pages import Pages
 from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from tap_supermetrics.extraction.events import Fetch
     from tap_supermetrics.extraction.pages import PageAccess
-    from tap_supermetrics.model import Query, Report
+    from tap_supermetrics.model import Report
+
+logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 """Waits for results that come later than the status said: submitting the query again is dearer."""
@@ -48,52 +54,42 @@ class Downloader:
     now: Callable[[], datetime]
     vain_looks: int = 0
 
-    def fetch(
-        self,
-        query: Query,
-        report: Report,
-        entry: wire.BatchQuery,
-        finished_at: datetime | None = None,
-    ) -> Result:
-        """All rows of a query that succeeded; where there are none yet, after further looks.
+    def fetch(self, wanted: Fetch, report: Report) -> Result:
+        """Return all rows of a query that succeeded; where there are none yet, look again.
 
         Args:
-            query: the query.
+            wanted: the query, and what the API tells of it.
             report: its report.
-            entry: what the API tells of it.
-            finished_at: when it was seen to have succeeded, with offset, if that is known.
 
         Raises:
             ApiError: the request failed; RESULT_INCOMPLETE when rows are missing, repeated or too
                 many; RESULT_CUT_OFF when the result is as long as `max_rows`; RESULT_MISMATCH when
                 it belongs to other days.
         """
-        for looks, wait_s in enumerate(LOOK_AGAIN_S):
+        looks = 0
+        while True:
             try:
-                return self._fetch(query, report, entry)
+                return self._fetch(wanted, report)
             except ApiError as error:
-                if not self._may_come(error, looks, finished_at):
+                if not self._may_come(error, looks, wanted.finished_at):
+                    self.vain_looks += looks > 0 and _may_be_early(error)
                     raise
-            time.sleep(wait_s)
-        try:
-            return self._fetch(query, report, entry)
-        except ApiError as error:
-            self.vain_looks += _may_be_early(error)
-            raise
+            time.sleep(LOOK_AGAIN_S[looks])
+            looks += 1
 
     def _may_come(self, error: ApiError, looks: int, finished_at: datetime | None) -> bool:
         """Say that another look may give what this one did not, after so many second looks."""
-        if not _may_be_early(error) or self.vain_looks >= MAX_VAIN_LOOKS:
+        is_over = looks >= len(LOOK_AGAIN_S) or self.vain_looks >= MAX_VAIN_LOOKS
+        if is_over or not _may_be_early(error):
             return False
         age_s = (self.now() - finished_at).total_seconds() if finished_at else 0.0
-        is_worth_it = not looks or (
+        return not looks or (
             age_s < polling.YOUNG_S if error.is_missing else looks < LOOKS_AT_DAMAGE
         )
-        self.vain_looks += not is_worth_it
-        return is_worth_it
 
-    def _fetch(self, query: Query, report: Report, entry: wire.BatchQuery) -> Result:
+    def _fetch(self, wanted: Fetch, report: Report) -> Result:
         """Fetch all pages of a query once, and check them against what was asked."""
+        query, entry = wanted.query, wanted.entry
         facts = entry.result_info or wire.ResultFacts()
         spool = Spool()
         try:
@@ -111,15 +107,13 @@ class Downloader:
                 dates=question.answered_dates(pages.echo),
                 told_dates=question.told_dates(pages.echo),
                 schedule_id=entry.schedule_id,
+                finished_at=wanted.finished_at,
                 fetched_at=self.now(),
                 fields=columns_of(report, pages.echo.fields, pages.width),
                 # These are known only now: `pages` counted while it was gone through.
                 row_count=pages.row_count,
                 missing=pages.missing,
-                is_sampled=pages.provenance.is_sampled,
-                is_cached=pages.provenance.is_cached,
-                cached_at=pages.provenance.cached_at,
-                run_seconds=pages.provenance.run_seconds,
+                provenance=pages.provenance,
                 otherwise=(*_errors_of(entry), *question.answered_otherwise(pages.echo)),
                 latency_s=pages.latency_s,
                 page_bytes=pages.page_bytes,
@@ -134,3 +128,31 @@ def _errors_of(entry: wire.BatchQuery) -> Iterator[str]:
     """Name the error that a query tells although it succeeded: its rows may be a part."""
     if entry.error_info and entry.error_info.code:
         yield f"beside its rows it tells {entry.error_info.code}"
+
+
+def columns_of(
+    report: Report, told: Sequence[FieldEcho], width: int | None
+) -> tuple[FieldEcho, ...]:
+    """Return the fields of a result, each with its column.
+
+    An answer without `meta.query.fields`, or without their `data_column`, is read in the order in
+    which the fields were asked for; but only where it has one column for each of them. A field that
+    is split by column has none, so some with and some without are left as they are.
+
+    Args:
+        report: what was asked.
+        told: the fields, as the answer repeats them.
+        width: how many columns the first row has; None without rows.
+    """
+    if any(each.data_column is not None for each in told):
+        return tuple(told)
+    fields = told or [FieldEcho(id=name) for name in report.fields]
+    # To guess would put numbers under wrong names; without columns, the query fails aloud.
+    if width not in {None, len(fields)}:
+        return tuple(told)
+    if width is not None:
+        text = "%s: a result does not tell its columns; they are read in the order of `fields`"
+        logger.warning(text, report.name)
+    return tuple(
+        msgspec.structs.replace(each, data_column=place) for place, each in enumerate(fields)
+    )

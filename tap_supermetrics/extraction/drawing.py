@@ -60,7 +60,7 @@ class Drawing:
         # `+`: what is not positive is left out.
         return {report: dict(+days) for report, days in left.items() if +days}
 
-    def spare(self, query: Query) -> bool:
+    def spare_if_refused(self, query: Query) -> bool:
         """Do not submit a query that would meet a refusal; return whether it would."""
         error = self._breakers.error_for(query)
         if error:
@@ -101,7 +101,7 @@ class Drawing:
                     self._ahead.remove(query)
                     continue
                 self._note(query)  # A spared one too: its failure is delivered in its place.
-                if not self.spare(query):
+                if not self.spare_if_refused(query):
                     return query
         return None  # Or too many were spared: `is_sparing` tells the two apart.
 

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.api.verdicts import Fate, Reach
 from tap_supermetrics.extraction.doubts import widest
 from tap_supermetrics.extraction.events import CancelBatches
-from tap_supermetrics.extraction.remedies import Remedy
+from tap_supermetrics.extraction.remedies import Failure, Remedy
 from tap_supermetrics.extraction.resubmissions import Resubmissions
-from tap_supermetrics.extraction.results import Left
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.backlog import Backlog
-    from tap_supermetrics.extraction.breakers import Breakers
     from tap_supermetrics.extraction.deliveries import Deliveries
     from tap_supermetrics.extraction.doubts import Key
     from tap_supermetrics.extraction.events import Action
@@ -31,66 +29,60 @@ class _Parked:
     """The failed queries that wait for probes."""
 
     def __init__(self) -> None:
-        self._errors: dict[Query, ApiError] = {}
+        self._waiting: dict[Query, Failure] = {}
 
-    def add(self, query: Query, error: ApiError) -> None:
+    def add(self, failure: Failure) -> None:
         """Have a query wait; it keeps its place in the order."""
-        self._errors[query] = error
+        self._waiting[failure.query] = failure
 
-    def take(self, of: Query | None = None) -> list[tuple[Query, ApiError]]:
+    def take(self, of: Query | None = None) -> list[Failure]:
         """Return all that wait, or what does of one's account, newest first.
 
         One that still has to wait is added anew.
         """
         taken = (
-            each for each in self._errors if of is None or each.report_account == of.report_account
+            each for each in self._waiting if of is None or each.report_account == of.report_account
         )
         # The newest has the best chance of an answer, as history is what fails most.
-        return [(each, self._errors.pop(each)) for each in sorted(taken, key=_newest_first)]
+        return [self._waiting.pop(each) for each in sorted(taken, key=_newest_first)]
 
 
 class Failures:
     """Gives every query that failed a remedy, or its failure.
 
     Args:
-        breakers: what is known to be refused.
         remedies: what may help.
         backlog: what waits to be submitted.
         deliveries: where outcomes go.
+
+    Attributes:
+        remedies: what may help.
+        backlog: what waits to be submitted.
+        resubmissions: carries out what is decided.
     """
 
-    def __init__(
-        self,
-        breakers: Breakers,
-        remedies: Remedies,
-        backlog: Backlog,
-        deliveries: Deliveries,
-    ) -> None:
-        self._breakers = breakers
-        self._remedies = remedies
-        self._backlog = backlog
+    def __init__(self, remedies: Remedies, backlog: Backlog, deliveries: Deliveries) -> None:
+        self.remedies = remedies
+        self.backlog = backlog
+        self.resubmissions = Resubmissions(remedies, deliveries, backlog)
+        self._breakers = remedies.breakers
         self._drawing = backlog.drawing
         self._deliveries = deliveries
-        self._resubmissions = Resubmissions(remedies, deliveries, backlog)
         self._parked = _Parked()
         self._cancels: list[Action] = []
 
     @property
     def stopped_by(self) -> ApiError | None:
         """Return why nothing more is submitted; None while it is."""
-        return self._resubmissions.stopped_by
+        return self.resubmissions.stopped_by
 
     def take_cancels(self) -> list[Action]:
         """Return what is to be cancelled since this was asked last."""
         cancels, self._cancels = self._cancels, []
         return cancels
 
-    def succeeded(self, query: Query) -> None:
-        """Submit what waited for a query to succeed."""
-        self._resubmissions.succeeded(query)
-
-    def decide(self, query: Query, error: ApiError) -> None:
-        """Decide what becomes of a query that failed."""
+    def decide(self, query: Query, error: ApiError, *, has_results: bool = False) -> None:
+        """Decide what becomes of a query that failed; see `Failure`."""
         if not self._deliveries.sequence.is_open(query):
             return  # Its batch was given up, and its own end was told after all.
         if self.stopped_by:
@@ -101,25 +93,26 @@ class Failures:
         elif error.fate is Fate.STOP:
             self.stop(error)
             self.fail([query], error)
-        elif self._remedies.is_budget_used:
+        elif self.remedies.is_budget_used:
             # Any remedy would cost a query more than may be paid for.
             self.fail([query], error)
         else:
             # Counted before it is remedied: this very failure may be the one that begins the doubt.
             begun = self._breakers.paid_for_nothing(query, error)
-            self._remedy(query, error)
+            self._remedy(Failure(query=query, error=error, has_results=has_results))
             self.look_again(query, [*begun, *self._breakers.doubts.unprobed(query)])
 
-    def _remedy(self, query: Query, error: ApiError) -> None:
+    def _remedy(self, failure: Failure) -> None:
         """Carry out the remedy for a query that failed."""
-        remedy = self._remedies.choose(query, error)
+        query, error = failure.query, failure.error
+        remedy = self.remedies.choose(failure)
         # It keeps its place in the order, and has no outcome until the probes have one.
         if remedy is Remedy.WAIT:
-            self._parked.add(query, error)
+            self._parked.add(failure)
         elif remedy is Remedy.SPLIT:
-            self._resubmissions.split(query, error)
+            self.resubmissions.split(query, error)
         elif remedy is Remedy.RESUBMIT:
-            self._resubmissions.resubmit(query, error)
+            self.resubmissions.resubmit(query, error)
         else:
             self.fail([query], error)
 
@@ -140,7 +133,7 @@ class Failures:
             was_paid: whether it took them.
         """
         for query in queries:
-            settled = self._resubmissions.fail(query, error, was_submitted=was_submitted)
+            settled = self.resubmissions.fail(query, error, was_submitted=was_submitted)
             # What was never submitted teaches nothing of its account.
             taught = settled if was_submitted else ()
             changed = [
@@ -163,16 +156,13 @@ class Failures:
         if self.stopped_by:
             return
         # Before anything fails below: a failure may release parts, which must not be submitted.
-        self._resubmissions.stopped_by = error
+        self.resubmissions.stopped_by = error
         self.see_drawn()  # What has no place yet could not fail.
-        # Days, not queries: of a long history, there may be millions.
         # Before anything fails: a failure may end a search, which would draw new probes from here.
         left = self._drawing.give_up()
-        for query, its_error in self._parked.take():
-            self.fail([query], its_error)
-        self.fail(self._backlog.drain(), error, was_submitted=False)
-        for report, days in left.items():
-            self._deliveries.add(Left(report=report, days=days, error=error))
+        for parked in self._parked.take():
+            self.fail([parked.query], parked.error)
+        self.resubmissions.leave(left, error)
         # A budget that is used up lets running batches end, as they are paid for.
         if cancel:
             self._cancels.append(CancelBatches())
@@ -185,7 +175,7 @@ class Failures:
                 self._deliveries.sequence.expect(query)
             # Its like was paid for in vain: a spared query failed, it was not left out.
             for query, error in self._drawing.take_spared():
-                self._resubmissions.fail(query, error, was_submitted=True)
+                self.resubmissions.fail(query, error, was_submitted=True)
                 # Was it the last probe of others, these would wait for its answer for ever.
                 self.look_again(query, self._breakers.given_up(query))
 
@@ -201,14 +191,12 @@ class Failures:
             return
         reach = widest(changed)
         self._drawing.look_again(query, reach)
-        for parked, error in self._parked.take(query if reach is Reach.ACCOUNT else None):
-            if self._breakers.error_for(parked):
-                self.fail([parked], error)
-                continue
-            if self._breakers.doubts.unprobed(parked):
-                # All others of its account or report were submitted.
-                self._breakers.doubts.probing(parked)
-            self._remedy(parked, error)
+        for parked in self._parked.take(query if reach is Reach.ACCOUNT else None):
+            # All others of its account or report were submitted: it finds out itself.
+            is_refused = self._breakers.error_for(parked.query)
+            if not is_refused and self._breakers.doubts.unprobed(parked.query):
+                self._breakers.doubts.probing(parked.query)
+            self._remedy(parked)
 
 
 def _newest_first(query: Query) -> int:

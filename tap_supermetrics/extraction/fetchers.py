@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.events import Fetched, QueryFailed
 
@@ -75,15 +73,11 @@ class Fetchers:
         while (fetch := self._queue.get()) is not None and not self._is_closed:
             report = self._reports[fetch.query.report]
             try:
-                result = self._downloader.fetch(fetch.query, report, fetch.entry, fetch.finished_at)
+                result = self._downloader.fetch(fetch, report)
             except ApiError as error:
-                if error.fate is Fate.RETRY:
-                    # What a request meets says nothing of the query, which is paid: another
-                    # submission would be paid too, and its results are asked for the same way.
-                    error.verdict = replace(error.verdict, max_submissions=1)
                 self._hear(QueryFailed(query=fetch.query, error=error, was_fetched=True))
             else:
-                self._give(replace(result, finished_at=fetch.finished_at))
+                self._give(result)
 
     def _give(self, result: Result) -> None:
         """Hand a result over, unless nobody hears any more."""

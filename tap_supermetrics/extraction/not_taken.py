@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_supermetrics.api.errors import ApiError
-    from tap_supermetrics.extraction.in_flight import InFlight, Limits
-    from tap_supermetrics.extraction.outcomes import Outcomes
+    from tap_supermetrics.extraction.failures import Failures
+    from tap_supermetrics.extraction.in_flight import Limits
     from tap_supermetrics.model import BatchRequest, Query
 
 logger = logging.getLogger(__name__)
@@ -27,15 +27,13 @@ class NotTaken:
     """Tries the halves of a batch, or query by query, or fails what was not taken.
 
     Args:
-        outcomes: holds what waits to be submitted; decides about failures.
-        in_flight: what the API runs.
+        failures: decides about queries that failed.
         limits: how queries may be submitted.
     """
 
-    def __init__(self, outcomes: Outcomes, in_flight: InFlight, limits: Limits) -> None:
-        self._backlog = outcomes.backlog
-        self._failures = outcomes.failures
-        self._in_flight = in_flight
+    def __init__(self, failures: Failures, limits: Limits) -> None:
+        self._failures = failures
+        self._backlog = failures.backlog
         self._limits = limits
         self._failed_starts = 0
         self._refused_in_a_row = 0
@@ -47,9 +45,8 @@ class NotTaken:
 
     def batch(self, request: BatchRequest, error: ApiError) -> None:
         """Try the halves of a batch: a mistake in one item must not hold back the others."""
-        self._in_flight.is_submitting = False
         # Before halving: a service without query batches refuses halves too.
-        if self.without_batches(request.queries, error):
+        if self.try_without_batches(request.queries, error):
             return
         self._refused_in_a_row += 1
         # LOSE too: one item with a mistake has the whole batch refused, and halving finds it.
@@ -71,7 +68,6 @@ class NotTaken:
 
     def query(self, query: Query, error: ApiError) -> None:
         """Decide about a query that was submitted by itself."""
-        self._in_flight.is_submitting = False
         self._decide((query,), error)
 
     def _decide(self, queries: Sequence[Query], error: ApiError) -> None:
@@ -88,7 +84,7 @@ class NotTaken:
         if self._failed_starts >= MAX_FAILED_STARTS:
             self._failures.stop(error)
 
-    def without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
+    def try_without_batches(self, queries: Sequence[Query], error: ApiError) -> bool:
         """Leave query batches where the error says that there are none; return whether it does."""
         # `mode: batch` forbids the other way, and with `mode: async` there is none to leave.
         may_leave = (

@@ -11,14 +11,13 @@ import msgspec
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.listings import is_of_query
-from tap_supermetrics.dates import moment_of
+from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction.page_rows import Extras, Repeats, RowTotal, cells_of
-from tap_supermetrics.extraction.page_sizes import PageSizes
+from tap_supermetrics.extraction.results import Provenance
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from tap_supermetrics.api.answers import Answer
     from tap_supermetrics.api.client import Client
@@ -32,8 +31,36 @@ MAX_SHORT_PAGES: Final = 1_000
 """So many pages may have a few rows only."""
 FEW_ROWS: Final = 10
 """Fewer rows than these, of thousands that are asked for, are few for a page."""
+REFUSED: Final = 400
+"""HTTP status by which the API refuses a page that is too long."""
+SHORTEST_PAGE: Final = 100
+"""A page of so few rows is not refused for its length."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
+
+
+@dataclass(slots=True)
+class PageSizes:
+    """The longest pages that the API gives, learned where it refuses longer ones."""
+
+    longest: int | None = None
+
+    def of(self, report: Report) -> int:
+        """Return how many rows to ask for."""
+        return min(report.page_size, self.longest or report.page_size)
+
+    def halve(self, report: Report, size: int, error: ApiError) -> bool:
+        """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
+        # A 400 may mean anything: where length was no reason, the shortest page is refused too.
+        is_refused = error.status == REFUSED and error.fate is not Fate.STOP
+        if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
+            return False
+        # Else another thread has halved it already: the caller tries again with that.
+        if self.of(report) == size:
+            self.longest = max(size // 2, SHORTEST_PAGE)
+            text = "A page of %d rows is refused, %d are asked for; set `page_size` to that. %s"
+            logger.warning(text, size, self.longest, error)
+        return True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,32 +99,6 @@ class PageAccess:
         return True
 
 
-@dataclass(slots=True, kw_only=True)
-class Provenance:
-    """The provenance of a result's numbers, as its pages tell.
-
-    Attributes:
-        run_seconds: how long the API worked on the query, as it tells itself.
-        is_sampled: whether the data source estimated the numbers of any page.
-        is_cached: whether the numbers come from the API's cache.
-        cached_at: when they were made, if they come from there and it tells.
-    """
-
-    run_seconds: float | None
-    is_sampled: bool = False
-    is_cached: bool = False
-    cached_at: datetime | None = None
-
-    def note(self, facts: wire.ResultFacts) -> None:
-        """Add what a page tells."""
-        self.is_sampled = self.is_sampled or facts.is_sampled
-        self.is_cached = self.is_cached or facts.is_cached
-        cached_at = moment_of(facts.cache_time) if facts.is_cached else None
-        # Of several pages, the oldest counts.
-        self.cached_at = min(filter(None, (self.cached_at, cached_at)), default=None)
-        self.run_seconds = facts.run_seconds if self.run_seconds is None else self.run_seconds
-
-
 class Pages:
     """The pages of one result as JSON arrays of some rows, never of none, and without header.
 
@@ -125,8 +126,7 @@ class Pages:
         self.row_count = 0
         self.missing = 0
         self.width: int | None = None
-        self.provenance = Provenance(run_seconds=facts.run_seconds)
-        self.provenance.note(facts)
+        self.provenance = Provenance().with_page(facts)
         self.echo = wire.QueryEcho()
         self.page_bytes = 0
         self._waited_s: list[float] = []
@@ -142,7 +142,7 @@ class Pages:
         self.echo = answer.meta.query or wire.QueryEcho()
         while True:
             facts = answer.meta.result or wire.ResultFacts()
-            self.provenance.note(facts)
+            self.provenance = self.provenance.with_page(facts)
             self._total.note(facts.total_rows)
             rows = self._rows(answer)
             if rows:

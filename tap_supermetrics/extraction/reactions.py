@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import events as happened
 from tap_supermetrics.extraction.events import Fetch
+from tap_supermetrics.extraction.page_rows import incomplete
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken
 
 if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.deliveries import Deliveries
     from tap_supermetrics.extraction.events import Event
+    from tap_supermetrics.extraction.failures import Failures
     from tap_supermetrics.extraction.in_flight import InFlight
-    from tap_supermetrics.extraction.outcomes import Outcomes
     from tap_supermetrics.extraction.submissions import Submissions
 
 
@@ -24,7 +25,7 @@ class Reactions:
 
     Args:
         submissions: what is submitted next.
-        outcomes: what became of queries.
+        failures: decides about queries that failed.
         deliveries: what goes to the emitting thread.
         in_flight: what the API runs.
     """
@@ -32,13 +33,13 @@ class Reactions:
     def __init__(
         self,
         submissions: Submissions,
-        outcomes: Outcomes,
+        failures: Failures,
         deliveries: Deliveries,
         in_flight: InFlight,
     ) -> None:
         self._submissions = submissions
-        self._outcomes = outcomes
-        self._failures = outcomes.failures
+        self._failures = failures
+        self._breakers = failures.remedies.breakers
         self._deliveries = deliveries
         self._in_flight = in_flight
         self._results_refused: ApiError | None = None
@@ -52,12 +53,14 @@ class Reactions:
     def _batch_submitted(self, event: happened.BatchSubmitted) -> None:
         # Deliveries keep their order, so that the state names the batch before its first result.
         queries = event.request.queries
+        self._in_flight.is_submitting = False
         self._in_flight.batches.add(event.batch.batch_id)
         self._submissions.taken(queries)
         self._deliveries.add(BatchTaken(batch=event.batch, queries=queries))
 
     @handle.register
     def _query_submitted(self, event: happened.QuerySubmitted) -> None:
+        self._in_flight.is_submitting = False
         self._in_flight.singles.add(event.query)
         self._submissions.taken((event.query,))
         taken = QueryTaken(query=event.query, submitted_at=event.submitted_at)
@@ -65,10 +68,12 @@ class Reactions:
 
     @handle.register
     def _batch_not_submitted(self, event: happened.BatchNotSubmitted) -> None:
+        self._in_flight.is_submitting = False
         self._submissions.not_taken.batch(event.request, event.error)
 
     @handle.register
     def _query_not_submitted(self, event: happened.QueryNotSubmitted) -> None:
+        self._in_flight.is_submitting = False
         self._submissions.not_taken.query(event.query, event.error)
 
     @handle.register
@@ -81,7 +86,7 @@ class Reactions:
         self._in_flight.ending.discard(event.batch_id)
         # An error of the endpoint says nothing of queries: where `mode` allows, they go singly.
         not_taken = self._submissions.not_taken
-        if event.error and not not_taken.without_batches(event.unsettled, event.error):
+        if event.error and not not_taken.try_without_batches(event.unsettled, event.error):
             for query in event.unsettled:
                 self._failures.decide(query, event.error)
 
@@ -96,7 +101,11 @@ class Reactions:
         fetch = Fetch(query=event.query, entry=event.entry, finished_at=event.finished_at)
         self._in_flight.to_fetch.append(fetch)
         # That the API ran it releases what waited for it, however long its rows take to come.
-        self._outcomes.succeeded(event.query)
+        changed = self._breakers.given(event.query)
+        if changed:
+            self._deliveries.tell_first_day(event.query.report, self._breakers.history)
+        self._failures.look_again(event.query, changed)
+        self._failures.resubmissions.succeeded(event.query)
 
     @handle.register
     def _query_failed(self, event: happened.QueryFailed) -> None:
@@ -105,7 +114,9 @@ class Reactions:
         if event.was_fetched:
             self._in_flight.fetching -= 1
             self._refuse_results(event.error)
-        self._failures.decide(event.query, event.error)
+        # What a request meets says nothing of the query, which is paid.
+        has_results = event.was_fetched and event.error.fate is Fate.RETRY
+        self._failures.decide(event.query, event.error, has_results=has_results)
 
     def _refuse_results(self, error: ApiError) -> None:
         """Fetch nothing more once the API refuses everything."""
@@ -117,12 +128,26 @@ class Reactions:
     @handle.register
     def _fetched(self, event: happened.Fetched) -> None:
         self._in_flight.fetched(event.result)
-        self._outcomes.fetched(event.result)
+        # Whatever is wrong with its rows, what it belongs to is alive.
+        query = event.result.query
+        self._failures.look_again(query, self._breakers.answered(query))
+        # The judgement may be of other results too, which waited for this one.
+        for each in self._deliveries.judge(event.result):
+            each.spool.close()
+            error = incomplete(each.row_count + each.missing, each.row_count)
+            self._failures.decide(each.query, error)
 
     @handle.register
     def _emitted(self, event: happened.Emitted) -> None:
         self._submissions.emitted(event.query)
-        self._outcomes.emitted(event.query, event.rows, event.size, event.error)
+        self._deliveries.sequence.emitted(event.size)
+        # An emitted query is never submitted again: its count would only take memory.
+        self._failures.remedies.forget(event.query)
+        if event.error:
+            changed = self._breakers.did_not_fit(event.query, event.error)
+            self._failures.look_again(event.query, changed)
+        elif event.rows:
+            self._breakers.fitted(event.query)
 
     @handle.register
     def _awaited(self, event: happened.Awaited) -> None:

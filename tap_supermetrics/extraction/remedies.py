@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.breakers import Breakers
     from tap_supermetrics.model import Query
     from tap_supermetrics.planning.plan import ReportPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A query that failed.
+
+    Attributes:
+        query: the query.
+        error: why.
+        has_results: whether it succeeded, and only the request for its results failed.
+    """
+
+    query: Query
+    error: ApiError
+    has_results: bool = False
 
 
 class Remedy(Enum):
@@ -39,6 +55,7 @@ class Remedies:
 
     Attributes:
         submitted: how many queries the API has taken in this run.
+        breakers: what is known to be refused.
         splits: queries that were split, until their parts are settled.
     """
 
@@ -53,7 +70,7 @@ class Remedies:
         self._max_queries = max_queries
         self.splits = Splits()
         self._plans = plans
-        self._breakers = breakers
+        self.breakers = breakers
         # An earlier run paid for these once: that counts as their first submission.
         self._submissions = Counter(served)
 
@@ -72,15 +89,21 @@ class Remedies:
         # A Counter does not mind that a key is missing.
         del self._submissions[query]
 
-    def choose(self, query: Query, error: ApiError) -> Remedy:
+    def choose(self, failure: Failure) -> Remedy:
         """Return what may help; `GIVE_UP` where any remedy would be paid for in vain."""
-        is_divisible = bool(self.parts_of(query))
+        query, error = failure.query, failure.error
         # An error that reaches beyond the query would meet its parts and its next try too.
-        if error.reach in PATIENCE or self._breakers.error_for(query):
+        if error.reach in PATIENCE or self.breakers.error_for(query):
             return Remedy.GIVE_UP
         # A part that others wait for finds out already, as a probe would.
-        if self._breakers.doubts.is_in_doubt(query) and not self.splits.is_waited_for(query):
+        if self.breakers.doubts.is_in_doubt(query) and not self.splits.is_waited_for(query):
             return Remedy.WAIT
+        # It is paid: parts or another try would be paid too, and fetched in the same way.
+        return Remedy.GIVE_UP if failure.has_results else self._choose_try(query, error)
+
+    def _choose_try(self, query: Query, error: ApiError) -> Remedy:
+        """Return how to try again, the whole or its parts; `GIVE_UP` where neither may help."""
+        is_divisible = bool(self.parts_of(query))
         # Certainly too large: another try of the whole would be paid for in vain.
         if is_divisible and error.fate is Fate.SPLIT:
             return Remedy.SPLIT

@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Reach
-from tap_supermetrics.extraction.results import Failed
+from tap_supermetrics.extraction.results import Failed, Left
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.backlog import Backlog
@@ -74,6 +74,19 @@ class Resubmissions:
         logger.warning("%s is asked again: %s", query, error)
         # Another batch would likely repeat what lies in batches: too slow, or not told apart.
         self._again([query], by_batch=error.reach is not Reach.ENDPOINT)
+
+    def leave(self, left: Mapping[str, Mapping[str, int]], error: ApiError) -> None:
+        """Leave to the next run what was not submitted.
+
+        Args:
+            left: the days that were not drawn, by report and account. Days, not queries: of a long
+                history, there may be millions.
+            error: why.
+        """
+        for query in self._backlog.drain():
+            self.fail(query, error, was_submitted=False)
+        for report, days in left.items():
+            self._deliveries.add(Left(report=report, days=days, error=error))
 
     def _again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
         # A run that is stopped gives every released part an outcome, instead of a submission.

@@ -6,10 +6,13 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final
 
+from tap_supermetrics.dates import moment_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date, datetime
 
+    from tap_supermetrics.api import wire
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.api.fields import FieldEcho
     from tap_supermetrics.dates import DateRange
@@ -51,6 +54,34 @@ class Spool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """The provenance of a result's numbers, as its pages tell.
+
+    Attributes:
+        is_sampled: whether the data source estimated the numbers of any page.
+        is_cached: whether they come from the API's cache.
+        cached_at: when they were made, with offset, if they come from there and it tells.
+        run_seconds: how long the API worked on the query, as it tells itself.
+    """
+
+    is_sampled: bool = False
+    is_cached: bool = False
+    cached_at: datetime | None = None
+    run_seconds: float | None = None
+
+    def with_page(self, facts: wire.ResultFacts) -> Provenance:
+        """Return it with what a page tells."""
+        cached_at = moment_of(facts.cache_time) if facts.is_cached else None
+        return Provenance(
+            is_sampled=self.is_sampled or facts.is_sampled,
+            is_cached=self.is_cached or facts.is_cached,
+            # Of several pages, the oldest counts.
+            cached_at=min(filter(None, (self.cached_at, cached_at)), default=None),
+            run_seconds=facts.run_seconds if self.run_seconds is None else self.run_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """All rows of one query.
 
@@ -64,10 +95,7 @@ class Result:
         fields: how the API placed the fields.
         row_count: number of rows, header not included.
         missing: 1 when the API told one more, which may be a header that it counts.
-        is_sampled: whether the data source estimated its numbers.
-        is_cached: whether they come from the API's cache.
-        cached_at: when they were made, with offset, if they come from there and it tells.
-        run_seconds: how long the API worked on the query, as it tells itself.
+        provenance: where its numbers come from.
         otherwise: what the API says to be otherwise than it was asked, in words.
         latency_s: how long the API took to begin an answer, on average.
         page_bytes: bytes of its longest page.
@@ -82,10 +110,7 @@ class Result:
     fields: tuple[FieldEcho, ...]
     row_count: int
     missing: int = 0
-    is_sampled: bool = False
-    is_cached: bool = False
-    cached_at: datetime | None = None
-    run_seconds: float | None = None
+    provenance: Provenance = Provenance()
     otherwise: tuple[str, ...] = ()
     finished_at: datetime | None = None
     latency_s: float = 0.0

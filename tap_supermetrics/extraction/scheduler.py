@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_supermetrics.extraction.backlog import Backlog
+from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.deliveries import Deliveries
+from tap_supermetrics.extraction.drawing import Drawing
+from tap_supermetrics.extraction.failures import Failures
 from tap_supermetrics.extraction.in_flight import InFlight
-from tap_supermetrics.extraction.outcomes import Outcomes
 from tap_supermetrics.extraction.reactions import Reactions
+from tap_supermetrics.extraction.remedies import Remedies
 from tap_supermetrics.extraction.results import BatchTaken, ReportDone
 from tap_supermetrics.extraction.submissions import Submissions
 
@@ -42,17 +46,22 @@ class Scheduler:
         served = [query for each in adopted for query in each.queries]
         self._plans = plans
         self._deliveries = Deliveries(plans)
-        self._outcomes = Outcomes(plans, limits, served, self._deliveries)
         self._in_flight = InFlight(limits)
-        self._failures = self._outcomes.failures
-        self._submissions = Submissions(self._outcomes, self._deliveries, self._in_flight, limits)
+        breakers = Breakers(plans)
+        self._remedies = Remedies(plans, breakers, served, limits.max_queries)
+        self._drawing = Drawing(plans, breakers, served)
+        backlog = Backlog(self._drawing, plans, limits)
+        self._failures = Failures(self._remedies, backlog, self._deliveries)
+        self._submissions = Submissions(self._failures, self._deliveries, self._in_flight, limits)
         self._reactions = Reactions(
-            self._submissions, self._outcomes, self._deliveries, self._in_flight
+            self._submissions, self._failures, self._deliveries, self._in_flight
         )
         self._open_reports = dict.fromkeys(plans)
-        self._has_spared = False
         if not limits.by_batch:
-            self._outcomes.backlog.leave_batches()
+            backlog.leave_batches()
+        # They are never drawn, so nothing else would keep their places in the order of emission.
+        for query in served:
+            self._deliveries.sequence.expect(query)
         for each in adopted:
             # They take places of the API like new ones, and the new state has to name them again.
             self._in_flight.batches.add(each.batch.batch_id)
@@ -66,14 +75,14 @@ class Scheduler:
     @property
     def submitted(self) -> int:
         """Return how many queries the API has taken in this run."""
-        return self._outcomes.submitted
+        return self._remedies.submitted
 
     @property
     def progress(self) -> tuple[ReportProgress, ...]:
         """Return how far each report is."""
         sequence, left, rows = (
             self._deliveries.sequence,
-            self._outcomes.drawing.left,
+            self._drawing.left,
             self._in_flight.rows,
         )
         return tuple(sequence.progress(name, left(name), rows[name]) for name in self._plans)
@@ -86,35 +95,38 @@ class Scheduler:
     def handle(self, event: Event) -> list[Action]:
         """Take in what happened; return what follows from it at once, in order."""
         self._reactions.handle(event)
-        return self._outcomes.take_actions()
+        return self._take_actions()
 
     def next_actions(self) -> list[Action]:
         """Return what can be done now; call it until it returns nothing."""
-        # Where many were spared, the rest was not drawn, and nobody may hear of them yet: without
-        # another look, the run would wait for what was not submitted.
-        while not (actions := self._next_actions()) and self._has_spared:
-            pass
-        return actions
+        while True:
+            # Fetching comes before submitting: what is fetched makes room for what is submitted.
+            actions: list[Action] = [*self._in_flight.next_fetches()]
+            actions += self._submissions.next()
+            is_more_to_draw = self._drawing.is_sparing
+            # No result can come any more that would tell about those held back for their totals:
+            # without this, the run would wait for them for ever.
+            if not actions and self._in_flight.is_empty:
+                self._deliveries.release()
+            # Last, because submitting draws queries, spares some and may stop the run.
+            self._finish_reports()
+            actions = self._take_actions() + actions
+            # Where many were spared, the rest was not drawn, and nobody may hear of them yet:
+            # without another look, the run would wait for what was not submitted.
+            if actions or not is_more_to_draw:
+                return actions
 
-    def _next_actions(self) -> list[Action]:
-        # Fetching comes before submitting: what is fetched makes room for what is submitted.
-        actions: list[Action] = [*self._in_flight.next_fetches()]
-        actions += self._submissions.next()
-        self._has_spared = self._outcomes.drawing.is_sparing
-        # No result can come any more that would tell about those held back for their totals:
-        # without this, the run would wait for them for ever.
-        if not actions and self._in_flight.is_empty:
-            self._deliveries.release()
-        # Last, because submitting draws queries, spares some and may stop the run.
-        self._finish_reports()
-        return self._outcomes.take_actions() + actions
+    def _take_actions(self) -> list[Action]:
+        """Return what follows from all that was decided, in order."""
+        self._failures.see_drawn()
+        return [*self._deliveries.take(), *self._failures.take_cancels()]
 
     def close(self) -> None:
         """Give back the results that were not delivered."""
         self._deliveries.close()
 
     def _finish_reports(self) -> None:
-        left = self._outcomes.drawing.left
+        left = self._drawing.left
         # A query that was drawn a moment ago has no place yet, and is counted as left no more:
         # without this, its report would look finished.
         self._failures.see_drawn()

@@ -11,7 +11,7 @@ from tap_supermetrics.extraction.events import BatchEnding, QueryFailed, Succeed
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
     from tap_supermetrics.api.client import BatchStatus, Client
@@ -46,15 +46,8 @@ class Settling:
         self._now = now
         self._adopted = adopted
 
-    def settle(
-        self, batch: RunningBatch, status: BatchStatus
-    ) -> Generator[Event, None, ApiError | None]:
-        """Tell what is new in a status, and wait for the rest.
-
-        Returns:
-            Why nothing of the batch can be told; None where it can.
-        """
-        error = None
+    def settle(self, batch: RunningBatch, status: BatchStatus) -> Iterator[Event]:
+        """Tell what is new in a status, and wait for the rest."""
         before = len(batch.waiting)
         entries = batch.entries(status)
         new = [each for each in entries if each in batch.waiting]
@@ -67,18 +60,23 @@ class Settling:
         now = time.monotonic()
         if status.is_stopped and batch.stopped is None:
             batch.stopped = now
-        if batch.has_settled(now):
-            if _is_unreadable(batch, status, entries):
-                error = self._unreadable(batch, status)
-            else:
-                yield from self._settle_unfinished(batch, entries)
+        if batch.has_settled(now) and not _is_unreadable(batch, status):
+            yield from self._settle_unfinished(batch, entries)
         yield from _tell_ending(batch)
         progressed = len(batch.waiting) < before
         expected_s = batch.expected_s(now)
         batch.next_poll = now + batch.wait.after(progressed=progressed, expected_s=expected_s)
         if progressed and not batch.waiting:
             _log_end(batch)
-        return error
+
+    def unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError | None:
+        """Return why nothing of a batch that stopped can be told; None where it can."""
+        if not batch.has_settled(time.monotonic()) or not _is_unreadable(batch, status):
+            return None
+        first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
+        listed = counted(batch.size, "query", "queries")
+        message = f"{batch_id} lists {listed}, fitting none of ours: {first}"
+        return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
 
     def _settle_query(
         self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
@@ -135,23 +133,16 @@ class Settling:
         information = self._audit.information(batch.batch.batch_id)
         return (information and information.cancel_time) or ""
 
-    def _unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError:
-        first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
-        listed = counted(batch.size, "query", "queries")
-        message = f"{batch_id} lists {listed}, fitting none of ours: {first}"
-        return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
 
-
-def _is_unreadable(
-    batch: RunningBatch, status: BatchStatus, entries: Mapping[Query, wire.BatchQuery]
-) -> bool:
+def _is_unreadable(batch: RunningBatch, status: BatchStatus) -> bool:
     """Return whether a batch of this run lists as many queries as were asked, none of which fits.
 
     Asking again would give the same. A single query may as well be of a day that has not come yet.
     """
     # An adopted batch does not know its policy, so that 0 says that it is one.
     is_of_this_run = batch.concurrency > 0
-    return is_of_this_run and not entries and len(status.queries) == batch.size > 1
+    is_whole = len(status.queries) == batch.size > 1
+    return is_of_this_run and is_whole and not batch.entries(status)
 
 
 def _tell_ending(batch: RunningBatch) -> Iterator[Event]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.extraction.deliveries import Deliveries
     from tap_supermetrics.extraction.events import Action
+    from tap_supermetrics.extraction.failures import Failures
     from tap_supermetrics.extraction.in_flight import InFlight, Limits
-    from tap_supermetrics.extraction.outcomes import Outcomes
     from tap_supermetrics.model import Query
 
 
@@ -25,7 +25,7 @@ class Submissions:
     """Submits what waits, within the limits, the budgets and the room there is.
 
     Args:
-        outcomes: hears what the API has taken; holds what waits to be submitted.
+        failures: decides about queries that failed.
         deliveries: what waits to be emitted.
         in_flight: what the API runs.
         limits: how queries may be submitted.
@@ -35,16 +35,17 @@ class Submissions:
     """
 
     def __init__(
-        self, outcomes: Outcomes, deliveries: Deliveries, in_flight: InFlight, limits: Limits
+        self, failures: Failures, deliveries: Deliveries, in_flight: InFlight, limits: Limits
     ) -> None:
-        self._outcomes = outcomes
-        self._failures = outcomes.failures
+        self._failures = failures
+        self._backlog = failures.backlog
+        self._remedies = failures.remedies
         self._deliveries = deliveries
         self._in_flight = in_flight
         self._limits = limits
         # Part of the schedule id: what is submitted again must not meet the id of its first try.
         self._attempts: Counter[Query] = Counter()
-        self.not_taken = NotTaken(outcomes, in_flight, limits)
+        self.not_taken = NotTaken(failures, limits)
         # No number of deliveries: nobody has waited yet.
         self._awaited_after = -1
 
@@ -79,8 +80,11 @@ class Submissions:
     def _submit_query(self) -> SubmitQuery | None:
         if not self._in_flight.may_submit_query:
             return None
-        query = self._outcomes.backlog.next_query()
-        if query is None or not self._within_budget([query]):
+        query = self._backlog.next_query()
+        if query is None:
+            return None
+        if not self._left_to_pay:
+            self._stop_at_budget([query])
             return None
         attempt = self._attempts[query]
         self._attempts[query] += 1
@@ -90,25 +94,26 @@ class Submissions:
         # Asked again: the budget may just have stopped the run, in `_submit_query`.
         if not self._in_flight.may_submit_batch or self._failures.stopped_by:
             return None
-        request = self._outcomes.backlog.next_batch()
-        queries = self._within_budget(request.queries) if request else ()
-        if request is None or not queries:
-            return None
-        is_cut = len(queries) < len(request)
-        return SubmitBatch(request=batch_of(queries, request.policy) if is_cut else request)
+        request = self._backlog.next_batch()
+        left = self._left_to_pay
+        if request is not None and len(request) > left:
+            self._stop_at_budget(request.queries[left:])
+            request = batch_of(request.queries[:left], request.policy) if left else None
+        return SubmitBatch(request=request) if request else None
 
-    def _within_budget(self, queries: Sequence[Query]) -> Sequence[Query]:
-        """Return the queries that may be paid for; leave the others to the next run."""
-        limit = self._limits.max_queries
-        left = limit - self._outcomes.submitted
+    @property
+    def _left_to_pay(self) -> int:
+        """Return how many queries this run may still pay for."""
+        return self._limits.max_queries - self._remedies.submitted
+
+    def _stop_at_budget(self, rest: Sequence[Query]) -> None:
+        """Submit nothing more, and leave the rest to the next run."""
+        submitted = counted(self._limits.max_queries, "query was", "queries were")
+        allowed = f"{submitted} submitted, as `max_queries_per_run` allows"
+        error = ApiError("RUN_BUDGET_USED", allowed)
         # Stopped before the rest fails: its failure must not release anything to submit.
-        if len(queries) > left:
-            submitted = counted(limit, "query was", "queries were")
-            allowed = f"{submitted} submitted, as `max_queries_per_run` allows"
-            error = ApiError("RUN_BUDGET_USED", allowed)
-            self._failures.stop(error, cancel=False)
-            self._failures.fail(queries[left:], error, was_submitted=False)
-        return queries[:left]
+        self._failures.stop(error, cancel=False)
+        self._failures.fail(rest, error, was_submitted=False)
 
     def awaited(self, taken: int) -> None:
         """Learn that the emitting thread waits, having taken so many deliveries."""
@@ -121,6 +126,5 @@ class Submissions:
 
     def taken(self, queries: Sequence[Query]) -> None:
         """Learn that the API has taken what was submitted."""
-        self._in_flight.is_submitting = False
         self.not_taken.forget()
-        self._outcomes.taken(queries)
+        self._remedies.taken(queries)

@@ -144,10 +144,10 @@ class QueryLog:
             schedule_id=result.schedule_id,
             finished_at=_text(result.finished_at),
             fetched_at=_text(result.fetched_at),
-            run_seconds=result.run_seconds,
-            data_sampled=result.is_sampled,
-            cache_used=result.is_cached,
-            cache_time=_text(result.cached_at),
+            run_seconds=result.provenance.run_seconds,
+            data_sampled=result.provenance.is_sampled,
+            cache_used=result.provenance.is_cached,
+            cache_time=_text(result.provenance.cached_at),
         )
 
     def failed(self, failed: Failed) -> None:

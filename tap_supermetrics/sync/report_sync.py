@@ -240,8 +240,9 @@ class PlannedReport:
             Its days that were over when its numbers were made.
         """
         report, state = self.known.report, self.known.state
-        self.sampled += result.is_sampled
-        self.undated += result.is_cached and result.cached_at is None
+        provenance = result.provenance
+        self.sampled += provenance.is_sampled
+        self.undated += provenance.is_cached and provenance.cached_at is None
         note_otherwise(self.otherwise, result)
         covered = self._covered(result)
         self.answered.add(result.query.account_id)
@@ -249,7 +250,7 @@ class PlannedReport:
             result.query.account_id,
             covered,
             # Numbers from the cache are as old as they are there, whenever they were fetched.
-            min(result.fetched_at, result.cached_at or result.fetched_at),
+            min(result.fetched_at, provenance.cached_at or result.fetched_at),
             report.lookback_days if report.refresh_after_hours else 0,
         )
         state.key_properties = self.known.schema.key_properties
@@ -259,11 +260,11 @@ class PlannedReport:
 
     def _covered(self, result: Result) -> DateRange | None:
         """Return the days that a result covers: those that were over when its numbers were made."""
-        dates = self.plan.scope.complete(result.dates)
-        if dates is None or result.cached_at is None:
+        dates, cached_at = self.plan.scope.complete(result.dates), result.provenance.cached_at
+        if dates is None or cached_at is None:
             return dates
         # The day on which the numbers were made was not over then.
-        last = result.cached_at.astimezone(self.known.report.timezone).date() - timedelta(days=1)
+        last = cached_at.astimezone(self.known.report.timezone).date() - timedelta(days=1)
         covered = replace(dates, last=min(dates.last, last)) if dates.first <= last else None
         self.early_days += dates.days - (covered.days if covered else 0)
         return covered

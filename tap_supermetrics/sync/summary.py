@@ -67,7 +67,7 @@ class Summary:
         tally.empty += 0 if rows else _days(result.dates)
         tally.rows += rows
         tally.queries_done += 1
-        letter = EMPTY if not rows else SAMPLED if result.is_sampled else ROWS
+        letter = EMPTY if not rows else SAMPLED if result.provenance.is_sampled else ROWS
         self._note_days(result.query, result.dates, letter)
 
     def lost(self, lost: Failed) -> bool:

@@ -21,6 +21,7 @@ from unittest import mock
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.extraction import doubts
 from tap_supermetrics.extraction.events import (
@@ -223,6 +224,7 @@ class Life:
         self.served = {query for each in adopted for query in each.queries}
         self.singles: list[Query] = []
         self.fetches: list[Fetch] = []
+        self.kept: set[Cell] = set()  # the API has their results, which could not be fetched
         self.submitting: list[SubmitBatch | SubmitQuery] = []
         self.outbox: list[object] = []
         self.unemitted: list[Result | Failed] = []
@@ -310,6 +312,7 @@ class Life:
 
     def pay(self, queries: tuple[Query, ...] | list[Query]) -> None:
         assert not {*queries} & self.served or not self.world.is_calm
+        assert not {cell for query in queries for cell in cells_of(query)} & self.kept, "paid twice"
         self.seen.submitted.update(queries)
 
     def settle_single(self) -> Event:
@@ -339,6 +342,7 @@ class Life:
     def fetch(self) -> Event:
         fetch = self.fetches.pop(self.rng.randrange(len(self.fetches)))
         if error := self.world.mishap((*OF_QUERIES, "API_KEY_INVALID")):
+            self.kept |= cells_of(fetch.query) if error.fate is Fate.RETRY else set()
             return QueryFailed(query=fetch.query, error=error, was_fetched=True)
         result = Result(
             query=fetch.query,

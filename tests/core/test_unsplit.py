@@ -11,7 +11,7 @@ from tap_supermetrics.api.fields import FieldEcho
 from tap_supermetrics.api.wire import BatchQuery
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.extraction.attribution import attribute
-from tap_supermetrics.extraction.columns import columns_of
+from tap_supermetrics.extraction.downloads import columns_of
 from tap_supermetrics.model import BatchItem, Query, SplitAccounts, SplitDates, SplitPolicy
 from tests.core.reports import report as report_of
 

@@ -65,7 +65,6 @@ NEVER_ONE: Final = {
     "extraction.not_taken",
     "extraction.page_rows",
     "extraction.pages",
-    "extraction.page_sizes",
     "sync.report_sync",
 }
 
