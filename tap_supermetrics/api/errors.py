@@ -53,7 +53,8 @@ class ApiError(TapError):
         self.verdict = verdict
         self.retry_after_s = retry_after_s
         self.may_have_run = may_have_run or verdict.may_have_run
-        self.exit_code = EXIT_REFUSED if verdict.fate is Fate.STOP else EXIT_FAILED
+        is_refusal = verdict.fate is Fate.STOP and verdict.is_of_api
+        self.exit_code = EXIT_REFUSED if is_refusal else EXIT_FAILED
 
     @property
     def fate(self) -> Fate:

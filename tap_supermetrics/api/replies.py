@@ -19,11 +19,12 @@ T = TypeVar("T")
 SHOWN: Final = 60
 """So many characters of a server's text are shown."""
 
-_REDIRECTS: Final = range(300, 400)
+_REDIRECTS: Final = frozenset({300, 301, 302, 303, 307, 308})
 _ERRORS: Final = 400
 _OF_KEY: Final = frozenset({401, 403})
 _START: Final = 4096
 _START_OF_JSON: Final = b"{"
+_START_OF_PAGE: Final = b"<"
 _BEFORE_JSON: Final = b"\xef\xbb\xbf\0 \t\r\n"
 
 
@@ -69,7 +70,8 @@ class Replies:
         """
         damage = len(reply.body), damaged.cause
         code = _code_of_damage(reply, is_again=damage in damages)
-        code = self._code_told(code, reply.status)
+        is_page = _begins_with(_START_OF_PAGE, reply.body)
+        code = self._code_told(code, reply.status, is_page=is_page)
         damages.add(damage)
         # Cut after the key was taken out: half a key is still a secret.
         start = self.without_key(reply.body[:_START].decode(errors="replace"))[:SHOWN]
@@ -103,12 +105,14 @@ class Replies:
             is_of_query=is_of_query,
         )
 
-    def _code_told(self, code: str, status: int) -> str:
-        """Return the code of an error; without one, a key that was taken before is not refused.
+    def _code_told(self, code: str, status: int, *, is_page: bool = False) -> str:
+        """Return the code of an error; not each 401 or 403 without one refuses the key.
 
-        A firewall or a proxy refuses so what it does not like about a single request.
+        A firewall or a proxy refuses so what it does not like about a single request, or about the
+        address that it comes from: then with a page. And a key that was taken before is good.
         """
-        return code or ("REQUEST_BLOCKED" if status in _OF_KEY and self._service.is_there else "")
+        is_blocked = status in _OF_KEY and (is_page or self._service.is_there)
+        return code or ("REQUEST_BLOCKED" if is_blocked else "")
 
     def without_key(self, text: str) -> str:
         """Return the beginning of a text, without the key."""
@@ -124,5 +128,9 @@ def _code_of_damage(reply: Reply, *, is_again: bool) -> str:
     """
     if reply.status >= _ERRORS:
         return ""
-    is_own = reply.body[:_START].lstrip(_BEFORE_JSON).startswith(_START_OF_JSON)
+    is_own = _begins_with(_START_OF_JSON, reply.body)
     return "ANSWER_UNREADABLE" if is_own and is_again else "ANSWER_INVALID"
+
+
+def _begins_with(start: bytes, body: bytes | bytearray) -> bool:
+    return body[:_START].lstrip(_BEFORE_JSON).startswith(start)

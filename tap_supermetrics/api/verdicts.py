@@ -48,6 +48,7 @@ class Verdict:
         may_have_run: whether the request may have been carried out all the same.
         is_missing: whether what was asked for is not there: it expired, or is too young.
         is_of_item: whether an item of a batch is refused, for its form or for what it says.
+        is_of_api: whether the API says so; else this machine or its settings are why.
         max_submissions: how often one query is submitted before it has failed.
     """
 
@@ -60,6 +61,7 @@ class Verdict:
     may_have_run: bool = False
     is_missing: bool = False
     is_of_item: bool = False
+    is_of_api: bool = True
     max_submissions: int = 3
 
 
@@ -212,12 +214,13 @@ VERDICTS: Final[dict[str, Verdict]] = {
         STOP,
         SERVICE,
         "check `api_url`, `api_key`, and the proxy that the environment names (HTTPS_PROXY)",
+        is_of_api=False,
     ),
     "REQUEST_BLOCKED": Verdict(
         RETRY,
         SERVICE,
-        "find out what stands between and refuses this request, such as a firewall or a proxy: the "
-        "API took the key before; " + _LATER,
+        "find out what stands between and refuses this request, such as a firewall or a proxy: it "
+        "is not the key; " + _LATER,
         max_submissions=1,  # It says nothing of the query, which may be paid.
     ),
     "ADDRESS_REFUSED": Verdict(STOP, SERVICE, "set `api_url` to the host that serves your account"),
@@ -309,7 +312,13 @@ _CUT_OFF: Final = Verdict(RETRY, SERVICE, _LATER, is_outage=True, may_have_run=T
 _BY_STATUS: Final[dict[int, Verdict]] = {
     403: _KEY_REFUSED,
     # These say that the service was not reached, or took nothing.
-    **dict.fromkeys((429, 503, 521, 522, 523, 530), _AWAY),
+    **dict.fromkeys((503, 521, 522, 523, 530), _AWAY),
+    429: Verdict(
+        RETRY,
+        SERVICE,
+        "lower `requests_per_second`, or have fewer pipelines use the key at the same time",
+        is_outage=True,
+    ),
     **dict.fromkeys((502, 504, 520, 524), _CUT_OFF),
 }
 """By HTTP status where no code is told. Above 519: Cloudflare, which serves the vendor's hosts."""

@@ -24,6 +24,7 @@ from tap_supermetrics.api import listings, wire
 from tap_supermetrics.api.answers import DamagedAnswer, read_answer
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
+from tap_supermetrics.errors import EXIT_FAILED
 from tests.api.server import Handler, serving
 
 if TYPE_CHECKING:
@@ -370,6 +371,7 @@ def test_a_proxy_that_makes_no_sense_is_named(
     error = failure_of(lambda: make_client("http://api.example").fields("AW"))
     assert error.code == code
     assert advice in str(error)
+    assert error.exit_code == EXIT_FAILED  # It is not the API that refuses.
 
 
 def test_a_bundle_of_certificates_that_is_not_there_is_named(

@@ -16,6 +16,7 @@ import pytest
 from tap_supermetrics.api import connection as connection_module
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
+from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED
 from tests.api.server import Handler, serving
 
 if TYPE_CHECKING:
@@ -120,6 +121,31 @@ def test_a_redirect_is_not_followed(
         error = failure_of(lambda: client.fields("AW"))
         assert len(server.requests) == 1
     assert (error.code, error.status) == ("ADDRESS_REFUSED", status)
+
+
+PAGE = "<!DOCTYPE html><html><head><title>Attention Required!</title></head></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "advice"),
+    [
+        (403, PAGE, "REQUEST_BLOCKED", "firewall"),
+        (401, "\n" + PAGE, "REQUEST_BLOCKED", "it is not the key"),
+        (403, "{}", "", "check `api_key`"),
+        (429, PAGE, "", "`requests_per_second`"),
+        (304, "", "ANSWER_INVALID", "`api_url`"),
+    ],
+)
+def test_what_stands_between_is_not_taken_for_the_api(
+    make_client: Callable[..., Client], status: int, body: str, code: str, advice: str
+) -> None:
+    """Though it is the first answer of all: who reads it must not go and renew the key."""
+    with serving(lambda handler: handler.reply(body, status)) as server:
+        client = make_client(server.url, api_key=KEY)
+        error = failure_of(lambda: client.fields("AW"))
+    assert error.code == code
+    assert advice in str(error)
+    assert error.exit_code == (EXIT_REFUSED if "api_key" in advice else EXIT_FAILED)
 
 
 def test_cookies_are_not_shared_between_clients(make_client: Callable[..., Client]) -> None:
