@@ -63,7 +63,7 @@ def ids_of(said: Any) -> list[str] | None:  # noqa: ANN401 - any JSON
 
 
 def _is_id(key: str) -> bool:
-    """Say that a member of an object holds an id: `id`, `account_id`."""
+    """Return whether a member of an object is an id: `id`, `account_id`."""
     return re.fullmatch("(.*_)?id", key) is not None
 
 

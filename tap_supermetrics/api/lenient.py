@@ -147,7 +147,7 @@ def _items(part: bytes | msgspec.Raw) -> list[msgspec.Raw]:
 
 
 def is_list(told: Mapping[str, Any]) -> bool:
-    """Say that an object is a list by its keys: places, each greater than the one before.
+    """Return whether an object is a list by its keys: places, each greater than the one before.
 
     One that has the first place only is rather something in a wrapping.
     """

@@ -140,7 +140,7 @@ def is_of_query(address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any J
     """Return whether what is told is the address of a query's results, as far as it says."""
     if not isinstance(address, str) or not address.startswith(("http", "/")):
         return False
-    # No server takes a longer one; made into a request, it would be held several times over.
+    # No server takes a longer one; made into a request, it would be in memory several times over.
     if len(address) > MAX_ADDRESS:
         return False
     try:

@@ -29,7 +29,7 @@ _BEFORE_JSON: Final = b"\xef\xbb\xbf\0 \t\r\n"
 
 
 class Replies:
-    """Translates replies, and holds them against what the service has shown before.
+    """Translates replies, with regard to what the service has shown before.
 
     Args:
         api_key: the key; taken out of whatever is told.
@@ -71,7 +71,7 @@ class Replies:
         damage = len(reply.body), damaged.cause
         code = _code_of_damage(reply, is_again=damage in damages)
         is_page = _begins_with(_START_OF_PAGE, reply.body)
-        code = self._code_told(code, reply.status, is_page=is_page)
+        code = self._code_or_blocked(code, reply.status, is_page=is_page)
         damages.add(damage)
         # Cut after the key was taken out: half a key is still a secret.
         start = self.without_key(reply.body[:_START].decode(errors="replace"))[:SHOWN]
@@ -97,7 +97,7 @@ class Replies:
         said = [part for part in (error.message, error.description) if part and part != error.code]
         code = self.without_key(error.code).upper()
         return ApiError(
-            code if is_of_query else self._code_told(code, status),
+            code if is_of_query else self._code_or_blocked(code, status),
             self.without_key(": ".join(said)) or "the API gives no reason",
             status=status,
             request_id=self.without_key(request_id),
@@ -105,7 +105,7 @@ class Replies:
             is_of_query=is_of_query,
         )
 
-    def _code_told(self, code: str, status: int, *, is_page: bool = False) -> str:
+    def _code_or_blocked(self, code: str, status: int, *, is_page: bool = False) -> str:
         """Return the code of an error; not each 401 or 403 without one refuses the key.
 
         A firewall or a proxy refuses so what it does not like about a single request, or about the

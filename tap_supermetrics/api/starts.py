@@ -221,7 +221,7 @@ class BatchStart:
         return batch
 
     def _is_plain(self, batch_id: str) -> bool:
-        """Say that an id can be logged, kept in a state and asked for."""
+        """Return whether an id can be logged, kept in a state and asked for."""
         is_id = len(batch_id) <= MAX_ID_LENGTH and batch_id.isprintable()
         return is_id and not shows_key(batch_id, self._transport.api_key)
 

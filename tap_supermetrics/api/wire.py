@@ -156,7 +156,7 @@ class ResultFacts(msgspec.Struct, kw_only=True):
 
 
 def _is_said(value: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Say that a fact is told to be so: not denied, and not left open."""
+    """Return whether a fact is told to be so: not denied, and not left open."""
     if isinstance(value, (dict, list)):
         return any(map(_is_said, value.values() if isinstance(value, dict) else value))
     word = value.strip().casefold() if isinstance(value, str) else value

@@ -34,7 +34,7 @@ async_queries  queries one by one: submitted, polled
 downloads      the results of a query, into a spool; which column is which field
 pages          the pages of a result, asked for until nothing can be missing
 page_rows      checks of their rows over all pages
-questions      what was asked, held against what an answer says of itself
+questions      what was asked, compared with what an answer says of itself
 audit          what is kept of a query batch beside its status
 attribution    which entry of a batch's status is which query
 unsplit        split information that a status leaves out or tells otherwise

@@ -88,7 +88,7 @@ class AsyncQueries:
 
     @property
     def next_poll(self) -> float | None:
-        """Monotonic time of the next look at a running query; None when none runs."""
+        """Return the monotonic time of the next look at a running query; None when none runs."""
         return min((each.next_poll for each in self._running.values()), default=None)
 
     @property
@@ -136,7 +136,7 @@ class AsyncQueries:
         yield from self._settle(running, meta)
 
     def _left_behind(self, schedule_id: str) -> wire.Meta | None:
-        """Ask what the API knows of a query of a run that was killed; None when nothing."""
+        """Return what the API knows of a query of a run that was killed; None if nothing."""
         if self._chances <= 0:
             return None
         try:
@@ -168,7 +168,7 @@ class AsyncQueries:
         yield from self._settle(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
-        """Wait on, or give the query up, after a look that failed."""
+        """Look again later, or give the query up, after a look that failed."""
         now = time.monotonic()
         running.not_seen(now, error)
         if self._last_seen > running.failing_since and not error.verdict.is_outage:
@@ -189,7 +189,7 @@ class AsyncQueries:
         running.next_poll = now + running.wait.after(progressed=False)
         if status is wire.QueryStatus.SUCCESS:
             self._running.pop(running.query)
-            entry = _finished(running.schedule_id, meta.result)
+            entry = _entry_of(running.schedule_id, meta.result)
             yield Succeeded(query=running.query, entry=entry, finished_at=self._now())
         elif status.is_failure:
             yield from self._fail(running, self._client.query_error(wire.NO_REASON))
@@ -204,7 +204,7 @@ class AsyncQueries:
 
 
 def _asker(query: Query, plan: ReportPlan, run_id: str) -> str:
-    """Name who asks; each day another for days that may change, as an old answer lacks it."""
+    """Return who asks, for a schedule id; another one each day where days may still change."""
     last_complete = plan.scope.last_complete
     asker = f"{run_id} {query.report}"
     is_settled = (
@@ -240,7 +240,7 @@ def schedule_id_of(asker: str, parameters: Mapping[str, Any], attempt: int) -> s
     return f"tap_{hashlib.sha256(asked.encode()).hexdigest()[:32]}"
 
 
-def _finished(schedule_id: str, facts: wire.ResultFacts | None) -> wire.BatchQuery:
+def _entry_of(schedule_id: str, facts: wire.ResultFacts | None) -> wire.BatchQuery:
     """Return a query that was submitted by itself and succeeded, as a batch would list it.
 
     The number of rows may be that of the one row of `wire.status_parameters` and a header.

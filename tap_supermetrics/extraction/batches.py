@@ -59,12 +59,12 @@ class Batches:
 
     @property
     def next_poll(self) -> float | None:
-        """Monotonic time of the next look at a running batch; None when none runs."""
+        """Return the monotonic time of the next look at a running batch; None when none runs."""
         return min((each.next_poll for each in self._running.values()), default=None)
 
     @property
     def running_ids(self) -> tuple[str, ...]:
-        """Ids of the batches that may still be running."""
+        """Return the ids of the batches that may still be running."""
         return tuple(self._running)
 
     @property
@@ -139,7 +139,7 @@ class Batches:
             logger.warning(text, batch.batch.batch_id, error)
 
     def _may_look_again(self, batch: RunningBatch, now: float, error: ApiError) -> bool:
-        """Say that a look which was refused tells nothing of what was submitted, and paid."""
+        """Return whether a batch may run on although a look at it was refused."""
         if error.is_missing:
             return self._status_may_come(batch, now)
         return batch.is_young(now) and not error.refuses_everything

@@ -115,7 +115,7 @@ class Breakers:
             each.probes and each.error is None  # With an error, it is spared at once.
             for each in self.doubts.of(query)
         )
-        return is_probing or self.history[query.report].limit_of(query).is_doubtful(query)
+        return is_probing or self.history[query.report].limit_of(query).is_unknown(query)
 
     def answered(self, query: Query) -> list[Key]:
         """Learn that the API gave the results of a query; return what may go on."""

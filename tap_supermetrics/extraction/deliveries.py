@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.extraction.events import Deliver
-from tap_supermetrics.extraction.results import Doubted, FirstDay
+from tap_supermetrics.extraction.results import FirstDay, Suspect
 from tap_supermetrics.extraction.sequence import Sequencer
 from tap_supermetrics.extraction.totals import Totals
 
@@ -66,7 +66,7 @@ class Deliveries:
         judgement = self._totals.judge(self._plans[result.query.report].report.ds_id, result)
         for each in judgement.accepted:
             self.settle(each)
-        self.add(*(Doubted(query=query) for query in judgement.doubted))
+        self.add(*(Suspect(query=query) for query in judgement.suspect))
         return judgement.refused
 
     def release(self) -> None:

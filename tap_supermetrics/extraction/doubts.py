@@ -100,15 +100,15 @@ class Doubts:
 
     def answered(self, query: Query) -> list[Key]:
         """Count an answer; return what may go on by that."""
-        held = []
+        released = []
         # One answer clears all three: the account's says that report and source work too.
         for key in self.keys(query):
             breaker = self.breakers[key]
             was_given_up = breaker.error and breaker.is_guessed
             if was_given_up or breaker.probes or breaker.is_doubtful(PATIENCE[key[0]]):
-                held.append(key)
+                released.append(key)
             breaker.answer()
-        return held
+        return released
 
     def failed(self, query: Query) -> list[Key]:
         """Count a failure that was paid for; return what is in doubt from now on."""
@@ -117,7 +117,7 @@ class Doubts:
             breaker, patience = self.breakers[key], PATIENCE[key[0]]
             was_doubtful = breaker.is_doubtful(patience)
             breaker.failures += 1
-            # Said once, as doubt begins: whoever hears it looks through all that is held back.
+            # Said once, as doubt begins: who hears it looks through all that breakers hold back.
             if breaker.is_doubtful(patience) and not was_doubtful:
                 begun.append(key)
         return begun
@@ -141,7 +141,7 @@ class Doubts:
     def probing(self, probe: Query, reach: Reach = Reach.SOURCE) -> None:
         """Let a query find out for others, up to a reach, where there is doubt.
 
-        That an account is dead says little of its report: so its probe is none of the report.
+        A dead account says little about its report: a probe of an account is none of the report.
         """
         reaches = [*PATIENCE]
         for key in self.about(probe):
@@ -171,7 +171,7 @@ class Doubts:
         return last_of
 
     def about(self, query: Query) -> list[Key]:
-        """Return what is in doubt of what a query belongs to."""
+        """Return the keys of the doubtful breakers of a query."""
         keys = self.keys(query)
         return [key for key in keys if self.breakers[key].is_doubtful(PATIENCE[key[0]])]
 

@@ -36,7 +36,7 @@ MAX_VAIN_LOOKS: Final = 3
 
 
 def _may_be_early(error: ApiError) -> bool:
-    """Say that an error may be of results that are not whole yet where they are read."""
+    """Return whether an error may mean that results are not whole yet where they are read."""
     return error.is_missing or error.code in {"RESULT_INCOMPLETE", "RESULT_MISMATCH"}
 
 
@@ -78,7 +78,7 @@ class Downloader:
             looks += 1
 
     def _may_come(self, error: ApiError, looks: int, finished_at: datetime | None) -> bool:
-        """Say that another look may give what this one did not, after so many second looks."""
+        """Return whether one more look may give what the last one did not."""
         is_over = looks >= len(LOOK_AGAIN_S) or self.vain_looks >= MAX_VAIN_LOOKS
         if is_over or not _may_be_early(error):
             return False
@@ -125,7 +125,7 @@ class Downloader:
 
 
 def _errors_of(entry: wire.BatchQuery) -> Iterator[str]:
-    """Name the error that a query tells although it succeeded: its rows may be a part."""
+    """Yield the error that a query tells although it succeeded: rows may be missing."""
     if entry.error_info and entry.error_info.code:
         yield f"beside its rows it tells {entry.error_info.code}"
 

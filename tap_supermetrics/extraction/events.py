@@ -114,7 +114,7 @@ class Emitted:
         query: the query.
         error: why its rows fit no record; None when they fitted.
         rows: number of rows written.
-        size: bytes that the result held.
+        size: bytes that the result took.
     """
 
     query: Query

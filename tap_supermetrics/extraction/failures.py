@@ -36,7 +36,7 @@ class _Parked:
         self._waiting[failure.query] = failure
 
     def take(self, of: Query | None = None) -> list[Failure]:
-        """Return all that wait, or what does of one's account, newest first.
+        """Return those that wait, all or of the account of one query, newest first.
 
         One that still has to wait is added anew.
         """
@@ -86,7 +86,7 @@ class Failures:
         if not self._deliveries.sequence.is_open(query):
             return  # Its batch was given up, and its own end was told after all.
         if self.stopped_by:
-            # What another try would have mended says less than why there is none.
+            # Of an error that another try may mend, the reason why there is no try says more.
             is_own = error.fate in {Fate.LOSE, Fate.STOP, Fate.SPLIT}
             self.fail([query], error if is_own else self.stopped_by, was_submitted=is_own)
         # First stopped, then failed: what its failure releases must fail too, and not be submitted.
@@ -176,7 +176,7 @@ class Failures:
             # Its like was paid for in vain: a spared query failed, it was not left out.
             for query, error in self._drawing.take_spared():
                 self.resubmissions.fail(query, error, was_submitted=True)
-                # Was it the last probe of others, these would wait for its answer for ever.
+                # If it was the last probe of others, they would wait for its answer for ever.
                 self.look_again(query, self._breakers.given_up(query))
 
     def look_again(self, query: Query, changed: Collection[Key]) -> None:

@@ -14,11 +14,11 @@ from typing import Final
 FEWEST_PLACES: Final = 4
 """Places that are there however fast the API answers and however long its pages are."""
 MAX_BYTES: Final = 24 * 1024 * 1024
-"""Most that all places may hold together, in bytes."""
+"""Most that all places may take together, in bytes."""
 PLACE_BYTES: Final = 768 * 1024
 """Memory of a place beside its page, in bytes: a thread, a connection, parts of answers."""
-HELD_OF_PAGE: Final = 5
-"""How often a place holds its page in memory (measured): as it came, as rows, as blocks, freed."""
+COPIES_OF_PAGE: Final = 5
+"""How often a place has its page in memory (measured): as it came, as rows, as blocks, freed."""
 MOST_PLACES: Final = MAX_BYTES // PLACE_BYTES
 OF_NEWEST: Final = 0.2
 """Weight of the newest latency."""
@@ -44,7 +44,7 @@ class FetchPlaces:
     def count(self) -> int:
         """Return how many there are."""
         needed = math.ceil(self.requests_per_second * self.latency_s)
-        with_room = int(MAX_BYTES / (PLACE_BYTES + HELD_OF_PAGE * self.page_bytes))
+        with_room = int(MAX_BYTES / (PLACE_BYTES + COPIES_OF_PAGE * self.page_bytes))
         return max(FEWEST_PLACES, min(needed, with_room))
 
     def learn(self, latency_s: float, page_bytes: int) -> None:

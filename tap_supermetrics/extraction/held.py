@@ -92,7 +92,7 @@ class HeldResults:
             # Two runs may have asked for the same day: the second answer would be written twice.
             needed -= batch.waiting
             if batch.waiting:
-                queries = tuple(sorted(batch.waiting, key=_place))
+                queries = tuple(sorted(batch.waiting, key=_order))
                 adopted.append(Adopted(batch=batch.batch, queries=queries))
         return tuple(adopted)
 
@@ -111,7 +111,7 @@ class HeldResults:
         ]
 
 
-def _place(query: Query) -> tuple[str, int, str]:
+def _order(query: Query) -> tuple[str, int, str]:
     return query.report, query.dates.first.toordinal() if query.dates else 0, query.account_id
 
 

@@ -48,7 +48,7 @@ class Limit:
         is_before = query.dates is not None and query.dates.last < self._first_day
         return self.error if is_before else None
 
-    def is_doubtful(self, query: Query) -> bool:
+    def is_unknown(self, query: Query) -> bool:
         """Return whether a query lies between the days refused and those given."""
         return not self.is_named and query.dates is not None and query.dates.first < self._given
 

@@ -59,9 +59,9 @@ class NotTaken:
             self._decide(request.queries, error)
 
     def _may_be_of_item(self, error: ApiError) -> bool:
-        """Say that a server that is ill may be so about one item only, whoever's that is.
+        """Return whether one item of a batch may make the server fail.
 
-        Halves of a full batch find it in fewer refusals in a row; more are of the service.
+        Halves of a full batch find it in fewer refusals in a row; after more, it is the service.
         """
         is_about_items = error.fate is Fate.RETRY and error.reach is Reach.QUERY
         return is_about_items and self._refused_in_a_row <= MAX_HALVINGS

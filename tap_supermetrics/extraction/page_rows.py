@@ -86,7 +86,7 @@ class Extras:
 
 @dataclass(slots=True)
 class RowTotal:
-    """Number of rows of a result, as it tells itself, held against those that came.
+    """Compares the number of rows that a result tells of itself with those that came.
 
     Attributes:
         told: the total; None while nothing has told it.

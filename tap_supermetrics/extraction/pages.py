@@ -1,4 +1,4 @@
-"""The pages of one result, asked for one after the other, held against each other and the total."""
+"""The pages of one result, asked for in turn, compared with each other and with the total."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ class PageAccess:
     Attributes:
         client: the API.
         looked: data sources where a look for one more row found none.
-        has_told: whether the user knows that addresses of another origin are named.
+        has_warned: whether the user was told that the API names addresses of another origin.
         sizes: how many rows a page may have.
     """
 
     client: Client
     looked: set[str] = field(default_factory=set)
-    has_told: bool = False
+    has_warned: bool = False
     sizes: PageSizes = field(default_factory=PageSizes)
 
     def is_of(self, address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
@@ -92,8 +92,8 @@ class PageAccess:
         try:
             self.client.checked_url(address)
         except ApiError as error:
-            if not self.has_told:
-                self.has_told = True
+            if not self.has_warned:
+                self.has_warned = True
                 logger.warning("%s Until then, `api_url` is asked for the same.", error)
             return False
         return True
@@ -154,7 +154,7 @@ class Pages:
             following = self._following(answer, rows)
             if following is None:
                 break
-            del answer, rows  # Not to hold two pages.
+            del answer, rows  # Else two pages are in memory.
             answer = self._ask(following, None) if following else self._ask_own()
         has_extra = self._extras.has_header or self._extras.has_marker
         self.missing = self._total.check_end(self.row_count, has_extra=has_extra)
@@ -244,7 +244,7 @@ class Pages:
 
 
 def _check_columns(first: Sequence[FieldEcho], here: Sequence[FieldEcho]) -> None:
-    """Hold the columns of a page against those of the first, by which all rows are read.
+    """Compare the columns of a page with those of the first, by which all rows are read.
 
     Raises:
         ApiError: RESULT_MISMATCH when they are others.

@@ -130,6 +130,6 @@ class Probing:
             if day is None or limit.probe:  # One probe at a time: each halves what is left.
                 continue
             query = self._nearest(account, head, day)
-            if query.day and query not in ahead and limit.is_doubtful(query):
+            if query.day and query not in ahead and limit.is_unknown(query):
                 limit.probe = query
                 yield query

@@ -1,4 +1,4 @@
-"""A query as it was asked, held against what each answer says of itself."""
+"""A query as it was asked, compared with what each answer says of itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A query as it was asked, held against what each page says of itself."""
+    """A query as it was asked, compared with what each page says of itself."""
 
     query: Query
     report: Report
@@ -52,11 +52,11 @@ class Question:
             self.answered_dates(meta.query)
 
     def _check_accounts(self, answered: list[str] | None) -> None:
-        """Let accounts be left out, which is told, but none be added."""
+        """Refuse accounts that were not asked for; one may be left out, which is told later."""
         if not answered or self._is_of_list:
             return
-        known = {_bare(each) for each in self.query.accounts}
-        if others := [each for each in answered if not known & _forms(each)]:
+        known = {_comparable(each) for each in self.query.accounts}
+        if others := [each for each in answered if not known & _possible_ids(each)]:
             raise ApiError(
                 "RESULT_MISMATCH",
                 f"asked for account {self.query.account_id}, the result is of {', '.join(others)}",
@@ -69,7 +69,7 @@ class Question:
         return not asked or any(each.startswith("list.") for each in asked)
 
     def check_excluded(self, echo: wire.QueryEcho) -> None:
-        """Tell an account that was left out, as it cannot be read, from one without rows.
+        """Refuse the empty result of an account that was left out, as it cannot be read.
 
         Raises:
             ApiError: ACCOUNT_EXCLUDED.
@@ -90,23 +90,23 @@ class Question:
         return {**self.report.parameters.get("settings", {})}
 
     def answered_otherwise(self, echo: wire.QueryEcho) -> Iterator[str]:
-        """Name what an answer says to be about that is not quite what was asked, in words."""
+        """Yield in words where an answer is about something else than was asked."""
         accounts, segments = ids_of(echo.ds_accounts), ids_of(echo.ds_segments)
         if accounts and not self._is_of_list:
-            told = {form for each in accounts for form in _forms(each)}
+            told = {name for each in accounts for name in _possible_ids(each)}
             for each in self.query.accounts:
-                if _bare(each) not in told:
+                if _comparable(each) not in told:
                     yield f"account {each} was left out"
         wanted = {each.casefold() for each in self.report.segments}
         if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
             asked = ", ".join(self.report.segments)
             yield f"`ds_segments` were {', '.join(segments) or 'none'}, not {asked}"[: 2 * _SHOWN]
-        if isinstance(echo.compare_type, str) and _same(echo.compare_type):
+        if isinstance(echo.compare_type, str) and _normalized(echo.compare_type):
             yield f"`compare_type` was {echo.compare_type[:_SHOWN]}, which adds columns"
         settings = echo.settings if isinstance(echo.settings, dict) else {}
         for name, value in self._settings.items():
             used = settings.get(name)
-            if used is not None and _same(used) != _same(value):
+            if used is not None and _normalized(used) != _normalized(value):
                 told_as, asked_as = str(used)[:_SHOWN], str(value)[:_SHOWN]
                 yield f"`settings.{name}` was {told_as}, not {asked_as}"
 
@@ -162,10 +162,10 @@ def _day(said: str | int) -> date:
     return read_day(re.split("[T ]", text, maxsplit=1)[0])
 
 
-def _same(value: Any) -> str:  # noqa: ANN401 - any JSON
+def _normalized(value: Any) -> str:  # noqa: ANN401 - any JSON
     """Return the value of a setting as a text that is the same however it is written."""
     if isinstance(value, list):
-        return ",".join(map(_same, value))
+        return ",".join(map(_normalized, value))
     text = str(value).strip().casefold()
     try:
         return repr(float(_WORDS.get(text, text)))
@@ -178,11 +178,11 @@ def _family(schedule_id: str) -> str:
     return schedule_id.partition("_")[0]
 
 
-def _bare(account: str) -> str:
-    """Return an account id as it compares: `act_123` and `123` are one account."""
+def _comparable(account: str) -> str:
+    """Return an account id to compare by: `act_123` and `123` are one account."""
     return re.sub(r"^[a-z]+(?=\d+$)", "", folded(account))
 
 
-def _forms(told: str) -> set[str]:
-    """Return what may be the id in what an answer tells: it may come as `id (name)`."""
-    return {*map(_bare, ids_within(told))}
+def _possible_ids(told: str) -> set[str]:
+    """Return all ids that an answer may mean: an id may come as `id (name)`."""
+    return {*map(_comparable, ids_within(told))}

@@ -110,7 +110,7 @@ class Reactions:
     @handle.register
     def _query_failed(self, event: happened.QueryFailed) -> None:
         self._in_flight.singles.discard(event.query)
-        # Only then did it hold a place for fetching.
+        # Only then did it take a place for fetching.
         if event.was_fetched:
             self._in_flight.fetching -= 1
             self._refuse_results(event.error)

@@ -33,7 +33,7 @@ class Spool:
         self._sizes: list[int] = []
 
     def __len__(self) -> int:
-        """Bytes held."""
+        """Return how many bytes it keeps."""
         return sum(self._sizes)
 
     def add(self, block: bytes) -> None:
@@ -42,7 +42,7 @@ class Spool:
         self._sizes.append(len(block))
 
     def blocks(self) -> Iterator[bytes]:
-        """The blocks of rows, in the order and of the size in which they came."""
+        """Return the blocks of rows, in the order and of the size in which they came."""
         # Read by the sizes in which it was written: each block is a JSON document of its own.
         self._file.seek(0)
         for size in self._sizes:
@@ -190,7 +190,7 @@ class Replaced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doubted:
+class Suspect:
     """A result that was delivered as whole may lack a row, by what later results show."""
 
     query: Query
@@ -213,7 +213,7 @@ class ReportDone:
 
 Outcome = Result | Failed | Left
 """What becomes of queries."""
-Note = BatchTaken | QueryTaken | Replaced | Doubted | FirstDay
+Note = BatchTaken | QueryTaken | Replaced | Suspect | FirstDay
 """What the state has to know, in the order in which it happened."""
 Delivery = Outcome | Note | ReportDone
 """What goes to the emitting thread, first in, first out."""

@@ -56,7 +56,7 @@ class RunningBatch(Polled):
         return (now - self.started) * len(self.waiting) / finished
 
     def has_settled(self, now: float) -> bool:
-        """Say that it stopped, and that what it has not shown until now will not come."""
+        """Return whether it stopped so long ago that what it has not shown will not come."""
         return self.stopped is not None and now >= self.stopped + polling.UNSETTLED_S
 
     def is_stuck(self, now: float) -> bool:

@@ -104,7 +104,7 @@ class Scheduler:
             actions: list[Action] = [*self._in_flight.next_fetches()]
             actions += self._submissions.next()
             is_more_to_draw = self._drawing.is_sparing
-            # No result can come any more that would tell about those held back for their totals:
+            # No result can come any more that would tell about those that wait for their totals:
             # without this, the run would wait for them for ever.
             if not actions and self._in_flight.is_empty:
                 self._deliveries.release()

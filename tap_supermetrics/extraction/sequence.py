@@ -66,7 +66,7 @@ class Sequencer:
     def settle(self, outcome: Result | Failed) -> Iterator[Result | Failed | Replaced]:
         """Take an outcome; return what can be delivered now. A second outcome is dropped."""
         if outcome.query not in self._open:
-            _close(outcome)  # Held twice, a day would be written twice.
+            _close(outcome)  # Delivered twice, a day would be written twice.
             return iter(())
         self._open.remove(outcome.query)
         self._settled[outcome.query] = outcome
@@ -88,7 +88,7 @@ class Sequencer:
         return self._deliverable(query.report)
 
     def emitted(self, size: int) -> None:
-        """Forget an outcome that was emitted, and held so many bytes."""
+        """Forget an outcome that was emitted, and took so many bytes."""
         self._waiting -= 1
         self._waiting_bytes -= size
 

@@ -146,7 +146,7 @@ def _is_unreadable(batch: RunningBatch, status: BatchStatus) -> bool:
 
 
 def _tell_ending(batch: RunningBatch) -> Iterator[Event]:
-    """Tell once that none of its queries waits for another any more."""
+    """Tell once that all its remaining queries run."""
     runs_out = batch.started is not None and len(batch.waiting) <= batch.concurrency
     if runs_out and not batch.is_ending:
         batch.is_ending = True

@@ -71,10 +71,10 @@ class Splits:
             parts: in the order of their days.
             error: why the query failed.
         """
-        is_doubtful = may_be_too_large(error) or error.reach is Reach.HISTORY
+        is_unclear = may_be_too_large(error) or error.reach is Reach.HISTORY
         # A part that is split again stays in the group of the whole, with all that waits there.
         group = self._leave(query)
-        if is_doubtful and group is None:
+        if is_unclear and group is None:
             # Another query of the account is looked into already: these parts wait for it.
             if ahead := self._ahead_of(query, error):
                 self._groups[ahead].waiting += parts
@@ -83,12 +83,12 @@ class Splits:
         *earlier, newest = parts
         group = group or _Group()
         # One part at a time, the newest first, until it is a day that fails by itself.
-        if is_doubtful and newest.day is None:
+        if is_unclear and newest.day is None:
             self._join(group, (newest,))
             group.waiting += earlier
             return (newest,)
         # Others wait for the group: these parts find out for them, and not only for themselves.
-        if is_doubtful or group.waiting:
+        if is_unclear or group.waiting:
             self._join(group, parts)
         return tuple(parts)
 

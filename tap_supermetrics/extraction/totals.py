@@ -1,4 +1,4 @@
-"""The belief that totals of a data source count a header row, held only while results agree."""
+"""The belief that totals of a data source count a header row, kept only while results agree."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Judgement:
     Attributes:
         accepted: results that are whole, as far as is known.
         refused: results that lack a row.
-        doubted: queries whose results were accepted under a belief that proved wrong.
+        suspect: queries whose results were accepted under a belief that proved wrong.
     """
 
     accepted: Sequence[Result] = ()
     refused: Sequence[Result] = ()
-    doubted: Sequence[Query] = ()
+    suspect: Sequence[Query] = ()
 
 
 @dataclass(slots=True)
 class _Source:
     is_counted: bool | None = None
-    held: list[Result] = field(default_factory=list)
+    waiting: list[Result] = field(default_factory=list)
     under: list[Query] = field(default_factory=list)
 
 
@@ -59,13 +59,13 @@ class Totals:
             return Judgement(accepted=(result,))
         # All rows came, so the total counts no header: a result that lacks one row does lack it.
         if not result.missing:
-            refused, doubted = source.held, source.under
+            refused, suspect = source.waiting, source.under
             self._sources[ds_id] = _Source(is_counted=False)
-            return Judgement(accepted=(result,), refused=refused, doubted=doubted)
+            return Judgement(accepted=(result,), refused=refused, suspect=suspect)
         if source.is_counted is False:
             return Judgement(refused=(result,))
-        source.held.append(result)
-        if len(source.held) >= CONFIRMED_BY:
+        source.waiting.append(result)
+        if len(source.waiting) >= CONFIRMED_BY:
             source.is_counted = True
         return Judgement(accepted=self._released(source)) if source.is_counted else Judgement()
 
@@ -74,7 +74,7 @@ class Totals:
         return [result for source in self._sources.values() for result in self._released(source)]
 
     def _released(self, source: _Source) -> list[Result]:
-        released, source.held = source.held, []
+        released, source.waiting = source.waiting, []
         if len(source.under) < SURE_AFTER:
             source.under += [result.query for result in released]
         return released

@@ -31,7 +31,7 @@ def restored(
 
     The ids tell the account (`..._acc_<m>`, as documented) and may tell the day; else days are in
     the order of creation. An item is left as it is unless it has as many entries as queries. A
-    mistake here is found later: results tell their account and days, which are held against these.
+    mistake here is found later: results tell their account and days, which are compared with these.
 
     Args:
         items: the batch's items by their place.
@@ -63,9 +63,9 @@ def _filled(
     for entry in entries:
         accounts = _account_of(item, entry) if by_account else queries[0].accounts
         # Taken out: two entries with the same day or account must not be the same query.
-        taken = _taken(left.get(accounts, []), entry)
+        taken = _take_query(left.get(accounts, []), entry)
         if taken is None:
-            # One misfit makes all others doubtful, as only their order tells them apart.
+            # One misfit leaves all others unsure, as only their order tells them apart.
             return []
         filled.append(msgspec.structs.replace(entry, split_info=_split_info(taken)))
     return filled
@@ -86,7 +86,7 @@ def _account_of(item: BatchItem, entry: BatchQuery) -> tuple[str, ...]:
     return (item.accounts[number - 1],) if 1 <= number <= len(item.accounts) else ()
 
 
-def _taken(left: list[Query], entry: BatchQuery) -> Query | None:
+def _take_query(left: list[Query], entry: BatchQuery) -> Query | None:
     """Take the query of the day that an id names, else the next one."""
     named = _DAY.search(entry.schedule_id)
     for number, query in enumerate(left):

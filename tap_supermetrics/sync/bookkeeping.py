@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
-from tap_supermetrics.extraction.results import Doubted, Failed, FirstDay
+from tap_supermetrics.extraction.results import Failed, FirstDay, Suspect
 
 if TYPE_CHECKING:
     from tap_supermetrics.extraction.results import Left, Note, Result
@@ -96,7 +96,7 @@ class Bookkeeping:
         if isinstance(note, FirstDay):
             self._prepared.known[note.report].state.not_before = note.day
             self._summary.first_days[note.report] = note.day
-        elif isinstance(note, Doubted):
+        elif isinstance(note, Suspect):
             self._doubt(note.query)
         else:
             self._bookmarks.submitted(note)

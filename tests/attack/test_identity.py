@@ -12,7 +12,7 @@ from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.wire import QueryEcho
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.extraction.engine import Engine
-from tap_supermetrics.extraction.results import Doubted, Failed, Result
+from tap_supermetrics.extraction.results import Failed, Result, Suspect
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
@@ -114,7 +114,7 @@ def test_a_result_that_is_doubted_before_it_was_emitted_is_read_again(
         for delivery in deliveries(engine, report):
             query = delivery.query if isinstance(delivery, Result) else None
             if query and query.day == FIRST and query.accounts == (ACCOUNTS[0],):
-                yield Doubted(query=query)
+                yield Suspect(query=query)
             yield delivery
 
     monkeypatch.setattr(Engine, "deliveries", doubting)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.extraction.fetch_places import (
+    COPIES_OF_PAGE,
     FEWEST_PLACES,
-    HELD_OF_PAGE,
     MAX_BYTES,
     MOST_PLACES,
     PLACE_BYTES,
@@ -31,8 +31,8 @@ def test_there_are_never_too_few_nor_too_many(rate: float, shown: list[tuple[flo
     places = after(rate, *shown)
     assert FEWEST_PLACES <= places.count <= MOST_PLACES
     longest = max((size for _, size in shown[-1:]), default=0)
-    held = PLACE_BYTES + HELD_OF_PAGE * longest
-    assert places.count == FEWEST_PLACES or places.count * held <= MAX_BYTES
+    taken = PLACE_BYTES + COPIES_OF_PAGE * longest
+    assert places.count == FEWEST_PLACES or places.count * taken <= MAX_BYTES
 
 
 @given(st.floats(1, 40), st.floats(0.001, 3), st.integers(1, 30))

@@ -35,18 +35,18 @@ def result(number: int, *, missing: int, rows: int = 3) -> Result:
 
 
 def played(results: list[Result]) -> tuple[list[Query], list[Query], list[Query]]:
-    """The queries whose results were accepted and never doubted, refused, and doubted."""
+    """The queries whose results were accepted and never suspected, refused, and suspect."""
     totals = Totals()
     accepted: list[Query] = []
     refused: list[Query] = []
-    doubted: list[Query] = []
+    suspect: list[Query] = []
     for each in results:
         judgement = totals.judge("AW", each)
         accepted += [result.query for result in judgement.accepted]
         refused += [result.query for result in judgement.refused]
-        doubted += judgement.doubted
+        suspect += judgement.suspect
     accepted += [result.query for result in totals.release()]
-    return [query for query in accepted if query not in doubted], refused, doubted
+    return [query for query in accepted if query not in suspect], refused, suspect
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=20))
@@ -55,26 +55,26 @@ def test_where_the_header_is_counted_every_result_is_taken(are_empty: list[bool]
         result(number, missing=0 if is_empty else 1, rows=0 if is_empty else 3)
         for number, is_empty in enumerate(are_empty)
     ]
-    accepted, refused, doubted = played(results)
+    accepted, refused, suspect = played(results)
     assert sorted(map(str, accepted)) == sorted(str(each.query) for each in results)
-    assert (refused, doubted) == ([], [])
+    assert (refused, suspect) == ([], [])
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=20).filter(lambda each: not all(each)))
 def test_a_row_that_is_missing_is_noticed_by_any_whole_result(lack_one: list[bool]) -> None:
     results = [result(number, missing=int(lacks)) for number, lacks in enumerate(lack_one)]
-    accepted, refused, doubted = played(results)
+    accepted, refused, suspect = played(results)
     lacking = {each.query for each in results if each.missing}
-    assert lacking <= {*refused, *doubted}
+    assert lacking <= {*refused, *suspect}
     assert {*accepted} == {each.query for each in results} - lacking
 
 
 def test_a_first_result_that_lacks_a_row_does_not_condemn_the_others() -> None:
     results = [result(0, missing=1), *(result(number, missing=0) for number in range(1, 12))]
-    accepted, refused, doubted = played(results)
+    accepted, refused, suspect = played(results)
     assert len(accepted) == 11
     assert refused == [results[0].query]
-    assert doubted == []
+    assert suspect == []
 
 
 def test_sources_are_judged_by_themselves() -> None:
