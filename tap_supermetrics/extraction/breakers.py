@@ -99,6 +99,8 @@ class Breakers:
         self.doubts = Doubts({name: plan.report.ds_id for name, plan in plans.items()})
         self._misfits = Misfits()
         self.history = {name: HistoryLimit() for name in plans}
+        for name, plan in plans.items():
+            self.doubts.breakers[Reach.REPORT, name, ""].is_trial = plan.is_tried_first
 
     def error_for(self, query: Query) -> ApiError | None:
         """Return the refusal that a query would meet; None where it may be answered."""
@@ -133,6 +135,7 @@ class Breakers:
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> list[Key]:
         """Learn from a query that failed for good; return what is concerned beside it."""
         finished = self.doubts.forget_probe(query)
+        undecided = self.doubts.end_trials(finished)
         if error.reach in PATIENCE:  # The error itself says how far it reaches.
             key = self.doubts.key(query, error.reach)
             breaker = self.doubts.breakers[key]
@@ -144,6 +147,8 @@ class Breakers:
             return [*self._keys(query, reach), *finished]
         # The service did not even take it: that says nothing of what it asks for.
         for key in finished if was_paid else ():
+            if key in undecided:
+                continue
             text = "%s failed, as %d queries of %s before it: no more are submitted now"
             breaker = self.doubts.breakers[key]
             logger.warning(text, query, breaker.failures, _IN_WORDS[key[0]])

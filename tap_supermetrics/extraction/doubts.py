@@ -57,6 +57,7 @@ class Breaker:
         probes: queries on their way that find out for others.
         error: what every query would meet.
         is_guessed: whether only failed probes say so, and an answer refutes it.
+        is_trial: whether there is doubt before the first answer, and one probe is enough.
     """
 
     failures: int = 0
@@ -64,10 +65,11 @@ class Breaker:
     probes: set[Query] = field(default_factory=set)
     error: ApiError | None = None
     is_guessed: bool = False
+    is_trial: bool = False
 
     def is_doubtful(self, patience: Patience) -> bool:
-        """Return whether nothing but failures came, and too many of them."""
-        if self.error or self.failures < patience.failures:
+        """Return whether nothing but failures came, and too many of them, or it is on trial."""
+        if self.error or (self.failures < patience.failures and not self.is_trial):
             return False
         return self.failures > self.answers if patience.is_renewed else not self.answers
 
@@ -75,6 +77,7 @@ class Breaker:
         """Count an answer, which is no failure in a row."""
         self.answers += 1
         self.failures = 0
+        self.is_trial = False
         self.probes.clear()
         if self.is_guessed:
             self.error = None
@@ -135,8 +138,10 @@ class Doubts:
 
     def probes_wanted(self, query: Query, reach: Reach) -> int:
         """Return how many probes would find out about the account, report or source of a query."""
-        keys = [key for key in self.about(query) if key[0] is reach]
-        return PATIENCE[reach].probes if keys and not self.breakers[keys[0]].probes else 0
+        breaker = self.breakers[self.key(query, reach)]
+        if breaker.probes or not breaker.is_doubtful(PATIENCE[reach]):
+            return 0
+        return 1 if breaker.is_trial else PATIENCE[reach].probes
 
     def probing(self, probe: Query, reach: Reach = Reach.SOURCE) -> None:
         """Let a query find out for others, up to a reach, where there is doubt.
@@ -169,6 +174,13 @@ class Doubts:
                 last_of.append(key)
             breaker.probes = others
         return last_of
+
+    def end_trials(self, keys: Collection[Key]) -> list[Key]:
+        """End what trials there are; return those: one failure does not decide them."""
+        ended = [key for key in keys if self.breakers[key].is_trial]
+        for key in ended:
+            self.breakers[key].is_trial = False
+        return ended
 
     def about(self, query: Query) -> list[Key]:
         """Return the keys of the doubtful breakers of a query."""

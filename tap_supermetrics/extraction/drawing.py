@@ -44,6 +44,9 @@ class Drawing:
         self._spared: list[tuple[Query, ApiError]] = []
         for query in served:
             self._left[query.report] -= 1
+        for name, plan in plans.items():
+            if plan.is_tried_first:
+                self._look_again(name)
 
     def left(self, report: str) -> int:
         """Return how many queries of a report were not drawn."""

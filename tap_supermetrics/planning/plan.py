@@ -45,12 +45,15 @@ class ReportPlan:
         scope: what it wants.
         accounts: what is queried of each account.
         is_by_rank: whether days never loaded come before days to be read again.
+        is_tried_first: whether one query is answered before others are submitted, as the API may
+            refuse what all of them ask for.
     """
 
     report: Report
     scope: Scope
     accounts: tuple[AccountPlan, ...] = ()
     is_by_rank: bool = False
+    is_tried_first: bool = False
 
     def __len__(self) -> int:
         """Return the number of queries."""

@@ -468,13 +468,17 @@ def play_with(rng: random.Random) -> Seen:
     if is_calm:
         limits = replace(limits, max_rows=10**9, max_queries=10**9)
     is_by_rank = limits.max_rows < 10**9
+    tried_first = frozenset(name for name in reports if rng.random() < 0.3)
     full = {name: plan_report(*each, {}) for name, each in reports.items()}
     world = World.of(rng, full, is_calm=is_calm)
     seen, done = Seen(), False
     held: list[Batch] = []
     kills = rng.choice((0, 0, 1, 3)) if limits.by_batch else 0
     while not done:
-        plans = plans_of(reports, seen, held, limits, is_by_rank=is_by_rank)
+        plans = {
+            name: replace(plan, is_tried_first=name in tried_first)
+            for name, plan in plans_of(reports, seen, held, limits, is_by_rank=is_by_rank).items()
+        }
         seen.failed.clear()
         seen.left.clear()
         life = Life(world, plans, limits, seen, held)

@@ -6,6 +6,7 @@ import logging
 import random
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -311,6 +312,43 @@ def test_an_answer_takes_up_what_was_given_up() -> None:
     # It was on its way already.
     assert breakers.answered(dead[0])
     assert not breakers.error_for(other)
+
+
+def tried_first(plans: dict[str, ReportPlan]) -> dict[str, ReportPlan]:
+    return {name: replace(plan, is_tried_first=True) for name, plan in plans.items()}
+
+
+@BOTH
+@pytest.mark.parametrize("code", ["FIELD_INVALID", "FILTER_INVALID", "SETTING_KEY_INVALID"])
+def test_what_is_wrong_with_a_whole_report_costs_one_query(code: str, by_batch: bool) -> None:  # noqa: FBT001 - a parameter
+    plans = tried_first(plans_of(50, 10, "ab"))
+    count, seen = paid(plans, lambda q: q.report == "a", (code, 400), by_batch=by_batch)
+    assert count == 1
+    assert len(seen.results) == 50 * 10
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("code", "broken"),
+    [
+        ("QUERY_ACCOUNT_UNAVAILABLE", "account"),
+        *product(("QUERY_ERROR", "INTERNAL_SERVER_ERROR", "RESULT_MISMATCH"), ("account", "day")),
+    ],
+)
+def test_a_report_whose_first_try_fails_by_itself_goes_on(
+    code: str,
+    broken: str,
+    by_batch: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    plans = tried_first(plans_of(6, 10, "a"))
+    newest = FIRST_DAY + timedelta(days=9)
+
+    def is_broken(query: Query) -> bool:
+        assert query.dates
+        return query.account_id == "0" if broken == "account" else query.dates.last == newest
+
+    _, seen = paid(plans, is_broken, (code, 400), by_batch=by_batch)
+    assert len(seen.results) == (5 * 10 if broken == "account" else 6 * 9)
 
 
 def days_late(query: Query) -> int:
