@@ -103,6 +103,10 @@ class Bookmarks:
         """Take in what the API has taken."""
         self._checkpoints.submitted(note, is_news=self._submitted.note(note))
 
+    def waits_for(self, query: Query) -> bool:
+        """Return whether a query was submitted and not emitted yet."""
+        return self._submitted.holds(query)
+
     def emitted(self, query: Query) -> None:
         """Forget what the API holds for a query: nobody will ask for it."""
         self._submitted.emitted(query)

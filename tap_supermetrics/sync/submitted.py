@@ -55,6 +55,10 @@ class Submitted:
             if not entry.not_emitted:
                 del self._entries[entry.batch.batch_id]
 
+    def holds(self, query: Query) -> bool:
+        """Return whether a query was submitted, by whichever run, and not emitted yet."""
+        return query in self._batch_of or query in self._one_by_one
+
     def has_one_by_one(self, report: str) -> bool:
         """Return whether queries of a report were submitted by themselves and not emitted yet."""
         return any(query.report == report for query in self._one_by_one)

@@ -70,6 +70,12 @@ class Summary:
         letter = EMPTY if not rows else SAMPLED if result.is_sampled else ROWS
         self._note_days(result.query, result.dates, letter)
 
+    def undone(self, result: Result) -> None:
+        """Take back a result that was counted, and that later ones contradict; its rows stay."""
+        tally = self._tally(result.query)
+        tally.done -= _days(result.dates)
+        tally.queries_done -= 1
+
     def lost(self, lost: Failed) -> bool:
         """Count a query that failed, or that a stopped run did not ask.
 

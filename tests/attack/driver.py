@@ -20,6 +20,7 @@ from tap_supermetrics.errors import TapError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.lookups import Lookups
+from tap_supermetrics.sync.query_log import QueryLog
 from tap_supermetrics.sync.run import Run, utc_now
 from tests.tap import METADATA, config_for, days_covered, truth
 
@@ -81,6 +82,8 @@ class Attempt:
         bookmarks: the state.
         log: everything that was logged, a line each.
         saved: the last state that a target got, as JSON.
+        queries: the query log, as a table has it: the newest record by id.
+        summary: the lines that tell what was done.
     """
 
     code: int = 0
@@ -90,6 +93,8 @@ class Attempt:
     bookmarks: dict[str, Any] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     saved: str = "{}"
+    queries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    summary: list[str] = field(default_factory=list)
 
     def days(self, report: str) -> set[tuple[str, date]]:
         """What the state says is done, as accounts and days."""
@@ -164,6 +169,8 @@ def _run(
 
     lookups = Lookups(client, utc_now())
     run = Run(settings, lookups, done.bookmarks, write_state)
+    reports = {report.name: report for report in settings.reports}
+    run.books.query_log = log = QueryLog(reports, run.run_id, utc_now)
     try:
         served = discover(lookups, settings.reports)
         names = {report.name: report.name in served for report in settings.reports}
@@ -186,6 +193,8 @@ def _run(
             run.bookmarks.checkpoint()
         raise
     finally:
+        done.queries = {each["id"]: each for each in log.take()}
+        done.summary = [*run.summary.counts()]
         run.close()
 
 
