@@ -36,11 +36,11 @@ def assembled(prepared: Preparation) -> Engine:
     is_resumed = prepared.async_run is not None
     run = prepared.async_run or AsyncRun(run_id=uuid4().hex, started_at=now())
     prepared.async_run = run
-    journalled = prepared.journalled
-    note_query = partial(journalled.queries_begin, run=run) if journalled else None
+    journal = prepared.journal
+    note_query = partial(journal.queries_begin, run=run) if journal else None
     ways = Ways(
         client=client,
-        batches=Batches(client, reports, now, held.running, journalled),
+        batches=Batches(client, reports, now, held.running, journal),
         queries=AsyncQueries(
             client, plans, now, run.run_id, is_resumed=is_resumed, note=note_query
         ),

@@ -14,7 +14,7 @@ from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.discovery import known_reports, refusal_of
 from tap_supermetrics.sync.field_lists import check_reason
-from tap_supermetrics.sync.journalled import MAX_AGE, Journalled
+from tap_supermetrics.sync.run_journal import MAX_AGE, RunJournal, journal_of
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Preparation:
         planned: those that could be planned.
         plans: what is queried of each.
         async_run: the run under which queries are submitted by themselves; None before its engine.
-        journalled: what is noted on the disk; None before `plan`, and for a test.
+        journal: what is noted on the disk; None before `plan`, for a test, or without
+            `journal_dir`.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Preparation:
         self.planned: dict[str, PlannedReport] = {}
         self.plans: dict[str, ReportPlan] = {}
         self.async_run: AsyncRun | None = None
-        self.journalled: Journalled | None = None
+        self.journal: RunJournal | None = None
 
     def plan(
         self,
@@ -103,14 +104,14 @@ class Preparation:
         held = self.held
         if not is_test:
             # Before the batches are looked up: it adds to the states what killed runs submitted.
-            self.journalled = Journalled(
+            self.journal = journal_of(
                 self.settings,
                 self.known.values(),
-                self.client,
                 self._started_at,
-                full_table,
                 may_submit=self._lookups.may_submit,
             )
+            if self.journal:
+                self.journal.take_over(self.client, self._started_at, full_table)
             batches = (batch for known in self.known.values() for batch in known.state.batches)
             held = self.held = find_held(self.client, batches, self.now())
             held.leave_to_others(self.settings.shard)
@@ -187,8 +188,8 @@ class Preparation:
 
     def close(self) -> None:
         """Leave the journal to the next run."""
-        if self.journalled:
-            self.journalled.close()
+        if self.journal:
+            self.journal.close()
 
 
 def _killed_run(known: Iterable[KnownReport]) -> AsyncRun | None:

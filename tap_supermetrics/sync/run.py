@@ -143,8 +143,8 @@ class Run:
         if self.books.stopped_by:
             raise self.books.stopped_by
         # All was written or failed for good: the API holds nothing that the next run could use.
-        if self._prepared.journalled:
-            self._prepared.journalled.ended()
+        if self._prepared.journal:
+            self._prepared.journal.ended()
         if self.summary.has_lost and self._settings.on_failure != "continue":
             raise QueriesLostError(
                 f"{self.summary.lost_in_words}, {self.summary.arrived_in_words}; what was lost is "

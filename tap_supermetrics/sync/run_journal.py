@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -36,51 +35,36 @@ MAX_AGE: Final = timedelta(seconds=QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION
 """The API holds nothing of what was submitted longer ago."""
 
 
-class Journalled(BatchNotes):
-    """The submissions of a run, on the disk too where `journal_dir` says so; for all threads.
+class RunJournal(BatchNotes):
+    """The journal of one run, by the reports of the run; for all threads.
 
     Args:
-        settings: the configuration.
+        journal: where the submissions are noted, and what dead runs left there.
         known: the reports of this run.
-        client: the API.
-        now: the wall clock, with offset.
-        full_table: names of reports that are read whole, whatever was read before.
-        may_submit: whether the run submits anything; else what dead runs left is only read.
     """
 
-    def __init__(  # noqa: PLR0913 - all that says whose submissions these are
-        self,
-        settings: Settings,
-        known: Iterable[KnownReport],
-        client: Client,
-        now: datetime,
-        full_table: Collection[str] = (),
-        *,
-        may_submit: bool = True,
-    ) -> None:
-        self._lock = Lock()
+    def __init__(self, journal: Journal, known: Iterable[KnownReport]) -> None:
+        self._journal = journal
         self._known = {each.report.name: each for each in known}
         self._noted: set[str] = set()
-        self._journal: Journal | None = None
-        if settings.journal_dir:
-            parts = urlsplit(settings.api_url)
-            owner = Owner(
-                origin=f"{parts.scheme}://{parts.netloc}",
-                api_key=settings.api_key,
-                shard="" if settings.shard.is_whole else str(settings.shard),
-            )
-            directory = Path(settings.journal_dir).expanduser()
-            begin = Journal.open if may_submit else Journal.look
-            self._journal = begin(directory, owner, now, MAX_AGE)
-            self._find_unanswered(self._journal, client, now)
-            self._hand_over(self._journal, full_table)
 
-    def _find_unanswered(self, journal: Journal, client: Client, now: datetime) -> None:
-        """Look for batches that were sent by runs which were killed before the answer came.
+    def take_over(self, client: Client, now: datetime, full_table: Collection[str] = ()) -> None:
+        """Add to the states of the reports what dead runs submitted for them.
+
+        Args:
+            client: the API, which may know batches whose ids no dead run has learned.
+            now: the wall clock, with offset.
+            full_table: names of reports that are read whole, whatever was read before.
 
         Raises:
             ApiError: the API refuses everything.
         """
+        self._find_unanswered(client, now)
+        self._hand_over(full_table)
+
+    def _find_unanswered(self, client: Client, now: datetime) -> None:
+        """Look for batches that were sent by runs which were killed before the answer came."""
+        journal = self._journal
         sent = [entry for entry in journal.unanswered if entry.report in self._known]
         if not sent:
             return
@@ -105,8 +89,9 @@ class Journalled(BatchNotes):
         count = counted(len(tokens), "query batch", "query batches")
         logger.info("%s sent by a run that was killed just then; found %d", count, len(found))
 
-    def _hand_over(self, journal: Journal, full_table: Collection[str]) -> None:
+    def _hand_over(self, full_table: Collection[str]) -> None:
         """Have the states name what dead runs submitted, as if they had been written in time."""
+        journal = self._journal
         for name, known in self._known.items():
             request_hash, state = wire.request_hash(known.report), known.state
             held = journal.held(name, request_hash)
@@ -134,9 +119,7 @@ class Journalled(BatchNotes):
 
     def batch_answered(self, token: str, batch_id: str | None) -> None:
         """Note the id of a query batch that was sent; None where the API has refused it."""
-        if self._journal:
-            with self._lock:
-                self._journal.answered(token, [batch_id] if batch_id else [])
+        self._journal.answered(token, [batch_id] if batch_id else [])
 
     def queries_begin(self, report: str, run: AsyncRun) -> None:
         """Note the run under which queries of a report are submitted by themselves."""
@@ -148,22 +131,39 @@ class Journalled(BatchNotes):
     def _note(
         self, submitted: SubmittedBatch | AsyncRun, reports: Iterable[str], token: str = ""
     ) -> None:
-        if self._journal:
-            hashes = {name: wire.request_hash(self._known[name].report) for name in reports}
-            with self._lock:
-                self._journal.submitted(submitted, hashes, token)
+        hashes = {name: wire.request_hash(self._known[name].report) for name in reports}
+        self._journal.submitted(submitted, hashes, token)
 
     def ended(self) -> None:
         """Forget it all: the run came to its end, and all of it was written."""
-        if self._journal:
-            with self._lock:
-                self._journal.forget(self._known)
+        self._journal.forget(self._known)
 
     def close(self) -> None:
         """Leave to the next run what was not forgotten."""
-        if self._journal:
-            with self._lock:
-                self._journal.close()
+        self._journal.close()
+
+
+def journal_of(
+    settings: Settings, known: Iterable[KnownReport], now: datetime, *, may_submit: bool
+) -> RunJournal | None:
+    """Return the journal of a run; None where `journal_dir` is not set.
+
+    Args:
+        settings: the configuration.
+        known: the reports of this run.
+        now: the wall clock, with offset.
+        may_submit: whether the run submits anything; else what dead runs left is only read.
+    """
+    if not settings.journal_dir:
+        return None
+    parts = urlsplit(settings.api_url)
+    owner = Owner(
+        origin=f"{parts.scheme}://{parts.netloc}",
+        api_key=settings.api_key,
+        shard="" if settings.shard.is_whole else str(settings.shard),
+    )
+    begin = Journal.open if may_submit else Journal.look
+    return RunJournal(begin(Path(settings.journal_dir).expanduser(), owner, now, MAX_AGE), known)
 
 
 def _are_of(known: KnownReport, held: Iterable[SubmittedBatch | AsyncRun]) -> bool:
