@@ -15,6 +15,7 @@ policies     how the API splits and runs
 from tap_supermetrics.model.accounts import Accounts, compile_filter, core_of
 from tap_supermetrics.model.policies import BatchPolicy, SplitAccounts, SplitDates, SplitPolicy
 from tap_supermetrics.model.queries import (
+    AsyncRun,
     BatchItem,
     BatchRequest,
     Query,
@@ -28,6 +29,7 @@ from tap_supermetrics.model.shards import WHOLE, Shard
 __all__ = [
     "WHOLE",
     "Accounts",
+    "AsyncRun",
     "BatchItem",
     "BatchPolicy",
     "BatchRequest",

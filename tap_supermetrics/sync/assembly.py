@@ -15,8 +15,8 @@ from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.pages import PageAccess
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.extraction.ways import Ways
+from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.settings import Mode
-from tap_supermetrics.sync.state import AsyncRun
 
 if TYPE_CHECKING:
     from tap_supermetrics.settings import Settings
@@ -34,16 +34,14 @@ def assembled(prepared: Preparation) -> Engine:
     adopted = held.adopt(planned)
     reports = {name: plan.report for name, plan in plans.items()}
     is_resumed = prepared.async_run is not None
-    run = prepared.async_run or AsyncRun(run_id=uuid4().hex, started_at=now())
+    run = prepared.async_run or AsyncRun(id=uuid4().hex, submitted_at=now())
     prepared.async_run = run
     journal = prepared.journal
     note_query = partial(journal.queries_begin, run=run) if journal else None
     ways = Ways(
         client=client,
         batches=Batches(client, reports, now, held.running, journal),
-        queries=AsyncQueries(
-            client, plans, now, run.run_id, is_resumed=is_resumed, note=note_query
-        ),
+        queries=AsyncQueries(client, plans, now, run.id, is_resumed=is_resumed, note=note_query),
         downloader=Downloader(access=PageAccess(client=client), now=now),
     )
     scheduler = Scheduler(plans, limits_of(prepared.settings), adopted)

@@ -23,14 +23,13 @@ from tap_supermetrics.sync.journal_entries import (
 )
 from tap_supermetrics.sync.journal_folder import Leftovers, Owner, new_path
 from tap_supermetrics.sync.locked_file import LockedFile
-from tap_supermetrics.sync.state import AsyncRun
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
-    from tap_supermetrics.model import SubmittedBatch
+    from tap_supermetrics.model import AsyncRun, SubmittedBatch
 
 logger = logging.getLogger(__name__)
 
@@ -102,10 +101,9 @@ class Journal:
         self._left |= {each.id for each in self._found if each.report == report and each.id}
 
     @property
-    def batch_ids(self) -> frozenset[str]:
-        """The batches of dead runs whose ids are known."""
-        known = (each.submitted for each in self._found if not each.token)
-        return frozenset(each.batch_id for each in known if not isinstance(each, AsyncRun))
+    def ids(self) -> frozenset[str]:
+        """The ids of what dead runs submitted, as far as they are known."""
+        return frozenset(each.id for each in self._found if not each.token)
 
     def submitted(
         self,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.extraction.held import joined
+from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.state import ReportState, report_state
 from tap_supermetrics.sync.state_checks import check_state
@@ -231,7 +232,7 @@ def _type_of(column: str, state: ReportState) -> str:
 
 
 def _shown(value: object) -> object:
-    return getattr(value, "run_id", value)
+    return value.id if isinstance(value, AsyncRun) else value
 
 
 def _coverage(states: Iterable[ReportState]) -> Iterator[tuple[str, Coverage]]:

@@ -13,7 +13,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.dates import ONE_DAY, DateRange, merge, parse_date
-from tap_supermetrics.model import BatchItem, SplitAccounts, SplitDates, SplitPolicy, SubmittedBatch
+from tap_supermetrics.model import (
+    AsyncRun,
+    BatchItem,
+    SplitAccounts,
+    SplitDates,
+    SplitPolicy,
+    SubmittedBatch,
+)
 from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
@@ -174,3 +181,37 @@ def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
         dates=dates,
         is_fresh=bool(raw.get("is_fresh")),
     )
+
+
+def async_run_of(raw: Any) -> AsyncRun:  # noqa: ANN401 - whatever the state holds
+    """Return a run of queries submitted by themselves, as the state and the journal hold it.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError, OverflowError: it is no such thing.
+    """
+    # An object in states of before.
+    run_id, at = (raw["run_id"], raw["started_at"]) if isinstance(raw, dict) else raw
+    return AsyncRun(id=id_of(run_id), submitted_at=moment_of(at))
+
+
+def async_run_to_json(run: AsyncRun | None) -> list[str] | None:
+    """Return a run of queries submitted by themselves, as the state and the journal hold it."""
+    return [run.id, run.submitted_at.isoformat()] if run else None
+
+
+def submitted_of(raw: Any, report: str) -> SubmittedBatch | AsyncRun:  # noqa: ANN401 - whatever the journal holds
+    """Return what was submitted for a report, as the journal holds it.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError, OverflowError: it is no such thing.
+    """
+    if "async_run" in raw:
+        return async_run_of(raw["async_run"])
+    return batch_from_json(raw["batch"], report)
+
+
+def submitted_to_json(submitted: SubmittedBatch | AsyncRun) -> dict[str, Any]:
+    """Return what was submitted, as the journal holds it."""
+    if isinstance(submitted, AsyncRun):
+        return {"async_run": async_run_to_json(submitted)}
+    return {"batch": batch_to_json(submitted)}

@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.model import Query
+    from tap_supermetrics.model import AsyncRun, Query
     from tap_supermetrics.planning.plan import ReportPlan
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
     from tap_supermetrics.sync.report_sync import KnownReport, PlannedReport
-    from tap_supermetrics.sync.state import AsyncRun
     from tap_supermetrics.sync.summary import Summary
 
 logger = logging.getLogger(__name__)
@@ -198,12 +197,12 @@ def _killed_run(known: Iterable[KnownReport]) -> AsyncRun | None:
     The next one goes on under its id, so as to find its queries.
     """
     started = (each.state.async_run for each in known)
-    return max(filter(None, started), key=attrgetter("started_at"), default=None)
+    return max(filter(None, started), key=attrgetter("submitted_at"), default=None)
 
 
 def _tell_of_queries(killed: AsyncRun | None, now: datetime) -> None:
     """Tell of queries of a killed run that only their own way finds again."""
-    if killed and now - killed.started_at < MAX_AGE:
+    if killed and now - killed.submitted_at < MAX_AGE:
         logger.warning(
             "A run that was killed asked query by query; by query batches, what it paid for is "
             "asked again. Set `mode: async` for this run to collect it"

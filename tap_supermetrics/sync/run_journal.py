@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -12,11 +13,10 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction.batch_starts import BatchNotes
 from tap_supermetrics.extraction.running import QUEUE_S
-from tap_supermetrics.model import account_id_of
+from tap_supermetrics.model import AsyncRun, SubmittedBatch, account_id_of
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.journal import Journal
 from tap_supermetrics.sync.journal_folder import Owner
-from tap_supermetrics.sync.state import AsyncRun
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.model import SubmittedBatch
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.report_sync import KnownReport
 
@@ -77,7 +76,7 @@ class RunJournal(BatchNotes):
                 sorted(ds_ids),
                 hours=max(ages) // _HOUR + 1,
                 age_s=min(ages).total_seconds(),
-                known=journal.batch_ids,
+                known=journal.ids,
             )
         except ApiError as error:
             if error.refuses_everything:
@@ -97,18 +96,19 @@ class RunJournal(BatchNotes):
             held = journal.held(name, request_hash)
             if not held:
                 continue
-            if name not in full_table and not _are_of(known, held):
+            batches = [each for each in held if isinstance(each, SubmittedBatch)]
+            runs = [each for each in held if isinstance(each, AsyncRun)]
+            if name not in full_table and not runs and not _are_of(known, batches):
                 journal.leave(name)
                 continue
             # What the state names was submitted with another request, and serves this one no more.
             if state.request_hash != request_hash:
                 state.batches, state.async_run = (), None
                 state.request_hash = request_hash
-            runs = [each for each in (*held, state.async_run) if isinstance(each, AsyncRun)]
+            runs += [state.async_run] if state.async_run else []
             # A run can go on under one id only: the newest has most that the API still holds.
-            state.async_run = max(runs, key=_started_at, default=None)
-            batches = (each for each in held if not isinstance(each, AsyncRun))
-            by_id = {each.batch_id: each for each in (*batches, *state.batches)}
+            state.async_run = max(runs, key=attrgetter("submitted_at"), default=None)
+            by_id = {each.id: each for each in (*batches, *state.batches)}
             state.batches = tuple(by_id.values())
             text = "%s: what a run submitted that was killed is used, if the API holds it"
             logger.info(text, name)
@@ -166,16 +166,16 @@ def journal_of(
     return RunJournal(begin(Path(settings.journal_dir).expanduser(), owner, now, MAX_AGE), known)
 
 
-def _are_of(known: KnownReport, held: Iterable[SubmittedBatch | AsyncRun]) -> bool:
-    """Say that most of what dead runs submitted is still to be read.
+def _are_of(known: KnownReport, batches: Iterable[SubmittedBatch]) -> bool:
+    """Say that most of the batches that dead runs submitted is still to be read.
 
     Else it is another pipeline's, into another loader: a state that does not name a batch is as it
     was when this pipeline would have submitted it.
     """
-    named = {each.batch_id for each in known.state.batches}
+    named = {each.id for each in known.state.batches}
     asked = needed = 0
-    for batch in held:
-        if isinstance(batch, AsyncRun) or batch.batch_id in named:
+    for batch in batches:
+        if batch.id in named:
             return True
         for item in batch.items.values():
             if item.dates is None:
@@ -186,7 +186,3 @@ def _are_of(known: KnownReport, held: Iterable[SubmittedBatch | AsyncRun]) -> bo
                 asked += item.dates.days
                 needed += sum(each.days for each in left)
     return 2 * needed >= asked
-
-
-def _started_at(run: AsyncRun) -> datetime:
-    return run.started_at

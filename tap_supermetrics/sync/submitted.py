@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken, Replaced
@@ -66,12 +66,7 @@ class Submitted:
     def batches_of(self, report: str) -> tuple[SubmittedBatch, ...]:
         """Return batches with queries of a report not emitted yet, each with its items only."""
         return tuple(
-            _only(entry.batch, report)
+            entry.batch.part_of(report)
             for entry in self._entries.values()
             if any(query.report == report for query in entry.not_emitted)
         )
-
-
-def _only(batch: SubmittedBatch, report: str) -> SubmittedBatch:
-    items = {place: item for place, item in batch.items.items() if item.report == report}
-    return replace(batch, items=items)

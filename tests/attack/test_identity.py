@@ -119,8 +119,9 @@ def test_a_result_that_is_doubted_is_read_again_and_logged_once(
             if not query or query.day != FIRST or query.accounts != (ACCOUNTS[0],):
                 yield delivery
                 continue
-            told = [replace(cast("Result", delivery), missing=1), Doubted(query=query)]
-            yield from told if is_emitted else reversed(told)
+            result = replace(cast("Result", delivery), missing=1)
+            doubted = Doubted(query=query)
+            yield from (result, doubted) if is_emitted else (doubted, result)
 
     monkeypatch.setattr(Engine, "deliveries", doubting)
     done = attempt(settings_for(emulator, ADS))
