@@ -29,9 +29,8 @@ def assembled(prepared: Preparation) -> Engine:
     Queries that are submitted by themselves go on under the id of a killed run, or get one.
     """
     plans, held, client, now = prepared.plans, prepared.held, prepared.client, prepared.now
-    planned = {query for plan in plans.values() for query in plan.singled_out()}
     # Before `held.running` and `held.unneeded` are read: this decides which batches are which.
-    adopted = held.adopt(planned)
+    adopted = held.adopt(prepared.held_queries)
     reports = {name: plan.report for name, plan in plans.items()}
     is_resumed = prepared.async_run is not None
     run = prepared.async_run or AsyncRun(id=uuid4().hex, submitted_at=now())

@@ -46,6 +46,7 @@ class Preparation:
         client: the API.
         now: the wall clock, with offset.
         held: what the API still holds of an earlier run.
+        held_queries: the planned queries whose results are among that; none is ever left out.
         known: the reports, with what the API and the state say of them.
         planned: those that could be planned.
         plans: what is queried of each.
@@ -70,6 +71,7 @@ class Preparation:
         self.now = now
         self._started_at = now()
         self.held = HeldResults()
+        self.held_queries: set[Query] = set()
         self.known: dict[str, KnownReport] = {}
         self.planned: dict[str, PlannedReport] = {}
         self.plans: dict[str, ReportPlan] = {}
@@ -119,18 +121,18 @@ class Preparation:
         for report in self.settings.reports:
             if report.name in refused or report.name in {*selected} - self.known.keys():
                 self._summary.report_lost(report.name, str(refusal_of(self._lookups, report)))
-        self.plans = self._plans_within_budget({*held.queries})
+        self.held_queries = self._held_queries()
+        self.plans = self._plans_within_budget(self.held_queries)
         self.async_run = None if is_test else _killed_run(self.known.values())
         if self.settings.mode is not Mode.ASYNC:
             _tell_of_queries(self.async_run, self._started_at)
         count = counted(sum(map(len, self.plans.values())), "query", "queries")
         logger.info("Plan: %s of %s", count, counted(len(self.known), "report", "reports"))
 
-    @property
-    def held_queries(self) -> set[Query]:
-        """The planned queries whose results the API still holds, from a run before."""
-        planned = {query for plan in self.plans.values() for query in plan.singled_out()}
-        return planned & {*self.held.queries}
+    def _held_queries(self) -> set[Query]:
+        held = {*self.held.queries}
+        plans = (each.plan for each in self.planned.values())
+        return {query for plan in plans for query in plan.singled_out() if query in held}
 
     def _plan(
         self, known: KnownReport, held: HeldResults, *, ignores_coverage: bool, is_test: bool
@@ -157,7 +159,7 @@ class Preparation:
             logger.warning("%s", warning)
             self._summary.notes.append(warning)
 
-    def _plans_within_budget(self, held: set[Query]) -> dict[str, ReportPlan]:
+    def _plans_within_budget(self, free: set[Query]) -> dict[str, ReportPlan]:
         """Return the plans; of those with more queries than a run may pay for, what comes first.
 
         What the API still holds costs nothing.
@@ -166,7 +168,6 @@ class Preparation:
         # Such a run may end after any query: what was never loaded has to come first.
         by_rank = self.settings.max_rows_per_run is not None
         plans = [replace(each.plan, is_by_rank=by_rank) for each in self.planned.values()]
-        free = {query for plan in plans for query in plan.singled_out() if query in held}
         costly = sum(map(len, plans)) - len(free)
         if limit is not None and costly > limit:
             plans = [*within_budget(plans, limit, free)]
