@@ -11,8 +11,8 @@ from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.singer.inputs import NOTHING_SELECTED
 from tap_supermetrics.singer.watching import nothing, watched
 from tap_supermetrics.streams import QueryLogStream, ReportStream
-from tap_supermetrics.sync.query_log import QueryLog
-from tap_supermetrics.sync.run import Run, utc_now
+from tap_supermetrics.sync.planner import Selection
+from tap_supermetrics.sync.run import Run
 
 if TYPE_CHECKING:
     from singer_sdk import Tap
@@ -54,17 +54,14 @@ class Invocation:
         # A test loads no whole day, so its state must not say so.
         bookmarks = {} if self.is_test else self._tap.state.setdefault("bookmarks", {})
         settings, lookups = self._facts.known()
-        run = Run(settings, lookups, bookmarks, self._write_state)
-        if not self.is_test and any(each.selected for each in self._logs()):
-            reports = {each.name: each for each in settings.reports}
-            run.books.query_log = QueryLog(reports, run.run_id, utc_now)
-        return run
+        has_log = not self.is_test and any(each.selected for each in self._logs())
+        return Run(settings, lookups, bookmarks, self._write_state, has_query_log=has_log)
 
     def _start(self, run: Run) -> None:
         """Start the run for all streams that are wanted."""
         wanted = self._wanted()
-        run.start(
-            [each.name for each in wanted],
+        selection = Selection(
+            names=[each.name for each in wanted],
             full_table=[
                 each.name for each in wanted if each.forced_replication_method == "FULL_TABLE"
             ],
@@ -72,6 +69,7 @@ class Invocation:
             # With a limit of records, the SDK only tries the tap out: that must not cost a history.
             is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in wanted),
         )
+        run.start(selection)
         if not self.is_test:
             self._stop_watching = watched(run.progress)
 
@@ -98,8 +96,8 @@ class Invocation:
     def write_query_log(self) -> None:
         """Write what the query log has to say before the next STATE message."""
         run = self._facts.run
-        if run and run.books.query_log:
-            records = run.books.query_log.take()
+        if run and run.query_log:
+            records = run.query_log.take()
             for stream in self._logs():
                 if failure := stream.write(records):
                     run.summary.report_lost(stream.name, str(failure))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from sys import maxsize
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from tap_supermetrics.extraction.async_queries import AsyncQueries
 from tap_supermetrics.extraction.batches import Batches
@@ -15,32 +14,27 @@ from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.pages import PageAccess
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.extraction.ways import Ways
-from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.settings import Mode
 
 if TYPE_CHECKING:
     from tap_supermetrics.settings import Settings
-    from tap_supermetrics.sync.preparation import Preparation
+    from tap_supermetrics.sync.preparation import Prepared
 
 
-def assembled(prepared: Preparation) -> Engine:
-    """Return what carries out the plans; it has not begun.
-
-    Queries that are submitted by themselves go on under the id of a killed run, or get one.
-    """
+def assembled(prepared: Prepared) -> Engine:
+    """Return what carries out the plans; it has not begun."""
     plans, held, client, now = prepared.plans, prepared.held, prepared.client, prepared.now
     # Before `held.running` and `held.unneeded` are read: this decides which batches are which.
     adopted = held.adopt(prepared.held_queries)
     reports = {name: plan.report for name, plan in plans.items()}
-    is_resumed = prepared.async_run is not None
-    run = prepared.async_run or AsyncRun(id=uuid4().hex, submitted_at=now())
-    prepared.async_run = run
-    journal = prepared.journal
+    run, journal = prepared.async_run, prepared.journal
     note_query = partial(journal.queries_begin, run=run) if journal else None
     ways = Ways(
         client=client,
         batches=Batches(client, reports, now, held.running, journal),
-        queries=AsyncQueries(client, plans, now, run.id, is_resumed=is_resumed, note=note_query),
+        queries=AsyncQueries(
+            client, plans, now, run.id, is_resumed=prepared.is_resumed, note=note_query
+        ),
         downloader=Downloader(access=PageAccess(client=client), now=now),
     )
     scheduler = Scheduler(plans, limits_of(prepared.settings), adopted)

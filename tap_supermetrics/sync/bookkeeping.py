@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.results import Left, Note, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.sync.checkpoints import Bookmarks
-    from tap_supermetrics.sync.preparation import Preparation
+    from tap_supermetrics.sync.preparation import Prepared
     from tap_supermetrics.sync.query_log import QueryLog
     from tap_supermetrics.sync.report_sync import PlannedReport
     from tap_supermetrics.sync.summary import Summary
@@ -31,20 +31,26 @@ class Bookkeeping:
         prepared: the reports, with their states.
         summary: what was done and what was lost.
         bookmarks: writes the state when it is worth it.
+        query_log: is told of every query; None where nobody wants to know.
 
     Attributes:
-        query_log: is told of every query; None where nobody wants to know.
         stopped_by: the first error with which the API refused everything; None without one.
     """
 
-    def __init__(self, prepared: Preparation, summary: Summary, bookmarks: Bookmarks) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        summary: Summary,
+        bookmarks: Bookmarks,
+        query_log: QueryLog | None,
+    ) -> None:
         self._prepared = prepared
         self._summary = summary
         self._bookmarks = bookmarks
         self._contradicted: set[Query] = set()
         # Later results may still contradict these; by report, only the first ones.
         self._believed: defaultdict[str, dict[Query, Result]] = defaultdict(dict)
-        self.query_log: QueryLog | None = None
+        self._query_log = query_log
         self.stopped_by: ApiError | None = None
 
     def committed(self, planned: PlannedReport, result: Result) -> None:
@@ -62,8 +68,8 @@ class Bookkeeping:
 
     def _believe(self, result: Result, whole: DateRange | None) -> None:
         # Before the state: the record of a day must not come after the STATE that covers it.
-        if self.query_log:
-            self.query_log.succeeded(result, whole)
+        if self._query_log:
+            self._query_log.succeeded(result, whole)
         believed = self._believed[result.query.report]
         if result.missing and len(believed) < SURE_AFTER:
             believed[result.query] = result
@@ -71,8 +77,8 @@ class Bookkeeping:
     def failed(self, planned: PlannedReport, failed: Failed) -> None:
         """Have the days of a query read again by the next run, and say why."""
         planned.fail(failed, self._prepared.now())
-        if self.query_log:
-            self.query_log.failed(failed)
+        if self._query_log:
+            self._query_log.failed(failed)
         error = failed.error
         if self._summary.lost(failed):
             logger.error("%s is lost: %s", failed.query, error)
@@ -105,8 +111,8 @@ class Bookkeeping:
 
     def learn(self, note: Note) -> None:
         """Learn what the state has to know."""
-        if self.query_log:
-            self.query_log.note(note)
+        if self._query_log:
+            self._query_log.note(note)
         if isinstance(note, FirstDay):
             self._prepared.known[note.report].state.not_before = note.day
             self._summary.first_days[note.report] = note.day
@@ -132,7 +138,7 @@ class Bookkeeping:
         planned.fail(failed, self._prepared.now())
         if result:
             self._summary.undone(result)
-        if self.query_log:
-            self.query_log.contradicted(failed, result.schedule_id if result else "")
+        if self._query_log:
+            self._query_log.contradicted(failed, result.schedule_id if result else "")
         self._summary.lost(failed)
         logger.error("%s: %s", query, failed.error)

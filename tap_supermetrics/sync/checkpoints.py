@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.extraction.results import Note
     from tap_supermetrics.model import Query
-    from tap_supermetrics.sync.preparation import Preparation
+    from tap_supermetrics.sync.preparation import Prepared
 
 BYTES_PER_QUERY: Final = 1_800
 """What the state may cost of stdout for each query that is submitted."""
@@ -87,7 +87,7 @@ class Bookmarks:
 
     def __init__(
         self,
-        prepared: Preparation,
+        prepared: Prepared,
         bookmarks: dict[str, Any],
         write_state: Callable[[], None],
     ) -> None:

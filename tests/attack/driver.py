@@ -20,7 +20,7 @@ from tap_supermetrics.errors import TapError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.lookups import Lookups
-from tap_supermetrics.sync.query_log import QueryLog
+from tap_supermetrics.sync.planner import Selection
 from tap_supermetrics.sync.run import Run, utc_now
 from tests.tap import METADATA, config_for, days_covered, truth
 
@@ -168,15 +168,15 @@ def _run(
         done.saved = json.dumps(done.bookmarks)
 
     lookups = Lookups(client, utc_now())
-    run = Run(settings, lookups, done.bookmarks, write_state)
-    reports = {report.name: report for report in settings.reports}
-    run.books.query_log = log = QueryLog(reports, run.run_id, utc_now)
+    run = Run(settings, lookups, done.bookmarks, write_state, has_query_log=True)
     try:
         served = discover(lookups, settings.reports)
         names = {report.name: report.name in served for report in settings.reports}
         run.start(
-            [name for name, is_served in names.items() if is_served],
-            refused=[name for name, is_served in names.items() if not is_served],
+            Selection(
+                names=[name for name, is_served in names.items() if is_served],
+                refused=[name for name, is_served in names.items() if not is_served],
+            )
         )
         for report in settings.reports:
             table = done.rows.setdefault(report.name, {})
@@ -193,7 +193,7 @@ def _run(
             run.bookmarks.checkpoint()
         raise
     finally:
-        done.queries = {each["id"]: each for each in log.take()}
+        done.queries = {each["id"]: each for each in run.query_log.take()} if run.query_log else {}
         done.summary = [*run.summary.counts()]
         run.close()
 
