@@ -21,9 +21,9 @@ from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.configuration import (
     client_of,
-    doubts_of_state,
     read_settings,
     settings_of_sdk,
+    warnings_of_state,
 )
 from tap_supermetrics.singer.environment import environment_of, unread, with_variables
 from tap_supermetrics.singer.following import following
@@ -152,7 +152,7 @@ class TapSupermetrics(Tap):
         Raises:
             SettingsError: the state or the stream maps cannot be understood.
         """
-        for told in doubts_of_state(self._given_state, self.settings):
+        for told in warnings_of_state(self._given_state, self.settings):
             logger.warning("%s", told)
         # Outside of what follows: mistakes of reports are not those of stream maps.
         streams = self.streams
