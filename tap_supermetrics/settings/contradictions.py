@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.model import SplitAccounts, SplitDates, core_of
 from tap_supermetrics.settings.reading import hint
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -87,7 +87,7 @@ def _in_types(report: Report) -> Iterator[Found]:
             yield "types", f"{name} is no field of the report{hint(name, report.fields)}"
         word = str(value).strip().casefold()
         is_type = re.match(r"(int|float|string|bool)\b", word)
-        near = _MEANT.get(word) or next(iter(get_close_matches(word, _TIMES, n=1, cutoff=0.9)), "")
+        near = _MEANT.get(word) or nearest(word, _TIMES, cutoff=0.9)
         # `string.time.dat` would be a text, and nobody would know.
         if not is_type or near not in {"", word}:
             expected = f"expected a data type such as int.number.value for {name}"

@@ -6,13 +6,13 @@ import logging
 import re
 from collections import Counter
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 from unicodedata import decimal, normalize
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.sync.field_lists import check_reason
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -147,8 +147,7 @@ def _nearest(written: str, listed: Mapping[str, str]) -> str:
     """Return the id that differs by a slip of the pen, or nothing."""
     if len(listed) > _MAX_COMPARED // MAX_NAMED:
         return ""
-    close = get_close_matches(written.casefold()[:100], listed, n=1, cutoff=0.85)
-    return listed[close[0]] if close else ""
+    return nearest(written, listed.values(), cutoff=0.85)
 
 
 def _is_no_id(written: str, listed: Mapping[str, str]) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from difflib import get_close_matches
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +21,7 @@ from tap_supermetrics.model import (
     SubmittedBatch,
 )
 from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -57,8 +57,8 @@ def bookmark_of(raw: Any) -> date | None:  # noqa: ANN401 - whatever the state h
 
 def strange_keys(raw: Mapping[str, Any], known: Collection[str]) -> list[str]:
     """Return the keys that are nearly a known one, each with that one: a slip of the pen."""
-    near = {key: get_close_matches(key.casefold(), known, n=1) for key in raw if key not in known}
-    return [f"{key} (did you mean {found[0]}?)" for key, found in near.items() if found]
+    near = {key: nearest(key, known) for key in raw if key not in known}
+    return [f"{key} (did you mean {found}?)" for key, found in near.items() if found]
 
 
 def texts_of(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state holds

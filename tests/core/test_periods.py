@@ -173,6 +173,25 @@ def test_a_first_day_in_words_that_cuts_a_period_is_told(
     assert bool(told([field], start_date=first)) is is_told
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("last_30_day", "last_30_days"),
+        ("last30_days", "last_30_days"),
+        ("yesterdya", "yesterday"),
+        ("last_2_week_mon_sun", "last_2_weeks_mon_sun"),
+        ("this_mont", "this_month"),
+        ("last_30_days", ""),
+        ("last_12_months_inc", ""),
+        ("yesterday", ""),
+        ("last_decade_of_the_moon", ""),
+    ],
+)
+def test_a_range_that_is_nearly_a_documented_one_is_told(written: str, meant: str) -> None:
+    found = [each for each in told(["Date"], date_range_type=written) if "did you mean" in each]
+    assert [each.endswith(f"did you mean {meant}?") for each in found] == [True] * bool(meant)
+
+
 def test_a_report_by_day_has_no_such_doubts() -> None:
     assert not told(["Date", "Yearweek"], start_date="14 days ago")
 
