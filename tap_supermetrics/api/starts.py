@@ -183,8 +183,7 @@ class TracedStart:
         try:
             self._find()
         except ApiError as error:
-            if error.refuses_everything:
-                raise
+            error.raise_if_it_refuses_everything()
             logger.info("The query batch cannot be looked for: %s", error)
         if not self.found:
             return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from tap_supermetrics.page.shards import current_runs, joined
+from tap_supermetrics.page.told import RunHead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 
 MAX_EXAMPLES: Final = 50
 """Most accounts that are named below each cause."""
-_OF_A_RUN: Final = (
-    *("run_id", "tap_version", "started_at", "seconds", "exit_code", "message", "shard"),
-    "requests",
-    *("queries", "queries_done", "queries_failed", "reports_failed", "days_not_asked", "rows"),
+_OF_A_RUN: Final = tuple(
+    each for each in RunHead.__struct_fields__ if each not in {"format", "ended_at"}
 )
+"""What the page shows of each run."""
 # No text in the data ends the script, or a line of it.
 _ESCAPED: Final = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 

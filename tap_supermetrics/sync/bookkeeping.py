@@ -56,7 +56,7 @@ class Bookkeeping:
     def committed(self, planned: PlannedReport, result: Result) -> None:
         """Count the days of a result as done: all of its records are with the target."""
         whole = planned.commit(result)
-        self._summary.done(result, result.row_count)
+        self._summary.done(result)
         # `commit` has just covered its days; its failure has them read again.
         if result.query in self._contradicted:
             self._fail_contradicted(planned, result.query, result)

@@ -11,7 +11,6 @@ from unicodedata import decimal, normalize
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.sync.field_lists import check_reason
 from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def _warn_of_unlisted(
     try:
         listed = look_up(report)
     except ApiError as error:
-        check_reason(error)
+        error.raise_if_it_refuses_everything()
         logger.warning("%s: not checked: %s", path, error)
         return
     if unknown := [each for each in wanted if each.casefold() not in listed]:
@@ -84,7 +83,7 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
     try:
         listed = lookups.accounts.ids_of(report)
     except ApiError as error:
-        check_reason(error)
+        error.raise_if_it_refuses_everything()
         return
     unlisted = [each for each in wanted if each.casefold() not in listed]
     if not unlisted:
@@ -123,7 +122,7 @@ def one_spelling(
     try:
         listed = lookups.accounts.spellings_of(report)
     except ApiError as error:
-        check_reason(error)
+        error.raise_if_it_refuses_everything()
         listed = frozenset()
     twice = {fold for fold, count in Counter(map(str.casefold, listed)).items() if count > 1}
     own = {*loaded} | {each for each in listed if each.casefold() in twice}
@@ -214,7 +213,7 @@ def unlisted_accounts(lookups: Lookups, report: Report) -> str:
     try:
         listed = lookups.accounts.ids_of(report)
     except ApiError as error:
-        check_reason(error)
+        error.raise_if_it_refuses_everything()
         return ""
     mine = report.shard.share_of(report.accounts.ids)
     unlisted = [each for each in mine if each.casefold() not in listed]

@@ -10,7 +10,6 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.sync.discovery import refusal_of
-from tap_supermetrics.sync.field_lists import check_reason
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class Planner:
             planned = known.plan(scope, held, ignores_coverage=is_full)
         except TapError as error:
             if isinstance(error, ApiError):
-                check_reason(error)
+                error.raise_if_it_refuses_everything()
             # Its batches are not cancelled: the next run may plan it, and collect them.
             held.leave(name)
             logger.error("%s: %s", name, error)  # noqa: TRY400 - its text says all

@@ -79,8 +79,7 @@ class RunJournal(BatchNotes):
                 known=journal.ids,
             )
         except ApiError as error:
-            if error.refuses_everything:
-                raise
+            error.raise_if_it_refuses_everything()
             logger.info("Query batches of a killed run cannot be looked for: %s", error)
             return
         for token in tokens:

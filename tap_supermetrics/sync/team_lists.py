@@ -90,8 +90,7 @@ class TeamLists:
             found = _named(report, self._listed)
             told = self._client.team_list_accounts(found.list_id) if found else None
         except ApiError as error:
-            if error.refuses_everything:
-                raise
+            error.raise_if_it_refuses_everything()
             # Not asked again for the next list: that one goes to a query batch at once.
             self._listed = self._listed or ()
             logger.info("Team lists cannot be read, a query batch is to show them: %s", error)
@@ -130,8 +129,7 @@ class TeamLists:
         try:
             return self._split_by(request, report)
         except ApiError as error:
-            if error.refuses_everything:
-                raise
+            error.raise_if_it_refuses_everything()
             raise TapError(
                 f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} could "
                 f"neither be read nor learned from a query batch{self._meant(report)}. Name them "
