@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
 
     from tap_supermetrics.page.watch import RunFacts
+    from tap_supermetrics.settings import Settings
     from tap_supermetrics.singer.writer import MessageWriter
+    from tap_supermetrics.sync.lookups import Lookups
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +31,27 @@ class Invocation:
     Args:
         tap: has the streams, the state and the catalog.
         writer: where all messages go.
-        facts: has the settings and the lists of the API; is told of the run.
+        settings: the configuration.
+        lookups: what the API lists, and the API.
+        facts: is told of the run.
         is_test: whether one record of each report is wanted, and no state.
     """
 
-    def __init__(self, tap: Tap, writer: MessageWriter, facts: RunFacts, *, is_test: bool) -> None:
+    def __init__(  # noqa: PLR0913 - all that the streams share
+        self,
+        tap: Tap,
+        writer: MessageWriter,
+        *,
+        settings: Settings,
+        lookups: Lookups,
+        facts: RunFacts,
+        is_test: bool,
+    ) -> None:
         self.writer = writer
         self.is_test = is_test
         self._tap = tap
+        self._settings = settings
+        self._lookups = lookups
         self._facts = facts
         self._stop_watching = nothing
 
@@ -53,9 +68,10 @@ class Invocation:
     def _new_run(self) -> Run:
         # A test loads no whole day, so its state must not say so.
         bookmarks = {} if self.is_test else self._tap.state.setdefault("bookmarks", {})
-        settings, lookups = self._facts.known()
         has_log = not self.is_test and any(each.selected for each in self._logs())
-        return Run(settings, lookups, bookmarks, self._write_state, has_query_log=has_log)
+        return Run(
+            self._settings, self._lookups, bookmarks, self._write_state, has_query_log=has_log
+        )
 
     def _start(self, run: Run) -> None:
         """Start the run for all streams that are wanted."""
@@ -79,8 +95,8 @@ class Invocation:
 
     def _refused(self) -> list[str]:
         """Return the reports that have no stream, but for those that a catalog leaves out."""
-        settings, _ = self._facts.known()
-        names = [each.name for each in settings.reports if each.name not in self._tap.streams]
+        reports = self._settings.reports
+        names = [each.name for each in reports if each.name not in self._tap.streams]
         catalog = self._tap.input_catalog
         if catalog is None:
             return names

@@ -204,7 +204,7 @@ class ReportStream(Stream):
         """Do what the SDK's `_sync_records` does, with many records at a time."""
         run, writer = self._invocation.started_run(), self._invocation.writer
         with self._counting() as counter:
-            for lines in run.emission.lines(self.name, self._line_format(is_bare=False)):
+            for lines in run.emission.records(self.name, self._line_format(is_bare=False).lines):
                 writer.write_lines(lines.data)
                 # As the SDK notes after each record that it writes itself.
                 self.state_manager.is_flushed = False

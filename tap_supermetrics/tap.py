@@ -138,7 +138,14 @@ class TapSupermetrics(Tap):
         if self.input_catalog is not None:
             reports = following(self.input_catalog, self.settings.reports, schemas, logs)
             self._facts.settings = replace(self.settings, reports=reports)
-        self.invocation = Invocation(self, self.message_writer, self._facts, is_test=self._is_test)
+        self.invocation = Invocation(
+            self,
+            self.message_writer,
+            settings=self.settings,
+            lookups=self.lookups,
+            facts=self._facts,
+            is_test=self._is_test,
+        )
         streams: list[Stream] = [
             ReportStream(self, self.invocation, report, schemas[report.name])
             for report in self.settings.reports

@@ -90,11 +90,6 @@ class RecordChecks:
     _older: list[array[int]] = field(default_factory=list)
 
     @property
-    def held(self) -> int:
-        """Return the number of keys that are held as a set."""
-        return len(self._hashes)
-
-    @property
     def only_day(self) -> str:
         """Return the day that all rows have; empty where they may have others."""
         return str(self.dates.first) if self.dates and self.dates.days == 1 else ""

@@ -291,7 +291,7 @@ class PlannedReport:
         dates = result.query.dates
         # Of several days, only the rows themselves can tell theirs.
         day = str(dates.first) if dates and dates.days == 1 else None
-        reader = RecordReader(
+        return RecordReader(
             self.known.schema,
             result.fields,
             {
@@ -302,9 +302,8 @@ class PlannedReport:
             },
             self.mismatches,
             dates,
+            others=self.others,
         )
-        reader.checks.account, reader.checks.others = result.query.account_id, self.others
-        return reader
 
 
 def _check_accounts(report: Report, scope: Scope) -> None:

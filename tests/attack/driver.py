@@ -17,6 +17,7 @@ from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Options
 from tap_supermetrics.errors import TapError
+from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.lookups import Lookups
@@ -180,7 +181,7 @@ def _run(
         )
         for report in settings.reports:
             table = done.rows.setdefault(report.name, {})
-            for record in run.emission.records(report.name):
+            for record in run.emission.records(report.name, RecordReader.all_records):
                 done.written += 1
                 cells = [record["_sm_account_id"], *(record[name] for name in report.fields[:-1])]
                 key = tuple(map(str, cells))

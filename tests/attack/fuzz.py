@@ -84,7 +84,7 @@ def one_input(data: bytes) -> None:
         is_selected=lambda _: True,
         clock=lambda: datetime(2024, 3, 1, tzinfo=timezone.utc),
     )
-    for mismatches in (None, Mismatches()):
+    for mismatches in (Mismatches(are_refused=True), Mismatches()):
         with suppress(ApiError):
             reader = RecordReader(SCHEMA, ECHO, METADATA, mismatches)
             for lines in line_format.lines(reader, [data]):

@@ -88,7 +88,9 @@ def read(
     metadata: dict[str, str | None] | None = None,
 ) -> list[dict[str, Any]]:
     placed = echo(*(each.name for each in found.fields)) if placed is None else placed
-    reader = RecordReader(found, placed, metadata or METADATA, mismatches)
+    reader = RecordReader(
+        found, placed, metadata or METADATA, mismatches or Mismatches(are_refused=True)
+    )
     return list(reader.records(rows))
 
 
