@@ -1,8 +1,9 @@
-"""Words for what people read: numbers with theirs, and the word that was meant."""
+"""Words for what people read: numbers with theirs, the word that was meant, those of a name."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -28,3 +29,8 @@ def nearest(word: str, known: Collection[str], cutoff: float = 0.6) -> str:
     folded = {each.casefold(): each for each in reversed([*known])}
     close = difflib.get_close_matches(word[:MAX_LETTERS].casefold(), folded, n=1, cutoff=cutoff)
     return folded[close[0]] if close else ""
+
+
+def with_parted_words(name: str) -> str:
+    """Return a name with `_` between its words, where capitals part them: `HTTP_Server_Name`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.records.schema import ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID
+from tap_supermetrics.model.columns import ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID
+from tap_supermetrics.words import with_parted_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +57,7 @@ NAMINGS: Final[Mapping[str, Callable[[str], str]]] = {
     "as-is": lambda name: name,
     "lower": str.lower,
     "upper": str.upper,
-    "snake": lambda name: re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(),
+    "snake": lambda name: with_parted_words(name).lower(),
 }
 """How loaders name tables and columns."""
 

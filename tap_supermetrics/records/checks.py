@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import same_moment
-from tap_supermetrics.records.schema import ACCOUNT_ID, ValueKind
+from tap_supermetrics.model.columns import ACCOUNT_ID
+from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

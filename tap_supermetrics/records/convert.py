@@ -8,16 +8,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS
 from tap_supermetrics.records.checks import RecordChecks, in_key
 from tap_supermetrics.records.rows import rows_of
-from tap_supermetrics.records.schema import (
-    ACCOUNT_ID,
-    DATE,
-    DIMENSIONS,
-    Field,
-    RecordSchema,
-    ValueKind,
-)
+from tap_supermetrics.records.schema import Field, RecordSchema, ValueKind
 from tap_supermetrics.records.values import CONVERTERS, MISFITS, to_text
 from tap_supermetrics.words import counted
 

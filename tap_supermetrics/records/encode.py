@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.model.columns import DATE, DIMENSIONS
 from tap_supermetrics.records.checks import in_key
 from tap_supermetrics.records.convert import RecordReader, joined
 from tap_supermetrics.records.decode import BlockDecoder, UnreadableError, Values, as_they_are
 from tap_supermetrics.records.rows import rows_of
-from tap_supermetrics.records.schema import DATE, DIMENSIONS, ValueKind
+from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.words import with_parted_words
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
@@ -18,8 +20,7 @@ OF_LOADERS: Final = "_sdc_"
 
 def as_targets_see(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     """Return a name as common loaders keep it: snake case, cut off; by default as the strictest."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    plain = re.sub(r"\W+|_+", "_", words).strip("_").casefold()
+    plain = re.sub(r"\W+|_+", "_", with_parted_words(name)).strip("_").casefold()
     return plain.encode()[:max_bytes].decode(errors="ignore")
 
 

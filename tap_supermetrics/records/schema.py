@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.redaction import readable, without_secrets
-from tap_supermetrics.settings import METADATA_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
 
-ACCOUNT_ID: Final = f"{METADATA_PREFIX}account_id"
-DATE: Final = f"{METADATA_PREFIX}date"
-FETCHED_AT: Final = f"{METADATA_PREFIX}fetched_at"
-SCHEDULE_ID: Final = f"{METADATA_PREFIX}schedule_id"
-DIMENSIONS: Final = f"{METADATA_PREFIX}dimensions"
 _METADATA_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     ACCOUNT_ID: {
         "type": ["string"],

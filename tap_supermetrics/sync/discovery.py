@@ -9,14 +9,8 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.sources import source_meant
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.records.schema import (
-    DATE,
-    DIMENSIONS,
-    ValueKind,
-    data_type_of,
-    is_dated,
-    record_schema,
-)
+from tap_supermetrics.model.columns import DATE, DIMENSIONS
+from tap_supermetrics.records.schema import ValueKind, data_type_of, is_dated, record_schema
 from tap_supermetrics.sync.continuity import joined_before
 from tap_supermetrics.sync.report_sync import KnownReport
 from tap_supermetrics.sync.state import report_state

@@ -33,7 +33,7 @@ _AS_A_NUMBER: Final = r"(\d+)(?:\.(\d+))?(?:e\+?(\d{1,2}))?"
 """An id as a spreadsheet shows it."""
 
 
-def check_names(lookups: Lookups, report: Report, loaded: Collection[str]) -> None:
+def check_against_lists(lookups: Lookups, report: Report, loaded: Collection[str]) -> None:
     """Hold logins, segments and accounts against the lists of the API, which may lag behind.
 
     Args:

@@ -13,11 +13,12 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.api.wire import Cell
 from tap_supermetrics.dates import DateRange
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.records import checks
 from tap_supermetrics.records.checks import OtherAccounts
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.encode import LineFormat
-from tap_supermetrics.records.schema import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID, record_schema
+from tap_supermetrics.records.schema import record_schema
 from tests.core.reports import report
 
 if TYPE_CHECKING:

@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldEcho, FieldInfo
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.encode import LineFormat
-from tap_supermetrics.records.schema import (
-    ACCOUNT_ID,
-    DATE,
-    FETCHED_AT,
-    SCHEDULE_ID,
-    RecordSchema,
-    record_schema,
-)
+from tap_supermetrics.records.schema import RecordSchema, record_schema
 from tests.core.reports import report
 
 if TYPE_CHECKING:

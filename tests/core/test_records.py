@@ -12,15 +12,11 @@ from hypothesis import strategies as st
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.api.verdicts import Fate
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.names import doubts_of_columns
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import (
-    ACCOUNT_ID,
-    DATE,
-    DIMENSIONS,
-    FETCHED_AT,
-    SCHEDULE_ID,
     RecordSchema,
     ValueKind,
     is_dated,
