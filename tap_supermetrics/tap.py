@@ -34,7 +34,7 @@ from tap_supermetrics.singer.inputs import (
     read_json,
     unwrapped,
 )
-from tap_supermetrics.singer.maps import doubts_of_mapper, mistakes_in_form
+from tap_supermetrics.singer.maps import mistakes_in_form, warnings_of_mapper
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.discovery import discover
@@ -171,7 +171,7 @@ class TapSupermetrics(Tap):
             if not self.config.get("stream_maps"):
                 raise
             raise SettingsError([f"stream_maps: {in_one_line(error)}"]) from None
-        for told in doubts_of_mapper(self.mapper, streams):
+        for told in warnings_of_mapper(self.mapper, streams):
             logger.warning("%s", told)
 
     def _reset_state_progress_markers(self) -> None:

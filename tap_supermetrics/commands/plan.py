@@ -158,7 +158,7 @@ def forecast_of(
         left=planned - queries - len(held),
         budgets={name: each for name in BUDGETS if (each := getattr(settings, name)) is not None},
         failures=summary.lost_reports,
-        notes=[*summary.notes, *_doubts(prepared, batches)],
+        notes=[*summary.notes, *_warnings(prepared, batches)],
     )
 
 
@@ -173,7 +173,7 @@ def _prepared(connection: Connection, bookmarks: dict[str, Any], summary: Summar
     return prepared
 
 
-def _doubts(prepared: Prepared, batches: _Batches) -> Iterator[str]:
+def _warnings(prepared: Prepared, batches: _Batches) -> Iterator[str]:
     """Return why a run may submit less than this says, or in other query batches."""
     if batches.count > MAX_PACKED:
         yield (

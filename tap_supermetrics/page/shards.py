@@ -46,7 +46,7 @@ def _count(run: RunTold) -> str:
     return run.shard.partition("/")[2]
 
 
-def joined(parts: Sequence[ReportPart]) -> ReportPart:
+def as_one(parts: Sequence[ReportPart]) -> ReportPart:
     """Return the parts of a report that its shards tell, as one: the newest, with all accounts."""
     newest, *others = parts
     dated = [(each, dates) for each in parts if (dates := _dates_of(each))]

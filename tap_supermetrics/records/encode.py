@@ -185,7 +185,9 @@ class LineFormat:
             ApiError: as `RecordReader.all_records`; of the block with the bad row nothing is made.
         """
         block_reader = self._block_reader(reader)
-        shared = _joined({n: value for n, value in reader.shared.items() if self.is_selected(n)})
+        shared = _json_of_shared(
+            {n: value for n, value in reader.shared.items() if self.is_selected(n)}
+        )
         for block in blocks:
             records = block_reader.records(block, reader.checks)
             if records is None:
@@ -233,7 +235,7 @@ def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., ms
     return partial(record, msgspec.Raw(_SLOT)) if shared else record
 
 
-def _joined(shared: Mapping[str, str | None]) -> bytes:
+def _json_of_shared(shared: Mapping[str, str | None]) -> bytes:
     """Return what all records share, as the JSON of the first value and of all members after it."""
     if not shared:
         return b""

@@ -43,7 +43,7 @@ def clashes(names: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield other, name
 
 
-def doubts_of_name(name: str) -> str:
+def warnings_of_name(name: str) -> str:
     """Return why some targets refuse a name, whatever others there are; else nothing."""
     if len(name.encode()) > MAX_NAME_BYTES:
         return f"is longer than {MAX_NAME_BYTES} bytes: some targets cut it off, others refuse it"
@@ -54,10 +54,10 @@ def doubts_of_name(name: str) -> str:
     return ""
 
 
-def doubts_of_columns(names: Collection[str]) -> Iterator[str]:
+def warnings_of_columns(names: Collection[str]) -> Iterator[str]:
     """Return what some targets may not keep of the names of columns."""
     for name in names:
-        if doubt := doubts_of_name(name):
+        if doubt := warnings_of_name(name):
             yield f"the name {name[:_SHOWN]} {doubt}; rename it by `stream_maps`"
     for first, second in clashes(names):
         yield (

@@ -80,7 +80,7 @@ def period_of(name: str, data_type: str) -> Period | None:
     return next(found, None) or (Period.QUARTER if is_quarter else next(of_name, None))
 
 
-def doubts_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
+def warnings_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
     """Name what the window of a report that is read whole makes of its periods.
 
     Args:
@@ -88,14 +88,14 @@ def doubts_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
         schema: of its records.
     """
     if schema.replication_key:
-        yield from _doubts_of_day(schema)
+        yield from _warnings_of_day(schema)
         return
     dimensions = [each for each in schema.fields if each.is_dimension]
     found = {period_of(each.name, each.data_type) for each in dimensions}
     periods = [each for each in Period if each in found]
     if report.date_range_type:
         has_days = any(each.kind is ValueKind.DATE for each in dimensions)
-        yield from _doubts_of_range(report.date_range_type, periods, has_days=has_days)
+        yield from _warnings_of_range(report.date_range_type, periods, has_days=has_days)
         if _SUNDAY_TO_SATURDAY in report.date_range_type and any(map(_is_iso_week, dimensions)):
             yield (
                 f"date_range_type: {report.date_range_type} is of weeks from Sunday, and the "
@@ -131,7 +131,7 @@ def _is_moving(start: Day, periods: list[Period]) -> bool:
     return any(_cut(start.on(date(2024, month, 15)), periods) for month in range(1, 13))
 
 
-def _doubts_of_day(schema: RecordSchema) -> Iterator[str]:
+def _warnings_of_day(schema: RecordSchema) -> Iterator[str]:
     """Name a chosen day that begins a period: a query of one day gives a part of it."""
     for each in schema.fields:
         period = period_of(each.name, each.data_type)
@@ -167,7 +167,7 @@ def _range_type_meant(range_type: str) -> str:
     return "" if range_type in known else nearest(range_type, known, cutoff=0.8)
 
 
-def _doubts_of_range(range_type: str, periods: list[Period], *, has_days: bool) -> Iterator[str]:
+def _warnings_of_range(range_type: str, periods: list[Period], *, has_days: bool) -> Iterator[str]:
     if meant := _range_type_meant(range_type):
         # No mistake: the API may know more than its documents say.
         yield (

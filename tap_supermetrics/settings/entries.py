@@ -100,12 +100,12 @@ def check_unknown(
     """Tell of the keys that are no setting's name, with what was meant, or why it cannot be."""
     for key in map(str, given):
         if key not in known:
-            reason = NOT_SUPPORTED.get(key) or f"unknown setting{_meant(key, known, prefix)}"
+            reason = NOT_SUPPORTED.get(key) or f"unknown setting{_hint_for_key(key, known, prefix)}"
             # A key is a person's text too: it may hold a line break.
             mistakes.append(f"{prefix}{key if key.isprintable() else repr(key)}: {reason}")
 
 
-def _meant(key: str, known: Sequence[str], prefix: str) -> str:
+def _hint_for_key(key: str, known: Sequence[str], prefix: str) -> str:
     if prefix:
         return hint(key, known)
     return ", it belongs in an entry of `queries`" if key in _NAMES else hint(key, known)

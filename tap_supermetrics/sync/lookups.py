@@ -31,11 +31,12 @@ class Lookups:
     Args:
         client: the API.
         now: the time of the run, with offset.
-        may_submit: whether a query batch may be submitted, for want of another way.
+        may_submit: whether a query batch may be submitted to learn the accounts of a team list,
+            where they cannot be read.
 
     Attributes:
         client: the API.
-        may_submit: whether this is a run; else nothing may be submitted.
+        may_submit: whether anything may be submitted: in a run, but in no command.
         accounts: the lists of accounts.
     """
 

@@ -69,9 +69,9 @@ def _warn_of_unlisted(
         logger.warning("%s: not checked: %s", path, error)
         return
     if unknown := [each for each in wanted if each.casefold() not in listed]:
-        known = _named(sorted(listed.values())) or "none"
+        known = _listing(sorted(listed.values())) or "none"
         text = "%s: %s does not list %s; it lists %s"
-        logger.warning(text, path, report.ds_id, _named(unknown), known)
+        logger.warning(text, path, report.ds_id, _listing(unknown), known)
 
 
 def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> None:
@@ -91,14 +91,14 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
     names = {
         _plain(name): id_ for id_, name in lookups.accounts.known_names()[report.ds_id].items()
     }
-    meant = _meant(unlisted, listed, names)
+    meant = _ids_meant(unlisted, listed, names)
     path = f"{report.path}.ds_accounts: {report.ds_id} does not list"
     if meant:
         known = dict.fromkeys(each for ids in meant.values() for each in ids)
-        raise TapError(f"{path} {_named([*meant])}; did you mean {_named([*known])}?")
+        raise TapError(f"{path} {_listing([*meant])}; did you mean {_listing([*known])}?")
     if impossible := [each for each in unlisted if _is_no_id(each, listed)]:
         raise TapError(
-            f"{path} {_named(impossible)}; its ids are numbers, such as {min(listed.values())}; "
+            f"{path} {_listing(impossible)}; its ids are numbers, such as {min(listed.values())}; "
             f"see `accounts {report.ds_id}`"
         )
     if listed:
@@ -137,8 +137,8 @@ def told_unlisted(report: Report, unlisted: Sequence[str], listed: Mapping[str, 
         f"{each} (did you mean {near[each]}?)" if near.get(each) else each for each in unlisted
     ]
     return (
-        f"{report.path}.ds_accounts: {report.ds_id} does not list {_named(named)}; if no login of "
-        f"yours reads them their queries fail; see `accounts {report.ds_id}`"
+        f"{report.path}.ds_accounts: {report.ds_id} does not list {_listing(named)}; if no login "
+        f"of yours reads them their queries fail; see `accounts {report.ds_id}`"
     )
 
 
@@ -155,7 +155,7 @@ def _is_no_id(written: str, listed: Mapping[str, str]) -> bool:
     return bool(listed) and are_numbers and not _digits(written)
 
 
-def _meant(
+def _ids_meant(
     unlisted: Sequence[str], listed: Mapping[str, str], names: Mapping[str, str]
 ) -> dict[str, list[str]]:
     """Return what is meant by ids that the API does not list, where that shows.
@@ -240,6 +240,6 @@ def _as_whole(written: str) -> str:
     return f"{number:.0f}" if number == number.to_integral_value() else written
 
 
-def _named(names: Sequence[str]) -> str:
+def _listing(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(names[:MAX_NAMED]) + more

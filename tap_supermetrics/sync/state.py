@@ -286,7 +286,7 @@ class _Reader:
         self._mistakes = mistakes
 
     def refuse(self, place: str, expected: str, raw: object) -> None:
-        self._mistakes.append(f"{self._path}{place}: expected {expected}, got {_shown(raw)}")
+        self._mistakes.append(f"{self._path}{place}: expected {expected}, got {_short_json(raw)}")
 
     def check_origin(self, raw: Mapping[str, Any], replication_key: str) -> None:
         """Find the state of another report, or of another tool."""
@@ -355,7 +355,7 @@ class _Reader:
             return default
 
 
-def _shown(raw: object) -> str:
+def _short_json(raw: object) -> str:
     """Return the JSON of a value on one short line."""
     text = json.dumps(raw)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

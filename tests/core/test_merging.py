@@ -54,7 +54,7 @@ def refusal(*states: Mapping[str, Any]) -> str:
 
 @given(coverages(), coverages())
 def test_two_states_of_an_account_cover_what_either_does(one: Coverage, two: Coverage) -> None:
-    both = one.joined(two)
+    both = one.merged_with(two)
 
     assert days_of(*both.covered) == days_of(*one.covered) | days_of(*two.covered)
     assert days_of(*both.stale) == days_of(*one.stale) | days_of(*two.stale)
