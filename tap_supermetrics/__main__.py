@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import warnings
-from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -38,7 +37,7 @@ from tap_supermetrics.singer.inputs import (
 from tap_supermetrics.singer.writer import check_output, end_output
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
-from tap_supermetrics.sync.state_checks import check_state
+from tap_supermetrics.sync.state_checks import check_state_of
 from tap_supermetrics.tap import TapSupermetrics
 
 if TYPE_CHECKING:
@@ -111,10 +110,7 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError([f"--state: {path} cannot be read ({error.strerror})"]) from None
     state = unwrapped(given)
-    names = [report.name for report in connection.settings.reports]
-    # Somewhere on earth it is tomorrow already.
-    last_day = utc_now().date() + timedelta(days=1)
-    check_state(state, names, last_day, connection.settings.shard)
+    check_state_of(state, connection.settings)
     bookmarks: dict[str, Any] = state.get("bookmarks", {})
     return bookmarks
 

@@ -10,14 +10,16 @@ from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.singer.inputs import NOTHING_SELECTED
 from tap_supermetrics.singer.watching import nothing, watched
 from tap_supermetrics.streams import QueryLogStream, ReportStream
-from tap_supermetrics.sync.query_log import QueryLog
-from tap_supermetrics.sync.run import Run, utc_now
+from tap_supermetrics.sync.planner import Selection
+from tap_supermetrics.sync.run import Run
 
 if TYPE_CHECKING:
     from singer_sdk import Tap
 
     from tap_supermetrics.page.watch import RunFacts
+    from tap_supermetrics.settings import Settings
     from tap_supermetrics.singer.writer import MessageWriter
+    from tap_supermetrics.sync.lookups import Lookups
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +30,27 @@ class Invocation:
     Args:
         tap: has the streams, the state and the catalog.
         writer: where all messages go.
-        facts: has the settings and the lists of the API; is told of the run.
+        settings: the configuration.
+        lookups: what the API lists, and the API.
+        facts: is told of the run.
         is_test: whether one record of each report is wanted, and no state.
     """
 
-    def __init__(self, tap: Tap, writer: MessageWriter, facts: RunFacts, *, is_test: bool) -> None:
+    def __init__(  # noqa: PLR0913 - all that the streams share
+        self,
+        tap: Tap,
+        writer: MessageWriter,
+        *,
+        settings: Settings,
+        lookups: Lookups,
+        facts: RunFacts,
+        is_test: bool,
+    ) -> None:
         self.writer = writer
         self.is_test = is_test
         self._tap = tap
+        self._settings = settings
+        self._lookups = lookups
         self._facts = facts
         self._stop_watching = nothing
 
@@ -52,18 +67,16 @@ class Invocation:
     def _new_run(self) -> Run:
         # A test loads no whole day, so its state must not say so.
         bookmarks = {} if self.is_test else self._tap.state.setdefault("bookmarks", {})
-        settings, lookups = self._facts.known()
-        run = Run(settings, lookups, bookmarks, self._write_state)
-        if not self.is_test and any(each.selected for each in self._logs()):
-            reports = {each.name: each for each in settings.reports}
-            run.books.query_log = QueryLog(reports, run.run_id, utc_now)
-        return run
+        has_log = not self.is_test and any(each.selected for each in self._logs())
+        return Run(
+            self._settings, self._lookups, bookmarks, self._write_state, has_query_log=has_log
+        )
 
     def _start(self, run: Run) -> None:
         """Start the run for all streams that are wanted."""
         wanted = self._wanted()
-        run.start(
-            [each.name for each in wanted],
+        selection = Selection(
+            names=[each.name for each in wanted],
             full_table=[
                 each.name for each in wanted if each.forced_replication_method == "FULL_TABLE"
             ],
@@ -71,6 +84,7 @@ class Invocation:
             # With a limit of records, the SDK only tries the tap out: that must not cost a history.
             is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in wanted),
         )
+        run.start(selection)
         if not self.is_test:
             self._stop_watching = watched(run.progress)
 
@@ -80,8 +94,8 @@ class Invocation:
 
     def _refused(self) -> list[str]:
         """Return the reports that have no stream, but for those that a catalog leaves out."""
-        settings, _ = self._facts.known()
-        names = [each.name for each in settings.reports if each.name not in self._tap.streams]
+        reports = self._settings.reports
+        names = [each.name for each in reports if each.name not in self._tap.streams]
         catalog = self._tap.input_catalog
         if catalog is None:
             return names
@@ -97,8 +111,8 @@ class Invocation:
     def write_query_log(self) -> None:
         """Write what the query log has to say before the next STATE message."""
         run = self._facts.run
-        if run and run.books.query_log:
-            records = run.books.query_log.take()
+        if run and run.query_log:
+            records = run.query_log.take()
             for stream in self._logs():
                 if failure := stream.write(records):
                     run.summary.report_lost(stream.name, str(failure))

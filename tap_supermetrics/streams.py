@@ -23,7 +23,7 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.records.encode import LineFormat
-from tap_supermetrics.records.periods import doubts_of_window
+from tap_supermetrics.records.periods import warnings_of_window
 from tap_supermetrics.singer.maps import failure_of
 from tap_supermetrics.singer.storage import storage_errors
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
@@ -92,7 +92,7 @@ class ReportStream(Stream):
         self.report = report
         self.primary_keys = schema.key_properties
         self.replication_key = schema.replication_key or None
-        for doubt in (*schema.doubts(), *doubts_of_window(report, schema)):
+        for doubt in (*schema.warnings(), *warnings_of_window(report, schema)):
             logger.warning("%s.%s", report.path, doubt)
 
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's signature
@@ -204,7 +204,7 @@ class ReportStream(Stream):
         """Do what the SDK's `_sync_records` does, with many records at a time."""
         run, writer = self._invocation.started_run(), self._invocation.writer
         with self._counting() as counter:
-            for lines in run.emission.lines(self.name, self._line_format(is_bare=False)):
+            for lines in run.emission.records(self.name, self._line_format(is_bare=False).lines):
                 writer.write_lines(lines.data)
                 # As the SDK notes after each record that it writes itself.
                 self.state_manager.is_flushed = False

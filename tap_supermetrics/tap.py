@@ -21,9 +21,9 @@ from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.configuration import (
     client_of,
-    doubts_of_state,
     read_settings,
     settings_of_sdk,
+    warnings_of_state,
 )
 from tap_supermetrics.singer.environment import environment_of, unread, with_variables
 from tap_supermetrics.singer.following import following
@@ -34,7 +34,7 @@ from tap_supermetrics.singer.inputs import (
     read_json,
     unwrapped,
 )
-from tap_supermetrics.singer.maps import doubts_of_mapper, mistakes_in_form
+from tap_supermetrics.singer.maps import mistakes_in_form, warnings_of_mapper
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.discovery import discover
@@ -138,7 +138,14 @@ class TapSupermetrics(Tap):
         if self.input_catalog is not None:
             reports = following(self.input_catalog, self.settings.reports, schemas, logs)
             self._facts.settings = replace(self.settings, reports=reports)
-        self.invocation = Invocation(self, self.message_writer, self._facts, is_test=self._is_test)
+        self.invocation = Invocation(
+            self,
+            self.message_writer,
+            settings=self.settings,
+            lookups=self.lookups,
+            facts=self._facts,
+            is_test=self._is_test,
+        )
         streams: list[Stream] = [
             ReportStream(self, self.invocation, report, schemas[report.name])
             for report in self.settings.reports
@@ -152,7 +159,7 @@ class TapSupermetrics(Tap):
         Raises:
             SettingsError: the state or the stream maps cannot be understood.
         """
-        for told in doubts_of_state(self._given_state, self.settings):
+        for told in warnings_of_state(self._given_state, self.settings):
             logger.warning("%s", told)
         # Outside of what follows: mistakes of reports are not those of stream maps.
         streams = self.streams
@@ -164,7 +171,7 @@ class TapSupermetrics(Tap):
             if not self.config.get("stream_maps"):
                 raise
             raise SettingsError([f"stream_maps: {in_one_line(error)}"]) from None
-        for told in doubts_of_mapper(self.mapper, streams):
+        for told in warnings_of_mapper(self.mapper, streams):
             logger.warning("%s", told)
 
     def _reset_state_progress_markers(self) -> None:

@@ -71,6 +71,15 @@ class ApiError(TapError):
         """Return whether all else would be refused too: by the key, the license, the quota."""
         return self.fate is Fate.STOP and self.reach is not Reach.ENDPOINT
 
+    def raise_if_it_refuses_everything(self) -> None:
+        """Accept an error of one request: a key that may not ask for a list may still run queries.
+
+        Raises:
+            ApiError: this one, if all else would be refused too.
+        """
+        if self.refuses_everything:
+            raise self
+
     @property
     def is_missing(self) -> bool:
         """Return whether what the API made is not there, by whatever code it says so."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Final
+
+from tap_supermetrics.words import nearest
 
 NAMES: Final = {
     "AW": "google_ads",
@@ -18,7 +19,6 @@ NAMES: Final = {
 
 def source_meant(word: str) -> str:
     """Return the id of a data source that is most like a word, or whose name is; else nothing."""
-    known = {each.casefold(): each for each in NAMES}
-    known |= {name: each for each, name in NAMES.items()}
-    close = difflib.get_close_matches(word.casefold(), known, n=1, cutoff=0.7)
-    return known[close[0]] if close and known[close[0]] != word else ""
+    known = {each: each for each in NAMES} | {name: each for each, name in NAMES.items()}
+    meant = known.get(nearest(word, known, cutoff=0.7), "")
+    return meant if meant != word else ""

@@ -245,8 +245,7 @@ class BatchStart:
         try:
             found = self._lookup.find([self._token], listings.sources_of(body))
         except ApiError as error:
-            if error.refuses_everything:
-                raise
+            error.raise_if_it_refuses_everything()
             logger.info("The query batch cannot be looked for: %s", error)
             return None
         self._found = tuple(filter(self._is_plain, found.get(self._token, ())))

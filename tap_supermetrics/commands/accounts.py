@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the accounts, each once for every login that reads it."""
-    named = _named(connection, args.source)
+    named = _ids_in_reports(connection, args.source)
     found = [
         {
             "account_id": each.id,
@@ -58,7 +58,7 @@ def listed(client: Client, ds_id: str) -> list[tuple[str, str]]:
     return [(each.id, each.account_name) for each in client.accounts(ds_id)]
 
 
-def _named(connection: Connection, ds_id: str) -> set[str]:
+def _ids_in_reports(connection: Connection, ds_id: str) -> set[str]:
     """Return the accounts of the data source that a report reads."""
     reports = (each for each in connection.settings.reports if each.ds_id == ds_id)
     return {account for report in reports for account in _accounts_of(connection, report)}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.commands.loaders import LOADERS, doubts_of, limits_of
+from tap_supermetrics.commands.loaders import LOADERS, limits_of, warnings_of
 from tap_supermetrics.commands.output import print_json, print_line
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.held import HeldResults
@@ -168,7 +168,7 @@ def _accounts(connection: Connection, known: KnownReport, warned: list[str]) -> 
 
 def _loader(known: KnownReport, loader: str) -> Iterator[Finding]:
     limits = limits_of(loader)
-    doubts = [*doubts_of(known.report, known.schema, limits)]
+    doubts = [*warnings_of(known.report, known.schema, limits)]
     what = f"report {known.report.name}, {loader}"
     if not doubts:
         yield Finding(what=what)

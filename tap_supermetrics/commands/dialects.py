@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.words import with_parted_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +69,6 @@ NAMINGS: Final[Mapping[str, Callable[[str], str]]] = {
     "as-is": lambda name: name,
     "lower": str.lower,
     "upper": str.upper,
-    "snake": lambda name: re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(),
+    "snake": lambda name: with_parted_words(name).lower(),
 }
 """How loaders name tables and columns."""

@@ -81,7 +81,7 @@ def limits_of(loader: str) -> LoaderLimits:
     return LOADERS.get(plain, unknown)
 
 
-def doubts_of(
+def warnings_of(
     report: Report, schema: RecordSchema, limits: LoaderLimits
 ) -> Iterator[tuple[str, bool]]:
     """Return what a loader would change, each with whether rows would be lost or refused."""

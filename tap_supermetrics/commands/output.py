@@ -28,7 +28,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     are_numbers = [_is_number(column) for column in zip(*table, strict=True)] or [False] * len(
         heads
     )
-    cells = [[*heads], *([_shown(each) for each in row] for row in table)]
+    cells = [[*heads], *([_cell(each) for each in row] for row in table)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         padded = (
@@ -56,7 +56,7 @@ def _in_json(letter: str) -> str:
     return letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1]
 
 
-def _shown(value: object) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     return f"{value:,}" if isinstance(value, int) else readable(str(value))

@@ -19,7 +19,8 @@ from tap_supermetrics.extraction.drawing import Drawing
 from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.assembly import limits_of
 from tap_supermetrics.sync.discovery import refusal_of
-from tap_supermetrics.sync.preparation import Preparation
+from tap_supermetrics.sync.planner import Selection
+from tap_supermetrics.sync.preparation import Prepared, prepare
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.summary import Summary
 from tap_supermetrics.words import counted
@@ -138,16 +139,15 @@ def forecast_of(
         query_seconds: how long a query takes.
     """
     settings, summary = connection.settings, Summary()
-    planning = Preparation(settings, connection.lookups, bookmarks, summary, utc_now)
-    _plan(planning, connection)
-    plans, held = planning.plans, planning.held_queries
+    prepared = _prepared(connection, bookmarks, summary)
+    plans, held = prepared.plans, prepared.held_queries
     queries = sum(map(len, plans.values())) - len(held)
     batches = _Batches()
     if settings.mode is not Mode.ASYNC:
         batches = _packed(plans, held, settings, query_seconds)
     requests = batches.count * REQUESTS_PER_BATCH + queries + len(held)
     requests += (queries - batches.queries) * MORE_REQUESTS_PER_QUERY
-    planned = sum(len(each.plan) for each in planning.planned.values())
+    planned = sum(len(each.plan) for each in prepared.planned.values())
     return Forecast(
         reports=[_report(plan, held) for plan in plans.values()],
         queries=queries,
@@ -158,27 +158,28 @@ def forecast_of(
         left=planned - queries - len(held),
         budgets={name: each for name in BUDGETS if (each := getattr(settings, name)) is not None},
         failures=summary.lost_reports,
-        notes=[*summary.notes, *_doubts(planning, batches)],
+        notes=[*summary.notes, *_warnings(prepared, batches)],
     )
 
 
-def _plan(planning: Preparation, connection: Connection) -> None:
-    reports, lookups = connection.settings.reports, connection.lookups
-    lookups.ask_for_fields(each.ds_id for each in reports)
-    refused = [each.name for each in reports if refusal_of(lookups, each)]
-    try:
-        planning.plan([each.name for each in reports if each.name not in refused], refused=refused)
-    finally:
-        planning.close()
+def _prepared(connection: Connection, bookmarks: dict[str, Any], summary: Summary) -> Prepared:
+    settings, lookups = connection.settings, connection.lookups
+    lookups.ask_for_fields(each.ds_id for each in settings.reports)
+    refused = [each.name for each in settings.reports if refusal_of(lookups, each)]
+    names = [each.name for each in settings.reports if each.name not in refused]
+    selection = Selection(names=names, refused=refused)
+    prepared = prepare(settings, lookups, bookmarks, selection, summary=summary, now=utc_now)
+    prepared.close()
+    return prepared
 
 
-def _doubts(planning: Preparation, batches: _Batches) -> Iterator[str]:
+def _warnings(prepared: Prepared, batches: _Batches) -> Iterator[str]:
     """Return why a run may submit less than this says, or in other query batches."""
     if batches.count > MAX_PACKED:
         yield (
             f"the first {MAX_PACKED:,} query batches were counted, the others are estimated by them"
         )
-    if any(known.state.async_run for known in planning.known.values()):
+    if any(known.state.async_run for known in prepared.known.values()):
         yield (
             "a run was killed that submitted queries one by one; those that the API still holds "
             "are not submitted again"
@@ -212,7 +213,10 @@ def _account(account: AccountPlan, held: int) -> dict[str, Any]:
 
 
 def _packed(
-    plans: Mapping[str, ReportPlan], held: set[Query], settings: Settings, query_seconds: float
+    plans: Mapping[str, ReportPlan],
+    held: Collection[Query],
+    settings: Settings,
+    query_seconds: float,
 ) -> _Batches:
     """Pack what would be submitted, as the run does."""
     drawing = Drawing(plans, Breakers(plans), held)

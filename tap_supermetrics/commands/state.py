@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from tap_supermetrics.commands.output import print_json
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.singer.inputs import read_json, unwrapped
 from tap_supermetrics.sync.merging import merge_states, rename, without_account, without_report
-from tap_supermetrics.sync.run import utc_now
+from tap_supermetrics.sync.state_checks import last_day_anywhere
 
 if TYPE_CHECKING:
     import argparse
@@ -57,9 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, connect: Connect) -> int:  # noqa: ARG001 - as every command
     """Print the merged state, as Meltano has it where the first file is so."""
     given = {file: _read(file) for file in args.files}
-    last_day = utc_now().date() + timedelta(days=1)
     inner = {file: unwrapped(state) for file, state in given.items()}
-    states = merge_states(inner, last_day, is_partial=args.partial)
+    states = merge_states(inner, last_day_anywhere(), is_partial=args.partial)
     for names in args.rename:
         old, separator, new = names.partition("=")
         if not (old and separator and new):

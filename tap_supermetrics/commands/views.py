@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.records.schema import ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID
+from tap_supermetrics.model.columns import ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -160,8 +160,7 @@ def _find(client: Client, held: SubmittedBatch, *, is_young: bool) -> RunningBat
         status = client.batch_status(batch_id)
     except ApiError as error:
         # Of a path that is not found, the id is the only part that has not worked before.
-        if error.refuses_everything:
-            raise
+        error.raise_if_it_refuses_everything()
         if error.fate is Fate.RETRY or is_young:
             logger.warning("Query batch %s of an earlier run is waited for: %s", batch_id, error)
             return _running(held)

@@ -7,6 +7,7 @@ declared     how a setting is declared, once
 kinds        what the value of a setting may be
 written_ids  ids as people write them
 accounts     which accounts a report reads
+columns      names of the columns that the tap adds
 shards       which of them each of several runs takes
 policies     how the API splits and runs
 ```
@@ -15,6 +16,7 @@ policies     how the API splits and runs
 from tap_supermetrics.model.accounts import Accounts, compile_filter, core_of
 from tap_supermetrics.model.policies import BatchPolicy, SplitAccounts, SplitDates, SplitPolicy
 from tap_supermetrics.model.queries import (
+    AsyncRun,
     BatchItem,
     BatchRequest,
     Query,
@@ -28,6 +30,7 @@ from tap_supermetrics.model.shards import WHOLE, Shard
 __all__ = [
     "WHOLE",
     "Accounts",
+    "AsyncRun",
     "BatchItem",
     "BatchPolicy",
     "BatchRequest",

@@ -84,14 +84,16 @@ class Kind(Generic[T]):
         except SpoiltKeyError as error:
             raise ValueError(f"expected {self.expected}; {error}") from None
         except json.JSONDecodeError as error:
-            got = f"a text that is no JSON ({error}): {_shown(raw, key)}"
+            got = f"a text that is no JSON ({error}): {_short_and_safe(raw, key)}"
             raise ValueError(f"expected {self.expected}, got {got}") from None
         except RecursionError:
             raise ValueError(
                 f"expected {self.expected}, got a value that nests too deeply"
             ) from None
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError):
-            got = "another value (not shown)" if self.is_secret and raw else _shown(raw, key)
+            got = (
+                "another value (not shown)" if self.is_secret and raw else _short_and_safe(raw, key)
+            )
             raise ValueError(f"expected {self.expected}, got {got}") from None
 
 
@@ -339,7 +341,7 @@ def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
     )
 
 
-def _shown(raw: object, key: str) -> str:
+def _short_and_safe(raw: object, key: str) -> str:
     """Return a value, cut to fit a line, after all that may be secret in it is gone."""
     shown = "nothing" if raw is None or raw == "" else json.dumps(raw, default=str)
     # Before it is cut: half a key is still a secret.

@@ -133,6 +133,33 @@ class SubmittedBatch:
     items: Mapping[int, BatchItem]
     size: int
 
+    @property
+    def id(self) -> str:
+        """The API's id."""
+        return self.batch_id
+
     def queries(self) -> set[Query]:
         """Return the queries that the API makes of the items."""
         return {query for item in self.items.values() for query in item.queries(self.split)}
+
+    def part_of(self, report: str) -> SubmittedBatch:
+        """Return the part that one report has in it."""
+        items = {place: item for place, item in self.items.items() if item.report == report}
+        return replace(self, items=items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsyncRun:
+    """A run that submitted queries by themselves.
+
+    Attributes:
+        id: what makes the schedule ids of the run its own.
+        submitted_at: when the run began, with offset; no query of it is older.
+    """
+
+    id: str
+    submitted_at: datetime
+
+    def part_of(self, report: str) -> AsyncRun:  # noqa: ARG002 - as of a query batch
+        """Return the part that one report has in it: its id leads to the queries of each."""
+        return self

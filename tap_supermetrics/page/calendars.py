@@ -9,7 +9,7 @@ from tap_supermetrics.dates import parse_date
 from tap_supermetrics.page.days import aligned, letters_of, read, written
 from tap_supermetrics.page.told import AccountCalendar, ReportPart
 from tap_supermetrics.redaction import readable
-from tap_supermetrics.sync.days_read import UNREAD
+from tap_supermetrics.sync.days_read import EMPTY, FAILED, MISSING, ROWS, SAMPLED, STALE, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,10 +84,10 @@ def count_days(part: ReportPart, calendars: Iterable[str]) -> None:
     counts: Counter[str] = Counter()
     for letters in calendars:
         counts.update({each: letters.count(each) for each in {*letters}})
-    part.days_empty, part.days_sampled = counts["e"], counts["p"]
-    part.days_done = counts["d"] + counts["e"] + counts["p"]
-    part.days_stale, part.days_failed = counts["s"], counts["f"]
-    part.days_missing = counts["m"] + counts["f"]
+    part.days_empty, part.days_sampled = counts[EMPTY], counts[SAMPLED]
+    part.days_done = counts[ROWS] + counts[EMPTY] + counts[SAMPLED]
+    part.days_stale, part.days_failed = counts[STALE], counts[FAILED]
+    part.days_missing = counts[MISSING] + counts[FAILED]
 
 
 def _before(text: str, first: str, wanted: DateRange) -> str:

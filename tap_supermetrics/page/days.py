@@ -10,7 +10,7 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.sync.days_read import UNREAD
+from tap_supermetrics.sync.days_read import EMPTY, FAILED, MISSING, ROWS, SAMPLED, STALE, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.sync.calendar import AccountDays
 
-LETTERS: Final = "depsfm"
+LETTERS: Final = f"{ROWS}{EMPTY}{SAMPLED}{STALE}{FAILED}{MISSING}"
 MAX_DAYS: Final = 200_000
 """A calendar with more days was not written by the tap."""
-_AS_COVERED: Final = str.maketrans("sfm" + UNREAD, "dddd")
-_AS_MISSING: Final = str.maketrans("deps" + UNREAD, "mmmmm")
+_AS_COVERED: Final = str.maketrans(f"{STALE}{FAILED}{MISSING}{UNREAD}", ROWS * 4)
+_AS_MISSING: Final = str.maketrans(f"{ROWS}{EMPTY}{SAMPLED}{STALE}{UNREAD}", MISSING * 5)
 _RUN: Final = re.compile(r"(.)\1*")
 _WRITTEN: Final = re.compile(rf"(\d{{0,6}})([{LETTERS}])")
 
@@ -46,7 +46,7 @@ def letters_of(account: AccountDays, before: str, read: str) -> str:
         place = _place(account.wanted, dates)
         letters[place] = noted[place].translate(_AS_MISSING)
     for dates in account.stale:
-        letters[_place(account.wanted, dates)] = "s" * dates.days
+        letters[_place(account.wanted, dates)] = STALE * dates.days
     return "".join(letters)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tap_supermetrics.page.shards import current_runs, joined
+from tap_supermetrics.page.shards import as_one, current_runs
+from tap_supermetrics.page.told import RunHead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 
 MAX_EXAMPLES: Final = 50
 """Most accounts that are named below each cause."""
-_OF_A_RUN: Final = (
-    *("run_id", "tap_version", "started_at", "seconds", "exit_code", "message", "shard"),
-    "requests",
-    *("queries", "queries_done", "queries_failed", "reports_failed", "days_not_asked", "rows"),
+_OF_A_RUN: Final = tuple(
+    each for each in RunHead.__struct_fields__ if each not in {"format", "ended_at"}
 )
+"""What the page shows of each run."""
 # No text in the data ends the script, or a line of it.
 _ESCAPED: Final = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 
@@ -59,10 +59,10 @@ def html_of(
 
 def _reports(newest_first: Iterable[RunTold], better: Iterable[ReportPart]) -> list[dict[str, Any]]:
     """Return each report as the newest run that had it left it; accounts as pairs and triples."""
-    found: dict[str, dict[str, Any]] = {part.name: _shown(part, "") for part in better}
+    found: dict[str, dict[str, Any]] = {part.name: _part_to_json(part, "") for part in better}
     for name, runs in current_runs(newest_first, _names_of_parts).items():
         parts = [part for run in runs for part in run.reports if part.name == name]
-        found.setdefault(name, _shown(joined(parts), runs[0].started_at))
+        found.setdefault(name, _part_to_json(as_one(parts), runs[0].started_at))
     return [*found.values()]
 
 
@@ -75,7 +75,7 @@ def _names_of_parts(run: RunTold) -> list[str]:
     return [part.name for part in run.reports]
 
 
-def _shown(part: ReportPart, of_run: str) -> dict[str, Any]:
+def _part_to_json(part: ReportPart, of_run: str) -> dict[str, Any]:
     accounts = [(each.account_id, each.days, each.account_name) for each in part.accounts]
     shown: dict[str, Any] = msgspec.to_builtins(part)
     return {**shown, "accounts": accounts, "as_of": of_run}

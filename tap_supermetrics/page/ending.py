@@ -187,7 +187,7 @@ def exit_code_of(error: BaseException | None) -> int:
 def _failures(summary: Summary) -> Iterator[Failure]:
     for report, reason in summary.lost_reports.items():
         yield Failure(report=report, message=readable(reason))
-    for alike in summary.lost_alike:
+    for alike in summary.lost_alike.values():
         yield _failure(alike[0], [*alike])
 
 

@@ -9,7 +9,7 @@ import msgspec
 from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.page.calendars import count_days
 from tap_supermetrics.page.days import MAX_DAYS, aligned, read, written
-from tap_supermetrics.sync.days_read import UNREAD
+from tap_supermetrics.sync.days_read import MISSING, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -46,7 +46,7 @@ def _count(run: RunTold) -> str:
     return run.shard.partition("/")[2]
 
 
-def joined(parts: Sequence[ReportPart]) -> ReportPart:
+def as_one(parts: Sequence[ReportPart]) -> ReportPart:
     """Return the parts of a report that its shards tell, as one: the newest, with all accounts."""
     newest, *others = parts
     dated = [(each, dates) for each in parts if (dates := _dates_of(each))]
@@ -68,7 +68,7 @@ def joined(parts: Sequence[ReportPart]) -> ReportPart:
     for part, dates in dated:
         for account in part.accounts:
             # What a shard does not tell of a day that another has: it is missing.
-            found = aligned(read(account.days), dates.first, days).replace(UNREAD, "m")
+            found = aligned(read(account.days), dates.first, days).replace(UNREAD, MISSING)
             letters.append(found)
             whole.accounts.append(msgspec.structs.replace(account, days=written(found)))
     count_days(whole, letters)

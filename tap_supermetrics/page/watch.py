@@ -30,12 +30,6 @@ class RunFacts:
     lookups: Lookups | None = None
     run: Run | None = None
 
-    def known(self) -> tuple[Settings, Lookups]:
-        """Return what is known once the streams are."""
-        if self.settings is None or self.lookups is None:
-            raise RuntimeError("the streams come first")
-        return self.settings, self.lookups
-
 
 @contextmanager
 def told_at_end() -> Iterator[RunFacts]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from enum import IntEnum
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-NEW, WHOLE, AGAIN, FAILED, ANYWAY = range(5)
-"""Ranks, where not all can be queried: days never loaded come first, then reports read whole, then
-days that may have been restated, then days of accounts of which nothing was answered, at last those
-that a catalog wants to have reloaded, the newest first."""
+
+class Rank(IntEnum):
+    """The order of queries where not all can be submitted.
+
+    Attributes:
+        NEW: days that were never loaded.
+        WHOLE: reports that are read whole.
+        AGAIN: days that may have been restated.
+        FAILED: days of accounts that gave nothing.
+        ANYWAY: days that a catalog wants to have reloaded; of these the newest come first.
+    """
+
+    NEW = 0
+    WHOLE = 1
+    AGAIN = 2
+    FAILED = 3
+    ANYWAY = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +109,8 @@ class AccountPlan:
             return chain.from_iterable(map(self._queries_of, self.parts))
         return (
             query
-            for rank in (NEW, WHOLE, AGAIN, FAILED, ANYWAY)
-            for part in (self._newest_first() if rank == ANYWAY else self.parts)
+            for rank in Rank
+            for part in (self._newest_first() if rank is Rank.ANYWAY else self.parts)
             if self._may_hold(part, rank)
             for query in self._queries_of(part)
             if self.rank(query) == rank
@@ -107,13 +121,13 @@ class AccountPlan:
         for part in sorted(self.parts, key=first_day, reverse=True):
             yield part if isinstance(part, Query) else replace(part, is_backwards=True)
 
-    def rank(self, query: Query) -> int:
+    def rank(self, query: Query) -> Rank:
         """Return what comes first where not all can be queried: the lowest."""
         if self.is_read_whole:
-            return WHOLE
+            return Rank.WHOLE
         if not query.dates or not intersect(query.dates, self.covered):
-            return FAILED if self.last_turn else NEW
-        return ANYWAY if self.is_read_anyway else AGAIN
+            return Rank.FAILED if self.last_turn else Rank.NEW
+        return Rank.ANYWAY if self.is_read_anyway else Rank.AGAIN
 
     def left(self, head: Query) -> Iterator[Stretch | Query]:
         """Return the parts from a query of this plan on, itself included."""
@@ -143,13 +157,13 @@ class AccountPlan:
         is_fresh = self.fresh_from is not None and dates.last >= self.fresh_from
         return replace(self.whole, dates=dates, is_fresh=is_fresh)
 
-    def _may_hold(self, part: Stretch | Query, rank: int) -> bool:
+    def _may_hold(self, part: Stretch | Query, rank: Rank) -> bool:
         """Spare the walk through a long stretch that has no query of the rank."""
         if isinstance(part, Query):
             return True
-        # Some need a day that is not covered, others one that is; WHOLE comes as a single query.
+        # Some need a day that is not covered, others one that is; `WHOLE` comes as a single query.
         known = intersect(part.dates, self.covered)
-        return known != (part.dates,) if rank in {NEW, FAILED} else bool(known)
+        return known != (part.dates,) if rank in {Rank.NEW, Rank.FAILED} else bool(known)
 
 
 def first_day(part: Stretch | Query) -> date:

@@ -87,7 +87,7 @@ class Coverage:
         kept = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
         return replace(self, fetched=tuple(kept))
 
-    def joined(self, other: Coverage) -> Coverage:
+    def merged_with(self, other: Coverage) -> Coverage:
         """Return what two states say together: covered by either, stale by either."""
         by_age = sorted((*self.fetched, *other.fetched), key=lambda each: each.at)
         fetched: tuple[DaysFetched, ...] = ()

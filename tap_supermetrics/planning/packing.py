@@ -138,9 +138,9 @@ def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:
     for query in queries:
         by_account[query.report, query.is_fresh, query.accounts].append(query.dates)
     by_dates: dict[tuple[str, bool, DateRange | None], list[tuple[str, ...]]] = defaultdict(list)
-    # Days are joined first: then accounts with the same days can share an item.
+    # Days are merged first: then accounts with the same days can share an item.
     for (report, is_fresh, accounts), days in by_account.items():
-        for dates in _joined(days, policy.split.dates):
+        for dates in _merged(days, policy.split.dates):
             by_dates[report, is_fresh, dates].append(accounts)
     items = tuple(
         BatchItem(report=report, accounts=accounts, dates=dates, is_fresh=is_fresh)
@@ -150,8 +150,8 @@ def batch_of(queries: Sequence[Query], policy: BatchPolicy) -> BatchRequest:
     return BatchRequest(policy=policy, queries=tuple(queries), items=items)
 
 
-def _joined(days: Sequence[DateRange | None], split: SplitDates) -> Iterable[DateRange | None]:
-    # The API would not cut a joined range again: each stays an item of its own.
+def _merged(days: Sequence[DateRange | None], split: SplitDates) -> Iterable[DateRange | None]:
+    # The API would not cut a merged range again: each stays an item of its own.
     if split is SplitDates.NONE or not days[0]:
         return days
     return merge(tuple(each for each in days if each))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange, intersect, subtract, with_range
 from tap_supermetrics.model import Query, SplitDates, account_id_of
-from tap_supermetrics.planning.account import ANYWAY, NEW, WHOLE, AccountPlan, Stretch, first_day
+from tap_supermetrics.planning.account import AccountPlan, Rank, Stretch, first_day
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.scope import Scope, recent_days
 
@@ -67,13 +67,13 @@ class ReportPlan:
     def order(self, query: Query, account: AccountPlan) -> Order:
         """Return what sorts the queries of the report; accounts of one day stay as they are."""
         # Not by rank, all have the same: then only their days sort them.
-        rank = account.rank(query) if self.is_by_rank else NEW
-        if rank == WHOLE:
+        rank = account.rank(query) if self.is_by_rank else Rank.NEW
+        if rank is Rank.WHOLE:
             # By age, so that each has its turn; what was never read comes first.
             turn = account.last_turn
             return rank, False, int(turn.timestamp() * 1000) if turn else 0
         day = query.dates.first.toordinal() if query.dates else 0
-        if rank == ANYWAY:
+        if rank is Rank.ANYWAY:
             return rank, False, -day
         if not self.report.newest_first or self.scope.wanted is None or query.dates is None:
             return rank, False, day

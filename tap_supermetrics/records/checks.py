@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import same_moment
-from tap_supermetrics.records.schema import ACCOUNT_ID, ValueKind
+from tap_supermetrics.model.columns import ACCOUNT_ID
+from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -91,11 +92,6 @@ class RecordChecks:
     rows_by_day: Counter[str] = field(default_factory=Counter)
     _hashes: set[int] = field(default_factory=set)
     _older: list[array[int]] = field(default_factory=list)
-
-    @property
-    def held(self) -> int:
-        """Return the number of keys that are held as a set."""
-        return len(self._hashes)
 
     @property
     def only_day(self) -> str:

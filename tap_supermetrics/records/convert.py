@@ -8,9 +8,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS
 from tap_supermetrics.records.checks import RecordChecks, in_key
 from tap_supermetrics.records.rows import rows_of
-from tap_supermetrics.records.schema import DATE, DIMENSIONS, Field, RecordSchema, ValueKind
+from tap_supermetrics.records.schema import Field, RecordSchema, ValueKind
 from tap_supermetrics.records.values import CONVERTERS, MISFITS, to_text
 from tap_supermetrics.words import counted
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.fields import FieldEcho
     from tap_supermetrics.api.wire import Cell, Row
     from tap_supermetrics.dates import DateRange
+    from tap_supermetrics.records.checks import OtherAccounts
 
 _FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
 """Kinds whose values repeat so often within a result that remembering them pays."""
@@ -96,8 +98,9 @@ class RecordReader:
         schema: what records look like.
         echo: how the API placed the fields in this result.
         metadata: values of the tap's own columns; `_sm_date` is None where rows say it.
-        mismatches: where values that do not fit are counted; None to fail on the first.
+        mismatches: where values that do not fit are counted.
         dates: the days that were asked for; None where the API determines them.
+        others: the keys of other accounts; None where the key tells accounts apart.
 
     Attributes:
         columns: the fields, in the order requested.
@@ -113,21 +116,22 @@ class RecordReader:
             when a field that was taken for a dimension is a metric.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a result is held against
         self,
         schema: RecordSchema,
         echo: Sequence[FieldEcho],
         metadata: Mapping[str, str | None],
-        mismatches: Mismatches | None,
+        mismatches: Mismatches,
         dates: DateRange | None = None,
+        *,
+        others: OtherAccounts | None = None,
     ) -> None:
         _check_assumed(schema.fields, echo)
         _check_columns(echo)
         places = _places(echo)
-        noted = mismatches or Mismatches(are_refused=True)
         self.blank = schema.blank
         self.columns = tuple(
-            _column(each, _place(each, places), schema.blank, noted, _role(each, schema))
+            _column(each, _place(each, places), schema.blank, mismatches, _role(each, schema))
             for each in schema.fields
         )
         self.shared = {name: metadata[name] for name in schema.metadata_columns}
@@ -140,9 +144,15 @@ class RecordReader:
         self.dimensions = tuple(by_name[name] for name in schema.joined)
         self.sent_width = 1 + max(places.values())
         self._width = 1 + max(column.place for column in self.columns)
-        self.checks = self._checks(schema, dates)
+        self.checks = self._checks(schema, dates, metadata.get(ACCOUNT_ID) or "", others)
 
-    def _checks(self, schema: RecordSchema, dates: DateRange | None) -> RecordChecks:
+    def _checks(
+        self,
+        schema: RecordSchema,
+        dates: DateRange | None,
+        account: str,
+        others: OtherAccounts | None,
+    ) -> RecordChecks:
         # What all rows of a result share tells none of them apart, and need not be compared.
         constant = {*self.shared}
         if dates and dates.days == 1:
@@ -154,6 +164,8 @@ class RecordReader:
             day=schema.day,
             dates=dates,
             blank=schema.blank,
+            account=account,
+            others=others,
         )
 
     def all_records(self, blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:

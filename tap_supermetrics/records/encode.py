@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.model.columns import DATE, DIMENSIONS
 from tap_supermetrics.records.checks import in_key
 from tap_supermetrics.records.convert import RecordReader, joined
 from tap_supermetrics.records.decode import BlockDecoder, UnreadableError, Values, as_they_are
 from tap_supermetrics.records.rows import rows_of
-from tap_supermetrics.records.schema import DATE, DIMENSIONS, ValueKind
+from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -190,7 +191,9 @@ class LineFormat:
             ApiError: as `RecordReader.all_records`; of the block with the bad row nothing is made.
         """
         block_reader = self._block_reader(reader)
-        shared = _joined({n: value for n, value in reader.shared.items() if self.is_selected(n)})
+        shared = _json_of_shared(
+            {n: value for n, value in reader.shared.items() if self.is_selected(n)}
+        )
         for block in blocks:
             records = block_reader.records(block, reader.checks)
             if records is None:
@@ -238,7 +241,7 @@ def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., ms
     return partial(record, msgspec.Raw(_SLOT)) if shared else record
 
 
-def _joined(shared: Mapping[str, str | None]) -> bytes:
+def _json_of_shared(shared: Mapping[str, str | None]) -> bytes:
     """Return what all records share, as the JSON of the first value and of all members after it."""
     if not shared:
         return b""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.words import with_parted_words
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
@@ -18,8 +20,7 @@ OF_LOADERS: Final = "_sdc_"
 
 def as_targets_see(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     """Return a name as common loaders keep it: snake case, cut off; by default as the strictest."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    plain = re.sub(r"\W+|_+", "_", words).strip("_").casefold()
+    plain = re.sub(r"\W+|_+", "_", with_parted_words(name)).strip("_").casefold()
     return plain.encode()[:max_bytes].decode(errors="ignore")
 
 
@@ -42,7 +43,7 @@ def clashes(names: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield other, name
 
 
-def doubts_of_name(name: str) -> str:
+def warnings_of_name(name: str) -> str:
     """Return why some targets refuse a name, whatever others there are; else nothing."""
     if len(name.encode()) > MAX_NAME_BYTES:
         return f"is longer than {MAX_NAME_BYTES} bytes: some targets cut it off, others refuse it"
@@ -53,10 +54,10 @@ def doubts_of_name(name: str) -> str:
     return ""
 
 
-def doubts_of_columns(names: Collection[str]) -> Iterator[str]:
+def warnings_of_columns(names: Collection[str]) -> Iterator[str]:
     """Return what some targets may not keep of the names of columns."""
     for name in names:
-        if doubt := doubts_of_name(name):
+        if doubt := warnings_of_name(name):
             yield f"the name {name[:_SHOWN]} {doubt}; rename it by `stream_maps`"
     for first, second in clashes(names):
         yield (

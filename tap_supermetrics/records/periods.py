@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.dates import ONE_DAY
 from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,16 @@ _WHOLE: Final = {
     Period.YEAR: {Period.MONTH, Period.QUARTER, Period.YEAR},
 }
 """The periods that a range of whole weeks, months or years has no part of."""
+_RANGE_TYPES: Final = (
+    *("today", "yesterday", "last_week_sun_sat", "last_week_mon_sun", "this_month"),
+    *("this_month_inc", "this_year_inc", "last_month", "last_year", "last_year_inc"),
+)
+"""Source: Supermetrics docs, "Date range types"; beside these there are those with a number."""
+_COUNTED_RANGES: Final = tuple(
+    f"last_{{}}_{unit}{inc}"
+    for unit in ("days", "weeks_sun_sat", "weeks_mon_sun", "months", "years")
+    for inc in ("", "_inc")
+)
 
 
 def period_of(name: str, data_type: str) -> Period | None:
@@ -69,7 +80,7 @@ def period_of(name: str, data_type: str) -> Period | None:
     return next(found, None) or (Period.QUARTER if is_quarter else next(of_name, None))
 
 
-def doubts_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
+def warnings_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
     """Name what the window of a report that is read whole makes of its periods.
 
     Args:
@@ -77,14 +88,14 @@ def doubts_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
         schema: of its records.
     """
     if schema.replication_key:
-        yield from _doubts_of_day(schema)
+        yield from _warnings_of_day(schema)
         return
     dimensions = [each for each in schema.fields if each.is_dimension]
     found = {period_of(each.name, each.data_type) for each in dimensions}
     periods = [each for each in Period if each in found]
     if report.date_range_type:
         has_days = any(each.kind is ValueKind.DATE for each in dimensions)
-        yield from _doubts_of_range(report.date_range_type, periods, has_days=has_days)
+        yield from _warnings_of_range(report.date_range_type, periods, has_days=has_days)
         if _SUNDAY_TO_SATURDAY in report.date_range_type and any(map(_is_iso_week, dimensions)):
             yield (
                 f"date_range_type: {report.date_range_type} is of weeks from Sunday, and the "
@@ -120,7 +131,7 @@ def _is_moving(start: Day, periods: list[Period]) -> bool:
     return any(_cut(start.on(date(2024, month, 15)), periods) for month in range(1, 13))
 
 
-def _doubts_of_day(schema: RecordSchema) -> Iterator[str]:
+def _warnings_of_day(schema: RecordSchema) -> Iterator[str]:
     """Name a chosen day that begins a period: a query of one day gives a part of it."""
     for each in schema.fields:
         period = period_of(each.name, each.data_type)
@@ -148,8 +159,21 @@ def _is_iso_week(each: Field) -> bool:
     return is_week and "iso" in f"{each.name} {each.data_type}".casefold()
 
 
-def _doubts_of_range(range_type: str, periods: list[Period], *, has_days: bool) -> Iterator[str]:
-    """Source of the types: Supermetrics docs, "Date range types"."""
+def _range_type_meant(range_type: str) -> str:
+    """Return the date range type that is most like one that is not documented, or nothing."""
+    # Of those with a number, the one with the same.
+    number = next(iter(re.findall(r"\d+", range_type)), "")
+    known = (*_RANGE_TYPES, *(each.format(number) for each in _COUNTED_RANGES if number))
+    return "" if range_type in known else nearest(range_type, known, cutoff=0.8)
+
+
+def _warnings_of_range(range_type: str, periods: list[Period], *, has_days: bool) -> Iterator[str]:
+    if meant := _range_type_meant(range_type):
+        # No mistake: the API may know more than its documents say.
+        yield (
+            f"date_range_type: {range_type} is not documented, and the API may refuse it; did you "
+            f"mean {meant}?"
+        )
     unit = next((each for word, each in _OF_NAMES if word in range_type), None)
     whole = _WHOLE.get(unit, set()) if unit else set()
     if part := next((each for each in periods if each not in whole), None):

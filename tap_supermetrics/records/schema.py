@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.redaction import readable, without_secrets
-from tap_supermetrics.settings import METADATA_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
 
-ACCOUNT_ID: Final = f"{METADATA_PREFIX}account_id"
-DATE: Final = f"{METADATA_PREFIX}date"
-FETCHED_AT: Final = f"{METADATA_PREFIX}fetched_at"
-SCHEDULE_ID: Final = f"{METADATA_PREFIX}schedule_id"
-DIMENSIONS: Final = f"{METADATA_PREFIX}dimensions"
 _METADATA_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     ACCOUNT_ID: {
         "type": ["string"],
@@ -205,15 +200,15 @@ class RecordSchema:
         """Return the schema with `_sm_dimensions` in the order of before, if it joins the same."""
         return replace(self, joined=names) if {*names} == {*self.joined} else self
 
-    def doubts(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Name what is likely to go wrong with these records, and the setting that mends it."""
         return [
-            *self._doubts_of_day(),
-            *self._doubts_of_types(),
-            *self._doubts_of_key(),
+            *self._warnings_of_day(),
+            *self._warnings_of_types(),
+            *self._warnings_of_key(),
         ]
 
-    def _doubts_of_day(self) -> list[str]:
+    def _warnings_of_day(self) -> list[str]:
         if self.replication_key or self.day or self.is_by_range:
             return []
         return [
@@ -230,7 +225,7 @@ class RecordSchema:
             if each.is_dimension and each.kind is ValueKind.DATE
         ]
 
-    def _doubts_of_types(self) -> list[str]:
+    def _warnings_of_types(self) -> list[str]:
         return [
             f"types: {each.name} is a metric of a type that nobody knows, so its values are loaded "
             f"as texts; set `types: {{{each.name}: float.number.value}}` if they are numbers"
@@ -238,7 +233,7 @@ class RecordSchema:
             if each.is_listed and not each.is_dimension and not each.is_typed
         ]
 
-    def _doubts_of_key(self) -> list[str]:
+    def _warnings_of_key(self) -> list[str]:
         numbers = {ValueKind.INTEGER, ValueKind.NUMBER}
         metrics = {
             each.name for each in self.fields if not each.is_dimension and each.kind in numbers

@@ -12,6 +12,5 @@ reading         reads what is declared, and keeps the mistakes
 """
 
 from tap_supermetrics.settings.config import Mode, Settings
-from tap_supermetrics.settings.contradictions import METADATA_PREFIX
 
-__all__ = ["METADATA_PREFIX", "Mode", "Settings"]
+__all__ = ["Mode", "Settings"]

@@ -15,7 +15,7 @@ from tap_supermetrics.settings.entries import (
     ENTRY_SCHEMA,
     OVERRIDABLE,
     check_log_name,
-    check_names,
+    check_report_names,
     check_unknown,
     read_report,
 )
@@ -177,7 +177,7 @@ class Settings:
         entries = enumerate(values["reports"] or (), first_place)
         read_reports = [read_report(entry, place, of_all, mistakes) for place, entry in entries]
         reports = tuple(filter(None, read_reports))
-        check_names(reports, mistakes)
+        check_report_names(reports, mistakes)
         if values["query_log"]:
             check_log_name(values["query_log_name"], reports, mistakes)
         if mistakes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.model import SplitAccounts, SplitDates, core_of
+from tap_supermetrics.model.columns import DATE, METADATA_COLUMNS, METADATA_PREFIX
 from tap_supermetrics.settings.reading import hint
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.dates import Day
     from tap_supermetrics.model import Report
 
-METADATA_PREFIX: Final = "_sm_"
-_DAY_COLUMN: Final = f"{METADATA_PREFIX}date"
-_METADATA_COLUMNS: Final = tuple(
-    f"{METADATA_PREFIX}{name}"
-    for name in ("account_id", "date", "fetched_at", "schedule_id", "dimensions")
-)
 _FIRST_DAY: Final = date(1990, 1, 1)
 """No data source is older; every day asked for in vain would be a query."""
 _FOUR_YEARS: Final = range(date(2023, 1, 1).toordinal(), date(2027, 1, 1).toordinal())
@@ -87,7 +82,7 @@ def _in_types(report: Report) -> Iterator[Found]:
             yield "types", f"{name} is no field of the report{hint(name, report.fields)}"
         word = str(value).strip().casefold()
         is_type = re.match(r"(int|float|string|bool)\b", word)
-        near = _MEANT.get(word) or next(iter(get_close_matches(word, _TIMES, n=1, cutoff=0.9)), "")
+        near = _MEANT.get(word) or nearest(word, _TIMES, cutoff=0.9)
         # `string.time.dat` would be a text, and nobody would know.
         if not is_type or near not in {"", word}:
             expected = f"expected a data type such as int.number.value for {name}"
@@ -96,18 +91,18 @@ def _in_types(report: Report) -> Iterator[Found]:
 
 def _in_keys(report: Report) -> Iterator[Found]:
     for each in report.key_properties:
-        if each not in (*report.fields, *_METADATA_COLUMNS):
+        if each not in (*report.fields, *METADATA_COLUMNS):
             columns = f"a field of the report or a {METADATA_PREFIX} column"
-            meant = hint(each, [*report.fields, *_METADATA_COLUMNS])
+            meant = hint(each, [*report.fields, *METADATA_COLUMNS])
             yield "key_properties", f"{each} is not {columns}{meant}"
     key = report.replication_key
     if key is None:
         return
-    if key not in (*report.fields, _DAY_COLUMN):
-        meant = hint(key, [*report.fields, _DAY_COLUMN])
-        yield "replication_key", f"{key} is neither a field of the report nor {_DAY_COLUMN}{meant}"
-    if key == _DAY_COLUMN and report.split_dates_policy is not SplitDates.DAY:
-        yield "replication_key", f"{_DAY_COLUMN} needs split_dates_policy: day"
+    if key not in (*report.fields, DATE):
+        meant = hint(key, [*report.fields, DATE])
+        yield "replication_key", f"{key} is neither a field of the report nor {DATE}{meant}"
+    if key == DATE and report.split_dates_policy is not SplitDates.DAY:
+        yield "replication_key", f"{DATE} needs split_dates_policy: day"
     if report.date_range_type:
         yield "replication_key", "leave it out, date_range_type reads the report whole"
 

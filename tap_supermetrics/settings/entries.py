@@ -11,6 +11,7 @@ from tap_supermetrics.model.report import Overridable
 from tap_supermetrics.settings.contradictions import contradictions
 from tap_supermetrics.settings.query_url import NOT_SUPPORTED, report_from
 from tap_supermetrics.settings.reading import check_nulls, hint, read
+from tap_supermetrics.words import with_parted_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,12 +100,12 @@ def check_unknown(
     """Tell of the keys that are no setting's name, with what was meant, or why it cannot be."""
     for key in map(str, given):
         if key not in known:
-            reason = NOT_SUPPORTED.get(key) or f"unknown setting{_meant(key, known, prefix)}"
+            reason = NOT_SUPPORTED.get(key) or f"unknown setting{_hint_for_key(key, known, prefix)}"
             # A key is a person's text too: it may hold a line break.
             mistakes.append(f"{prefix}{key if key.isprintable() else repr(key)}: {reason}")
 
 
-def _meant(key: str, known: Sequence[str], prefix: str) -> str:
+def _hint_for_key(key: str, known: Sequence[str], prefix: str) -> str:
     if prefix:
         return hint(key, known)
     return ", it belongs in an entry of `queries`" if key in _NAMES else hint(key, known)
@@ -119,7 +120,7 @@ def one_table(names: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield names[first], name
 
 
-def check_names(reports: Sequence[Report], mistakes: Mistakes) -> None:
+def check_report_names(reports: Sequence[Report], mistakes: Mistakes) -> None:
     """Tell of reports that share a name, or the table that loaders make of it."""
     names, tables = dict[str, Report](), dict[str, Report]()
     for report in reports:
@@ -157,7 +158,7 @@ def _tables(name: str) -> tuple[str, ...]:
     hyphen for a schema; PostgreSQL cuts names at 63 bytes.
     """
     plain = re.sub(r"[^a-z0-9_-]", "", name.lower())
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    snake = re.sub(r"[^a-z0-9_]", "", words.lower().replace("-", "_"))
+    words = with_parted_words(name).lower()
+    snake = re.sub(r"[^a-z0-9_]", "", words.replace("-", "_"))
     tables = plain.rpartition("-")[2], plain.replace("-", "_"), snake
     return tuple(each[:_LONGEST_NAME] for each in tables)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Any, Final
+
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -85,7 +86,5 @@ def check_nulls(
 
 def hint(word: str, known: Sequence[str]) -> str:
     """Return `, did you mean ...?` with the known word that is most like one, or nothing."""
-    # The search takes its time with the square of the length.
-    folded = {each.casefold(): each for each in reversed(known)}
-    close = difflib.get_close_matches(word[:100].casefold(), folded, n=1)
-    return f", did you mean {folded[close[0]]}?" if close else ""
+    near = nearest(word, known)
+    return f", did you mean {near}?" if near else ""

@@ -59,8 +59,9 @@ def catalog_types(
             as_text.append(name)
         else:
             mistakes.append(
-                f"{where}: {name}: the catalog says {_told(wanted)}, but records hold "
-                f"{_told(schema)}; set its type in `types` of the report and run --discover again"
+                f"{where}: {name}: the catalog says {_in_words(wanted)}, but records hold "
+                f"{_in_words(schema)}; set its type in `types` of the report and run --discover "
+                "again"
             )
     return CatalogTypes(as_text=tuple(as_text), mistakes=tuple(mistakes))
 
@@ -127,6 +128,6 @@ def untyped(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
     return [name for name in own if name in given and not _types(given[name])]
 
 
-def _told(schema: Mapping[str, Any]) -> str:
+def _in_words(schema: Mapping[str, Any]) -> str:
     told = " or ".join(sorted(_types(schema)))
     return f"{told} ({schema['format']})" if schema.get("format") else told

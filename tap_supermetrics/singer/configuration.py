@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api.client import Client
@@ -12,7 +11,7 @@ from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.inputs import mistakes_in_sdk_settings, unclaimed, unwritable
 from tap_supermetrics.sync.addresses import with_converted
-from tap_supermetrics.sync.state_checks import check_state
+from tap_supermetrics.sync.state_checks import check_state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,17 +26,14 @@ def settings_of_sdk(tap: type[Tap]) -> dict[str, Any]:
     return dict(of_sdk.get("properties", {}))
 
 
-def doubts_of_state(state: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+def warnings_of_state(state: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     """Name what is odd in the state of a run.
 
     Raises:
         SettingsError: it cannot be understood.
     """
-    names = [report.name for report in settings.reports]
-    # Somewhere on earth it is tomorrow already.
-    last_day = datetime.now(tz=timezone.utc).date() + timedelta(days=1)
-    check_state(state, names, last_day, settings.shard)
-    yield from unclaimed(state, names)
+    check_state_of(state, settings)
+    yield from unclaimed(state, [report.name for report in settings.reports])
 
 
 def read_settings(

@@ -20,7 +20,7 @@ def mistakes_in_form(catalog: Mapping[str, Any]) -> Iterator[str]:
     """
     streams = catalog.get("streams", [])
     if not isinstance(streams, list):
-        yield _told("streams", "a list of streams", streams)
+        yield _mistake("streams", "a list of streams", streams)
         return
     for place, stream in enumerate(streams):
         yield from _in_stream(stream, f"streams[{place}]")
@@ -32,19 +32,21 @@ def mistakes_in_form(catalog: Mapping[str, Any]) -> Iterator[str]:
 
 def _in_stream(stream: object, path: str) -> Iterator[str]:
     if not isinstance(stream, dict):
-        yield _told(path, "an object with tap_stream_id, schema and metadata", stream)
+        yield _mistake(path, "an object with tap_stream_id, schema and metadata", stream)
         return
     name = stream.get("tap_stream_id")
     if not isinstance(name, str) or not name:
-        yield _told(f"{path}.tap_stream_id", "the name of a report", name)
+        yield _mistake(f"{path}.tap_stream_id", "the name of a report", name)
     schema = stream.get("schema", {})
     if not isinstance(schema, dict):
-        yield _told(f"{path}.schema", "an object with properties", schema)
+        yield _mistake(f"{path}.schema", "an object with properties", schema)
     else:
         yield from _in_schema(schema, f"{path}.schema")
     metadata = stream.get("metadata", [])
     if not isinstance(metadata, list):
-        yield _told(f"{path}.metadata", "a list of objects with breadcrumb and metadata", metadata)
+        yield _mistake(
+            f"{path}.metadata", "a list of objects with breadcrumb and metadata", metadata
+        )
         return
     for place, each in enumerate(metadata):
         yield from _in_metadata(each, f"{path}.metadata[{place}]")
@@ -52,23 +54,23 @@ def _in_stream(stream: object, path: str) -> Iterator[str]:
 
 def _in_schema(schema: Mapping[str, Any], path: str) -> Iterator[str]:
     if schema.get("type", "object") not in ("object", ["object"]):
-        yield _told(f"{path}.type", "object", schema["type"])
+        yield _mistake(f"{path}.type", "object", schema["type"])
     columns = schema.get("properties", {})
     if not isinstance(columns, dict):
-        yield _told(f"{path}.properties", "an object of columns", columns)
+        yield _mistake(f"{path}.properties", "an object of columns", columns)
         return
     for name, column in columns.items():
         if not isinstance(column, dict):
-            yield _told(f"{path}.properties.{name}", "an object with a type", column)
+            yield _mistake(f"{path}.properties.{name}", "an object with a type", column)
 
 
 def _in_metadata(each: object, path: str) -> Iterator[str]:
     if not isinstance(each, dict) or not isinstance(each.get("metadata"), dict):
-        yield _told(path, "an object with breadcrumb and metadata", each)
+        yield _mistake(path, "an object with breadcrumb and metadata", each)
         return
     if not _is_breadcrumb(each.get("breadcrumb")):
         expected = '[] or ["properties", column]'
-        yield _told(f"{path}.breadcrumb", expected, each.get("breadcrumb"))
+        yield _mistake(f"{path}.breadcrumb", expected, each.get("breadcrumb"))
 
 
 def _is_breadcrumb(found: object) -> bool:
@@ -77,6 +79,6 @@ def _is_breadcrumb(found: object) -> bool:
     return len(found) % 2 == 0 and {*found[::2]} <= {"properties"}
 
 
-def _told(path: str, expected: str, found: object) -> str:
+def _mistake(path: str, expected: str, found: object) -> str:
     got = json.dumps(found, default=str)
     return f"--catalog: {path}: expected {expected}, got {got[:_SHOWN]}"

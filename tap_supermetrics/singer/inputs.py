@@ -10,7 +10,6 @@ import json
 import logging
 import logging.config
 import os
-from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -32,6 +31,7 @@ from tap_supermetrics.singer.extras import (
     passed_on,
 )
 from tap_supermetrics.singer.forms import mistakes_in_form
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -264,11 +264,11 @@ def unclaimed(state: Mapping[str, Any], reports: Sequence[str]) -> Iterator[str]
     bookmarks = state.get("bookmarks") or {}
     new = [name for name in reports if name not in bookmarks]
     for name in bookmarks:
-        if name not in reports and (like := get_close_matches(name, new, n=1)):
+        if name not in reports and (like := nearest(name, new)):
             yield (
-                f"state.bookmarks.{name}: no report is called so, and {like[0]} has no bookmark: "
+                f"state.bookmarks.{name}: no report is called so, and {like} has no bookmark: "
                 "all its days are queried; if it is the same report, rename it in the state "
-                f"(`tap-supermetrics state merge --rename {name}={like[0]}`)"
+                f"(`tap-supermetrics state merge --rename {name}={like}`)"
             )
 
 

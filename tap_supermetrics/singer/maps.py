@@ -14,7 +14,7 @@ from singer_sdk.mapper import RemoveRecordTransform
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.records.names import doubts_of_columns, doubts_of_name
+from tap_supermetrics.records.names import warnings_of_columns, warnings_of_name
 from tap_supermetrics.settings.entries import one_table
 from tap_supermetrics.settings.reading import hint
 from tap_supermetrics.singer.inputs import in_one_line
@@ -51,7 +51,7 @@ _WORDS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = {
 """Words of the SDK's among the columns of a map: what each wants."""
 
 
-def doubts_of_mapper(mapper: PluginMapper, streams: Mapping[str, Stream]) -> Iterator[str]:
+def warnings_of_mapper(mapper: PluginMapper, streams: Mapping[str, Stream]) -> Iterator[str]:
     """Name what maps that can be read change to the worse, or do not change at all.
 
     Args:
@@ -68,9 +68,9 @@ def doubts_of_mapper(mapper: PluginMapper, streams: Mapping[str, Stream]) -> Ite
     if mistakes := [*mistakes_in_maps(maps, schemas), *aliases]:
         raise SettingsError(mistakes)
     keys = {name: each.primary_keys or () for name, each in streams.items()}
-    yield from (f"stream_maps: {told}" for told in doubts_of_maps(mapper.stream_maps_dict, keys))
+    yield from (f"stream_maps: {told}" for told in warnings_of_maps(mapper.stream_maps_dict, keys))
     for name, of_one in kept.items():
-        yield from (f"{name}: {doubt}" for each in of_one for doubt in doubts_of_written(each))
+        yield from (f"{name}: {doubt}" for each in of_one for doubt in warnings_of_written(each))
 
 
 def mistakes_in_form(definitions: object) -> list[str]:
@@ -145,15 +145,15 @@ def _fails(stream_map: StreamMap, schema: Mapping[str, Any]) -> str:
     return ""
 
 
-def doubts_of_written(stream_map: StreamMap) -> Iterator[str]:
+def warnings_of_written(stream_map: StreamMap) -> Iterator[str]:
     """Return what loaders may not keep of the names in a stream, as it is written."""
     alias = stream_map.stream_alias
-    if doubt := doubts_of_name(alias):
+    if doubt := warnings_of_name(alias):
         yield f"the name {alias} {doubt}; choose another `name`, `query_log_name` or `__alias__`"
-    yield from doubts_of_columns(stream_map.transformed_schema["properties"])
+    yield from warnings_of_columns(stream_map.transformed_schema["properties"])
 
 
-def doubts_of_maps(
+def warnings_of_maps(
     definitions: Mapping[str, object], keys: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
     """Find stream maps that map nothing, or change a key.
@@ -169,10 +169,12 @@ def doubts_of_maps(
             yield f"{source} is the name of no report; nothing is mapped{hint(source, [*keys])}"
         for stream in mapped:
             if isinstance(definition, dict):
-                yield from _doubts_of_key(stream, definition, keys[stream])
+                yield from _warnings_of_key(stream, definition, keys[stream])
 
 
-def _doubts_of_key(stream: str, definition: Mapping[str, Any], key: Sequence[str]) -> Iterator[str]:
+def _warnings_of_key(
+    stream: str, definition: Mapping[str, Any], key: Sequence[str]
+) -> Iterator[str]:
     kept = definition.get("__key_properties__", key)
     if key and kept in ([], *_NOTHING):
         yield (

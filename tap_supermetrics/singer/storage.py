@@ -33,11 +33,11 @@ def storage_errors(root: str) -> Iterator[None]:
     except Exception as error:
         package = type(error).__module__.partition(".")[0]
         if isinstance(error, OSError) or package not in _OURS:
-            raise BatchFileError(_shown(root), in_one_line(error)) from None
+            raise BatchFileError(_without_login(root), in_one_line(error)) from None
         raise
 
 
-def _shown(root: str) -> str:
+def _without_login(root: str) -> str:
     """Return an address without the name and the password in it."""
     parts = urlsplit(root)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -7,7 +7,8 @@ bookkeeping      what became of each query, told to the state, the summary and t
 checkpoints      when the state is worth writing
 assembly         what carries out the plans of a run, put together
 preparation      a run before its first submission: what is known, held and planned
-journalled       what dead runs left goes to the reports, what the API takes is noted
+planner          the plans of the reports, as far as the run may pay for them
+run_journal      what dead runs left goes to the reports, what the API takes is noted
 calendar         the days of a report as the state has them: done, stale, missing
 discovery        reports as the API describes their fields, and those that it rules out
 idle             settings that are given and have no effect

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from sys import maxsize
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from tap_supermetrics.extraction.async_queries import AsyncQueries
 from tap_supermetrics.extraction.batches import Batches
@@ -16,33 +15,25 @@ from tap_supermetrics.extraction.pages import PageAccess
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.extraction.ways import Ways
 from tap_supermetrics.settings import Mode
-from tap_supermetrics.sync.state import AsyncRun
 
 if TYPE_CHECKING:
     from tap_supermetrics.settings import Settings
-    from tap_supermetrics.sync.preparation import Preparation
+    from tap_supermetrics.sync.preparation import Prepared
 
 
-def assembled(prepared: Preparation) -> Engine:
-    """Return what carries out the plans; it has not begun.
-
-    Queries that are submitted by themselves go on under the id of a killed run, or get one.
-    """
+def assembled(prepared: Prepared) -> Engine:
+    """Return what carries out the plans; it has not begun."""
     plans, held, client, now = prepared.plans, prepared.held, prepared.client, prepared.now
-    planned = {query for plan in plans.values() for query in plan.singled_out()}
     # Before `held.running` and `held.unneeded` are read: this decides which batches are which.
-    adopted = held.adopt(planned)
+    adopted = held.adopt(prepared.held_queries)
     reports = {name: plan.report for name, plan in plans.items()}
-    is_resumed = prepared.async_run is not None
-    run = prepared.async_run or AsyncRun(run_id=uuid4().hex, started_at=now())
-    prepared.async_run = run
-    journalled = prepared.journalled
-    note_query = partial(journalled.queries_begin, run=run) if journalled else None
+    run, journal = prepared.async_run, prepared.journal
+    note_query = partial(journal.queries_begin, run=run) if journal else None
     ways = Ways(
         client=client,
-        batches=Batches(client, reports, now, held.running, journalled),
+        batches=Batches(client, reports, now, held.running, journal),
         queries=AsyncQueries(
-            client, plans, now, run.run_id, is_resumed=is_resumed, note=note_query
+            client, plans, now, run.id, is_resumed=prepared.is_resumed, note=note_query
         ),
         downloader=Downloader(access=PageAccess(client=client), now=now),
     )

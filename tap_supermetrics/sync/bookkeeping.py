@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction.results import Failed, FirstDay, Suspect
+from tap_supermetrics.extraction.totals import SURE_AFTER
 
 if TYPE_CHECKING:
+    from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.results import Left, Note, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.sync.checkpoints import Bookmarks
-    from tap_supermetrics.sync.preparation import Preparation
+    from tap_supermetrics.sync.preparation import Prepared
     from tap_supermetrics.sync.query_log import QueryLog
     from tap_supermetrics.sync.report_sync import PlannedReport
     from tap_supermetrics.sync.summary import Summary
@@ -28,37 +31,54 @@ class Bookkeeping:
         prepared: the reports, with their states.
         summary: what was done and what was lost.
         bookmarks: writes the state when it is worth it.
+        query_log: is told of every query; None where nobody wants to know.
 
     Attributes:
-        query_log: is told of every query; None where nobody wants to know.
         stopped_by: the first error with which the API refused everything; None without one.
     """
 
-    def __init__(self, prepared: Preparation, summary: Summary, bookmarks: Bookmarks) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        summary: Summary,
+        bookmarks: Bookmarks,
+        query_log: QueryLog | None,
+    ) -> None:
         self._prepared = prepared
         self._summary = summary
         self._bookmarks = bookmarks
-        self._doubted: dict[Query, ApiError] = {}
-        self.query_log: QueryLog | None = None
+        self._contradicted: set[Query] = set()
+        # Later results may still contradict these; by report, only the first ones.
+        self._believed: defaultdict[str, dict[Query, Result]] = defaultdict(dict)
+        self._query_log = query_log
         self.stopped_by: ApiError | None = None
 
     def committed(self, planned: PlannedReport, result: Result) -> None:
         """Count the days of a result as done: all of its records are with the target."""
         whole = planned.commit(result)
-        # Before the state: the record of a day must not come after the STATE that covers it.
-        if self.query_log:
-            self.query_log.succeeded(result, whole, planned.rows_by_day)
-        # The doubt came while its records were written, and `commit` has just covered its days.
-        if doubt := self._doubted.get(result.query):
-            self._read_again(planned, Failed(query=result.query, error=doubt))
-        self._summary.done(result, result.row_count)
+        self._summary.done(result)
+        # `commit` has just covered its days; its failure has them read again.
+        if result.query in self._contradicted:
+            self._fail_contradicted(planned, result.query, result)
+        else:
+            self._believe(planned, result, whole)
         # In this order: the state that may be written next names the batch no more.
         self._bookmarks.emitted(result.query)
         self._bookmarks.progressed()
 
+    def _believe(self, planned: PlannedReport, result: Result, whole: DateRange | None) -> None:
+        # Before the state: the record of a day must not come after the STATE that covers it.
+        if self._query_log:
+            self._query_log.succeeded(result, whole, planned.rows_by_day)
+        believed = self._believed[result.query.report]
+        if result.missing and len(believed) < SURE_AFTER:
+            believed[result.query] = result
+
     def failed(self, planned: PlannedReport, failed: Failed) -> None:
         """Have the days of a query read again by the next run, and say why."""
-        self._read_again(planned, failed)
+        planned.fail(failed, self._prepared.now())
+        if self._query_log:
+            self._query_log.failed(failed)
         error = failed.error
         if self._summary.lost(failed):
             logger.error("%s is lost: %s", failed.query, error)
@@ -91,8 +111,8 @@ class Bookkeeping:
 
     def learn(self, note: Note) -> None:
         """Learn what the state has to know."""
-        if self.query_log:
-            self.query_log.note(note)
+        if self._query_log:
+            self._query_log.note(note)
         if isinstance(note, FirstDay):
             self._prepared.known[note.report].state.not_before = note.day
             self._summary.first_days[note.report] = note.day
@@ -103,14 +123,22 @@ class Bookkeeping:
 
     def _doubt(self, query: Query) -> None:
         """Have the days of a result read again, whether it was emitted already or not yet."""
+        if self._bookmarks.waits_for(query):
+            # Counted once its records are written: until then none of its days is covered.
+            self._contradicted.add(query)
+            return
+        result = self._believed[query.report].pop(query, None)
+        self._fail_contradicted(self._prepared.planned[query.report], query, result)
+
+    def _fail_contradicted(
+        self, planned: PlannedReport, query: Query, result: Result | None
+    ) -> None:
         text = "the result lacks a row, if its total is right as later ones are: it is read again"
         failed = Failed(query=query, error=ApiError("RESULT_INCOMPLETE", text))
-        self._doubted[query] = failed.error
-        self._read_again(self._prepared.planned[query.report], failed)
+        planned.fail(failed, self._prepared.now())
+        if result:
+            self._summary.undone(result)
+        if self._query_log:
+            self._query_log.contradicted(failed, result.schedule_id if result else "")
         self._summary.lost(failed)
         logger.error("%s: %s", query, failed.error)
-
-    def _read_again(self, planned: PlannedReport, failed: Failed) -> None:
-        planned.fail(failed, self._prepared.now())
-        if self.query_log:
-            self.query_log.failed(failed)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.extraction.results import Note
     from tap_supermetrics.model import Query
-    from tap_supermetrics.sync.preparation import Preparation
+    from tap_supermetrics.sync.preparation import Prepared
 
 BYTES_PER_QUERY: Final = 1_800
 """What the state may cost of stdout for each query that is submitted."""
@@ -87,7 +87,7 @@ class Bookmarks:
 
     def __init__(
         self,
-        prepared: Preparation,
+        prepared: Prepared,
         bookmarks: dict[str, Any],
         write_state: Callable[[], None],
     ) -> None:
@@ -102,6 +102,10 @@ class Bookmarks:
     def submitted(self, note: Note) -> None:
         """Take in what the API has taken."""
         self._checkpoints.submitted(note, is_news=self._submitted.note(note))
+
+    def waits_for(self, query: Query) -> bool:
+        """Return whether a query was submitted and not emitted yet."""
+        return self._submitted.holds(query)
 
     def emitted(self, query: Query) -> None:
         """Forget what the API holds for a query: nobody will ask for it."""

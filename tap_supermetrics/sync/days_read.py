@@ -1,4 +1,7 @@
-"""Notes a letter for each day of a run: rows, none, estimates, or a failure."""
+"""Notes a letter for each day of a run: rows, none, estimates, or a failure.
+
+A calendar of an account has the same letters, and two that only the state knows.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ ROWS: Final = "d"
 EMPTY: Final = "e"
 SAMPLED: Final = "p"
 FAILED: Final = "f"
+STALE: Final = "s"
+MISSING: Final = "m"
 
 
 class _Letters:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,17 +9,12 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.sources import source_meant
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.records.schema import (
-    DATE,
-    DIMENSIONS,
-    ValueKind,
-    data_type_of,
-    is_dated,
-    record_schema,
-)
+from tap_supermetrics.model.columns import DATE, DIMENSIONS
+from tap_supermetrics.records.schema import ValueKind, data_type_of, is_dated, record_schema
 from tap_supermetrics.sync.continuity import joined_before
 from tap_supermetrics.sync.report_sync import KnownReport
 from tap_supermetrics.sync.state import report_state
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,8 +31,6 @@ logger = logging.getLogger(__name__)
 
 MAX_COMPARED: Final = 200_000
 """So many pairs of names are held against each other, to find the one that was meant."""
-MAX_NAME: Final = 100
-"""A longer name is cut: the comparison takes its time with the square of the length."""
 
 
 def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSchema]:
@@ -160,10 +152,10 @@ def unlisted_fields(
     names = [
         each.name for each in schema.fields if not each.is_listed and each.name not in report.types
     ]
-    known = {each.field_id.casefold(): each.field_id for each in listed} if names else {}
+    known = [each.field_id for each in listed] if names else []
     # Each name is held against each field, which takes microseconds.
     looked_at = names[: MAX_COMPARED // max(len(known), 1)]
-    return {name: _meant(name, known) if name in looked_at else "" for name in names}
+    return {name: nearest(name, known, cutoff=0.8) if name in looked_at else "" for name in names}
 
 
 def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
@@ -173,11 +165,6 @@ def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
         f"{report.path}: {report.ds_id} does not list {', '.join(named)}; loaded as text, unless "
         "`types` says otherwise"
     )
-
-
-def _meant(name: str, known: Mapping[str, str]) -> str:
-    close = difflib.get_close_matches(name[:MAX_NAME].casefold(), known, n=1, cutoff=0.8)
-    return known[close[0]] if close else ""
 
 
 def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:

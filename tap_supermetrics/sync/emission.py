@@ -7,11 +7,10 @@ because it then has written all that it got before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction.results import Failed, Left, Result
-from tap_supermetrics.records.convert import RecordReader
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -82,10 +81,8 @@ class Emission:
         self._books = books
         self._stops_at_failure = stops_at_failure
 
-    def records(
-        self, name: str, convert: Converter[dict[str, Any]] = RecordReader.all_records
-    ) -> Iterator[dict[str, Any]]:
-        """Make the records of a report, query by query in plan order.
+    def records(self, name: str, convert: Converter[T]) -> Iterator[T]:
+        """Make the records of a report, in whatever form, query by query in plan order.
 
         A day counts as done when the consumer asks for the record after its last one: it has
         written the last one by then.
@@ -94,16 +91,17 @@ class Emission:
             name: of the report.
             convert: makes the records of a result; an `ApiError` of it is of this result only.
         """
-        return self._given(name, convert)
-
-    def lines(self, name: str, line_format: LineFormat) -> Iterator[Lines]:
-        """Make the same records as lines, many at a time; a day is done in the same way."""
-        return self._given(name, line_format.lines)
+        for each in self._emission(name, convert):
+            if isinstance(each, Written):
+                self._commit(each)
+            else:
+                yield each
+        self._books.report_ended(name)
 
     def files(
         self, name: str, line_format: LineFormat, files: Files[FileT_co]
     ) -> Iterator[FileT_co]:
-        """Put the same lines into files; a day is done when its file was written."""
+        """Put lines of records into files; a day is done when its file was written."""
         for each in self._emission(name, line_format.lines):
             if not isinstance(each, Written):
                 yield from self._committed(files.add(each))
@@ -121,14 +119,6 @@ class Emission:
             yield file
             for each in file.results:
                 self._commit(each)
-
-    def _given(self, name: str, convert: Converter[T]) -> Iterator[T]:
-        for each in self._emission(name, convert):
-            if isinstance(each, Written):
-                self._commit(each)
-            else:
-                yield each
-        self._books.report_ended(name)
 
     def _commit(self, written: Written) -> None:
         self._books.committed(written.planned, written.result)

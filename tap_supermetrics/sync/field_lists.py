@@ -63,7 +63,7 @@ class FieldLists:
                 del self._refused[ds_id]
                 self._take_fields(ds_id, self._ask_fields(ds_id))
         for error in self._refused.values():
-            check_reason(error)
+            error.raise_if_it_refuses_everything()
 
     def _take_fields(self, ds_id: str, answer: tuple[FieldInfo, ...] | ApiError) -> None:
         if isinstance(answer, ApiError):
@@ -110,13 +110,3 @@ def _side_by_side(ask: Callable[[str], T], names: Sequence[str]) -> dict[str, T]
     if failures:
         raise failures[0]
     return {name: answers[name] for name in names}
-
-
-def check_reason(error: ApiError) -> None:
-    """Accept that a list cannot be read: a key that may not ask for it may still run queries.
-
-    Raises:
-        ApiError: the API refuses everything.
-    """
-    if error.refuses_everything:
-        raise error

@@ -45,16 +45,18 @@ def idle_settings(settings: Settings, schemas: Mapping[str, RecordSchema]) -> It
     idle = {each.name: _idle(each, schemas[each.name], settings.mode) for each in reports}
     for report in reports:
         own = {name: why for name, why in idle[report.name].items() if name in report.given}
-        yield from (f"{told} (report {report.name})" for told in _told(own, f"{report.path}."))
+        yield from (
+            f"{told} (report {report.name})" for told in _lines_by_reason(own, f"{report.path}.")
+        )
     for_all = _idle_in_run(settings)
     for each in _OF_REPORTS:
         reached = [idle[report.name] for report in reports if each.name not in report.given]
         if reached and each.name in settings.given and all(each.name in one for one in reached):
             for_all[each.name] = reached[0][each.name]
-    yield from _told(for_all, "")
+    yield from _lines_by_reason(for_all, "")
 
 
-def _told(idle: Mapping[str, str], path: str) -> Iterator[str]:
+def _lines_by_reason(idle: Mapping[str, str], path: str) -> Iterator[str]:
     """Return a line for each reason."""
     for reason in dict.fromkeys(idle.values()):
         names = [f"{path}{name}" for name, why in idle.items() if why == reason]

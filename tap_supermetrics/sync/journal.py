@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import closing, suppress
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.sync.journal_entries import (
@@ -22,30 +23,28 @@ from tap_supermetrics.sync.journal_entries import (
 )
 from tap_supermetrics.sync.journal_folder import Leftovers, Owner, new_path
 from tap_supermetrics.sync.locked_file import LockedFile
-from tap_supermetrics.sync.state import AsyncRun
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
-    from tap_supermetrics.model import SubmittedBatch
+    from tap_supermetrics.model import AsyncRun, SubmittedBatch
 
 logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """Submissions of this run, and those that dead runs of the same owner left. Used by one thread.
+    """Submissions of this run, and those that dead runs of the same owner left.
 
-    Nothing here ends a run: where the folder or a file cannot be used, one warning says so, and the
-    run goes on without.
+    Any thread may note something. Nothing here ends a run: where the folder or a file cannot be
+    used, one warning says so, and the run goes on without.
     """
 
     def __init__(self, directory: Path, owner: Owner, max_age: timedelta) -> None:
-        self._directory = directory
-        self._first_line = line(owner.signature(os.urandom(16).hex()))
+        self._file = _File(directory, line(owner.signature(os.urandom(16).hex())))
         self._max_age = max_age
-        self._file: LockedFile | None = None
+        self._lock = Lock()
         self._found: tuple[Entry, ...] = ()
         self._noted = Noted()
         self._left: set[str] = set()
@@ -67,10 +66,10 @@ class Journal:
                 journal._found = left.entries
                 # Noted anew, should this run die too before it uses them.
                 journal._noted = Noted(journal._found)
-                journal._begin()
+                journal._file.begin(journal._lines)
                 left.remove()  # Only now, as these are in a file of this run.
         except OSError as error:
-            journal._give_up(error)
+            journal._file.give_up(error)
         return journal
 
     @classmethod
@@ -102,10 +101,9 @@ class Journal:
         self._left |= {each.id for each in self._found if each.report == report and each.id}
 
     @property
-    def batch_ids(self) -> frozenset[str]:
-        """The batches of dead runs whose ids are known."""
-        known = (each.submitted for each in self._found if not each.token)
-        return frozenset(each.batch_id for each in known if not isinstance(each, AsyncRun))
+    def ids(self) -> frozenset[str]:
+        """The ids of what dead runs submitted, as far as they are known."""
+        return frozenset(each.id for each in self._found if not each.token)
 
     def submitted(
         self,
@@ -121,60 +119,84 @@ class Journal:
             token: of a batch that is about to be sent, and has no id yet: `answered` follows.
         """
         entries = entries_of(submitted, request_hashes, token)
-        self._noted.add(entries)
-        self._write(b"".join(entry.line for entry in entries))
+        with self._lock:
+            self._noted.add(entries)
+            self._append(b"".join(entry.line for entry in entries))
 
     def answered(self, token: str, batch_ids: Sequence[str]) -> None:
         """Note the ids of the batches that were made of what was sent under a token."""
-        self._found = tuple(with_ids(self._found, {token: batch_ids}))
-        self._noted.answered(token, batch_ids)
-        self._write(answer_line(token, batch_ids))
+        with self._lock:
+            self._found = tuple(with_ids(self._found, {token: batch_ids}))
+            self._noted.answered(token, batch_ids)
+            self._append(answer_line(token, batch_ids))
 
     def forget(self, reports: Collection[str]) -> None:
         """Forget what was submitted for reports, now that all of it came to its end."""
-        self._found = tuple(each for each in self._found if self._is_kept(each, reports))
-        self._noted = Noted(each for each in self._noted if self._is_kept(each, reports))
-        self._rewrite()
+        with self._lock:
+            self._found = tuple(each for each in self._found if self._is_kept(each, reports))
+            self._noted = Noted(each for each in self._noted if self._is_kept(each, reports))
+            self._file.rewrite(self._lines)
 
     def _is_kept(self, entry: Entry, reports: Collection[str]) -> bool:
         return entry.report not in reports or entry.id in self._left
 
     def close(self) -> None:
         """Leave the file to the next run; one that holds nothing is removed."""
-        if self._file:
-            if not any(self._noted):
-                self._file.remove()
-            self._file.close()
-            self._file = None
+        with self._lock:
+            self._file.close(is_of_use=any(self._noted))
 
-    def _begin(self) -> None:
-        content = self._first_line + b"".join(entry.line for entry in self._noted)
-        self._file = LockedFile.make(new_path(self._directory), content)
+    @property
+    def _lines(self) -> bytes:
+        return b"".join(entry.line for entry in self._noted)
 
-    def _write(self, lines: bytes) -> None:
+    def _append(self, lines: bytes) -> None:
+        self._file.append(lines)
+        if self._file.is_overgrown:
+            self._noted = Noted(self._noted.since(self._max_age))
+            self._file.rewrite(self._lines)
+
+
+class _File:
+    """The file of this run; there is none before `begin`, and where it cannot be used."""
+
+    def __init__(self, directory: Path, first_line: bytes) -> None:
+        self._directory = directory
+        self._first_line = first_line
+        self._file: LockedFile | None = None
+
+    def begin(self, lines: bytes) -> None:
+        """Make a file of these lines.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._file = LockedFile.make(new_path(self._directory), self._first_line + lines)
+
+    @property
+    def is_overgrown(self) -> bool:
+        return self._file is not None and self._file.is_overgrown
+
+    def append(self, lines: bytes) -> None:
         if self._file is None:
             return
         try:
             self._file.append(lines)
         except OSError as error:
-            self._give_up(error)
-            return
-        if self._file.is_overgrown:
-            self._noted = Noted(self._noted.since(self._max_age))
-            self._rewrite()
+            self.give_up(error)
 
-    def _rewrite(self) -> None:
+    def rewrite(self, lines: bytes) -> None:
         """Write a new file and then remove the old one, so that one of them is whole always."""
         if (before := self._file) is None:
             return
         try:
-            self._begin()
+            self.begin(lines)
             before.remove()
         except OSError as error:
-            self._give_up(error)
+            self.give_up(error)
         before.close()
 
-    def _give_up(self, error: OSError) -> None:
+    def give_up(self, error: OSError) -> None:
+        """Go on without a file, and say so."""
         if self._file:
             self._file.close()
         self._file = None
@@ -184,3 +206,11 @@ class Journal:
             self._directory,
             error.strerror or error,
         )
+
+    def close(self, *, is_of_use: bool) -> None:
+        """Leave the file to the next run, or remove it."""
+        if self._file:
+            if not is_of_use:
+                self._file.remove()
+            self._file.close()
+            self._file = None

@@ -12,20 +12,20 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from tap_supermetrics.model import SubmittedBatch
 from tap_supermetrics.sync.notation import (
     MALFORMED,
-    batch_from_json,
-    batch_to_json,
     id_of,
+    submitted_of,
+    submitted_to_json,
     texts_of,
 )
-from tap_supermetrics.sync.state import AsyncRun, async_run_of, async_run_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from tap_supermetrics.model import SubmittedBatch
+    from tap_supermetrics.model import AsyncRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +52,11 @@ class Entry:
     @property
     def id(self) -> str:
         """The id of the batch or of the run; empty while that of a batch is not known."""
-        if isinstance(self.submitted, AsyncRun):
-            return self.submitted.run_id
-        return self.submitted.batch_id
+        return self.submitted.id
 
     @property
     def at(self) -> datetime:
         """The time of the submission, with offset."""
-        if isinstance(self.submitted, AsyncRun):
-            return self.submitted.started_at
         return self.submitted.submitted_at
 
     @property
@@ -68,9 +64,7 @@ class Entry:
         """The line of the journal that notes it."""
         token = {"token": self.token} if self.token else {}
         what = {"report": self.report, "request_hash": self.request_hash, **token}
-        if isinstance(self.submitted, AsyncRun):
-            return line(what | {"async_run": async_run_to_json(self.submitted)})
-        return line(what | {"batch": batch_to_json(self.submitted)})
+        return line(what | submitted_to_json(self.submitted))
 
 
 class Noted:
@@ -108,7 +102,7 @@ def entries_of(
 ) -> list[Entry]:
     """Return an entry for each report that has a part in what is submitted."""
     return [
-        Entry(report=name, request_hash=each, submitted=_part_of(submitted, name), token=token)
+        Entry(report=name, request_hash=each, submitted=submitted.part_of(name), token=token)
         for name, each in request_hashes.items()
     ]
 
@@ -122,7 +116,7 @@ def with_ids(entries: Iterable[Entry], ids: Mapping[str, Sequence[str]]) -> Iter
             as its answer was lost, may have made several.
     """
     for entry in entries:
-        if entry.token not in ids or isinstance(entry.submitted, AsyncRun):
+        if entry.token not in ids or not isinstance(entry.submitted, SubmittedBatch):
             yield entry
             continue
         for batch_id in ids[entry.token]:
@@ -153,11 +147,7 @@ def read_entries(values: Sequence[Any]) -> tuple[list[Entry], int]:
 def _entry(raw: Any) -> Entry | None:  # noqa: ANN401 - whatever the file holds
     try:
         report, request_hash = str(raw["report"]), str(raw["request_hash"])
-        submitted: SubmittedBatch | AsyncRun = (
-            async_run_of(raw["async_run"])
-            if "async_run" in raw
-            else batch_from_json(raw["batch"], report)
-        )
+        submitted = submitted_of(raw, report)
         token = id_of(raw.get("token", ""))
     except MALFORMED:
         return None
@@ -169,10 +159,3 @@ def _answer(raw: Any) -> tuple[str, tuple[str, ...]] | None:  # noqa: ANN401 - w
         return id_of(raw["token"]), texts_of(raw["batch_ids"])
     except MALFORMED:
         return None
-
-
-def _part_of(submitted: SubmittedBatch | AsyncRun, report: str) -> SubmittedBatch | AsyncRun:
-    if isinstance(submitted, AsyncRun):
-        return submitted
-    items = {place: each for place, each in submitted.items.items() if each.report == report}
-    return replace(submitted, items=items)

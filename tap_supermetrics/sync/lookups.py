@@ -10,7 +10,7 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import Accounts, SplitAccounts
 from tap_supermetrics.sync.account_lists import AccountLists
-from tap_supermetrics.sync.field_lists import FieldLists, check_reason
+from tap_supermetrics.sync.field_lists import FieldLists
 from tap_supermetrics.sync.team_lists import TeamLists
 from tap_supermetrics.words import counted
 
@@ -31,11 +31,12 @@ class Lookups:
     Args:
         client: the API.
         now: the time of the run, with offset.
-        may_submit: whether a query batch may be submitted, for want of another way.
+        may_submit: whether a query batch may be submitted to learn the accounts of a team list,
+            where they cannot be read.
 
     Attributes:
         client: the API.
-        may_submit: whether this is a run; else nothing may be submitted.
+        may_submit: whether anything may be submitted: in a run, but in no command.
         accounts: the lists of accounts.
     """
 
@@ -101,7 +102,7 @@ class Lookups:
                 if logins:
                     self._custom[asked] = self.client.fields(report.ds_id, accounts, logins)
             except ApiError as error:
-                check_reason(error)
+                error.raise_if_it_refuses_everything()
                 logger.warning("%s.fields: custom fields not asked for: %s", report.path, error)
         return self._custom[asked]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.extraction.held import joined
+from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.state import ReportState, report_state
 from tap_supermetrics.sync.state_checks import check_state
@@ -220,8 +221,8 @@ def _agreed(
     said = [(file, each) for file, each in values if each]
     for file, each in said:
         if each != said[0][1]:
-            first = f"{_shown(said[0][1])} in {said[0][0]}"
-            text = f"{report}: {what} is {first} and {_shown(each)} in {file}"
+            first = f"{_id_or_value(said[0][1])} in {said[0][0]}"
+            text = f"{report}: {what} is {first} and {_id_or_value(each)} in {file}"
             raise SettingsError([f"{text}; {advice}"])
     return said[0][1] if said else None
 
@@ -230,8 +231,8 @@ def _type_of(column: str, state: ReportState) -> str:
     return state.types.get(column, "")
 
 
-def _shown(value: object) -> object:
-    return getattr(value, "run_id", value)
+def _id_or_value(value: object) -> object:
+    return value.id if isinstance(value, AsyncRun) else value
 
 
 def _coverage(states: Iterable[ReportState]) -> Iterator[tuple[str, Coverage]]:
@@ -242,7 +243,7 @@ def _coverage(states: Iterable[ReportState]) -> Iterator[tuple[str, Coverage]]:
         # A state from before the shards, or of another shard, may lack days that were read since.
         owners = [each for each in of_account if _owns(each.shard, account_id.split(","))]
         found = (each.coverage[account_id] for each in owners or of_account)
-        yield account_id, reduce(Coverage.joined, found)
+        yield account_id, reduce(Coverage.merged_with, found)
 
 
 def _owns(shard: Shard, accounts: Collection[str]) -> bool:

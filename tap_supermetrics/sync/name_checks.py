@@ -6,13 +6,12 @@ import logging
 import re
 from collections import Counter
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 from unicodedata import decimal, normalize
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.sync.field_lists import check_reason
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -34,7 +33,7 @@ _AS_A_NUMBER: Final = r"(\d+)(?:\.(\d+))?(?:e\+?(\d{1,2}))?"
 """An id as a spreadsheet shows it."""
 
 
-def check_names(lookups: Lookups, report: Report, loaded: Collection[str]) -> None:
+def check_against_lists(lookups: Lookups, report: Report, loaded: Collection[str]) -> None:
     """Hold logins, segments and accounts against the lists of the API, which may lag behind.
 
     Args:
@@ -66,13 +65,13 @@ def _warn_of_unlisted(
     try:
         listed = look_up(report)
     except ApiError as error:
-        check_reason(error)
+        error.raise_if_it_refuses_everything()
         logger.warning("%s: not checked: %s", path, error)
         return
     if unknown := [each for each in wanted if each.casefold() not in listed]:
-        known = _named(sorted(listed.values())) or "none"
+        known = _listing(sorted(listed.values())) or "none"
         text = "%s: %s does not list %s; it lists %s"
-        logger.warning(text, path, report.ds_id, _named(unknown), known)
+        logger.warning(text, path, report.ds_id, _listing(unknown), known)
 
 
 def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> None:
@@ -84,7 +83,7 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
     try:
         listed = lookups.accounts.ids_of(report)
     except ApiError as error:
-        check_reason(error)
+        error.raise_if_it_refuses_everything()
         return
     unlisted = [each for each in wanted if each.casefold() not in listed]
     if not unlisted:
@@ -92,14 +91,14 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
     names = {
         _plain(name): id_ for id_, name in lookups.accounts.known_names()[report.ds_id].items()
     }
-    meant = _meant(unlisted, listed, names)
+    meant = _ids_meant(unlisted, listed, names)
     path = f"{report.path}.ds_accounts: {report.ds_id} does not list"
     if meant:
         known = dict.fromkeys(each for ids in meant.values() for each in ids)
-        raise TapError(f"{path} {_named([*meant])}; did you mean {_named([*known])}?")
+        raise TapError(f"{path} {_listing([*meant])}; did you mean {_listing([*known])}?")
     if impossible := [each for each in unlisted if _is_no_id(each, listed)]:
         raise TapError(
-            f"{path} {_named(impossible)}; its ids are numbers, such as {min(listed.values())}; "
+            f"{path} {_listing(impossible)}; its ids are numbers, such as {min(listed.values())}; "
             f"see `accounts {report.ds_id}`"
         )
     if listed:
@@ -123,7 +122,7 @@ def one_spelling(
     try:
         listed = lookups.accounts.spellings_of(report)
     except ApiError as error:
-        check_reason(error)
+        error.raise_if_it_refuses_everything()
         listed = frozenset()
     twice = {fold for fold, count in Counter(map(str.casefold, listed)).items() if count > 1}
     own = {*loaded} | {each for each in listed if each.casefold() in twice}
@@ -138,8 +137,8 @@ def told_unlisted(report: Report, unlisted: Sequence[str], listed: Mapping[str, 
         f"{each} (did you mean {near[each]}?)" if near.get(each) else each for each in unlisted
     ]
     return (
-        f"{report.path}.ds_accounts: {report.ds_id} does not list {_named(named)}; if no login of "
-        f"yours reads them their queries fail; see `accounts {report.ds_id}`"
+        f"{report.path}.ds_accounts: {report.ds_id} does not list {_listing(named)}; if no login "
+        f"of yours reads them their queries fail; see `accounts {report.ds_id}`"
     )
 
 
@@ -147,8 +146,7 @@ def _nearest(written: str, listed: Mapping[str, str]) -> str:
     """Return the id that differs by a slip of the pen, or nothing."""
     if len(listed) > _MAX_COMPARED // MAX_NAMED:
         return ""
-    close = get_close_matches(written.casefold()[:100], listed, n=1, cutoff=0.85)
-    return listed[close[0]] if close else ""
+    return nearest(written, listed.values(), cutoff=0.85)
 
 
 def _is_no_id(written: str, listed: Mapping[str, str]) -> bool:
@@ -157,7 +155,7 @@ def _is_no_id(written: str, listed: Mapping[str, str]) -> bool:
     return bool(listed) and are_numbers and not _digits(written)
 
 
-def _meant(
+def _ids_meant(
     unlisted: Sequence[str], listed: Mapping[str, str], names: Mapping[str, str]
 ) -> dict[str, list[str]]:
     """Return what is meant by ids that the API does not list, where that shows.
@@ -215,7 +213,7 @@ def unlisted_accounts(lookups: Lookups, report: Report) -> str:
     try:
         listed = lookups.accounts.ids_of(report)
     except ApiError as error:
-        check_reason(error)
+        error.raise_if_it_refuses_everything()
         return ""
     mine = report.shard.share_of(report.accounts.ids)
     unlisted = [each for each in mine if each.casefold() not in listed]
@@ -242,6 +240,6 @@ def _as_whole(written: str) -> str:
     return f"{number:.0f}" if number == number.to_integral_value() else written
 
 
-def _named(names: Sequence[str]) -> str:
+def _listing(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(names[:MAX_NAMED]) + more

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from difflib import get_close_matches
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.dates import ONE_DAY, DateRange, merge, parse_date
-from tap_supermetrics.model import BatchItem, SplitAccounts, SplitDates, SplitPolicy, SubmittedBatch
+from tap_supermetrics.model import (
+    AsyncRun,
+    BatchItem,
+    SplitAccounts,
+    SplitDates,
+    SplitPolicy,
+    SubmittedBatch,
+)
 from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -50,8 +57,8 @@ def bookmark_of(raw: Any) -> date | None:  # noqa: ANN401 - whatever the state h
 
 def strange_keys(raw: Mapping[str, Any], known: Collection[str]) -> list[str]:
     """Return the keys that are nearly a known one, each with that one: a slip of the pen."""
-    near = {key: get_close_matches(key.casefold(), known, n=1) for key in raw if key not in known}
-    return [f"{key} (did you mean {found[0]}?)" for key, found in near.items() if found]
+    near = {key: nearest(key, known) for key in raw if key not in known}
+    return [f"{key} (did you mean {found}?)" for key, found in near.items() if found]
 
 
 def texts_of(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state holds
@@ -174,3 +181,37 @@ def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
         dates=dates,
         is_fresh=bool(raw.get("is_fresh")),
     )
+
+
+def async_run_of(raw: Any) -> AsyncRun:  # noqa: ANN401 - whatever the state holds
+    """Return a run of queries submitted by themselves, as the state and the journal hold it.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError, OverflowError: it is no such thing.
+    """
+    # An object in states of before.
+    run_id, at = (raw["run_id"], raw["started_at"]) if isinstance(raw, dict) else raw
+    return AsyncRun(id=id_of(run_id), submitted_at=moment_of(at))
+
+
+def async_run_to_json(run: AsyncRun | None) -> list[str] | None:
+    """Return a run of queries submitted by themselves, as the state and the journal hold it."""
+    return [run.id, run.submitted_at.isoformat()] if run else None
+
+
+def submitted_of(raw: Any, report: str) -> SubmittedBatch | AsyncRun:  # noqa: ANN401 - whatever the journal holds
+    """Return what was submitted for a report, as the journal holds it.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError, OverflowError: it is no such thing.
+    """
+    if "async_run" in raw:
+        return async_run_of(raw["async_run"])
+    return batch_from_json(raw["batch"], report)
+
+
+def submitted_to_json(submitted: SubmittedBatch | AsyncRun) -> dict[str, Any]:
+    """Return what was submitted, as the journal holds it."""
+    if isinstance(submitted, AsyncRun):
+        return {"async_run": async_run_to_json(submitted)}
+    return {"batch": batch_to_json(submitted)}

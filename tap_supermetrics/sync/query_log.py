@@ -64,7 +64,9 @@ SCHEMA: Final[dict[str, Any]] = {
         "run_seconds": _column("number", "How long the API worked on it, as it tells."),
         "error_code": _column("string", "The error's code; null unless it failed."),
         "error_message": _column("string", "What went wrong; null unless it failed."),
-        "tries": _column("integer", "How often this run submitted it; 0: it was spared."),
+        "tries": _column(
+            "integer", "How often this run submitted it; 0: it was spared; null: not known."
+        ),
         "data_sampled": _column("boolean", "Whether the source estimated its numbers."),
         "cache_used": _column("boolean", "Whether its numbers come from the API's cache."),
         "cache_time": _column("string", "When those were made.", "date-time"),
@@ -82,7 +84,7 @@ class _Submission:
 
     batch_id: str | None = None
     submitted_at: datetime | None = None
-    tries: int = 0
+    tries: int | None = 0
 
 
 class QueryLog:
@@ -117,7 +119,7 @@ class QueryLog:
     def _submitted(self, query: Query, at: datetime, batch_id: str | None = None) -> None:
         before = self._submissions.get(query, _Submission())
         self._submissions[query] = replace(
-            before, batch_id=batch_id, submitted_at=at, tries=before.tries + 1
+            before, batch_id=batch_id, submitted_at=at, tries=(before.tries or 0) + 1
         )
 
     def succeeded(
@@ -153,13 +155,31 @@ class QueryLog:
     def failed(self, failed: Failed) -> None:
         """Log a query that failed for this run; one that the run never came to has not ended."""
         submission = self._submissions.pop(failed.query, _Submission())
-        if not failed.was_submitted:
-            return
+        if failed.was_submitted:
+            named = f"{submission.batch_id or self._run_id} {failed.error.code}"
+            self._add_failure(failed, submission, named)
+
+    def contradicted(self, failed: Failed, schedule_id: str) -> None:
+        """Log a query whose result later ones contradict, in the place of its success.
+
+        Args:
+            failed: the query, and why.
+            schedule_id: of its result; empty where it is not known any more.
+        """
+        # Of a result that was logged already, the submission is forgotten.
+        submission = self._submissions.pop(failed.query, _Submission(tries=None))
+        named = schedule_id or f"{self._run_id} {failed.error.code}"
+        self._add_failure(failed, submission, named, schedule_id=schedule_id or None)
+
+    def _add_failure(
+        self, failed: Failed, submission: _Submission, told_apart_by: str, **values: str | None
+    ) -> None:
         self._add(
             failed.query,
             submission,
-            f"{submission.batch_id or self._run_id} {failed.error.code}",
+            told_apart_by,
             **_days(failed.query.dates),
+            **values,
             status="excluded" if failed.is_excluded else "failed",
             error_code=failed.error.code,
             error_message=failed.error.message,

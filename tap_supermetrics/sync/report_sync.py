@@ -12,16 +12,11 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import SplitAccounts, account_id_of
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.planning.plan import ReportPlan, plan_report, plan_test
 from tap_supermetrics.planning.scope import scope_of
 from tap_supermetrics.records.checks import OtherAccounts
 from tap_supermetrics.records.convert import Mismatches, RecordReader
-from tap_supermetrics.records.schema import (
-    ACCOUNT_ID,
-    DATE,
-    FETCHED_AT,
-    SCHEDULE_ID,
-)
 from tap_supermetrics.sync.continuity import (
     check_day,
     check_groups,
@@ -30,7 +25,7 @@ from tap_supermetrics.sync.continuity import (
     query_change,
     type_changes,
 )
-from tap_supermetrics.sync.name_checks import check_names, one_spelling
+from tap_supermetrics.sync.name_checks import check_against_lists, one_spelling
 from tap_supermetrics.sync.notes import (
     note_otherwise,
     notes_of_cache,
@@ -89,7 +84,7 @@ class KnownReport:
         # Accounts that are asked together stand in the state as one id, joined by commas.
         there = (ids for ids, each in self.state.coverage.items() if each.is_loaded)
         loaded = {each for ids in there for each in ids.split(",")}
-        check_names(lookups, self.report, loaded)
+        check_against_lists(lookups, self.report, loaded)
         accounts = lookups.accounts_of(self.report, is_dated=self.is_dated)
         scope = scope_of(
             self.report,
@@ -295,7 +290,7 @@ class PlannedReport:
         dates = result.query.dates
         # Of several days, only the rows themselves can tell theirs.
         day = str(dates.first) if dates and dates.days == 1 else None
-        reader = RecordReader(
+        return RecordReader(
             self.known.schema,
             result.fields,
             {
@@ -306,9 +301,8 @@ class PlannedReport:
             },
             self.mismatches,
             dates,
+            others=self.others,
         )
-        reader.checks.account, reader.checks.others = result.query.account_id, self.others
-        return reader
 
 
 def _check_accounts(report: Report, scope: Scope) -> None:

@@ -7,6 +7,7 @@ records of a report, and it says when the state is worth writing.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -19,16 +20,18 @@ from tap_supermetrics.sync.calendar import ReportDays, days_of
 from tap_supermetrics.sync.checkpoints import Bookmarks
 from tap_supermetrics.sync.days_read import DaysRead
 from tap_supermetrics.sync.emission import Emission
-from tap_supermetrics.sync.preparation import Preparation
+from tap_supermetrics.sync.preparation import Prepared, prepare
+from tap_supermetrics.sync.query_log import QueryLog
 from tap_supermetrics.sync.summary import Summary
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from tap_supermetrics.extraction.engine import Engine
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.lookups import Lookups
+    from tap_supermetrics.sync.planner import Selection
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,25 @@ def new_run_id() -> str:
     return token_hex(4)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Started:
+    """The parts of a run that is on its way.
+
+    Attributes:
+        prepared: the reports and their plans.
+        engine: carries the plans out.
+        bookmarks: the state of the run.
+        books: are told what became of each query.
+        emission: makes the records.
+    """
+
+    prepared: Prepared
+    engine: Engine
+    bookmarks: Bookmarks
+    books: Bookkeeping
+    emission: Emission
+
+
 class Run:
     """Everything between the settings and the records of one invocation.
 
@@ -51,12 +73,12 @@ class Run:
         lookups: what the API lists, and the API.
         bookmarks: Singer's bookmarks, by stream; kept up to date.
         write_state: writes a STATE message with these bookmarks.
+        has_query_log: whether somebody wants a record of each query that ended.
 
     Attributes:
         run_id: tells it from all others.
         summary: what was done and what was lost.
-        bookmarks: the state of the run, written when that is worth it.
-        books: are told what became of each query.
+        query_log: records of the queries that ended; None where nobody wants them.
     """
 
     def __init__(
@@ -65,61 +87,71 @@ class Run:
         lookups: Lookups,
         bookmarks: dict[str, Any],
         write_state: Callable[[], None],
+        *,
+        has_query_log: bool = False,
     ) -> None:
         self.run_id = new_run_id()
         self.summary = Summary(days_read=DaysRead() if settings.report_dir else None)
+        reports = {report.name: report for report in settings.reports}
+        self.query_log = QueryLog(reports, self.run_id, utc_now) if has_query_log else None
         self._settings = settings
-        self._client = lookups.client
-        self._prepared = Preparation(settings, lookups, bookmarks, self.summary, utc_now)
-        self.bookmarks = Bookmarks(self._prepared, bookmarks, write_state)
-        self.books = Bookkeeping(self._prepared, self.summary, self.bookmarks)
-        self._engine: Engine | None = None
+        self._lookups = lookups
+        self._bookmarks = bookmarks
+        self._write_state = write_state
+        self._started: _Started | None = None
 
     @property
     def has_started(self) -> bool:
         """Return whether the plan is on its way."""
-        return self._engine is not None
+        return self._started is not None
 
-    def start(
-        self,
-        selected: Sequence[str],
-        full_table: Collection[str] = (),
-        refused: Collection[str] = (),
-        *,
-        is_test: bool = False,
-    ) -> None:
-        """Plan the selected reports and begin to submit; see `Preparation.plan`."""
-        self._prepared.plan(selected, full_table, refused, is_test=is_test)
+    def start(self, selection: Selection) -> None:
+        """Plan the selected reports and begin to submit; see `prepare`."""
+        settings, summary = self._settings, self.summary
+        prepared = prepare(
+            settings, self._lookups, self._bookmarks, selection, summary=summary, now=utc_now
+        )
+        engine = assembled(prepared)
+        bookmarks = Bookmarks(prepared, self._bookmarks, self._write_state)
+        books = Bookkeeping(prepared, summary, bookmarks, self.query_log)
+        stops = settings.on_failure == "stop"
+        emission = Emission(engine, prepared.planned, books, stops_at_failure=stops)
         # Known here before it starts: whatever fails from now on, `close` ends its threads.
-        self._engine = assembled(self._prepared)
-        self._engine.start()
+        self._started = _Started(
+            prepared=prepared, engine=engine, bookmarks=bookmarks, books=books, emission=emission
+        )
+        engine.start()
+
+    @property
+    def bookmarks(self) -> Bookmarks:
+        """The state of the run, written when that is worth it; `start` comes first."""
+        return self._parts.bookmarks
 
     @property
     def emission(self) -> Emission:
         """Return what makes the records of the planned reports; `start` comes first."""
-        if self._engine is None:
+        return self._parts.emission
+
+    @property
+    def _parts(self) -> _Started:
+        if self._started is None:
             raise RuntimeError("start() comes first")
-        return Emission(
-            self._engine,
-            self._prepared.planned,
-            self.books,
-            stops_at_failure=self._settings.on_failure == "stop",
-        )
+        return self._started
 
     @property
     def submitted(self) -> int:
         """Return how many queries the API has taken so far."""
-        return self._engine.submitted if self._engine else 0
+        return self._started.engine.submitted if self._started else 0
 
     def days(self) -> Iterator[ReportDays]:
         """Return the days of the selected reports, as the state has them now."""
-        for name, known in self._prepared.known.items():
-            if planned := self._prepared.planned.get(name):
-                yield days_of(known, planned.plan.scope)
+        if self._started:
+            for planned in self._started.prepared.planned.values():
+                yield days_of(planned.known, planned.plan.scope)
 
     def progress(self) -> Progress:
         """Return how far the run is; any thread may ask."""
-        return self._engine.progress() if self._engine else Progress()
+        return self._started.engine.progress() if self._started else Progress()
 
     # The end
 
@@ -130,7 +162,7 @@ class Run:
             ApiError: the API refused everything.
             QueriesLostError: something was lost, and `on_failure` does not accept that.
         """
-        if lost_starts := self._client.service.lost_starts:
+        if lost_starts := self._lookups.client.service.lost_starts:
             starts = counted(lost_starts, "start of a query batch", "starts of query batches")
             self.summary.notes.append(
                 f"{starts} got no answer; each may have run unseen and cost quota"
@@ -140,11 +172,11 @@ class Run:
         for line in self.summary.failures():
             logger.error("%s", line)
         # Before the journal is cleared: the API may still hold what it refuses now.
-        if self.books.stopped_by:
-            raise self.books.stopped_by
+        if stopped_by := self._parts.books.stopped_by:
+            raise stopped_by
         # All was written or failed for good: the API holds nothing that the next run could use.
-        if self._prepared.journalled:
-            self._prepared.journalled.ended()
+        if journal := self._parts.prepared.journal:
+            journal.ended()
         if self.summary.has_lost and self._settings.on_failure != "continue":
             raise QueriesLostError(
                 f"{self.summary.lost_in_words}, {self.summary.arrived_in_words}; what was lost is "
@@ -153,14 +185,14 @@ class Run:
 
     def halt(self) -> None:
         """Submit nothing more; the state can then say for good what the API holds."""
-        if self._engine:
+        if self._started:
             # A batch may have been taken within the last seconds: the last state has to name it.
-            for note in self._engine.halt():
-                self.books.learn(note)
+            for note in self._started.engine.halt():
+                self._started.books.learn(note)
 
     def close(self) -> None:
         """Cancel what still runs."""
-        if self._engine:
-            self._engine.close()
-        # Last, as the engine may note a batch in the journal until it has ended.
-        self._prepared.close()
+        if self._started:
+            self._started.engine.close()
+            # Last, as the engine may note a batch in the journal until it has ended.
+            self._started.prepared.close()

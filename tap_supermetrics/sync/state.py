@@ -28,6 +28,8 @@ from tap_supermetrics.model import WHOLE, Shard
 from tap_supermetrics.planning.coverage import Coverage, DaysFetched
 from tap_supermetrics.sync.notation import (
     MALFORMED,
+    async_run_of,
+    async_run_to_json,
     batch_from_json,
     batch_to_json,
     bookmark_of,
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
-    from tap_supermetrics.model import SubmittedBatch
+    from tap_supermetrics.model import AsyncRun, SubmittedBatch
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -82,19 +84,6 @@ _KEYS: Final = frozenset(
     }
 )
 """Keys of a bookmark; one with none of them is another tool's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AsyncRun:
-    """A run that submitted queries by themselves.
-
-    Attributes:
-        run_id: what makes the schedule ids of the run its own.
-        started_at: when the run began, with offset.
-    """
-
-    run_id: str
-    started_at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -297,7 +286,7 @@ class _Reader:
         self._mistakes = mistakes
 
     def refuse(self, place: str, expected: str, raw: object) -> None:
-        self._mistakes.append(f"{self._path}{place}: expected {expected}, got {_shown(raw)}")
+        self._mistakes.append(f"{self._path}{place}: expected {expected}, got {_short_json(raw)}")
 
     def check_origin(self, raw: Mapping[str, Any], replication_key: str) -> None:
         """Find the state of another report, or of another tool."""
@@ -366,7 +355,7 @@ class _Reader:
             return default
 
 
-def _shown(raw: object) -> str:
+def _short_json(raw: object) -> str:
     """Return the JSON of a value on one short line."""
     text = json.dumps(raw)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
@@ -399,15 +388,3 @@ def _fetch(raw: Sequence[str]) -> DaysFetched:
 
 def _fetch_to_json(fetch: DaysFetched) -> list[str]:
     return [*ranges_to_json((fetch.dates,))[0], fetch.at.isoformat(timespec="seconds")]
-
-
-def async_run_of(raw: Any) -> AsyncRun:  # noqa: ANN401 - whatever the state holds
-    """Return a run of queries submitted by themselves, as the state and the journal hold it."""
-    # An object in states of before.
-    run_id, started_at = (raw["run_id"], raw["started_at"]) if isinstance(raw, dict) else raw
-    return AsyncRun(run_id=id_of(run_id), started_at=moment_of(started_at))
-
-
-def async_run_to_json(run: AsyncRun | None) -> list[str] | None:
-    """Return a run of queries submitted by themselves, as the state and the journal hold it."""
-    return [run.run_id, run.started_at.isoformat()] if run else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from tap_supermetrics.dates import ONE_DAY
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import WHOLE, Shard
 from tap_supermetrics.sync.state import report_state
@@ -12,7 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
+    from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.state import ReportState
+
+
+def last_day_anywhere() -> date:
+    """Return the last day that can have been loaded: somewhere on earth it is tomorrow already."""
+    return datetime.now(tz=timezone.utc).date() + ONE_DAY
+
+
+def check_state_of(state: Mapping[str, Any], settings: Settings) -> None:
+    """Find what cannot be understood in the state that a run of these settings is given.
+
+    Raises:
+        SettingsError: with every mistake.
+    """
+    names = [report.name for report in settings.reports]
+    check_state(state, names, last_day_anywhere(), settings.shard)
 
 
 def check_state(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken, Replaced
@@ -55,6 +55,10 @@ class Submitted:
             if not entry.not_emitted:
                 del self._entries[entry.batch.batch_id]
 
+    def holds(self, query: Query) -> bool:
+        """Return whether a query was submitted, by whichever run, and not emitted yet."""
+        return query in self._batch_of or query in self._one_by_one
+
     def has_one_by_one(self, report: str) -> bool:
         """Return whether queries of a report were submitted by themselves and not emitted yet."""
         return any(query.report == report for query in self._one_by_one)
@@ -62,12 +66,7 @@ class Submitted:
     def batches_of(self, report: str) -> tuple[SubmittedBatch, ...]:
         """Return batches with queries of a report not emitted yet, each with its items only."""
         return tuple(
-            _only(entry.batch, report)
+            entry.batch.part_of(report)
             for entry in self._entries.values()
             if any(query.report == report for query in entry.not_emitted)
         )
-
-
-def _only(batch: SubmittedBatch, report: str) -> SubmittedBatch:
-    items = {place: item for place, item in batch.items.items() if item.report == report}
-    return replace(batch, items=items)

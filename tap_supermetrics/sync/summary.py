@@ -10,7 +10,7 @@ from tap_supermetrics.sync.days_read import EMPTY, FAILED, ROWS, SAMPLED
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from datetime import date
 
     from tap_supermetrics.dates import DateRange
@@ -51,17 +51,21 @@ class Summary:
         days_read: what was found on each day; None where nobody asks for that.
         notes: what else the user should know, a line each.
         first_days: first day that the API gives of a report, where it refused earlier ones.
+        tallies: the counts by report and account.
+        lost_alike: the queries that were lost, by report, account and code of the error.
+        lost_reports: why nothing of a report could be asked, by its name.
     """
 
     days_read: DaysRead | None = None
     notes: list[str] = field(default_factory=list)
     first_days: dict[str, date] = field(default_factory=dict)
-    _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
-    _lost: dict[tuple[str, str, str], list[Failed]] = field(default_factory=dict)
-    _lost_reports: dict[str, str] = field(default_factory=dict)
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    lost_alike: dict[tuple[str, str, str], list[Failed]] = field(default_factory=dict)
+    lost_reports: dict[str, str] = field(default_factory=dict)
 
-    def done(self, result: Result, rows: int) -> None:
+    def done(self, result: Result) -> None:
         """Count a result of which every record was written."""
+        rows = result.row_count
         tally = self._tally(result.query)
         tally.done += _days(result.dates)
         tally.empty += 0 if rows else _days(result.dates)
@@ -69,6 +73,12 @@ class Summary:
         tally.queries_done += 1
         letter = EMPTY if not rows else SAMPLED if result.provenance.is_sampled else ROWS
         self._note_days(result.query, result.dates, letter)
+
+    def undone(self, result: Result) -> None:
+        """Take back a result that was counted, and that later ones contradict; its rows stay."""
+        tally = self._tally(result.query)
+        tally.done -= _days(result.dates)
+        tally.queries_done -= 1
 
     def lost(self, lost: Failed) -> bool:
         """Count a query that failed, or that a stopped run did not ask.
@@ -80,70 +90,55 @@ class Summary:
         if not lost.was_submitted:
             tally.not_asked += _days(lost.query.dates)
             return False
-        if lost.error.code == "ACCOUNT_EXCLUDED":
+        if lost.is_excluded:
             tally.excluded += _days(lost.query.dates)
             return False
         tally.failed += _days(lost.query.dates)
         tally.queries_failed += 1
         self._note_days(lost.query, lost.query.dates, FAILED)
         alike = (lost.query.report, lost.query.account_id, lost.error.code)
-        self._lost.setdefault(alike, []).append(lost)
-        return len(self._lost[alike]) == 1
+        self.lost_alike.setdefault(alike, []).append(lost)
+        return len(self.lost_alike[alike]) == 1
 
     def left(self, left: Left) -> None:
         """Count queries that a stopped run never came to."""
         for account_id, days in left.days.items():
-            self._tallies.setdefault((left.report, account_id), Tally()).not_asked += days
+            self.tallies.setdefault((left.report, account_id), Tally()).not_asked += days
 
     def report_lost(self, report: str, reason: str) -> None:
         """Note that nothing of a report could be asked, and why."""
-        self._lost_reports[report] = reason
-
-    @property
-    def tallies(self) -> Mapping[tuple[str, str], Tally]:
-        """Return the counts by report and account."""
-        return self._tallies
-
-    @property
-    def lost_alike(self) -> Iterable[Sequence[Failed]]:
-        """Return what was lost: for each report, account and reason its queries."""
-        return self._lost.values()
-
-    @property
-    def lost_reports(self) -> Mapping[str, str]:
-        """Return why nothing of a report could be asked, by its name."""
-        return self._lost_reports
+        self.lost_reports[report] = reason
 
     @property
     def has_lost(self) -> bool:
         """Return whether anything was lost."""
-        return bool(self._lost or self._lost_reports)
+        return bool(self.lost_alike or self.lost_reports)
 
     @property
     def lost_queries(self) -> int:
         """Return how many queries were lost."""
-        return sum(len(alike) for alike in self._lost.values())
+        return sum(len(alike) for alike in self.lost_alike.values())
 
     @property
     def lost_in_words(self) -> str:
         """Return how much was lost, as the beginning of a sentence."""
-        not_asked = sum(tally.not_asked for tally in self._tallies.values())
+        not_asked = sum(tally.not_asked for tally in self.tallies.values())
         return _counted_all(
             (self.lost_queries, "query was lost", "queries were lost"),
-            (len(self._lost_reports), "report could not be asked", "reports could not be asked"),
+            (len(self.lost_reports), "report could not be asked", "reports could not be asked"),
             (not_asked, "day was not asked", "days were not asked"),
         )
 
     @property
     def arrived_in_words(self) -> str:
         """Return whether anything arrived beside what was lost, as the end of a sentence."""
-        is_any_done = any(tally.done for tally in self._tallies.values())
+        is_any_done = any(tally.done for tally in self.tallies.values())
         return "all else arrived" if is_any_done else "nothing arrived"
 
     def _failures(self) -> Iterator[str]:
         """Yield a line for each report, account and reason."""
-        yield from (f"{report}: {reason}" for report, reason in self._lost_reports.items())
-        for (report, account_id, _), alike in self._lost.items():
+        yield from (f"{report}: {reason}" for report, reason in self.lost_reports.items())
+        for (report, account_id, _), alike in self.lost_alike.items():
             account = f", account {account_id}" if account_id else ""
             dates = merge(tuple(each.query.dates for each in alike if each.query.dates))
             days = f", {' '.join(map(str, dates))}" if dates else ""
@@ -155,15 +150,15 @@ class Summary:
 
     def _tally(self, query: Query) -> Tally:
         units = ("day", "days") if query.dates else ("query", "queries")
-        return self._tallies.setdefault((query.report, query.account_id), Tally(units=units))
+        return self.tallies.setdefault((query.report, query.account_id), Tally(units=units))
 
     def counts(self) -> Iterator[str]:
         """Return what was done, a line for each report and account."""
-        if self._tallies:
-            rows = sum(tally.rows for tally in self._tallies.values())
-            of = counted(len(self._tallies), "report and account", "reports and accounts")
+        if self.tallies:
+            rows = sum(tally.rows for tally in self.tallies.values())
+            of = counted(len(self.tallies), "report and account", "reports and accounts")
             yield f"Summary: {counted(rows, 'row', 'rows')} of {of}"
-        for (report, account_id), tally in self._tallies.items():
+        for (report, account_id), tally in self.tallies.items():
             account = f", account {account_id}" if account_id else ""
             skipped = f", {tally.not_asked} not asked" if tally.not_asked else ""
             skipped += f", {tally.excluded} left out by the API" if tally.excluded else ""
@@ -183,7 +178,7 @@ class Summary:
         lines = list(self._failures())
         if lines:
             lost = _counted_all(
-                (len(self._lost_reports), "report", "reports"),
+                (len(self.lost_reports), "report", "reports"),
                 (self.lost_queries, "query", "queries"),
             )
             but = ", but not for days before those noted above" if self.first_days else ""

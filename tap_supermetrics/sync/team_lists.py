@@ -70,7 +70,7 @@ class TeamLists:
         """
         asked = report.ds_id, str(report.logins), report.accounts.team_list
         if asked not in self._members:
-            told = self._told(report)
+            told = self._accounts_by_list(report)
             if told is None:
                 told = self._shown_by_batch(report, is_dated=is_dated)
             self._members[asked] = told
@@ -78,7 +78,7 @@ class TeamLists:
             logger.info("%s: %s has %s", report.name, report.accounts.team_list, count)
         return self._members[asked]
 
-    def _told(self, report: Report) -> tuple[str, ...] | None:
+    def _accounts_by_list(self, report: Report) -> tuple[str, ...] | None:
         """Return what the list itself tells; None where it is not to be had.
 
         Raises:
@@ -87,11 +87,10 @@ class TeamLists:
         try:
             if self._listed is None:
                 self._listed = self._client.team_lists()
-            found = _named(report, self._listed)
+            found = _list_of(report, self._listed)
             told = self._client.team_list_accounts(found.list_id) if found else None
         except ApiError as error:
-            if error.refuses_everything:
-                raise
+            error.raise_if_it_refuses_everything()
             # Not asked again for the next list: that one goes to a query batch at once.
             self._listed = self._listed or ()
             logger.info("Team lists cannot be read, a query batch is to show them: %s", error)
@@ -130,16 +129,15 @@ class TeamLists:
         try:
             return self._split_by(request, report)
         except ApiError as error:
-            if error.refuses_everything:
-                raise
+            error.raise_if_it_refuses_everything()
             raise TapError(
                 f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} could "
-                f"neither be read nor learned from a query batch{self._meant(report)}. Name them "
+                f"neither be read nor learned from a query batch{self._hint(report)}. Name them "
                 "one by one, or set split_accounts_policy: none to read the list as one account. "
                 f"{error}"
             ) from None
 
-    def _meant(self, report: Report) -> str:
+    def _hint(self, report: Report) -> str:
         """Return `, did you mean list.eu_shops?` where a list is called nearly so, or nothing."""
         slugs = [each.list_slug for each in self._listed or ()] + ["all_accounts"]
         return hint(report.accounts.team_list, [f"list.{each}" for each in slugs])
@@ -173,7 +171,7 @@ class TeamLists:
         return members
 
 
-def _named(report: Report, listed: Iterable[TeamListInfo]) -> TeamListInfo | None:
+def _list_of(report: Report, listed: Iterable[TeamListInfo]) -> TeamListInfo | None:
     """Return the list that a report names.
 
     Two lists may share a slug: that of the data source comes before that of all.

@@ -17,9 +17,11 @@ from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.retry import RateLimit, RetryPolicy
 from tap_supermetrics.emulator import Emulator, Options
 from tap_supermetrics.errors import TapError
+from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.sync.discovery import discover
 from tap_supermetrics.sync.lookups import Lookups
+from tap_supermetrics.sync.planner import Selection
 from tap_supermetrics.sync.run import Run, utc_now
 from tests.tap import METADATA, config_for, days_covered, truth
 
@@ -81,6 +83,8 @@ class Attempt:
         bookmarks: the state.
         log: everything that was logged, a line each.
         saved: the last state that a target got, as JSON.
+        queries: the query log, as a table has it: the newest record by id.
+        summary: the lines that tell what was done.
     """
 
     code: int = 0
@@ -90,6 +94,8 @@ class Attempt:
     bookmarks: dict[str, Any] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     saved: str = "{}"
+    queries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    summary: list[str] = field(default_factory=list)
 
     def days(self, report: str) -> set[tuple[str, date]]:
         """What the state says is done, as accounts and days."""
@@ -163,17 +169,19 @@ def _run(
         done.saved = json.dumps(done.bookmarks)
 
     lookups = Lookups(client, utc_now())
-    run = Run(settings, lookups, done.bookmarks, write_state)
+    run = Run(settings, lookups, done.bookmarks, write_state, has_query_log=True)
     try:
         served = discover(lookups, settings.reports)
         names = {report.name: report.name in served for report in settings.reports}
         run.start(
-            [name for name, is_served in names.items() if is_served],
-            refused=[name for name, is_served in names.items() if not is_served],
+            Selection(
+                names=[name for name, is_served in names.items() if is_served],
+                refused=[name for name, is_served in names.items() if not is_served],
+            )
         )
         for report in settings.reports:
             table = done.rows.setdefault(report.name, {})
-            for record in run.emission.records(report.name):
+            for record in run.emission.records(report.name, RecordReader.all_records):
                 done.written += 1
                 cells = [record["_sm_account_id"], *(record[name] for name in report.fields[:-1])]
                 key = tuple(map(str, cells))
@@ -186,6 +194,8 @@ def _run(
             run.bookmarks.checkpoint()
         raise
     finally:
+        done.queries = {each["id"]: each for each in run.query_log.take()} if run.query_log else {}
+        done.summary = [*run.summary.counts()]
         run.close()
 
 

@@ -26,15 +26,10 @@ with atheris.instrument_imports(include=["tap_supermetrics"]):
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.api.retry import RateLimit
+    from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
     from tap_supermetrics.records.convert import Mismatches, RecordReader
     from tap_supermetrics.records.encode import LineFormat
-    from tap_supermetrics.records.schema import (
-        ACCOUNT_ID,
-        DATE,
-        FETCHED_AT,
-        SCHEDULE_ID,
-        record_schema,
-    )
+    from tap_supermetrics.records.schema import record_schema
     from tap_supermetrics.settings import Settings
 
 TYPES = {
@@ -84,7 +79,7 @@ def one_input(data: bytes) -> None:
         is_selected=lambda _: True,
         clock=lambda: datetime(2024, 3, 1, tzinfo=timezone.utc),
     )
-    for mismatches in (None, Mismatches()):
+    for mismatches in (Mismatches(are_refused=True), Mismatches()):
         with suppress(ApiError):
             reader = RecordReader(SCHEMA, ECHO, METADATA, mismatches)
             for lines in line_format.lines(reader, [data]):

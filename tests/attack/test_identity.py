@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -104,18 +104,24 @@ def test_an_account_may_be_named_with_or_without_its_prefix(
     assert done.days("google_ads")
 
 
-def test_a_result_that_is_doubted_before_it_was_emitted_is_read_again(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_emitted", [False, True])
+def test_a_result_that_is_doubted_is_read_again_and_logged_once(
+    is_emitted: bool,  # noqa: FBT001 - a parameter of the test
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The note comes first in the queue; the result waits for its turn."""
+    """The note comes first in the queue, while the result waits for its turn; or after it."""
     deliveries = Engine.deliveries
 
     def doubting(engine: Engine, report: str) -> Iterator[Outcome | Note]:
         for delivery in deliveries(engine, report):
             query = delivery.query if isinstance(delivery, Result) else None
-            if query and query.day == FIRST and query.accounts == (ACCOUNTS[0],):
-                yield Suspect(query=query)
-            yield delivery
+            if not query or query.day != FIRST or query.accounts != (ACCOUNTS[0],):
+                yield delivery
+                continue
+            result = replace(cast("Result", delivery), missing=1)
+            suspect = Suspect(query=query)
+            yield from (result, suspect) if is_emitted else (suspect, result)
 
     monkeypatch.setattr(Engine, "deliveries", doubting)
     done = attempt(settings_for(emulator, ADS))
@@ -125,6 +131,14 @@ def test_a_result_that_is_doubted_before_it_was_emitted_is_read_again(
     partitions = done.bookmarks["google_ads"]["partitions"]
     (stale,) = [each["stale"] for each in partitions if "stale" in each]
     assert stale == [[str(FIRST), str(FIRST)]]
+    (failed,) = [each for each in done.queries.values() if each["status"] == "failed"]
+    assert (failed["first_day"], failed["error_code"]) == (str(FIRST), "RESULT_INCOMPLETE")
+    assert failed["tries"] == (None if is_emitted else 1)
+    assert bool(failed["batch_id"]) != is_emitted
+    assert len(done.queries) == len(everything(ADS))
+    assert sum(", 1 failed" in line for line in done.summary) == 1
+    days = len(everything(ADS)) // len(ADS["ds_accounts"])
+    assert any(f"{days - 1} days done" in line for line in done.summary)
     before = len(emulator.queries)
     again = attempt(settings_for(emulator, ADS, lookback_days=0), done.bookmarks)
     assert again.code == 0

@@ -586,7 +586,7 @@ def test_any_row_becomes_a_record_that_json_can_carry_or_an_error(
         "_sm_fetched_at": "2024-01-01T00:00:00Z",
         "_sm_schedule_id": "s",
     }
-    mismatches = Mismatches() if nulls else None
+    mismatches = Mismatches(are_refused=not nulls)
     with contextlib.suppress(ApiError):
         schema = record_schema(asked, infos)
         reader = RecordReader(schema, echo, metadata, mismatches)

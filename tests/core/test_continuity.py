@@ -13,7 +13,7 @@ from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.scope import Scope
-from tap_supermetrics.records.convert import RecordReader
+from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.schema import (
     RecordSchema,
     ValueKind,
@@ -148,7 +148,7 @@ def test_the_order_of_fields_changes_no_key(now: list[str]) -> None:
     schema = joining(*now).joined_as(state.joined)
     check_key(report(), schema, state)
     assert schema.joined == was.joined
-    reader = RecordReader(schema, _echo(schema), _METADATA, None)
+    reader = RecordReader(schema, _echo(schema), _METADATA, Mismatches())
     days = {"EndDate": "2024-06-03", "LaunchDate": "2024-06-02", "StartDate": "2024-06-01"}
     row: list[Any] = ["2024-06-09", *(days[name] for name in now)]
     (record,) = reader.records([row])

@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldEcho, FieldInfo
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.encode import LineFormat
-from tap_supermetrics.records.schema import (
-    ACCOUNT_ID,
-    DATE,
-    FETCHED_AT,
-    SCHEDULE_ID,
-    RecordSchema,
-    record_schema,
-)
+from tap_supermetrics.records.schema import RecordSchema, record_schema
 from tests.core.reports import report
 
 if TYPE_CHECKING:
@@ -166,13 +160,13 @@ def agree(  # noqa: PLR0913 - all that makes a difference
     found: RecordSchema | None = None,
 ) -> None:
     """Both ways give the same records, the same counts of misfits and the same error."""
-    counts = [Mismatches(), Mismatches()]
+    counts = [Mismatches(are_refused=policy != "null") for _ in range(2)]
     readers = [
         RecordReader(
             found or schema(),
             echo() if placed is None else placed,
             metadata(day),
-            each if policy == "null" else None,
+            each,
         )
         for each in counts
     ]
@@ -245,14 +239,14 @@ def test_a_row_of_another_shape_is_refused_or_taken_alike(row: Any) -> None:  # 
 
 @pytest.mark.parametrize("block", [b"[[1,", b"[[1e999]]", b'[["\xff"]]', b"{}", b"[[]]"])
 def test_a_block_that_is_no_rows_loses_the_query(block: bytes) -> None:
-    reader = RecordReader(schema(), echo(), metadata(None), None)
+    reader = RecordReader(schema(), echo(), metadata(None), Mismatches(are_refused=True))
     assert by_lines(line_format(), reader, [block]) == one_by_one(reader, [block])
     assert "RESULT_MISMATCH" in one_by_one(reader, [block])[1]
 
 
 def test_of_a_block_with_a_value_that_does_not_fit_nothing_is_given() -> None:
     bad = [*GOOD[:5], "many", *GOOD[6:]]
-    reader = RecordReader(schema(), echo(), metadata(None), None)
+    reader = RecordReader(schema(), echo(), metadata(None), Mismatches(are_refused=True))
     others = [["2024-03-01", f"Sale {number}", *GOOD[2:]] for number in range(3)]
     parts = [*blocks([GOOD], 4), *blocks([*others, bad], 4)]
     found, error = by_lines(line_format(), reader, parts)
@@ -269,13 +263,13 @@ def test_rows_that_need_no_mending_give_the_same_records(
     found = record_schema(report(fields=fields), LISTED)
     placed = [FieldEcho(id=name, data_column=place) for place, name in enumerate(fields)]
     rows: list[list[Cell]] = [["2024-03-01", "a", 1], ["2024-03-02", "", None]]
-    reader = RecordReader(found, placed, metadata(day), None)
+    reader = RecordReader(found, placed, metadata(day), Mismatches(are_refused=True))
     expected = [
         exact({name: value for name, value in each.items() if name in selected})
         for each in reader.records(rows)
     ]
     made = line_format(selected.__contains__)
-    reader = RecordReader(found, placed, metadata(day), None)
+    reader = RecordReader(found, placed, metadata(day), Mismatches(are_refused=True))
     assert by_lines(made, reader, blocks(rows, 2)) == (expected, "")
 
 
@@ -290,18 +284,18 @@ def test_the_taps_own_columns_are_the_same(own: dict[str, object], day: str | No
 @given(st.sets(st.sampled_from([*DATA_TYPES, ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID])))
 def test_only_selected_columns_are_written(selected: set[str]) -> None:
     for day in ("2024-03-01", None):
-        reader = RecordReader(schema(), echo(), metadata(day), None)
+        reader = RecordReader(schema(), echo(), metadata(day), Mismatches(are_refused=True))
         whole = list(reader.records([GOOD]))
         expected = [exact({n: v for n, v in each.items() if n in selected}) for each in whole]
         made = line_format(selected.__contains__)
         for rows in (GOOD, [*GOOD[:5], "5", *GOOD[6:]], [*GOOD, None]):
-            reader = RecordReader(schema(), echo(), metadata(day), None)
+            reader = RecordReader(schema(), echo(), metadata(day), Mismatches(are_refused=True))
             assert by_lines(made, reader, blocks([rows], 1)) == (expected, "")
 
 
 def test_a_message_has_the_version_of_its_stream() -> None:
     made = LineFormat(stream='a"b', version=17, is_selected=everything, clock=lambda: NOW)
-    reader = RecordReader(schema(), echo(), metadata(None), None)
+    reader = RecordReader(schema(), echo(), metadata(None), Mismatches(are_refused=True))
     (lines,) = made.lines(reader, blocks([GOOD], 1))
     message = json.loads(lines.data)
     assert (message["stream"], message["version"]) == ('a"b', 17)

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.model import BatchItem, SubmittedBatch
+from tap_supermetrics.model import AsyncRun, BatchItem, SubmittedBatch
 from tap_supermetrics.sync.journal import Journal
 from tap_supermetrics.sync.journal_folder import Owner
-from tap_supermetrics.sync.state import AsyncRun
 from tests.core.reports import split
 from tests.core.strategies import date_range, moment
 
@@ -49,7 +48,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_what_a_dead_run_submitted_is_held_for_the_same_request(tmp_path: Path) -> None:
-    run = AsyncRun(run_id="0a1b", started_at=NOW)
+    run = AsyncRun(id="0a1b", submitted_at=NOW)
     dead = opened(tmp_path / "made" / "when missing")
     dead.submitted(batch(1, "ads", "shops"), {"ads": "04d2e1f7", "shops": "ffffffff"})
     dead.submitted(run, HASHES)

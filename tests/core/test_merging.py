@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.model import BatchItem, Shard, SubmittedBatch
+from tap_supermetrics.model import AsyncRun, BatchItem, Shard, SubmittedBatch
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.merging import merge_states, rename, without_account, without_report
-from tap_supermetrics.sync.state import AsyncRun, ReportState, report_state
+from tap_supermetrics.sync.state import ReportState, report_state
 from tests.core.reports import split
 from tests.core.strategies import coverages, date_range, day, days_of, moment
 
@@ -54,7 +54,7 @@ def refusal(*states: Mapping[str, Any]) -> str:
 
 @given(coverages(), coverages())
 def test_two_states_of_an_account_cover_what_either_does(one: Coverage, two: Coverage) -> None:
-    both = one.joined(two)
+    both = one.merged_with(two)
 
     assert days_of(*both.covered) == days_of(*one.covered) | days_of(*two.covered)
     assert days_of(*both.stale) == days_of(*one.stale) | days_of(*two.stale)
@@ -99,7 +99,7 @@ def test_what_is_on_its_way_is_kept_and_the_later_first_day_too() -> None:
     batch = SubmittedBatch(
         batch_id="qrb_1", submitted_at=AT, split=split(), items={0: item}, size=1
     )
-    run = AsyncRun(run_id="0a1b", started_at=AT)
+    run = AsyncRun(id="0a1b", submitted_at=AT)
     one = state("1/2", batches=(batch,), request_hash="04d2e1f7", not_before=day(1))
     two = state("2/2", async_run=run, request_hash="04d2e1f7", not_before=day(3))
     found = merged(one, two)
@@ -121,8 +121,8 @@ def test_what_is_on_its_way_is_kept_and_the_later_first_day_too() -> None:
             "joins is A, B in 1.json and B, A in 2.json; rows of both stand in the table: empty it",
         ),
         (
-            {"async_run": AsyncRun(run_id="a", started_at=moment(1))},
-            {"async_run": AsyncRun(run_id="b", started_at=moment(2))},
+            {"async_run": AsyncRun(id="a", submitted_at=moment(1))},
+            {"async_run": AsyncRun(id="b", submitted_at=moment(2))},
             "(`async_run`) is a in 1.json and b in 2.json; let each run once more",
         ),
         ({"shard": "1/3"}, {"shard": "1/3"}, "1.json and 2.json are both of shard 1/3"),

@@ -64,7 +64,7 @@ def values_of(state: ReportState) -> dict[str, Any]:
         "request_hash": state.request_hash,
         "key_properties": list(state.key_properties),
         "not_before": state.not_before and str(state.not_before),
-        "async_run": run and [run.run_id, run.started_at.isoformat()],
+        "async_run": run and [run.id, run.submitted_at.isoformat()],
         "everywhere": state.everywhere and of_coverage(state.everywhere),
         "had_everywhere": state.had_everywhere,
         "coverage": {name: of_coverage(each) for name, each in state.coverage.items()},

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api.fields import FieldInfo
-from tap_supermetrics.records.periods import Period, doubts_of_window, period_of
+from tap_supermetrics.records.periods import Period, period_of, warnings_of_window
 from tap_supermetrics.records.schema import record_schema
 from tests.core.reports import report
 
@@ -44,7 +44,7 @@ def told(fields: Sequence[str], **own: object) -> list[str]:
         )
         for name, data_type in FIELDS.items()
     ]
-    return [*doubts_of_window(asked, record_schema(asked, listed))]
+    return [*warnings_of_window(asked, record_schema(asked, listed))]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +173,25 @@ def test_a_first_day_in_words_that_cuts_a_period_is_told(
     assert bool(told([field], start_date=first)) is is_told
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("last_30_day", "last_30_days"),
+        ("last30_days", "last_30_days"),
+        ("yesterdya", "yesterday"),
+        ("last_2_week_mon_sun", "last_2_weeks_mon_sun"),
+        ("this_mont", "this_month"),
+        ("last_30_days", ""),
+        ("last_12_months_inc", ""),
+        ("yesterday", ""),
+        ("last_decade_of_the_moon", ""),
+    ],
+)
+def test_a_range_that_is_nearly_a_documented_one_is_told(written: str, meant: str) -> None:
+    found = [each for each in told(["Date"], date_range_type=written) if "did you mean" in each]
+    assert [each.endswith(f"did you mean {meant}?") for each in found] == [True] * bool(meant)
+
+
 def test_a_report_by_day_has_no_such_doubts() -> None:
     assert not told(["Date", "Yearweek"], start_date="14 days ago")
 
@@ -184,7 +203,7 @@ def test_a_report_by_day_has_no_such_doubts() -> None:
 def test_a_chosen_day_that_begins_a_period_is_told(name: str, *, is_told: bool) -> None:
     asked = report(fields=[name], replication_key=name)
     listed = [FieldInfo(field_id=name, field_type="dim", data_type="string.time.date")]
-    doubts = [*doubts_of_window(asked, record_schema(asked, listed))]
+    doubts = [*warnings_of_window(asked, record_schema(asked, listed))]
     assert [each.startswith(f"replication_key: {name} tells") for each in doubts] == [
         True
     ] * is_told

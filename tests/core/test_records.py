@@ -12,15 +12,11 @@ from hypothesis import strategies as st
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.api.verdicts import Fate
+from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.records.convert import Mismatches, RecordReader
-from tap_supermetrics.records.names import doubts_of_columns
+from tap_supermetrics.records.names import warnings_of_columns
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import (
-    ACCOUNT_ID,
-    DATE,
-    DIMENSIONS,
-    FETCHED_AT,
-    SCHEDULE_ID,
     RecordSchema,
     ValueKind,
     is_dated,
@@ -88,7 +84,9 @@ def read(
     metadata: dict[str, str | None] | None = None,
 ) -> list[dict[str, Any]]:
     placed = echo(*(each.name for each in found.fields)) if placed is None else placed
-    reader = RecordReader(found, placed, metadata or METADATA, mismatches)
+    reader = RecordReader(
+        found, placed, metadata or METADATA, mismatches or Mismatches(are_refused=True)
+    )
     return list(reader.records(rows))
 
 
@@ -340,7 +338,7 @@ def test_the_remedy_for_a_day_of_a_report_that_is_read_whole_helps(cell: Cell) -
     mended = schema(**own, types={"Date": "string.text.value"})
     (record,) = read(mended, [cell, "Brand", 5])
     assert record["Date"] == (cell or "")
-    assert mended.doubts() == [], "it can have no replication key"
+    assert mended.warnings() == [], "it can have no replication key"
 
 
 def test_the_key_is_the_account_and_the_dimensions_in_order() -> None:
@@ -608,7 +606,7 @@ def test_a_date_that_is_not_the_day_is_a_dimension_and_told(name: str) -> None:
     listed = record_schema(report(fields=[name, "Clicks"]), [info, *LISTED])
     assert listed.replication_key == ""
     assert listed.key_properties == (ACCOUNT_ID, DIMENSIONS)
-    (doubt,) = [each for each in listed.doubts() if each.startswith("replication_key")]
+    (doubt,) = [each for each in listed.warnings() if each.startswith("replication_key")]
     assert f"set `replication_key` to {name} " in doubt
 
 
@@ -625,7 +623,7 @@ def test_a_date_that_is_not_the_day_is_a_dimension_and_told(name: str) -> None:
     ],
 )
 def test_names_that_targets_cannot_keep_apart_are_told(some: str, other: str) -> None:
-    (doubt,) = [each for each in doubts_of_columns(["Date", some, other]) if " and " in each]
+    (doubt,) = [each for each in warnings_of_columns(["Date", some, other]) if " and " in each]
     assert doubt.startswith(f"{some} and {other} are one column")
 
 
@@ -638,25 +636,25 @@ def test_names_that_targets_cannot_keep_apart_are_told(some: str, other: str) ->
     ],
 )
 def test_a_name_that_targets_refuse_by_itself_is_told(name: str, told: str) -> None:
-    (doubt,) = doubts_of_columns(["Date", name])
+    (doubt,) = warnings_of_columns(["Date", name])
     assert doubt.startswith(f"the name {name} {told}")
     assert "`stream_maps`" in doubt
 
 
 @given(st.lists(st.sampled_from(["Date", "Campaign", "Clicks", "Cost"]), min_size=1, unique=True))
 def test_of_common_fields_nothing_is_told(fields: list[str]) -> None:
-    assert schema(*fields).doubts() == []
+    assert schema(*fields).warnings() == []
 
 
 def test_an_address_in_the_key_is_told() -> None:
     info = FieldInfo(field_id="Landing", field_type="dim", data_type="string.text.url")
-    (doubt,) = record_schema(report(fields=["Landing"]), [info]).doubts()
+    (doubt,) = record_schema(report(fields=["Landing"]), [info]).warnings()
     assert doubt.startswith("key_properties: Landing is an address")
 
 
 @pytest.mark.parametrize("name", ["_sm_fetched_at", "_sm_schedule_id", "Clicks", "Cost"])
 def test_what_changes_with_each_reading_is_told_in_a_key(name: str) -> None:
-    (doubt,) = schema(*SOME, key_properties=["_sm_account_id", "Date", name]).doubts()
+    (doubt,) = schema(*SOME, key_properties=["_sm_account_id", "Date", name]).warnings()
     assert doubt.startswith(f"key_properties: {name} changes when a day is read again")
 
 
@@ -677,25 +675,25 @@ def info(field_id: str, data_type: str, kind: str = "dim") -> FieldInfo:
 def test_a_day_by_name_of_another_type_is_told_with_a_remedy_that_helps(listed: FieldInfo) -> None:
     found = record_schema(report(fields=["Date"]), [listed])
     assert found.replication_key == ""
-    assert "`replication_key: Date` and `types: {Date: string.time.date}`" in found.doubts()[0]
+    assert "`replication_key: Date` and `types: {Date: string.time.date}`" in found.warnings()[0]
 
     own: dict[str, object] = {"replication_key": "Date", "types": {"Date": "string.time.date"}}
     mended = record_schema(report(fields=["Date"], **own), [listed])
-    assert (mended.replication_key, mended.day, mended.doubts()) == ("Date", "Date", [])
+    assert (mended.replication_key, mended.day, mended.warnings()) == ("Date", "Date", [])
 
 
 @pytest.mark.parametrize("data_type", ["string.time.dayofmonth", "string.time.dayofweek"])
 def test_a_day_of_a_month_is_no_day(data_type: str) -> None:
-    assert record_schema(report(fields=["day"]), [info("day", data_type)]).doubts() == []
+    assert record_schema(report(fields=["day"]), [info("day", data_type)]).warnings() == []
 
 
 @pytest.mark.parametrize("data_type", ["", "INTEGER", "number.int"])
 def test_a_metric_of_a_type_that_nobody_knows_is_told(data_type: str) -> None:
     listed = [info("Hits", data_type, "met")]
-    (doubt,) = record_schema(report(fields=["Hits"]), listed).doubts()
+    (doubt,) = record_schema(report(fields=["Hits"]), listed).warnings()
     assert "`types: {Hits: float.number.value}`" in doubt
     mended = report(fields=["Hits"], types={"Hits": "float.number.value"})
-    assert record_schema(mended, listed).doubts() == []
+    assert record_schema(mended, listed).warnings() == []
 
 
 @pytest.mark.parametrize("other", ["float.number.value", "string.text.value"])

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.model import BatchItem, SubmittedBatch
+from tap_supermetrics.model import AsyncRun, BatchItem, SubmittedBatch
 from tap_supermetrics.planning.coverage import Coverage
-from tap_supermetrics.sync.state import AsyncRun, ReportState, report_state
+from tap_supermetrics.sync.state import ReportState, report_state
 from tests.core.reports import split
 from tests.core.strategies import coverages, date_range, date_ranges, day, day_numbers, moment
 
@@ -24,7 +24,7 @@ moments = st.datetimes(
     max_value=datetime(2200, 1, 1),  # noqa: DTZ001 - same
     timezones=st.sampled_from([timezone.utc, timezone(timedelta(hours=5, minutes=30))]),
 )
-async_runs = st.builds(AsyncRun, run_id=st.text(min_size=1, max_size=8), started_at=moments)
+async_runs = st.builds(AsyncRun, id=st.text(min_size=1, max_size=8), submitted_at=moments)
 held_batches = st.builds(
     SubmittedBatch,
     batch_id=st.sampled_from(["qrb_0a1b2c3d4e5f", "qrb_ffffffffffff"]),
@@ -310,7 +310,7 @@ def test_a_bookmark_of_the_stream_does_not_outlive_a_merge_of_states() -> None:
 def test_an_async_run_is_read_from_states_of_before() -> None:
     state, mistakes = read({"async_run": {"run_id": "1", "started_at": NOW.isoformat()}})
     assert mistakes == []
-    assert state.async_run == AsyncRun(run_id="1", started_at=NOW)
+    assert state.async_run == AsyncRun(id="1", submitted_at=NOW)
 
 
 def test_a_bookmark_before_the_start_covers_nothing() -> None:

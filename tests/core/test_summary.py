@@ -32,14 +32,14 @@ def query(account: str = "1", dates: DateRange | None = None) -> Query:
     return Query(report="ads", accounts=accounts, dates=dates)
 
 
-def result(asked: Query, answered: DateRange | None, spool: Spool) -> Result:
+def result(asked: Query, answered: DateRange | None, spool: Spool, rows: int) -> Result:
     return Result(
         query=asked,
         dates=answered,
         schedule_id="s",
         fetched_at=datetime(2024, 3, 1, tzinfo=timezone.utc),
         fields=(),
-        row_count=0,
+        row_count=rows,
         spool=spool,
     )
 
@@ -52,8 +52,8 @@ def test_a_run_that_did_nothing_says_nothing() -> None:
 
 def test_days_done_empty_failed_and_not_asked_are_told_for_each_account(spool: Spool) -> None:
     summary = Summary()
-    summary.done(result(query("1", date_range(0, 9)), date_range(0, 9), spool), rows=1_234)
-    summary.done(result(query("1", date_range(10, 11)), date_range(10, 11), spool), rows=0)
+    summary.done(result(query("1", date_range(0, 9)), date_range(0, 9), spool, rows=1_234))
+    summary.done(result(query("1", date_range(10, 11)), date_range(10, 11), spool, rows=0))
     summary.lost(Failed(query=query("1", date_range(12, 14)), error=ERROR))
     summary.lost(Failed(query=query("2", date_range(0, 3)), error=ERROR, was_submitted=False))
     assert list(summary.counts()) == [
@@ -103,13 +103,13 @@ def test_what_was_not_asked_is_no_failure_of_its_own() -> None:
 
 def test_a_source_without_accounts_and_days_is_told_by_its_report_in_queries(spool: Spool) -> None:
     summary = Summary()
-    summary.done(result(query(""), None, spool), rows=3)
+    summary.done(result(query(""), None, spool, rows=3))
     assert list(summary.counts())[1] == "  ads: 1 query done (0 empty), 0 failed, 3 rows"
 
 
 def test_only_the_days_that_the_api_answered_for_are_done(spool: Spool) -> None:
     summary = Summary()
-    summary.done(result(query("1", date_range(0, 9)), date_range(0, 4), spool), rows=1)
+    summary.done(result(query("1", date_range(0, 9)), date_range(0, 4), spool, rows=1))
     assert "5 days done" in list(summary.counts())[1]
 
 

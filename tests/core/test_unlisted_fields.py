@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from tap_supermetrics import words
 from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.records.schema import record_schema
 from tap_supermetrics.sync import discovery
@@ -23,7 +24,7 @@ def test_names_are_compared_a_bounded_number_of_times(monkeypatch: pytest.Monkey
     def counting(word: str, known: Any, **options: Any) -> list[str]:  # noqa: ANN401 - passed on
         nonlocal compared
         compared += len(known)
-        assert len(word) <= discovery.MAX_NAME
+        assert len(word) <= words.MAX_LETTERS
         return close_matches(word, known, **options)
 
     monkeypatch.setattr(difflib, "get_close_matches", counting)

@@ -16,10 +16,10 @@ from jsonschema import Draft202012Validator
 from meltano.core.state_store import MeltanoState
 
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.model import SubmittedBatch
+from tap_supermetrics.model import AsyncRun, SubmittedBatch
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.sync.state import AsyncRun, ReportState
+from tap_supermetrics.sync.state import ReportState
 from tests.core.reports import split
 from tests.demo import processes
 
@@ -67,7 +67,7 @@ def test_states_of_any_two_runs_can_be_merged() -> None:
         start=day,
         coverage={"1": Coverage(covered=(dates,), stale=(dates,), bookmark=day)},
         batches=(batch,),
-        async_run=AsyncRun(run_id="1", started_at=now),
+        async_run=AsyncRun(id="1", submitted_at=now),
         not_before=day,
     )
     for before, after in [(idle, busy), (busy, idle), (busy, busy)]:

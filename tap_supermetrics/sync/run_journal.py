@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -13,11 +13,10 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction.batch_starts import BatchNotes
 from tap_supermetrics.extraction.running import QUEUE_S
-from tap_supermetrics.model import account_id_of
+from tap_supermetrics.model import AsyncRun, SubmittedBatch, account_id_of
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.journal import Journal
 from tap_supermetrics.sync.journal_folder import Owner
-from tap_supermetrics.sync.state import AsyncRun
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.model import SubmittedBatch
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.report_sync import KnownReport
 
@@ -36,51 +34,36 @@ MAX_AGE: Final = timedelta(seconds=QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION
 """The API holds nothing of what was submitted longer ago."""
 
 
-class Journalled(BatchNotes):
-    """The submissions of a run, on the disk too where `journal_dir` says so; for all threads.
+class RunJournal(BatchNotes):
+    """The journal of one run, by the reports of the run; for all threads.
 
     Args:
-        settings: the configuration.
+        journal: where the submissions are noted, and what dead runs left there.
         known: the reports of this run.
-        client: the API.
-        now: the wall clock, with offset.
-        full_table: names of reports that are read whole, whatever was read before.
-        may_submit: whether the run submits anything; else what dead runs left is only read.
     """
 
-    def __init__(  # noqa: PLR0913 - all that says whose submissions these are
-        self,
-        settings: Settings,
-        known: Iterable[KnownReport],
-        client: Client,
-        now: datetime,
-        full_table: Collection[str] = (),
-        *,
-        may_submit: bool = True,
-    ) -> None:
-        self._lock = Lock()
+    def __init__(self, journal: Journal, known: Iterable[KnownReport]) -> None:
+        self._journal = journal
         self._known = {each.report.name: each for each in known}
         self._noted: set[str] = set()
-        self._journal: Journal | None = None
-        if settings.journal_dir:
-            parts = urlsplit(settings.api_url)
-            owner = Owner(
-                origin=f"{parts.scheme}://{parts.netloc}",
-                api_key=settings.api_key,
-                shard="" if settings.shard.is_whole else str(settings.shard),
-            )
-            directory = Path(settings.journal_dir).expanduser()
-            begin = Journal.open if may_submit else Journal.look
-            self._journal = begin(directory, owner, now, MAX_AGE)
-            self._find_unanswered(self._journal, client, now)
-            self._hand_over(self._journal, full_table)
 
-    def _find_unanswered(self, journal: Journal, client: Client, now: datetime) -> None:
-        """Look for batches that were sent by runs which were killed before the answer came.
+    def take_over(self, client: Client, now: datetime, full_table: Collection[str] = ()) -> None:
+        """Add to the states of the reports what dead runs submitted for them.
+
+        Args:
+            client: the API, which may know batches whose ids no dead run has learned.
+            now: the wall clock, with offset.
+            full_table: names of reports that are read whole, whatever was read before.
 
         Raises:
             ApiError: the API refuses everything.
         """
+        self._find_unanswered(client, now)
+        self._hand_over(full_table)
+
+    def _find_unanswered(self, client: Client, now: datetime) -> None:
+        """Look for batches that were sent by runs which were killed before the answer came."""
+        journal = self._journal
         sent = [entry for entry in journal.unanswered if entry.report in self._known]
         if not sent:
             return
@@ -93,11 +76,10 @@ class Journalled(BatchNotes):
                 sorted(ds_ids),
                 hours=max(ages) // _HOUR + 1,
                 age_s=min(ages).total_seconds(),
-                known=journal.batch_ids,
+                known=journal.ids,
             )
         except ApiError as error:
-            if error.refuses_everything:
-                raise
+            error.raise_if_it_refuses_everything()
             logger.info("Query batches of a killed run cannot be looked for: %s", error)
             return
         for token in tokens:
@@ -105,25 +87,27 @@ class Journalled(BatchNotes):
         count = counted(len(tokens), "query batch", "query batches")
         logger.info("%s sent by a run that was killed just then; found %d", count, len(found))
 
-    def _hand_over(self, journal: Journal, full_table: Collection[str]) -> None:
+    def _hand_over(self, full_table: Collection[str]) -> None:
         """Have the states name what dead runs submitted, as if they had been written in time."""
+        journal = self._journal
         for name, known in self._known.items():
             request_hash, state = wire.request_hash(known.report), known.state
             held = journal.held(name, request_hash)
             if not held:
                 continue
-            if name not in full_table and not _are_of(known, held):
+            batches = [each for each in held if isinstance(each, SubmittedBatch)]
+            runs = [each for each in held if isinstance(each, AsyncRun)]
+            if name not in full_table and not runs and not _are_of(known, batches):
                 journal.leave(name)
                 continue
             # What the state names was submitted with another request, and serves this one no more.
             if state.request_hash != request_hash:
                 state.batches, state.async_run = (), None
                 state.request_hash = request_hash
-            runs = [each for each in (*held, state.async_run) if isinstance(each, AsyncRun)]
+            runs += [state.async_run] if state.async_run else []
             # A run can go on under one id only: the newest has most that the API still holds.
-            state.async_run = max(runs, key=_started_at, default=None)
-            batches = (each for each in held if not isinstance(each, AsyncRun))
-            by_id = {each.batch_id: each for each in (*batches, *state.batches)}
+            state.async_run = max(runs, key=attrgetter("submitted_at"), default=None)
+            by_id = {each.id: each for each in (*batches, *state.batches)}
             state.batches = tuple(by_id.values())
             text = "%s: what a run submitted that was killed is used, if the API holds it"
             logger.info(text, name)
@@ -134,9 +118,7 @@ class Journalled(BatchNotes):
 
     def batch_answered(self, token: str, batch_id: str | None) -> None:
         """Note the id of a query batch that was sent; None where the API has refused it."""
-        if self._journal:
-            with self._lock:
-                self._journal.answered(token, [batch_id] if batch_id else [])
+        self._journal.answered(token, [batch_id] if batch_id else [])
 
     def queries_begin(self, report: str, run: AsyncRun) -> None:
         """Note the run under which queries of a report are submitted by themselves."""
@@ -148,34 +130,51 @@ class Journalled(BatchNotes):
     def _note(
         self, submitted: SubmittedBatch | AsyncRun, reports: Iterable[str], token: str = ""
     ) -> None:
-        if self._journal:
-            hashes = {name: wire.request_hash(self._known[name].report) for name in reports}
-            with self._lock:
-                self._journal.submitted(submitted, hashes, token)
+        hashes = {name: wire.request_hash(self._known[name].report) for name in reports}
+        self._journal.submitted(submitted, hashes, token)
 
     def ended(self) -> None:
         """Forget it all: the run came to its end, and all of it was written."""
-        if self._journal:
-            with self._lock:
-                self._journal.forget(self._known)
+        self._journal.forget(self._known)
 
     def close(self) -> None:
         """Leave to the next run what was not forgotten."""
-        if self._journal:
-            with self._lock:
-                self._journal.close()
+        self._journal.close()
 
 
-def _are_of(known: KnownReport, held: Iterable[SubmittedBatch | AsyncRun]) -> bool:
-    """Say that most of what dead runs submitted is still to be read.
+def journal_of(
+    settings: Settings, known: Iterable[KnownReport], now: datetime, *, may_submit: bool
+) -> RunJournal | None:
+    """Return the journal of a run; None where `journal_dir` is not set.
+
+    Args:
+        settings: the configuration.
+        known: the reports of this run.
+        now: the wall clock, with offset.
+        may_submit: whether the run submits anything; else what dead runs left is only read.
+    """
+    if not settings.journal_dir:
+        return None
+    parts = urlsplit(settings.api_url)
+    owner = Owner(
+        origin=f"{parts.scheme}://{parts.netloc}",
+        api_key=settings.api_key,
+        shard="" if settings.shard.is_whole else str(settings.shard),
+    )
+    begin = Journal.open if may_submit else Journal.look
+    return RunJournal(begin(Path(settings.journal_dir).expanduser(), owner, now, MAX_AGE), known)
+
+
+def _are_of(known: KnownReport, batches: Iterable[SubmittedBatch]) -> bool:
+    """Say that most of the batches that dead runs submitted is still to be read.
 
     Else it is another pipeline's, into another loader: a state that does not name a batch is as it
     was when this pipeline would have submitted it.
     """
-    named = {each.batch_id for each in known.state.batches}
+    named = {each.id for each in known.state.batches}
     asked = needed = 0
-    for batch in held:
-        if isinstance(batch, AsyncRun) or batch.batch_id in named:
+    for batch in batches:
+        if batch.id in named:
             return True
         for item in batch.items.values():
             if item.dates is None:
@@ -186,7 +185,3 @@ def _are_of(known: KnownReport, held: Iterable[SubmittedBatch | AsyncRun]) -> bo
                 asked += item.dates.days
                 needed += sum(each.days for each in left)
     return 2 * needed >= asked
-
-
-def _started_at(run: AsyncRun) -> datetime:
-    return run.started_at
