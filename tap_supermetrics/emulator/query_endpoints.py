@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 OUTPUTS = {"pbijson": "json"}
 """What the Power BI connector calls a format."""
 
+MAX_SYNC_S = 1800
+"""Longest `sync_timeout`, and the default (Supermetrics docs, "Short URLs")."""
+
 MAX_DUPLICATES = 10
 """Requests that may wait for a query that another one runs (Supermetrics docs, "Usage limits")."""
 
@@ -54,10 +57,11 @@ class QueryEndpoints(Endpoints):
             raise RefusalError("ENDPOINT_NOT_FOUND", f"There is no {call.method} {call.path}.")
         call = dataclasses.replace(call, ids=(output,))
         try:
-            seconds = self._sync_seconds(call.params)
+            name = "sync_timeout" if "sync_timeout" in call.params else "sync"
+            seconds = whole_number(call.params, name, MAX_SYNC_S)
             query = self._submitted(call)
             if seconds:
-                self._wait(query, seconds)
+                self._wait(query, min(seconds, MAX_SYNC_S))
             return self._answer(call, query, self._engine.options.unfinished_status, call.ids[0])
         except RefusalError as error:
             raise self._of_query(error) from None
@@ -66,14 +70,6 @@ class QueryEndpoints(Endpoints):
         if self._engine.options.errors_in_200:
             error.status = 200
         return error
-
-    def _sync_seconds(self, params: Params) -> int:
-        longest = self._engine.options.max_sync_seconds
-        name = "sync_timeout" if "sync_timeout" in params else "sync"
-        seconds = whole_number(params, name, longest) or 0
-        if seconds > longest and self._engine.options.sync_timeout_over_maximum == "refuse":
-            raise RefusalError("PARAMETER_INVALID", f"sync_timeout may be {longest} at most.")
-        return min(seconds, longest)
 
     def _submitted(self, call: Call) -> EmulatedQuery:
         """Return the query that answers a request: one under way with the same id, or a new one."""
