@@ -23,7 +23,7 @@ of it. From the bottom up:
     changes         changes of the data by hand
     engine          all queries and batches, for any thread
     batch_requests  reading and splitting a batch
-    encoding        rows as JSON, CSV ...
+    encoding        rows as JSON
     answers         the contents of envelopes
     incoming        requests and answers
     results         the rows of a query, whole or by pages

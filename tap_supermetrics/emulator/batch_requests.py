@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.options import Options
     from tap_supermetrics.emulator.world import World
 
-FORMATS = ("json", "keyjson", "ndjson", "csv", "tsv")
-"""The output formats that the emulator writes."""
-OTHER_FORMATS = ("parquet", "powerbi", "qlik", "tableau", "postman")
-"""The formats that the real API has beside ("Output formats")."""
+FORMATS = frozenset(
+    ("json", "keyjson", "ndjson", "csv", "tsv", "parquet", "powerbi", "qlik", "tableau", "postman")
+)
+"""The output formats of the real API (Supermetrics docs, "Output formats")."""
 
 MIN_TIMEOUT, MAX_TIMEOUT, DEFAULT_TIMEOUT = 5, 60, 30
 MIN_CONCURRENCY, MAX_CONCURRENCY, DEFAULT_CONCURRENCY = 1, 50, 5
@@ -97,7 +97,6 @@ def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) 
             target=target_of(batch_id + piece.suffix, piece.params, around),
             batch=batch,
             split=piece.split,
-            output=str(shown["query_output_format"]),
         )
         for piece in pieces
     )
@@ -146,19 +145,19 @@ def _policy(params: Params, name: str, other: str) -> str:
 
 def _format(params: Params) -> str:
     value = str(params.get("query_output_format") or "json")
-    check_emulated(value)
     if value not in FORMATS:
         raise RefusalError("BATCH_QUERY_OUTPUT_FORMAT_INVALID", f'"{value}" is not supported.')
+    check_emulated(value)
     return value
 
 
 def check_emulated(output: str) -> None:
-    """Refuse an output format that the real API has, and the emulator has not.
+    """Refuse an output format other than JSON, the only one that the emulator writes.
 
     Raises:
         RefusalError: FORMAT_NOT_EMULATED, no code of the real API's.
     """
-    if output in OTHER_FORMATS:
+    if output != "json":
         raise RefusalError("FORMAT_NOT_EMULATED", f"The emulator does not write {output}.")
 
 
