@@ -33,8 +33,8 @@ class Limits:
         history_lag_seconds: The history of queries names a query only so long after its start. Not
             known to happen.
         latency_seconds: **Real** seconds before each answer begins, as over a far network.
-        rate_headers: `X-RateLimit-Limit` and `-Remaining` in every answer, as the API's schema
-            says; they count `requests_per_second`, or else 5000 requests a real hour.
+        rate_headers: Where `requests_per_second` are counted, answers have `X-RateLimit-Limit` and
+            `-Remaining`, as the API's schema says.
         accounts_age: Minutes since the lists of accounts were fetched; they lack what came since,
             unless `cache_minutes` asks for younger ones ("Get accounts").
         license_history_days: How far back a query may reach before it is refused with
