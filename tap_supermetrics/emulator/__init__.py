@@ -11,7 +11,7 @@ of it. From the bottom up:
     blocks          the data of one account and day
     filters         `filter` and `order_rows`
     data            the data of accounts and days, as rows of any question
-    world           which accounts there are, and its changes
+    world           which accounts there are
     tables          results by position, without holding large ones in memory
     ranges          date ranges and date strings
     parameters      what the parameters of a query mean

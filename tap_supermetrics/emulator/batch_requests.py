@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -37,8 +36,8 @@ FORMATS = frozenset(
 )
 """The output formats of the real API (Supermetrics docs, "Output formats")."""
 
-MIN_TIMEOUT, MAX_TIMEOUT, DEFAULT_TIMEOUT = 5, 60, 30
-MIN_CONCURRENCY, MAX_CONCURRENCY, DEFAULT_CONCURRENCY = 1, 50, 5
+TIMEOUT, CONCURRENCY = (5, 30, 60), (1, 5, 50)
+"""The lowest, the default and the highest minutes and number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +69,8 @@ def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) 
     Raises:
         RefusalError: BATCH_*: a limit is exceeded, or an item is no query or cannot be split.
     """
-    timeout = _bounded(params, "timeout_minutes", (MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT))
-    concurrency = _bounded(
-        params, "query_concurrency", (MIN_CONCURRENCY, DEFAULT_CONCURRENCY, MAX_CONCURRENCY)
-    )
+    timeout = _bounded(params, "timeout_minutes", TIMEOUT)
+    concurrency = _bounded(params, "query_concurrency", CONCURRENCY)
     shown = {
         "description": params.get("description"),
         "split_accounts_policy": _policy(params, "split_accounts_policy", "all"),
@@ -100,7 +97,6 @@ def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) 
         )
         for piece in pieces
     )
-    batch.pending = deque(batch.queries)
     return batch
 
 

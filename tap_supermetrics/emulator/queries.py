@@ -100,6 +100,7 @@ class EmulatedBatch:
         timeout: How many seconds it may run.
         queries: Its queries, in order.
         pending: Those not yet handed to the license's queue.
+        in_flight: How many were handed over and are not over.
         status: Status code.
         arrived: When it was sent; times as in `Query`.
         started: When it began to run.
