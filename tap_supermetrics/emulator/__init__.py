@@ -11,7 +11,7 @@ of it. From the bottom up:
     blocks          the data of one account and day
     filters         `filter` and `order_rows`
     data            the data of accounts and days, as rows of any question
-    world           which accounts there are, and its changes
+    world           which accounts there are
     tables          results by position, without holding large ones in memory
     ranges          date ranges and date strings
     parameters      what the parameters of a query mean
@@ -23,7 +23,7 @@ of it. From the bottom up:
     changes         changes of the data by hand
     engine          all queries and batches, for any thread
     batch_requests  reading and splitting a batch
-    encoding        rows as JSON, CSV ...
+    encoding        rows as JSON
     answers         the contents of envelopes
     incoming        requests and answers
     results         the rows of a query, whole or by pages

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -32,13 +31,13 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.options import Options
     from tap_supermetrics.emulator.world import World
 
-FORMATS = ("json", "keyjson", "ndjson", "csv", "tsv")
-"""The output formats that the emulator writes."""
-OTHER_FORMATS = ("parquet", "powerbi", "qlik", "tableau", "postman")
-"""The formats that the real API has beside ("Output formats")."""
+FORMATS = frozenset(
+    ("json", "keyjson", "ndjson", "csv", "tsv", "parquet", "powerbi", "qlik", "tableau", "postman")
+)
+"""The output formats of the real API (Supermetrics docs, "Output formats")."""
 
-MIN_TIMEOUT, MAX_TIMEOUT, DEFAULT_TIMEOUT = 5, 60, 30
-MIN_CONCURRENCY, MAX_CONCURRENCY, DEFAULT_CONCURRENCY = 1, 50, 5
+TIMEOUT, CONCURRENCY = (5, 30, 60), (1, 5, 50)
+"""The lowest, the default and the highest minutes and number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +69,8 @@ def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) 
     Raises:
         RefusalError: BATCH_*: a limit is exceeded, or an item is no query or cannot be split.
     """
-    timeout = _bounded(params, "timeout_minutes", (MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT))
-    concurrency = _bounded(
-        params, "query_concurrency", (MIN_CONCURRENCY, DEFAULT_CONCURRENCY, MAX_CONCURRENCY)
-    )
+    timeout = _bounded(params, "timeout_minutes", TIMEOUT)
+    concurrency = _bounded(params, "query_concurrency", CONCURRENCY)
     shown = {
         "description": params.get("description"),
         "split_accounts_policy": _policy(params, "split_accounts_policy", "all"),
@@ -97,11 +94,9 @@ def parsed_batch(params: Params, batch_id: str, key: str, around: Surroundings) 
             target=target_of(batch_id + piece.suffix, piece.params, around),
             batch=batch,
             split=piece.split,
-            output=str(shown["query_output_format"]),
         )
         for piece in pieces
     )
-    batch.pending = deque(batch.queries)
     return batch
 
 
@@ -146,19 +141,19 @@ def _policy(params: Params, name: str, other: str) -> str:
 
 def _format(params: Params) -> str:
     value = str(params.get("query_output_format") or "json")
-    check_emulated(value)
     if value not in FORMATS:
         raise RefusalError("BATCH_QUERY_OUTPUT_FORMAT_INVALID", f'"{value}" is not supported.')
+    check_emulated(value)
     return value
 
 
 def check_emulated(output: str) -> None:
-    """Refuse an output format that the real API has, and the emulator has not.
+    """Refuse an output format other than JSON, the only one that the emulator writes.
 
     Raises:
         RefusalError: FORMAT_NOT_EMULATED, no code of the real API's.
     """
-    if output in OTHER_FORMATS:
+    if output != "json":
         raise RefusalError("FORMAT_NOT_EMULATED", f"The emulator does not write {output}.")
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+import textwrap
 import threading
 from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
@@ -124,16 +125,21 @@ def _greeting(emulator: Emulator) -> str:
     )
 
 
-def _parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+def _epilogue(program: str) -> str:
     own = {"clock_factor": DEFAULT_FACTOR, "now": "the current time"}
     defaults = ", ".join(
         f"{each.name}={own.get(each.name, each.default)}" for each in fields(Options)
     )
+    options = textwrap.fill(defaults, 92, initial_indent="  ", subsequent_indent="  ")
     effects = "".join(f"  {effect:<13} {told}\n" for effect, told in EFFECTS.items())
+    return f"{_EPILOGUE.format(program=program)}{effects}\n{_OPTIONS}\n{options}"
+
+
+def _parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         description=_DESCRIPTION,
-        epilog=f"{_EPILOGUE.format(program=program)}{effects}\n{_OPTIONS}\n{_wrapped(defaults)}",
+        epilog=_epilogue(program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -177,15 +183,6 @@ def _instant(text: str) -> str:
             f"expected a time such as 2024-06-01T04:00:00+00:00, got {text!r}"
         ) from None
     return text
-
-
-def _wrapped(text: str) -> str:
-    lines = [""]
-    for word in text.split(" "):
-        if len(lines[-1]) + len(word) > 90:  # noqa: PLR2004 - a terminal's width
-            lines.append("")
-        lines[-1] += f" {word}"
-    return "\n".join(f" {line}" for line in lines)
 
 
 def _options(parsed: argparse.Namespace) -> Options:

@@ -1,9 +1,7 @@
-"""Rows and envelopes as bytes, in the output formats of the API."""
+"""Rows and envelopes as JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from typing import TYPE_CHECKING
@@ -18,14 +16,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.parameters import Question
     from tap_supermetrics.emulator.queries import EmulatedQuery
     from tap_supermetrics.emulator.tables import Row
-
-CONTENT_TYPES = {
-    "json": "application/json",
-    "keyjson": "application/json",
-    "ndjson": "application/x-ndjson",
-    "csv": "text/csv; charset=utf-8",
-    "tsv": "text/tab-separated-values; charset=utf-8",
-}
 
 _NO_DATA = "No data found"
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -133,20 +123,8 @@ def _dressed(column: Sequence[Cell], blank: Cell, digits: int, *, text: bool) ->
     return [str(c) if isinstance(c, (int, float)) else c for c in column] if text else column
 
 
-def encoded(
-    query: EmulatedQuery, pieces: Iterable[Sequence[Row]], options: Options, output: str
-) -> Iterator[bytes]:
-    """Return a whole result in an output format, piece by piece; json without its envelope."""
-    match output:
-        case "csv" | "tsv":
-            return (_separated(rows, output) for rows in pieces)
-        case "keyjson" | "ndjson":
-            return _objects(query, pieces, options, lines=output == "ndjson")
-        case _:
-            return _arrays(pieces, options)
-
-
-def _arrays(pieces: Iterable[Sequence[Row]], options: Options) -> Iterator[bytes]:
+def encoded(pieces: Iterable[Sequence[Row]], options: Options) -> Iterator[bytes]:
+    """Yield rows as a list of lists, piece by piece."""
     yield b"["
     comma = b""
     for rows in pieces:
@@ -154,24 +132,3 @@ def _arrays(pieces: Iterable[Sequence[Row]], options: Options) -> Iterator[bytes
             yield comma + json_bytes(rows, options)[1:-1]
             comma = b","
     yield b"]"
-
-
-def _separated(rows: Sequence[Row], output: str) -> bytes:
-    text = io.StringIO()
-    separator = "," if output == "csv" else "\t"
-    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
-
-
-def _objects(
-    query: EmulatedQuery, pieces: Iterable[Sequence[Row]], options: Options, *, lines: bool
-) -> Iterator[bytes]:
-    """Yield objects keyed by the requested ids; these formats have no header by default."""
-    ids = [field_id for field_id, _ in query.question.fields] if query.question else []
-    header = header_of(query, options)
-    before, after = (b"", b"\n") if lines else (b",", b"")
-    yield b"" if lines else b"["
-    for number, row in enumerate(row for piece in pieces for row in piece if row != header):
-        comma = before if number else b""
-        yield comma + json_bytes(dict(zip(ids, row, strict=False)), options) + after
-    yield b"" if lines else b"]"

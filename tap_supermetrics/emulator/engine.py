@@ -62,7 +62,6 @@ class Engine:
         """Forget all queries and batches."""
         with self.changed:
             self.register.clear()
-            self.execution.reset()
             self._simulation.clear()
             self.changed.notify_all()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Execution:
-    """Runs queries, and counts what they use of a license.
+    """Runs queries.
 
     Args:
         options: Limits and durations.
@@ -36,12 +35,6 @@ class Execution:
     def __init__(self, options: Options, world: World) -> None:
         self.options = options
         self.world = world
-        self.reset()
-
-    def reset(self) -> None:
-        """Count anew."""
-        self._rows = 0
-        self._per_day: Counter[tuple[str, int]] = Counter()
 
     def begin(self, query: EmulatedQuery, now: float) -> None:
         """Find what a query means, and the accounts that it reads.
@@ -55,24 +48,10 @@ class Execution:
     def _question(self, query: EmulatedQuery, now: float) -> Question:
         instant = datetime.fromtimestamp(now, timezone.utc)
         asked = question(query.params, self.world, self.options, instant)
-        self._check_quota(asked, now)
         limit = self.options.max_days_per_query
         if limit and asked.first and asked.last and (asked.last - asked.first).days >= limit:
             raise RefusalError("QUERY_ERROR", "The data source could not handle the query.")
         return asked
-
-    def _check_quota(self, asked: Question, now: float) -> None:
-        quota, daily = self.options.row_quota, self.options.daily_query_limit
-        if quota and self._rows >= quota:
-            raise RefusalError(
-                "API_ROW_QUOTA_EXCEEDED", f"All {quota} rows of this period are used."
-            )
-        today = (asked.source.id, int(now // 86_400))
-        self._per_day[today] += 1
-        if daily and self._per_day[today] > daily:
-            raise RefusalError(
-                "LICENSE_DAILY_QUERY_LIMIT_EXCEEDED", f"The license allows {daily} queries a day."
-            )
 
     def _readable(self, asked: Question) -> tuple[str, ...]:
         """Return the accounts to read; a bad one fails them all, unless settings exclude it."""
@@ -119,4 +98,3 @@ class Execution:
         huge = fault.size if fault and fault.effect == "oversize" else 0
         query.table = table(self.world, ask, limit, huge)
         query.is_gone = bool(fault and fault.effect == "expire_query")
-        self._rows += query.table.total

@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 class Management(Endpoints):
     """Answers requests about what a team keeps."""
 
-    def me(self, _call: Call) -> Outgoing:
-        """Tell whose key it is, as clients check a key (seen in the n8n node)."""
-        return self._envelopes.json({}, {"@type": "user", "user_id": "usr_1", "team_id": 1})
-
     def team_lists(self, _call: Call) -> Outgoing:
         """Tell all team lists, without what is in them."""
         return self._envelopes.json(

@@ -33,14 +33,10 @@ class Limits:
         history_lag_seconds: The history of queries names a query only so long after its start. Not
             known to happen.
         latency_seconds: **Real** seconds before each answer begins, as over a far network.
-        rate_headers: `X-RateLimit-Limit` and `-Remaining` in every answer, as the API's schema
-            says; they count `requests_per_second`, or else 5000 requests a real hour.
+        rate_headers: Where `requests_per_second` are counted, answers have `X-RateLimit-Limit` and
+            `-Remaining`, as the API's schema says.
         accounts_age: Minutes since the lists of accounts were fetched; they lack what came since,
             unless `cache_minutes` asks for younger ones ("Get accounts").
-        row_quota: Rows per run of the emulator after which queries fail with
-            API_ROW_QUOTA_EXCEEDED; 0 for no quota. The period of the real one is a month.
-        daily_query_limit: Queries per data source and day (UTC) after which they fail with
-            LICENSE_DAILY_QUERY_LIMIT_EXCEEDED; 0 for no limit.
         license_history_days: How far back a query may reach before it is refused with
             LICENSE_HISTORICAL_RANGE_EXCEEDED; 0 for no limit.
         max_days_per_query: Longer date ranges fail with a plain 500 QUERY_ERROR, as too large
@@ -48,16 +44,12 @@ class Limits:
         unlicensed_sources: Comma-separated data sources that answer LICENSE_ACCESS_DATA_SOURCE.
         terms_per_campaign: Search terms of a Google Ads campaign and day, the size of the
             largest report (6 campaigns x 460 terms x 366 days are over a million rows).
-        max_sync_seconds: Longest `sync_timeout`, and the default ("Short URLs": 1800 s).
-        sync_timeout_over_maximum: Whether a longer one is clamped or refused. Not known.
         results_retention_seconds: Life of status and results after the query stopped
             ("Async queries": one hour).
         batch_status_retention_seconds: Life of a batch's status after it stopped
             ("Batch queries (Preview)": one hour).
-        batch_retention_days: Life of a batch's information after its creation (same: 90 days).
         batches_running: Batches that run at once (same: 2).
         batch_max_queries: Queries of a batch after splitting (same: 100).
-        query_max_seconds: Longest run of a query ("Async queries": four hours).
     """
 
     seed: int = 1
@@ -79,20 +71,14 @@ class Limits:
     latency_seconds: float = 0.0
     rate_headers: bool = False
     accounts_age: float = 10.0
-    row_quota: int = 0
-    daily_query_limit: int = 0
     license_history_days: int = 0
     max_days_per_query: int = 0
     unlicensed_sources: str = "LIA"
     terms_per_campaign: int = 460
-    max_sync_seconds: int = 1800
-    sync_timeout_over_maximum: Literal["clamp", "refuse"] = "clamp"
     results_retention_seconds: float = 3600.0
     batch_status_retention_seconds: float = 3600.0
-    batch_retention_days: int = 90
     batches_running: int = 2
     batch_max_queries: int = 100
-    query_max_seconds: float = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

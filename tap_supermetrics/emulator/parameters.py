@@ -50,7 +50,7 @@ DEFAULT_SETTINGS: Mapping[str, object] = {"round_metrics_to": 4, "no_json_keys":
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _NOT_THE_QUESTION = frozenset(
-    {"api_key", "schedule_id", "sync_timeout", "sync", "offset_start", "offset_end", "pretty"}
+    {"api_key", "schedule_id", "sync_timeout", "offset_start", "offset_end", "pretty"}
 )
 
 

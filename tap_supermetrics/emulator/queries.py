@@ -44,7 +44,6 @@ class EmulatedQuery:
         target: Its data source, accounts and days, as far as they could be read.
         batch: The batch that it is part of.
         split: `split_info` of a query that was split off another one.
-        output: Output format.
         status: Status code.
         arrived: When it was sent; all times in emulated seconds since 1970-01-01 UTC.
         started: When it began to run.
@@ -65,7 +64,6 @@ class EmulatedQuery:
     target: Target
     batch: EmulatedBatch | None = None
     split: Mapping[str, object] | None = None
-    output: str = "json"
     status: Status = Status.QUEUED
     arrived: float = 0.0
     started: float | None = None
@@ -102,6 +100,7 @@ class EmulatedBatch:
         timeout: How many seconds it may run.
         queries: Its queries, in order.
         pending: Those not yet handed to the license's queue.
+        in_flight: How many were handed over and are not over.
         status: Status code.
         arrived: When it was sent; times as in `Query`.
         started: When it began to run.

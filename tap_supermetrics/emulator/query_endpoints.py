@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import TYPE_CHECKING
 
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.incoming import Outgoing
     from tap_supermetrics.emulator.results import Call
 
-OUTPUTS = {"pbijson": "json"}
-"""What the Power BI connector calls a format."""
+MAX_SYNC_S = 1800
+"""Longest `sync_timeout`, and the default (Supermetrics docs, "Short URLs")."""
 
 MAX_DUPLICATES = 10
 """Requests that may wait for a query that another one runs (Supermetrics docs, "Usage limits")."""
@@ -48,17 +47,15 @@ class QueryEndpoints(Endpoints):
 
     def data(self, call: Call) -> Outgoing:
         """Run a query, or join one that runs."""
-        output = OUTPUTS.get(call.ids[0], call.ids[0])
-        check_emulated(output)
-        if output not in FORMATS:
+        if call.ids[0] not in FORMATS:
             raise RefusalError("ENDPOINT_NOT_FOUND", f"There is no {call.method} {call.path}.")
-        call = dataclasses.replace(call, ids=(output,))
+        check_emulated(call.ids[0])
         try:
-            seconds = self._sync_seconds(call.params)
+            seconds = whole_number(call.params, "sync_timeout", MAX_SYNC_S)
             query = self._submitted(call)
             if seconds:
-                self._wait(query, seconds)
-            return self._answer(call, query, self._engine.options.unfinished_status, call.ids[0])
+                self._wait(query, min(seconds, MAX_SYNC_S))
+            return self._answer(call, query, self._engine.options.unfinished_status)
         except RefusalError as error:
             raise self._of_query(error) from None
 
@@ -66,14 +63,6 @@ class QueryEndpoints(Endpoints):
         if self._engine.options.errors_in_200:
             error.status = 200
         return error
-
-    def _sync_seconds(self, params: Params) -> int:
-        longest = self._engine.options.max_sync_seconds
-        name = "sync_timeout" if "sync_timeout" in params else "sync"
-        seconds = whole_number(params, name, longest) or 0
-        if seconds > longest and self._engine.options.sync_timeout_over_maximum == "refuse":
-            raise RefusalError("PARAMETER_INVALID", f"sync_timeout may be {longest} at most.")
-        return min(seconds, longest)
 
     def _submitted(self, call: Call) -> EmulatedQuery:
         """Return the query that answers a request: one under way with the same id, or a new one."""
@@ -92,7 +81,6 @@ class QueryEndpoints(Endpoints):
                 params=call.params,
                 key=call.key,
                 target=target_of(schedule_id, call.params, around),
-                output=call.ids[0],
             )
             self._engine.submit(query)
         return query
@@ -128,7 +116,7 @@ class QueryEndpoints(Endpoints):
             raise RefusalError("TOO_MANY_REQUESTS", "Too many requests wait for this query.")
         self._engine.wait(query, seconds)
 
-    def _answer(self, call: Call, query: EmulatedQuery, unfinished: int, output: str) -> Outgoing:
+    def _answer(self, call: Call, query: EmulatedQuery, unfinished: int) -> Outgoing:
         with self._engine.changed:
             self._engine.advance()
             if query.error:
@@ -142,9 +130,7 @@ class QueryEndpoints(Endpoints):
                 )
         if query.is_gone:
             raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
-        return self._results_of.answer(
-            call, query, inclusive(call.params), output, self._engine.options
-        )
+        return self._results_of.answer(call, query, inclusive(call.params), self._engine.options)
 
     def status(self, call: Call) -> Outgoing:
         """Tell the state of a query."""
@@ -154,7 +140,7 @@ class QueryEndpoints(Endpoints):
                 "STATUS_NOT_FOUND", status=self._engine.options.status_not_found_status
             )
         try:
-            return self._answer(call, query, self._engine.options.status_unfinished_status, "json")
+            return self._answer(call, query, self._engine.options.status_unfinished_status)
         except RefusalError as error:
             raise self._of_query(error) from None
 
@@ -170,9 +156,9 @@ class QueryEndpoints(Endpoints):
         first = whole_number(call.params, "offset", 0) or 0
         limit = self._page_limit(call.params)
         page = Page(first=first, last=limit and first + limit, names=("offset", "limit"))
-        if not self._engine.options.results_paging or query.output != "json":
+        if not self._engine.options.results_paging:
             page = Page(names=("offset", "limit"))
-        return self._results_of.answer(call, query, page, query.output, self._engine.options)
+        return self._results_of.answer(call, query, page, self._engine.options)
 
     def _page_limit(self, params: Params) -> int | None:
         limit, longest = whole_number(params, "limit", None), self._engine.options.results_limit_max

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from tap_supermetrics.emulator.execution import Execution
     from tap_supermetrics.emulator.queries import EmulatedBatch, EmulatedQuery
 
+BATCH_RETENTION_S = 90 * 86_400
+"""Life of a batch's information after its creation (Supermetrics docs, "Batch queries")."""
+
 
 class Register:
     """Finds queries and batches by their ids. The engine guards it.
@@ -68,8 +71,7 @@ class Register:
     def batch(self, batch_id: str, now: float) -> EmulatedBatch | None:
         """Return a batch whose information is still kept."""
         batch = self._batches_by_id.get(batch_id)
-        kept = self._execution.options.batch_retention_days * 86_400
-        return batch if batch and now - batch.arrived < kept else None
+        return batch if batch and now - batch.arrived < BATCH_RETENTION_S else None
 
     def keeps_status(self, batch: EmulatedBatch) -> bool:
         """Return whether the status of a batch is still kept."""

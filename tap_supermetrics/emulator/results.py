@@ -6,26 +6,20 @@ Source: Supermetrics docs, "Get data", "Get query results", "Pagination".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import msgspec
 
 from tap_supermetrics.emulator import answers
-from tap_supermetrics.emulator.encoding import (
-    CONTENT_TYPES,
-    chunks,
-    encoded,
-    header_of,
-    json_bytes,
-    size_of,
-)
+from tap_supermetrics.emulator.encoding import chunks, encoded, header_of, json_bytes, size_of
 from tap_supermetrics.emulator.incoming import Outgoing
 from tap_supermetrics.emulator.parameters import Params, whole_number
 from tap_supermetrics.emulator.tables import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from tap_supermetrics.emulator.answers import Answer
     from tap_supermetrics.emulator.options import Options
@@ -86,28 +80,19 @@ class Results:
         self._meta = meta
         self._pages: Cache[bytes] = Cache(CACHED_BYTES, len)
 
-    def answer(
-        self, call: Call, query: EmulatedQuery, page: Page, output: str, options: Options
-    ) -> Outgoing:
+    def answer(self, call: Call, query: EmulatedQuery, page: Page, options: Options) -> Outgoing:
         """Return a part of the rows of a query that succeeded."""
         size = size_of(query, options)
         if header_of(query, options) and options.header_on_every_page:
             size -= 1
-        last = size if page.last is None or output != "json" else min(page.last, size)
-        pieces = encoded(query, chunks(query, page.first, last, options), options, output)
-        is_large = last - page.first > STREAMED_ROWS
-        if output == "json":
-            if not is_large:
-                pieces = self._cached((query, page.first, last, options), pieces)
-            meta = self._page_meta(call, query, page, (last, size), options)
-            pieces = _enveloped(json_bytes(meta, options), pieces)
-        body = pieces if is_large else b"".join(pieces)
-        return Outgoing(body=body, content_type=CONTENT_TYPES[output])
-
-    def _cached(
-        self, key: tuple[EmulatedQuery, int, int, Options], pieces: Iterator[bytes]
-    ) -> Iterator[bytes]:
-        yield self._pages.get(key, lambda: b"".join(pieces))
+        last = size if page.last is None else min(page.last, size)
+        rows = encoded(chunks(query, page.first, last, options), options)
+        meta = self._page_meta(call, query, page, (last, size), options)
+        head, foot = b'{"meta":' + json_bytes(meta, options) + b',"data":', b"}"
+        if last - page.first > STREAMED_ROWS:
+            return Outgoing(body=chain((head,), rows, (foot,)))
+        key = (query, page.first, last, options)
+        return Outgoing(body=head + self._pages.get(key, lambda: b"".join(rows)) + foot)
 
     def _page_meta(
         self, call: Call, query: EmulatedQuery, page: Page, ends: tuple[int, int], options: Options
@@ -132,12 +117,6 @@ def _thin(meta: Answer, options: Options) -> None:
     elif options.echo == "no_columns":
         for each in meta["query"].get("fields", ()):
             del each["data_column"]
-
-
-def _enveloped(meta: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield b'{"meta":' + meta + b',"data":'
-    yield from pieces
-    yield b"}"
 
 
 def _paginate(

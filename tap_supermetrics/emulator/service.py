@@ -56,7 +56,6 @@ class Service:
             ("GET", re.compile(r"query/fields"), listings.fields),
             ("GET", re.compile(r"query/accounts"), listings.accounts),
             ("GET", re.compile(r"query/segments"), listings.segments),
-            ("GET", re.compile(r"me"), management.me),
             ("POST", re.compile(r"query/convert"), management.convert),
             ("GET", re.compile(r"query/history"), management.history),
             ("GET", re.compile(r"team/lists"), management.team_lists),

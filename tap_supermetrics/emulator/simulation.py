@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _FAILED_SHARE = 0.3
 """How long a query that fails runs, compared to one that succeeds."""
 
+_MAX_QUERY_S = 4 * 3600
+"""Longest run of a query (Supermetrics docs, "Async queries")."""
+
 # The number keeps events of one time in order; functions could not be compared.
 Event = tuple[float, int, Callable[[float], None]]
 
@@ -151,9 +154,8 @@ class Simulation:
             seconds = fault.seconds
         if not fault or fault.effect != "hang_query":
             self._at(now + seconds, lambda time: self._end(query, time, None, fault))
-        limit = self._execution.options.query_max_seconds
-        late = RefusalError("QUERY_ERROR", f"The query ran for more than {limit:.0f} seconds.")
-        self._at(now + limit, lambda time: self._end(query, time, late, None))
+        late = RefusalError("QUERY_ERROR", f"The query ran for more than {_MAX_QUERY_S} seconds.")
+        self._at(now + _MAX_QUERY_S, lambda time: self._end(query, time, late, None))
 
     def _end(
         self, query: EmulatedQuery, now: float, error: RefusalError | None, fault: Fault | None

@@ -1,8 +1,8 @@
-"""The emulated world: which accounts there are, what may be read of them, and its changes."""
+"""The emulated world: which accounts there are, and what may be read of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.emulator.data import Ask, Data
@@ -30,7 +30,7 @@ class TeamList:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class World(Data):
-    """Accounts and their data at one time; a change gives another world.
+    """Accounts and their data at one time; `Changes` puts another world in its place.
 
     Attributes:
         terms_per_campaign: Search terms per Google Ads campaign and day.
@@ -82,33 +82,6 @@ class World(Data):
             ds_id,
             account_id,
         ) in self.unlicensed
-
-    def without(self, ds_id: str, account_id: str) -> World:
-        """Return the world in which an account is unavailable, and unlisted."""
-        return replace(self, gone=self.gone | {(ds_id, account_id)})
-
-    def without_license(self, ds_id: str, account_id: str) -> World:
-        """Return the world in which any query of an account fails; it stays listed."""
-        return replace(self, unlicensed=self.unlicensed | {(ds_id, account_id)})
-
-    def with_account(self, ds_id: str, account_id: str, came: float) -> World:
-        """Return the world in which an account came back at a time; older lists do not name it."""
-        key = (ds_id, account_id)
-        return replace(
-            self,
-            gone=self.gone - {key},
-            unlicensed=self.unlicensed - {key},
-            came={**self.came, key: came},
-        )
-
-    def with_restated(self, ds_id: str, account_id: str, day: date) -> World:
-        """Return the world in which all measures of an account on a day are others."""
-        key = (ds_id, account_id, day)
-        return replace(self, restated={**self.restated, key: self.restated.get(key, 0) + 1})
-
-    def with_list(self, ds_id: str, slug: str, accounts: tuple[str, ...]) -> World:
-        """Return the world in which a team list has these accounts."""
-        return replace(self, lists={**self.lists, (ds_id, slug): accounts})
 
     def rows(  # noqa: PLR0913, PLR0917 - a query's parts, for tests to spell shortly
         self,

@@ -22,7 +22,6 @@ import yaml
 from jsonschema import Draft4Validator
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
-from tests.demo.processes import PROJECT
 from tests.tap import Target, config_for, sync
 
 if TYPE_CHECKING:
@@ -72,9 +71,9 @@ DIFFERENCES: Final = {
 
 
 @pytest.fixture(scope="module")
-def vendor() -> dict[str, Any]:
+def vendor(pytestconfig: pytest.Config) -> dict[str, Any]:
     """The file, as JSON Schema that allows no property which it does not name."""
-    text = fetched()
+    text = fetched(pytestconfig.cache.mkdir("supermetrics"))
     if not text:
         assert not os.environ.get("CI"), "the sources of the vendor's client cannot be fetched"
         pytest.skip("the sources of the vendor's client cannot be fetched")
@@ -82,14 +81,14 @@ def vendor() -> dict[str, Any]:
     return vendor
 
 
-def fetched() -> str:
-    """The text of the file, which is kept in the environment; empty where it cannot be had."""
-    archive = PROJECT / ".venv" / f"supermetrics-{VERSION}.tar.gz"
+def fetched(kept: Path) -> str:
+    """The text of the file, which is kept in a folder; empty where it cannot be had."""
+    archive = kept / f"supermetrics-{VERSION}.tar.gz"
     if not archive.exists():
         # An environment that uv made has no pip.
         pip = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["uvx", "pip"]
         line = [*pip, "download", "-qq", "--no-deps", "--no-binary", ":all:"]
-        with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=kept) as folder:
             line += ["--dest", folder, f"supermetrics=={VERSION}"]
             subprocess.run(line, check=False, capture_output=True)  # noqa: S603 - our own command
             if not (fetched := Path(folder, archive.name)).exists():

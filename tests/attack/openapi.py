@@ -33,11 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=500, help="of each endpoint")
     examples = parser.parse_args().examples
-    program, file = shutil.which("schemathesis"), fetched()
-    if not program or not file:
-        sys.exit("expected schemathesis to be installed, and the vendor's file to be had")
+    program = shutil.which("schemathesis")
     options = Options(clock_factor=1e6, max_seconds=3.0)
     with Emulator(options=options) as emulator, tempfile.TemporaryDirectory() as folder:
+        file = fetched(Path(folder))
+        if not program or not file:
+            sys.exit("expected schemathesis to be installed, and the vendor's file to be had")
         path = Path(folder, "openapi.yaml")
         path.write_text(file, encoding="utf-8")
         ended = subprocess.run(  # noqa: S603 - our own command

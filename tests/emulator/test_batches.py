@@ -367,17 +367,3 @@ def test_a_batch_belongs_to_its_key(api: Client) -> None:
     batch_id = api.batch(aw())
     api.session.headers["Authorization"] = f"Bearer {api.emulator.options.other_api_key}"
     assert failure(api.get(f"query/batch/{batch_id}")) == (404, "BATCH_NOT_FOUND")
-
-
-def test_results_come_in_the_format_of_the_batch(api: Client) -> None:
-    one_day = aw(end_date="2024-05-01", fields="date,Clicks")
-    [query] = api.finished_batch(one_day, query_output_format="csv")
-    answer = api.session.get(query["result_info"]["results_url"])
-    assert answer.headers["Content-Type"].startswith("text/csv")
-    clicks = api.emulator.world.rows(
-        "AW", [ACCOUNT], date(2024, 5, 1), date(2024, 5, 1), ["Clicks"], api.emulator.today
-    )[0][0]
-    assert answer.text == f"Date,Clicks\n2024-05-01,{clicks}\n"
-    [query] = api.finished_batch(one_day, query_output_format="keyjson")
-    keyed = api.session.get(query["result_info"]["results_url"]).json()
-    assert keyed == [{"date": "2024-05-01", "Clicks": clicks}]

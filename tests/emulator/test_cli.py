@@ -62,10 +62,10 @@ def test_a_wrong_option_is_explained(option: str) -> None:
 
 def test_options_are_read_from_text() -> None:
     options = Options()
-    for text in ("errors_in_200=true", "unfinished_status=200", "blank_metric=null", "row_quota=5"):
+    for text in ("errors_in_200=true", "unfinished_status=200", "blank_metric=null", "cache_age=5"):
         options = with_text(options, text)
     assert options.errors_in_200
-    assert (options.unfinished_status, options.blank_metric, options.row_quota) == (200, "null", 5)
+    assert (options.unfinished_status, options.blank_metric, options.cache_age) == (200, "null", 5)
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Options
+from tap_supermetrics.emulator.batch_requests import FORMATS
 from tap_supermetrics.emulator.incoming import Incoming
 from tests.emulator.client import FIELDS, aw, failure
 
@@ -33,7 +34,6 @@ PATHS: Final = (
     "query/data/json",
     "query/data/csv",
     "query/data/parquet",
-    "query/data/pbijson",
     "query/status",
     "query/results",
     "query/fields",
@@ -44,14 +44,13 @@ PATHS: Final = (
     "team/lists",
     "team/list/tml_1",
     "team/list/tml_1/data/account_ids",
-    "me",
     "%00",
 )
 NAMES: Final = (
     *aw(),
     *("queries", "urls", "settings", "ds_users", "ds_user", "ds_segments", "ds_ids", "filter"),
     *("order_rows", "max_rows", "offset", "limit", "offset_start", "offset_end", "cache_minutes"),
-    *("schedule_id", "sync_timeout", "sync", "since", "until", "status_codes", "date_range_type"),
+    *("schedule_id", "sync_timeout", "since", "until", "status_codes", "date_range_type"),
     *("split_accounts_policy", "split_dates_policy", "timeout_minutes", "query_concurrency"),
     *("query_output_format", "description", "compare_type", "json", "api_key"),
 )
@@ -135,19 +134,11 @@ def test_odd_queries_are_refused(api: Client) -> None:
     assert api.refused(schedule_id="x" * 51) == (400, "SCHEDULE_ID_INVALID")
 
 
-@pytest.mark.parametrize("output", ["parquet", "powerbi", "qlik", "tableau", "postman"])
+@pytest.mark.parametrize("output", sorted(FORMATS - {"json"}))
 def test_a_format_that_is_not_emulated_is_no_invalid_one(api: Client, output: str) -> None:
     assert failure(api.get(f"query/data/{output}", **aw())) == (501, "FORMAT_NOT_EMULATED")
     started = api.start_batch(aw(), query_output_format=output)
     assert failure(started) == (501, "FORMAT_NOT_EMULATED")
-
-
-def test_what_the_power_bi_connector_and_the_n8n_node_send_is_understood(api: Client) -> None:
-    answer = api.send("POST", "query/data/pbijson", json=aw(sync=0))
-    assert answer.status_code == 202, answer.text
-    url = f"{api.emulator.origin}/me"
-    assert api.session.get(url).json()["data"]["user_id"]
-    assert failure(api.session.get(url, headers={"Authorization": "Bearer x"}))[0] == 401
 
 
 def test_pages_of_other_origins_are_not_served(api: Client) -> None:

@@ -73,8 +73,6 @@ def test_a_synchronous_wait_ends_after_sync_timeout(start: Start) -> None:
     api = start(clock_factor=2000.0, min_seconds=1000, max_seconds=1000)
     answer = api.send("POST", "query/data/json", json=aw(sync_timeout=100))
     assert answer.status_code == 202
-    api = start(sync_timeout_over_maximum="refuse")
-    assert api.send("POST", "query/data/json", json=aw(sync_timeout=3600)).status_code == 400
 
 
 def test_moving_the_clock_by_hand_ends_a_wait(api: Client) -> None:
@@ -262,15 +260,7 @@ def test_a_query_may_not_run_for_more_than_four_hours(start: Start) -> None:
     assert failure(polled) == (500, "QUERY_ERROR")
 
 
-def test_quotas_and_limits_of_the_license_fail_queries(start: Start) -> None:
-    api = start(row_quota=10)
-    api.run()
-    assert api.failed(ds_accounts=SECOND) == "API_ROW_QUOTA_EXCEEDED"
-    api = start(daily_query_limit=1)
-    api.run()
-    assert api.failed(ds_accounts=SECOND) == "LICENSE_DAILY_QUERY_LIMIT_EXCEEDED"
-    api.pass_time(86_400)
-    assert api.run(ds_accounts=SECOND)["data"]
+def test_limits_of_the_license_fail_queries(start: Start) -> None:
     assert start(max_days_per_query=1).failed() == "QUERY_ERROR"
     assert start(license_history_days=9).refused() == (403, "LICENSE_HISTORICAL_RANGE_EXCEEDED")
 

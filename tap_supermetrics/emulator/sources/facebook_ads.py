@@ -16,6 +16,7 @@ from tap_supermetrics.emulator.catalogue import (
     Source,
 )
 from tap_supermetrics.emulator.sources.fields import (
+    TEXT,
     account_fields,
     column,
     computed,
@@ -88,54 +89,61 @@ def _spelling(field_id: str) -> str:
     return {"WeekISO": "weekIso", "YearWeekISO": "yearWeekIso"}.get(field_id, field_id)
 
 
-def _fields() -> tuple[Field, ...]:
-    text, campaign, ad_set = "string.text.value", "campaign", "ad_set"
-    return (
-        *time_fields(_spelling),
-        column("DayStart", "Date", "string.time.datetime", (DAY, "datetime"), group="TIME"),
-        *account_fields(("profile", "profileID", "account_currency")),
-        column("account_level", "Account size", "int.number.value", (ACCOUNT, "level")),
-        column("adcampaign_name", "Campaign name", text, (campaign, "name"), group="CAMPAIGN"),
-        column(
-            "adcampaign_id", "Campaign ID", text, (campaign, "id"), group="CAMPAIGN", is_key=True
-        ),
-        column("campaign_objective", "Objective", text, (campaign, "objective")),
-        column("campaign_start", "Start time", "string.time.datetime", (campaign, "start")),
-        column("is_dynamic_creative", "Dynamic creative", "bool", (campaign, "dynamic")),
-        column("adset_name", "Ad set name", text, (ad_set, "name"), group="AD SET"),
-        column("adset_id", "Ad set ID", text, (ad_set, "id"), group="AD SET", is_key=True),
-        column("adset_url", "Website URL", "string.text.url", (ad_set, "url"), group="AD SET"),
-        column("publisher_platform", "Platform", text, ("platform", "name"), is_key=True),
-        count("impressions", "Impressions", "impressions"),
-        count("Clicks", "Clicks (all)", "clicks"),
-        count("action_link_click", "Link clicks", "link_clicks"),
-        money("spend", "Cost", "cost", aliases=("cost",)),
-        computed(
-            "reach",
-            "Reach",
-            "int.number.value",
-            "impressions",
-            lambda impressions: int(impressions**0.96),
-            is_non_aggregatable=True,
-            description="People reached",
-        ),
-        ratio("CTR", "CTR (all)", "float.number.percentage", ("clicks", "impressions"), 100),
-        count("onsite_conversion.lead_grouped", "On-Facebook leads", "leads"),
-        count("offsite_conversions_fb_pixel_purchase", "Website purchases", "purchases"),
-        money("action_values:omni_purchase", "Purchase value", "revenue"),
-        ratio("purchase_roas", "ROAS", "float.number.value", ("revenue", "cost"), 1),
-    )
+_CAMPAIGN, _AD_SET = "campaign", "ad_set"
+_FIELDS: tuple[Field, ...] = (
+    *time_fields(_spelling),
+    column("DayStart", "Date", "string.time.datetime", (DAY, "datetime"), group="TIME"),
+    *account_fields(("profile", "profileID", "account_currency")),
+    column("account_level", "Account size", "int.number.value", (ACCOUNT, "level")),
+    column("adcampaign_name", "Campaign name", TEXT, (_CAMPAIGN, "name"), group="CAMPAIGN"),
+    column("adcampaign_id", "Campaign ID", TEXT, (_CAMPAIGN, "id"), group="CAMPAIGN", is_key=True),
+    column("campaign_objective", "Objective", TEXT, (_CAMPAIGN, "objective")),
+    column("campaign_start", "Start time", "string.time.datetime", (_CAMPAIGN, "start")),
+    column("is_dynamic_creative", "Dynamic creative", "bool", (_CAMPAIGN, "dynamic")),
+    column("adset_name", "Ad set name", TEXT, (_AD_SET, "name"), group="AD SET"),
+    column("adset_id", "Ad set ID", TEXT, (_AD_SET, "id"), group="AD SET", is_key=True),
+    column("adset_url", "Website URL", "string.text.url", (_AD_SET, "url"), group="AD SET"),
+    column("publisher_platform", "Platform", TEXT, ("platform", "name"), is_key=True),
+    count("impressions", "Impressions", "impressions"),
+    count("Clicks", "Clicks (all)", "clicks"),
+    count("action_link_click", "Link clicks", "link_clicks"),
+    money("spend", "Cost", "cost", aliases=("cost",)),
+    computed(
+        "reach",
+        "Reach",
+        "int.number.value",
+        "impressions",
+        lambda impressions: int(impressions**0.96),
+        is_non_aggregatable=True,
+        description="People reached",
+    ),
+    ratio("CTR", "CTR (all)", "float.number.percentage", ("clicks", "impressions"), 100),
+    count("onsite_conversion.lead_grouped", "On-Facebook leads", "leads"),
+    count("offsite_conversions_fb_pixel_purchase", "Website purchases", "purchases"),
+    money("action_values:omni_purchase", "Purchase value", "revenue"),
+    ratio("purchase_roas", "ROAS", "float.number.value", ("revenue", "cost"), 1),
+)
+
+_SETTLING = (250, 600, 800, 900, 950, 970, 990)
+_MEASURES = (
+    Measure(name="impressions", settling=(550, 990)),
+    Measure(name="clicks", of="impressions", rate=0.021, settling=(540, 980, 995)),
+    Measure(name="link_clicks", of="clicks", rate=0.55),
+    Measure(name="cost", of="impressions", rate=0.74, settling=(560, 985, 997)),
+    Measure(name="leads", of="clicks", rate=0.03, settling=_SETTLING),
+    Measure(name="purchases", of="clicks", rate=0.04, settling=_SETTLING),
+    Measure(name="revenue", of="purchases", rate=5_450),
+)
 
 
 def source() -> Source:
     """Return the data source."""
-    settling = (250, 600, 800, 900, 950, 970, 990)
     return Source(
         id="FA",
         name="Facebook Ads",
         accounts=_ACCOUNTS,
         logins=(Login(user="10160012345678901", display_name="Ops Example", cached=True),),
-        fields=_fields(),
+        fields=_FIELDS,
         report_types={
             "Default": (
                 Axis(name="campaign", members=_campaigns),
@@ -143,15 +151,7 @@ def source() -> Source:
                 Axis(name="platform", members=_platforms),
             )
         },
-        measures=(
-            Measure(name="impressions", settling=(550, 990)),
-            Measure(name="clicks", of="impressions", rate=0.021, settling=(540, 980, 995)),
-            Measure(name="link_clicks", of="clicks", rate=0.55),
-            Measure(name="cost", of="impressions", rate=0.74, settling=(560, 985, 997)),
-            Measure(name="leads", of="clicks", rate=0.03, settling=settling),
-            Measure(name="purchases", of="clicks", rate=0.04, settling=settling),
-            Measure(name="revenue", of="purchases", rate=5_450),
-        ),
+        measures=_MEASURES,
         settings=frozenset({"exclude_inactive_accounts"}),
         earliest=date(2019, 1, 1),
         lists={"social": ("act_1784203956017", "act_290471836")},

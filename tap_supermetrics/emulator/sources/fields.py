@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 DIGITS = 4
 """Decimals of a metric, the default seen in an answer's settings (`round_metrics_to`)."""
 
+TEXT, MONEY = "string.text.value", "float.currency.value"
+"""The usual types of dimensions and of metrics in a currency."""
+
 
 def whole(value: float) -> Cell:
     """Return a number as the API writes it, without a fraction of zero ("13", not "13.0")."""
@@ -32,7 +35,7 @@ def money(field_id: str, name: str, measure: str, **more: object) -> Field:
     def compute(measures: Measures) -> list[Cell]:
         return [v // 100 if v % 100 == 0 else v / 100 for v in measures[measure]]
 
-    return _metric(field_id, name, "float.currency.value", (measure,), compute, more)
+    return _metric(field_id, name, MONEY, (measure,), compute, more)
 
 
 def ratio(
@@ -92,10 +95,8 @@ def account_fields(ids: Sequence[str]) -> tuple[Field, ...]:
     """Return account name, id and currency, under the ids given."""
     name, number, currency = ids
     return (
-        column(name, "Account", "string.text.value", (ACCOUNT, "name"), group="ACCOUNT"),
-        column(
-            number, "Account ID", "string.text.value", (ACCOUNT, "id"), group="ACCOUNT", is_key=True
-        ),
+        column(name, "Account", TEXT, (ACCOUNT, "name"), group="ACCOUNT"),
+        column(number, "Account ID", TEXT, (ACCOUNT, "id"), group="ACCOUNT", is_key=True),
         column(
             currency, "Currency", "string.currency.code", (ACCOUNT, "currency"), group="ACCOUNT"
         ),

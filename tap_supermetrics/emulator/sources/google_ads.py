@@ -15,6 +15,8 @@ from tap_supermetrics.emulator.catalogue import (
     Source,
 )
 from tap_supermetrics.emulator.sources.fields import (
+    MONEY,
+    TEXT,
     account_fields,
     column,
     count,
@@ -84,48 +86,74 @@ def _terms(per_campaign: int, account: Account) -> tuple[Member, ...]:
     )
 
 
-def _fields() -> tuple[Field, ...]:
-    campaign, terms, default = "campaign", (TERMS,), (DEFAULT,)
-    text, money_type = "string.text.value", "float.currency.value"
-    return (
-        *time_fields(),
-        *account_fields(("Profilename", "ProfileID", "CurrencyCode")),
-        column("Campaignname", "Campaign name", text, (campaign, "name"), group="CAMPAIGN"),
-        column("CampaignID", "Campaign ID", text, (campaign, "id"), group="CAMPAIGN", is_key=True),
-        column("CampaignStatus", "Campaign status", text, (campaign, "status"), group="CAMPAIGN"),
-        column("CampaignLabels", "Campaign labels", text, (campaign, "label"), group="CAMPAIGN"),
-        column(
-            "CampaignBudget",
-            "Budget",
-            "int.currency.value",
-            (campaign, "budget"),
-            group="CAMPAIGN",
-            is_metric=True,
-            is_non_aggregatable=True,
-        ),
-        column("Device", "Device", text, ("device", "name"), is_key=True, report_types=default),
-        column(
-            "SearchTerm",
-            "Search term",
-            text,
-            ("term", "term"),
-            group="SEARCH TERM",
-            is_key=True,
-            report_types=terms,
-        ),
-        column("MatchType", "Match type", text, ("term", "match"), report_types=terms),
-        count("Impressions", "Impressions", "impressions"),
-        count("Clicks", "Clicks", "clicks"),
-        money("Cost", "Cost", "cost"),
-        money("Cost_usd", "Cost", "cost", description="Cost converted to US dollars"),
-        ratio("Ctr", "CTR", "float.number.percentage", ("clicks", "impressions"), 100),
-        ratio("CPC", "CPC", money_type, ("cost", "clicks"), 0.01),
-        ratio("CPM", "CPM", money_type, ("cost", "impressions"), 10),
-        count("Conversions", "Conversions", "conversions", "float.number.value"),
-        money("ConversionValue", "Total conv. value", "revenue"),
-        ratio("ConversionRate", "Conv. rate", "float.number.ratio", ("conversions", "clicks"), 1),
-        ratio("ROAS", "ROAS", "float.number.value", ("revenue", "cost"), 1),
-    )
+_CAMPAIGN = "campaign"
+_FIELDS: tuple[Field, ...] = (
+    *time_fields(),
+    *account_fields(("Profilename", "ProfileID", "CurrencyCode")),
+    column("Campaignname", "Campaign name", TEXT, (_CAMPAIGN, "name"), group="CAMPAIGN"),
+    column("CampaignID", "Campaign ID", TEXT, (_CAMPAIGN, "id"), group="CAMPAIGN", is_key=True),
+    column("CampaignStatus", "Campaign status", TEXT, (_CAMPAIGN, "status"), group="CAMPAIGN"),
+    column("CampaignLabels", "Campaign labels", TEXT, (_CAMPAIGN, "label"), group="CAMPAIGN"),
+    column(
+        "CampaignBudget",
+        "Budget",
+        "int.currency.value",
+        (_CAMPAIGN, "budget"),
+        group="CAMPAIGN",
+        is_metric=True,
+        is_non_aggregatable=True,
+    ),
+    column("Device", "Device", TEXT, ("device", "name"), is_key=True, report_types=(DEFAULT,)),
+    column(
+        "SearchTerm",
+        "Search term",
+        TEXT,
+        ("term", "term"),
+        group="SEARCH TERM",
+        is_key=True,
+        report_types=(TERMS,),
+    ),
+    column("MatchType", "Match type", TEXT, ("term", "match"), report_types=(TERMS,)),
+    count("Impressions", "Impressions", "impressions"),
+    count("Clicks", "Clicks", "clicks"),
+    money("Cost", "Cost", "cost"),
+    money("Cost_usd", "Cost", "cost", description="Cost converted to US dollars"),
+    ratio("Ctr", "CTR", "float.number.percentage", ("clicks", "impressions"), 100),
+    ratio("CPC", "CPC", MONEY, ("cost", "clicks"), 0.01),
+    ratio("CPM", "CPM", MONEY, ("cost", "impressions"), 10),
+    count("Conversions", "Conversions", "conversions", "float.number.value"),
+    money("ConversionValue", "Total conv. value", "revenue"),
+    ratio("ConversionRate", "Conv. rate", "float.number.ratio", ("conversions", "clicks"), 1),
+    ratio("ROAS", "ROAS", "float.number.value", ("revenue", "cost"), 1),
+)
+
+_MEASURES = (
+    Measure(name="impressions", settling=(600, 998)),
+    Measure(name="clicks", of="impressions", rate=0.043, settling=(580, 985, 996)),
+    Measure(name="cost", of="clicks", rate=57.0, settling=(570, 970, 995)),
+    Measure(
+        name="conversions",
+        of="clicks",
+        rate=0.05,
+        settling=(300, 700, 850, 920, 960, 980, 990),
+    ),
+    Measure(
+        name="revenue",
+        of="conversions",
+        rate=6_800,
+        settling=(900, 950, 970, 980, 990, 994, 998),
+    ),
+)
+_SETTINGS = frozenset(
+    {
+        "allow_sum_unique",
+        "asset_level",
+        "brand_keywords",
+        "geo_view",
+        "include_zero_impressions",
+        "targeting_expansion",
+    }
+)
 
 
 def source(terms_per_campaign: int) -> Source:
@@ -139,7 +167,7 @@ def source(terms_per_campaign: int) -> Source:
             Login(user="351684", display_name="ops@example.com (ID: 351684)", cached=True),
             Login(user="agency@example.com", display_name="agency@example.com"),
         ),
-        fields=_fields(),
+        fields=_FIELDS,
         report_types={
             DEFAULT: (campaigns, Axis(name="device", members=_devices)),
             TERMS: (
@@ -152,33 +180,8 @@ def source(terms_per_campaign: int) -> Source:
                 ),
             ),
         },
-        measures=(
-            Measure(name="impressions", settling=(600, 998)),
-            Measure(name="clicks", of="impressions", rate=0.043, settling=(580, 985, 996)),
-            Measure(name="cost", of="clicks", rate=57.0, settling=(570, 970, 995)),
-            Measure(
-                name="conversions",
-                of="clicks",
-                rate=0.05,
-                settling=(300, 700, 850, 920, 960, 980, 990),
-            ),
-            Measure(
-                name="revenue",
-                of="conversions",
-                rate=6_800,
-                settling=(900, 950, 970, 980, 990, 994, 998),
-            ),
-        ),
-        settings=frozenset(
-            {
-                "allow_sum_unique",
-                "asset_level",
-                "brand_keywords",
-                "geo_view",
-                "include_zero_impressions",
-                "targeting_expansion",
-            }
-        ),
+        measures=_MEASURES,
+        settings=_SETTINGS,
         earliest=date(2012, 1, 1),
         lists={
             "nordics": ("4713896205", "7391084456", "2645570913"),

@@ -15,6 +15,7 @@ from tap_supermetrics.emulator.catalogue import (
     Source,
 )
 from tap_supermetrics.emulator.sources.fields import (
+    TEXT,
     account_fields,
     column,
     computed,
@@ -102,43 +103,47 @@ def _spelling(field_id: str) -> str:
     return "date" if field_id == "Date" else field_id[0].lower() + field_id[1:]
 
 
-def _fields() -> tuple[Field, ...]:
-    text, channel = "string.text.value", "channel"
-    return (
-        *time_fields(_spelling),
-        *account_fields(("accountName", "property", "currencyCode")),
-        *(
-            column(field_id, name, data_type, ("place", cells), group="GEO", is_key=cells == "city")
-            for field_id, name, data_type, cells in _GEO
-        ),
-        column("sessionSourceMedium", "Source / medium", text, (channel, "source"), is_key=True),
-        column("sessionDefaultChannelGroup", "Channel group", text, (channel, "group")),
-        column("deviceCategory", "Device category", text, ("device", "name"), is_key=True),
-        count("sessions", "Sessions", "sessions"),
-        computed(
-            "totalUsers",
-            "Total users",
-            "int.number.value",
-            "sessions",
-            lambda sessions: int(sessions**0.97),
-            is_non_aggregatable=True,
-        ),
-        count("eventCount", "Event count", "events"),
-        count("engagedSessions", "Engaged sessions", "engaged"),
-        ratio(
-            "engagementRate", "Engagement rate", "float.number.ratio", ("engaged", "sessions"), 1
-        ),
-        count("userEngagementDuration", "Engagement time", "seconds", "int.duration.seconds"),
-        count("keyEvents", "Key events", "conversions", "float.number.value"),
-        money("totalRevenue", "Total revenue", "revenue"),
-        replace(
-            ratio(
-                "goal4.rate", "Goal 4 rate", "float.number.percentage", ("engaged", "sessions"), 100
-            ),
-            group="CUSTOM",
-            owners=(_ACCOUNTS[0].id,),
-        ),
-    )
+_CHANNEL = "channel"
+_FIELDS: tuple[Field, ...] = (
+    *time_fields(_spelling),
+    *account_fields(("accountName", "property", "currencyCode")),
+    *(
+        column(field_id, name, data_type, ("place", cells), group="GEO", is_key=cells == "city")
+        for field_id, name, data_type, cells in _GEO
+    ),
+    column("sessionSourceMedium", "Source / medium", TEXT, (_CHANNEL, "source"), is_key=True),
+    column("sessionDefaultChannelGroup", "Channel group", TEXT, (_CHANNEL, "group")),
+    column("deviceCategory", "Device category", TEXT, ("device", "name"), is_key=True),
+    count("sessions", "Sessions", "sessions"),
+    computed(
+        "totalUsers",
+        "Total users",
+        "int.number.value",
+        "sessions",
+        lambda sessions: int(sessions**0.97),
+        is_non_aggregatable=True,
+    ),
+    count("eventCount", "Event count", "events"),
+    count("engagedSessions", "Engaged sessions", "engaged"),
+    ratio("engagementRate", "Engagement rate", "float.number.ratio", ("engaged", "sessions"), 1),
+    count("userEngagementDuration", "Engagement time", "seconds", "int.duration.seconds"),
+    count("keyEvents", "Key events", "conversions", "float.number.value"),
+    money("totalRevenue", "Total revenue", "revenue"),
+    replace(
+        ratio("goal4.rate", "Goal 4 rate", "float.number.percentage", ("engaged", "sessions"), 100),
+        group="CUSTOM",
+        owners=(_ACCOUNTS[0].id,),
+    ),
+)
+
+_MEASURES = (
+    Measure(name="sessions", settling=(400, 900, 990)),
+    Measure(name="engaged", of="sessions", rate=0.61),
+    Measure(name="events", of="sessions", rate=7.2),
+    Measure(name="seconds", of="engaged", rate=74.0),
+    Measure(name="conversions", of="engaged", rate=0.04, settling=(700, 900, 980)),
+    Measure(name="revenue", of="conversions", rate=7_200),
+)
 
 
 def source() -> Source:
@@ -148,7 +153,7 @@ def source() -> Source:
         name="Google Analytics 4",
         accounts=_ACCOUNTS,
         logins=(Login(user="ops@example.com", display_name="ops@example.com", cached=True),),
-        fields=_fields(),
+        fields=_FIELDS,
         report_types={
             "Default": (
                 Axis(name="place", members=_places),
@@ -156,14 +161,7 @@ def source() -> Source:
                 Axis(name="device", members=_devices),
             )
         },
-        measures=(
-            Measure(name="sessions", settling=(400, 900, 990)),
-            Measure(name="engaged", of="sessions", rate=0.61),
-            Measure(name="events", of="sessions", rate=7.2),
-            Measure(name="seconds", of="engaged", rate=74.0),
-            Measure(name="conversions", of="engaged", rate=0.04, settling=(700, 900, 980)),
-            Measure(name="revenue", of="conversions", rate=7_200),
-        ),
+        measures=_MEASURES,
         settings=frozenset({"report_type"}),
         earliest=date(2020, 10, 14),
         lists={},

@@ -11,7 +11,14 @@ from tap_supermetrics.emulator.catalogue import (
     Member,
     Source,
 )
-from tap_supermetrics.emulator.sources.fields import account_fields, column, count, whole
+from tap_supermetrics.emulator.sources.fields import (
+    MONEY,
+    TEXT,
+    account_fields,
+    column,
+    count,
+    whole,
+)
 
 PRODUCTS = 40
 
@@ -47,9 +54,9 @@ def _products(account: Account) -> tuple[Member, ...]:
 
 
 _COLUMNS = (
-    ("product_id", "Product ID", "string.text.value", "id"),
-    ("product_title", "Title", "string.text.value", "title"),
-    ("gtin", "GTIN", "string.text.value", "gtin"),
+    ("product_id", "Product ID", TEXT, "id"),
+    ("product_title", "Title", TEXT, "title"),
+    ("gtin", "GTIN", TEXT, "gtin"),
     ("link", "Link", "string.text.url", "link"),
     ("in_stock", "In stock", "bool", "in_stock"),
     ("last_update", "Last update", "string.time.datetime", "updated"),
@@ -60,23 +67,22 @@ _COLUMNS = (
 )
 
 
-def _fields() -> tuple[Field, ...]:
-    return (
-        *account_fields(("account_name", "account_id", "account_currency")),
-        *(
-            column(field_id, name, data_type, ("product", cells), is_key=cells == "id")
-            for field_id, name, data_type, cells in _COLUMNS
-        ),
-        column(
-            "price",
-            "Price",
-            "float.currency.value",
-            ("product", "price"),
-            is_metric=True,
-            is_non_aggregatable=True,
-        ),
-        count("clicks_28d", "Clicks, last 28 days", "clicks"),
-    )
+_FIELDS: tuple[Field, ...] = (
+    *account_fields(("account_name", "account_id", "account_currency")),
+    *(
+        column(field_id, name, data_type, ("product", cells), is_key=cells == "id")
+        for field_id, name, data_type, cells in _COLUMNS
+    ),
+    column(
+        "price",
+        "Price",
+        MONEY,
+        ("product", "price"),
+        is_metric=True,
+        is_non_aggregatable=True,
+    ),
+    count("clicks_28d", "Clicks, last 28 days", "clicks"),
+)
 
 
 def source() -> Source:
@@ -86,7 +92,7 @@ def source() -> Source:
         name="Google Merchant Center",
         accounts=_ACCOUNTS,
         logins=(Login(user="ops@example.com", display_name="ops@example.com"),),
-        fields=_fields(),
+        fields=_FIELDS,
         report_types={"Default": (Axis(name="product", members=_products),)},
         measures=(Measure(name="impressions"), Measure(name="clicks", of="impressions", rate=0.03)),
         has_dates=False,

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.emulator.catalogue import Account, Axis, Login, Measure, Member, Source
+from tap_supermetrics.emulator.catalogue import Account, Axis, Field, Login, Measure, Member, Source
 from tap_supermetrics.emulator.sources.fields import (
+    TEXT,
     account_fields,
     column,
     computed,
@@ -71,18 +72,18 @@ _ACCOUNTS = (
     Account(id="odd-2", number=52, name="Odd, the second", level=9_000, sparse=3),
 )
 _COLUMNS = (
-    ("row_id", "Row", "string.text.value", "row_id"),
-    ("select", "A word of SQL", "string.text.value", "key_text"),
-    ("any.text", "Any text", "string.text.value", "text"),
+    ("row_id", "Row", TEXT, "row_id"),
+    ("select", "A word of SQL", TEXT, "key_text"),
+    ("any.text", "Any text", TEXT, "text"),
     ("order", "Another word of SQL", "bool", "yes"),
     ("user.opened", "A dot in the name", "string.time.datetime", "instant"),
     ("Time of day", "Blanks in the name", "string.time.hms", "time"),
     ("ended_on", "A date that is no day", "string.time.date", "date"),
-    ("Label", "Blank now and then", "string.text.value", "label"),
+    ("Label", "Blank now and then", TEXT, "label"),
     (
         "a_name_of_over_63_bytes_which_databases_cut_off_without_telling_anyone",
         "Long name",
-        "string.text.value",
+        TEXT,
         "label",
     ),
 )
@@ -108,6 +109,31 @@ def _rows(_account: Account) -> tuple[Member, ...]:
     return tuple(_member(number, text) for number, text in enumerate(TEXTS))
 
 
+_FIELDS: tuple[Field, ...] = (
+    *time_fields(),
+    *account_fields(("Account", "AccountID", "Currency")),
+    *(
+        column(field_id, name, data_type, ("row", cells), is_key=cells == "row_id")
+        for field_id, name, data_type, cells in _COLUMNS
+    ),
+    column("whole", "Any integer", "int.number.value", ("row", "whole"), is_metric=True),
+    column("fraction", "Any number", "float.number.value", ("row", "fraction"), is_metric=True),
+    count("restated", "Restated until it settles", "views"),
+    computed(
+        "now.and-then",
+        "Blank every other time",
+        "int.number.value",
+        "views",
+        lambda views: None if views % 2 else views,
+    ),
+    ratio("Rate %", "Blank at first", "float.number.percentage", ("views", "late"), 100),
+)
+_MEASURES = (
+    Measure(name="views", settling=(700, 900, 960)),
+    Measure(name="late", of="views", rate=0.1, settling=(0, 0, 800)),
+)
+
+
 def source() -> Source:
     """Return the data source."""
     return Source(
@@ -115,31 +141,8 @@ def source() -> Source:
         name="Odd names and values",
         accounts=_ACCOUNTS,
         logins=(Login(user="odd@example.com", display_name="odd@example.com"),),
-        fields=(
-            *time_fields(),
-            *account_fields(("Account", "AccountID", "Currency")),
-            *(
-                column(field_id, name, data_type, ("row", cells), is_key=cells == "row_id")
-                for field_id, name, data_type, cells in _COLUMNS
-            ),
-            column("whole", "Any integer", "int.number.value", ("row", "whole"), is_metric=True),
-            column(
-                "fraction", "Any number", "float.number.value", ("row", "fraction"), is_metric=True
-            ),
-            count("restated", "Restated until it settles", "views"),
-            computed(
-                "now.and-then",
-                "Blank every other time",
-                "int.number.value",
-                "views",
-                lambda views: None if views % 2 else views,
-            ),
-            ratio("Rate %", "Blank at first", "float.number.percentage", ("views", "late"), 100),
-        ),
+        fields=_FIELDS,
         report_types={"Default": (Axis(name="row", members=_rows),)},
-        measures=(
-            Measure(name="views", settling=(700, 900, 960)),
-            Measure(name="late", of="views", rate=0.1, settling=(0, 0, 800)),
-        ),
+        measures=_MEASURES,
         lists={},
     )
