@@ -6,7 +6,7 @@ from typing import Final
 
 from tap_supermetrics.api.verdicts import Fate, Reach, verdict_on
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
-from tap_supermetrics.redaction import readable
+from tap_supermetrics.redaction import readable, without_secrets
 
 _LONG_WAIT_S: Final = 60.0
 """So long a wait is worth a word, as a run may rather end than wait for it."""
@@ -43,7 +43,8 @@ class ApiError(TapError):
         known += [f"request {request_id}"] if request_id else []
         known += [f"asks to wait {retry_after_s:,.0f} s"] if retry_after_s >= _LONG_WAIT_S else []
         details = f" ({', '.join(known)})" if known else ""
-        said = readable(message).rstrip(".")
+        # Whoever words it: what the tap shows of an answer may hold the key.
+        said = without_secrets(readable(message)).rstrip(".")
         named = code or "no error code"
         super().__init__(f"{named}: {said}{details}. What to do: {verdict.advice}.")
         self.code = code

@@ -159,9 +159,17 @@ class BatchStart:
             return self._start_as(first, body)
         except ApiError as error:
             if not error.verdict.is_of_item or not other:
-                raise
+                raise self._after_lost_ones(error) from None
             logger.info("Items of a query batch are refused as %s: %s", first.value, error)
-        return self._start_as(other[0], body)
+        try:
+            return self._start_as(other[0], body)
+        except ApiError as error:
+            raise self._after_lost_ones(error) from None
+
+    def _after_lost_ones(self, error: ApiError) -> ApiError:
+        """Return an error that tells that a start before it may have worked."""
+        error.may_have_run = error.may_have_run or self._lost > 0
+        return error
 
     def _start_as(self, form: items.ItemForm, body: Mapping[str, Any]) -> wire.Batch:
         batch = self._start(wire.described(items.spelt(body, form), self._token))

@@ -178,7 +178,7 @@ class Settings:
         read_reports = [read_report(entry, place, of_all, mistakes) for place, entry in entries]
         reports = tuple(filter(None, read_reports))
         check_report_names(reports, mistakes)
-        if values["query_log"]:
+        if values["query_log"] and values["query_log_name"]:
             check_log_name(values["query_log_name"], reports, mistakes)
         if mistakes:
             # The key may stand in any text that a person wrote, in a name too.

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_UNCHECKED: Final = ("filter", "settings", "ds_segments", "order_rows", "order_columns")
+"""What a report asks for of which no list of the API tells whether it is right."""
 _OF_ALL: Final = {Reach.SERVICE, Reach.ENDPOINT}
 """Reaches of errors that every account would meet."""
 
@@ -72,6 +74,21 @@ class KnownReport:
     schema: RecordSchema
     is_dated: bool
     state: ReportState
+
+    @property
+    def may_be_refused(self) -> bool:
+        """Return whether the API may refuse what every query of the report asks for.
+
+        The API may know a field that it does not list. What else it cannot be asked about, such as
+        a filter, is new to it until rows came.
+        """
+        has_unlisted = any(
+            not each.is_listed and each.name not in self.report.types for each in self.schema.fields
+        )
+        is_known = self.state.query_hash == self.report.query_hash and any(
+            each.is_loaded for each in self.state.coverage.values()
+        )
+        return has_unlisted or (not is_known and any(map(self.report.parameters.get, _UNCHECKED)))
 
     def scope(self, lookups: Lookups, now: datetime) -> Scope:
         """Find out what the report wants.
@@ -145,6 +162,7 @@ class KnownReport:
             TapError: rows are there under another id or another key, and would be doubled.
         """
         state, asked = self.state, self.report.query_hash
+        is_tried_first = self.may_be_refused
         request_hash = wire.request_hash(self.report)
         # Refused before the state changes, so that a corrected configuration finds it as it was.
         check_day(self.report, self.schema, state)
@@ -162,11 +180,12 @@ class KnownReport:
         state.begin([account_id_of(group) for group in scope.groups])
         # After `forget`: what serves no more must not shape the plan.
         mine = [each for each in held.queries if each.report == self.report.name]
+        plan = plan_report(
+            self.report, scope, state.coverage, mine, ignores_coverage=ignores_coverage
+        )
         return PlannedReport(
             known=self,
-            plan=plan_report(
-                self.report, scope, state.coverage, mine, ignores_coverage=ignores_coverage
-            ),
+            plan=replace(plan, is_tried_first=is_tried_first),
             warnings=warnings,
         )
 

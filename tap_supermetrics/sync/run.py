@@ -178,10 +178,12 @@ class Run:
         if journal := self._parts.prepared.journal:
             journal.ended()
         if self.summary.has_lost and self._settings.on_failure != "continue":
-            raise QueriesLostError(
-                f"{self.summary.lost_in_words}, {self.summary.arrived_in_words}; what was lost is "
-                "named above, with what to do. Set `on_failure: continue` to accept this"
-            )
+            told = f"{self.summary.lost_in_words}, {self.summary.arrived_in_words}; "
+            told += "what was lost is named above, with what to do"
+            # Nobody wants to accept that nothing arrives.
+            is_acceptable = self.summary.has_arrived
+            accept = ". Set `on_failure: continue` to accept this" if is_acceptable else ""
+            raise QueriesLostError(told + accept)
 
     def halt(self) -> None:
         """Submit nothing more; the state can then say for good what the API holds."""

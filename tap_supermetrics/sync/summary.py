@@ -130,10 +130,14 @@ class Summary:
         )
 
     @property
+    def has_arrived(self) -> bool:
+        """Return whether any query succeeded."""
+        return any(tally.done for tally in self.tallies.values())
+
+    @property
     def arrived_in_words(self) -> str:
         """Return whether anything arrived beside what was lost, as the end of a sentence."""
-        is_any_done = any(tally.done for tally in self.tallies.values())
-        return "all else arrived" if is_any_done else "nothing arrived"
+        return "all else arrived" if self.has_arrived else "nothing arrived"
 
     def _failures(self) -> Iterator[str]:
         """Yield a line for each report, account and reason."""

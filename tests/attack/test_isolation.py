@@ -157,7 +157,7 @@ def test_a_result_that_a_firewall_blocks_once_costs_nothing(emulator: Emulator) 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_every_list_is_refused_to_ends_the_run(emulator: Emulator, status: int) -> None:
     with Liar(emulator) as liar:
-        liar.tell(FIELDS, always(http(b"<html>no</html>", status)))
+        liar.tell(FIELDS, always(http(b"no", status)))
         done = attempt(settings_for(emulator, ADS, FACEBOOK, api_url=liar.url))
 
     assert done.code == 4
@@ -194,6 +194,30 @@ def test_a_field_that_is_nearly_one_is_named_with_it_before_anything_is_paid(
 
     assert "Impresions (did you mean Impressions?)" in caplog.text
     assert len(emulator.queries) == 0
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"fields": [*ADS["fields"], "Impresions"]}, "FIELD_INVALID"),
+        ({"filter": "Clickz > 1"}, "FILTER"),
+        ({"settings": {"no_such_setting": 1}}, "SETTING_KEY_INVALID"),
+    ],
+)
+def test_what_is_wrong_with_a_report_costs_one_query_each_night(
+    emulator: Emulator, wrong: dict[str, Any], code: str, mode: str
+) -> None:
+    """Its days fill query batches, of which the first answer would come too late for the rest."""
+    days = {"start_date": "2023-01-01", "end_date": "2024-01-31"}
+    settings = settings_for(emulator, {**ADS, **wrong, **days}, mode=mode)
+    done = attempt(settings)
+    assert code in done.message + "".join(done.log)
+    # One by one, it is refused before it is paid.
+    assert len(emulator.queries) == (1 if mode == "batch" else 0)
+    assert "on_failure" not in done.message
+    attempt(settings, json.loads(done.saved) if done.saved else None)
+    assert len(emulator.queries) == (2 if mode == "batch" else 0)
 
 
 OF_DAYS: Final = {**ADS, "name": "by_day", "replication_key": "Date"}

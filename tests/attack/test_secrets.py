@@ -210,6 +210,22 @@ def test_a_process_that_meets_an_echo_writes_no_key(
     hides_the_key(tap(liar, tmp_path), liar)
 
 
+def test_a_result_that_says_to_be_of_the_key_is_not_quoted_in_the_query_log(
+    liar: Liar, tmp_path: Path
+) -> None:
+    """The tap words that error itself, of what the answer tells."""
+
+    def of_the_key(said: Said) -> bytes:
+        answer = json.loads(said.body)
+        answer["meta"]["query"]["ds_accounts"] = said.request.headers["authorization"]
+        return http(json.dumps(answer).encode(), said.status)
+
+    liar.tell(lies.RESULTS, of_the_key, times=100)
+    ended = tap(liar, tmp_path, query_log=True)
+    assert "RESULT_MISMATCH" in ended.stdout
+    hides_the_key(ended, liar)
+
+
 def test_a_good_run_shows_no_key_at_the_greatest_verbosity(liar: Liar, tmp_path: Path) -> None:
     ended = tap(liar, tmp_path, on_failure="continue")
     assert ended.code == 0, ended.stderr[-2000:]

@@ -454,6 +454,18 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
     "settings no json": ({}, {"settings": "{"}, "queries[0].settings", "a text that is no JSON"),
     "start unexpanded": ({"start_date": "$START"}, {}, "start_date", "$START was not replaced"),
     "name missing": ({}, {"name": None}, "queries[0].name", "required"),
+    "name of the log": (
+        {"query_log": True, "query_log_name": "query log"},
+        {},
+        "query_log_name",
+        'a name for a stream, got "query log"',
+    ),
+    "no name of the log": (
+        {"query_log": True, "query_log_name": ""},
+        {},
+        "query_log_name",
+        "a name for a stream, got nothing",
+    ),
     "name with blank": ({}, {"name": "my ads"}, "queries[0].name", "letters, digits"),
     "name with digit first": ({}, {"name": "1ads"}, "queries[0].name", "a letter first"),
     "name with dot": ({}, {"name": "a.b"}, "queries[0].name", "letters, digits"),
