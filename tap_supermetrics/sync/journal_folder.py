@@ -6,11 +6,12 @@ import logging
 from dataclasses import dataclass
 from hashlib import pbkdf2_hmac
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from tap_supermetrics.sync.journal_entries import Entry, read_entries
-from tap_supermetrics.sync.locked_file import LockedFile, locked
+from tap_supermetrics.sync.locked_file import LockedFile, first_line, locked
 from tap_supermetrics.sync.notation import MALFORMED
 from tap_supermetrics.words import counted
 
@@ -22,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 _FORMAT: Final = 1
 _PREFIX: Final = "submitted-"
-_MAX_FILES: Final = 200
+_SUFFIX: Final = ".jsonl"
+_MAX_FILES: Final = 10_000
 _ROUNDS: Final = 10_000
 
 
@@ -49,11 +51,13 @@ class Owner:
 
 def new_path(directory: Path) -> Path:
     """Return the path of a file that no other run has."""
-    return directory / f"{_PREFIX}{uuid4().hex}.jsonl"
+    return directory / f"{_PREFIX}{uuid4().hex}{_SUFFIX}"
 
 
 class Leftovers:
-    """The files that no living run holds, and none takes before `close`.
+    """The owner's files that no living run holds, and none takes before `close`.
+
+    Files of others are looked at, and never held: their runs must not take them for held ones.
 
     Args:
         directory: where they are.
@@ -68,26 +72,35 @@ class Leftovers:
     def __init__(
         self, directory: Path, owner: Owner, not_before: datetime, *, is_to_be_kept: bool = False
     ) -> None:
-        paths = sorted(islice(directory.glob(f"{_PREFIX}*"), _MAX_FILES))
-        self._files = [file for path in paths if (file := locked(path))]
+        self._not_before = not_before
+        paths = sorted(islice(directory.glob(f"{_PREFIX}*"), _MAX_FILES + 1))
+        if len(paths) > _MAX_FILES:
+            text = "journal_dir: %s has more than %d files; what some hold may be paid for again"
+            logger.warning(text, directory, _MAX_FILES)
+        are_mine = {path: _is_of(path, owner) for path in paths[:_MAX_FILES]}
+        held = (locked(path) for path, is_mine in are_mine.items() if is_mine)
+        self._files = [file for file in held if file]
+        self._others = [path for path, is_mine in are_mine.items() if not is_mine]
         if is_to_be_kept:
             for file in self._files:
                 file.unlock()  # A lock would hide them from a new run.
-        self._mine = [file for file in self._files if _is_of(file, owner)]
-        self._not_before = not_before
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The entries that the API may still hold something of, each once."""
         # A run that was killed while it took over left the same entries twice.
-        entries = {entry.identity: entry for file in self._mine for entry in _entries_in(file)}
+        entries = {entry.identity: entry for file in self._files for entry in _entries_in(file)}
         return tuple(each for each in entries.values() if each.at >= self._not_before)
 
     def remove(self) -> None:
         """Remove the owner's files, and those of others that are too old for anybody."""
         for file in self._files:
-            if file in self._mine or file.modified_s < self._not_before.timestamp():
-                file.remove()
+            file.remove()
+        for path in self._others:
+            is_old = _written_s(path) < self._not_before.timestamp()
+            if is_old and (other := locked(path)):
+                other.remove()
+                other.close()
 
     def close(self) -> None:
         """Let others have the files."""
@@ -95,15 +108,37 @@ class Leftovers:
             file.close()
 
 
-def _is_of(file: LockedFile, owner: Owner) -> bool:
-    if file.is_empty:  # A run that made it just now has not written yet.
-        return False
-    signature: Any = next(file.lines(), None)
+def _is_of(path: Path, owner: Owner) -> bool:
+    """Return whether a file is the owner's; tell of one that nobody can say that of."""
     try:
-        return bool(signature == owner.signature(signature["salt"]))
-    except MALFORMED:
-        logger.warning("journal_dir: %s is no file of the tap, or damaged: left out", file.path)
+        signature = first_line(path)
+    except FileNotFoundError:  # Its run has just ended.
         return False
+    except OSError as error:
+        text = "journal_dir: %s cannot be opened (%s); what it holds may be paid for again. Have "
+        text += "the same user run the tap each time, or remove the file"
+        logger.warning(text, path, error.strerror)
+        return False
+    try:
+        # The hash last, which takes long: others' files may be many.
+        return bool(
+            signature["origin"] == owner.origin
+            and signature.get("shard", "") == owner.shard
+            and signature == owner.signature(signature["salt"])
+        )
+    except MALFORMED:
+        # A run that makes a file gives it its name when all is written.
+        if path.suffix == _SUFFIX:
+            logger.warning("journal_dir: %s is no file of the tap, or damaged: left out", path)
+        return False
+
+
+def _written_s(path: Path) -> float:
+    """Return when a file was last written, in seconds since the epoch; never where it is gone."""
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return inf
 
 
 def _entries_in(file: LockedFile) -> list[Entry]:

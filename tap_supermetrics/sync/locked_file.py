@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_MAX_LINE: Final = 4096
 _MAX_BYTES: Final = 32 * 1024 * 1024
 _ROOM: Final = 1024 * 1024
 """A file may grow by so much, and to twice of what is needed, before it is written anew."""
@@ -47,16 +48,6 @@ class LockedFile:
             raise
         file._kept = len(content)
         return file
-
-    @property
-    def is_empty(self) -> bool:
-        """Return whether nothing was written yet."""
-        return self._size == 0
-
-    @property
-    def modified_s(self) -> float:
-        """When it was last written, in seconds since the epoch."""
-        return os.fstat(self._descriptor).st_mtime
 
     @property
     def is_overgrown(self) -> bool:
@@ -109,6 +100,21 @@ def locked(path: Path) -> LockedFile | None:
         pass
     file.close()
     return None
+
+
+def first_line(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Return the value of the first line, whoever holds the file; None for no line of JSON.
+
+    Raises:
+        OSError: it cannot be opened for writing, as it would have to be.
+    """
+    # A link may lead to another's file, and a pipe has no end.
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        start = os.pread(descriptor, _MAX_LINE, 0)
+    finally:
+        os.close(descriptor)
+    return _value(start.partition(b"\n")[0])
 
 
 def _sync_directory(path: Path) -> None:

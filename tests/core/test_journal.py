@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
+import json
 import logging
 import os
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 from tap_supermetrics.model import AsyncRun, BatchItem, SubmittedBatch
 from tap_supermetrics.sync.journal import Journal
 from tap_supermetrics.sync.journal_folder import Owner
+from tap_supermetrics.sync.locked_file import locked
 from tests.core.reports import split
 from tests.core.strategies import date_range, moment
 
@@ -157,6 +161,45 @@ def test_what_the_api_holds_no_more_is_forgotten(tmp_path: Path) -> None:
     (left,) = later.held("ads", "04d2e1f7")
     assert isinstance(left, SubmittedBatch)
     assert left.batch_id == batch(2).batch_id
+
+
+def test_hundreds_of_files_of_other_shards_hide_none_and_are_held_by_nobody(tmp_path: Path) -> None:
+    shards = [replace(OWNER, shard=f"{number}/600") for number in range(1, 600)]
+    signature = shards[0].signature("00" * 16)
+    for number, shard in enumerate(shards):
+        line = json.dumps({**signature, "shard": shard.shard}) + "\n"
+        (tmp_path / f"submitted-{number:032x}.jsonl").write_text(line)
+    dead = opened(tmp_path)
+    dead.submitted(batch(), HASHES)
+    dead.close()
+    with closing(opened(tmp_path)) as later:
+        assert later.held("ads", "04d2e1f7")
+        other = locked(tmp_path / f"submitted-{0:032x}.jsonl")
+        assert other
+        other.close()
+
+
+def test_a_file_that_this_user_may_not_open_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else what was paid for is paid for again each night, and nobody knows why."""
+    dead = opened(tmp_path)
+    dead.submitted(batch(), HASHES)
+    dead.close()
+    (path,) = files(tmp_path)
+    system_open = os.open
+
+    def refused(name: Any, *args: Any) -> int:  # noqa: ANN401 - as the system takes them
+        if name == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return system_open(name, *args)
+
+    monkeypatch.setattr(os, "open", refused)
+    opened(tmp_path).close()
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        f"journal_dir: {path} cannot be opened (Permission denied)"
+    )
 
 
 def test_old_files_of_strangers_are_removed_and_new_ones_are_not(tmp_path: Path) -> None:
