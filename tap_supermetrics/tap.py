@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
 from singer_sdk import Stream, Tap
 from singer_sdk.helpers._classproperty import classproperty
@@ -34,7 +35,7 @@ from tap_supermetrics.singer.inputs import (
     read_json,
     unwrapped,
 )
-from tap_supermetrics.singer.maps import mistakes_in_form, warnings_of_mapper
+from tap_supermetrics.singer.maps import check_form, warnings_of_mapper
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.discovery import discover
@@ -50,6 +51,11 @@ if TYPE_CHECKING:
     from tap_supermetrics.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+_EPILOG: Final = (
+    "Beside these: accounts, fields, check, plan, coverage, sql, state, init, emulator. "
+    "They cost nothing; `tap-supermetrics accounts --help` tells more."
+)
 
 
 class TapSupermetrics(Tap):
@@ -163,8 +169,7 @@ class TapSupermetrics(Tap):
             logger.warning("%s", told)
         # Outside of what follows: mistakes of reports are not those of stream maps.
         streams = self.streams
-        if mistakes := mistakes_in_form(self.config.get("stream_maps")):
-            raise SettingsError(mistakes)
+        check_form(self.config.get("stream_maps"))
         try:
             super().setup_mapper()
         except Exception as error:
@@ -181,6 +186,14 @@ class TapSupermetrics(Tap):
         """Sync all selected streams, and tell how it went; see `Invocation.sync_to_end`."""
         self.invocation.sync_to_end()
 
+    def _setup_signal_handlers(self) -> None:
+        """Handle what the SDK does, and the end of the terminal, unless `nohup` has it ignored."""
+        super()._setup_signal_handlers()
+        is_main = threading.current_thread() is threading.main_thread()
+        hang_up = getattr(signal, "SIGHUP", None)  # Not on each system.
+        if is_main and hang_up and signal.getsignal(hang_up) is signal.SIG_DFL:
+            signal.signal(hang_up, self._handle_termination)
+
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature
         """End the run with the state written and an exit code that says so."""
         interruption = InterruptedRun(signum, signal.Signals(signum).name)
@@ -194,10 +207,7 @@ class TapSupermetrics(Tap):
     def get_singer_command(cls) -> click.Command:
         """Return the command line of Singer, whose help tells of the other commands."""
         command = super().get_singer_command()
-        command.epilog = (
-            "Beside these: accounts, fields, check, plan, coverage, sql, state, init, emulator. "
-            "They cost nothing; `tap-supermetrics accounts --help` tells more."
-        )
+        command.epilog = _EPILOG
         return command
 
     @classmethod

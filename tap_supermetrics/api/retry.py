@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 
 MAX_TRIES: Final = 6
 MAX_TRIES_UNREACHED: Final = 3
-"""Tries of a request that reaches nobody, where nobody ever answered."""
+"""Tries of a request that nobody answers, where nobody ever answered."""
+MAX_TIME_UNREACHED_S: Final = 60.0
+"""No such try begins later than this after the first, in seconds."""
 MAX_RETRY_S: Final = 600.0
 """No retry begins later than this after the first try, in seconds."""
 OUTAGE_S: Final = 900.0
@@ -181,7 +183,8 @@ class RetryState:
         may_come_back = self._may_come_back(error)
         if may_come_back and waited_s <= self._policy.outage_s:
             return False
-        if self._tries < self._max_tries(error) and waited_s <= self._policy.max_time_s:
+        max_tries, max_time_s = self._bounds(error)
+        if self._tries < max_tries and waited_s <= max_time_s:
             return False
         # Waited for in vain: the next request does not wait so long.
         if may_come_back and self._policy.outage_s:
@@ -192,12 +195,13 @@ class RetryState:
         is_known = self._service.is_there and self._kind not in self._service.gone
         return error.verdict.is_outage and is_known
 
-    def _max_tries(self, error: ApiError) -> int:
-        # Where nobody ever answered, `api_url` is likely wrong: no use to wait for a minute.
-        is_sent = error.status or error.may_have_run or self._service.is_there
-        return (
-            self._policy.max_tries if is_sent else min(self._policy.max_tries, MAX_TRIES_UNREACHED)
-        )
+    def _bounds(self, error: ApiError) -> tuple[int, float]:
+        """Return how many tries there may be, and how long after the first, in seconds."""
+        tries, time_s = self._policy.max_tries, self._policy.max_time_s
+        if error.status or self._service.is_there:
+            return tries, time_s
+        # Where nobody ever answered, `api_url` is likely wrong: no use to wait for long.
+        return min(tries, MAX_TRIES_UNREACHED), min(time_s, MAX_TIME_UNREACHED_S)
 
 
 def repeated(

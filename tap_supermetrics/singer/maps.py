@@ -73,11 +73,17 @@ def warnings_of_mapper(mapper: PluginMapper, streams: Mapping[str, Stream]) -> I
         yield from (f"{name}: {doubt}" for each in of_one for doubt in warnings_of_written(each))
 
 
-def mistakes_in_form(definitions: object) -> list[str]:
-    """Return what the SDK would take for something else, a line each, by its place."""
+def check_form(definitions: object) -> None:
+    """Look for what the SDK would take for something else.
+
+    Raises:
+        SettingsError: with a line each, by its place.
+    """
     if not isinstance(definitions, dict):
-        return []  # told by its type
-    return [each for name, of_one in definitions.items() for each in _in_one(name, of_one)]
+        return  # told by its type
+    mistakes = [each for name, of_one in definitions.items() for each in _in_one(name, of_one)]
+    if mistakes:
+        raise SettingsError(mistakes)
 
 
 def _in_one(name: str, definition: object) -> Iterator[str]:

@@ -348,6 +348,21 @@ def test_a_service_that_never_answered_is_not_waited_for(
     assert len(emulator.requests) == 3
 
 
+def test_a_service_that_is_silent_from_the_beginning_is_given_up_after_one_wait(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try may take two minutes, and nothing else is done in that time."""
+    policy = replace(client.retry, max_tries=6, max_time_s=600.0)
+    clock = [0.0]
+    monkeypatch.setattr(retry_module.time, "monotonic", lambda: clock[0])
+    silent = ApiError("CONNECTION_FAILED", "no answer", may_have_run=True)
+    for is_there, tries in ((False, 1), (True, 6)):
+        state = retry_module.RetryState(policy, retry_module.Service(is_there=is_there), "fields")
+        for number in range(1, tries + 1):
+            clock[0] += 90.0
+            assert state.count_failure(silent) == (number == tries)
+
+
 def test_an_error_of_one_request_is_no_outage(client: Client, emulator: Emulator) -> None:
     client = waiting(client, 60.0)
     client.fields("AW")

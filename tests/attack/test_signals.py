@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_supermetrics.emulator import Emulator
+from tap_supermetrics.tap import TapSupermetrics
 from tests.attack.driver import ADS, options, settings_for
 from tests.attack.liar import ACCOUNTS, FIELDS, START, STATUS, Liar, always, http
 from tests.tap import command
@@ -40,8 +41,10 @@ def silence() -> Iterator[Lie]:
     is_over.set()
 
 
-def ended_while(asked: str, lie: Lie, folder: Path, *arguments: str) -> tuple[int, float, str]:
-    """Exit code, seconds from SIGTERM to it, and log, of a tap that waits for an answer."""
+def ended_while(
+    asked: str, lie: Lie, folder: Path, *arguments: str, sent: signal.Signals = signal.SIGTERM
+) -> tuple[int, float, str]:
+    """Exit code, seconds from a signal to it, and log, of a tap that waits for an answer."""
     report = {**ADS, "ds_accounts": "list.all_accounts"}
     with Emulator(options=options()) as emulator, Liar(emulator) as liar:
         liar.tell(asked, lie)
@@ -54,7 +57,7 @@ def ended_while(asked: str, lie: Lie, folder: Path, *arguments: str) -> tuple[in
         ):
             while not liar.count(asked):
                 time.sleep(0.02)
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(sent)
             begun = time.monotonic()
             code = process.wait(60)
             return code, time.monotonic() - begun, (folder / "log").read_text()
@@ -68,6 +71,22 @@ def test_a_silent_server_does_not_hold_a_process_that_is_to_end(
     assert code == 128 + signal.SIGTERM, log
     assert seconds < SOON_S
     assert "Traceback" not in log
+
+
+def test_the_end_of_a_terminal_is_a_signal_like_others(silence: Lie, tmp_path: Path) -> None:
+    code, _, log = ended_while(STATUS, silence, tmp_path, sent=signal.SIGHUP)
+    assert code == 128 + signal.SIGHUP, log
+    assert "Stopped by SIGHUP: the state says what arrived" in log
+
+
+def test_a_run_under_nohup_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Emulator(options=options()) as emulator:
+            TapSupermetrics(config=settings_for(emulator, ADS))
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--discover",)])
