@@ -40,10 +40,10 @@ class Invocation:
         self,
         tap: Tap,
         writer: MessageWriter,
-        *,
         settings: Settings,
         lookups: Lookups,
         facts: RunFacts,
+        *,
         is_test: bool,
     ) -> None:
         self.writer = writer

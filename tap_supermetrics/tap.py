@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
@@ -36,6 +35,7 @@ from tap_supermetrics.singer.inputs import (
     unwrapped,
 )
 from tap_supermetrics.singer.maps import check_form, warnings_of_mapper
+from tap_supermetrics.singer.signals import handle_hang_up
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.discovery import discover
@@ -144,14 +144,8 @@ class TapSupermetrics(Tap):
         if self.input_catalog is not None:
             reports = following(self.input_catalog, self.settings.reports, schemas, logs)
             self._facts.settings = replace(self.settings, reports=reports)
-        self.invocation = Invocation(
-            self,
-            self.message_writer,
-            settings=self.settings,
-            lookups=self.lookups,
-            facts=self._facts,
-            is_test=self._is_test,
-        )
+        of_run = self.settings, self.lookups, self._facts
+        self.invocation = Invocation(self, self.message_writer, *of_run, is_test=self._is_test)
         streams: list[Stream] = [
             ReportStream(self, self.invocation, report, schemas[report.name])
             for report in self.settings.reports
@@ -187,12 +181,8 @@ class TapSupermetrics(Tap):
         self.invocation.sync_to_end()
 
     def _setup_signal_handlers(self) -> None:
-        """Handle what the SDK does, and the end of the terminal, unless `nohup` has it ignored."""
         super()._setup_signal_handlers()
-        is_main = threading.current_thread() is threading.main_thread()
-        hang_up = getattr(signal, "SIGHUP", None)  # Not on each system.
-        if is_main and hang_up and signal.getsignal(hang_up) is signal.SIG_DFL:
-            signal.signal(hang_up, self._handle_termination)
+        handle_hang_up(self._handle_termination)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature
         """End the run with the state written and an exit code that says so."""

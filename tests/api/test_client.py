@@ -354,7 +354,7 @@ def test_a_service_that_is_silent_from_the_beginning_is_given_up_after_one_wait(
     """Each try may take two minutes, and nothing else is done in that time."""
     policy = replace(client.retry, max_tries=6, max_time_s=600.0)
     clock = [0.0]
-    monkeypatch.setattr(retry_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     silent = ApiError("CONNECTION_FAILED", "no answer", may_have_run=True)
     for is_there, tries in ((False, 1), (True, 6)):
         state = retry_module.RetryState(policy, retry_module.Service(is_there=is_there), "fields")

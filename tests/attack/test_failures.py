@@ -116,7 +116,7 @@ class Case:
     def code_expected(self) -> int:
         """The exit code that the fate of the error means at its place."""
         if self.stops:
-            return 4
+            return 4 if self.verdict.is_of_api else 1
         heals = {Fate.RETRY}
         match self.place:
             case "fields" if not self.is_lasting:

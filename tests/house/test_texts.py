@@ -65,6 +65,7 @@ NEVER_ONE: Final = {
     "extraction.not_taken",
     "extraction.page_rows",
     "extraction.pages",
+    "sync.journal_folder",
     "sync.report_sync",
 }
 

@@ -22,6 +22,7 @@ CHANGED: Final[dict[tuple[type[Any], type[Any]], dict[str, str]]] = {
     (TapSupermetrics, Tap): {
         "_validate_config": "when settings are checked: whole, before anything is asked",
         "_env_var_config": "who reads settings from the environment: ours as texts",
+        "_setup_signal_handlers": "that the end of a terminal is handled as other signals are",
         "_handle_termination": "that a signal ends in InterruptedRun and an exit code of its own",
         "capabilities": "what `--about` tells, and the capabilities in meltano.yml",
         "get_singer_command": "that help tells of the commands",
