@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.extraction.doubts import PATIENCE, Doubts
 from tap_supermetrics.extraction.history import HistoryLimit
+from tap_supermetrics.extraction.old_days import OldDays
 from tap_supermetrics.planning.scope import recent_days
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Breakers:
     Attributes:
         doubts: what gives nothing so far, and which queries find out.
         history: the first day that the API gives, by report.
+        old_days: what is tried of days before all that is in the target.
     """
 
     def __init__(self, plans: Mapping[str, ReportPlan]) -> None:
@@ -99,6 +101,7 @@ class Breakers:
         self.doubts = Doubts({name: plan.report.ds_id for name, plan in plans.items()})
         self._misfits = Misfits()
         self.history = {name: HistoryLimit() for name in plans}
+        self.old_days = OldDays.of(plans)
         for name, plan in plans.items():
             self.doubts.breakers[Reach.REPORT, name, ""].is_trial = plan.is_tried_first
 
@@ -108,6 +111,7 @@ class Breakers:
         return (
             next(filter(None, known), None)
             or self.history[query.report].limit_of(query).error_for(query)
+            or self.old_days.error_for(query)
             or self._misfits.error_for(query, self.doubts.keys(query))
         )
 
@@ -117,7 +121,11 @@ class Breakers:
             each.probes and each.error is None  # With an error, it is spared at once.
             for each in self.doubts.of(query)
         )
-        return is_probing or self.history[query.report].limit_of(query).is_unknown(query)
+        return (
+            is_probing
+            or self.old_days.is_held(query)
+            or self.history[query.report].limit_of(query).is_unknown(query)
+        )
 
     def answered(self, query: Query) -> list[Key]:
         """Learn that the API gave the results of a query; return what may go on."""
@@ -125,26 +133,34 @@ class Breakers:
 
     def given(self, query: Query) -> list[Key]:
         """Learn that the API ran a query; return what may go on."""
-        return self._keys(query, self.history[query.report].given(query))
+        keys = self._keys(query, self.history[query.report].given(query))
+        is_news = self.old_days.end(query)
+        return [*keys, *self._keys(query, Reach.ACCOUNT if is_news else None)]
 
     def paid_for_nothing(self, query: Query, error: ApiError) -> list[Key]:
         """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
-        # Of history: the account may well give later days.
-        return [] if self._is_of_history(query, error) else self.doubts.failed(query)
+        # Of history: the account may well give later days. What old days are tried with has a
+        # bound of its own.
+        is_of_history = self._is_of_history(query, error) or self.old_days.is_held(query)
+        return [] if is_of_history else self.doubts.failed(query)
 
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> list[Key]:
         """Learn from a query that failed for good; return what is concerned beside it."""
         finished = self.doubts.forget_probe(query)
+        # A refusal of history tells more than a trial would.
+        is_of_history = self._is_of_history(query, error)
+        is_news = self.old_days.end(query) if is_of_history else self.old_days.failed(query, error)
+        concerned = [*finished, *self._keys(query, Reach.ACCOUNT if is_news else None)]
         undecided = self.doubts.end_trials(finished)
         if error.reach in PATIENCE:  # The error itself says how far it reaches.
             key = self.doubts.key(query, error.reach)
             breaker = self.doubts.breakers[key]
             breaker.error, breaker.is_guessed = error, False
-            return [key, *finished]
-        if self._is_of_history(query, error):
+            return [key, *concerned]
+        if is_of_history:
             last_wanted = self._plans[query.report].scope.last_wanted
             reach = self.history[query.report].refused(query, error, last_wanted)
-            return [*self._keys(query, reach), *finished]
+            return [*self._keys(query, reach), *concerned]
         # The service did not even take it: that says nothing of what it asks for.
         for key in finished if was_paid else ():
             if key in undecided:
@@ -153,11 +169,12 @@ class Breakers:
             breaker = self.doubts.breakers[key]
             logger.warning(text, query, breaker.failures, _IN_WORDS[key[0]])
             breaker.error, breaker.is_guessed = error, True
-        return finished
+        return concerned
 
     def given_up(self, query: Query) -> list[Key]:
         """Learn that a query will find out nothing; return for what another one has to."""
-        return self.doubts.forget_probe(query)
+        keys = self.doubts.forget_probe(query)
+        return [*keys, *self._keys(query, Reach.ACCOUNT if self.old_days.end(query) else None)]
 
     def fitted(self, query: Query) -> None:
         """Learn that rows of a report became records."""

@@ -44,8 +44,9 @@ class Drawing:
         self._spared: list[tuple[Query, ApiError]] = []
         for query in served:
             self._left[query.report] -= 1
+        on_trial = {report for report, _ in breakers.old_days.trials}
         for name, plan in plans.items():
-            if plan.is_tried_first:
+            if plan.is_tried_first or name in on_trial:
                 self._look_again(name)
 
     def left(self, report: str) -> int:

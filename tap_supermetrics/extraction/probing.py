@@ -68,11 +68,25 @@ class Probing:
         for each in heads:
             if self._is_open(each) and self._breakers.doubts.probes_wanted(each[1], Reach.ACCOUNT):
                 yield from self._probe(each, Reach.ACCOUNT, ahead)
+            yield from self._of_old_days(*each, ahead)
         yield from self._in_search(heads, ahead)
         for _, head in heads:
             limit = self._breakers.history[head.report].limit_of(head)
             # Left at what is known where no query finds out more; else days are held for ever.
             limit.is_named = limit.is_named or limit.probe is None
+
+    def _of_old_days(
+        self, account: AccountPlan, head: Query, ahead: Collection[Query]
+    ) -> Iterator[Query]:
+        """Yield the oldest, the newest and a middle one of the old days that are on trial."""
+        trial = self._breakers.old_days.trials.get(head.report_account)
+        if trial is None or trial.probes is not None:
+            return
+        first, last = trial.dates.first, trial.dates.last
+        days = (last, first, first + (last - first) // 2)
+        queries = dict.fromkeys(account.nearest(head, day) for day in days)
+        trial.probes = {query for query in queries if query not in ahead}
+        yield from trial.probes
 
     def _wide(
         self, reports: Sequence[Sequence[Head]], reach: Reach, ahead: Collection[Query]

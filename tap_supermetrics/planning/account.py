@@ -103,6 +103,16 @@ class AccountPlan:
         """Return the number of queries."""
         return sum(1 if isinstance(part, Query) else len(part) for part in self.parts)
 
+    def older_than_covered(self, least: int) -> DateRange | None:
+        """Return the days to query that are older than all in the target; None for few queries."""
+        if not self.covered or self.is_read_anyway:
+            return None
+        last = self.covered[0].first - timedelta(days=1)
+        old = [part for part in self.parts if part.dates and part.dates.first <= last]
+        if sum(1 if isinstance(part, Query) else len(part) for part in old) < least:
+            return None
+        return DateRange(first=min(map(first_day, old)), last=last)
+
     def queries(self, *, by_rank: bool = False) -> Iterator[Query]:
         """Make the queries in order; by rank, those of one rank after those of another."""
         if not by_rank:

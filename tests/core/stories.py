@@ -23,7 +23,7 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.extraction import doubts
+from tap_supermetrics.extraction import doubts, old_days
 from tap_supermetrics.extraction.events import (
     Awaited,
     BatchEnded,
@@ -445,7 +445,10 @@ def limits_of(rng: random.Random) -> Limits:
 def play(seed: int) -> Seen:
     """Play a story and check what must hold in all."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    with mock.patch.dict(doubts.PATIENCE, patience_of(rng)):
+    with (
+        mock.patch.dict(doubts.PATIENCE, patience_of(rng)),
+        mock.patch.object(old_days, "MIN_QUERIES", rng.choice((1, 3, 10))),
+    ):
         return play_with(rng)
 
 

@@ -44,6 +44,7 @@ CODES = [
     ("RESULT_INCOMPLETE", 200),
     ("STATUS_NOT_FOUND", 404),
 ]
+DAY = timedelta(days=1)
 IN_FLIGHT = 300
 """Two query batches run and one waits before the first failure is known."""
 
@@ -312,6 +313,42 @@ def test_an_answer_takes_up_what_was_given_up() -> None:
     # It was on its way already.
     assert breakers.answered(dead[0])
     assert not breakers.error_for(other)
+
+
+@BOTH
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize("code", CODES)
+def test_old_days_that_a_source_never_gives_cost_a_few_queries_each_night(
+    code: tuple[str, int],
+    order: str,
+    by_batch: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """What it gives was loaded; each night, a day is new, and the lookback is read again."""
+    scope = plans_of(10, 700, "a")["a"].scope
+    there = DateRange(first=FIRST_DAY + 600 * DAY, last=FIRST_DAY + 698 * DAY)
+    known = Coverage(covered=(there,), bookmark=there.last)
+    asked = replace(report(lookback_days=3, backfill_order=order), name="a")
+    plans = {"a": plan_report(asked, scope, dict.fromkeys(scope.accounts, known))}
+    count, seen = paid(plans, lambda q: days_late(q) < 600, code, by_batch=by_batch)
+    assert count <= 10 * 3 * 3  # Some codes are worth three tries.
+    assert len(seen.results) == 10 * 4
+    assert {days_late(query) for query in seen.failed} == {*range(600)}
+
+
+@BOTH
+@pytest.mark.parametrize("bad", [(0, 18), (50, 51), (300, 600), (668, 668), (0, 667)])
+def test_old_days_that_a_source_gives_arrive_though_some_fail(
+    bad: tuple[int, int],
+    by_batch: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    plans = plans_of(3, 700, "a")
+    there = DateRange(first=FIRST_DAY + 669 * DAY, last=FIRST_DAY + 698 * DAY)
+    known = Coverage(covered=(there,), bookmark=there.last)
+    scope = plans["a"].scope
+    plans = {"a": plan_report(plans["a"].report, scope, dict.fromkeys(scope.accounts, known))}
+    code = ("SOMETHING_NEW", 400)
+    _, seen = paid(plans, lambda q: bad[0] <= days_late(q) <= bad[1], code, by_batch=by_batch)
+    assert len(seen.results) == 3 * (669 - (bad[1] - bad[0] + 1) + 4)
 
 
 def tried_first(plans: dict[str, ReportPlan]) -> dict[str, ReportPlan]:
