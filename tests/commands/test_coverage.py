@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from tap_supermetrics.emulator import Emulator, Options
 from tests.commands.test_commands import REPORT, command, parsed
+from tests.tap import command as tap
 from tests.tap import config_for
 
 if TYPE_CHECKING:
@@ -55,6 +58,33 @@ def test_days_are_done_or_stale_or_missing(emulator: Emulator, tmp_path: Path) -
     assert f"  {ACCOUNT} █▒█·▒· 32 days done; missing: 2024-05-21 to 2024-05-24" in table
     assert "stale: 2024-05-10 to 2024-05-11, 2024-06-01" in table
     assert f"  {OTHER} ······ 0 days done; missing: {FIRST} to 2024-06-09" in table
+
+
+@pytest.mark.parametrize(
+    ("encoding", "signs"),
+    [("ascii", "#~#.~."), ("latin-1", "#~#.~."), ("cp437", "█▒█·▒·"), ("utf-8", "█▒█·▒·")],
+)
+def test_weeks_are_drawn_with_signs_that_the_output_can_hold(
+    emulator: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str,
+    signs: str,
+) -> None:
+    stale = [["2024-05-10", "2024-05-11"], ["2024-06-01", "2024-06-01"]]
+    state = state_of([[FIRST, "2024-05-20"], ["2024-05-25", "2024-06-08"]], stale)
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    given = config(emulator, ds_accounts=[ACCOUNT])
+    (tmp_path / "config.json").write_text(json.dumps(given))
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    files = ("--config", str(tmp_path / "config.json"), "--state", str(tmp_path / "state.json"))
+    done = subprocess.run([*tap("coverage"), *files], capture_output=True, check=True)  # noqa: S603 - our own command
+    printed = done.stdout.decode(encoding)
+
+    done_sign, stale_sign, _, missing_sign = signs[:4]
+    legend = f"{done_sign} done, {stale_sign} days stale, {missing_sign} days missing"
+    assert f"  {ACCOUNT} {signs} 32 days done" in printed
+    assert f"a sign for each week: {legend}" in printed
 
 
 def test_a_state_as_meltano_gives_it_is_read(emulator: Emulator, tmp_path: Path) -> None:
