@@ -206,6 +206,12 @@ def test_the_control_plane_changes_options_and_data(api: Client) -> None:
         ("faults", {"effect": "explode"}),
         ("faults", {"effect": "delay", "color": 1}),
         ("clock", {"advance": -5}),
+        ("clock", {"advance": 1e300}),
+        ("clock", {"set": "9999-12-31T00:00:00Z"}),
+        ("clock", {"set": 5}),
+        ("options", {"license_concurrency": 0}),
+        ("options", {"latency_seconds": 1e300}),
+        ("options", {"timezone": "Nowhere"}),
         ("options", {"nope": 1}),
         ("options", {"numbers": "roman"}),
         ("world", {"explode": []}),
@@ -215,6 +221,7 @@ def test_the_control_plane_refuses_nonsense(api: Client, path: str, body: object
     answer = requests.post(f"{api.emulator.origin}/emulator/{path}", json=body, timeout=9)
     assert answer.status_code == 400
     assert answer.json()["error"]
+    assert control(api, "GET", "clock")["now"] == "2024-06-01T04:00:00+00:00"
 
 
 def test_stopping_lets_waiting_requests_go() -> None:
