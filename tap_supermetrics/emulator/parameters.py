@@ -188,7 +188,7 @@ def _settings(params: Params, source: Source) -> dict[str, object]:
 def _json(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RefusalError("PARAMETER_INVALID", f"{text[:100]} is not JSON.") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from datetime import date
@@ -222,6 +223,18 @@ def test_the_control_plane_refuses_nonsense(api: Client, path: str, body: object
     assert answer.status_code == 400
     assert answer.json()["error"]
     assert control(api, "GET", "clock")["now"] == "2024-06-01T04:00:00+00:00"
+
+
+@pytest.mark.parametrize("depth", [99, 900, 100_000])
+def test_a_query_that_nests_deeply_is_refused_and_breaks_no_list(api: Client, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    for settings in (f'{{"x": {deep}}}', json.dumps(f'{{"x": {deep}}}')):
+        body = json.dumps(aw())[:-1] + f', "settings": {settings}}}'
+        assert api.send("POST", "query/data/json", data=body).status_code == 400
+        api.send("POST", "query/batch", data=f'{{"queries": [{body}]}}')
+    for each in ("queries", "requests", "batches"):
+        control(api, "GET", each)
+    assert api.emulator.crashes == []
 
 
 def test_stopping_lets_waiting_requests_go() -> None:
