@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-import tap_supermetrics.__main__ as main_module
+from tap_supermetrics import program
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.catalog import catalog_types, limits
@@ -77,10 +77,10 @@ def test_what_is_too_much_for_this_process_is_told_in_a_line(
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(main_module, "_run_to_its_end", fail)
+    monkeypatch.setattr(program, "_run_to_its_end", fail)
     monkeypatch.setattr(logging, "setLogRecordFactory", lambda _: None)
     with pytest.raises(SystemExit) as ended:
-        main_module.main()
+        program.main()
     assert ended.value.code == 1
     (told,) = caplog.messages
     assert any(
