@@ -608,6 +608,50 @@ def test_a_name_is_told_by_the_place_that_the_report_has() -> None:
     assert mistakes_of(None, entry(), entry())[1].startswith("queries[2].name: ads is the name of")
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (json.dumps(json.dumps([{"name": "ads"}])), "JSON that is encoded twice, as a text within"),
+        ('[{"max_rows": ' + "1" * 5_000 + "}]", "cannot be read as JSON (Exceeds the limit"),
+    ],
+)
+def test_json_that_is_no_list_says_why(value: str, told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_config({"api_key": API_KEY, "queries": value})
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith("queries: expected a list with at least one entry, got ")
+    assert told in mistake
+
+
+def test_an_object_that_is_encoded_twice_says_so() -> None:
+    (mistake,) = mistakes_of(entry(settings=json.dumps(json.dumps({"a": 1}))))
+    assert "got JSON that is encoded twice" in mistake
+
+
+@pytest.mark.parametrize("name", ["journal_dir", "report_dir"])
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("false", "false is a word; leave the text empty, or write ./false"),
+        ("null", "null is a word"),
+        ("None", "None is a word"),
+        ("$HOME/j", "the environment variable $HOME was not replaced"),
+        ("/var/$USER/j", "the environment variable $USER was not replaced"),
+        ("${HOME}/j", "the environment variable ${HOME} was not replaced"),
+        ("%TEMP%/j", "the environment variable %TEMP% was not replaced"),
+    ],
+)
+def test_what_stands_for_a_folder_is_no_folder(name: str, folder: str, told: str) -> None:
+    (mistake,) = mistakes_of(entry(), **{name: folder})
+    assert mistake.startswith(f"{name}: ")
+    assert told in mistake
+
+
+@pytest.mark.parametrize("folder", ["", "./false", "/var/a$b", "/var/100%", "~/null/j"])
+def test_a_folder_may_have_signs_in_its_name(folder: str) -> None:
+    assert settings_of(entry(), journal_dir=folder).journal_dir == folder
+
+
 def test_a_contradiction_is_told_by_the_path_of_what_can_be_changed() -> None:
     days = {"start_date": "2024-03-02", "end_date": "2024-03-01"}
     assert mistakes_of(entry(), entry(name="b"), **days) == ("start_date: it is after end_date",)
