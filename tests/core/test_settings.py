@@ -652,6 +652,35 @@ def test_a_folder_may_have_signs_in_its_name(folder: str) -> None:
     assert settings_of(entry(), journal_dir=folder).journal_dir == folder
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("filter", "a = x\ud800"),
+        ("settings", {"a": ["x", {"\ud800": 1}]}),
+        ("settings", '{"a": "\\ud800"}'),
+        ("ds_accounts", ["1", "2\ud800"]),
+        ("ds_accounts", '{"filter_name": "\\ud800"}'),
+    ],
+)
+def test_half_a_character_is_told_by_its_setting(setting: str, value: object) -> None:
+    told = f"queries[0].{setting}: a text has half a character ('\\ud800') (report ads)"
+    given = entry(**{setting: value})
+    assert mistakes_of(given) == (told,)
+    # As the environment has it.
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_config({"api_key": API_KEY, "queries": json.dumps([given])})
+    assert told in caught.value.mistakes
+
+
+def test_half_a_character_in_a_setting_of_all_is_told_by_its_name() -> None:
+    told = "batch_description: a text has half a character ('\\ud800')"
+    assert mistakes_of(entry(), batch_description="x\ud800") == (told,)
+    # There it may stand for a byte that is no UTF-8.
+    assert settings_of(entry(), journal_dir="/var/\udcff").journal_dir == "/var/\udcff"
+    (mistake,) = mistakes_of(entry(), journal_dir="/var/\ud800")
+    assert mistake == "journal_dir: a text has half a character ('\\ud800')"
+
+
 def test_a_contradiction_is_told_by_the_path_of_what_can_be_changed() -> None:
     days = {"start_date": "2024-03-02", "end_date": "2024-03-01"}
     assert mistakes_of(entry(), entry(name="b"), **days) == ("start_date: it is after end_date",)
