@@ -23,6 +23,7 @@ from tap_supermetrics.model import (
 )
 from tap_supermetrics.settings import Mode, Settings
 from tap_supermetrics.settings.config import TOP_LEVEL
+from tap_supermetrics.settings.contradictions import far_ahead
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
 from tests.core.reports import API_KEY, entry, policy, report, settings_of
 
@@ -679,6 +680,30 @@ def test_half_a_character_in_a_setting_of_all_is_told_by_its_name() -> None:
     assert settings_of(entry(), journal_dir="/var/\udcff").journal_dir == "/var/\udcff"
     (mistake,) = mistakes_of(entry(), journal_dir="/var/\ud800")
     assert mistake == "journal_dir: a text has half a character ('\\ud800')"
+
+
+@pytest.mark.parametrize("start", ["today", "30 days", "+1 year"])
+def test_words_after_yesterday_are_told_without_an_end_that_nobody_wrote(start: str) -> None:
+    usual = "start_date: it is after yesterday, the last day to load unless end_date names another"
+    assert mistakes_of(entry(), start_date=start) == (usual,)
+
+
+def test_a_date_that_runs_do_not_reach_in_a_year_is_a_mistake() -> None:
+    today = date(2024, 6, 10)
+    written = settings_of(entry(start_date="2062-01-01"), entry(name="b"), start_date="2025-06-12")
+    told = "start_date: expected a day up to 2025-06-11, a year ahead, got"
+    assert far_ahead(written.reports, today) == [
+        f"queries[0].{told} 2062-01-01 (report ads)",
+        f"{told} 2025-06-12",
+    ]
+    both = settings_of(entry(), entry(name="b"), start_date="2062-01-01")
+    assert len(far_ahead(both.reports, today)) == 1
+
+
+@pytest.mark.parametrize("start", ["2024-01-01", "2024-06-11", "2025-06-11", "last_month"])
+def test_a_report_may_begin_within_a_year(start: str) -> None:
+    given = {"date_range_type": start} if start == "last_month" else {"start_date": start}
+    assert not far_ahead(settings_of(entry(**given)).reports, date(2024, 6, 10))
 
 
 def test_a_contradiction_is_told_by_the_path_of_what_can_be_changed() -> None:
