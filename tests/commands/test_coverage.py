@@ -82,8 +82,7 @@ def test_weeks_are_drawn_with_signs_that_the_output_can_hold(
     done = subprocess.run([*tap("coverage"), *files], capture_output=True, check=True)  # noqa: S603 - our own command
     printed = done.stdout.decode(encoding)
 
-    done_sign, stale_sign, _, missing_sign = signs[:4]
-    legend = f"{done_sign} done, {stale_sign} days stale, {missing_sign} days missing"
+    legend = f"{signs[0]} done, {signs[1]} days stale, {signs[3]} days missing"
     assert f"  {ACCOUNT} {signs} 32 days done" in printed
     assert f"a sign for each week: {legend}" in printed
 
