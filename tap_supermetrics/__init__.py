@@ -1,7 +1,8 @@
 """Singer tap for the Supermetrics API. The map, top to bottom; each imports only what is below it.
 
 ```
-__main__     command line: Singer options, or a command; errors in one line
+__main__     starts it; Ctrl-C is silent before all else is loaded
+program      command line: Singer options, or a command; errors in one line
 tap          settings, discovery, what the command line asks for            Singer
 invocation   the run that all streams share, and how it ends                Singer
 streams      a report as a Singer stream                                    Singer

@@ -1,203 +1,22 @@
-"""The command `tap-supermetrics`: Singer options, or a command for people.
-
-What the user, the environment or the API got wrong ends in one line, never in a traceback.
-"""
+"""Starts `tap-supermetrics`: imports nothing that takes time before Ctrl-C is silent."""
 
 from __future__ import annotations
 
-import errno
-import gc
-import logging
-import os
 import signal
-import sys
-import warnings
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-from tap_supermetrics.errors import (
-    RAISE_LIMITS,
-    InterruptedRun,
-    OutputError,
-    SettingsError,
-    TapError,
-)
-from tap_supermetrics.page.watch import RunFacts
-from tap_supermetrics.redaction import OneLine
-from tap_supermetrics.settings import Settings
-from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
-from tap_supermetrics.singer.inputs import (
-    check_log_config,
-    check_log_level,
-    read_catalog,
-    read_config,
-    read_json,
-    unwrapped,
-)
-from tap_supermetrics.singer.writer import check_output, end_output
-from tap_supermetrics.sync.lookups import Lookups
-from tap_supermetrics.sync.run import utc_now
-from tap_supermetrics.sync.state_checks import check_state_of
-from tap_supermetrics.tap import TapSupermetrics
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from tap_supermetrics.commands.connection import Connection
-
-logger = logging.getLogger("tap_supermetrics")
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-
-
-def _run_command(name: str, arguments: Sequence[str]) -> int:
-    """Run a command for people; return its exit code."""
-    # Only here, as a run must not wait for what only commands need.
-    from tap_supermetrics.commands.command_line import COMMANDS, run_command  # noqa: PLC0415
-
-    if name not in COMMANDS:
-        known = ", ".join(COMMANDS)
-        raise SettingsError([f"{name}: expected a command ({known}) or options; see --help"])
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    # A command leaves nothing to be put in order.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return run_command(name, arguments, _connect, _read_bookmarks)
-
-
-def _connect(
-    paths: Sequence[str],
-    *,
-    needs_reports: bool,
-    also: Mapping[str, Any] | None = None,
-    first_place: int = 0,
-) -> Connection:
-    """Return settings and API without the streams, which few commands need; see `Connect`."""
-    from tap_supermetrics.commands.connection import Connection  # noqa: PLC0415
-
-    config = TapSupermetrics.complete_config(read_config(paths))
-    config |= also or {}
-    if (access := Settings.connection_of(config)) and not (needs_reports or "queries" in config):
-        # Who looks for ids has no reports yet.
-        settings = Settings(api_url=access[0], api_key=access[1], reports=())
-    else:
-        _, settings = read_settings(config, settings_of_sdk(TapSupermetrics), first_place)
-    client = client_of(settings)
-    lookups = Lookups(client, utc_now(), may_submit=False)
-
-    def begin(bookmarks: dict[str, Any], catalog: IO[str] | None) -> None:
-        TapSupermetrics(
-            config={**config},
-            state={"bookmarks": bookmarks},
-            catalog=read_catalog(catalog),
-            facts=RunFacts(lookups=lookups),
-            first_place=first_place,
-        )
-
-    return Connection(settings=settings, client=client, lookups=lookups, begin=begin)
-
-
-def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
-    """Read the state of a run; what a hand has spoilt is told.
-
-    Raises:
-        SettingsError: with every mistake.
-    """
-    if path is None:
-        return {}
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the SDK opens it
-            given = read_json(file, "--state") or {}
-    except OSError as error:
-        raise SettingsError([f"--state: {path} cannot be read ({error.strerror})"]) from None
-    state = unwrapped(given)
-    check_state_of(state, connection.settings)
-    bookmarks: dict[str, Any] = state.get("bookmarks", {})
-    return bookmarks
-
-
-def _has_reports(arguments: Sequence[str]) -> bool:
-    """Return whether the configuration that Singer options name has a report.
-
-    Meltano asks for a catalog before any command without arguments, before `init` too.
-    """
-    # Only here, as importing it takes longer than this takes.
-    import argparse  # noqa: PLC0415
-
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config", action="append", default=[])
-    given, _ = parser.parse_known_args(arguments)
-    # What can be read once, such as a pipe, is left to the discovery.
-    if any(Path(each).exists() and not Path(each).is_file() for each in given.config):
-        return True
-    return bool(TapSupermetrics.complete_config(read_config(given.config)).get("queries"))
-
-
-def _run_to_its_end(arguments: Sequence[str]) -> None:
-    """Run a command, an early discovery or the tap, and write what is left in the buffer."""
-    check_output()
-    try:
-        if arguments and not arguments[0].startswith("-"):
-            sys.exit(_run_command(arguments[0], arguments[1:]))
-        check_log_level(os.environ)
-        check_log_config(os.environ)
-        if "--discover" in arguments and not _has_reports(arguments):
-            logging.basicConfig(format="%(message)s", level=logging.WARNING)
-            logger.warning("queries: none yet, so the catalog is empty; `init` writes a first one")
-            print('{"streams": []}')  # noqa: T201 - it is what was asked for
-            return
-        TapSupermetrics.cli()
-    finally:
-        end_output()
-
-
-def _lack(error: Exception) -> str:
-    """Return what this machine lacks: a folder, memory, a thread; else nothing."""
-    told = ""
-    match error:
-        case RecursionError():
-            # JSON of a user's that Python can read, but not go through.
-            told = "something nests too deeply: look into --config, --state and --catalog"
-        case UnicodeEncodeError():
-            # As JSON escapes it; what comes from the API is mended before.
-            half = ascii(error.object[error.start : error.end])
-            told = f"a text of --config, --state or --catalog has half a character ({half})"
-        case MemoryError():
-            told = f"no memory is left: {RAISE_LIMITS}"
-        case RuntimeError() if "can't start new thread" in str(error):
-            told = f"no thread can be started: {RAISE_LIMITS}"
-        case OSError(filename=None, errno=number) if number in _NO_ROOM:
-            # A file has a name; what is printed has none.
-            told = str(OutputError(error.strerror or ""))
-        case OSError():
-            what = f"{error.filename}: " if error.filename else ""
-            told = f"{what}{error.strerror or error}"
-    return told
 
 
 def main() -> None:
-    """Run what the command line says."""
-    # What is imported stays: no collection needs to look at it again.
-    gc.freeze()
-    logging.setLogRecordFactory(OneLine)
-    # Meltano has Python tell of files that an early end leaves open, after what the end is due to.
-    warnings.simplefilter("ignore", ResourceWarning)
-    try:
-        _run_to_its_end(sys.argv[1:])
-    except SettingsError as error:
-        for mistake in error.mistakes:
-            logger.critical("%s", mistake)
-        sys.exit(error.exit_code)
-    except (TapError, InterruptedRun) as error:
-        logger.critical("%s", error)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        raise
-    except (OSError, MemoryError, RuntimeError, UnicodeEncodeError) as error:
-        told = _lack(error)
-        if not told:
-            raise
-        logger.critical("%s", told)
-        sys.exit(TapError.exit_code)
+    """Run what the command line says.
+
+    Until a run has something to put in order, Ctrl-C ends the process as the system does.
+    """
+    # What ignores it, as a shell has it of what runs in the background, goes on to do so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Only now, as it takes half a second.
+    from tap_supermetrics.program import main as run  # noqa: PLC0415
+
+    run()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.commands.output import print_json, print_line
+from tap_supermetrics.commands.output import can_print, print_json, print_line
 from tap_supermetrics.dates import DateRange, intersect
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.model import account_id_of
@@ -29,8 +29,11 @@ WEEKS: Final = 53
 """So many weeks are drawn, the newest ones."""
 MAX_NAMED: Final = 5
 """So many ranges of days are named in a line; JSON names all."""
-_DONE, _STALE, _MISSING = "█", "▒", "·"
-_SIGNS: Final = f"{_DONE} done, {_STALE} days stale, {_MISSING} days missing"
+Signs = tuple[str, str, str]
+SIGNS: Final[Signs] = ("█", "▒", "·")
+"""Of a week that is done, has stale days, has missing days."""
+ASCII_SIGNS: Final[Signs] = ("#", "~", ".")
+"""The same for an output whose encoding lacks one of those."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +53,9 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     elif args.html:
         print_line(f"{args.html} shows {counted(len(found), 'report', 'reports')}")
     else:
+        signs = SIGNS if can_print("".join(SIGNS)) else ASCII_SIGNS
         for each in found:
-            _print(each)
+            _print(each, signs)
     return 0
 
 
@@ -109,25 +113,28 @@ def _as_json(report: ReportDays) -> dict[str, Any]:
     }
 
 
-def _print(report: ReportDays) -> None:
+def _print(report: ReportDays, signs: Signs) -> None:
     if report.wanted is None:
         print_line(f"{report.name}: {report.note}")
         return
     print_line(f"{report.name}: {report.wanted.first} to {report.wanted.last}")
     width = max((len(each.account_id) for each in report.accounts), default=0)
     for each in report.accounts:
-        print_line(f"  {each.account_id:<{width}} {_blocks(each)} {_words(each)}")
+        print_line(f"  {each.account_id:<{width}} {_blocks(each, signs)} {_words(each)}")
     newest = f", the newest {WEEKS}" if report.wanted.days > 7 * WEEKS else ""
-    print_line(f"  a sign for each week{newest}: {_SIGNS}")
+    done, stale, missing = signs
+    legend = f"{done} done, {stale} days stale, {missing} days missing"
+    print_line(f"  a sign for each week{newest}: {legend}")
 
 
-def _blocks(account: AccountDays) -> str:
+def _blocks(account: AccountDays, signs: Signs) -> str:
+    done, stale, missing = signs
     return "".join(
-        _MISSING
+        missing
         if intersect(week, account.missing)
-        else _STALE
+        else stale
         if intersect(week, account.stale)
-        else _DONE
+        else done
         for week in _weeks(account.wanted)
     )
 

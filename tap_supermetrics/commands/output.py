@@ -43,6 +43,15 @@ def tell_nothing_found(search: str) -> None:
     sys.stderr.write(f"Nothing matches {readable(search)}: leave it out to see all\n")
 
 
+def can_print(text: str) -> bool:
+    """Return whether the encoding of stdout has every letter of a text."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def print_line(text: str = "") -> None:
     """Print one line, which steers no terminal and shows no key."""
     if isinstance(sys.stdout, TextIOWrapper):

@@ -4,8 +4,8 @@ Written from the public documentation of the API; shares no code with the tap an
 of it. From the bottom up:
 
     failures        codes, HTTP statuses and wording of the API's errors
-    options         sizes, limits, and a choice wherever the real API is not known
     clock           emulated time
+    options         sizes, limits, and a choice wherever the real API is not known
     catalogue       what a data source is made of
     sources/        the data sources: accounts, fields, members
     blocks          the data of one account and day

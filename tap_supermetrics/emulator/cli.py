@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import signal
 import sys
@@ -12,13 +13,12 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from tap_supermetrics.emulator.clock import instant
 from tap_supermetrics.emulator.control import EFFECTS
 from tap_supermetrics.emulator.emulator import Emulator
-from tap_supermetrics.emulator.options import Options, with_text
+from tap_supermetrics.emulator.options import Options, value_of, with_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 PROGRAM = "tap-supermetrics-emulator"
 DEFAULT_PORT = 8190
@@ -45,6 +45,7 @@ effects of faults:
 """
 _OPTIONS = "options (name=default), explained in the documentation of `Limits` and `Options`:"
 _LAST_PORT = 65535
+_OF_THE_PORT = {errno.EADDRINUSE, errno.EACCES, errno.EPERM}
 
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
@@ -55,19 +56,21 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         program: how the command is called.
 
     Returns:
-        The exit status: 0 after a clean stop, 1 when the port is taken; what the command line got
-        wrong exits with 2.
+        The exit status: 0 after a clean stop, 1 when it cannot listen there; what the command line
+        got wrong exits with 2.
     """
-    parsed = _parser(program).parse_args(arguments)
+    parser = _parser(program)
+    parsed = parser.parse_args(arguments)
     try:
-        emulator = Emulator(options=_options(parsed), host=parsed.host, port=parsed.port)
+        options = _options(parsed)
     except ValueError as error:
-        sys.exit(f"{program}: {error}")
-    except OSError as error:
+        parser.error(f"argument --option: {error}")
+    try:
+        emulator = Emulator(options=options, host=parsed.host, port=parsed.port)
+    # A name that no resolver can be asked for is an error of its encoding.
+    except (OSError, UnicodeError) as error:
         print(  # noqa: T201 - a command speaks by printing
-            f"{program}: {parsed.host}:{parsed.port}: {error.strerror}. "
-            "Choose another --port (0 takes any free one).",
-            file=sys.stderr,
+            f"{program}: {parsed.host}:{parsed.port}: {_refusal(error)}", file=sys.stderr
         )
         return 1
     stopped = threading.Event()
@@ -77,6 +80,15 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         print(_greeting(emulator), flush=True)  # noqa: T201 - same
         stopped.wait()
     return 0
+
+
+def _refusal(error: OSError | UnicodeError) -> str:
+    """Return why nothing can listen there, and what to change."""
+    if isinstance(error, UnicodeError):
+        return "no name of a machine. Choose another --host."
+    if error.errno in _OF_THE_PORT:
+        return f"{error.strerror}. Choose another --port (0 takes any free one)."
+    return f"{error.strerror}. Choose another --host, an address of this machine."
 
 
 def tap_config(emulator: Emulator) -> dict[str, Any]:
@@ -145,20 +157,30 @@ def _parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=_port, default=DEFAULT_PORT, help="port, 0 for any (default: %(default)s)")
-    add("--key", default=Options().api_key, help="accepted API key (default: %(default)s)")
+    add(
+        "--key",
+        type=_typed("api_key"),
+        default=Options().api_key,
+        help="accepted API key (default: %(default)s)",
+    )
     add(
         "--now",
-        type=_instant,
+        type=_typed("now"),
         default=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         help="emulated time of the start, ISO 8601 (default: the current time)",
     )
     add(
         "--clock-factor",
-        type=float,
+        type=_typed("clock_factor"),
         default=DEFAULT_FACTOR,
         help="emulated seconds per second (default: %(default)s)",
     )
-    add("--seed", type=int, default=Options().seed, help="seed of the data (default: %(default)s)")
+    add(
+        "--seed",
+        type=_typed("seed"),
+        default=Options().seed,
+        help="seed of the data (default: %(default)s)",
+    )
     add(
         "--option",
         action="append",
@@ -175,14 +197,16 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _instant(text: str) -> str:
-    try:
-        instant(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected a time such as 2024-06-01T04:00:00+00:00, got {text!r}"
-        ) from None
-    return text
+def _typed(name: str) -> Callable[[str], Any]:
+    """Return what reads the value of an option that has an argument of its own."""
+
+    def read(text: str) -> Any:  # noqa: ANN401 - the option's type
+        try:
+            return value_of(name, text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
 
 
 def _options(parsed: argparse.Namespace) -> Options:

@@ -6,9 +6,18 @@ import threading
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
+
+FIRST_YEAR = 1970
+LAST_YEAR = 2999
+"""Far enough from the ends of the calendar that dates can be counted from any day."""
+_UTC = timezone.utc
+_FIRST_S = datetime(FIRST_YEAR, 1, 1, tzinfo=_UTC).timestamp()
+_END_S = datetime(LAST_YEAR + 1, 1, 1, tzinfo=_UTC).timestamp()
 
 
 class Clock:
@@ -42,13 +51,21 @@ class Clock:
         return datetime.fromtimestamp(self.seconds(), timezone.utc)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by so many emulated seconds."""
+        """Move the clock forward by so many emulated seconds.
+
+        Raises:
+            ValueError: That is back, or out of the years that the clock knows.
+        """
         if seconds < 0:
             raise ValueError(f"the clock cannot go back ({seconds} seconds)")
         self._rebase(lambda now: now + seconds)
 
     def set(self, instant: datetime) -> None:
-        """Set the clock to an instant; what is under way may so be cut short or drawn out."""
+        """Set the clock to an instant; what is under way may so be cut short or drawn out.
+
+        Raises:
+            ValueError: It is out of the years that the clock knows.
+        """
         self._rebase(lambda _now: instant.timestamp())
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -64,7 +81,9 @@ class Clock:
 
     def _rebase(self, moved: Callable[[float], float]) -> None:
         with self._lock:
-            self._emulated, self._real = moved(self._seconds()), time.monotonic()
+            emulated = moved(self._seconds())
+            check_year(emulated)
+            self._emulated, self._real = emulated, time.monotonic()
         # Outside the lock: a listener may wait for a thread that asks for the time.
         for listener in self._listeners:
             listener()
@@ -73,7 +92,30 @@ class Clock:
 def instant(text: str) -> datetime:
     """Return a time from ISO 8601, in UTC when it names no offset."""
     parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=_UTC)
+
+
+def check_year(seconds: float) -> None:
+    """Check that a time is in the years that the clock knows.
+
+    Raises:
+        ValueError: It is not, or no number at all.
+    """
+    if not _FIRST_S <= seconds < _END_S:
+        raise ValueError(f"expected a time in the years {FIRST_YEAR} to {LAST_YEAR}")
+
+
+def time_zone(name: str) -> tzinfo:
+    """Return a time zone by its name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    try:
+        return _UTC if name == "UTC" else ZoneInfo(name)
+    # A folder of zones, or a name too long for a file, is an error of the system.
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f'"{name}" is not a time zone') from None
 
 
 def iso(seconds: float | None) -> str | None:

@@ -29,7 +29,7 @@ import msgspec
 from tap_supermetrics.emulator.clock import instant
 from tap_supermetrics.emulator.faults import Fault
 from tap_supermetrics.emulator.incoming import Incoming, Outgoing
-from tap_supermetrics.emulator.options import Options
+from tap_supermetrics.emulator.options import Options, check_value
 
 if TYPE_CHECKING:
     from tap_supermetrics.emulator.emulator import Emulator
@@ -104,7 +104,7 @@ def _clock(emulator: Emulator, _body: Body) -> object:
 
 def _move_clock(emulator: Emulator, body: Body) -> object:
     if "set" in body:
-        emulator.clock.set(instant(body["set"]))
+        emulator.clock.set(instant(str(body["set"])))
     else:
         emulator.clock.advance(float(body["advance"]))
     return _clock(emulator, body)
@@ -132,6 +132,8 @@ def _change_options(emulator: Emulator, body: Body) -> object:
         raise ValueError(f"expected some of {', '.join(known)}")
     # Only to check the types, which `dataclasses.replace` does not look at.
     msgspec.convert({**known, **body}, Options)
+    for name, value in body.items():
+        check_value(name, value)
     emulator.change_options(**body)
     return _options(emulator, body)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Auth = Literal["header", "parameter", "none"]
+_MAX_DEPTH = 100
+"""Parameters may nest so deeply: more than a query has, less than Python can go through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ def decoded(request: Incoming) -> dict[str, object]:
     Source: Supermetrics docs, "Making requests".
 
     Raises:
-        RefusalError: `json` or a JSON body does not decode to an object.
+        RefusalError: `json` or a JSON body does not decode to an object, or nests too deeply.
     """
     params: dict[str, object] = _plain(request.query)
     if "json" in params:
@@ -145,7 +147,21 @@ def _object(text: str) -> dict[str, object]:
         value = None
     if not isinstance(value, dict):
         raise RefusalError("BAD_REQUEST", "The parameters are not a JSON object.")
+    if _is_deep(value):
+        raise RefusalError("BAD_REQUEST", "The parameters nest too deeply.")
     return value
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(level)
 
 
 def key_of(request: Incoming, params: Mapping[str, object]) -> tuple[Auth, str]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from tap_supermetrics.emulator.clock import check_year, instant, time_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +192,34 @@ class Options(Limits):
     schedule_id_sent: Literal["kept", "replaced"] = "kept"
 
 
+_MANY = 1_000_000
+_YEARS_S = 1e9
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "seed": (0, 2**32 - 1),
+    "clock_factor": (0, _MANY),
+    "min_seconds": (0, _YEARS_S),
+    "max_seconds": (0, _YEARS_S),
+    "batch_start_seconds": (0, _YEARS_S),
+    "license_concurrency": (1, _MANY),
+    "requests_per_second": (0, _MANY),
+    "status_ready_after_seconds": (0, _YEARS_S),
+    "results_ready_after_seconds": (0, _YEARS_S),
+    "history_lag_seconds": (0, _YEARS_S),
+    "latency_seconds": (0, 3_600),
+    "accounts_age": (0, _MANY),
+    "license_history_days": (0, 100_000),
+    "max_days_per_query": (0, 100_000),
+    "terms_per_campaign": (0, _MANY),
+    "results_retention_seconds": (0, _YEARS_S),
+    "batch_status_retention_seconds": (0, _YEARS_S),
+    "batches_running": (1, _MANY),
+    "batch_max_queries": (1, _MANY),
+    "results_limit_max": (0, _MANY),
+    "cache_age": (0, _MANY),
+}
+"""The least and the most of each number."""
+
+
 def with_text(options: Options, assignment: str) -> Options:
     """Change one option by `name=value`, as given on the command line.
 
@@ -198,23 +230,74 @@ def with_text(options: Options, assignment: str) -> Options:
     hints = typing.get_type_hints(Options)
     if not equals or name not in hints:
         raise ValueError(f"{assignment!r}: expected name=value, name one of {', '.join(hints)}")
-    return dataclasses.replace(options, **{name: _value(name, hints[name], text)})
-
-
-def _value(name: str, hint: object, text: str) -> typing.Any:  # noqa: ANN401 - the option's type
-    choices = typing.get_args(hint)
-    if choices and not isinstance(hint, types.UnionType):
-        return _choice(name, choices, text)
-    if hint is bool:
-        return _choice(name, (True, False), text)
     try:
-        return typing.cast("type", hint)(text)
+        return dataclasses.replace(options, **{name: value_of(name, text)})
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def value_of(name: str, text: str) -> typing.Any:  # noqa: ANN401 - the option's type
+    """Return the value of an option from a text.
+
+    Raises:
+        ValueError: It does not fit the option.
+    """
+    hint = typing.get_type_hints(Options)[name]
+    choices = (True, False) if hint is bool else typing.get_args(hint)
+    if choices:
+        return _choice(choices, text)
+    try:
+        value = typing.cast("type", hint)(text)
     except ValueError:
-        raise ValueError(f"{name}: {text!r} is not {hint}") from None
+        raise ValueError(f"expected {_expected(name)}, got {text[:100]!r}") from None
+    check_value(name, value)
+    return value
 
 
-def _choice(name: str, choices: tuple[object, ...], text: str) -> object:
+def check_value(name: str, value: object) -> None:
+    """Check a value that has the type of its option.
+
+    Raises:
+        ValueError: It would break the emulator later.
+    """
+    match name:
+        case "now":
+            _check_now(str(value))
+        case "timezone":
+            time_zone(str(value))
+        case "api_key" | "other_api_key":
+            _check_key(str(value))
+        case _ if isinstance(value, (int, float)) and name in BOUNDS:
+            least, most = BOUNDS[name]
+            # This way round, as nothing can be said of what is no number.
+            if not least <= value <= most:
+                raise ValueError(f"expected {_expected(name)}, got {str(value)[:100]!r}")
+
+
+def _expected(name: str) -> str:
+    least, most = BOUNDS[name]
+    kind = "a whole number" if typing.get_type_hints(Options)[name] is int else "a number"
+    return f"{kind} from {least:,} to {most:,.0f}"
+
+
+def _check_now(text: str) -> None:
+    try:
+        start = instant(text)
+    except ValueError:
+        raise ValueError(
+            f"expected a time such as 2024-06-01T04:00:00+00:00, got {text[:100]!r}"
+        ) from None
+    check_year(start.timestamp())
+
+
+def _check_key(text: str) -> None:
+    """Refuse a key that no header can carry."""
+    if not text or not all("!" <= letter <= "~" for letter in text):
+        raise ValueError(f"expected ASCII letters, digits and signs without spaces, got {text!r}")
+
+
+def _choice(choices: tuple[object, ...], text: str) -> object:
     for choice in choices:
         if str(choice).lower() == text.lower():
             return choice
-    raise ValueError(f"{name}: {text!r} is not one of {', '.join(map(str, choices))}")
+    raise ValueError(f"expected one of {', '.join(map(str, choices))}, got {text[:100]!r}")

@@ -11,10 +11,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from tap_supermetrics.emulator.clock import time_zone
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.filters import Filter, Order, parsed_filter, parsed_order, pattern
 from tap_supermetrics.emulator.ranges import parsed_day, parsed_range
@@ -155,9 +155,9 @@ def source_of(params: Params, world: World, options: Options) -> Source:
 def _today(settings: Mapping[str, object], options: Options, now: datetime) -> date:
     name = str(settings.get("timezone") or options.timezone)
     try:
-        return now.astimezone(timezone.utc if name == "UTC" else ZoneInfo(name)).date()
-    except (ZoneInfoNotFoundError, ValueError):
-        raise RefusalError("SETTING_VALUE_INVALID", f'"{name}" is not a time zone.') from None
+        return now.astimezone(time_zone(name)).date()
+    except ValueError as error:
+        raise RefusalError("SETTING_VALUE_INVALID", f"{error}.") from None
 
 
 def today_of(params: Params, options: Options, now: datetime) -> date:
@@ -188,7 +188,7 @@ def _settings(params: Params, source: Source) -> dict[str, object]:
 def _json(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RefusalError("PARAMETER_INVALID", f"{text[:100]} is not JSON.") from None
 
 

@@ -46,6 +46,9 @@ _BESIDE_A_KEY: Mapping[str, str] = {
     r"[*\u2022\u25cf]{3}|\.{3}|\u2026|^(x{6,}|your.*key.*)$": "is masked or an example, as a page "
     "shows it; copy the key itself",
 }
+_NO_FOLDER = frozenset({"true", "false", "null", "none", "yes", "no", "on", "off", "0", "1"})
+_VARIABLE = re.compile(r"(?<![^/\\])\$[A-Za-z_]\w*|\$\{\w+\}|%[A-Za-z_]\w*%")
+"""Where a part of a path begins, as elsewhere a name may have a `$`."""
 _OBJECT: Mapping[str, Any] = {"type": "object", "additionalProperties": True}
 
 
@@ -60,6 +63,7 @@ class Kind(Generic[T]):
         convert: gives the checked value, or raises ValueError, TypeError, LookupError or OSError.
         options: the allowed words, for a choice.
         is_secret: whether the value must never be shown.
+        is_path: whether it names a file or a folder.
     """
 
     expected: str
@@ -68,6 +72,7 @@ class Kind(Generic[T]):
     convert: Callable[[Any], T]
     options: tuple[str, ...] = ()
     is_secret: bool = False
+    is_path: bool = False
 
     def read(self, raw: object, key: str = "") -> T:
         """Return the checked value of what a person wrote.
@@ -81,7 +86,7 @@ class Kind(Generic[T]):
         """
         try:
             return self.convert(raw)
-        except SpoiltKeyError as error:
+        except SpoiltError as error:
             raise ValueError(f"expected {self.expected}; {error}") from None
         except json.JSONDecodeError as error:
             got = f"a text that is no JSON ({error}): {_short_and_safe(raw, key)}"
@@ -92,7 +97,9 @@ class Kind(Generic[T]):
             ) from None
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError):
             got = (
-                "another value (not shown)" if self.is_secret and raw else _short_and_safe(raw, key)
+                "another value (not shown)"
+                if self.is_secret and raw
+                else f"{_what_of_json(raw)}{_short_and_safe(raw, key)}"
             )
             raise ValueError(f"expected {self.expected}, got {got}") from None
 
@@ -107,14 +114,31 @@ def text(expected: str = "a text", pattern: str = r".*\S.*") -> Kind[str]:
     return Kind(expected=expected, schema=_TEXT, meltano="string", convert=convert)
 
 
+def folder() -> Kind[str]:
+    """Return the kind of names of folders; what stands for none or for a variable is refused."""
+    plain = text("a folder, or an empty text for none", r"[^\x00-\x1f]*")
+
+    def convert(raw: Any) -> str:  # noqa: ANN401 - whatever a person wrote
+        name = plain.convert(raw)
+        if name.casefold() in _NO_FOLDER:
+            raise SpoiltError(f"{name} is a word; leave the text empty, or write ./{name}")
+        if found := _VARIABLE.search(name):
+            raise SpoiltError(
+                f"the environment variable {found[0]} was not replaced; write the folder whole"
+            )
+        return name
+
+    return replace(plain, convert=convert, is_path=True)
+
+
 def secret(expected: str, pattern: str) -> Kind[str]:
     """Return the kind of texts that no message may repeat."""
     schema = {**_TEXT, "secret": True, "writeOnly": True}
     return replace(text(expected, pattern), schema=schema, is_secret=True)
 
 
-class SpoiltKeyError(ValueError):
-    """A key is given together with something that is no part of it, which is named."""
+class SpoiltError(ValueError):
+    """A value has something that is no part of it, or stands for another; told in words."""
 
 
 def key() -> Kind[str]:
@@ -126,7 +150,7 @@ def key() -> Kind[str]:
         # Before the form is checked: this says more than that the form is wrong.
         for pattern, what in _BESIDE_A_KEY.items():
             if re.search(pattern, given, re.IGNORECASE):
-                raise SpoiltKeyError(f"the key {what}")
+                raise SpoiltError(f"the key {what}")
         return plain.convert(raw)
 
     return replace(plain, convert=convert)
@@ -339,6 +363,18 @@ def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
         meltano="array",
         convert=convert,
     )
+
+
+def _what_of_json(raw: object) -> str:
+    """Return what is odd in a text of JSON that Python can read, or not for its size."""
+    if not isinstance(raw, str) or not raw.strip().startswith(("[", "{", '"')):
+        return ""
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        return f"a text that cannot be read as JSON ({str(error).partition(';')[0]}): "
+    is_twice = isinstance(value, str) and value.strip().startswith(("[", "{"))
+    return "JSON that is encoded twice, as a text within a text: " if is_twice else ""
 
 
 def _short_and_safe(raw: object, key: str) -> str:

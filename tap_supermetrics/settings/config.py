@@ -106,14 +106,14 @@ class Settings:
         default=15,
     )
     journal_dir: str | None = setting(
-        kinds.text("a folder, or an empty text for none", r"[^\x00-\x1f]*"),
+        kinds.folder(),
         "Folder in which a run notes what it submits, so that after a pipeline was killed, which "
         "leaves no state, the next run collects what the API still holds and pays for nothing "
         "twice. Holds no key. Set by the plugin definition for Meltano; empty: no journal.",
         in_meltano="$MELTANO_PROJECT_ROOT/.meltano/tap-supermetrics-journal",
     )
     report_dir: str | None = setting(
-        kinds.text("a folder, or an empty text for none", r"[^\x00-\x1f]*"),
+        kinds.folder(),
         "Folder in which every run leaves a JSON that tells how it went, for alerts, and one page "
         "for people, `index.html`: the last runs, failures with what to do, and a calendar of each "
         "account's days. Holds no key and no row; left out or empty: none.",

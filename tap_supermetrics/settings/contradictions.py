@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.date_words import moves_of
 from tap_supermetrics.model import SplitAccounts, SplitDates, core_of
 from tap_supermetrics.model.columns import DATE, METADATA_COLUMNS, METADATA_PREFIX
 from tap_supermetrics.settings.reading import hint
 from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from tap_supermetrics.dates import Day
     from tap_supermetrics.model import Report
 
 _FIRST_DAY: Final = date(1990, 1, 1)
 """No data source is older; every day asked for in vain would be a query."""
+MAX_DAYS_AHEAD: Final = 366
+"""So many days from today may a report begin."""
+_YESTERDAY: Final = moves_of("yesterday")
 _FOUR_YEARS: Final = range(date(2023, 1, 1).toordinal(), date(2027, 1, 1).toordinal())
 """Days on which words may be put to the test: all weekdays, months and a leap year."""
 _MEANT: Final = {
@@ -50,6 +54,23 @@ def contradictions(report: Report, given: Container[str]) -> list[str]:
         f"{report.path}.{setting}: {text}" if setting in given else f"{setting}: {text}"
         for setting, text in (*found, *_in_dates(report, given))
     ]
+
+
+def far_ahead(reports: Iterable[Report], today: date) -> list[str]:
+    """Return a mistake for each date to begin with that years of runs would not reach.
+
+    A report may begin later, but a year like 2062 is a slip: each run would load nothing, and
+    exit with 0.
+    """
+    latest = today + timedelta(days=MAX_DAYS_AHEAD)
+    found = ((report, start) for report in reports if (start := report.start_date) and start.fixed)
+    mistakes = [
+        f"{report.path}.{told} (report {report.name})" if "start_date" in report.given else told
+        for report, start in found
+        if start.on(today) > latest
+        for told in [f"start_date: expected a day up to {latest}, a year ahead, got {start.fixed}"]
+    ]
+    return [*dict.fromkeys(mistakes)]
 
 
 Found = tuple[str, str]
@@ -124,7 +145,10 @@ def _in_dates(report: Report, given: Container[str]) -> Iterator[Found]:
     elif _is_backwards(start, end) and "end_date" in given and "start_date" not in given:
         yield "end_date", "it is before start_date"
     elif _is_backwards(start, end):
-        yield "start_date", "it is after end_date"
+        # The default, of which whoever did not write it knows nothing.
+        is_usual = end.moves == _YESTERDAY and not end.fixed
+        usual = "yesterday, the last day to load unless end_date names another"
+        yield "start_date", f"it is after {usual if is_usual else 'end_date'}"
 
 
 def _is_backwards(start: Day, end: Day) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 _NOT_REPLACED: Final = re.compile(r"\$\w+|\$\{\w+\}|\$\(\w+\)|%\w+%|\{\{[^{}]*\}\}")
 _IN_A_TEXT: Final = re.compile(r"\$\{[A-Za-z_]\w*\}")
 """Filters and patterns may hold `$`; nothing else than a variable is written so."""
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_OF_BYTES: Final = re.compile("[\udc80-\udcff]")
+"""In a path they stand for bytes that are no UTF-8."""
+_HALF_IN_JSON: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Mistakes(list[str]):
@@ -57,6 +62,10 @@ def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: M
             "set it, or check its spelling"
         )
         return None
+    whole = _OF_BYTES.sub("", given) if setting.kind.is_path and isinstance(given, str) else given
+    if setting.name != "queries" and (half := half_in(whole)):
+        mistakes.append(f"{path}: a text has half a character ({half})")
+        return None
     try:
         return setting.kind.read(given, mistakes.key)
     except ValueError as error:
@@ -71,6 +80,35 @@ def _left_in(given: object) -> str:
         return found[0] if found else ""
     inner = [*given.values()] if isinstance(given, dict) else given
     return next(filter(None, map(_left_in, inner)), "") if isinstance(inner, list) else ""
+
+
+def half_in(given: object) -> str:
+    """Return the first half of a character in a value, at any depth and in JSON too, or nothing.
+
+    Nothing can send or write it.
+    """
+    match given:
+        case str():
+            return _half_in_text(given)
+        case dict():
+            inner = [*given.keys(), *given.values()]
+        case list():
+            inner = given
+        case _:
+            return ""
+    return next(filter(None, map(half_in, inner)), "")
+
+
+def _half_in_text(text: str) -> str:
+    if found := _HALF.search(text):
+        return ascii(found[0])
+    if not (text.lstrip().startswith(("[", "{")) and _HALF_IN_JSON.search(text)):
+        return ""
+    try:
+        return half_in(json.loads(text))
+    # No JSON, which is another's to tell.
+    except (ValueError, RecursionError):
+        return ""
 
 
 def check_nulls(

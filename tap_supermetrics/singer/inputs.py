@@ -22,6 +22,7 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
+from tap_supermetrics.settings.reading import half_in
 from tap_supermetrics.singer.batch_files import local_folder
 from tap_supermetrics.singer.extras import (
     ignored,
@@ -34,7 +35,7 @@ from tap_supermetrics.singer.forms import mistakes_in_form
 from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers._batch import StorageTarget
 
@@ -136,28 +137,13 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
     return mistakes
 
 
-def unwritable(config: Mapping[str, Any]) -> list[str]:
-    """Return a mistake for each setting that this machine, or any, cannot write."""
-    return [*homeless(config), *halved(config)]
-
-
-def halved(config: Mapping[str, Any]) -> list[str]:
-    """Return a mistake for each setting with half a character, which nothing can send or write."""
-    # In the name of a folder it may stand for a byte that is no UTF-8.
-    texts = {name: value for name, value in config.items() if name not in _FOLDERS}
+def halved(config: Mapping[str, Any], names: Collection[str]) -> list[str]:
+    """Return a mistake for each of some settings that has half a character."""
     return [
         f"{name}: a text has half a character ({half})"
-        for name, value in texts.items()
-        if (half := _half_in(value))
+        for name in names
+        if (half := half_in(config.get(name)))
     ]
-
-
-def _half_in(value: object) -> str:
-    try:
-        json.dumps(value, ensure_ascii=False, default=str).encode()
-    except UnicodeEncodeError as error:
-        return ascii(error.object[error.start])
-    return ""
 
 
 def homeless(config: Mapping[str, Any]) -> list[str]:

@@ -115,10 +115,7 @@ class KnownReport:
         self._tell_share(scope)
         self._tell_first_day()
         if scope.is_over:
-            logger.warning(
-                "%s: no day to ask for, its first is after its last; see `start_date`, `end_date`",
-                self.report.name,
-            )
+            logger.warning("%s: no day to ask for, %s", self.report.name, _why(self.report, scope))
         if len(scope.groups) > 1 and ACCOUNT_ID not in self.schema.key_properties:
             logger.warning(
                 "%s.key_properties: without %s, rows of several accounts may replace each other",
@@ -322,6 +319,14 @@ class PlannedReport:
             dates,
             others=self.others,
         )
+
+
+def _why(report: Report, scope: Scope) -> str:
+    """Return why a report has dates, but no day to ask for."""
+    start = report.start_date and report.start_date.fixed
+    if start and scope.last_complete and start > scope.last_complete:
+        return f"it begins on {start} (`start_date`)"
+    return "its first is after its last; see `start_date`, `end_date`"
 
 
 def _check_accounts(report: Report, scope: Scope) -> None:

@@ -98,3 +98,24 @@ def test_a_wait_that_a_server_asks_for_does_not_hold_a_process_that_is_to_end(
     assert code == 128 + signal.SIGTERM, log
     assert seconds < SOON_S
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("arguments", [(), ("check",), ("accounts", "AW"), ("emulator",)])
+def test_an_interrupt_while_modules_are_loaded_ends_in_silence(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    # The folder that it is started in comes first where modules are looked for.
+    slow = "import time\nprint('loading', flush=True)\ntime.sleep(60)"
+    (tmp_path / "msgspec.py").write_text(slow)
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=10)
+    assert (process.returncode, told) == (-signal.SIGINT, "")

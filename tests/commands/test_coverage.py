@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import json
+import subprocess
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Options
 from tests.commands.test_commands import REPORT, command, parsed
+from tests.tap import command as tap
 from tests.tap import config_for
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 ACCOUNT, OTHER = REPORT["ds_accounts"]
 FIRST = "2024-05-01"
+SOON = str(datetime.now(tz=timezone.utc).date() + timedelta(days=9))
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,32 @@ def test_days_are_done_or_stale_or_missing(emulator: Emulator, tmp_path: Path) -
     assert f"  {OTHER} ······ 0 days done; missing: {FIRST} to 2024-06-09" in table
 
 
+@pytest.mark.parametrize(
+    ("encoding", "signs"),
+    [("ascii", "#~#.~."), ("latin-1", "#~#.~."), ("cp437", "█▒█·▒·"), ("utf-8", "█▒█·▒·")],
+)
+def test_weeks_are_drawn_with_signs_that_the_output_can_hold(
+    emulator: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str,
+    signs: str,
+) -> None:
+    stale = [["2024-05-10", "2024-05-11"], ["2024-06-01", "2024-06-01"]]
+    state = state_of([[FIRST, "2024-05-20"], ["2024-05-25", "2024-06-08"]], stale)
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    given = config(emulator, ds_accounts=[ACCOUNT])
+    (tmp_path / "config.json").write_text(json.dumps(given))
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    files = ("--config", str(tmp_path / "config.json"), "--state", str(tmp_path / "state.json"))
+    done = subprocess.run([*tap("coverage"), *files], capture_output=True, check=True)  # noqa: S603 - our own command
+    printed = done.stdout.decode(encoding)
+
+    legend = f"{signs[0]} done, {signs[1]} days stale, {signs[3]} days missing"
+    assert f"  {ACCOUNT} {signs} 32 days done" in printed
+    assert f"a sign for each week: {legend}" in printed
+
+
 def test_a_state_as_meltano_gives_it_is_read(emulator: Emulator, tmp_path: Path) -> None:
     state = {"singer_state": state_of([[FIRST, "2024-06-09"]], [])}
     (report,) = parsed(
@@ -89,7 +119,7 @@ def test_of_a_long_history_the_newest_weeks_are_drawn(emulator: Emulator, tmp_pa
     [
         ({"ds_id": "FACEBOOK"}, "FACEBOOK"),
         ({"fields": ["Campaignname", "Cost"]}, "read whole by every run"),
-        ({"start_date": "2099-01-01", "end_date": "2099-01-02"}, "no day that is over"),
+        ({"start_date": SOON, "end_date": SOON}, "no day that is over"),
     ],
 )
 def test_a_report_without_days_says_why(

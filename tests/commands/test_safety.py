@@ -94,7 +94,7 @@ def test_a_terminal_that_knows_no_umlaut_is_served(
 
 def test_a_run_loads_nothing_that_only_commands_need() -> None:
     code = (
-        "import sys, tap_supermetrics.__main__\n"
+        "import sys, tap_supermetrics.program\n"
         "print(*(each for each in sys.modules if each.startswith('tap_supermetrics.commands')))"
     )
     done = subprocess.run(  # noqa: S603 - our own command

@@ -23,6 +23,7 @@ from tap_supermetrics.model import (
 )
 from tap_supermetrics.settings import Mode, Settings
 from tap_supermetrics.settings.config import TOP_LEVEL
+from tap_supermetrics.settings.contradictions import far_ahead
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT, OVERRIDABLE
 from tests.core.reports import API_KEY, entry, policy, report, settings_of
 
@@ -606,6 +607,103 @@ def test_names_that_loaders_keep_apart_are_none(first: str, second: str) -> None
 
 def test_a_name_is_told_by_the_place_that_the_report_has() -> None:
     assert mistakes_of(None, entry(), entry())[1].startswith("queries[2].name: ads is the name of")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (json.dumps(json.dumps([{"name": "ads"}])), "JSON that is encoded twice, as a text within"),
+        ('[{"max_rows": ' + "1" * 5_000 + "}]", "cannot be read as JSON (Exceeds the limit"),
+    ],
+)
+def test_json_that_is_no_list_says_why(value: str, told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_config({"api_key": API_KEY, "queries": value})
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith("queries: expected a list with at least one entry, got ")
+    assert told in mistake
+
+
+def test_an_object_that_is_encoded_twice_says_so() -> None:
+    (mistake,) = mistakes_of(entry(settings=json.dumps(json.dumps({"a": 1}))))
+    assert "got JSON that is encoded twice" in mistake
+
+
+@pytest.mark.parametrize("name", ["journal_dir", "report_dir"])
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("false", "false is a word; leave the text empty, or write ./false"),
+        ("null", "null is a word"),
+        ("None", "None is a word"),
+        ("$HOME/j", "the environment variable $HOME was not replaced"),
+        ("/var/$USER/j", "the environment variable $USER was not replaced"),
+        ("${HOME}/j", "the environment variable ${HOME} was not replaced"),
+        ("%TEMP%/j", "the environment variable %TEMP% was not replaced"),
+    ],
+)
+def test_what_stands_for_a_folder_is_no_folder(name: str, folder: str, told: str) -> None:
+    (mistake,) = mistakes_of(entry(), **{name: folder})
+    assert mistake.startswith(f"{name}: ")
+    assert told in mistake
+
+
+@pytest.mark.parametrize("folder", ["", "./false", "/var/a$b", "/var/100%", "~/null/j"])
+def test_a_folder_may_have_signs_in_its_name(folder: str) -> None:
+    assert settings_of(entry(), journal_dir=folder).journal_dir == folder
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("filter", "a = x\ud800"),
+        ("settings", {"a": ["x", {"\ud800": 1}]}),
+        ("settings", '{"a": "\\ud800"}'),
+        ("ds_accounts", ["1", "2\ud800"]),
+        ("ds_accounts", '{"filter_name": "\\ud800"}'),
+    ],
+)
+def test_half_a_character_is_told_by_its_setting(setting: str, value: object) -> None:
+    told = f"queries[0].{setting}: a text has half a character ('\\ud800') (report ads)"
+    given = entry(**{setting: value})
+    assert mistakes_of(given) == (told,)
+    # As the environment has it.
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_config({"api_key": API_KEY, "queries": json.dumps([given])})
+    assert told in caught.value.mistakes
+
+
+def test_half_a_character_in_a_setting_of_all_is_told_by_its_name() -> None:
+    told = "batch_description: a text has half a character ('\\ud800')"
+    assert mistakes_of(entry(), batch_description="x\ud800") == (told,)
+    # There it may stand for a byte that is no UTF-8.
+    assert settings_of(entry(), journal_dir="/var/\udcff").journal_dir == "/var/\udcff"
+    (mistake,) = mistakes_of(entry(), journal_dir="/var/\ud800")
+    assert mistake == "journal_dir: a text has half a character ('\\ud800')"
+
+
+@pytest.mark.parametrize("start", ["today", "30 days", "+1 year"])
+def test_words_after_yesterday_are_told_without_an_end_that_nobody_wrote(start: str) -> None:
+    usual = "start_date: it is after yesterday, the last day to load unless end_date names another"
+    assert mistakes_of(entry(), start_date=start) == (usual,)
+
+
+def test_a_date_that_runs_do_not_reach_in_a_year_is_a_mistake() -> None:
+    today = date(2024, 6, 10)
+    written = settings_of(entry(start_date="2062-01-01"), entry(name="b"), start_date="2025-06-12")
+    told = "start_date: expected a day up to 2025-06-11, a year ahead, got"
+    assert far_ahead(written.reports, today) == [
+        f"queries[0].{told} 2062-01-01 (report ads)",
+        f"{told} 2025-06-12",
+    ]
+    both = settings_of(entry(), entry(name="b"), start_date="2062-01-01")
+    assert len(far_ahead(both.reports, today)) == 1
+
+
+@pytest.mark.parametrize("start", ["2024-01-01", "2024-06-11", "2025-06-11", "last_month"])
+def test_a_report_may_begin_within_a_year(start: str) -> None:
+    given = {"date_range_type": start} if start == "last_month" else {"start_date": start}
+    assert not far_ahead(settings_of(entry(**given)).reports, date(2024, 6, 10))
 
 
 def test_a_contradiction_is_told_by_the_path_of_what_can_be_changed() -> None:

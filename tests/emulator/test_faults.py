@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from datetime import date
@@ -206,6 +207,12 @@ def test_the_control_plane_changes_options_and_data(api: Client) -> None:
         ("faults", {"effect": "explode"}),
         ("faults", {"effect": "delay", "color": 1}),
         ("clock", {"advance": -5}),
+        ("clock", {"advance": 1e300}),
+        ("clock", {"set": "9999-12-31T00:00:00Z"}),
+        ("clock", {"set": 5}),
+        ("options", {"license_concurrency": 0}),
+        ("options", {"latency_seconds": 1e300}),
+        ("options", {"timezone": "Nowhere"}),
         ("options", {"nope": 1}),
         ("options", {"numbers": "roman"}),
         ("world", {"explode": []}),
@@ -215,6 +222,19 @@ def test_the_control_plane_refuses_nonsense(api: Client, path: str, body: object
     answer = requests.post(f"{api.emulator.origin}/emulator/{path}", json=body, timeout=9)
     assert answer.status_code == 400
     assert answer.json()["error"]
+    assert control(api, "GET", "clock")["now"] == "2024-06-01T04:00:00+00:00"
+
+
+@pytest.mark.parametrize("depth", [99, 900, 100_000])
+def test_a_query_that_nests_deeply_is_refused_and_breaks_no_list(api: Client, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    for settings in (f'{{"x": {deep}}}', json.dumps(f'{{"x": {deep}}}')):
+        body = json.dumps(aw())[:-1] + f', "settings": {settings}}}'
+        assert api.send("POST", "query/data/json", data=body).status_code == 400
+        api.send("POST", "query/batch", data=f'{{"queries": [{body}]}}')
+    for each in ("queries", "requests", "batches"):
+        control(api, "GET", each)
+    assert api.emulator.crashes == []
 
 
 def test_stopping_lets_waiting_requests_go() -> None:

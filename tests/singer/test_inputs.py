@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-import tap_supermetrics.__main__ as main_module
+from tap_supermetrics import program
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.catalog import catalog_types, limits
 from tap_supermetrics.singer.inputs import (
     check_log_config,
     check_log_level,
+    halved,
     homeless,
     mistakes_in_sdk_settings,
     read_config,
     read_json,
     unclaimed,
-    unwritable,
 )
 from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.sync.state_checks import check_state
@@ -77,10 +77,10 @@ def test_what_is_too_much_for_this_process_is_told_in_a_line(
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(main_module, "_run_to_its_end", fail)
+    monkeypatch.setattr(program, "_run_to_its_end", fail)
     monkeypatch.setattr(logging, "setLogRecordFactory", lambda _: None)
     with pytest.raises(SystemExit) as ended:
-        main_module.main()
+        program.main()
     assert ended.value.code == 1
     (told,) = caplog.messages
     assert any(
@@ -147,11 +147,11 @@ def test_a_folder_below_a_home_that_is_not_there_is_a_mistake(
     assert homeless({name: "~/folder"})
 
 
-@pytest.mark.parametrize("name", ["queries", "batch_description"])
-def test_half_a_character_in_a_setting_is_a_mistake(name: str) -> None:
-    (mistake,) = unwritable({name: [{"filter": "a = x\ud800"}], "journal_dir": "/var/\udcff"})
-    assert mistake == f"{name}: a text has half a character ('\\ud800')"
-    assert not unwritable({name: "\U0001f9e6", "start_date": date(2024, 6, 1)})
+def test_half_a_character_in_a_setting_of_the_sdk_is_a_mistake() -> None:
+    config = {"stream_maps": {"ads": {"a\ud800": "x"}}, "start_date": date(2024, 6, 1)}
+    (mistake,) = halved(config, ["stream_maps", "start_date", "batch_config"])
+    assert mistake == "stream_maps: a text has half a character ('\\ud800')"
+    assert not halved({"stream_maps": {"ads": "\U0001f9e6"}}, ["stream_maps"])
 
 
 @pytest.mark.parametrize("size", [0, -5, "many", 1.5, True])

@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -327,10 +327,22 @@ def test_a_bookmark_that_cannot_be_ours_is_refused(
 
 
 def test_a_report_without_a_day_to_ask_for_says_so(emulator: Emulator, tmp_path: Path) -> None:
-    ended = sync(config(emulator, REPORT, start_date="2099-01-01", end_date="yesterday"), tmp_path)
+    # By the tap's own clock.
+    start = str(datetime.now(tz=timezone.utc).date() + timedelta(days=9))
+    ended = sync(config(emulator, REPORT, start_date=start, end_date="yesterday"), tmp_path)
 
     assert ended.code == 0
-    assert "ads: no day to ask for" in ended.stderr
+    assert f"ads: no day to ask for, it begins on {start} (`start_date`)" in ended.stderr
+
+
+def test_a_first_day_that_no_run_will_reach_ends_the_start(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    ended = sync(config(emulator, REPORT, start_date="2062-01-01", end_date="yesterday"), tmp_path)
+
+    assert ended.code == 1
+    assert "start_date: expected a day up to" in ended.stderr
+    assert emulator.queries == ()
 
 
 # Budgets

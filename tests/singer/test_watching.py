@@ -111,6 +111,6 @@ def test_no_line_is_drawn_where_records_would_come_in_between(
 
 
 def test_a_run_without_a_terminal_does_not_load_what_draws() -> None:
-    code = "import sys, tap_supermetrics.__main__; print('tqdm' in sys.modules)"
+    code = "import sys, tap_supermetrics.program; print('tqdm' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own command
     assert done.stdout == "False\n"
