@@ -13,7 +13,7 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.errors import (
     RAISE_LIMITS,
@@ -27,13 +27,14 @@ from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
 from tap_supermetrics.singer.inputs import (
+    catalog_in,
     check_log_config,
     check_log_level,
-    read_catalog,
     read_config,
     read_json,
     unwrapped,
 )
+from tap_supermetrics.singer.tables import table_of
 from tap_supermetrics.singer.writer import check_output, end_output
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.commands.connection import Connection
+    from tap_supermetrics.singer.tables import Table
 
 logger = logging.getLogger("tap_supermetrics")
 
@@ -84,14 +86,15 @@ def _connect(
     client = client_of(settings)
     lookups = Lookups(client, utc_now(), may_submit=False)
 
-    def begin(bookmarks: dict[str, Any], catalog: IO[str] | None) -> None:
-        TapSupermetrics(
+    def begin(bookmarks: dict[str, Any], catalog: str | None) -> list[Table]:
+        tap = TapSupermetrics(
             config={**config},
             state={"bookmarks": bookmarks},
-            catalog=read_catalog(catalog),
+            catalog=catalog_in(catalog),
             facts=RunFacts(lookups=lookups),
             first_place=first_place,
         )
+        return [table_of(each, tap.mapper) for each in tap.streams.values()]
 
     return Connection(settings=settings, client=client, lookups=lookups, begin=begin)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from tap_supermetrics.commands.check import collected_warnings
 from tap_supermetrics.commands.dialects import DIALECTS, NAMINGS
+from tap_supermetrics.commands.view_needs import days_of, mistakes_in_views
 from tap_supermetrics.commands.views import SOURCE, Warehouse
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.sync.discovery import discover
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an account without a success for more days is looked at (3)",
     )
     parser.add_argument(
+        "--catalog", help="file with the catalog that a run is given: it may leave columns out"
+    )
+    parser.add_argument(
         "--dbt", metavar="FOLDER", help="write models and sources of dbt there, instead of printing"
     )
 
@@ -47,24 +51,25 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the views; or write them as models.
 
     Raises:
-        SettingsError: a report lacks the columns that they need, or a file cannot be written.
+        SettingsError: they would not find what they need, or a file cannot be written.
     """
     settings = connection.settings
-    schemas = discover(connection.lookups, settings.reports)
-    lacking = [each.path for each in settings.reports if not each.metadata_columns]
-    if lacking:
-        raise SettingsError(
-            [f"{path}.metadata_columns: expected true: views tell rows by them" for path in lacking]
-        )
+    reports = days_of(connection)
+    with collected_warnings():
+        # What is doubtful for a run is told by `check`.
+        tables = connection.begin({}, args.catalog)
+    if mistakes := [*mistakes_in_views(settings, tables, reports)]:
+        raise SettingsError(mistakes)
+    names = {each.stream: each.names[0] for each in tables}
     warehouse = Warehouse(
         dialect=DIALECTS[args.dialect],
         schema=args.schema,
         naming=NAMINGS[args.naming],
-        log=settings.query_log_name,
+        log=names[settings.query_log_name],
+        tables=names,
         silent_days=args.silent_days,
         is_dbt=args.dbt is not None,
     )
-    reports = {name: schema.replication_key or schema.day for name, schema in schemas.items()}
     if args.dbt is None:
         for view, query in warehouse.views(reports):
             print(warehouse.statement(view, query))  # noqa: T201 - what the command is for
@@ -74,12 +79,13 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
 
 
 def _write_models(folder: Path, warehouse: Warehouse, reports: Mapping[str, str]) -> None:
+    tables = [warehouse.tables.get(name, name) for name in reports]
     source = {
         "name": SOURCE,
         **({"schema": warehouse.schema} if warehouse.schema else {}),
         # The models name columns as the loader does, in quotes; so must dbt the tables.
         "quoting": {"identifier": True},
-        "tables": [{"name": warehouse.naming(name)} for name in (*reports, warehouse.log)],
+        "tables": [{"name": warehouse.naming(name)} for name in (*tables, warehouse.log)],
     }
     sources = yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False)
     try:
