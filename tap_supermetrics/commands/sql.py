@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -12,6 +12,7 @@ from tap_supermetrics.commands.dialects import DIALECTS, NAMINGS
 from tap_supermetrics.commands.view_needs import days_of, mistakes_in_views
 from tap_supermetrics.commands.views import SOURCE, Warehouse
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.sync.query_log import SCHEMA
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.commands.connection import Connection
 
+FORMATS: Final = ("sql", "dbt")
+MODELS: Final = "models"
 ABOUT = "print views: rows that are still there, which days are done, what to look at"
 
 
@@ -43,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--catalog", help="file with the catalog that a run is given: it may leave columns out"
     )
     parser.add_argument(
-        "--dbt", metavar="FOLDER", help="write models and sources of dbt there, instead of printing"
+        "--dbt",
+        metavar="FOLDER",
+        help=f"write models and sources of dbt there, as `--format dbt` does into `{MODELS}`",
     )
 
 
@@ -60,6 +65,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         tables = connection.begin({}, args.catalog)
     if mistakes := [*mistakes_in_views(settings, tables, reports)]:
         raise SettingsError(mistakes)
+    folder = args.dbt or (MODELS if args.format == "dbt" else None)
     names = {each.stream: each.names[0] for each in tables}
     warehouse = Warehouse(
         dialect=DIALECTS[args.dialect],
@@ -68,24 +74,32 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         log=names[settings.query_log_name],
         tables=names,
         silent_days=args.silent_days,
-        is_dbt=args.dbt is not None,
+        is_dbt=folder is not None,
     )
-    if args.dbt is None:
+    if folder is None:
         for view, query in warehouse.views(reports):
             print(warehouse.statement(view, query))  # noqa: T201 - what the command is for
         return 0
-    _write_models(Path(args.dbt), warehouse, reports)
+    _write_models(Path(folder), warehouse, reports)
     return 0
 
 
 def _write_models(folder: Path, warehouse: Warehouse, reports: Mapping[str, str]) -> None:
-    tables = [warehouse.tables.get(name, name) for name in reports]
+    tables: list[dict[str, Any]] = [
+        {"name": warehouse.naming(warehouse.tables.get(name, name))} for name in reports
+    ]
+    columns = [
+        {"name": warehouse.naming(name), "description": each["description"]}
+        for name, each in SCHEMA["properties"].items()
+    ]
+    tables.append({"name": warehouse.naming(warehouse.log), "columns": columns})
     source = {
         "name": SOURCE,
-        **({"schema": warehouse.schema} if warehouse.schema else {}),
+        # Without one, dbt takes the name of the source for it.
+        "schema": warehouse.schema or "{{ target.schema }}",
         # The models name columns as the loader does, in quotes; so must dbt the tables.
         "quoting": {"identifier": True},
-        "tables": [{"name": warehouse.naming(name)} for name in (*tables, warehouse.log)],
+        "tables": tables,
     }
     sources = yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False)
     try:

@@ -6,11 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.commands.test_commands import DATES, command
 from tests.tap import Ended, config_for, discovered
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tap_supermetrics.emulator import Emulator
@@ -144,3 +146,34 @@ def test_what_a_catalog_takes_from_the_views_is_told(
     file.write_text(json.dumps(catalog))
     ended, _ = views(emulator, tmp_path, "--catalog", str(file))
     assert f"{LOG} is not selected" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder"),
+    [(["--format", "dbt"], "models"), (["--dbt", "marts/raw"], "marts/raw")],
+)
+def test_models_of_dbt_read_the_schema_of_their_target(
+    emulator: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: Sequence[str],
+    folder: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = config_for(emulator, [ADS], query_log=True, **DATES)
+    ended = command(tmp_path, given, "sql", "--dialect", "duckdb", *arguments)
+    assert (ended.code, ended.stdout) == (0, ""), ended.stderr
+    sources = yaml.safe_load((tmp_path / folder / "supermetrics_sources.yml").read_text())
+    (source,) = sources["sources"]
+    assert source["schema"] == "{{ target.schema }}"
+    ads, log = source["tables"]
+    assert ads == {"name": "ads"}
+    described = {each["name"]: each["description"] for each in log["columns"]}
+    assert described["row_count"] == "Number of rows; null unless it succeeded."
+
+
+def test_views_have_no_json(emulator: Emulator, tmp_path: Path) -> None:
+    given = config_for(emulator, [ADS], query_log=True, **DATES)
+    ended = command(tmp_path, given, "sql", "--dialect", "duckdb", "--format", "json")
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "argument --format: invalid choice: 'json'" in ended.stderr
