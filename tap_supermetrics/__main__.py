@@ -135,11 +135,15 @@ def _has_reports(arguments: Sequence[str]) -> bool:
     return bool(TapSupermetrics.complete_config(read_config(given.config)).get("queries"))
 
 
+def _is_command(arguments: Sequence[str]) -> bool:
+    return bool(arguments) and not arguments[0].startswith("-")
+
+
 def _run_to_its_end(arguments: Sequence[str]) -> None:
     """Run a command, an early discovery or the tap, and write what is left in the buffer."""
     check_output()
     try:
-        if arguments and not arguments[0].startswith("-"):
+        if _is_command(arguments):
             sys.exit(_run_command(arguments[0], arguments[1:]))
         check_log_level(os.environ)
         check_log_config(os.environ)
@@ -170,7 +174,7 @@ def _lack(error: Exception) -> str:
             told = f"no thread can be started: {RAISE_LIMITS}"
         case OSError(filename=None, errno=number) if number in _NO_ROOM:
             # A file has a name; what is printed has none.
-            told = str(OutputError(error.strerror or ""))
+            told = str(OutputError(error.strerror or "", has_state=False))
         case OSError():
             what = f"{error.filename}: " if error.filename else ""
             told = f"{what}{error.strerror or error}"
@@ -189,6 +193,10 @@ def main() -> None:
     except SettingsError as error:
         for mistake in error.mistakes:
             logger.critical("%s", mistake)
+        sys.exit(error.exit_code)
+    except OutputError as error:
+        has_state = not (_is_command(sys.argv[1:]) or {"--discover", "--about"} & {*sys.argv})
+        logger.critical("%s", OutputError(error.reason, has_state=has_state))
         sys.exit(error.exit_code)
     except (TapError, InterruptedRun) as error:
         logger.critical("%s", error)

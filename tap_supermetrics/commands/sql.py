@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("sql", "dbt")
 MODELS: Final = "models"
+MAX_SILENT_DAYS: Final = 10_000
 ABOUT = "print views: rows that are still there, which days are done, what to look at"
 
 
@@ -37,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--silent-days",
-        type=int,
+        type=_days_of,
         default=3,
         metavar="N",
         help="an account without a success for more days is looked at (3)",
@@ -50,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help=f"write models and sources of dbt there, as `--format dbt` does into `{MODELS}`",
     )
+
+
+def _days_of(text: str) -> int:
+    with suppress(ValueError):
+        if 0 <= (days := int(text)) <= MAX_SILENT_DAYS:
+            return days
+    raise ArgumentTypeError(f"expected days from 0 to {MAX_SILENT_DAYS:,}, got {text!r}")
 
 
 def run(args: argparse.Namespace, connection: Connection) -> int:

@@ -177,3 +177,14 @@ def test_views_have_no_json(emulator: Emulator, tmp_path: Path) -> None:
     ended = command(tmp_path, given, "sql", "--dialect", "duckdb", "--format", "json")
     assert (ended.code, ended.stdout) == (2, "")
     assert "argument --format: invalid choice: 'json'" in ended.stderr
+
+
+@pytest.mark.parametrize("days", ["-1", "10001", "1e3", "few"])
+def test_silent_days_out_of_bounds_are_refused_in_words(
+    emulator: Emulator, tmp_path: Path, days: str
+) -> None:
+    given = config_for(emulator, [ADS], query_log=True, **DATES)
+    ended = command(tmp_path, given, "sql", "--dialect", "duckdb", f"--silent-days={days}")
+    assert (ended.code, ended.stdout) == (2, "")
+    told = f"argument --silent-days: expected days from 0 to 10,000, got {days!r}"
+    assert ended.stderr.splitlines()[-1].endswith(told)
