@@ -55,15 +55,17 @@ class SettingsError(TapError):
 class OutputError(TapError):
     """Messages cannot be written to stdout: it is closed, or its disk is full.
 
-    Args:
+    Attributes:
         reason: what the system says.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, has_state: bool = True) -> None:
+        remedy = "; run again to go on from the last state that was stored" if has_state else ""
         super().__init__(
             f"standard output cannot be written ({reason}): check where it goes, and whether that "
-            "has room; run again to go on from the last state that was stored"
+            f"has room{remedy}"
         )
+        self.reason = reason
 
 
 class BatchFileError(TapError):

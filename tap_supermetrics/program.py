@@ -12,7 +12,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.errors import (
     RAISE_LIMITS,
@@ -26,13 +26,14 @@ from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
 from tap_supermetrics.singer.inputs import (
+    catalog_in,
     check_log_config,
     check_log_level,
-    read_catalog,
     read_config,
     read_json,
     unwrapped,
 )
+from tap_supermetrics.singer.tables import table_of
 from tap_supermetrics.singer.writer import check_output, end_output
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.commands.connection import Connection
+    from tap_supermetrics.singer.tables import Table
 
 logger = logging.getLogger("tap_supermetrics")
 
@@ -81,14 +83,15 @@ def _connect(
     client = client_of(settings)
     lookups = Lookups(client, utc_now(), may_submit=False)
 
-    def begin(bookmarks: dict[str, Any], catalog: IO[str] | None) -> None:
-        TapSupermetrics(
+    def begin(bookmarks: dict[str, Any], catalog: str | None) -> list[Table]:
+        tap = TapSupermetrics(
             config={**config},
             state={"bookmarks": bookmarks},
-            catalog=read_catalog(catalog),
+            catalog=catalog_in(catalog),
             facts=RunFacts(lookups=lookups),
             first_place=first_place,
         )
+        return [table_of(each, tap.mapper) for each in tap.streams.values()]
 
     return Connection(settings=settings, client=client, lookups=lookups, begin=begin)
 
@@ -129,11 +132,15 @@ def _has_reports(arguments: Sequence[str]) -> bool:
     return bool(TapSupermetrics.complete_config(read_config(given.config)).get("queries"))
 
 
+def _is_command(arguments: Sequence[str]) -> bool:
+    return bool(arguments) and not arguments[0].startswith("-")
+
+
 def _run_to_its_end(arguments: Sequence[str]) -> None:
     """Run a command, an early discovery or the tap, and write what is left in the buffer."""
     check_output()
     try:
-        if arguments and not arguments[0].startswith("-"):
+        if _is_command(arguments):
             sys.exit(_run_command(arguments[0], arguments[1:]))
         check_log_level(os.environ)
         check_log_config(os.environ)
@@ -164,7 +171,7 @@ def _lack(error: Exception) -> str:
             told = f"no thread can be started: {RAISE_LIMITS}"
         case OSError(filename=None, errno=number) if number in _NO_ROOM:
             # A file has a name; what is printed has none.
-            told = str(OutputError(error.strerror or ""))
+            told = str(OutputError(error.strerror or "", has_state=False))
         case OSError():
             what = f"{error.filename}: " if error.filename else ""
             told = f"{what}{error.strerror or error}"
@@ -183,6 +190,10 @@ def main() -> None:
     except SettingsError as error:
         for mistake in error.mistakes:
             logger.critical("%s", mistake)
+        sys.exit(error.exit_code)
+    except OutputError as error:
+        has_state = not (_is_command(sys.argv[1:]) or {"--discover", "--about"} & {*sys.argv})
+        logger.critical("%s", OutputError(error.reason, has_state=has_state))
         sys.exit(error.exit_code)
     except (TapError, InterruptedRun) as error:
         logger.critical("%s", error)

@@ -6,10 +6,11 @@ init          from the key to a first report
 questions     asks a person, or takes the answer from an option
 project       the files that hold settings and key
 yaml_text     adds to a YAML text, and leaves the rest as it is
+sql           views for a warehouse, made from the settings
 check         would a run start whole?
 loaders       what loaders cannot keep of names and keys
 plan          what a run would do, and what it would cost
-sql           views for a warehouse, made from the settings
+view_needs    what the views need of the settings
 views         the views themselves
 dialects      how warehouses spell SQL, and loaders name tables
 coverage      which days are there, stale or missing

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.commands.loaders import LOADERS, limits_of, warnings_of
 from tap_supermetrics.commands.output import print_json, print_line
+from tap_supermetrics.commands.view_needs import days_of, mistakes_in_views
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.held import HeldResults
 from tap_supermetrics.redaction import readable
@@ -28,11 +29,12 @@ from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from tap_supermetrics.commands.connection import Connection
     from tap_supermetrics.model import Report
+    from tap_supermetrics.singer.tables import Table
     from tap_supermetrics.sync.report_sync import KnownReport
 
 ABOUT = "tell whether a run would start whole, and what to mend"
@@ -118,7 +120,7 @@ def _report(
     if refusal := refusal_of(connection.lookups, report):
         yield Finding(what=what, result=WRONG, mistake=str(refusal))
         return
-    with _warnings() as warned:
+    with collected_warnings() as warned:
         try:
             known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
             _fields(connection, known, wrong, warned)
@@ -181,25 +183,30 @@ def _beginning(
 ) -> Iterator[Finding]:
     """Begin as a run does: stream maps, state and catalog are held against the reports."""
     what = "stream maps, state and catalog" if catalog else "stream maps and state"
-    with _warnings() as warned:
+    views, mistakes = list[str](), tuple[str, ...]()
+    with collected_warnings() as warned:
         try:
-            if catalog is None:
-                connection.begin(bookmarks, None)
-            else:
-                with Path(catalog).open(encoding="utf-8") as file:
-                    connection.begin(bookmarks, file)
-        except OSError as error:
-            mistakes: tuple[str, ...] = (f"--catalog: {catalog} cannot be read ({error.strerror})",)
+            tables = connection.begin(bookmarks, catalog)
         except SettingsError as error:
             mistakes = error.mistakes
         except TapError as error:
             mistakes = (str(error),)
         else:
-            mistakes = ()
+            views += _views(connection, tables)
     yield from (Finding(what=what, result=WRONG, mistake=each) for each in mistakes)
     yield from (Finding(what=what, result=NOTE, mistake=each) for each in warned)
     if not mistakes:
         yield Finding(what=what)
+    # The run itself is right.
+    yield from (Finding(what="views of `sql`", result=NOTE, mistake=each) for each in views)
+
+
+def _views(connection: Connection, tables: Sequence[Table]) -> Iterator[str]:
+    """Say why `sql` would refuse its views, to who has the log that they need."""
+    if connection.settings.query_log:
+        with collected_warnings():
+            days = days_of(connection)
+        yield from mistakes_in_views(connection.settings, tables, days)
 
 
 def _folders(connection: Connection) -> Iterator[Finding]:
@@ -242,7 +249,7 @@ class _Collector(logging.Handler):
 
 
 @contextmanager
-def _warnings() -> Iterator[list[str]]:
+def collected_warnings() -> Iterator[list[str]]:
     """Collect what would be logged as a warning or worse, instead of writing it."""
     ours, collector = logging.getLogger("tap_supermetrics"), _Collector()
     ours.addHandler(collector)

@@ -29,6 +29,8 @@ WITHOUT_SETTINGS: Final = ("state", "init", "emulator")
 """Commands that read no configuration."""
 LOOKUPS: Final = ("accounts", "fields")
 """Commands that need no reports."""
+FORMATS: Final = ("table", "json")
+"""Formats of a command that has no `FORMATS` of its own; the first one is the usual one."""
 
 
 def module_of(name: str) -> Any:  # noqa: ANN401 - a module is of no type
@@ -79,15 +81,15 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
     command.add_arguments(parser)
     if name not in WITHOUT_SETTINGS:
-        _add_common(parser)
+        _add_common(parser, getattr(command, "FORMATS", FORMATS))
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_common(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
     parser.add_argument(
         "--config",
         action="append",
         default=[],
         help="configuration file, or ENV for environment variables; may be repeated",
     )
-    parser.add_argument("--format", choices=["table", "json"], default="table")
+    parser.add_argument("--format", choices=formats, default=formats[0])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.settings import Settings
+    from tap_supermetrics.singer.tables import Table
     from tap_supermetrics.sync.lookups import Lookups
 
 
@@ -21,14 +22,15 @@ class Connection:
         settings: the configuration.
         client: the API.
         lookups: what it lists; no query batch is submitted for it.
-        begin: does all that a run does before it plans, with bookmarks and a catalog. It raises
-            SettingsError for what is wrong, and logs what is doubtful.
+        begin: does all that a run does before it plans, with bookmarks and the file of a catalog,
+            and returns what becomes of each stream. It raises SettingsError for what is wrong, and
+            logs what is doubtful.
     """
 
     settings: Settings
     client: Client
     lookups: Lookups
-    begin: Callable[[dict[str, Any], IO[str] | None], None]
+    begin: Callable[[dict[str, Any], str | None], list[Table]]
 
 
 class Connect(Protocol):

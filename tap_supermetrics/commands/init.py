@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,13 +19,13 @@ from tap_supermetrics.commands.project import (
     CONFIG_FILE,
     KEY_VARIABLE,
     MELTANO_FILE,
+    URL_VARIABLE,
     Project,
     write,
 )
 from tap_supermetrics.commands.questions import Questions
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_SIGNAL_BASE, SettingsError
 from tap_supermetrics.planning.plan import TEST_ACCOUNTS
-from tap_supermetrics.settings.config import DEFAULT_API_URL
 from tap_supermetrics.settings.query_url import report_from
 from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.words import counted
@@ -96,10 +97,12 @@ class Answers:
         loader: the loader, or `NO_LOADER`.
         connection: the API, with this report; there after `texts`.
         is_added: whether the extractor is new to the project; known after `texts`.
+        needs_key_file: whether a run finds the key in `.env` only; known after `texts`.
     """
 
     connection: Connection
     is_added = False
+    needs_key_file = True
 
     def __init__(self, args: argparse.Namespace, connect: Connect) -> None:
         self._args = args
@@ -117,9 +120,8 @@ class Answers:
         Raises:
             TapError: an answer is missing or wrong.
         """
-        config = self.project.config
         self.is_added = not self.project.has_tap
-        known = config.get("api_url", DEFAULT_API_URL)
+        known = self.project.api_url
         api_url = self._args.api_url or known
         key, is_new = self._answered_key()
         self._top = {"api_key": key, "api_url": api_url}
@@ -140,6 +142,7 @@ class Answers:
                 f"{KEY_VARIABLE} in the environment, or take the file out of git"
             )
         to_write = key if is_new and not is_tracked else None
+        self.needs_key_file = bool(to_write) or not (is_tracked or KEY_VARIABLE in os.environ)
         return self.project.texts(self.report, "" if api_url == known else api_url, to_write)
 
     @property
@@ -262,7 +265,7 @@ def _test(answers: Answers) -> int:
     env = {
         **os.environ,
         KEY_VARIABLE: answers.config["api_key"],
-        "TAP_SUPERMETRICS_API_URL": answers.config["api_url"],
+        URL_VARIABLE: answers.config["api_url"],
         "TAP_SUPERMETRICS_QUERIES": json.dumps(answers.config["queries"]),
     }
     return subprocess.run(line, env=env, check=False).returncode  # noqa: S603 - our own command
@@ -273,13 +276,22 @@ def _tell_next(answers: Answers) -> None:
     if project.is_meltano:
         shown = "LOADER" if loader == NO_LOADER else loader
         steps = ["meltano install extractor tap-supermetrics"] if answers.is_added else []
-        first, *others = [*steps, f"meltano run tap-supermetrics {shown}"]
-        print_line(f"Next: {first}")
-        for each in others:
-            print_line(f"      {each}")
+        steps.append(f"meltano run tap-supermetrics {shown}")
     else:
-        print_line("Next: set -a; . ./.env; set +a")
-        print_line(f"      tap-supermetrics --config {project.file} --config ENV")
+        steps = [_reading(project.key_file)] if answers.needs_key_file else []
+        file = shlex.quote(str(project.file))
+        steps.append(f"tap-supermetrics --config {file} --config ENV")
+    first, *others = steps
+    print_line(f"Next: {first}")
+    for each in others:
+        print_line(f"      {each}")
+
+
+def _reading(key_file: Path) -> str:
+    """Return the line of a shell that puts a file's variables into the environment."""
+    # Without a slash, it would be looked for among the programs.
+    file = str(key_file) if key_file.is_absolute() else f"./{key_file}"
+    return f"set -a; . {shlex.quote(file)}; set +a"
 
 
 def _ids(text: str | None) -> list[str]:

@@ -19,6 +19,7 @@ from dotenv import dotenv_values
 
 from tap_supermetrics.commands.yaml_text import Item, with_added
 from tap_supermetrics.errors import SettingsError, TapError
+from tap_supermetrics.settings.config import DEFAULT_API_URL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 MELTANO_FILE: Final = "meltano.yml"
 CONFIG_FILE: Final = "config.json"
 KEY_VARIABLE: Final = "TAP_SUPERMETRICS_API_KEY"
+URL_VARIABLE: Final = "TAP_SUPERMETRICS_API_URL"
 _NAME: Final = "tap-supermetrics"
 _PATH: Final = ("plugins", "extractors", Item(_NAME, {}), "config")
 
@@ -53,9 +55,16 @@ class Project:
     @property
     def key(self) -> str | None:
         """Return the key that the environment or the project has already."""
+        return self._variable(KEY_VARIABLE)
+
+    @property
+    def api_url(self) -> str:
+        """Return the address that a run would ask: as Meltano has it, the environment first."""
+        return self._variable(URL_VARIABLE) or self.config.get("api_url") or DEFAULT_API_URL
+
+    def _variable(self, name: str) -> str | None:
         lines = StringIO(_read(self.key_file))
-        found = os.environ.get(KEY_VARIABLE)
-        return found or dotenv_values(stream=lines, interpolate=False).get(KEY_VARIABLE)
+        return os.environ.get(name) or dotenv_values(stream=lines, interpolate=False).get(name)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -197,7 +206,8 @@ def _read(file: Path) -> str:
         SettingsError: it cannot be read.
     """
     try:
-        return file.read_text(encoding="utf-8") if file.exists() else ""
+        # As bytes, so that line ends stay what they are.
+        return file.read_bytes().decode("utf-8") if file.exists() else ""
     except OSError as error:
         raise SettingsError([f"{file}: cannot be read ({error.strerror})"]) from None
     except UnicodeDecodeError:
@@ -217,7 +227,7 @@ def write(texts: Mapping[Path, str]) -> None:
             whole.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=whole.parent)
             written[Path(name)] = whole
-            with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a file that is open
+            with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a file that is open
                 file.write(text)
             # `mkstemp` makes files that only their owner may read.
             mode = whole.stat().st_mode if whole.exists() else _mode_of(path)

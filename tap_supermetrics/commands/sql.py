@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from tap_supermetrics.commands.check import collected_warnings
 from tap_supermetrics.commands.dialects import DIALECTS, NAMINGS
+from tap_supermetrics.commands.view_needs import days_of, mistakes_in_views
 from tap_supermetrics.commands.views import SOURCE, Warehouse
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.sync.discovery import discover
+from tap_supermetrics.sync.query_log import SCHEMA
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.commands.connection import Connection
 
+FORMATS: Final = ("sql", "dbt")
+MODELS: Final = "models"
+MAX_SILENT_DAYS: Final = 10_000
 ABOUT = "print views: rows that are still there, which days are done, what to look at"
 
 
@@ -33,53 +40,76 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--silent-days",
-        type=int,
+        type=_days_of,
         default=3,
         metavar="N",
         help="an account without a success for more days is looked at (3)",
     )
     parser.add_argument(
-        "--dbt", metavar="FOLDER", help="write models and sources of dbt there, instead of printing"
+        "--catalog", help="file with the catalog that a run is given: it may leave columns out"
     )
+    parser.add_argument(
+        "--dbt",
+        metavar="FOLDER",
+        help=f"write models and sources of dbt there, as `--format dbt` does into `{MODELS}`",
+    )
+
+
+def _days_of(text: str) -> int:
+    with suppress(ValueError):
+        if 0 <= (days := int(text)) <= MAX_SILENT_DAYS:
+            return days
+    raise ArgumentTypeError(f"expected days from 0 to {MAX_SILENT_DAYS:,}, got {text!r}")
 
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the views; or write them as models.
 
     Raises:
-        SettingsError: a report lacks the columns that they need, or a file cannot be written.
+        SettingsError: they would not find what they need, or a file cannot be written.
     """
     settings = connection.settings
-    schemas = discover(connection.lookups, settings.reports)
-    lacking = [each.path for each in settings.reports if not each.metadata_columns]
-    if lacking:
-        raise SettingsError(
-            [f"{path}.metadata_columns: expected true: views tell rows by them" for path in lacking]
-        )
+    reports = days_of(connection)
+    with collected_warnings():
+        # What is doubtful for a run is told by `check`.
+        tables = connection.begin({}, args.catalog)
+    if mistakes := [*mistakes_in_views(settings, tables, reports)]:
+        raise SettingsError(mistakes)
+    folder = args.dbt or (MODELS if args.format == "dbt" else None)
+    names = {each.stream: each.names[0] for each in tables}
     warehouse = Warehouse(
         dialect=DIALECTS[args.dialect],
         schema=args.schema,
         naming=NAMINGS[args.naming],
-        log=settings.query_log_name,
+        log=names[settings.query_log_name],
+        tables=names,
         silent_days=args.silent_days,
-        is_dbt=args.dbt is not None,
+        is_dbt=folder is not None,
     )
-    reports = {name: schema.replication_key or schema.day for name, schema in schemas.items()}
-    if args.dbt is None:
+    if folder is None:
         for view, query in warehouse.views(reports):
             print(warehouse.statement(view, query))  # noqa: T201 - what the command is for
         return 0
-    _write_models(Path(args.dbt), warehouse, reports)
+    _write_models(Path(folder), warehouse, reports)
     return 0
 
 
 def _write_models(folder: Path, warehouse: Warehouse, reports: Mapping[str, str]) -> None:
+    tables: list[dict[str, Any]] = [
+        {"name": warehouse.naming(warehouse.tables.get(name, name))} for name in reports
+    ]
+    columns = [
+        {"name": warehouse.naming(name), "description": each["description"]}
+        for name, each in SCHEMA["properties"].items()
+    ]
+    tables.append({"name": warehouse.naming(warehouse.log), "columns": columns})
     source = {
         "name": SOURCE,
-        **({"schema": warehouse.schema} if warehouse.schema else {}),
+        # Without one, dbt takes the name of the source for it.
+        "schema": warehouse.schema or "{{ target.schema }}",
         # The models name columns as the loader does, in quotes; so must dbt the tables.
         "quoting": {"identifier": True},
-        "tables": [{"name": warehouse.naming(name)} for name in (*reports, warehouse.log)],
+        "tables": tables,
     }
     sources = yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False)
     try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.commands.output import print_json
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.settings.entries import ONLY_IN_REPORT
 from tap_supermetrics.singer.inputs import read_json, unwrapped
 from tap_supermetrics.sync.merging import merge_states, rename, without_account, without_report
 from tap_supermetrics.sync.state_checks import last_day_anywhere
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.commands.connection import Connect
 
 ABOUT = "merge states of several runs into one (`state merge FILE...`); rename and remove in it"
+
+_NAME: Final = next(each for each in ONLY_IN_REPORT if each.attribute == "name")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +65,10 @@ def run(args: argparse.Namespace, connect: Connect) -> int:  # noqa: ARG001 - as
         old, separator, new = names.partition("=")
         if not (old and separator and new):
             raise SettingsError([f"--rename: expected OLD=NEW, got {names}"])
-        states = rename(states, old, new)
+        try:
+            states = rename(states, old, _NAME.kind.read(new))
+        except ValueError as error:
+            raise SettingsError([f"--rename: {error}"]) from None
     for name in args.remove_report:
         states = without_report(states, name)
     for account_id in args.remove_account:

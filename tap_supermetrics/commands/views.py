@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.model.columns import ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_supermetrics.commands.dialects import Dialect
 
@@ -17,7 +17,30 @@ SOURCE: Final = "supermetrics"
 """Name of the tables' source in models of dbt."""
 USUAL_DAYS: Final = 7
 """So many days with rows tell what is usual for an account."""
-
+REPORT_COLUMNS: Final = (ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID)
+"""Columns of each report that the views read, beside its day."""
+_LOGGED: Final = (
+    "report",
+    "account_id",
+    "status",
+    "row_count",
+    "rows_by_day",
+    "schedule_id",
+    "fetched_at",
+    "logged_at",
+    "error_code",
+    "data_sampled",
+    "cache_used",
+)
+_LOGGED_DAYS: Final = {
+    "log_first": "first_day",
+    "log_last": "last_day",
+    "log_from": "range_start",
+    "log_until": "range_end",
+    "log_whole": "last_whole_day",
+}
+LOG_COLUMNS: Final = (*_LOGGED, *_LOGGED_DAYS.values())
+"""Columns of the query log that the views read."""
 
 # The days of a range, by its length: with any other condition than that the lengths are equal,
 # PostgreSQL reads the whole log for each of the 10,000 numbers.
@@ -267,6 +290,12 @@ WHERE $silent_until < $today
 )
 
 
+def names_of_views(tables: Iterable[str]) -> Iterator[str]:
+    """Return the names of the views over the tables of reports and over the log, in order."""
+    yield from (f"{each}_current" for each in tables)
+    yield from ("supermetrics_coverage", "supermetrics_health")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warehouse:
     """The place of the tables, and the spelling of their names.
@@ -275,9 +304,10 @@ class Warehouse:
         dialect: of the SQL.
         schema: of all tables; empty for that of the session.
         naming: what the loader makes of a name.
-        log: name of the query log's stream.
+        log: table of the query log.
         silent_days: after so many days without a success an account is looked at.
         is_dbt: whether tables are named as sources of dbt.
+        tables: of reports, by name, where the table is called otherwise.
     """
 
     dialect: Dialect
@@ -286,6 +316,7 @@ class Warehouse:
     log: str
     silent_days: int
     is_dbt: bool = False
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
         """Return a column or a view as SQL names it."""
@@ -310,7 +341,7 @@ class Warehouse:
             day: the column that holds the day of a row; empty where none does.
         """
         names = {
-            "table": self.table(report),
+            "table": self.table(self.tables.get(report, report)),
             "report_text": "'" + report.replace("'", "''") + "'",
             "row_day": self._day(f"t.{self.column(day)}") if day else "",
         }
@@ -334,35 +365,15 @@ class Warehouse:
         Args:
             reports: by name, the column that holds the day of a row; empty where none does.
         """
-        for name, day in reports.items():
-            yield f"{name}_current", self.current(name, day)
-        yield "supermetrics_coverage", self.coverage()
-        yield "supermetrics_health", self.health()
+        tables = [self.tables.get(name, name) for name in reports]
+        currents = (self.current(name, day) for name, day in reports.items())
+        yield from zip(
+            names_of_views(tables), (*currents, self.coverage(), self.health()), strict=True
+        )
 
     def _filled(self, text: str, names: Mapping[str, str]) -> str:
-        columns = [
-            "report",
-            "account_id",
-            "status",
-            "row_count",
-            "rows_by_day",
-            "schedule_id",
-            "fetched_at",
-            "logged_at",
-            "error_code",
-            "data_sampled",
-            "cache_used",
-        ]
-        values: dict[str, Any] = {name: self.column(name) for name in columns}
-        values |= {name: self.column(name) for name in (ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID)}
-        logged = {
-            "log_first": "first_day",
-            "log_last": "last_day",
-            "log_from": "range_start",
-            "log_until": "range_end",
-            "log_whole": "last_whole_day",
-        }
-        values |= {key: self._day(f"l.{self.column(name)}") for key, name in logged.items()}
+        values: dict[str, Any] = {name: self.column(name) for name in (*_LOGGED, *REPORT_COLUMNS)}
+        values |= {key: self._day(f"l.{self.column(name)}") for key, name in _LOGGED_DAYS.items()}
         values |= {
             "log_table": self.table(self.log),
             "fetched_day": self._day("l.fetched_at"),

@@ -57,7 +57,7 @@ def _added(text: str, path: Path, value: object) -> str:
     """Walk down the path as far as it exists, and add the rest below."""
     node, rest = yaml.compose(text, yaml.SafeLoader), [*path]
     if node is None:
-        return text + _dumped(_nested(rest, value), 0)
+        return text + _ended_as(text, _dumped(_nested(rest, value), 0))
     while rest and (found := _child(node, rest[0])):
         key, node = found
         del rest[0]
@@ -113,8 +113,14 @@ def _below(text: str, node: yaml.Node, block: str) -> str:
     end = len(text[: _end(node)].rstrip())
     line_end = text.find("\n", end)
     if line_end < 0:
-        return f"{text}\n{block}"
+        return text + _ended_as(text, f"\n{block}")
+    block = _ended_as(text, block)
     return text[: line_end + 1] + block + text[line_end + 1 :]
+
+
+def _ended_as(text: str, block: str) -> str:
+    """Return a block with the line ends of a text."""
+    return block.replace("\n", "\r\n") if "\r\n" in text else block
 
 
 def _end(node: yaml.Node) -> int:

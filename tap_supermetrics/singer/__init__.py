@@ -4,6 +4,7 @@
 about          what `--about` tells of an entry of `queries`
 following      reports as a catalog changes them
 configuration  a configuration as settings, and the client that these ask for
+tables         what loaders make of streams: names, and columns that do not arrive as they are
 maps           stream maps: their form, what they cannot do, what they change
 storage        storages of BATCH files that are no folder, and their errors
 environment    settings in the environment

@@ -279,6 +279,21 @@ def read_catalog(file: IO[str] | None) -> Catalog | None:
     return catalog
 
 
+def catalog_in(path: str | None) -> Catalog | None:
+    """Return the Singer catalog at a path; None for no path.
+
+    Raises:
+        SettingsError: it cannot be read, holds something else, or contradicts itself.
+    """
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the SDK opens it
+            return read_catalog(file)
+    except OSError as error:
+        raise SettingsError([f"--catalog: {path} cannot be read ({error.strerror})"]) from None
+
+
 def _check_extras(catalog: Catalog | None, stream: dict[str, Any]) -> None:
     if mistakes := [*mistakes_in_metadata(stream)]:
         raise SettingsError(mistakes)

@@ -45,15 +45,27 @@ def test_an_output_that_cannot_be_written_is_told_in_a_line(tmp_path: Path, wher
         )
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
-    assert "standard output cannot be written" in ended.stderr.splitlines()[-1]
+    (told,) = ended.stderr.splitlines()[-1:]
+    assert "standard output cannot be written" in told
+    assert told.endswith("run again to go on from the last state that was stored")
 
 
-@pytest.mark.parametrize("arguments", [("--discover",), ("--about",), ("accounts", "AW")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--discover",),
+        ("--about",),
+        ("accounts", "AW"),
+        ("check",),
+        ("sql", "--dialect", "duckdb"),
+    ],
+)
 def test_whatever_is_printed_to_a_full_disk_is_told_in_a_line(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     with Emulator(options=options()) as emulator:
-        (tmp_path / "config.json").write_text(json.dumps(settings_for(emulator, ADS)))
+        settings = {**settings_for(emulator, ADS), "query_log": True}
+        (tmp_path / "config.json").write_text(json.dumps(settings))
         line = command(*arguments, "--config", str(tmp_path / "config.json"))
         with open("/dev/full", "wb") as full:  # noqa: PTH123 - no path of ours
             ended = subprocess.run(  # noqa: S603 - our own command
@@ -64,6 +76,7 @@ def test_whatever_is_printed_to_a_full_disk_is_told_in_a_line(
     assert "Exception ignored" not in ended.stderr
     (told,) = ended.stderr.splitlines()[-1:]
     assert "standard output cannot be written (No space left on device)" in told
+    assert "state" not in told, "there is none to go on from"
 
 
 @pytest.mark.parametrize("arguments", [("--discover",), ("accounts", "AW"), ("plan",)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,8 @@ from tests.tap import Ended, command
 from tests.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tap_supermetrics.emulator import Emulator
 
 ENV: Final = {name: value for name, value in os.environ.items() if "SUPERMETRICS" not in name}
@@ -45,13 +48,13 @@ def options(emulator: Emulator, folder: Path, **others: str) -> dict[str, str]:
     return answers | others
 
 
-def init(folder: Path, answers: dict[str, str], *more: str) -> Ended:
+def init(folder: Path, answers: dict[str, str], *more: str, env: Mapping[str, str] = ENV) -> Ended:
     line = command("init", *more)
     line += [f"--{name.replace('_', '-')}={value}" for name, value in answers.items()]
     done = subprocess.run(  # noqa: S603 - our own command
         line,
         cwd=folder,
-        env=ENV,
+        env=dict(env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -103,6 +106,62 @@ def test_a_second_report_needs_no_key_and_stands_beside_the_first(
     assert (again.code, again.stdout) == (1, "")
     assert again.stderr.startswith("--name: config.json has a report google_ads already")
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("into", ["config.json", "my files/config.json"])
+@pytest.mark.parametrize("has_variable", [True, False])
+def test_the_next_lines_can_be_run_as_they_stand(
+    emulator: Emulator, tmp_path: Path, into: str, *, has_variable: bool
+) -> None:
+    (tmp_path / "my files").mkdir()
+    answers, env = options(emulator, tmp_path, into=into, start_date="2024-06-09"), ENV
+    if has_variable:
+        del answers["api_key_file"]
+        env = {**ENV, "TAP_SUPERMETRICS_API_KEY": emulator.api_key}
+    ended = init(tmp_path, answers, env=env)
+    assert ended.code == 0, ended.stderr
+    assert (tmp_path / into).with_name(".env").exists() != has_variable
+
+    _, _, lines = ended.stdout.rpartition("Next: ")
+    script = lines.replace("tap-supermetrics ", shlex.join(command()) + " ")
+    env = {**env, "TAP_SUPERMETRICS_END_DATE": "2024-06-09"}
+    done = subprocess.run(  # noqa: S603 - the lines of our own command
+        ["sh", "-ec", script],  # noqa: S607 - any shell
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"RECORD"' in done.stdout
+
+
+@pytest.mark.parametrize("file", ["meltano.yml", "config.json"])
+@pytest.mark.parametrize("is_exported", [True, False])
+def test_the_key_goes_to_the_address_that_a_run_would_ask(
+    emulator: Emulator, tmp_path: Path, file: str, *, is_exported: bool
+) -> None:
+    if file == "meltano.yml":
+        (tmp_path / file).write_text("version: 1\n")
+    answers, env = options(emulator, tmp_path), dict(ENV)
+    del answers["api_url"]
+    if is_exported:
+        env["TAP_SUPERMETRICS_API_URL"] = emulator.url
+    else:
+        (tmp_path / ".env").write_text(f"TAP_SUPERMETRICS_API_URL={emulator.url}\n")
+    ended = init(tmp_path, answers, env=env)
+    assert ended.code == 0, ended.stderr
+    assert emulator.url not in (tmp_path / file).read_text(), "it is known already"
+
+
+def test_a_file_with_line_ends_of_windows_keeps_them(emulator: Emulator, tmp_path: Path) -> None:
+    before = b"version: 1\r\n# of ours\r\nproject_id: x\r\n"
+    (tmp_path / "meltano.yml").write_bytes(before)
+    assert init(tmp_path, options(emulator, tmp_path)).code == 0
+    after = (tmp_path / "meltano.yml").read_bytes()
+    assert after.startswith(before)
+    assert after.count(b"\n") == after.count(b"\r\n") > before.count(b"\n")
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_no_command_submits_anything_even_for_accounts_that_only_a_query_would_s
     if not may_read_lists:
         fault = {"status": 403, "code": "ACCESS_DENIED_PERMISSIONS"}
         emulator.inject(Fault(effect="error", path="team/.*", times=None, **fault))  # type: ignore[arg-type]
-    config = config_for(emulator, [LISTED], **DATES)
+    config = config_for(emulator, [LISTED], query_log=True, **DATES)
     ended = command(tmp_path, config, name, *ARGUMENTS.get(name, []))
     asked = {request.method for request in emulator.requests}
 

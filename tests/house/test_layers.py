@@ -41,6 +41,7 @@ SINGER: Final = {
     "singer.environment",
     "singer.inputs",
     "singer.maps",
+    "singer.tables",
     "singer.batch_files",
     "singer.configuration",
     "singer.encodings",

@@ -192,6 +192,10 @@ def test_a_state_that_meltano_prints_is_merged_into_one_that_it_reads(tmp_path: 
     for wrong, told in (
         (("state", "merge", "none.json"), "none.json cannot be read (No such file or directory)"),
         (("state", "merge", files[0], "--rename", "ads"), "--rename: expected OLD=NEW, got ads"),
+        (
+            ("state", "merge", files[0], "--rename", "ads=1 2"),
+            "--rename: expected letters, digits, `_` or `-`, a letter first, no `-` last",
+        ),
         (("state", "merge", files[0], "--remove-account", "9"), "no report of the state has 9"),
     ):
         ended = run(*wrong)

@@ -607,7 +607,7 @@ def test_models_of_dbt_are_written_with_their_sources(tmp_path: Path) -> None:
     with Emulator() as emulator:
         report = {"name": "ads", "ds_id": "AW", "ds_accounts": ["4713896205"]}
         report["fields"] = ["Date", "Cost"]
-        given = config_for(emulator, [report], start_date="2024-06-01")
+        given = config_for(emulator, [report], start_date="2024-06-01", query_log=True)
         (tmp_path / "config.json").write_text(json.dumps(given))
         line = ("--dialect", "snowflake", "--naming", "upper", "--schema", "RAW")
         folder = tmp_path / "models"

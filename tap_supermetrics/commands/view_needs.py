@@ -1,0 +1,76 @@
+"""What the views need of the settings: tables that are loaded, with columns as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_supermetrics.commands.views import LOG_COLUMNS, REPORT_COLUMNS, names_of_views
+from tap_supermetrics.sync.discovery import discover
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from tap_supermetrics.commands.connection import Connection
+    from tap_supermetrics.settings import Settings
+    from tap_supermetrics.singer.tables import Table
+
+
+def days_of(connection: Connection) -> dict[str, str]:
+    """Return the column that holds the day of a row, by report; empty where none does.
+
+    Raises:
+        TapError: as a run does before it plans.
+    """
+    schemas = discover(connection.lookups, connection.settings.reports)
+    return {name: each.replication_key or each.day for name, each in schemas.items()}
+
+
+def mistakes_in_views(
+    settings: Settings, tables: Sequence[Table], days: Mapping[str, str]
+) -> Iterator[str]:
+    """Return why views would fail, or would never find what the log tells, a line each.
+
+    Args:
+        settings: the configuration.
+        tables: what becomes of each stream.
+        days: by report, as `days_of` gives them.
+    """
+    if not settings.query_log:
+        yield "query_log: expected true: the views read the query log"
+    for report in settings.reports:
+        if not report.metadata_columns:
+            yield f"{report.path}.metadata_columns: expected true: the views tell rows by them"
+    needs: dict[str, Collection[str]] = {settings.query_log_name: LOG_COLUMNS}
+    needs |= {name: (*REPORT_COLUMNS, day) for name, day in days.items()}
+    for table in tables:
+        yield from _lacks(table, needs.get(table.stream, ()))
+    yield from _clashes(settings, tables, days)
+
+
+def _lacks(table: Table, needed: Collection[str]) -> Iterator[str]:
+    """Say what of a stream does not arrive, by the setting that is to blame."""
+    if not table.is_selected:
+        yield f"--catalog: {table.stream} is not selected, but the views read its table"
+    elif not table.names:
+        yield f"stream_maps: {table.stream} is mapped to nothing, but the views read its table"
+    elif deselected := [each for each in needed if each in table.deselected]:
+        names = ", ".join(deselected)
+        yield f"--catalog: {table.stream}: the views read what is deselected; select {names}"
+    elif changed := [each for each in needed if each in table.changed]:
+        yield (
+            f"stream_maps: {table.stream}: the views read columns that are removed, renamed or "
+            f"changed; keep as they are: {', '.join(changed)}"
+        )
+
+
+def _clashes(settings: Settings, tables: Sequence[Table], days: Mapping[str, str]) -> Iterator[str]:
+    """Find tables that are called as a view is."""
+    paths = {each.name: f"{each.path}.name" for each in settings.reports}
+    reports = [each.names[0] for each in tables if each.names and each.stream in days]
+    views = {each.casefold() for each in names_of_views(reports)}
+    for table in tables:
+        for name in table.names:
+            if name.casefold() in views:
+                path = paths.get(table.stream, "query_log_name")
+                where = path if name == table.stream else f"stream_maps: {table.stream}"
+                yield f"{where}: {name} is the name of a view too; choose another one"
