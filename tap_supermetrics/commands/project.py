@@ -55,16 +55,14 @@ class Project:
     @property
     def key(self) -> str | None:
         """Return the key that the environment or the project has already."""
-        return self._variable(KEY_VARIABLE)
+        return _variable(KEY_VARIABLE, self.key_file)
 
     @property
     def api_url(self) -> str:
         """Return the address that a run would ask: as Meltano has it, the environment first."""
-        return self._variable(URL_VARIABLE) or self.config.get("api_url") or DEFAULT_API_URL
-
-    def _variable(self, name: str) -> str | None:
-        lines = StringIO(_read(self.key_file))
-        return os.environ.get(name) or dotenv_values(stream=lines, interpolate=False).get(name)
+        return (
+            _variable(URL_VARIABLE, self.key_file) or self.config.get("api_url") or DEFAULT_API_URL
+        )
 
     @property
     def config(self) -> dict[str, Any]:
@@ -187,6 +185,11 @@ class Project:
         if known in {0, 1}:
             return known == 0
         return ".env" in _read(self.file.parent / ".gitignore").splitlines()
+
+
+def _variable(name: str, file: Path) -> str | None:
+    lines = StringIO(_read(file))
+    return os.environ.get(name) or dotenv_values(stream=lines, interpolate=False).get(name)
 
 
 def _git(folder: Path, *arguments: str) -> int | None:

@@ -56,7 +56,7 @@ class Bookkeeping:
     def committed(self, planned: PlannedReport, result: Result) -> None:
         """Count the days of a result as done: all of its records are with the target."""
         whole = planned.commit(result)
-        self._summary.done(result)
+        self._summary.done(result, planned.rows_of_days(result))
         # `commit` has just covered its days; its failure has them read again.
         if result.query in self._contradicted:
             self._fail_contradicted(planned, result.query, result)
@@ -69,7 +69,7 @@ class Bookkeeping:
     def _believe(self, planned: PlannedReport, result: Result, whole: DateRange | None) -> None:
         # Before the state: the record of a day must not come after the STATE that covers it.
         if self._query_log:
-            self._query_log.succeeded(result, whole, planned.rows_by_day)
+            self._query_log.succeeded(result, whole, planned.rows_of_days(result))
         believed = self._believed[result.query.report]
         if result.missing and len(believed) < SURE_AFTER:
             believed[result.query] = result

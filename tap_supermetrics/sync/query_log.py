@@ -15,7 +15,7 @@ from tap_supermetrics.api.connection import VERSION
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken, Replaced, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from tap_supermetrics.dates import DateRange
@@ -123,14 +123,14 @@ class QueryLog:
         )
 
     def succeeded(
-        self, result: Result, whole: DateRange | None, rows_by_day: Mapping[str, int]
+        self, result: Result, whole: DateRange | None, rows_by_day: Sequence[int]
     ) -> None:
         """Log a query whose records were all written.
 
         Args:
             result: its result.
             whole: its days that were over when its numbers were made.
-            rows_by_day: the number of rows of each day that has any, where it has several days.
+            rows_by_day: the number of rows of each of its days, where it has several.
         """
         submission = self._submissions.pop(result.query, _Submission())
         self._add(
@@ -142,7 +142,7 @@ class QueryLog:
             last_whole_day=_text(whole.last if whole else None),
             status="success",
             row_count=result.row_count,
-            rows_by_day=_counts(result, rows_by_day),
+            rows_by_day=",".join(map(str, rows_by_day)) or None,
             schedule_id=result.schedule_id,
             finished_at=_text(result.finished_at),
             fetched_at=_text(result.fetched_at),
@@ -226,14 +226,6 @@ def _days(
         first: _text(dates.first if dates else None),
         last: _text(dates.last if dates else None),
     }
-
-
-def _counts(result: Result, rows_by_day: Mapping[str, int]) -> str | None:
-    dates = result.dates
-    # Rows of a report that is read whole may not tell their day.
-    if dates is None or dates.days == 1 or sum(rows_by_day.values()) != result.row_count:
-        return None
-    return ",".join(str(rows_by_day.get(str(day), 0)) for day in dates.each_day())
 
 
 def _text(moment: date | datetime | None) -> str | None:

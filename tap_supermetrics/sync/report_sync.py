@@ -202,7 +202,6 @@ class PlannedReport:
         otherwise: what results say to be otherwise than it was asked, counted.
         others: keys of all accounts, where the key does not tell these apart.
         answered: ids of accounts with a result in this run.
-        rows_by_day: of the result that was emitted last, where it has several days.
     """
 
     known: KnownReport
@@ -215,7 +214,7 @@ class PlannedReport:
     otherwise: Counter[str] = field(default_factory=Counter)
     others: OtherAccounts | None = None
     answered: set[str] = field(default_factory=set)
-    rows_by_day: Mapping[str, int] = field(default_factory=dict)
+    _rows_by_day: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         are_refused = self.known.report.on_type_mismatch == "fail"
@@ -237,12 +236,22 @@ class PlannedReport:
             ApiError: the rows fit no record; what was made of them before is right.
         """
         known, reader = self.known, self._reader(result)
-        self.rows_by_day = reader.checks.rows_by_day
+        self._rows_by_day = reader.checks.rows_by_day
         for number, made in enumerate(convert(reader, result.spool.blocks())):
             if not number:
                 # The target has a table now, whatever becomes of the rest of the result.
                 learn_types(known.report, known.schema, known.state)
             yield made
+
+    def rows_of_days(self, result: Result) -> list[int]:
+        """Return how many rows each day of the result that was emitted last has.
+
+        None are told where it has one day only, or where its rows tell no day.
+        """
+        dates = result.dates
+        if not dates or dates.days == 1 or sum(self._rows_by_day.values()) != result.row_count:
+            return []
+        return [self._rows_by_day.get(str(day), 0) for day in dates.each_day()]
 
     def commit(self, result: Result) -> DateRange | None:
         """Count the days of a result as read, now that every record of it was written.

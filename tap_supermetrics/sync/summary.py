@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.dates import merge
+from tap_supermetrics.dates import DateRange, merge
 from tap_supermetrics.sync.days_read import EMPTY, FAILED, ROWS, SAMPLED
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
-    from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.results import Failed, Left, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.sync.days_read import DaysRead
@@ -63,16 +62,25 @@ class Summary:
     lost_alike: dict[tuple[str, str, str], list[Failed]] = field(default_factory=dict)
     lost_reports: dict[str, str] = field(default_factory=dict)
 
-    def done(self, result: Result) -> None:
-        """Count a result of which every record was written."""
+    def done(self, result: Result, rows_by_day: Sequence[int] = ()) -> None:
+        """Count a result of which every record was written.
+
+        Args:
+            result: the result.
+            rows_by_day: the number of rows of each of its days; none where they tell no day.
+        """
         rows = result.row_count
         tally = self._tally(result.query)
         tally.done += _days(result.dates)
-        tally.empty += 0 if rows else _days(result.dates)
+        tally.empty += rows_by_day.count(0) if rows else _days(result.dates)
         tally.rows += rows
         tally.queries_done += 1
         letter = EMPTY if not rows else SAMPLED if result.provenance.is_sampled else ROWS
         self._note_days(result.query, result.dates, letter)
+        days = result.dates.each_day() if result.dates and rows_by_day else ()
+        for day, count in zip(days, rows_by_day, strict=True):
+            if not count:
+                self._note_days(result.query, DateRange(first=day, last=day), EMPTY)
 
     def undone(self, result: Result) -> None:
         """Take back a result that was counted, and that later ones contradict; its rows stay."""

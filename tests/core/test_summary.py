@@ -10,6 +10,7 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.extraction.results import Failed, Result, Spool
 from tap_supermetrics.model import Query
 from tap_supermetrics.sync import summary as summary_module
+from tap_supermetrics.sync.days_read import DaysRead
 from tap_supermetrics.sync.summary import Summary
 from tests.core.strategies import date_range
 
@@ -152,3 +153,13 @@ def test_every_line_is_one_line() -> None:
     error = ApiError("QUERY_ERROR", "first\nsecond\r\nthird", status=500)
     summary.lost(Failed(query=query("1", date_range(0, 0)), error=error))
     assert all(len(line.splitlines()) == 1 for line in (*summary.counts(), *summary.failures()))
+
+
+def test_an_empty_day_within_a_long_query_is_counted_as_one(spool: Spool) -> None:
+    summary = Summary(days_read=DaysRead())
+    days = date_range(0, 4)
+    summary.done(result(query("1", days), days, spool, rows=7), [3, 0, 0, 4, 0])
+    (line,) = [each for each in summary.counts() if "account 1" in each]
+    assert "5 days done (3 empty), 0 failed, 7 rows" in line
+    assert summary.days_read
+    assert summary.days_read.of("ads", "1", days) == "deede"
