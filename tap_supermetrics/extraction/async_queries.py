@@ -41,8 +41,6 @@ logger = logging.getLogger(__name__)
 _ROW_AND_HEADER: Final = 2
 MAX_MISSES: Final = 25
 """So many queries in a row that an earlier run did not leave behind: it left no more."""
-OWN_FAILURES_S: Final = 60.0
-"""A query whose status could not be read for so long is given up where those of others could be."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,8 +80,7 @@ class AsyncQueries:
         self._chances = MAX_MISSES if is_resumed else 0
         self._running: dict[Query, _RunningQuery] = {}
         self._poller = replace(client, retry=ONE_TRY)
-        self._last_seen = 0.0
-        self._failing: set[Query] = set()
+        self._failed_looks = polling.FailedLooks()
         self._workflow: wire.Workflow | None = None
 
     @property
@@ -163,18 +160,18 @@ class AsyncQueries:
         except ApiError as error:
             yield from self._poll_failed(running, error)
             return
-        self._last_seen = time.monotonic()
-        running.seen(self._last_seen)
+        now = time.monotonic()
+        running.seen(now)
+        self._failed_looks.answered(now)
         yield from self._settle(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
         """Look again later, or give the query up, after a look that failed."""
         now = time.monotonic()
         running.not_seen(now, error)
-        if self._last_seen > running.failing_since and not error.verdict.is_outage:
-            self._failing.add(running.query)
-        own_s = OWN_FAILURES_S if running.query in self._failing else polling.POLL_FAILURES_S
-        is_ill = error.fate is Fate.RETRY and now < running.last_seen + own_s
+        is_ill = error.fate is Fate.RETRY and not self._failed_looks.are_in_vain(
+            running, error, now
+        )
         if not is_ill and not (error.is_missing and running.is_young(now)):
             yield from self._fail(running, error)
         elif running.failures == 1:

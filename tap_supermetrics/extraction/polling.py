@@ -17,6 +17,10 @@ LATE_SHARE: Final = 0.06
 """An end is seen later by at most so much of the time that was waited for it already."""
 POLL_FAILURES_S: Final = 900.0
 """What could not be looked at for so long is given up, in seconds."""
+OWN_FAILURES_S: Final = 60.0
+"""So long where others could be looked at meanwhile."""
+KNOWN_FAILURES_S: Final = 10.0
+"""So long where another one was given up by the same error."""
 LONGEST_FAILURE_WAIT_S: Final = 60.0
 """Longest wait after a look that failed, in seconds; what the server asks for stands above it."""
 YOUNG_S: Final = 120.0
@@ -73,6 +77,7 @@ class Polled:
         wait: how long to wait until then.
         failures: looks that failed since the last good one.
         failing_since: time of the first of them.
+        fails_alone: whether others could be looked at meanwhile.
     """
 
     since: float
@@ -81,6 +86,7 @@ class Polled:
     wait: PollWait = field(default_factory=PollWait)
     failures: int = 0
     failing_since: float = 0.0
+    fails_alone: bool = False
 
     def is_young(self, now: float) -> bool:
         """Return whether it cannot have expired, because it was submitted or seen just now."""
@@ -98,3 +104,36 @@ class Polled:
         # The exponent is bounded by itself: `2.0 ** 1024` would raise OverflowError.
         wait_s = min(2.0 ** min(self.failures, 10), LONGEST_FAILURE_WAIT_S)
         self.next_poll = now + max(wait_s, error.retry_after_s)
+
+
+class FailedLooks:
+    """Failures of looks at queries: an outage, or how the API tells that a query has failed."""
+
+    def __init__(self) -> None:
+        self._last_answer = 0.0
+        # Codes by which one was given up, each with whether others could be looked at meanwhile.
+        self._given_up: dict[str, bool] = {}
+
+    def answered(self, now: float) -> None:
+        """Note that a look was answered: an outage that was waited for is over."""
+        self._last_answer = now
+        self._given_up = {code: is_own for code, is_own in self._given_up.items() if is_own}
+
+    def are_in_vain(self, polled: Polled, error: ApiError, now: float) -> bool:
+        """Return whether a query is to be given up, whose looks have failed until now.
+
+        Args:
+            polled: what was looked at.
+            error: what the last look met.
+            now: the monotonic time, in seconds.
+        """
+        if error.verdict.is_outage:
+            return now >= polled.last_seen + POLL_FAILURES_S
+        polled.fails_alone = polled.fails_alone or self._last_answer > polled.failing_since
+        if error.code in self._given_up:
+            return now >= polled.failing_since + KNOWN_FAILURES_S
+        patience_s = OWN_FAILURES_S if polled.fails_alone else POLL_FAILURES_S
+        if now < polled.last_seen + patience_s:
+            return False
+        self._given_up[error.code] = polled.fails_alone
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tap_supermetrics.api import starts
-from tap_supermetrics.extraction import async_queries, downloads, polling
+from tap_supermetrics.extraction import downloads, polling
 from tap_supermetrics.sync import team_lists
 
 
@@ -23,4 +23,5 @@ def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "UNSETTLED_S", 0.05)
     monkeypatch.setattr(polling, "POLL_FAILURES_S", 0.1)
     monkeypatch.setattr(polling, "LONGEST_FAILURE_WAIT_S", 0.05)
-    monkeypatch.setattr(async_queries, "OWN_FAILURES_S", 0.1)
+    monkeypatch.setattr(polling, "OWN_FAILURES_S", 0.1)
+    monkeypatch.setattr(polling, "KNOWN_FAILURES_S", 0.05)

@@ -12,7 +12,7 @@ import pytest
 from tap_supermetrics.api.retry import RetryPolicy
 from tap_supermetrics.api.verdicts import VERDICTS, Fate, Reach, Verdict, verdict_on
 from tap_supermetrics.emulator import Emulator, Fault
-from tap_supermetrics.extraction import async_queries, polling
+from tap_supermetrics.extraction import polling
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
@@ -395,7 +395,7 @@ def test_an_outage_costs_time_but_no_query_twice(
 ) -> None:
     emulator.reset()
     monkeypatch.setattr(polling, "POLL_FAILURES_S", 60.0)
-    monkeypatch.setattr(async_queries, "OWN_FAILURES_S", 60.0)
+    monkeypatch.setattr(polling, "OWN_FAILURES_S", 60.0)
     calls_before = 1 if path == "query/batch$" else 12
     emulator.inject(Fault(effect="html", path=path, status=503, after=calls_before, times=30))
     if path != "query/batch$":  # where a start may have been carried out, patience ends earlier
@@ -460,7 +460,7 @@ def test_a_query_whose_status_fails_does_not_keep_the_others_waiting(
     emulator.reset()
     monkeypatch.setattr(polling, "POLL_FAILURES_S", 900.0)
     monkeypatch.setattr(polling, "LONGEST_FAILURE_WAIT_S", 60.0)
-    monkeypatch.setattr(async_queries, "OWN_FAILURES_S", 3.0)
+    monkeypatch.setattr(polling, "OWN_FAILURES_S", 3.0)
     first, bad = LAST - 59 * DAY, (ACCOUNTS[0], LAST - 59 * DAY)
     code = "INTERNAL_SERVER_ERROR"
     fault = Fault(effect="fail_query", account=bad[0], day=bad[1], code=code, times=None)

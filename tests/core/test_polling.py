@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from itertools import count
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.polling import (
     LATE_SHARE,
     LONGEST_WAIT_S,
     SHORTEST_WAIT_S,
+    FailedLooks,
+    Polled,
     PollWait,
 )
 
@@ -58,3 +64,36 @@ def test_with_an_end_in_sight_the_wait_reaches_a_third_of_the_way(expected_s: fl
 
 def test_the_first_wait_is_short() -> None:
     assert PollWait().wait_s == SHORTEST_WAIT_S
+
+
+def given_up_after(looks: FailedLooks, error: ApiError, *, is_answered: bool) -> float:
+    """Seconds until a query is given up whose looks begin to fail now, one each five seconds."""
+    polled = Polled(since=0.0, last_seen=0.0, next_poll=0.0)
+    for second in count(0, 5):
+        now = float(second)
+        polled.not_seen(now, error)
+        if is_answered and second == 5:
+            looks.answered(now)
+        if looks.are_in_vain(polled, error, now):
+            return now
+    raise AssertionError
+
+
+def test_what_one_query_was_given_up_by_is_not_waited_for_again() -> None:
+    """The API tells a failed query by an error of its status, or is ill: the first wait tells."""
+    looks = FailedLooks()
+    ill = ApiError("INTERNAL_SERVER_ERROR", "ill", status=500, request_id="1")
+    other = ApiError("X_INTERNAL", "ill", status=500, request_id="1")
+    assert given_up_after(looks, ill, is_answered=False) == polling.POLL_FAILURES_S
+    assert given_up_after(looks, ill, is_answered=False) == polling.KNOWN_FAILURES_S
+    assert given_up_after(looks, other, is_answered=True) == polling.OWN_FAILURES_S
+    # That answer came while the first error was waited for no more: it may be of an outage.
+    assert given_up_after(looks, other, is_answered=False) == polling.KNOWN_FAILURES_S
+    assert given_up_after(looks, ill, is_answered=True) == polling.OWN_FAILURES_S
+
+
+def test_an_outage_is_waited_for_whoever_was_given_up() -> None:
+    looks = FailedLooks()
+    away = ApiError("SERVICE_UNAVAILABLE", "away", status=503)
+    for _ in range(2):
+        assert given_up_after(looks, away, is_answered=False) == polling.POLL_FAILURES_S
