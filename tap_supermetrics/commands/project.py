@@ -44,7 +44,7 @@ class Project:
 
     @property
     def is_meltano(self) -> bool:
-        """Return whether it is a project of Meltano's."""
+        """Return whether it is Meltano's."""
         return self.file.suffix in {".yml", ".yaml"}
 
     @property

@@ -164,8 +164,7 @@ class Ending:
             case SettingsError() if self.run and self.run.has_started:
                 told = "a stream map failed; it may show a value of a row, so only the log tells it"
             case QueriesLostError() if self.run:
-                summary = self.run.summary
-                told = f"{summary.lost_in_words}, {summary.arrived_in_words}"
+                told = self.run.summary.lost_in_words
             case TapError() | InterruptedRun():
                 told = str(self.error).rstrip(".")
             case BrokenPipeError():

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tap_supermetrics.dates import DateRange
 
-    from tap_supermetrics.dates import DateRange
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from tap_supermetrics.model import Query
 
 UNREAD: Final = "."
@@ -53,6 +54,18 @@ class DaysRead:
             if alike not in self._read:
                 self._read[alike] = _Letters(dates)
             self._read[alike].put(dates, letter)
+
+    def put_empty(self, query: Query, dates: DateRange, rows_by_day: Sequence[int]) -> None:
+        """Note which days of a query have no rows.
+
+        Args:
+            query: the query.
+            dates: its days.
+            rows_by_day: the number of rows of each; none where they are not known.
+        """
+        for day, count in zip(dates.each_day() if rows_by_day else (), rows_by_day, strict=True):
+            if not count:
+                self.put(query, DateRange(first=day, last=day), EMPTY)
 
     def of(self, report: str, account_id: str, dates: DateRange) -> str:
         """Return a letter for each of the days; `UNREAD` for those that the run did not read."""

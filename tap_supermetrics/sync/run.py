@@ -178,7 +178,7 @@ class Run:
         if journal := self._parts.prepared.journal:
             journal.ended()
         if self.summary.has_lost and self._settings.on_failure != "continue":
-            told = f"{self.summary.lost_in_words}, {self.summary.arrived_in_words}; "
+            told = f"{self.summary.lost_in_words}; "
             told += "what was lost is named above, with what to do"
             # Nobody wants to accept that nothing arrives.
             is_acceptable = self.summary.has_arrived

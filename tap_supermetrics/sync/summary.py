@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.dates import DateRange, merge
+from tap_supermetrics.dates import merge
 from tap_supermetrics.sync.days_read import EMPTY, FAILED, ROWS, SAMPLED
 from tap_supermetrics.words import counted
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
+    from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.results import Failed, Left, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.sync.days_read import DaysRead
@@ -77,10 +78,8 @@ class Summary:
         tally.queries_done += 1
         letter = EMPTY if not rows else SAMPLED if result.provenance.is_sampled else ROWS
         self._note_days(result.query, result.dates, letter)
-        days = result.dates.each_day() if result.dates and rows_by_day else ()
-        for day, count in zip(days, rows_by_day, strict=True):
-            if not count:
-                self._note_days(result.query, DateRange(first=day, last=day), EMPTY)
+        if self.days_read and result.dates:
+            self.days_read.put_empty(result.query, result.dates, rows_by_day)
 
     def undone(self, result: Result) -> None:
         """Take back a result that was counted, and that later ones contradict; its rows stay."""
@@ -129,23 +128,19 @@ class Summary:
 
     @property
     def lost_in_words(self) -> str:
-        """Return how much was lost, as the beginning of a sentence."""
+        """Return how much was lost, and whether anything arrived beside it."""
         not_asked = sum(tally.not_asked for tally in self.tallies.values())
-        return _counted_all(
+        lost = _counted_all(
             (self.lost_queries, "query was lost", "queries were lost"),
             (len(self.lost_reports), "report could not be asked", "reports could not be asked"),
             (not_asked, "day was not asked", "days were not asked"),
         )
+        return f"{lost}, {'all else' if self.has_arrived else 'nothing'} arrived"
 
     @property
     def has_arrived(self) -> bool:
         """Return whether any query succeeded."""
         return any(tally.done for tally in self.tallies.values())
-
-    @property
-    def arrived_in_words(self) -> str:
-        """Return whether anything arrived beside what was lost, as the end of a sentence."""
-        return "all else arrived" if self.has_arrived else "nothing arrived"
 
     def _failures(self) -> Iterator[str]:
         """Yield a line for each report, account and reason."""

@@ -126,14 +126,14 @@ def test_a_report_that_could_not_be_asked_is_lost() -> None:
 
 def test_how_much_was_lost_is_told_in_words() -> None:
     summary = Summary()
-    assert summary.lost_in_words == ""
     summary.lost(Failed(query=query("2", date_range(0, 3)), error=ERROR, was_submitted=False))
-    assert summary.lost_in_words == "4 days were not asked"
+    assert summary.lost_in_words == "4 days were not asked, nothing arrived"
     for number in range(2):
         summary.lost(Failed(query=query("1", date_range(number, number)), error=ERROR))
         summary.report_lost(f"report_{number}", "no such list")
     assert summary.lost_in_words == (
-        "2 queries were lost and 2 reports could not be asked and 4 days were not asked"
+        "2 queries were lost and 2 reports could not be asked and 4 days were not asked, "
+        "nothing arrived"
     )
 
 
