@@ -265,7 +265,8 @@ class PlannedReport:
             covered,
             # Numbers from the cache are as old as they are there, whenever they were fetched.
             min(result.fetched_at, provenance.cached_at or result.fetched_at),
-            report.lookback_days if report.refresh_after_hours else 0,
+            lookback_days=report.lookback_days if report.refresh_after_hours else 0,
+            last_wanted=self.plan.scope.last_wanted,
         )
         state.key_properties = self.known.schema.key_properties
         state.joined = self.known.schema.joined

@@ -129,7 +129,13 @@ class ReportState:
             self.everywhere = None
 
     def mark_done(
-        self, account_id: str, dates: DateRange | None, fetched_at: datetime, lookback_days: int
+        self,
+        account_id: str,
+        dates: DateRange | None,
+        fetched_at: datetime,
+        *,
+        lookback_days: int,
+        last_wanted: date,
     ) -> None:
         """Cover days of which every record has been written, or note that all was read.
 
@@ -138,6 +144,7 @@ class ReportState:
             dates: the days.
             fetched_at: when they were read, with offset.
             lookback_days: for how many of the last days that is to be remembered.
+            last_wanted: the last day that the report wants.
         """
         before = self.coverage.get(account_id, Coverage())
         if not self.replication_key:
@@ -145,8 +152,8 @@ class ReportState:
         elif dates and self.start:
             fetch = DaysFetched(dates=dates, at=fetched_at)
             first_day = max(self.start, self.not_before or self.start)
-            done = before.with_done(dates, first_day).with_fetch(fetch, lookback_days)
-            self.coverage[account_id] = done
+            done = before.with_done(dates, first_day)
+            self.coverage[account_id] = done.with_fetch(fetch, lookback_days, last_wanted)
 
     def mark_stale(self, account_id: str, *dates: DateRange | None) -> None:
         """Have days read again: they are queried now, or their query failed."""
