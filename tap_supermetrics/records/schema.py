@@ -10,7 +10,7 @@ from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED
 from tap_supermetrics.redaction import readable, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
@@ -196,9 +196,20 @@ class RecordSchema:
         """Return the tap's own columns that all records of a day share."""
         return tuple(name for name in _METADATA_SCHEMAS if name in self.json_schema["properties"])
 
-    def joined_as(self, names: tuple[str, ...]) -> RecordSchema:
-        """Return the schema with `_sm_dimensions` in the order of before, if it joins the same."""
-        return replace(self, joined=names) if {*names} == {*self.joined} else self
+    @property
+    def joinable(self) -> tuple[str, ...]:
+        """Return the fields that `_sm_dimensions` joins where nothing else was loaded before."""
+        return tuple(each.name for each in self.fields if _is_other(each, self.day))
+
+    def joined_as(self, names: tuple[str, ...], but: Collection[str] = ()) -> RecordSchema:
+        """Return the schema with `_sm_dimensions` as before, if it joins the same.
+
+        Args:
+            names: the fields that it joined, in its order.
+            but: fields whose difference does not count.
+        """
+        is_same = {*names} ^ {*self.joined} <= {*but}
+        return replace(self, joined=names) if is_same and self.joined else self
 
     def warnings(self) -> list[str]:
         """Name what is likely to go wrong with these records, and the setting that mends it."""

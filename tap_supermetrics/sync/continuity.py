@@ -55,10 +55,42 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
     if old and {*old} != {*new}:
         is_there = {*old} <= {*schema.json_schema["properties"]}
         back = f"`key_properties: [{', '.join(old)}]`" if is_there else "`fields` as they were"
+        set_back, because = f"Set {back}; {ways}", ""
+        if not is_there and (fields := reclassified(schema, state)):
+            because = f", because {_otherwise(fields)}"
+            set_back = f"E{ways.removeprefix('or e')}"
         raise TapError(
-            f"its key was {', '.join(old)} and now is {', '.join(new)}: days read again would be "
-            f"in the target twice, under both. Set {back}; {ways}"
+            f"its key was {', '.join(old)} and now is {', '.join(new)}{because}: days read again "
+            f"would be in the target twice, under both. {set_back}"
         )
+
+
+def reclassified(schema: RecordSchema, state: ReportState) -> tuple[str, ...]:
+    """Return metrics that `_sm_dimensions` joined, and dimensions that were loaded outside the key.
+
+    The API called them otherwise when they were loaded.
+    """
+    metrics = {each.name for each in schema.fields if not each.is_dimension}
+    outside = {*state.types} - {*state.joined, *state.key_properties}
+    fields = [each for each in state.joined if each in metrics]
+    fields += [each for each in schema.joinable if state.joined and each in outside]
+    return tuple(fields)
+
+
+def class_changes(report: Report, schema: RecordSchema, state: ReportState) -> Iterator[str]:
+    """Return what to say of fields that are kept in or out of the key, whatever they are now."""
+    if schema.joined and (fields := reclassified(schema, state)):
+        yield (
+            f"{report.name}: {_otherwise(fields)}; {DIMENSIONS} of its key joins "
+            f"{', '.join(schema.joined)} as before. To have it joined as the API says now, empty "
+            f"the table, and remove bookmarks.{report.name} from the state; or give the report "
+            "another name"
+        )
+
+
+def _otherwise(fields: Iterable[str]) -> str:
+    named = ", ".join(fields)
+    return f"the API changed {named} from metric to dimension, or from dimension to metric"
 
 
 def joined_before(
@@ -105,13 +137,10 @@ def check_day(report: Report, schema: RecordSchema, state: ReportState) -> None:
 
 def _parts_of_key(schema: RecordSchema, state: ReportState) -> Iterator[str]:
     """Return the columns that `_sm_dimensions` joins as text, but for those that stay the same."""
-    if DIMENSIONS not in {*state.key_properties, *schema.key_properties}:
-        return
     numbers = {_word(ValueKind.INTEGER), _word(ValueKind.NUMBER)}
-    dimensions = {each.name for each in schema.fields if each.is_dimension}
     for column, was, now in _changes(schema, state):
         # A number has one spelling there, whichever of the two it is.
-        if column in dimensions and not {was, now} <= numbers:
+        if column in {*schema.joined, *state.joined} and not {was, now} <= numbers:
             yield column
 
 

@@ -21,6 +21,7 @@ from tap_supermetrics.sync.continuity import (
     check_day,
     check_groups,
     check_key,
+    class_changes,
     learn_types,
     query_change,
     type_changes,
@@ -170,6 +171,7 @@ class KnownReport:
         check_groups(self.report, scope, state)
         is_other = state.query_hash not in {"", asked}
         warnings = [*type_changes(self.report, self.schema, state)]
+        warnings += class_changes(self.report, self.schema, state)
         warnings += [query_change(self.report, state)] if is_other else []
         if is_other or request_hash != state.request_hash:
             held.forget(self.report.name)

@@ -25,8 +25,10 @@ from tap_supermetrics.sync.continuity import (
     check_day,
     check_groups,
     check_key,
+    class_changes,
     joined_before,
     learn_types,
+    reclassified,
     type_changes,
 )
 from tap_supermetrics.sync.name_checks import one_spelling
@@ -161,6 +163,67 @@ def test_other_dimensions_in_what_the_key_joins_are_refused(now: list[str]) -> N
     state = known(ReportState(replication_key="Date", start=None, joined=was.joined))
     schema = joining(*now).joined_as(state.joined)
     with pytest.raises(TapError, match=f"joined StartDate, EndDate and now joins {now[0]}"):
+        check_key(report(), schema, state)
+
+
+def classed(**classes: str) -> RecordSchema:
+    """The schema of a report of days and of some integers, each a metric or a dimension."""
+    listed = [FieldInfo(field_id="Date", field_type="dim", data_type="string.time.date")]
+    listed += [
+        FieldInfo(field_id=name, field_type=of, data_type="int.number.value")
+        for name, of in classes.items()
+    ]
+    return record_schema(report(fields=["Date", *classes]), listed)
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ({"Size": "dim", "Clicks": "met"}, {"Size": "dim", "Clicks": "dim"}),
+        ({"Size": "dim", "Clicks": "dim"}, {"Size": "dim", "Clicks": "met"}),
+        ({"Size": "dim", "Clicks": "met"}, {"Size": "met", "Clicks": "dim"}),
+    ],
+    ids=str,
+)
+def test_a_field_that_the_api_classes_otherwise_changes_no_key(
+    was: dict[str, str], now: dict[str, str]
+) -> None:
+    loaded_as, listed_as = classed(**was), classed(**now)
+    state = loaded(loaded_as)
+    state.joined = loaded_as.joined
+    assert listed_as.joined != loaded_as.joined
+    schema = listed_as.joined_as(state.joined, reclassified(listed_as, state))
+    check_key(report(), schema, state)
+    assert schema.joined == loaded_as.joined
+    (told,) = class_changes(report(), schema, state)
+    assert "the API changed " in told
+    assert "Clicks" in told
+    assert "Set `fields`" not in told
+    assert not [*class_changes(report(), loaded_as, state)]
+
+    reader = RecordReader(schema, _echo(schema), _METADATA, Mismatches())
+    (record,) = reader.records([["2024-06-09", 1, 2]])
+    assert record["_sm_dimensions"] == "|".join(
+        str(number) for name, number in (("Size", 1), ("Clicks", 2)) if was[name] == "dim"
+    )
+
+
+def test_a_key_that_the_api_takes_apart_names_the_api_and_no_fields() -> None:
+    was, now = classed(Size="dim", Clicks="met"), classed(Size="met", Clicks="met")
+    state = loaded(was)
+    state.joined = was.joined
+    with pytest.raises(TapError, match="because the API changed Size") as refused:
+        check_key(report(), now.joined_as(state.joined, reclassified(now, state)), state)
+    assert "Set `fields`" not in str(refused.value)
+    assert "under both. Empty the table" in str(refused.value)
+
+
+def test_a_dimension_that_is_asked_for_anew_is_not_taken_for_one_classed_otherwise() -> None:
+    was, now = classed(Size="dim"), classed(Size="dim", Rank="dim")
+    state = loaded(was)
+    state.joined = was.joined
+    schema = now.joined_as(state.joined, reclassified(now, state))
+    with pytest.raises(TapError, match="joined Size and now joins Size, Rank"):
         check_key(report(), schema, state)
 
 
