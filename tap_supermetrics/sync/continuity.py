@@ -3,7 +3,8 @@
 A target's table has the key and the types of its first night. Rows under another key would be there
 twice, so that report is refused. A type that changes is told, each night until somebody acts: a
 column of integers rounds 10.5 to 10 without a word. `types` says what the column is: with the old
-type, values that do not fit fail aloud; with the new one, the user has changed the table.
+type, values that do not fit fail aloud; with the new one, the user has changed the table. A unit
+that changes, from percentage to ratio, is told likewise; a period in the key that does is refused.
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
             raise TapError(
                 f"{column} of its key was {was} and now is {now}: days read again would be in the "
                 f"target twice, under both. Set {_pin(column, was)}; {ways}"
+            )
+    for column, was, now in _unit_changes(schema, state):
+        if column in {*old, *new, *schema.joined, *state.joined}:
+            raise TapError(
+                f"{column} of its key was {was} and now is {now}: days read again would be in the "
+                "target twice, under both. If its values are what they were, set "
+                f"`types: {{{column}: {was}}}`; {ways}"
             )
     if state.joined and schema.joined and {*state.joined} != {*schema.joined}:
         was, now = ", ".join(state.joined), ", ".join(schema.joined)
@@ -155,12 +163,26 @@ def type_changes(report: Report, schema: RecordSchema, state: ReportState) -> It
                 f"{_pin(column, now)}"
             )
 
+    for column, was, now in _unit_changes(schema, state):
+        if column not in report.types:
+            yield (
+                f"{report.name}.{column}: its values were {was} and now are {now}, and the table "
+                f"of the target holds both. Remove bookmarks.{report.name} from the state to load "
+                f"all days again, or set `types: {{{column}: {now}}}` once it is in order"
+            )
+
 
 def learn_types(report: Report, schema: RecordSchema, state: ReportState) -> None:
-    """Remember the types of columns: those that are new, and those that the user decided on."""
+    """Remember the types of columns: those that are new, and those that the user decided on.
+
+    And their units. A state of an older version has none, and learns them without a word.
+    """
     for column, kind in _kinds(schema).items():
         if column not in state.types or column in report.types:
             state.types[column] = kind
+    for each in schema.fields:
+        if each.unit and (each.name not in state.units or each.name in report.types):
+            state.units[each.name] = each.unit
 
 
 def _changes(schema: RecordSchema, state: ReportState) -> Iterator[tuple[str, str, str]]:
@@ -169,6 +191,19 @@ def _changes(schema: RecordSchema, state: ReportState) -> Iterator[tuple[str, st
         # Every integer is a number.
         if was != now and (was, now) != (_word(ValueKind.NUMBER), _word(ValueKind.INTEGER)):
             yield column, was, now
+
+
+def _unit_changes(schema: RecordSchema, state: ReportState) -> Iterator[tuple[str, str, str]]:
+    """Return columns with the data type whose unit they had, and with that of now."""
+    for each in schema.fields:
+        was, now = state.units.get(each.name, each.unit), each.unit
+        # Of a number that became a text, the type says enough.
+        if now and was != now and _is_period(was) is _is_period(now):
+            yield each.name, each.data_type_in(was), each.data_type_in(now)
+
+
+def _is_period(unit: str) -> bool:
+    return unit.startswith("time.")
 
 
 def _kinds(schema: RecordSchema) -> dict[str, str]:

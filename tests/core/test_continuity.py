@@ -239,6 +239,102 @@ def test_a_state_of_before_tells_by_its_types_what_the_key_joins(now: list[str])
     assert joined_before(state, joining("StartDate"), listed) == was.joined
 
 
+def of_units(ctr: str, week: str, **own: Any) -> RecordSchema:  # noqa: ANN401 - any setting
+    """The schema of a report with a metric and a text dimension, by their data types."""
+    types = {"Date": "string.time.date", "Week": week, "Ctr": ctr}
+    listed = [
+        FieldInfo(field_id=name, field_type="met" if name == "Ctr" else "dim", data_type=data_type)
+        for name, data_type in types.items()
+    ]
+    return record_schema(report(fields=[*types], **own), listed)
+
+
+WEEK = "string.time.yearweek"
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_told"),
+    [
+        ("float.number.percentage", "float.number.ratio", True),
+        ("float.number.ratio", "float.number.percentage", True),
+        ("float.number.percentage", "float.number.value", True),
+        ("float.number.value", "float.number.ratio", True),
+        ("int.duration.seconds", "int.duration.milliseconds", True),
+        ("int.duration.seconds", "int.number.value", True),
+        ("float.currency.value", "float.number.value", False),
+        ("float.number.value", "Float", False),
+        ("float.number.value", "float.a\nb", False),
+        ("float.number.percentage", "FLOAT.number.Percentage", False),
+    ],
+)
+def test_a_unit_that_the_api_changes_is_told_until_somebody_acts(
+    was: str, now: str, *, is_told: bool
+) -> None:
+    state, schema = loaded(of_units(was, WEEK)), of_units(now, WEEK)
+    for _ in range(2):  # as many nights
+        check_key(report(), schema, state)
+        told = [*type_changes(report(), schema, state)]
+        learn_types(report(), schema, state)
+        assert len(told) == is_told
+        assert all(f"were {was} and now are {now}" in each for each in told)
+
+    pinned = report(fields=["Date", "Week", "Ctr"], types={"Ctr": now})
+    assert not [*type_changes(pinned, schema, state)]
+    learn_types(pinned, schema, state)
+    assert not [*type_changes(report(), schema, known(state))]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_refused"),
+    [
+        ("string.time.yearmonth", "string.time.month", True),
+        ("string.time.yearweek", "string.time.yearweekiso", True),
+        ("string.time.yearweek", "string.time.yearweek", False),
+        # Only the list has become better, or worse: values may be what they were.
+        ("string.text.value", "string.time.yearweek", False),
+        ("string.time.yearweek", "string.text.value", False),
+    ],
+)
+def test_another_period_in_the_key_is_refused(was: str, now: str, *, is_refused: bool) -> None:
+    ratio = "float.number.ratio"
+    state, schema = loaded(of_units(ratio, was)), of_units(ratio, now)
+    if not is_refused:
+        check_key(report(), schema, state)
+        return
+    remedy = (
+        rf"Week of its key was {was} and now is {now}.*set `types: \{{Week: {was}\}}`; or empty"
+    )
+    with pytest.raises(TapError, match=remedy):
+        check_key(report(), schema, state)
+    check_key(report(), of_units(ratio, now, types={"Week": was}), state)
+    check_key(report(), schema, loaded(schema))
+
+    # Outside of the key, it is told.
+    state.key_properties = ("_sm_account_id", "Date")
+    apart = of_units(ratio, now, key_properties=["_sm_account_id", "Date"])
+    check_key(report(), apart, state)
+    assert len([*type_changes(report(), apart, state)]) == 1
+
+
+def test_another_unit_of_what_the_key_joins_is_refused() -> None:
+    types = ("int.duration.seconds", "int.duration.milliseconds")
+    was, now = (of_units("float.number.ratio", each) for each in types)
+    state = loaded(was)
+    state.joined = was.joined
+    with pytest.raises(TapError, match=r"Week of its key was int\.duration\.seconds and now"):
+        check_key(report(), now, state)
+
+
+def test_a_state_without_units_learns_them_without_a_word() -> None:
+    state = loaded(of_units("float.number.percentage", WEEK))
+    state.units.clear()
+    schema = of_units("float.number.ratio", WEEK)
+    check_key(report(), schema, state)
+    assert not [*type_changes(report(), schema, state)]
+    learn_types(report(), schema, state)
+    assert known(state).units == {"Week": "time.yearweek", "Ctr": "number.ratio"}
+
+
 class Listing:
     """Accounts as the API lists them."""
 

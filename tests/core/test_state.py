@@ -135,6 +135,7 @@ def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
         "key_properties": [],
         "joined": [],
         "types": {},
+        "units": {},
         "query_batches": [],
         "async_run": None,
         "not_before": None,
