@@ -6,7 +6,7 @@ never leave half a change behind.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import attrgetter
@@ -76,14 +76,14 @@ class Coverage:
         bookmark = _bookmark(covered, start, self.bookmark)
         return replace(self, covered=covered, stale=stale, bookmark=bookmark, tried_at=None)
 
-    def with_fetch(self, fetch: DaysFetched, lookback_days: int) -> Coverage:
+    def with_fetch(self, fetch: DaysFetched, lookback_days: int, last_wanted: date) -> Coverage:
         """After these days were read; only days of the lookback are remembered."""
         older = tuple(
             DaysFetched(dates=left, at=each.at)
             for each in self.fetched
             for left in subtract(each.dates, (fetch.dates,))
         )
-        restated = self._restated(lookback_days)
+        restated = self._restated(lookback_days, last_wanted)
         kept = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
         return replace(self, fetched=tuple(kept))
 
@@ -117,22 +117,24 @@ class Coverage:
     ) -> tuple[DateRange, ...]:
         """The days of `wanted` to ask for: not covered, stale, or within the lookback.
 
-        The lookback is the last `lookback_days` calendar days up to the last covered day: those
-        that the source may have restated since they were read. Days of it that were read after
-        `fresh_since` are left alone.
+        The lookback is the last `lookback_days` calendar days up to the last covered day that is
+        not after `wanted`: those that the source may have restated since they were read. Days of
+        it that were read after `fresh_since` are left alone.
         """
         due = self.stale
-        if restated := self._restated(lookback_days):
+        if restated := self._restated(lookback_days, wanted.last):
             fresh = tuple(
                 each.dates for each in self.fetched if fresh_since and each.at > fresh_since
             )
             due = merge((*due, *subtract(restated, merge(fresh))))
         return subtract(wanted, outside(self.covered, due))
 
-    def _restated(self, lookback_days: int) -> DateRange | None:
-        if not self.covered or not lookback_days:
+    def _restated(self, lookback_days: int, last_wanted: date) -> DateRange | None:
+        # Days after what is wanted, of a trial, say nothing of when the others were read.
+        place = bisect_right(self.covered, last_wanted, key=attrgetter("first"))
+        if not place or not lookback_days:
             return None
-        last = self.covered[-1].last
+        last = min(self.covered[place - 1].last, last_wanted)
         days = min(lookback_days, last.toordinal())  # the calendar has no day before day 1
         return DateRange(first=last - timedelta(days=days - 1), last=last)
 

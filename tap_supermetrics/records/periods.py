@@ -1,4 +1,4 @@
-"""Weeks, months, quarters and years that a report reads in part, because its window moves.
+"""Weeks, months, quarters, halves and years that a report reads in part, because its window moves.
 
 A report without the day of its rows is read whole by every run, and its rows are those of periods.
 A period at the edge of the window is a part of it. When the window moves on, a week goes from seven
@@ -31,6 +31,7 @@ class Period(Enum):
     WEEK = "week"
     MONTH = "month"
     QUARTER = "quarter"
+    HALF = "half year"
     YEAR = "year"
 
 
@@ -38,17 +39,26 @@ _OF_NAMES: Final = (
     # The smallest counts: `Year & week` are weeks.
     ("week", Period.WEEK),
     ("month", Period.MONTH),
-    ("quarter", Period.QUARTER),
+    ("quarter|qtr", Period.QUARTER),
+    ("half(?!hour|day|an)|semester", Period.HALF),
     ("year", Period.YEAR),
 )
-_NO_PERIOD: Final = re.compile("(day|hour)(s)?of")
+_NO_PERIOD: Final = re.compile("(day|hour)(s)?of|weekday")
 """`Day of week` has values of any window."""
-_TIME: Final = "string.time."
+_ONLY_PERIODS: Final = re.compile(
+    "(segments|date|time|report(ing)?|calendar|fiscal|financial|iso|nth|by)*"
+    "((week|month|quarter|half|year)(ly)?|qtr|semester)"
+    "((week|month|quarter|half|year)|of|the|and|in|calendar|fiscal|iso|mon(day)?|sun(day)?"
+    "|sat(urday)?|start(s|ing)?|begin(s|ning)?|commencing|ending|on|date|number|num|no|index|id"
+    "|code|name|short|label)*"
+)
+"""Names of letters that tell nothing beside a period: `Birth year` and `Number of weeks` do."""
+_TIME: Final = "string.time"
 _SUNDAY_TO_SATURDAY: Final = "weeks_sun_sat"
 _WHOLE: Final = {
     Period.WEEK: {Period.WEEK},
     Period.MONTH: {Period.MONTH},
-    Period.YEAR: {Period.MONTH, Period.QUARTER, Period.YEAR},
+    Period.YEAR: {Period.MONTH, Period.QUARTER, Period.HALF, Period.YEAR},
 }
 """The periods that a range of whole weeks, months or years has no part of."""
 _RANGE_TYPES: Final = (
@@ -64,20 +74,23 @@ _COUNTED_RANGES: Final = tuple(
 
 
 def period_of(name: str, data_type: str) -> Period | None:
-    """Return the period that a field tells; None for other fields.
+    """Return the period that a dimension tells; None for others.
 
     Source: Supermetrics docs, "Field data types": `string.time.yearweek`, `.month`, `.year`; for
-    quarters there is none, so that the name has to tell.
+    quarters there is none. Data types are "informational only": sources list weeks as numbers and
+    as texts, so that a name that is all of periods tells one whatever its type.
     """
-    folded = data_type.casefold()
-    text = folded.removeprefix(_TIME) if folded.startswith(_TIME) else ""
+    of_type = re.fullmatch(rf"{_TIME}(\..*)?", data_type.strip().casefold(), re.DOTALL)
+    text = of_type[0].removeprefix(_TIME) if of_type else ""
     letters = "".join(filter(str.isalpha, name.casefold()))
     if _NO_PERIOD.search(text) or _NO_PERIOD.search(letters):
         return None
-    found = (period for word, period in _OF_NAMES if word in text)
-    of_name = (period for word, period in _OF_NAMES if text and word in letters)
-    is_quarter = re.fullmatch("(year(of)?)?quarter(ofyear)?", letters)
-    return next(found, None) or (Period.QUARTER if is_quarter else next(of_name, None))
+    is_named = of_type or _ONLY_PERIODS.fullmatch(letters)
+    return _named_in(text) or (_named_in(letters) if is_named else None)
+
+
+def _named_in(text: str) -> Period | None:
+    return next((period for words, period in _OF_NAMES if re.search(words, text)), None)
 
 
 def warnings_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
@@ -148,6 +161,7 @@ def _cut(day: date, periods: list[Period]) -> Period | None:
     begins = {
         Period.MONTH: day.day == 1,
         Period.QUARTER: day.day == 1 and day.month % 3 == 1,
+        Period.HALF: day.day == 1 and day.month in {1, 7},
         Period.YEAR: day.day == 1 and day.month == 1,
     }
     return next((each for each in periods if not begins.get(each, True)), None)
@@ -174,7 +188,7 @@ def _warnings_of_range(range_type: str, periods: list[Period], *, has_days: bool
             f"date_range_type: {range_type} is not documented, and the API may refuse it; did you "
             f"mean {meant}?"
         )
-    unit = next((each for word, each in _OF_NAMES if word in range_type), None)
+    unit = _named_in(range_type)
     whole = _WHOLE.get(unit, set()) if unit else set()
     if part := next((each for each in periods if each not in whole), None):
         yield (

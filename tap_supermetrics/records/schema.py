@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,7 @@ from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED
 from tap_supermetrics.redaction import readable, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
@@ -47,6 +48,8 @@ _DAY_FIELDS: Final = ("date", "day", "segmentsdate", "gadate", "reportdate", "st
 _SURE_DAYS: Final = 4
 """So many of them, from the first, can be nothing else: a report may have a date of its own."""
 _OF_TIME: Final = "string.time."
+_PLAIN: Final = "value"
+_PLAIN_WORDS: Final = frozenset({_PLAIN, "number", "currency", ""})
 _OF_READING: Final = frozenset({FETCHED_AT, SCHEDULE_ID})
 """Columns that are others with each reading."""
 _LONG_TEXT: Final = "string.text.url"
@@ -120,6 +123,21 @@ def kind_of(data_type: str) -> ValueKind:
     return _TIME_KINDS.get(folded) or _FAMILY_KINDS.get(family, ValueKind.TEXT)
 
 
+def unit_of(data_type: str) -> str:
+    """Return what numbers of an API data type count, or which period its texts tell.
+
+    Returns:
+        `number.percentage`, `duration.seconds`, `time.yearweek` and the like; `value` for numbers
+        of no unit; empty for texts that tell no period, and for all else.
+    """
+    found = re.fullmatch(r"\w+\.([\w.]{1,60})", data_type.strip().casefold(), re.ASCII)
+    unit = found[1] if found else ""
+    if kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}:
+        return _PLAIN if unit.rpartition(".")[2] in _PLAIN_WORDS else unit
+    is_period = kind_of(data_type) is ValueKind.TEXT and f"string.{unit}".startswith(_OF_TIME)
+    return unit if is_period else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """A requested field, typed.
@@ -146,6 +164,16 @@ class Field:
     def kind(self) -> ValueKind:
         """Return what its values become."""
         return kind_of(self.data_type)
+
+    @property
+    def unit(self) -> str:
+        """Return what its numbers count, or which period its texts tell."""
+        return unit_of(self.data_type)
+
+    def data_type_in(self, unit: str) -> str:
+        """Return its data type in another unit."""
+        family = self.data_type.strip().partition(".")[0]
+        return f"{family}.{f'number.{unit}' if unit == _PLAIN else unit}"
 
     @property
     def may_be_day(self) -> bool:
@@ -196,9 +224,20 @@ class RecordSchema:
         """Return the tap's own columns that all records of a day share."""
         return tuple(name for name in _METADATA_SCHEMAS if name in self.json_schema["properties"])
 
-    def joined_as(self, names: tuple[str, ...]) -> RecordSchema:
-        """Return the schema with `_sm_dimensions` in the order of before, if it joins the same."""
-        return replace(self, joined=names) if {*names} == {*self.joined} else self
+    @property
+    def joinable(self) -> tuple[str, ...]:
+        """Return the fields that `_sm_dimensions` joins where nothing else was loaded before."""
+        return tuple(each.name for each in self.fields if _is_other(each, self.day))
+
+    def joined_as(self, names: tuple[str, ...], but: Collection[str] = ()) -> RecordSchema:
+        """Return the schema with `_sm_dimensions` as before, if it joins the same.
+
+        Args:
+            names: the fields that it joined, in its order.
+            but: fields whose difference does not count.
+        """
+        is_same = {*names} ^ {*self.joined} <= {*but}
+        return replace(self, joined=names) if is_same and self.joined else self
 
     def warnings(self) -> list[str]:
         """Name what is likely to go wrong with these records, and the setting that mends it."""

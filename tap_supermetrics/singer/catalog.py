@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.model.columns import METADATA_PREFIX
+from tap_supermetrics.records.schema import ValueKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -60,10 +63,17 @@ def catalog_types(
         else:
             mistakes.append(
                 f"{where}: {name}: the catalog says {_in_words(wanted)}, but records hold "
-                f"{_in_words(schema)}; set its type in `types` of the report and run --discover "
-                "again"
+                f"{_in_words(schema)}; {_remedy(name, schema, wanted)}"
             )
     return CatalogTypes(as_text=tuple(as_text), mistakes=tuple(mistakes))
+
+
+def _remedy(name: str, schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    nullable = "null" in _types(schema)
+    can_be = any(_fits(kind.schema(nullable=nullable), wanted) for kind in ValueKind)
+    if can_be and not name.startswith(METADATA_PREFIX):
+        return "set its type in `types` of the report and run --discover again"
+    return "leave that out of the catalog (with Meltano, of `schema`)"
 
 
 def _as_text(schema: Mapping[str, Any]) -> list[str]:
@@ -126,6 +136,18 @@ def _limits(schema: Any) -> Iterator[str]:  # noqa: ANN401 - whatever stands the
 def untyped(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
     """Return columns of which a catalog gives no type: Meltano's `schema` replaces all they had."""
     return [name for name in own if name in given and not _types(given[name])]
+
+
+def never_null(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
+    """Return columns that may be null, and of which a catalog gives a type without null."""
+    return [
+        name
+        for name, schema in own.items()
+        if "null" in _types(schema)
+        and (types := _types(given.get(name, {})))
+        and "null" not in types
+        and not _beyond(given[name])
+    ]
 
 
 def _in_words(schema: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.singer.catalog import catalog_types, untyped
+from tap_supermetrics.singer.catalog import catalog_types, never_null, untyped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NULL: Final = "null"
 METHODS: Final = ("INCREMENTAL", "FULL_TABLE")
 _METHOD_WORDS: Final = ("replication-method", "forced-replication-method")
 _FLAGS: Final = ("selected", "selected-by-default")
@@ -232,6 +233,23 @@ def complete(entry: CatalogEntry, own: Mapping[str, Any]) -> None:
     for name in untyped(entry.schema.to_dict().get("properties") or {}, own):
         columns[name].type = own[name]["type"]
         columns[name].format = columns[name].format or own[name].get("format")
+
+
+def add_null(entry: CatalogEntry, own: Mapping[str, Any]) -> list[str]:
+    """Let columns be null that are null at times, whatever type the catalog has for them.
+
+    Returns:
+        The columns whose type lacked it, as people write `type: integer` in Meltano's `schema`.
+    """
+    columns = entry.schema.properties or {}
+    names = never_null(entry.schema.to_dict().get("properties") or {}, own)
+    for name in names:
+        column = columns[name]
+        if column.type:
+            column.type = [*([column.type] if isinstance(column.type, str) else column.type), _NULL]
+        for several in filter(None, (column.anyOf, column.oneOf)):
+            several.append({"type": _NULL})
+    return names
 
 
 def without_metrics(report: Report, names: Sequence[str]) -> Report:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types, limits
 from tap_supermetrics.singer.extras import (
+    add_null,
     complete,
     kept_anyway,
     mistakes_in_log,
@@ -112,6 +113,13 @@ def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTy
     mask, columns = entry.metadata.resolve_selection(), schema.json_schema["properties"]
     own = {each: of for each, of in columns.items() if mask["properties", each]}
     complete(entry, own)
+    if without := add_null(entry, own):
+        logger.warning(
+            "--catalog: %s: null is added to the type of %s, as a value may be missing; write "
+            'it there, as in `type: [integer, "null"]`',
+            name,
+            _some(without),
+        )
     for told in kept_anyway(entry, name, columns):
         logger.info("%s", told)
     given = _columns_of(entry)
@@ -128,10 +136,14 @@ def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTy
             "--catalog: %s: the report has no field for %s: the column stays empty; add it to "
             "`fields`, or take it out of the catalog",
             name,
-            ", ".join(unknown[:MAX_NAMED]) + (", ..." if len(unknown) > MAX_NAMED else ""),
+            _some(unknown),
         )
     fixed = frozenset(schema.joined)
     return catalog_types(given, own, fixed, f"--catalog: {name}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
 
 
 def _without_deselected(report: Report, entry: CatalogEntry, schema: RecordSchema) -> Report:

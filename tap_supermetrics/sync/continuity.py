@@ -3,7 +3,8 @@
 A target's table has the key and the types of its first night. Rows under another key would be there
 twice, so that report is refused. A type that changes is told, each night until somebody acts: a
 column of integers rounds 10.5 to 10 without a word. `types` says what the column is: with the old
-type, values that do not fit fail aloud; with the new one, the user has changed the table.
+type, values that do not fit fail aloud; with the new one, the user has changed the table. A unit
+that changes, from percentage to ratio, is told likewise; a period in the key that does is refused.
 """
 
 from __future__ import annotations
@@ -46,6 +47,13 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
                 f"{column} of its key was {was} and now is {now}: days read again would be in the "
                 f"target twice, under both. Set {_pin(column, was)}; {ways}"
             )
+    for column, was, now in _unit_changes(schema, state):
+        if column in {*old, *new, *schema.joined, *state.joined}:
+            raise TapError(
+                f"{column} of its key was {was} and now is {now}: days read again would be in the "
+                "target twice, under both. If its values are what they were, set "
+                f"`types: {{{column}: {was}}}`; {ways}"
+            )
     if state.joined and schema.joined and {*state.joined} != {*schema.joined}:
         was, now = ", ".join(state.joined), ", ".join(schema.joined)
         raise TapError(
@@ -55,10 +63,42 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
     if old and {*old} != {*new}:
         is_there = {*old} <= {*schema.json_schema["properties"]}
         back = f"`key_properties: [{', '.join(old)}]`" if is_there else "`fields` as they were"
+        set_back, because = f"Set {back}; {ways}", ""
+        if not is_there and (fields := reclassified(schema, state)):
+            because = f", because {_otherwise(fields)}"
+            set_back = f"E{ways.removeprefix('or e')}"
         raise TapError(
-            f"its key was {', '.join(old)} and now is {', '.join(new)}: days read again would be "
-            f"in the target twice, under both. Set {back}; {ways}"
+            f"its key was {', '.join(old)} and now is {', '.join(new)}{because}: days read again "
+            f"would be in the target twice, under both. {set_back}"
         )
+
+
+def reclassified(schema: RecordSchema, state: ReportState) -> tuple[str, ...]:
+    """Return metrics that `_sm_dimensions` joined, and dimensions that were loaded outside the key.
+
+    The API called them otherwise when they were loaded.
+    """
+    metrics = {each.name for each in schema.fields if not each.is_dimension}
+    outside = {*state.types} - {*state.joined, *state.key_properties}
+    fields = [each for each in state.joined if each in metrics]
+    fields += [each for each in schema.joinable if state.joined and each in outside]
+    return tuple(fields)
+
+
+def class_changes(report: Report, schema: RecordSchema, state: ReportState) -> Iterator[str]:
+    """Return what to say of fields that are kept in or out of the key, whatever they are now."""
+    if schema.joined and (fields := reclassified(schema, state)):
+        yield (
+            f"{report.name}: {_otherwise(fields)}; {DIMENSIONS} of its key joins "
+            f"{', '.join(schema.joined)} as before. To have it joined as the API says now, empty "
+            f"the table, and remove bookmarks.{report.name} from the state; or give the report "
+            "another name"
+        )
+
+
+def _otherwise(fields: Iterable[str]) -> str:
+    named = ", ".join(fields)
+    return f"the API changed {named} from metric to dimension, or from dimension to metric"
 
 
 def joined_before(
@@ -105,13 +145,10 @@ def check_day(report: Report, schema: RecordSchema, state: ReportState) -> None:
 
 def _parts_of_key(schema: RecordSchema, state: ReportState) -> Iterator[str]:
     """Return the columns that `_sm_dimensions` joins as text, but for those that stay the same."""
-    if DIMENSIONS not in {*state.key_properties, *schema.key_properties}:
-        return
     numbers = {_word(ValueKind.INTEGER), _word(ValueKind.NUMBER)}
-    dimensions = {each.name for each in schema.fields if each.is_dimension}
     for column, was, now in _changes(schema, state):
         # A number has one spelling there, whichever of the two it is.
-        if column in dimensions and not {was, now} <= numbers:
+        if column in {*schema.joined, *state.joined} and not {was, now} <= numbers:
             yield column
 
 
@@ -126,12 +163,26 @@ def type_changes(report: Report, schema: RecordSchema, state: ReportState) -> It
                 f"{_pin(column, now)}"
             )
 
+    for column, was, now in _unit_changes(schema, state):
+        if column not in report.types:
+            yield (
+                f"{report.name}.{column}: its values were {was} and now are {now}, and the table "
+                f"of the target holds both. Remove bookmarks.{report.name} from the state to load "
+                f"all days again, or set `types: {{{column}: {now}}}` once it is in order"
+            )
+
 
 def learn_types(report: Report, schema: RecordSchema, state: ReportState) -> None:
-    """Remember the types of columns: those that are new, and those that the user decided on."""
+    """Remember the types of columns: those that are new, and those that the user decided on.
+
+    And their units. A state of an older version has none, and learns them without a word.
+    """
     for column, kind in _kinds(schema).items():
         if column not in state.types or column in report.types:
             state.types[column] = kind
+    for each in schema.fields:
+        if each.unit and (each.name not in state.units or each.name in report.types):
+            state.units[each.name] = each.unit
 
 
 def _changes(schema: RecordSchema, state: ReportState) -> Iterator[tuple[str, str, str]]:
@@ -140,6 +191,19 @@ def _changes(schema: RecordSchema, state: ReportState) -> Iterator[tuple[str, st
         # Every integer is a number.
         if was != now and (was, now) != (_word(ValueKind.NUMBER), _word(ValueKind.INTEGER)):
             yield column, was, now
+
+
+def _unit_changes(schema: RecordSchema, state: ReportState) -> Iterator[tuple[str, str, str]]:
+    """Return columns with the data type whose unit they had, and with that of now."""
+    for each in schema.fields:
+        was, now = state.units.get(each.name, each.unit), each.unit
+        # Of a number that became a text, the type says enough.
+        if now and was != now and _is_period(was) is _is_period(now):
+            yield each.name, each.data_type_in(was), each.data_type_in(now)
+
+
+def _is_period(unit: str) -> bool:
+    return unit.startswith("time.")
 
 
 def _kinds(schema: RecordSchema) -> dict[str, str]:

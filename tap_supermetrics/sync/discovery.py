@@ -11,7 +11,7 @@ from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model.columns import DATE, DIMENSIONS
 from tap_supermetrics.records.schema import ValueKind, data_type_of, is_dated, record_schema
-from tap_supermetrics.sync.continuity import joined_before
+from tap_supermetrics.sync.continuity import joined_before, reclassified
 from tap_supermetrics.sync.report_sync import KnownReport
 from tap_supermetrics.sync.state import report_state
 from tap_supermetrics.words import nearest
@@ -67,9 +67,8 @@ def known_reports(
     for report, schema, dated in _discover(lookups, reports):
         state = _state(report, schema, bookmarks.get(report.name), now, mistakes)
         state.joined = joined_before(state, schema, lookups.fields_of(report))
-        known[report.name] = KnownReport(
-            report=report, schema=schema.joined_as(state.joined), is_dated=dated, state=state
-        )
+        kept = schema.joined_as(state.joined, reclassified(schema, state))
+        known[report.name] = KnownReport(report=report, schema=kept, is_dated=dated, state=state)
     if mistakes:
         raise SettingsError(mistakes)
     return known
@@ -174,9 +173,11 @@ def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldIn
         raise SettingsError([f"{report.path}.key_properties: {told}"])
     day = {schema.replication_key, DATE}
     if schema.replication_key and not day & {*schema.key_properties}:
+        # `_sm_date` may be the replication key itself.
+        either = " or ".join(dict.fromkeys((schema.replication_key, DATE)))
         mistake = (
-            f"{report.path}.key_properties: add {schema.replication_key} or {DATE}; without the "
-            "day in the key, each day would replace the one before"
+            f"{report.path}.key_properties: add {either}; without the day in the key, each day "
+            "would replace the one before"
         )
         raise SettingsError([mistake])
     needs_start = is_dated(report, listed) and not report.date_range_type

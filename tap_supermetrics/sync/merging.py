@@ -185,6 +185,9 @@ def _merge(report: str, found: States) -> ReportState:
     types: dict[str, str] = {}
     for column in dict.fromkeys(column for each in states for column in each.types):
         types[column] = agreed(f"the type of {column}", partial(_type_of, column)) or ""
+    units: dict[str, str] = {}
+    for column in dict.fromkeys(column for each in states for column in each.units):
+        units[column] = agreed(f"the unit of {column}", partial(_unit_of, column)) or ""
     unfinished = {file: each for file, each in found.items() if each.batches or each.async_run}
     # With nothing on its way, it only tells what was asked last: states need not agree on it.
     newest = dict([*found.items()][-1:])
@@ -201,6 +204,7 @@ def _merge(report: str, found: States) -> ReportState:
         key_properties=next((each.key_properties for each in states if each.key_properties), ()),
         joined=next((each.joined for each in states if each.joined), ()),
         types=types,
+        units=units,
         coverage=dict(_coverage(states)),
         batches=joined(batch for each in states for batch in each.batches),
         # As one run would have learned it.
@@ -229,6 +233,10 @@ def _agreed(
 
 def _type_of(column: str, state: ReportState) -> str:
     return state.types.get(column, "")
+
+
+def _unit_of(column: str, state: ReportState) -> str:
+    return state.units.get(column, "")
 
 
 def _id_or_value(value: object) -> object:

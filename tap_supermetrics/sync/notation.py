@@ -75,6 +75,11 @@ def types_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state h
     return {column: word for column, word in folded.items() if word in words}
 
 
+def units_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state holds
+    """Return units by column."""
+    return {str(column): str(unit).lower() for column, unit in raw.items() if unit}
+
+
 def moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
     """Return a moment, which must have an offset."""
     moment = datetime.fromisoformat(raw)

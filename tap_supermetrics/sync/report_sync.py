@@ -21,6 +21,7 @@ from tap_supermetrics.sync.continuity import (
     check_day,
     check_groups,
     check_key,
+    class_changes,
     learn_types,
     query_change,
     type_changes,
@@ -167,6 +168,7 @@ class KnownReport:
         check_groups(self.report, scope, state)
         is_other = state.query_hash not in {"", asked}
         warnings = [*type_changes(self.report, self.schema, state)]
+        warnings += class_changes(self.report, self.schema, state)
         warnings += [query_change(self.report, state)] if is_other else []
         if is_other or request_hash != state.request_hash:
             held.forget(self.report.name)
@@ -271,7 +273,8 @@ class PlannedReport:
             covered,
             # Numbers from the cache are as old as they are there, whenever they were fetched.
             min(result.fetched_at, provenance.cached_at or result.fetched_at),
-            report.lookback_days if report.refresh_after_hours else 0,
+            lookback_days=report.lookback_days if report.refresh_after_hours else 0,
+            last_wanted=self.plan.scope.last_wanted,
         )
         state.key_properties = self.known.schema.key_properties
         state.joined = self.known.schema.joined

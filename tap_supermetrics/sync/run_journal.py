@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from operator import attrgetter
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.dates import intersect
 from tap_supermetrics.extraction.batch_starts import BatchNotes
 from tap_supermetrics.extraction.running import QUEUE_S
 from tap_supermetrics.model import AsyncRun, SubmittedBatch, account_id_of
@@ -59,7 +61,7 @@ class RunJournal(BatchNotes):
             ApiError: the API refuses everything.
         """
         self._find_unanswered(client, now)
-        self._hand_over(full_table)
+        self._hand_over(now, full_table)
 
     def _find_unanswered(self, client: Client, now: datetime) -> None:
         """Look for batches that were sent by runs which were killed before the answer came."""
@@ -87,7 +89,7 @@ class RunJournal(BatchNotes):
         count = counted(len(tokens), "query batch", "query batches")
         logger.info("%s sent by a run that was killed just then; found %d", count, len(found))
 
-    def _hand_over(self, full_table: Collection[str]) -> None:
+    def _hand_over(self, now: datetime, full_table: Collection[str]) -> None:
         """Have the states name what dead runs submitted, as if they had been written in time."""
         journal = self._journal
         for name, known in self._known.items():
@@ -97,7 +99,7 @@ class RunJournal(BatchNotes):
                 continue
             batches = [each for each in held if isinstance(each, SubmittedBatch)]
             runs = [each for each in held if isinstance(each, AsyncRun)]
-            if name not in full_table and not runs and not _are_of(known, batches):
+            if name not in full_table and not runs and not _are_of(known, batches, now):
                 journal.leave(name)
                 continue
             # What the state names was submitted with another request, and serves this one no more.
@@ -165,13 +167,15 @@ def journal_of(
     return RunJournal(begin(Path(settings.journal_dir).expanduser(), owner, now, MAX_AGE), known)
 
 
-def _are_of(known: KnownReport, batches: Iterable[SubmittedBatch]) -> bool:
+def _are_of(known: KnownReport, batches: Iterable[SubmittedBatch], now: datetime) -> bool:
     """Say that most of the batches that dead runs submitted is still to be read.
 
     Else it is another pipeline's, into another loader: a state that does not name a batch is as it
     was when this pipeline would have submitted it.
     """
     named = {each.id for each in known.state.batches}
+    report = known.report
+    last = report.end_date.on(now.astimezone(report.timezone).date())
     asked = needed = 0
     for batch in batches:
         if batch.id in named:
@@ -181,7 +185,9 @@ def _are_of(known: KnownReport, batches: Iterable[SubmittedBatch]) -> bool:
                 return True
             for group in batch.split.accounts.groups(item.accounts):
                 coverage = known.state.coverage.get(account_id_of(group), Coverage())
-                left = coverage.needed(item.dates, known.report.lookback_days)
+                # The lookback counts from the last day that the report wants, not this batch.
+                wanted = replace(item.dates, last=max(item.dates.last, last))
+                left = coverage.needed(wanted, report.lookback_days)
                 asked += item.dates.days
-                needed += sum(each.days for each in left)
+                needed += sum(each.days for each in intersect(item.dates, left))
     return 2 * needed >= asked

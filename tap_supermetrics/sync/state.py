@@ -3,7 +3,7 @@
 ```json
 {"shard": null, "query_hash": "9f1c2a7e", "request_hash": "04d2e1f7",
  "key_properties": ["_sm_account_id", "Date"], "joined": [],
- "types": {"Date": "date", "Clicks": "integer"},
+ "types": {"Date": "date", "Clicks": "integer"}, "units": {"Clicks": "value"},
  "query_batches": [], "async_run": null, "not_before": null, "covered_from": "2024-01-01",
  "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
                  "replication_key_value": "2024-03-05"}]}
@@ -40,6 +40,7 @@ from tap_supermetrics.sync.notation import (
     strange_keys,
     texts_of,
     types_of,
+    units_of,
 )
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ _KEYS: Final = frozenset(
         "key_properties",
         "joined",
         "types",
+        "units",
         "query_batches",
         "async_run",
         "not_before",
@@ -98,6 +100,7 @@ class ReportState:
         key_properties: the key of the rows that were loaded; empty when that is not known.
         joined: the fields that `_sm_dimensions` of the key joins, in its order.
         types: what values of each column were when it was first loaded, in a word each.
+        units: what numbers of each column counted then, or which period its texts told.
         coverage: by account id.
         batches: submitted, and not emitted yet.
         not_before: first day that the API is known to give; earlier ones are not queried again.
@@ -114,6 +117,7 @@ class ReportState:
     key_properties: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
     types: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
     coverage: dict[str, Coverage] = field(default_factory=dict)
     batches: tuple[SubmittedBatch, ...] = ()
     not_before: date | None = None
@@ -129,7 +133,13 @@ class ReportState:
             self.everywhere = None
 
     def mark_done(
-        self, account_id: str, dates: DateRange | None, fetched_at: datetime, lookback_days: int
+        self,
+        account_id: str,
+        dates: DateRange | None,
+        fetched_at: datetime,
+        *,
+        lookback_days: int,
+        last_wanted: date,
     ) -> None:
         """Cover days of which every record has been written, or note that all was read.
 
@@ -138,6 +148,7 @@ class ReportState:
             dates: the days.
             fetched_at: when they were read, with offset.
             lookback_days: for how many of the last days that is to be remembered.
+            last_wanted: the last day that the report wants.
         """
         before = self.coverage.get(account_id, Coverage())
         if not self.replication_key:
@@ -145,8 +156,8 @@ class ReportState:
         elif dates and self.start:
             fetch = DaysFetched(dates=dates, at=fetched_at)
             first_day = max(self.start, self.not_before or self.start)
-            done = before.with_done(dates, first_day).with_fetch(fetch, lookback_days)
-            self.coverage[account_id] = done
+            done = before.with_done(dates, first_day)
+            self.coverage[account_id] = done.with_fetch(fetch, lookback_days, last_wanted)
 
     def mark_stale(self, account_id: str, *dates: DateRange | None) -> None:
         """Have days read again: they are queried now, or their query failed."""
@@ -183,6 +194,7 @@ class ReportState:
             "key_properties": list(self.key_properties),
             "joined": list(self.joined),
             "types": {**self.types},
+            "units": {**self.units},
             "query_batches": [batch_to_json(batch) for batch in self.batches],
             "async_run": async_run_to_json(self.async_run),
             "not_before": self.not_before.isoformat() if self.not_before else None,
@@ -268,6 +280,7 @@ def report_state(
         key_properties=reader.read(raw, "key_properties", texts_of, "a list of columns", ()),
         joined=reader.read(raw, "joined", texts_of, "a list of fields", ()),
         types=reader.read(raw, "types", types_of, "an object of column and type", {}),
+        units=reader.read(raw, "units", units_of, "an object of column and unit", {}),
         coverage=reader.partitions(raw, covered_from or start),
         batches=tuple(reader.each(raw, "query_batches", batch, _BATCH)),
         not_before=reader.read(raw, "not_before", parse_date, "YYYY-MM-DD", None),

@@ -49,11 +49,12 @@ moments = st.integers(0, 48).map(moment)
 def coverages(draw: st.DrawFn) -> Coverage:
     """What queries that were done and lost, in any order, leave behind."""
     coverage = Coverage()
-    lookback_days = draw(st.integers(0, 9))
-    for done, dates in draw(st.lists(st.tuples(st.booleans(), date_ranges()), max_size=6)):
-        if done:
+    lookback_days, last_wanted = draw(st.integers(0, 9)), day(draw(day_numbers))
+    for is_done, dates in draw(st.lists(st.tuples(st.booleans(), date_ranges()), max_size=6)):
+        if is_done:
             fetch = DaysFetched(dates=dates, at=draw(moments))
-            coverage = coverage.with_done(dates, day(0)).with_fetch(fetch, lookback_days)
+            done = coverage.with_done(dates, day(0))
+            coverage = done.with_fetch(fetch, lookback_days, last_wanted)
         else:
             coverage = coverage.with_stale(dates)
     return coverage

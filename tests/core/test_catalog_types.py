@@ -49,12 +49,30 @@ def test_a_column_that_the_key_is_made_of_does_not_become_text() -> None:
 
 
 def test_a_refusal_names_the_setting() -> None:
-    own, wanted = {"x": {"type": ["number", NULL]}}, {"x": {"type": "integer"}}
+    own, wanted = {"x": {"type": ["number", NULL]}}, {"x": {"type": ["integer", NULL]}}
     (mistake,) = catalog_types(wanted, own, NONE, "--catalog: ads").mistakes
     assert mistake == (
-        "--catalog: ads: x: the catalog says integer, but records hold null or number; set its "
-        "type in `types` of the report and run --discover again"
+        "--catalog: ads: x: the catalog says integer or null, but records hold null or number; "
+        "set its type in `types` of the report and run --discover again"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("_sm_fetched_at", {"type": ["integer", NULL]}),
+        ("x", {"type": ["array", NULL]}),
+        ("x", {"type": NULL}),
+        ("x", {"allOf": [{"type": "integer"}]}),
+        ("x", {"type": ["string", NULL], "format": "uuid"}),
+    ],
+    ids=str,
+)
+def test_a_refusal_names_no_setting_that_cannot_help(name: str, wanted: dict[str, Any]) -> None:
+    own = {name: {"type": ["number", NULL]}}
+    (mistake,) = catalog_types({name: wanted}, own, NONE, "--catalog: ads").mistakes
+    assert "types`" not in mistake
+    assert mistake.endswith("; leave that out of the catalog (with Meltano, of `schema`)")
 
 
 TYPES = st.sets(st.sampled_from(["string", "integer", "number", "boolean", NULL]), min_size=1)

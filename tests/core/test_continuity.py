@@ -25,8 +25,10 @@ from tap_supermetrics.sync.continuity import (
     check_day,
     check_groups,
     check_key,
+    class_changes,
     joined_before,
     learn_types,
+    reclassified,
     type_changes,
 )
 from tap_supermetrics.sync.name_checks import one_spelling
@@ -164,6 +166,67 @@ def test_other_dimensions_in_what_the_key_joins_are_refused(now: list[str]) -> N
         check_key(report(), schema, state)
 
 
+def classed(**classes: str) -> RecordSchema:
+    """The schema of a report of days and of some integers, each a metric or a dimension."""
+    listed = [FieldInfo(field_id="Date", field_type="dim", data_type="string.time.date")]
+    listed += [
+        FieldInfo(field_id=name, field_type=of, data_type="int.number.value")
+        for name, of in classes.items()
+    ]
+    return record_schema(report(fields=["Date", *classes]), listed)
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ({"Size": "dim", "Clicks": "met"}, {"Size": "dim", "Clicks": "dim"}),
+        ({"Size": "dim", "Clicks": "dim"}, {"Size": "dim", "Clicks": "met"}),
+        ({"Size": "dim", "Clicks": "met"}, {"Size": "met", "Clicks": "dim"}),
+    ],
+    ids=str,
+)
+def test_a_field_that_the_api_classes_otherwise_changes_no_key(
+    was: dict[str, str], now: dict[str, str]
+) -> None:
+    loaded_as, listed_as = classed(**was), classed(**now)
+    state = loaded(loaded_as)
+    state.joined = loaded_as.joined
+    assert listed_as.joined != loaded_as.joined
+    schema = listed_as.joined_as(state.joined, reclassified(listed_as, state))
+    check_key(report(), schema, state)
+    assert schema.joined == loaded_as.joined
+    (told,) = class_changes(report(), schema, state)
+    assert "the API changed " in told
+    assert "Clicks" in told
+    assert "Set `fields`" not in told
+    assert not [*class_changes(report(), loaded_as, state)]
+
+    reader = RecordReader(schema, _echo(schema), _METADATA, Mismatches())
+    (record,) = reader.records([["2024-06-09", 1, 2]])
+    assert record["_sm_dimensions"] == "|".join(
+        str(number) for name, number in (("Size", 1), ("Clicks", 2)) if was[name] == "dim"
+    )
+
+
+def test_a_key_that_the_api_takes_apart_names_the_api_and_no_fields() -> None:
+    was, now = classed(Size="dim", Clicks="met"), classed(Size="met", Clicks="met")
+    state = loaded(was)
+    state.joined = was.joined
+    with pytest.raises(TapError, match="because the API changed Size") as refused:
+        check_key(report(), now.joined_as(state.joined, reclassified(now, state)), state)
+    assert "Set `fields`" not in str(refused.value)
+    assert "under both. Empty the table" in str(refused.value)
+
+
+def test_a_dimension_that_is_asked_for_anew_is_not_taken_for_one_classed_otherwise() -> None:
+    was, now = classed(Size="dim"), classed(Size="dim", Rank="dim")
+    state = loaded(was)
+    state.joined = was.joined
+    schema = now.joined_as(state.joined, reclassified(now, state))
+    with pytest.raises(TapError, match="joined Size and now joins Size, Rank"):
+        check_key(report(), schema, state)
+
+
 @pytest.mark.parametrize("now", [["StartDate", "EndDate"], ["EndDate", "StartDate"]])
 def test_a_state_of_before_tells_by_its_types_what_the_key_joins(now: list[str]) -> None:
     was = joining("StartDate", "EndDate")
@@ -174,6 +237,102 @@ def test_a_state_of_before_tells_by_its_types_what_the_key_joins(now: list[str])
     assert joined_before(state, schema, listed) == was.joined
     # Taken away: only the list tells that it is a dimension.
     assert joined_before(state, joining("StartDate"), listed) == was.joined
+
+
+def of_units(ctr: str, week: str, **own: Any) -> RecordSchema:  # noqa: ANN401 - any setting
+    """The schema of a report with a metric and a text dimension, by their data types."""
+    types = {"Date": "string.time.date", "Week": week, "Ctr": ctr}
+    listed = [
+        FieldInfo(field_id=name, field_type="met" if name == "Ctr" else "dim", data_type=data_type)
+        for name, data_type in types.items()
+    ]
+    return record_schema(report(fields=[*types], **own), listed)
+
+
+WEEK = "string.time.yearweek"
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_told"),
+    [
+        ("float.number.percentage", "float.number.ratio", True),
+        ("float.number.ratio", "float.number.percentage", True),
+        ("float.number.percentage", "float.number.value", True),
+        ("float.number.value", "float.number.ratio", True),
+        ("int.duration.seconds", "int.duration.milliseconds", True),
+        ("int.duration.seconds", "int.number.value", True),
+        ("float.currency.value", "float.number.value", False),
+        ("float.number.value", "Float", False),
+        ("float.number.value", "float.a\nb", False),
+        ("float.number.percentage", "FLOAT.number.Percentage", False),
+    ],
+)
+def test_a_unit_that_the_api_changes_is_told_until_somebody_acts(
+    was: str, now: str, *, is_told: bool
+) -> None:
+    state, schema = loaded(of_units(was, WEEK)), of_units(now, WEEK)
+    for _ in range(2):  # as many nights
+        check_key(report(), schema, state)
+        told = [*type_changes(report(), schema, state)]
+        learn_types(report(), schema, state)
+        assert len(told) == is_told
+        assert all(f"were {was} and now are {now}" in each for each in told)
+
+    pinned = report(fields=["Date", "Week", "Ctr"], types={"Ctr": now})
+    assert not [*type_changes(pinned, schema, state)]
+    learn_types(pinned, schema, state)
+    assert not [*type_changes(report(), schema, known(state))]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_refused"),
+    [
+        ("string.time.yearmonth", "string.time.month", True),
+        ("string.time.yearweek", "string.time.yearweekiso", True),
+        ("string.time.yearweek", "string.time.yearweek", False),
+        # Only the list has become better, or worse: values may be what they were.
+        ("string.text.value", "string.time.yearweek", False),
+        ("string.time.yearweek", "string.text.value", False),
+    ],
+)
+def test_another_period_in_the_key_is_refused(was: str, now: str, *, is_refused: bool) -> None:
+    ratio = "float.number.ratio"
+    state, schema = loaded(of_units(ratio, was)), of_units(ratio, now)
+    if not is_refused:
+        check_key(report(), schema, state)
+        return
+    remedy = (
+        rf"Week of its key was {was} and now is {now}.*set `types: \{{Week: {was}\}}`; or empty"
+    )
+    with pytest.raises(TapError, match=remedy):
+        check_key(report(), schema, state)
+    check_key(report(), of_units(ratio, now, types={"Week": was}), state)
+    check_key(report(), schema, loaded(schema))
+
+    # Outside of the key, it is told.
+    state.key_properties = ("_sm_account_id", "Date")
+    apart = of_units(ratio, now, key_properties=["_sm_account_id", "Date"])
+    check_key(report(), apart, state)
+    assert len([*type_changes(report(), apart, state)]) == 1
+
+
+def test_another_unit_of_what_the_key_joins_is_refused() -> None:
+    types = ("int.duration.seconds", "int.duration.milliseconds")
+    was, now = (of_units("float.number.ratio", each) for each in types)
+    state = loaded(was)
+    state.joined = was.joined
+    with pytest.raises(TapError, match=r"Week of its key was int\.duration\.seconds and now"):
+        check_key(report(), now, state)
+
+
+def test_a_state_without_units_learns_them_without_a_word() -> None:
+    state = loaded(of_units("float.number.percentage", WEEK))
+    state.units.clear()
+    schema = of_units("float.number.ratio", WEEK)
+    check_key(report(), schema, state)
+    assert not [*type_changes(report(), schema, state)]
+    learn_types(report(), schema, state)
+    assert known(state).units == {"Week": "time.yearweek", "Ctr": "number.ratio"}
 
 
 class Listing:

@@ -24,8 +24,8 @@ def test_needed_is_what_is_not_covered_or_stale_or_within_the_lookback(
     coverage: Coverage, wanted: DateRange, lookback_days: int, fresh_since: datetime | None
 ) -> None:
     settled = days_of(*coverage.covered)
-    if coverage.covered and lookback_days:
-        last = coverage.covered[-1].last
+    if within := [each for each in settled if each <= wanted.last]:
+        last = max(within)
         restated = {last - timedelta(days=ago) for ago in range(lookback_days)}
         fresh = [each.dates for each in coverage.fetched if fresh_since and each.at > fresh_since]
         settled -= restated - days_of(*fresh)
@@ -34,19 +34,22 @@ def test_needed_is_what_is_not_covered_or_stale_or_within_the_lookback(
     assert list(needed) == sorted(needed)
 
 
-@given(coverages(), date_ranges(), moments, st.integers(0, 9))
+@given(coverages(), date_ranges(), moments, st.integers(0, 9), st.integers(0, 9))
 def test_the_newest_fetch_of_each_day_of_the_lookback_is_remembered(
-    coverage: Coverage, dates: DateRange, at: datetime, lookback_days: int
+    coverage: Coverage, dates: DateRange, at: datetime, lookback_days: int, later: int
 ) -> None:
     done = coverage.with_done(dates, day(0))
-    after = done.with_fetch(DaysFetched(dates=dates, at=at), lookback_days)
+    last_wanted = dates.last + timedelta(days=later)
+    after = done.with_fetch(DaysFetched(dates=dates, at=at), lookback_days, last_wanted)
     assert replace(after, fetched=coverage.fetched) == done
     known = [(each, fetch.at) for fetch in after.fetched for each in fetch.dates.each_day()]
     assert len(dict(known)) == len(known)
-    recent = {after.covered[-1].last - timedelta(days=ago) for ago in range(lookback_days)}
+    last = max(each for each in days_of(*after.covered) if each <= last_wanted)
+    recent = {last - timedelta(days=ago) for ago in range(lookback_days)}
     for each in days_of(dates) & recent:
         assert dict(known)[each] == at
-    assert all(days_of(fetch.dates) & recent for fetch in after.fetched)
+    first = min(recent, default=date.max)
+    assert all(fetch.dates.last >= first for fetch in after.fetched)
 
 
 @given(date_ranges(), st.integers(0, 366))
@@ -114,6 +117,12 @@ def test_an_empty_start_gives_no_bookmark() -> None:
 def test_the_lookback_counts_from_the_last_covered_day() -> None:
     coverage = Coverage().with_done(date_range(0, 9), day(0))
     assert coverage.needed(date_range(0, 11), 3) == (date_range(7, 11),)
+
+
+def test_days_after_what_is_wanted_take_no_lookback_away() -> None:
+    trial = Coverage().with_done(date_range(19, 21), day(19))
+    coverage = trial.with_done(date_range(0, 4), day(0))
+    assert coverage.needed(date_range(0, 5), 3) == (date_range(2, 5),)
 
 
 def test_coverage_up_to_the_last_day_of_the_calendar_is_understood() -> None:

@@ -109,11 +109,22 @@ def test_what_is_on_its_way_is_kept_and_the_later_first_day_too() -> None:
     assert merged(two, state("1/2", request_hash="ffffffff")).request_hash == "04d2e1f7"
 
 
+def test_units_that_one_state_has_learned_are_those_of_all() -> None:
+    found = merged(state("1/2", units={"X": "number.ratio"}), state("2/2", units={"Y": "value"}))
+
+    assert found.units == {"X": "number.ratio", "Y": "value"}
+
+
 @pytest.mark.parametrize(
     ("one", "two", "told"),
     [
         ({"query_hash": "a"}, {"query_hash": "b"}, "ads: what it asks for (`query_hash`) is a in"),
         ({"types": {"X": "date"}}, {"types": {"X": "text"}}, "the type of X is date in 1.json and"),
+        (
+            {"units": {"X": "number.ratio"}},
+            {"units": {"X": "value"}},
+            "the unit of X is number.ratio in 1.json and value in 2.json; let each run once more",
+        ),
         ({}, {"key_properties": ("Day",)}, "ads: the key is Date in 1.json and Day in 2.json"),
         (
             {"joined": ("A", "B")},

@@ -24,6 +24,7 @@ FIELDS = {
     "Yearmonth": "string.time.yearmonth",
     "Year": "string.time.year",
     "Quarter": "string.text.value",
+    "halfYear": "int.number.value",
     "Dayofweek": "string.time.dayofweek",
     "Date": "string.time.date",
     "Clicks": "int.number.value",
@@ -32,6 +33,7 @@ PERIODS: dict[str, Callable[[date], object]] = {
     "Yearweek": lambda day: day.isocalendar()[:2],
     "Yearmonth": lambda day: (day.year, day.month),
     "Quarter": lambda day: (day.year, (day.month - 1) // 3),
+    "halfYear": lambda day: (day.year, day.month > 6),
     "Year": lambda day: day.year,
 }
 
@@ -61,10 +63,51 @@ def told(fields: Sequence[str], **own: object) -> list[str]:
         ("Date", "string.time.date", None),
         ("Birth year", "string.text.value", None),
         ("Hour", "string.time.hour", None),
+        ("HalfHour", "string.time.hm", None),
+        ("Week", "string.time", Period.WEEK),
+        ("Birth month", "string.time", Period.MONTH),
     ],
 )
 def test_a_field_tells_its_period(name: str, data_type: str, period: Period | None) -> None:
     assert period_of(name, data_type) is period
+
+
+@pytest.mark.parametrize(
+    "data_type",
+    ["string.text.value", "int.number.value", "float.number.value", "string.time", "string.id", ""],
+)
+@pytest.mark.parametrize(
+    ("name", "period"),
+    [
+        *((each, Period.WEEK) for each in ("Week", "yearWeek", "isoYearIsoWeek", "nthWeek")),
+        *((each, Period.WEEK) for each in ("segments.week", "Week (Mon-Sun)", "Year & week")),
+        *((each, Period.WEEK) for each in ("Week of year", "week_number", "Week starting Monday")),
+        *((each, Period.MONTH) for each in ("Month", "year_month", "nthMonth", "Month of year")),
+        *((each, Period.MONTH) for each in ("month_name", "date_month", "Month and year")),
+        *((each, Period.QUARTER) for each in ("Quarter", "FiscalQuarter", "Fiscal year quarter")),
+        *((each, Period.QUARTER) for each in ("quarterOfYear", "yearQuarter", "qtr")),
+        *((each, Period.HALF) for each in ("halfYear", "half_year", "Half of year", "yearHalf")),
+        *((each, Period.HALF) for each in ("Fiscal half", "Semester")),
+        *((each, Period.YEAR) for each in ("Year", "isoYear", "fiscal_year", "Calendar Year")),
+    ],
+)
+def test_a_name_tells_its_period_whatever_the_type(
+    name: str, data_type: str, period: Period
+) -> None:
+    assert period_of(name, data_type) is period
+
+
+@pytest.mark.parametrize("data_type", ["string.text.value", "int.number.value"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Birth year", "Model year", "Number of weeks", "Weekday", "Day of week", "Weekend"),
+        *("Days of month", "Weeks", "Month to date", "yearMonthDay", "Half price", "Start month"),
+        *("This year's goal", "Weekly budget", "Better half", "dateHour", "nthDay", "Name"),
+    ],
+)
+def test_a_name_that_tells_more_than_a_period_is_none(name: str, data_type: str) -> None:
+    assert period_of(name, data_type) is None
 
 
 @given(
@@ -115,6 +158,8 @@ def test_whoever_gets_a_part_for_a_whole_was_told(name: str, start: int | date) 
         ("last_3_months", ["Yearmonth"], ""),
         ("last_3_months", ["Quarter"], "of a quarter"),
         ("last_2_years", ["Quarter"], ""),
+        ("last_2_years", ["halfYear"], ""),
+        ("last_6_months", ["halfYear"], "of a half year"),
         ("this_month", ["Yearmonth"], ""),
         ("this_month_inc", ["Yearmonth"], "jumps"),
         ("this_month_inc", ["Date"], "jumps"),
@@ -190,6 +235,12 @@ def test_a_first_day_in_words_that_cuts_a_period_is_told(
 def test_a_range_that_is_nearly_a_documented_one_is_told(written: str, meant: str) -> None:
     found = [each for each in told(["Date"], date_range_type=written) if "did you mean" in each]
     assert [each.endswith(f"did you mean {meant}?") for each in found] == [True] * bool(meant)
+
+
+def test_a_metric_is_no_period() -> None:
+    asked = report(fields=["Campaign", "Week"], start_date="14 days ago")
+    listed = [FieldInfo(field_id="Week", field_type="met", data_type="int.number.value")]
+    assert not [*warnings_of_window(asked, record_schema(asked, listed))]
 
 
 def test_a_report_by_day_has_no_such_doubts() -> None:

@@ -149,6 +149,40 @@ def test_a_column_without_a_type_keeps_its_own(emulator: Emulator) -> None:
     assert columns["Cost"] == {"type": ["number", "null"], "minimum": 0}
 
 
+@pytest.mark.parametrize(
+    ("given", "made_of_it"),
+    [
+        ({"type": "integer"}, {"type": ["integer", "null"]}),
+        ({"type": ["number"]}, {"type": ["number", "null"]}),
+        ({"type": "string"}, {"type": ["string", "null"]}),
+        (
+            {"anyOf": [{"type": "integer"}]},
+            {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        ),
+        (
+            {"type": "integer", "oneOf": [{"type": "integer"}]},
+            {"type": ["integer", "null"], "oneOf": [{"type": "integer"}, {"type": "null"}]},
+        ),
+    ],
+    ids=str,
+)
+def test_a_type_without_null_is_followed_and_told_once(
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    given: dict[str, Any],
+    made_of_it: dict[str, Any],
+) -> None:
+    key: dict[str, Any] = {"type": "string"}
+    tap = made(emulator, {}, Clicks=given, Campaignname=key)
+    columns = tap.streams["ads"].effective_schema["properties"]
+
+    assert columns["Clicks"] == made_of_it
+    assert columns["Campaignname"] == key
+    told = [each for each in caplog.messages if "null is added" in each]
+    assert len(told) == 1
+    assert "ads: null is added to the type of Clicks, as" in told[0]
+
+
 @pytest.mark.parametrize("format_", ["date-time", "time"])
 def test_another_format_without_a_type_is_refused(emulator: Emulator, format_: str) -> None:
     with pytest.raises(SettingsError, match="ads: Date: the catalog says"):

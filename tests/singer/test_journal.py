@@ -156,6 +156,25 @@ def test_a_killed_pipeline_is_left_its_own_by_another_that_has_read_these_days(
     assert sum(mine.written.values()) == once
 
 
+def test_a_trial_of_later_days_hides_nothing_that_a_killed_run_left(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """What is read again is within the lookback of the days that are wanted."""
+    settings, target = config(emulator, tmp_path / "journal", lookback_days=2), Target()
+    trial = {**settings, "start_date": "2024-06-06", "end_date": "2024-06-07"}
+    assert sync(trial, tmp_path, target).code == 0
+    settings["end_date"] = "2024-06-03"
+    assert sync(settings, tmp_path, target).code == 0
+    once = len(emulator.queries)
+    assert once == 2 + 3
+    state = tmp_path / "killed-state.json"
+    state.write_text(json.dumps(target.state))
+    killed_while(settings, tmp_path, lambda: has_ended(emulator, once + 2), "--state", str(state))
+
+    assert sync(settings, tmp_path, target).code == 0
+    assert len(emulator.queries) == once + 2
+
+
 def test_a_report_that_a_catalog_wants_reloaded_is_collected_too(
     emulator: Emulator, tmp_path: Path
 ) -> None:

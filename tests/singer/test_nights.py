@@ -285,14 +285,22 @@ def test_a_report_read_whole_stays_whole_although_the_api_refuses_its_first_days
     assert {query.params["start_date"] for query in emulator.queries} == {str(FIRST)}
 
 
-@pytest.mark.parametrize("key", [["_sm_account_id", "Campaignname"], ["Campaignname"]])
+@pytest.mark.parametrize(
+    ("key", "day", "told"),
+    [
+        (["_sm_account_id", "Campaignname"], "Date", "add Date or _sm_date; without"),
+        (["Campaignname"], "Date", "add Date or _sm_date; without"),
+        (["Campaignname"], "_sm_date", "add _sm_date; without"),
+    ],
+)
 def test_a_key_without_the_day_is_refused(
-    emulator: Emulator, tmp_path: Path, key: list[str]
+    emulator: Emulator, tmp_path: Path, key: list[str], day: str, told: str
 ) -> None:
-    ended = sync(config(emulator, {**REPORT, "key_properties": key}), tmp_path, Target())
+    report = {**REPORT, "key_properties": key, "replication_key": day}
+    ended = sync(config(emulator, report), tmp_path, Target())
 
     assert ended.code == 1
-    assert "queries[0].key_properties: add Date or _sm_date" in ended.stderr
+    assert f"queries[0].key_properties: {told}" in ended.stderr
     assert emulator.queries == ()
 
 
