@@ -14,7 +14,7 @@ from tap_supermetrics.extraction.attribution import folded
 from tap_supermetrics.extraction.unsplit import ids_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
     from tap_supermetrics.api import wire
@@ -55,8 +55,8 @@ class Question:
         """Refuse accounts that were not asked for; one may be left out, which is told later."""
         if not answered or self._is_of_list:
             return
-        known = {_comparable(each) for each in self.query.accounts}
-        if others := [each for each in answered if not known & _possible_ids(each)]:
+        known = _Spellings(self.query.accounts)
+        if others := [each for each in answered if not any(map(known.holds, ids_within(each)))]:
             raise ApiError(
                 "RESULT_MISMATCH",
                 f"asked for account {self.query.account_id}, the result is of {', '.join(others)}",
@@ -93,9 +93,9 @@ class Question:
         """Yield in words where an answer is about something else than was asked."""
         accounts, segments = ids_of(echo.ds_accounts), ids_of(echo.ds_segments)
         if accounts and not self._is_of_list:
-            told = {name for each in accounts for name in _possible_ids(each)}
+            told = _Spellings(name for each in accounts for name in ids_within(each))
             for each in self.query.accounts:
-                if _comparable(each) not in told:
+                if not told.holds(each):
                     yield f"account {each} was left out"
         wanted = {each.casefold() for each in self.report.segments}
         if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
@@ -178,11 +178,19 @@ def _family(schedule_id: str) -> str:
     return schedule_id.partition("_")[0]
 
 
-def _comparable(account: str) -> str:
-    """Return an account id to compare by: `act_123` and `123` are one account."""
-    return re.sub(r"^[a-z]+(?=\d+$)", "", folded(account))
+class _Spellings:
+    """Accounts to compare with: `act_123` is `123`, and `ig_123` is, but not each other."""
+
+    def __init__(self, accounts: Iterable[str]) -> None:
+        self._whole = {folded(each) for each in accounts}
+        self._numbers = set(map(_number, self._whole))
+
+    def holds(self, account: str) -> bool:
+        """Return whether an account is one of these."""
+        one = folded(account)
+        return one in self._whole or one in self._numbers or _number(one) in self._whole
 
 
-def _possible_ids(told: str) -> set[str]:
-    """Return all ids that an answer may mean: an id may come as `id (name)`."""
-    return {*map(_comparable, ids_within(told))}
+def _number(account: str) -> str:
+    """Return what stands after the letters of a folded id, where that is digits alone."""
+    return re.sub(r"^[a-z]+(?=\d+$)", "", account)

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from tap_supermetrics.model import SplitAccounts, SplitDates, core_of
+from tap_supermetrics.model import SplitAccounts, SplitDates, are_one, core_of
 from tap_supermetrics.model.columns import DATE, METADATA_COLUMNS, METADATA_PREFIX
 from tap_supermetrics.settings.reading import hint
 from tap_supermetrics.words import nearest
@@ -57,13 +57,14 @@ Found = tuple[str, str]
 
 
 def _in_accounts(report: Report) -> Iterator[Found]:
-    first: dict[str, str] = {}
+    alike: dict[str, list[str]] = {}
     for each in report.accounts.ids:
+        before = alike.setdefault(core_of(each), [])
         # Read under both spellings, each row would be there twice.
-        other = first.setdefault(core_of(each), each)
-        if other != each:
+        for other in (one for one in before if are_one(one, each)):
             one = f"{other} and {each} are one account, spelt in two ways"
             yield "ds_accounts", f"{one}; keep the one that the API lists"
+        before.append(each)
 
 
 def _in_fields(report: Report) -> Iterator[Found]:

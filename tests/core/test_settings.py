@@ -615,6 +615,10 @@ def test_a_contradiction_is_told_by_the_path_of_what_can_be_changed() -> None:
     assert mistake == "queries[0].end_date: it is before start_date (report ads)"
 
 
+def test_accounts_of_one_number_are_two_by_their_prefixes() -> None:
+    assert report(ds_accounts="act_1,ig_1").accounts.ids == ("act_1", "ig_1")
+
+
 @given(
     ids=st.lists(st.from_regex(r"[a-z]{0,3}[0-9]{4,10}", fullmatch=True), min_size=1, unique=True),
     between=st.sampled_from([",", ";", " ", "\n", "\r\n", "\t", " , ", ";\n", ",\n"]),
