@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.api import wire
     from tap_supermetrics.model import Query, Report
 
-_EXCLUDES: Final = "exclude_"
-"""How the settings of data sources begin that leave accounts out ("About account exclusion")."""
 _WORDS: Final = {"true": "1", "yes": "1", "false": "0", "no": "0", "none": "", "null": ""}
 """Words for one value of a setting, as an answer may write it back."""
 _SHOWN: Final = 60
@@ -52,7 +50,7 @@ class Question:
             self.answered_dates(meta.query)
 
     def _check_accounts(self, answered: list[str] | None) -> None:
-        """Refuse accounts that were not asked for; one may be left out, which is told later."""
+        """Refuse accounts that were not asked for; one may be left out, which is found later."""
         if not answered or self._is_of_list:
             return
         known = _Spellings(self.query.accounts)
@@ -69,21 +67,26 @@ class Question:
         return not asked or any(each.startswith("list.") for each in asked)
 
     def check_excluded(self, echo: wire.QueryEcho) -> None:
-        """Refuse the empty result of an account that was left out, as it cannot be read.
+        """Refuse a result without an account that was left out, as if that had no rows.
 
         Raises:
-            ApiError: ACCOUNT_EXCLUDED.
+            ApiError: ACCOUNT_EXCLUDED for one that was asked by itself and may be left out,
+                ACCOUNT_LEFT_OUT for some of those that were asked together.
         """
-        may_be_excluded = self._may_exclude and len(self.query.accounts) == 1
-        if may_be_excluded and ids_of(echo.ds_accounts) == []:
+        answered = ids_of(echo.ds_accounts)
+        if answered == [] and self._may_exclude and len(self.query.accounts) == 1:
             raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {self.query.account_id}")
+        if not answered or self._is_of_list:
+            return
+        # Each is one that was asked for, as all pages were held against the question.
+        told = _Spellings(name for each in answered for name in ids_within(each))
+        if left := [each for each in self.query.accounts if not told.holds(each)]:
+            accounts = "account" if len(left) == 1 else "accounts"
+            raise ApiError("ACCOUNT_LEFT_OUT", f"the API left out {accounts} {', '.join(left)}")
 
     @property
     def _may_exclude(self) -> bool:
-        own = (name for name, value in self._settings.items() if value)
-        return self.report.policy.add_exclude_account_errors or any(
-            name.startswith(_EXCLUDES) for name in own
-        )
+        return self.report.add_exclude_account_errors or bool(self.report.exclusions)
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -91,12 +94,7 @@ class Question:
 
     def answered_otherwise(self, echo: wire.QueryEcho) -> Iterator[str]:
         """Yield in words where an answer is about something else than was asked."""
-        accounts, segments = ids_of(echo.ds_accounts), ids_of(echo.ds_segments)
-        if accounts and not self._is_of_list:
-            told = _Spellings(name for each in accounts for name in ids_within(each))
-            for each in self.query.accounts:
-                if not told.holds(each):
-                    yield f"account {each} was left out"
+        segments = ids_of(echo.ds_segments)
         wanted = {each.casefold() for each in self.report.segments}
         if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
             asked = ", ".join(self.report.segments)

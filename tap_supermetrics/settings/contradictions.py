@@ -111,9 +111,13 @@ def _in_keys(report: Report) -> Iterator[Found]:
 def _in_policies(report: Report) -> Iterator[Found]:
     if "no_headers" in (report.settings or {}):
         yield "settings", "no_headers is set by the tap; leave it out"
-    if report.add_exclude_account_errors and report.split_accounts_policy is SplitAccounts.NONE:
+    if report.split_accounts_policy is SplitAccounts.NONE:
         why = "else an account that is left out could not be told from one without rows"
-        yield "add_exclude_account_errors", f"needs split_accounts_policy: all; {why}"
+        needs = f"needs split_accounts_policy: all; {why}"
+        if report.add_exclude_account_errors:
+            yield "add_exclude_account_errors", needs
+        for each in report.exclusions:
+            yield "settings", f"{each} {needs}"
 
 
 def _in_dates(report: Report, given: Container[str]) -> Iterator[Found]:
