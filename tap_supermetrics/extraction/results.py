@@ -99,6 +99,7 @@ class Result:
         otherwise: what the API says to be otherwise than it was asked, in words.
         latency_s: how long the API took to begin an answer, on average.
         page_bytes: bytes of its longest page.
+        page_count: its pages that had rows.
         spool: the rows, some at a time, as JSON arrays of arrays.
     """
 
@@ -115,6 +116,7 @@ class Result:
     finished_at: datetime | None = None
     latency_s: float = 0.0
     page_bytes: int = 0
+    page_count: int = 1
     spool: Spool = field(repr=False)
 
 
