@@ -38,7 +38,9 @@ MAX_MENDED_BYTES: Final = 16 * 1024 * 1024
 MAX_VALUE_BYTES: Final = 1024 * 1024
 """Largest value that is read as whatever it is: as Python objects, it may take 30 times that."""
 
-UNNEEDED_FACTS: Final = frozenset({"progress", "run_seconds", "settings", "total_rows", "workflow"})
+UNNEEDED_FACTS: Final = frozenset(
+    {"progress", "run_seconds", "settings", "total_columns", "total_rows", "workflow"}
+)
 """What is told where it can be read, and costs no result where it cannot; without the number of
 rows, pages are asked for until one is empty."""
 MAX_PLACES: Final = 6

@@ -122,6 +122,7 @@ class Downloader:
                 finished_at=wanted.finished_at,
                 fetched_at=self.now(),
                 fields=columns_of(report, pages.echo.fields, pages.width),
+                width=pages.told_width or pages.width or 0,
                 # These are known only now: `pages` counted while it was gone through.
                 row_count=pages.row_count,
                 missing=pages.missing,

@@ -110,6 +110,7 @@ class Pages:
         echo: how the API understood the query.
         provenance: where the numbers come from.
         width: how many columns the first row has; None without rows.
+        told_width: how many columns the result says to have; None or 0 where it does not.
         page_bytes: bytes of the longest page.
         page_count: pages that had rows.
     """
@@ -130,6 +131,7 @@ class Pages:
         self.row_count = 0
         self.missing = 0
         self.width: int | None = None
+        self.told_width: int | None = None
         self.provenance = Provenance().with_page(facts)
         self.echo = wire.QueryEcho()
         self.page_bytes = self.page_count = 0
@@ -148,6 +150,7 @@ class Pages:
             facts = answer.meta.result or wire.ResultFacts()
             self.provenance = self.provenance.with_page(facts)
             self._total.note(facts.total_rows)
+            self.told_width = facts.total_columns or self.told_width
             rows = self._rows(answer)
             self._totals.note(facts.total_rows, came=len(answer.data), rows=len(rows))
             if rows:

@@ -93,6 +93,7 @@ class Result:
         finished_at: when the API told that the query succeeded, with offset, if that is known.
         fetched_at: when its last page came, with offset.
         fields: how the API placed the fields.
+        width: how many cells each row has to have, 0 where that is not known.
         row_count: number of rows, header not included.
         missing: 1 when the API told one more, which may be a header that it counts.
         provenance: where its numbers come from.
@@ -109,6 +110,7 @@ class Result:
     schedule_id: str
     fetched_at: datetime
     fields: tuple[FieldEcho, ...]
+    width: int = 0
     row_count: int
     missing: int = 0
     provenance: Provenance = Provenance()

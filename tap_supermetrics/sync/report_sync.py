@@ -321,6 +321,7 @@ class PlannedReport:
             self.mismatches,
             dates,
             others=self.others,
+            width=result.width,
         )
 
 

@@ -66,6 +66,10 @@ def placed_in_one(answer: Answer) -> None:
         field["data_column"] = min(field["data_column"], 1)
 
 
+def decimal_comma(answer: Answer) -> None:
+    answer["data"][-1].insert(2, 1)
+
+
 def later_columns_swapped(answer: Answer) -> None:
     first = answer["meta"]["paginate"].get("prev") is None
     fields = echo(answer)["fields"]
@@ -163,6 +167,11 @@ WRONG: Final[dict[str, tuple[Callable[[Answer], Any], str]]] = {
         "RESULT_MISMATCH: asked for account",
     ),
     "two fields in one column": (placed_in_one, "RESULT_MISMATCH: the result has"),
+    "a row of more cells than others": (decimal_comma, "RESULT_MISMATCH: expected rows of 3"),
+    "fewer columns than its rows have": (
+        lambda answer: answer["meta"]["result"].update(total_columns=2),
+        "RESULT_MISMATCH: expected rows of",
+    ),
     "a failed query": (
         lambda answer: answer["meta"].update(status_code="FAILURE"),
         "RESULT_INCOMPLETE: the result says that its query is FAILURE",
