@@ -14,6 +14,7 @@ items           spelling of ids in queries and answers
 listings        spelling of accounts, segments, team lists, the history, addresses
 wire            spelling of queries and batches: paths, parameters, answers, limits
 fields          spelling of fields
+entries         entries of lists: one that cannot be read costs no other
 sources         ids of some data sources, for who misspells one
 errors          an error, as whoever called meets it
 verdicts        every error code with its fate, its reach and what to do

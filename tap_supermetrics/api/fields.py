@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+
+from tap_supermetrics.api.entries import FOR_PEOPLE, Entry
 
 _DIMENSION: Final = "dim"
 _METRIC: Final = "met"
@@ -37,18 +39,18 @@ class FieldEcho(msgspec.Struct, kw_only=True):
         return self.id.casefold(), self.field_id.casefold()
 
 
-class FieldInfo(msgspec.Struct, kw_only=True):
+class FieldInfo(Entry, kw_only=True):
     """A field of a data source ("Get fields")."""
 
     of_class: str = msgspec.field(default="", name="@type")
 
     field_id: str
-    field_name: str = ""
+    field_name: Annotated[str, FOR_PEOPLE] = ""
     field_type: str = ""
     data_type: str = ""
-    description: str | None = None
-    group_name: str = ""
-    is_filterable: bool = True
+    description: Annotated[str | None, FOR_PEOPLE] = None
+    group_name: Annotated[str, FOR_PEOPLE] = ""
+    is_filterable: Annotated[bool, FOR_PEOPLE] = True
     is_non_aggregatable: bool = False
     report_types: Any = None
     """Kinds of reports that have it; one query cannot mix them. Of use to people only."""

@@ -11,6 +11,7 @@ be read makes the tap submit all its queries again. So where the strict reading 
 - NaN and Infinity: as the texts "NaN" and "Infinity", which fit no number;
 - numbers that no double holds, such as 1e999: as texts, which fit no number either;
 - facts of a result that the tap only tells, in a form that nobody can read: they are left out;
+- entries of the lists that the API keeps, such as accounts, without an id: they are left out;
 - errors in the form of RFC 9457 (an older crawl of the vendor's docs), or several of them.
 """
 
@@ -21,12 +22,14 @@ import json
 import math
 import re
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from tap_supermetrics.api import wire
+from tap_supermetrics.api.entries import FOR_PEOPLE, Entry, read_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +41,9 @@ MAX_MENDED_BYTES: Final = 16 * 1024 * 1024
 MAX_VALUE_BYTES: Final = 1024 * 1024
 """Largest value that is read as whatever it is: as Python objects, it may take 30 times that."""
 
-UNNEEDED_FACTS: Final = frozenset({"progress", "run_seconds", "settings", "total_rows", "workflow"})
+UNNEEDED_FACTS: Final = frozenset(
+    {"progress", "run_seconds", "settings", "total_columns", "total_rows", "workflow"}
+)
 """What is told where it can be read, and costs no result where it cannot; without the number of
 rows, pages are asked for until one is empty."""
 MAX_PLACES: Final = 6
@@ -123,8 +128,12 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
     except msgspec.ValidationError:
         if get_origin(to) is list:  # One by one, as all at once may take much memory.
             (item,) = get_args(to)
-            rows = _items(part)
-            return [decoded(each, item) for each in rows]  # type: ignore[return-value] # as `to` says
+            rows, read = _items(part), partial(decoded, to=item)
+            return read_each(rows, read) if _is_entry(item) else [*map(read, rows)]  # type: ignore[return-value] # as `to` says
+        if _is_entry(to):
+            part = _cleaned(part, to)
+            with suppress(msgspec.ValidationError):
+                return msgspec.json.decode(part, type=to, strict=False)
         if len(bytes(part)) > MAX_VALUE_BYTES:
             raise
         said = msgspec.json.decode(part)
@@ -134,6 +143,35 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
         return msgspec.convert(
             _without(said, _is_null_or_empty_list, UNNEEDED_FACTS), to, strict=False
         )
+
+
+def _is_entry(to: Any) -> bool:  # noqa: ANN401 - any type
+    return isinstance(to, type) and issubclass(to, Entry)
+
+
+def _cleaned(part: bytes | msgspec.Raw, to: Any) -> bytes:  # noqa: ANN401 - a type of entries
+    """Return an entry without what cannot be read of it and is not needed; numbers as texts."""
+    told = msgspec.json.decode(part, type=dict[str, msgspec.Raw])
+    for name, kind in get_type_hints(to, include_extras=True).items():
+        if name not in told:
+            continue
+        if get_origin(kind) is list:
+            read = partial(decoded, to=get_args(kind)[0])
+            with suppress(msgspec.ValidationError):
+                told[name] = msgspec.Raw(msgspec.json.encode(read_each(_items(told[name]), read)))
+        elif FOR_PEOPLE in get_args(kind)[1:] and not _fits(told[name], kind):
+            del told[name]
+        elif kind in {str, str | None} and _fits(told[name], int | float):
+            told[name] = msgspec.Raw(b'"%b"' % bytes(told[name]).strip(b'" '))
+    return msgspec.json.encode(told)
+
+
+def _fits(part: msgspec.Raw, kind: Any) -> bool:  # noqa: ANN401 - a type
+    try:
+        msgspec.json.decode(part, type=kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _items(part: bytes | msgspec.Raw) -> list[msgspec.Raw]:

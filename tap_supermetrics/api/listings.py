@@ -7,11 +7,12 @@ account IDs", "Get query history" and "Convert query".
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 
+from tap_supermetrics.api.entries import FOR_PEOPLE, Entry
 from tap_supermetrics.api.wire import Error, as_json_parameter
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ MIN_AGE_MINUTES: Final = 60
 """Smallest age of such a list that can be asked for."""
 
 
-class AccountInfo(msgspec.Struct, kw_only=True):
+class AccountInfo(Entry, kw_only=True):
     """An account that a login can read ("Get accounts")."""
 
     account_id: str | int
     account_name: str = ""
-    group_name: str | None = ""
+    group_name: Annotated[str | None, FOR_PEOPLE] = ""
 
     @property
     def id(self) -> str:
@@ -49,12 +50,12 @@ class AccountInfo(msgspec.Struct, kw_only=True):
         return str(self.account_id).strip()
 
 
-class LoginAccounts(msgspec.Struct, kw_only=True):
+class LoginAccounts(Entry, kw_only=True):
     """A login and its accounts; an account may stand under several logins."""
 
     ds_user: str | int = ""
-    display_name: str | None = None
-    accounts: list[AccountInfo] = []
+    display_name: Annotated[str | None, FOR_PEOPLE] = None
+    accounts: list[AccountInfo] = msgspec.field(default_factory=list)
 
     @property
     def shown(self) -> str:
@@ -63,16 +64,16 @@ class LoginAccounts(msgspec.Struct, kw_only=True):
         return f"{login} ({name})" if name and name != login else login
 
 
-class SegmentInfo(msgspec.Struct, kw_only=True):
+class SegmentInfo(Entry, kw_only=True):
     """A segment of a login ("Get segments")."""
 
     segment_id: str | int
 
 
-class LoginSegments(msgspec.Struct, kw_only=True):
+class LoginSegments(Entry, kw_only=True):
     """The segments of a login."""
 
-    segments: list[SegmentInfo] = []
+    segments: list[SegmentInfo] = msgspec.field(default_factory=list)
 
 
 def logins_parameters(ds_id: str, ds_users: object, cache_minutes: int) -> dict[str, str]:
@@ -85,7 +86,7 @@ def logins_parameters(ds_id: str, ds_users: object, cache_minutes: int) -> dict[
     return as_json_parameter(asked | ({"ds_users": ds_users} if ds_users else {}))
 
 
-class TeamListInfo(msgspec.Struct, kw_only=True):
+class TeamListInfo(Entry, kw_only=True):
     """A team list; without a data source it is of all of them."""
 
     list_id: str
@@ -155,7 +156,7 @@ def convert_body(addresses: Sequence[str]) -> dict[str, Any]:
     return {"urls": list(addresses)}
 
 
-class HistoryEntry(msgspec.Struct, kw_only=True):
+class HistoryEntry(Entry, kw_only=True):
     """A query that was asked lately, by whomever of the team."""
 
     schedule_id: str

@@ -266,6 +266,12 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "ACCOUNT_EXCLUDED": Verdict(
         LOSE, ACCOUNT, "connect the account again, or remove it from `ds_accounts`"
     ),
+    "ACCOUNT_LEFT_OUT": Verdict(
+        LOSE,
+        ACCOUNT,
+        "connect the account again, or remove it from `ds_accounts`; with "
+        "`split_accounts_policy: all` the others of a report do not wait for it",
+    ),
     "RUN_BUDGET_USED": Verdict(LOSE, SERVICE, "run again: it goes on from here"),
     "START_UNREADABLE": Verdict(
         STOP, ENDPOINT, "set `mode: async`, and please tell the project", may_have_run=True

@@ -137,6 +137,7 @@ class ResultFacts(msgspec.Struct, kw_only=True):
     """Facts of a result about its own numbers; `total_rows` counts a header row ("Get data")."""
 
     total_rows: int | None = None
+    total_columns: int | None = None
     results_url: str = ""
     run_seconds: float | None = None
     data_sampled: Any = None

@@ -69,7 +69,7 @@ class Downloader:
         looks = 0
         while True:
             try:
-                return self._fetch(wanted, report)
+                return self._fetch_surely(wanted, report)
             except ApiError as error:
                 if not self._may_come(error, looks, wanted.finished_at):
                     self.vain_looks += looks > 0 and _may_be_early(error)
@@ -86,6 +86,18 @@ class Downloader:
         return not looks or (
             age_s < polling.YOUNG_S if error.is_missing else looks < LOOKS_AT_DAMAGE
         )
+
+    def _fetch_surely(self, wanted: Fetch, report: Report) -> Result:
+        """Fetch all pages; of several that lack one row, twice, as it may be lost between them."""
+        result = self._fetch(wanted, report)
+        read_twice = self.access.read_twice
+        if not result.missing or result.page_count == 1 or report.ds_id in read_twice:
+            return result
+        result.spool.close()
+        again = self._fetch(wanted, report)
+        if (again.missing, again.row_count) == (result.missing, result.row_count):
+            read_twice.add(report.ds_id)
+        return again
 
     def _fetch(self, wanted: Fetch, report: Report) -> Result:
         """Fetch all pages of a query once, and check them against what was asked."""
@@ -110,6 +122,7 @@ class Downloader:
                 finished_at=wanted.finished_at,
                 fetched_at=self.now(),
                 fields=columns_of(report, pages.echo.fields, pages.width),
+                width=pages.told_width or pages.width or 0,
                 # These are known only now: `pages` counted while it was gone through.
                 row_count=pages.row_count,
                 missing=pages.missing,
@@ -117,6 +130,7 @@ class Downloader:
                 otherwise=(*_errors_of(entry), *question.answered_otherwise(pages.echo)),
                 latency_s=pages.latency_s,
                 page_bytes=pages.page_bytes,
+                page_count=pages.page_count,
                 spool=spool,
             )
         except BaseException:

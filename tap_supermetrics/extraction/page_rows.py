@@ -149,6 +149,38 @@ class RowTotal:
         return incomplete(self.told or 0, row_count)
 
 
+@dataclass(slots=True)
+class PageTotals:
+    """Compares the totals that the pages of one result tell: of the whole, or each of its page."""
+
+    _of_whole: set[int] = field(default_factory=set)
+    _are_of_pages: bool = True
+    _last: int = 0
+
+    def note(self, told: int | None, *, came: int, rows: int) -> None:
+        """Take in what a page tells; a row went or came between pages that contradict each other.
+
+        Args:
+            told: the total of the page.
+            came: how many rows came with it.
+            rows: how many of these hold data; the others may be counted or not.
+
+        Raises:
+            ApiError: RESULT_INCOMPLETE.
+        """
+        # A page after the last row may tell of itself that it is empty.
+        if told is None or not (told or came):
+            return
+        possible = {told, told - (came - rows)}
+        self._of_whole = self._of_whole & possible if self._last else possible
+        self._are_of_pages &= told in {rows, came, came + 1}
+        if not self._of_whole and not self._are_of_pages:
+            before = counted(self._last, "row", "rows")
+            text = f"one of its pages tells of {before} in all, the next one of {told:,}"
+            raise ApiError("RESULT_INCOMPLETE", text)
+        self._last = told
+
+
 def incomplete(total: int, rows: int) -> ApiError:
     """Return the error of a result that has other rows than it says."""
     return ApiError("RESULT_INCOMPLETE", f"expected {counted(total, 'row', 'rows')}, got {rows:,}")

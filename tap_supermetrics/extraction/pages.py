@@ -12,7 +12,7 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.listings import is_of_query
 from tap_supermetrics.api.verdicts import Fate
-from tap_supermetrics.extraction.page_rows import Extras, Repeats, RowTotal, cells_of
+from tap_supermetrics.extraction.page_rows import Extras, PageTotals, Repeats, RowTotal, cells_of
 from tap_supermetrics.extraction.results import Provenance
 from tap_supermetrics.words import counted
 
@@ -70,12 +70,14 @@ class PageAccess:
     Attributes:
         client: the API.
         looked: data sources where a look for one more row found none.
+        read_twice: data sources of which several pages that lack one row lacked it again.
         has_warned: whether the user was told that the API names addresses of another origin.
         sizes: how many rows a page may have.
     """
 
     client: Client
     looked: set[str] = field(default_factory=set)
+    read_twice: set[str] = field(default_factory=set)
     has_warned: bool = False
     sizes: PageSizes = field(default_factory=PageSizes)
 
@@ -108,7 +110,9 @@ class Pages:
         echo: how the API understood the query.
         provenance: where the numbers come from.
         width: how many columns the first row has; None without rows.
+        told_width: how many columns the result says to have; None or 0 where it does not.
         page_bytes: bytes of the longest page.
+        page_count: pages that had rows.
     """
 
     def __init__(
@@ -121,14 +125,16 @@ class Pages:
         self._total = RowTotal(facts.total_rows, is_of_all=facts.total_rows is not None)
         # The marker is a row of one cell: with one field, it could be a value of a text field.
         self._extras = Extras(may_have_marker=len(question.report.fields) > 1)
+        self._totals = PageTotals()
         self._repeats = Repeats()
         self._saw_end = False
         self.row_count = 0
         self.missing = 0
         self.width: int | None = None
+        self.told_width: int | None = None
         self.provenance = Provenance().with_page(facts)
         self.echo = wire.QueryEcho()
-        self.page_bytes = 0
+        self.page_bytes = self.page_count = 0
         self._waited_s: list[float] = []
 
     @property
@@ -144,8 +150,11 @@ class Pages:
             facts = answer.meta.result or wire.ResultFacts()
             self.provenance = self.provenance.with_page(facts)
             self._total.note(facts.total_rows)
+            self.told_width = facts.total_columns or self.told_width
             rows = self._rows(answer)
+            self._totals.note(facts.total_rows, came=len(answer.data), rows=len(rows))
             if rows:
+                self.page_count += 1
                 self.row_count += len(rows)
                 yield from self._new_blocks(rows)
                 _check_length(self.row_count, self._report)

@@ -14,14 +14,12 @@ from tap_supermetrics.extraction.attribution import folded
 from tap_supermetrics.extraction.unsplit import ids_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
     from tap_supermetrics.api import wire
     from tap_supermetrics.model import Query, Report
 
-_EXCLUDES: Final = "exclude_"
-"""How the settings of data sources begin that leave accounts out ("About account exclusion")."""
 _WORDS: Final = {"true": "1", "yes": "1", "false": "0", "no": "0", "none": "", "null": ""}
 """Words for one value of a setting, as an answer may write it back."""
 _SHOWN: Final = 60
@@ -52,11 +50,11 @@ class Question:
             self.answered_dates(meta.query)
 
     def _check_accounts(self, answered: list[str] | None) -> None:
-        """Refuse accounts that were not asked for; one may be left out, which is told later."""
+        """Refuse accounts that were not asked for; one may be left out, which is found later."""
         if not answered or self._is_of_list:
             return
-        known = {_comparable(each) for each in self.query.accounts}
-        if others := [each for each in answered if not known & _possible_ids(each)]:
+        known = _Spellings(self.query.accounts)
+        if others := [each for each in answered if not any(map(known.holds, ids_within(each)))]:
             raise ApiError(
                 "RESULT_MISMATCH",
                 f"asked for account {self.query.account_id}, the result is of {', '.join(others)}",
@@ -69,21 +67,26 @@ class Question:
         return not asked or any(each.startswith("list.") for each in asked)
 
     def check_excluded(self, echo: wire.QueryEcho) -> None:
-        """Refuse the empty result of an account that was left out, as it cannot be read.
+        """Refuse a result without an account that was left out, as if that had no rows.
 
         Raises:
-            ApiError: ACCOUNT_EXCLUDED.
+            ApiError: ACCOUNT_EXCLUDED for one that was asked by itself and may be left out,
+                ACCOUNT_LEFT_OUT for some of those that were asked together.
         """
-        may_be_excluded = self._may_exclude and len(self.query.accounts) == 1
-        if may_be_excluded and ids_of(echo.ds_accounts) == []:
+        answered = ids_of(echo.ds_accounts)
+        if answered == [] and self._may_exclude and len(self.query.accounts) == 1:
             raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {self.query.account_id}")
+        if not answered or self._is_of_list:
+            return
+        # Each is one that was asked for, as all pages were held against the question.
+        told = _Spellings(name for each in answered for name in ids_within(each))
+        if left := [each for each in self.query.accounts if not told.holds(each)]:
+            accounts = "account" if len(left) == 1 else "accounts"
+            raise ApiError("ACCOUNT_LEFT_OUT", f"the API left out {accounts} {', '.join(left)}")
 
     @property
     def _may_exclude(self) -> bool:
-        own = (name for name, value in self._settings.items() if value)
-        return self.report.policy.add_exclude_account_errors or any(
-            name.startswith(_EXCLUDES) for name in own
-        )
+        return self.report.add_exclude_account_errors or bool(self.report.exclusions)
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -91,12 +94,7 @@ class Question:
 
     def answered_otherwise(self, echo: wire.QueryEcho) -> Iterator[str]:
         """Yield in words where an answer is about something else than was asked."""
-        accounts, segments = ids_of(echo.ds_accounts), ids_of(echo.ds_segments)
-        if accounts and not self._is_of_list:
-            told = {name for each in accounts for name in _possible_ids(each)}
-            for each in self.query.accounts:
-                if _comparable(each) not in told:
-                    yield f"account {each} was left out"
+        segments = ids_of(echo.ds_segments)
         wanted = {each.casefold() for each in self.report.segments}
         if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
             asked = ", ".join(self.report.segments)
@@ -178,11 +176,19 @@ def _family(schedule_id: str) -> str:
     return schedule_id.partition("_")[0]
 
 
-def _comparable(account: str) -> str:
-    """Return an account id to compare by: `act_123` and `123` are one account."""
-    return re.sub(r"^[a-z]+(?=\d+$)", "", folded(account))
+class _Spellings:
+    """Accounts to compare with: `act_123` is `123`, and `ig_123` is, but not each other."""
+
+    def __init__(self, accounts: Iterable[str]) -> None:
+        self._whole = {folded(each) for each in accounts}
+        self._numbers = set(map(_number, self._whole))
+
+    def holds(self, account: str) -> bool:
+        """Return whether an account is one of these."""
+        one = folded(account)
+        return one in self._whole or one in self._numbers or _number(one) in self._whole
 
 
-def _possible_ids(told: str) -> set[str]:
-    """Return all ids that an answer may mean: an id may come as `id (name)`."""
-    return {*map(_comparable, ids_within(told))}
+def _number(account: str) -> str:
+    """Return what stands after the letters of a folded id, where that is digits alone."""
+    return re.sub(r"^[a-z]+(?=\d+$)", "", account)

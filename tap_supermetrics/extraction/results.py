@@ -93,12 +93,14 @@ class Result:
         finished_at: when the API told that the query succeeded, with offset, if that is known.
         fetched_at: when its last page came, with offset.
         fields: how the API placed the fields.
+        width: how many cells each row has to have, 0 where that is not known.
         row_count: number of rows, header not included.
         missing: 1 when the API told one more, which may be a header that it counts.
         provenance: where its numbers come from.
         otherwise: what the API says to be otherwise than it was asked, in words.
         latency_s: how long the API took to begin an answer, on average.
         page_bytes: bytes of its longest page.
+        page_count: its pages that had rows.
         spool: the rows, some at a time, as JSON arrays of arrays.
     """
 
@@ -108,6 +110,7 @@ class Result:
     schedule_id: str
     fetched_at: datetime
     fields: tuple[FieldEcho, ...]
+    width: int = 0
     row_count: int
     missing: int = 0
     provenance: Provenance = Provenance()
@@ -115,6 +118,7 @@ class Result:
     finished_at: datetime | None = None
     latency_s: float = 0.0
     page_bytes: int = 0
+    page_count: int = 1
     spool: Spool = field(repr=False)
 
 

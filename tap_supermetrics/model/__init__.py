@@ -13,7 +13,7 @@ policies     how the API splits and runs
 ```
 """
 
-from tap_supermetrics.model.accounts import Accounts, compile_filter, core_of
+from tap_supermetrics.model.accounts import Accounts, are_one, compile_filter, core_of
 from tap_supermetrics.model.policies import BatchPolicy, SplitAccounts, SplitDates, SplitPolicy
 from tap_supermetrics.model.queries import (
     AsyncRun,
@@ -43,6 +43,7 @@ __all__ = [
     "SplitPolicy",
     "SubmittedBatch",
     "account_id_of",
+    "are_one",
     "compile_filter",
     "core_of",
 ]

@@ -279,6 +279,16 @@ class Report(Entry):
         return {name: value for name, value in given.items() if value is not None}
 
     @property
+    def exclusions(self) -> tuple[str, ...]:
+        """Names of the data source's settings that leave out accounts, where they are set.
+
+        Source: Supermetrics docs, "About account exclusion".
+        """
+        given = (self.settings or {}).items()
+        own = (name for name, value in given if str(value).strip().casefold() not in _OFF)
+        return tuple(name for name in own if name.startswith("exclude_") and "account" in name)
+
+    @property
     def logins(self) -> object:
         """The logins that may serve its queries; empty for any."""
         return self.parameters.get("ds_users") or self.parameters.get("ds_user")
@@ -315,4 +325,5 @@ class Report(Entry):
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+_OFF = frozenset({"", "0", "false", "no", "none", "null", "off"})
 _PASSED_ON = tuple(each.attribute for each in declared(Report) if each.is_passed_on)

@@ -101,6 +101,7 @@ class RecordReader:
         mismatches: where values that do not fit are counted.
         dates: the days that were asked for; None where the API determines them.
         others: the keys of other accounts; None where the key tells accounts apart.
+        width: how many cells each row has to have; 0 for as many as there are fields, or more.
 
     Attributes:
         columns: the fields, in the order requested.
@@ -108,7 +109,7 @@ class RecordReader:
         dated_by: the field that gives `_sm_date`; empty where all records share it.
         dimensions: columns that `_sm_dimensions` joins.
         blank: what stands for a blank in it.
-        sent_width: how many cells a row has, as far as the API says.
+        sent_width: how many cells a row has, as far as is known.
         checks: of the records of this result.
 
     Raises:
@@ -125,6 +126,7 @@ class RecordReader:
         dates: DateRange | None = None,
         *,
         others: OtherAccounts | None = None,
+        width: int = 0,
     ) -> None:
         _check_assumed(schema.fields, echo)
         _check_columns(echo)
@@ -142,8 +144,9 @@ class RecordReader:
             del self.shared[DATE]
         by_name = {each.name: each for each in self.columns}
         self.dimensions = tuple(by_name[name] for name in schema.joined)
-        self.sent_width = 1 + max(places.values())
-        self._width = 1 + max(column.place for column in self.columns)
+        self._least = 1 + max(column.place for column in self.columns)
+        self._width = width
+        self.sent_width = max(width or 1 + max(places.values()), self._least)
         self.checks = self._checks(schema, dates, metadata.get(ACCOUNT_ID) or "", others)
 
     def _checks(
@@ -176,25 +179,25 @@ class RecordReader:
         """
         for block in blocks:
             # A block with a bad row is not written in part.
-            yield from [*self.records(rows_of(block))]
+            yield from [*self.records(rows_of(block, self.sent_width))]
         self.checks.finish()
 
     def records(self, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
         """Make and check one record for each row, in order.
 
         Raises:
-            ApiError: RESULT_MISMATCH for a row that is too short or of another day, TYPE_MISMATCH
-                for a value that does not fit its type, KEY_NOT_UNIQUE for a key that was there.
+            ApiError: RESULT_MISMATCH for a row of another width or another day, TYPE_MISMATCH for
+                a value that does not fit its type, KEY_NOT_UNIQUE for a key that was there.
         """
         columns = [(each.name, each.place, each.convert) for each in self.columns]
         key_of = self._key_maker()
         checks = self.checks
         for row in rows:
-            if len(row) < self._width:
-                raise ApiError(
-                    "RESULT_MISMATCH",
-                    f"expected rows of {counted(self._width, 'value', 'values')}, got {len(row)}",
-                )
+            # A decimal comma, say, moves all values after it.
+            if len(row) < self._least or (self._width and len(row) != self._width):
+                expected = counted(max(self._width, self._least), "value", "values")
+                text = f"expected rows of {expected}, got {len(row)}"
+                raise ApiError("RESULT_MISMATCH", text)
             record = self._begun()
             for name, place, convert in columns:
                 record[name] = convert(row[place])

@@ -214,7 +214,7 @@ class LineFormat:
         return self._framed(
             [
                 {name: value for name, value in record.items() if self.is_selected(name)}
-                for record in reader.records(rows_of(block))
+                for record in reader.records(rows_of(block, reader.sent_width))
             ]
         )
 

@@ -13,33 +13,38 @@ from tap_supermetrics.api.wire import Cell, Row
 _ROWS: Final = msgspec.json.Decoder(list[Row])
 
 
-def rows_of(block: bytes) -> list[Row]:
+def rows_of(block: bytes, width: int = 0) -> list[Row]:
     """Return the rows of a block of a result, a JSON array of arrays.
+
+    Args:
+        block: the rows.
+        width: how many cells a row has that came as an object of places.
 
     Raises:
         ApiError: RESULT_MISMATCH when a row is no array of values.
     """
     try:
-        return _strict_rows(block)
+        return _strict_rows(block, width)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"expected rows of texts, numbers, booleans and nulls ({error})"
         raise ApiError("RESULT_MISMATCH", message) from None
 
 
-def _strict_rows(block: bytes) -> list[Row]:
+def _strict_rows(block: bytes, width: int) -> list[Row]:
     try:
         return _ROWS.decode(block)
     except msgspec.ValidationError:
         rows = lenient.values_of(block)
     if isinstance(rows, list):
-        rows = [[*map(_plain, row)] if isinstance(row, list) else row for row in map(_row, rows)]
+        rows = [_row(each, width) for each in rows]
+        rows = [[*map(_plain, row)] if isinstance(row, list) else row for row in rows]
     return msgspec.convert(rows, list[Row])
 
 
-def _row(row: Any) -> Any:  # noqa: ANN401 - any JSON
+def _row(row: Any, width: int) -> Any:  # noqa: ANN401 - any JSON
     """Return a row; one that came as an object of places lacks the values that are blank."""
     if isinstance(row, dict) and lenient.is_list(row):
-        return [row.get(str(place)) for place in range(1 + int([*row][-1]))]
+        return [row.get(str(place)) for place in range(max(width, 1 + int([*row][-1])))]
     return row
 
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.date_words import moves_of
-from tap_supermetrics.model import SplitAccounts, SplitDates, core_of
+from tap_supermetrics.model import SplitAccounts, SplitDates, are_one, core_of
 from tap_supermetrics.model.columns import DATE, METADATA_COLUMNS, METADATA_PREFIX
 from tap_supermetrics.settings.reading import hint
 from tap_supermetrics.words import nearest
@@ -78,13 +78,14 @@ Found = tuple[str, str]
 
 
 def _in_accounts(report: Report) -> Iterator[Found]:
-    first: dict[str, str] = {}
+    alike: dict[str, list[str]] = {}
     for each in report.accounts.ids:
+        before = alike.setdefault(core_of(each), [])
         # Read under both spellings, each row would be there twice.
-        other = first.setdefault(core_of(each), each)
-        if other != each:
+        for other in (one for one in before if are_one(one, each)):
             one = f"{other} and {each} are one account, spelt in two ways"
             yield "ds_accounts", f"{one}; keep the one that the API lists"
+        before.append(each)
 
 
 def _in_fields(report: Report) -> Iterator[Found]:
@@ -131,9 +132,13 @@ def _in_keys(report: Report) -> Iterator[Found]:
 def _in_policies(report: Report) -> Iterator[Found]:
     if "no_headers" in (report.settings or {}):
         yield "settings", "no_headers is set by the tap; leave it out"
-    if report.add_exclude_account_errors and report.split_accounts_policy is SplitAccounts.NONE:
+    if report.split_accounts_policy is SplitAccounts.NONE:
         why = "else an account that is left out could not be told from one without rows"
-        yield "add_exclude_account_errors", f"needs split_accounts_policy: all; {why}"
+        needs = f"needs split_accounts_policy: all; {why}"
+        if report.add_exclude_account_errors:
+            yield "add_exclude_account_errors", needs
+        for each in report.exclusions:
+            yield "settings", f"{each} {needs}"
 
 
 def _in_dates(report: Report, given: Container[str]) -> Iterator[Found]:

@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.model import account_id_of, core_of
+from tap_supermetrics.model import account_id_of, are_one, core_of
 from tap_supermetrics.model.columns import DIMENSIONS
 from tap_supermetrics.records.schema import ValueKind, data_type_of
 
@@ -223,10 +223,14 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
     asked = {account_id_of(group): group for group in scope.groups}
     there = [each for each, known in state.coverage.items() if known.is_loaded]
     old = [each for each in there if each not in asked]
-    owners = {core_of(part): each for each in old for part in each.split(",")}
-    of_lists = [each for part, each in owners.items() if _is_list(part)]
+    owners = [(part, each) for each in old for part in each.split(",")]
+    of_lists = [each for part, each in owners if _is_list(part)]
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for part, each in owners:
+        alike.setdefault(core_of(part), []).append((part, each))
     for account_id, accounts in asked.items():
-        twins = [owners[core_of(each)] for each in accounts if core_of(each) in owners]
+        near = ((one, *was) for one in accounts for was in alike.get(core_of(one), ()))
+        twins = [owner for one, part, owner in near if are_one(one, part)]
         twins += [each for each in old[:1] if any(map(_is_list, accounts))]
         twins += of_lists
         if twins and account_id not in there:

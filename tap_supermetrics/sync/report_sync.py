@@ -330,6 +330,7 @@ class PlannedReport:
             self.mismatches,
             dates,
             others=self.others,
+            width=result.width,
         )
 
 

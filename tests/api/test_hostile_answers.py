@@ -247,7 +247,7 @@ def test_an_answer_that_is_not_of_the_api_is_tried_again_then_given_up(
         '{"data": null}',
         '{"data": {}}',
         '{"data": [5]}',
-        '{"data": [{"field_id": 5}]}',
+        '{"data": [{"field_id": [5]}]}',
         '{"data": [{}]}',
         '{"meta": null, "data": []}',
         '{"meta": [], "data": []}',

@@ -67,6 +67,60 @@ def test_fields_and_accounts_without_descriptions_are_read(
         assert [each.id for each in make_client(server.url).accounts("AW")] == ["1"]
 
 
+BROKEN: list[Any] = [{"account_id": None}, {}, None, {"account_id": ["1"]}, "12"]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_an_account_without_an_id_costs_no_other(
+    make_client: Callable[..., Client], broken: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = [{"account_id": 1, "account_name": 17, "group_name": {}}, {"account_id": "2"}]
+    logins = [{"ds_user": "x", "display_name": [1], "accounts": [*good, broken]}, broken]
+    body = json.dumps({"meta": META, "data": logins})
+    with serving(lambda handler: handler.reply(body)) as server:
+        found = make_client(server.url).accounts("AW")
+        assert len(server.requests) == 1
+    assert [(each.id, each.account_name) for each in found] == [("1", "17"), ("2", "")]
+    assert caplog.text.count("1 entry cannot be read") in {1, 2}
+
+
+@pytest.mark.parametrize(
+    "broken", [{"field_id": None}, {"field_id": "a", "data_type": [1]}, None, "a"]
+)
+def test_a_field_that_cannot_be_read_costs_no_other(
+    make_client: Callable[..., Client], broken: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = {"field_id": "cost", "field_type": "met", "description": [1], "is_filterable": "?"}
+    body = json.dumps({"meta": META, "data": [broken, good]})
+    with serving(lambda handler: handler.reply(body)) as server:
+        found = make_client(server.url).fields("AW")
+    assert found == (FieldInfo(field_id="cost", field_type="met"),)
+    assert caplog.text.count("1 entry cannot be read") == 1
+
+
+def test_segments_and_lists_without_an_id_cost_no_other(make_client: Callable[..., Client]) -> None:
+    segments = [{"segments": [{"segment_id": None}, {"segment_id": "1"}]}]
+    with serving(lambda handler: handler.reply(json.dumps({"data": segments}))) as server:
+        assert make_client(server.url).segments("AW") == {"1"}
+    lists = [{"list_id": None}, {"list_id": 5, "list_slug": "eu"}]
+    with serving(lambda handler: handler.reply(json.dumps({"data": lists}))) as server:
+        assert [each.list_id for each in make_client(server.url).team_lists()] == ["5"]
+
+
+def test_a_list_of_which_no_entry_can_be_read_is_not_empty(
+    make_client: Callable[..., Client],
+) -> None:
+    body = json.dumps({"meta": META, "data": [{"field_id": None}, {"name": "x"}]})
+    with serving(lambda handler: handler.reply(body)) as server, pytest.raises(ApiError):
+        make_client(server.url).fields("AW")
+
+
+def test_no_query_of_a_status_is_left_out(make_client: Callable[..., Client]) -> None:
+    body = json.dumps({"meta": META, "data": [ENTRY, {**ENTRY, "schedule_id": None}]})
+    with serving(lambda handler: handler.reply(body)) as server, pytest.raises(ApiError):
+        make_client(server.url).batch_status("qrb_1")
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [

@@ -66,6 +66,10 @@ def placed_in_one(answer: Answer) -> None:
         field["data_column"] = min(field["data_column"], 1)
 
 
+def decimal_comma(answer: Answer) -> None:
+    answer["data"][-1].insert(2, 1)
+
+
 def later_columns_swapped(answer: Answer) -> None:
     first = answer["meta"]["paginate"].get("prev") is None
     fields = echo(answer)["fields"]
@@ -163,6 +167,11 @@ WRONG: Final[dict[str, tuple[Callable[[Answer], Any], str]]] = {
         "RESULT_MISMATCH: asked for account",
     ),
     "two fields in one column": (placed_in_one, "RESULT_MISMATCH: the result has"),
+    "a row of more cells than others": (decimal_comma, "RESULT_MISMATCH: expected rows of 3"),
+    "fewer columns than its rows have": (
+        lambda answer: answer["meta"]["result"].update(total_columns=2),
+        "RESULT_MISMATCH: expected rows of",
+    ),
     "a failed query": (
         lambda answer: answer["meta"].update(status_code="FAILURE"),
         "RESULT_INCOMPLETE: the result says that its query is FAILURE",
@@ -216,10 +225,6 @@ OTHERWISE: Final[dict[str, tuple[Callable[[Answer], Any], str]]] = {
         lambda answer: echo(answer).update(compare_type="prev_year"),
         "`compare_type` was prev_year",
     ),
-    "fewer accounts": (
-        lambda answer: echo(answer).update(ds_accounts=[ACCOUNTS[0]]),
-        f"account {ACCOUNTS[1]} was left out",
-    ),
 }
 
 
@@ -233,6 +238,21 @@ def test_what_is_answered_otherwise_than_asked_is_told_once_a_report(liar: Liar,
     assert done.code == 0
     assert [text in line for line in done.log].count(True) == 2, "a warning, and the summary"
     assert any("note: google_ads: 3 results are not quite" in line for line in done.log)
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_accounts_that_an_answer_leaves_out_are_asked_again(liar: Liar, mode: str) -> None:
+    report = {**ADS, "split_accounts_policy": "none"}
+    liar.tell(RESULTS, changed(lambda answer: echo(answer).update(ds_accounts=[ACCOUNTS[0]])), 3)
+    done = load(liar, report, mode=mode)
+
+    assert (done.code, done.written, done.days("google_ads")) == (3, 0, set())
+    assert f"ACCOUNT_LEFT_OUT: the API left out account {ACCOUNTS[1]}" in "\n".join(done.log)
+    assert len(liar.emulator.queries) == 3
+
+    liar.forget()
+    again = attempt(settings_for(liar.emulator, report, api_url=liar.url), done.bookmarks)
+    assert (again.code, len(again.days("google_ads"))) == (0, 3)
 
 
 @pytest.mark.parametrize("value", ["TRUE", 1, "1", True, "yes"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,10 +10,13 @@ import msgspec
 import pytest
 
 from tap_supermetrics.api.client import Client
-from tap_supermetrics.api.wire import QueryEcho
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.wire import Meta, QueryEcho
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.extraction.engine import Engine
+from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Failed, Result, Suspect
+from tap_supermetrics.model import Query
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
@@ -23,11 +27,11 @@ from tests.attack.driver import (
     options,
     settings_for,
 )
+from tests.core.reports import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_supermetrics.api.wire import Meta
     from tap_supermetrics.extraction.results import Note, Outcome
 
 
@@ -102,6 +106,33 @@ def test_an_account_may_be_named_with_or_without_its_prefix(
 
     assert done.code == 0
     assert done.days("google_ads")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "is_one"),
+    [
+        ("act_123", "123", True),
+        ("123", "ACT-123", True),
+        ("customers/123", "123", True),
+        ("abc123", "abc-123 (Shop)", True),
+        ("abc123", "xyz123", False),
+        ("act_123", "ig_123", False),
+        ("abc123", "abc124", False),
+    ],
+)
+def test_what_stands_before_a_number_tells_accounts_apart(
+    asked: str, told: str, *, is_one: bool
+) -> None:
+    question = Question(
+        query=Query(report="ads", accounts=(asked,), dates=None),
+        report=report(),
+        schedule_id="tap_1",
+    )
+    echo = QueryEcho(ds_accounts=[told])
+    with nullcontext() if is_one else pytest.raises(ApiError, match="RESULT_MISMATCH"):
+        question.check(Meta(query=echo))
+    with nullcontext() if is_one else pytest.raises(ApiError, match="ACCOUNT_LEFT_OUT"):
+        question.check_excluded(echo)
 
 
 @pytest.mark.parametrize("is_emitted", [False, True])

@@ -363,6 +363,33 @@ def test_pages_that_repeat_or_skip_never_pass_for_whole(kind: str, liar: Liar) -
     assert not done.days("google_ads")
 
 
+@pytest.mark.parametrize("total_too", [False, True])
+def test_a_row_that_is_lost_between_two_pages_once_is_read(
+    liar: Liar,
+    total_too: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """There is one result only, of which no other tells whether a header is counted."""
+    pages_before: list[int] = []
+
+    def lie(said: Said) -> bytes:
+        answer = json.loads(said.body)
+        pages_before.append(len(answer["data"]))
+        if len(pages_before) == 2:
+            del answer["data"][0]
+            answer["meta"]["result"]["total_rows"] -= total_too
+        if len(pages_before) == 3 and not total_too:
+            answer["data"] = []
+        return http(json.dumps(answer).encode(), said.status)
+
+    one = {**ADS, "ds_accounts": [ACCOUNTS[0]], "split_dates_policy": "none"}
+    liar.tell(RESULTS, lie)
+    done = attempt(settings_for(liar.emulator, one, api_url=liar.url, page_size=10))
+
+    assert (done.code, len(liar.emulator.queries)) == (0, 1), "\n".join(done.log)
+    assert pages_before[:2] == [10, 8]
+    keeps_its_promise(done, liar.emulator, one)
+
+
 def test_pages_that_are_shorter_than_asked_for_are_followed_by_others(liar: Liar) -> None:
     """As where the API gives fewer rows at a time than `page_size`, without a word."""
     liar.tell(lies.RESULTS, paged(lambda rows, _: rows[:2]))

@@ -407,6 +407,7 @@ def test_a_state_without_types_learns_them_without_a_word() -> None:
         ("1234567890,2345678901", "2345678901", True),
         ("list.eu", "1234567890", True),
         ("9999999999", "1234567890", False),
+        ("act_1234567890", "ig_1234567890", False),
     ],
 )
 def test_an_account_under_another_spelling_is_not_loaded_twice(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.extraction.page_rows import RowTotal
+from tap_supermetrics.extraction.page_rows import PageTotals, RowTotal
 
 WHOLE, OF_PAGE = {"is_of_all": True}, {"is_of_all": False}
 
@@ -56,3 +56,32 @@ def test_more_rows_than_told_end_the_pages_at_once() -> None:
     total.check_so_far(5)
     with pytest.raises(ApiError, match="expected 5 rows, got 6"):
         total.check_so_far(6)
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [(6, 3, 3), (6, 3, 3)],
+        [(6, 3, 3), (None, 3, 3)],
+        [(6, 3, 3), (6, 3, 3), (0, 0, 0)],
+        # Each tells of itself.
+        [(3, 3, 3), (3, 3, 3), (1, 1, 1)],
+        [(4, 4, 3), (2, 2, 2)],
+        # A header is counted where it came.
+        [(7, 4, 3), (6, 3, 3)],
+        [(6, 3, 3), (7, 4, 3)],
+    ],
+)
+def test_totals_of_pages_that_agree(pages: list[tuple[int | None, int, int]]) -> None:
+    totals = PageTotals()
+    for told, came, rows in pages:
+        totals.note(told, came=came, rows=rows)
+
+
+@pytest.mark.parametrize("last", [(5, 2, 2), (5, 3, 3), (7, 3, 3), (8, 4, 3)])
+def test_totals_of_pages_that_contradict_each_other(last: tuple[int, int, int]) -> None:
+    totals = PageTotals()
+    totals.note(6, came=3, rows=3)
+    told, came, rows = last
+    with pytest.raises(ApiError, match=f"tells of 6 rows in all, the next one of {told}"):
+        totals.note(told, came=came, rows=rows)

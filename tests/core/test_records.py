@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from tap_supermetrics.api.fields import FieldEcho, FieldInfo
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.records.convert import Mismatches, RecordReader
+from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.names import warnings_of_columns
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import (
@@ -26,7 +28,7 @@ from tap_supermetrics.records.schema import (
 from tests.core.reports import report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tap_supermetrics.api.wire import Cell
 
@@ -521,6 +523,34 @@ def test_rows_may_have_more_values_than_fields() -> None:
 def test_a_row_that_is_too_short_loses_the_query() -> None:
     with pytest.raises(ApiError, match="RESULT_MISMATCH: expected rows of 3 values, got 2"):
         read(schema(), ["2024-03-01", "Brand", 5], ["2024-03-01", "Brand"])
+
+
+@pytest.mark.parametrize("more", [["2024-03-01", "b", 1, 5], ["2024-03-01", "b"]])
+@pytest.mark.parametrize("is_fast", [False, True])
+def test_a_row_of_another_width_than_others_loses_the_query(
+    more: list[Cell],
+    is_fast: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    now = datetime(2024, 3, 2, 4, tzinfo=timezone.utc)
+    made = LineFormat(stream="ads", version=None, is_selected=bool, clock=lambda: now)
+    take: Callable[[RecordReader, list[bytes]], Iterator[object]] = (
+        made.lines if is_fast else RecordReader.all_records
+    )
+    rows: list[list[Cell]] = [["2024-03-01", "a", 1]]
+    found = schema()
+    placed = echo(*(each.name for each in found.fields))
+
+    def reader(width: int) -> RecordReader:
+        return RecordReader(found, placed, METADATA, Mismatches(), width=width)
+
+    assert [*take(reader(3), [json.dumps(rows).encode()])]
+    for width, block in ((3, [*rows, more]), (4, rows), (3, [more])):
+        with pytest.raises(ApiError, match=f"expected rows of {width} values, got"):
+            [*take(reader(width), [json.dumps(block).encode()])]
+
+
+def test_a_row_that_came_as_an_object_lacks_no_place() -> None:
+    assert rows_of(b'[{"0": "2024-03-01", "2": 5}]', 4) == [["2024-03-01", None, 5, None]]
 
 
 @pytest.mark.parametrize(

@@ -439,6 +439,12 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
         "queries[0].ds_accounts",
         "123-456-7890 and 1234567890 are one account",
     ),
+    "account left out": (
+        {},
+        {"settings": {"exclude_invalid_accounts": 1}, "split_accounts_policy": "none"},
+        "queries[0].settings",
+        "exclude_invalid_accounts needs split_accounts_policy: all",
+    ),
     "account with prefix": (
         {},
         {"ds_accounts": "1,act_1"},
@@ -711,6 +717,16 @@ def test_a_contradiction_is_told_by_the_path_of_what_can_be_changed() -> None:
     assert mistakes_of(entry(), entry(name="b"), **days) == ("start_date: it is after end_date",)
     (mistake,) = mistakes_of(entry(end_date="2024-03-01"), start_date="2024-03-02")
     assert mistake == "queries[0].end_date: it is before start_date (report ads)"
+
+
+@pytest.mark.parametrize("value", [False, 0, "0", "No", "", None])
+def test_a_setting_that_leaves_no_account_out_needs_no_split(value: object) -> None:
+    settings = {"exclude_invalid_accounts": value}
+    assert report(settings=settings, split_accounts_policy="none")
+
+
+def test_accounts_of_one_number_are_two_by_their_prefixes() -> None:
+    assert report(ds_accounts="act_1,ig_1").accounts.ids == ("act_1", "ig_1")
 
 
 @given(

@@ -1,0 +1,52 @@
+"""Entries of the lists that the API keeps: one that cannot be read costs no other.
+
+A list of thousands of accounts or fields has some that nobody asks for, of which one may be broken.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+
+from tap_supermetrics.redaction import readable
+from tap_supermetrics.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+FOR_PEOPLE: Final = msgspec.Meta(extra={"is_for_people": True})
+"""Marks what is only shown of an entry, and left out where it cannot be read."""
+_SHOWN: Final = 100
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Entry(msgspec.Struct, kw_only=True):
+    """An entry of a list that the API keeps."""
+
+
+def read_each(rows: Sequence[msgspec.Raw], read: Callable[[msgspec.Raw], T]) -> list[T]:
+    """Return the entries that can be read; the others are told.
+
+    Raises:
+        msgspec.DecodeError: none can be read; so does what `read` raises of the first.
+    """
+    good: list[T] = []
+    bad: list[tuple[msgspec.Raw, Exception]] = []
+    for row in rows:
+        try:
+            good.append(read(row))
+        except _UNREADABLE as error:  # noqa: PERF203 - few lists come here
+            bad.append((row, error))
+    if bad:
+        row, cause = bad[0]
+        if not good:
+            raise cause
+        count = counted(len(bad), "entry", "entries")
+        shown = readable(bytes(row)[:_SHOWN].decode(errors="replace"))
+        logger.warning("Of a list of the API, %s cannot be read and left out: %s", count, shown)
+    return good
