@@ -11,7 +11,7 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS
 from tap_supermetrics.records.checks import RecordChecks, in_key
 from tap_supermetrics.records.rows import rows_of
-from tap_supermetrics.records.schema import Field, RecordSchema, ValueKind
+from tap_supermetrics.records.schema import Field, RecordSchema, ValueKind, kind_of
 from tap_supermetrics.records.values import CONVERTERS, MISFITS, to_text
 from tap_supermetrics.words import counted
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
 """Kinds whose values repeat so often within a result that remembering them pays."""
+
+_NUMBERS: Final = frozenset({ValueKind.INTEGER, ValueKind.NUMBER})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -253,10 +255,14 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
 
     The API understands more ids than it lists, `cost` for `spend` among them (observed).
     """
-    metrics = {name: each for each in echo if each.is_metric for name in each.names}
+    told = {name: each for each in echo for name in each.names}
     for each in fields:
-        metric = metrics.get(each.name.casefold())
-        if each.is_assumed and metric:
+        metric = told.get(each.name.casefold())
+        if not metric or not each.is_assumed:
+            continue
+        # Without a word for what it is, its type tells.
+        is_number = not metric.field_type.strip() and kind_of(metric.data_type) in _NUMBERS
+        if metric.is_metric or (is_number and each.may_be_metric):
             raise ApiError(
                 "FIELD_NOT_LISTED",
                 f"{each.name} is no listed field and was taken for a dimension, but the API "
@@ -321,7 +327,7 @@ def _column(each: Field, place: int, blank: str, mismatches: Mismatches, role: R
 def _converter(
     each: Field, blank: str | None, mismatches: Mismatches | None, role: Role
 ) -> Callable[[Cell], Any]:
-    plain, kind, is_key = CONVERTERS[each.kind], each.kind, role is not Role.VALUE
+    plain, kind, is_key = _plain(each), each.kind, role is not Role.VALUE
     known: dict[Cell, Any] = {}
     # Of a text, blanks may be all there is; of a number or a time they are nothing.
     is_blank_kind = kind is not ValueKind.TEXT and not is_key
@@ -347,6 +353,19 @@ def _converter(
             return None
 
     return convert
+
+
+def _plain(each: Field) -> Callable[[Any], Any]:
+    """Return what converts a cell that is not blank; it refuses what shows a field as a metric."""
+    plain = CONVERTERS[each.kind]
+
+    def texts_only(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind
+        if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+            text = f"{each.name} is no listed field and was taken for a dimension, but has numbers"
+            raise ApiError("FIELD_NOT_LISTED", text)
+        return plain(cell)
+
+    return texts_only if each.may_be_metric else plain
 
 
 def _counting_nuls(

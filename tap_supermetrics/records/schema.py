@@ -161,6 +161,11 @@ class Field:
     description: str
 
     @property
+    def may_be_metric(self) -> bool:
+        """Return whether it is in the key although nobody, not even the user, says its type."""
+        return self.is_assumed and not self.is_typed
+
+    @property
     def kind(self) -> ValueKind:
         """Return what its values become."""
         return kind_of(self.data_type)

@@ -160,9 +160,10 @@ def unlisted_fields(
 def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
     """Return what to say of fields that the API does not list."""
     named = (f"{name} (did you mean {each}?)" if each else name for name, each in unlisted.items())
+    key = "" if report.key_properties else " and part of the key"
     return (
-        f"{report.path}: {report.ds_id} does not list {', '.join(named)}; loaded as text, unless "
-        "`types` says otherwise"
+        f"{report.path}: {report.ds_id} does not list {', '.join(named)}; loaded as text{key}, "
+        "unless `types` says otherwise"
     )
 
 

@@ -525,6 +525,48 @@ def test_a_row_that_is_too_short_loses_the_query() -> None:
         read(schema(), ["2024-03-01", "Brand", 5], ["2024-03-01", "Brand"])
 
 
+UNLISTED = ("Date", "Campaign", "c_goal4")
+
+
+@pytest.mark.parametrize(
+    ("said", "cell"),
+    [
+        ({"data_type": "float.number.value"}, "5.5"),
+        ({"data_type": "int.number.value"}, "5"),
+        ({"field_type": "met"}, "5.5"),
+        ({}, 5.5),
+        ({"field_type": "dim"}, 5),
+    ],
+)
+def test_an_unlisted_field_that_shows_as_a_number_is_not_in_the_key(
+    said: dict[str, str], cell: Cell
+) -> None:
+    placed = (*echo("Date", "Campaign"), FieldEcho(id="c_goal4", data_column=2, **said))
+    row: list[Cell] = ["2024-03-01", "a", cell]
+    found = schema(*UNLISTED)
+    assert "c_goal4" in found.key_properties
+    with pytest.raises(ApiError, match="FIELD_NOT_LISTED: c_goal4 is no listed field"):
+        read(found, row, placed=placed)
+
+
+@pytest.mark.parametrize(
+    ("said", "cell", "own"),
+    [
+        ({"field_type": "dim", "data_type": "int.number.value"}, "5", {}),
+        ({"data_type": "string.text.value"}, "5", {}),
+        ({"data_type": "float.number.value"}, 5, {"types": {"c_goal4": "string.text.value"}}),
+        ({}, 5, {"key_properties": ["Date", "Campaign"]}),
+        ({}, True, {}),
+    ],
+)
+def test_an_unlisted_field_may_be_a_text(
+    said: dict[str, str], cell: Cell, own: dict[str, object]
+) -> None:
+    placed = (*echo("Date", "Campaign"), FieldEcho(id="c_goal4", data_column=2, **said))
+    (record,) = read(schema(*UNLISTED, **own), ["2024-03-01", "a", cell], placed=placed)
+    assert isinstance(record["c_goal4"], str)
+
+
 @pytest.mark.parametrize("more", [["2024-03-01", "b", 1, 5], ["2024-03-01", "b"]])
 @pytest.mark.parametrize("is_fast", [False, True])
 def test_a_row_of_another_width_than_others_loses_the_query(

@@ -9,7 +9,7 @@ from tap_supermetrics import words
 from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.records.schema import record_schema
 from tap_supermetrics.sync import discovery
-from tap_supermetrics.sync.discovery import unlisted_fields
+from tap_supermetrics.sync.discovery import unlisted_fields, unlisted_in_words
 from tests.core.reports import report
 
 if TYPE_CHECKING:
@@ -39,3 +39,10 @@ def test_names_are_compared_a_bounded_number_of_times(monkeypatch: pytest.Monkey
     assert found["field_1x"] == "field_1"
     assert len(found) == 92
     assert 0 < compared <= 1_000
+
+
+def test_a_field_that_is_taken_for_a_part_of_the_key_is_told_as_such() -> None:
+    found = {"c_goal4": ""}
+    assert "as text and part of the key, unless `types`" in unlisted_in_words(report(), found)
+    own = report(key_properties=["Date"])
+    assert "as text, unless `types`" in unlisted_in_words(own, found)
