@@ -10,8 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.records.kinds import ValueKind
 from tap_supermetrics.records.names import as_targets_see
-from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

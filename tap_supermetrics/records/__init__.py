@@ -8,7 +8,8 @@ values   cells -> values of a kind
 rows     blocks of a result -> rows
 checks   that keys tell records apart, and that their days were asked for
 periods  weeks and months that a moving window cuts
-schema   API data types -> JSON Schema, key, replication key
+schema   fields of a report -> JSON Schema, key, replication key
+kinds    API data types -> kinds of values
 names    names of columns as targets see them
 ```
 """

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import same_moment
 from tap_supermetrics.model.columns import ACCOUNT_ID
-from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.records.kinds import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS
 from tap_supermetrics.records.checks import RecordChecks, in_key
+from tap_supermetrics.records.kinds import ValueKind, kind_of
 from tap_supermetrics.records.rows import rows_of
-from tap_supermetrics.records.schema import Field, RecordSchema, ValueKind, kind_of
 from tap_supermetrics.records.values import CONVERTERS, MISFITS, to_text
 from tap_supermetrics.words import counted
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.wire import Cell, Row
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.records.checks import OtherAccounts
+    from tap_supermetrics.records.schema import Field, RecordSchema
 
 _FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
 """Kinds whose values repeat so often within a result that remembering them pays."""

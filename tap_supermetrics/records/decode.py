@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import msgspec
 
 from tap_supermetrics.api.wire import Cell
-from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.records.kinds import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,8 +21,8 @@ from tap_supermetrics.model.columns import DATE, DIMENSIONS
 from tap_supermetrics.records.checks import in_key
 from tap_supermetrics.records.convert import RecordReader, joined
 from tap_supermetrics.records.decode import BlockDecoder, UnreadableError, Values, as_they_are
+from tap_supermetrics.records.kinds import ValueKind
 from tap_supermetrics.records.rows import rows_of
-from tap_supermetrics.records.schema import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

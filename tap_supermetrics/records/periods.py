@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.dates import ONE_DAY
-from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.records.kinds import ValueKind
 from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED_AT, SCHEDULE_ID
+from tap_supermetrics.records.kinds import (
+    OF_TIME,
+    PLAIN,
+    ValueKind,
+    is_known,
+    kind_of,
+    unit_of,
+    width_of,
+)
 from tap_supermetrics.redaction import readable, without_secrets
 
 if TYPE_CHECKING:
@@ -47,95 +54,10 @@ _DAY_FIELDS: Final = ("date", "day", "segmentsdate", "gadate", "reportdate", "st
 """Names of the field that holds the day of a row, as data sources write them, letters only."""
 _SURE_DAYS: Final = 4
 """So many of them, from the first, can be nothing else: a report may have a date of its own."""
-_OF_TIME: Final = "string.time."
-_PLAIN: Final = "value"
-_PLAIN_WORDS: Final = frozenset({_PLAIN, "number", "currency", ""})
 _OF_READING: Final = frozenset({FETCHED_AT, SCHEDULE_ID})
 """Columns that are others with each reading."""
 _LONG_TEXT: Final = "string.text.url"
 _SHOWN: Final = 80
-
-
-class ValueKind(Enum):
-    """The JSON type and format of a value."""
-
-    BOOLEAN = ("boolean", None)
-    INTEGER = ("integer", None)
-    NUMBER = ("number", None)
-    TEXT = ("string", None)
-    DATE = ("string", "date")
-    DATETIME = ("string", "date-time")
-    TIME = ("string", "time")
-
-    def schema(self, *, nullable: bool) -> dict[str, Any]:
-        """Return the JSON Schema of the value."""
-        json_type, json_format = self.value
-        types = [json_type, "null"] if nullable else [json_type]
-        return {"type": types} | ({"format": json_format} if json_format else {})
-
-
-_TIME_KINDS: Final = {
-    "string.time.date": ValueKind.DATE,
-    "string.time.datetime": ValueKind.DATETIME,
-    "string.time.hm": ValueKind.TIME,
-    "string.time.hms": ValueKind.TIME,
-}
-_FAMILY_KINDS: Final = {
-    "bool": ValueKind.BOOLEAN,
-    "int": ValueKind.INTEGER,
-    "float": ValueKind.NUMBER,
-}
-
-
-_TEXT_FAMILY: Final = "string"
-_WIDTHS: Final = (
-    ValueKind.BOOLEAN,
-    ValueKind.INTEGER,
-    ValueKind.NUMBER,
-    ValueKind.TIME,
-    ValueKind.DATE,
-    ValueKind.DATETIME,
-    ValueKind.TEXT,
-)
-"""Kinds by how much their values can tell."""
-
-
-def data_type_of(kind: ValueKind) -> str:
-    """Return an API data type whose values become this kind, as `types` takes it."""
-    of_time = {each: name for name, each in _TIME_KINDS.items()}
-    of_numbers = {
-        ValueKind.BOOLEAN: "bool",
-        ValueKind.INTEGER: "int.number.value",
-        ValueKind.NUMBER: "float.number.value",
-    }
-    return of_time.get(kind) or of_numbers.get(kind, "string.text.value")
-
-
-def kind_of(data_type: str) -> ValueKind:
-    """Return what values of an API data type become; undocumented types stay text.
-
-    Source: Supermetrics docs, "Field data types" (`type.group.class.format`), and the mapping of
-    the vendor's own Power BI connector. Weeks and months such as `2023|48` have no JSON type and
-    stay text, and so do codes, ids and addresses.
-    """
-    folded = data_type.strip().casefold()
-    family = folded.partition(".")[0]
-    return _TIME_KINDS.get(folded) or _FAMILY_KINDS.get(family, ValueKind.TEXT)
-
-
-def unit_of(data_type: str) -> str:
-    """Return what numbers of an API data type count, or which period its texts tell.
-
-    Returns:
-        `number.percentage`, `duration.seconds`, `time.yearweek` and the like; `value` for numbers
-        of no unit; empty for texts that tell no period, and for all else.
-    """
-    found = re.fullmatch(r"\w+\.([\w.]{1,60})", data_type.strip().casefold(), re.ASCII)
-    unit = found[1] if found else ""
-    if kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}:
-        return _PLAIN if unit.rpartition(".")[2] in _PLAIN_WORDS else unit
-    is_period = kind_of(data_type) is ValueKind.TEXT and f"string.{unit}".startswith(_OF_TIME)
-    return unit if is_period else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +100,7 @@ class Field:
     def data_type_in(self, unit: str) -> str:
         """Return its data type in another unit."""
         family = self.data_type.strip().partition(".")[0]
-        return f"{family}.{f'number.{unit}' if unit == _PLAIN else unit}"
+        return f"{family}.{f'number.{unit}' if unit == PLAIN else unit}"
 
     @property
     def may_be_day(self) -> bool:
@@ -195,7 +117,7 @@ class Field:
     def is_day_of_another_type(self) -> bool:
         """Return whether it is called as the day, but its type is none of a day."""
         data_type = self.data_type.casefold()
-        is_of_time = data_type.startswith(_OF_TIME) and self.kind is ValueKind.TEXT
+        is_of_time = data_type.startswith(OF_TIME) and self.kind is ValueKind.TEXT
         return self.letters in _DAY_FIELDS and not self.may_be_day and not is_of_time
 
 
@@ -341,7 +263,7 @@ def _by_id(listed: Iterable[FieldInfo]) -> dict[str, FieldInfo]:
 
 
 def _width(info: FieldInfo) -> tuple[bool, int]:
-    return not info.is_dimension, _WIDTHS.index(kind_of(info.data_type))
+    return not info.is_dimension, width_of(info.data_type)
 
 
 def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
@@ -363,7 +285,7 @@ def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
         data_type=data_type,
         is_dimension=info.is_dimension if info else not is_number,
         is_listed=info is not None,
-        is_typed=told.partition(".")[0].strip().casefold() in {*_FAMILY_KINDS, _TEXT_FAMILY},
+        is_typed=is_known(told),
         is_assumed=info is None and not is_number and not report.key_properties,
         description=_description(info, data_type),
     )

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.dates import parse_date, read_day
-from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.records.kinds import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.model.columns import METADATA_PREFIX
-from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.records.kinds import ValueKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.model import account_id_of, are_one, core_of
 from tap_supermetrics.model.columns import DIMENSIONS
-from tap_supermetrics.records.schema import ValueKind, data_type_of
+from tap_supermetrics.records.kinds import ValueKind, data_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

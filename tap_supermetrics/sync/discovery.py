@@ -10,7 +10,8 @@ from tap_supermetrics.api.sources import source_meant
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model.columns import DATE, DIMENSIONS
-from tap_supermetrics.records.schema import ValueKind, data_type_of, is_dated, record_schema
+from tap_supermetrics.records.kinds import ValueKind, data_type_of
+from tap_supermetrics.records.schema import is_dated, record_schema
 from tap_supermetrics.sync.continuity import joined_before, reclassified
 from tap_supermetrics.sync.report_sync import KnownReport
 from tap_supermetrics.sync.state import report_state

@@ -20,7 +20,7 @@ from tap_supermetrics.model import (
     SplitPolicy,
     SubmittedBatch,
 )
-from tap_supermetrics.records.schema import ValueKind
+from tap_supermetrics.records.kinds import ValueKind
 from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:

@@ -14,13 +14,8 @@ from tap_supermetrics.errors import TapError
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.scope import Scope
 from tap_supermetrics.records.convert import Mismatches, RecordReader
-from tap_supermetrics.records.schema import (
-    RecordSchema,
-    ValueKind,
-    data_type_of,
-    kind_of,
-    record_schema,
-)
+from tap_supermetrics.records.kinds import ValueKind, data_type_of, kind_of
+from tap_supermetrics.records.schema import RecordSchema, record_schema
 from tap_supermetrics.sync.continuity import (
     check_day,
     check_groups,

@@ -16,15 +16,10 @@ from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.encode import LineFormat
+from tap_supermetrics.records.kinds import ValueKind, kind_of
 from tap_supermetrics.records.names import warnings_of_columns
 from tap_supermetrics.records.rows import rows_of
-from tap_supermetrics.records.schema import (
-    RecordSchema,
-    ValueKind,
-    is_dated,
-    kind_of,
-    record_schema,
-)
+from tap_supermetrics.records.schema import RecordSchema, is_dated, record_schema
 from tests.core.reports import report
 
 if TYPE_CHECKING:

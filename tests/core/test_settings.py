@@ -722,7 +722,8 @@ def test_a_contradiction_is_told_by_the_path_of_what_can_be_changed() -> None:
 @pytest.mark.parametrize("value", [False, 0, "0", "No", "", None])
 def test_a_setting_that_leaves_no_account_out_needs_no_split(value: object) -> None:
     settings = {"exclude_invalid_accounts": value}
-    assert report(settings=settings, split_accounts_policy="none")
+    read = report(settings=settings, split_accounts_policy="none")
+    assert read.parameters["settings"] == settings
 
 
 def test_accounts_of_one_number_are_two_by_their_prefixes() -> None:
