@@ -107,11 +107,11 @@ class AccountPlan:
         """Return the days to query that are older than all in the target; None for few queries."""
         if not self.covered or self.is_read_anyway:
             return None
-        last = self.covered[0].first - timedelta(days=1)
-        old = [part for part in self.parts if part.dates and part.dates.first <= last]
+        first = self.covered[0].first
+        old = [part for part in self.parts if part.dates and part.dates.first < first]
         if sum(1 if isinstance(part, Query) else len(part) for part in old) < least:
             return None
-        return DateRange(first=min(map(first_day, old)), last=last)
+        return DateRange(first=min(map(first_day, old)), last=first - timedelta(days=1))
 
     def queries(self, *, by_rank: bool = False) -> Iterator[Query]:
         """Make the queries in order; by rank, those of one rank after those of another."""

@@ -245,10 +245,13 @@ def add_null(entry: CatalogEntry, own: Mapping[str, Any]) -> list[str]:
     names = never_null(entry.schema.to_dict().get("properties") or {}, own)
     for name in names:
         column = columns[name]
-        if column.type:
-            column.type = [*([column.type] if isinstance(column.type, str) else column.type), _NULL]
-        for several in filter(None, (column.anyOf, column.oneOf)):
-            several.append({"type": _NULL})
+        types: Any = [column.type] if isinstance(column.type, str) else column.type
+        # What a hand has spoilt is told later, by its place.
+        if isinstance(types, list):
+            column.type = [*types, _NULL]
+        for several in (column.anyOf, column.oneOf):
+            if isinstance(several, list):
+                several.append({"type": _NULL})
     return names
 
 

@@ -45,6 +45,7 @@ def test_meltano_gives_each_command_its_settings(tmp_path: Path) -> None:
                 "api_url": emulator.url,
                 "start_date": "2024-06-01",
                 "end_date": "2024-06-09",
+                "query_log": True,
                 "queries": [
                     {
                         "name": "google_ads",
