@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 FOR_PEOPLE: Final = msgspec.Meta(extra={"is_for_people": True})
 """Marks what is only shown of an entry, and left out where it cannot be read."""
+MAX_UNREADABLE: Final = 1_000
+"""Of a list with more such entries, none is believed."""
 _SHOWN: Final = 100
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -30,23 +32,25 @@ class Entry(msgspec.Struct, kw_only=True):
 
 
 def read_each(rows: Sequence[msgspec.Raw], read: Callable[[msgspec.Raw], T]) -> list[T]:
-    """Return the entries that can be read; the others are told.
+    """Return the entries that can be read; the others, if they are few, are told.
 
     Raises:
-        msgspec.DecodeError: none can be read; so does what `read` raises of the first.
+        msgspec.DecodeError: none can be read, or many cannot; what `read` raises of one.
     """
     good: list[T] = []
-    bad: list[tuple[msgspec.Raw, Exception]] = []
+    bad: list[msgspec.Raw] = []
     for row in rows:
         try:
             good.append(read(row))
-        except _UNREADABLE as error:  # noqa: PERF203 - few lists come here
-            bad.append((row, error))
+        except _UNREADABLE:  # noqa: PERF203 - few lists come here
+            bad.append(row)
+            # What has nothing else is no list of entries, however long it is.
+            if len(bad) > MAX_UNREADABLE:
+                raise
+    if bad and not good:
+        read(bad[0])
     if bad:
-        row, cause = bad[0]
-        if not good:
-            raise cause
         count = counted(len(bad), "entry", "entries")
-        shown = readable(bytes(row)[:_SHOWN].decode(errors="replace"))
+        shown = readable(bytes(bad[0])[:_SHOWN].decode(errors="replace"))
         logger.warning("Of a list of the API, %s cannot be read and left out: %s", count, shown)
     return good

@@ -122,7 +122,7 @@ class Downloader:
                 finished_at=wanted.finished_at,
                 fetched_at=self.now(),
                 fields=columns_of(report, pages.echo.fields, pages.width),
-                width=pages.told_width or pages.width or 0,
+                width=_width_of(pages),
                 # These are known only now: `pages` counted while it was gone through.
                 row_count=pages.row_count,
                 missing=pages.missing,
@@ -136,6 +136,15 @@ class Downloader:
         except BaseException:
             spool.close()
             raise
+
+
+def _width_of(pages: Pages) -> int:
+    """Return how many cells each row has to have: as many as the first, or as is told.
+
+    What is told counts only where it is the number of fields: another would cost all results.
+    """
+    fields = len(pages.echo.fields or ())
+    return fields if fields and pages.told_width == fields else pages.width or 0
 
 
 def _errors_of(entry: wire.BatchQuery) -> Iterator[str]:

@@ -64,7 +64,7 @@ def test_what_cannot_be_done_is_refused(changed: Project, emulator: Emulator) ->
     assert ended.code == 1
     assert "google_ads: replication-key: expected Date, got Campaignname" in ended.stderr
     assert "facebook_ads: table-key-properties: expected _sm_account_id" in ended.stderr
-    assert "google_ads: Clicks: the catalog says boolean, but records hold" in ended.stderr
+    assert "google_ads: Clicks: the catalog says boolean or null, but records hold" in ended.stderr
     assert "google_ads: metadata colour: not known, and without effect" in ended.stderr
     assert not target.messages
     assert len(emulator.queries) == before

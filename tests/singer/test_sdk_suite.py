@@ -39,5 +39,6 @@ def _queries() -> list[dict[str, Any]]:
 TestStandard = get_tap_test_class(
     TapSupermetrics,
     config=config_for(_EMULATOR, _queries(), start_date="2024-06-05", end_date="2024-06-09"),
-    suite_config=SuiteConfig(max_records_limit=20),
+    # Its records have no day, and the SDK takes a column of nulls for no records.
+    suite_config=SuiteConfig(max_records_limit=20, ignore_no_records_for_streams=["products"]),
 )
