@@ -105,17 +105,13 @@ class Project:
     @property
     def _data(self) -> dict[str, Any]:
         try:
-            return dict(yaml.safe_load(self._text) or {})
+            return dict(yaml.safe_load(_read(self.file)) or {})
         except (yaml.YAMLError, TypeError, ValueError):
             raise self._unreadable from None
 
     @property
     def _unreadable(self) -> SettingsError:
         return SettingsError([f"{self.file}: cannot be understood; mend it first, or set --into"])
-
-    @property
-    def _text(self) -> str:
-        return _read(self.file)
 
     def texts(self, report: Mapping[str, Any], api_url: str, key: str | None) -> dict[Path, str]:
         """Return what each file is to hold.
@@ -129,9 +125,8 @@ class Project:
             SettingsError: the file cannot be added to.
         """
         try:
-            texts = (
-                self._meltano(report, api_url) if self.is_meltano else self._json(report, api_url)
-            )
+            make = self._meltano if self.is_meltano else self._json
+            texts = make(report, api_url)
         except ValueError as error:
             entry = json.dumps(report, ensure_ascii=False)
             raise SettingsError(
@@ -156,7 +151,7 @@ class Project:
 
     def _meltano(self, report: Mapping[str, Any], api_url: str) -> dict[Path, str]:
         """Return the project's file with the report added, and the lock of a new plugin."""
-        entry, texts, text = Item(_NAME, {}), dict[Path, str](), self._text
+        entry, texts, text = Item(_NAME, {}), dict[Path, str](), _read(self.file)
         if self._entry is None:
             # As `meltano add --from-ref` does: a short entry, and what it is in a file beside.
             definition = yaml.safe_load(
