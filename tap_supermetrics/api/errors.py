@@ -44,7 +44,8 @@ class ApiError(TapError):
         known += [f"asks to wait {retry_after_s:,.0f} s"] if retry_after_s >= _LONG_WAIT_S else []
         details = f" ({', '.join(known)})" if known else ""
         # Whoever words it: what the tap shows of an answer may hold the key.
-        said = without_secrets(readable(message)).rstrip(".")
+        # Before it is cut, as half a key is still a secret.
+        said = readable(without_secrets(message)).rstrip(".")
         named = code or "no error code"
         super().__init__(f"{named}: {said}{details}. What to do: {verdict.advice}.")
         self.code = code

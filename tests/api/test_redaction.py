@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import logging
 from base64 import b64encode
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_supermetrics.api.entries import read_each
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.redaction import (
     LONGEST_TEXT,
+    OneLine,
     address_without_key,
     readable,
     shows_key,
@@ -51,6 +55,25 @@ def test_words_of_all_languages_are_left() -> None:
 def test_any_text_becomes_one_line_that_steers_nothing(text: str) -> None:
     assert not steers(readable(text))
     assert readable(readable(text)) == readable(text)
+
+
+@pytest.mark.parametrize("before", range(LONGEST_TEXT - len(KEY), LONGEST_TEXT + 1, 6))
+def test_no_key_is_cut_in_two_by_the_end_of_a_message(
+    before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OneLine, "secrets", {KEY})
+    error = ApiError("RESULT_MISMATCH", "x" * before + KEY)
+    assert not any(KEY[:length] in error.message for length in range(3, len(KEY)))
+
+
+@pytest.mark.parametrize("before", range(60, 100, 3))
+def test_no_key_is_cut_in_two_by_the_end_of_an_entry(
+    before: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(OneLine, "secrets", {KEY})
+    rows = [msgspec.Raw(msgspec.json.encode(each)) for each in (1, "x" * before + KEY)]
+    assert read_each(rows, partial(msgspec.json.decode, type=int)) == [1]
+    assert not any(KEY[:length] in caplog.text for length in range(3, len(KEY)))
 
 
 def test_a_text_without_end_is_cut() -> None:
