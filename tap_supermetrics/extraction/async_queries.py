@@ -169,9 +169,8 @@ class AsyncQueries:
         """Look again later, or give the query up, after a look that failed."""
         now = time.monotonic()
         running.not_seen(now, error)
-        is_ill = error.fate is Fate.RETRY and not self._failed_looks.are_in_vain(
-            running, error, now
-        )
+        is_given_up = self._failed_looks.count_failure(running, error, now)
+        is_ill = error.fate is Fate.RETRY and not is_given_up
         if not is_ill and not (error.is_missing and running.is_young(now)):
             yield from self._fail(running, error)
         elif running.failures == 1:

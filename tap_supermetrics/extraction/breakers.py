@@ -129,13 +129,11 @@ class Breakers:
 
     def answered(self, query: Query) -> list[Key]:
         """Learn that the API gave the results of a query; return what may go on."""
-        return self.doubts.answered(query)
+        return [*self.doubts.answered(query), *self._keys(query, self.old_days.end(query))]
 
     def given(self, query: Query) -> list[Key]:
         """Learn that the API ran a query; return what may go on."""
-        keys = self._keys(query, self.history[query.report].given(query))
-        is_news = self.old_days.end(query)
-        return [*keys, *self._keys(query, Reach.ACCOUNT if is_news else None)]
+        return self._keys(query, self.history[query.report].given(query))
 
     def paid_for_nothing(self, query: Query, error: ApiError) -> list[Key]:
         """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
@@ -149,8 +147,8 @@ class Breakers:
         finished = self.doubts.forget_probe(query)
         # A refusal of history tells more than a trial would.
         is_of_history = self._is_of_history(query, error)
-        is_news = self.old_days.end(query) if is_of_history else self.old_days.failed(query, error)
-        concerned = [*finished, *self._keys(query, Reach.ACCOUNT if is_news else None)]
+        reach = self.old_days.end(query) if is_of_history else self.old_days.failed(query, error)
+        concerned = [*finished, *self._keys(query, reach)]
         undecided = self.doubts.end_trials(finished)
         if error.reach in PATIENCE:  # The error itself says how far it reaches.
             key = self.doubts.key(query, error.reach)
@@ -174,7 +172,7 @@ class Breakers:
     def given_up(self, query: Query) -> list[Key]:
         """Learn that a query will find out nothing; return for what another one has to."""
         keys = self.doubts.forget_probe(query)
-        return [*keys, *self._keys(query, Reach.ACCOUNT if self.old_days.end(query) else None)]
+        return [*keys, *self._keys(query, self.old_days.end(query))]
 
     def fitted(self, query: Query) -> None:
         """Learn that rows of a report became records."""

@@ -10,6 +10,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.api.verdicts import Reach
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -77,27 +79,27 @@ class OldDays:
         trial = self.trial_of(query)
         return trial is not None and trial.error is None
 
-    def end(self, query: Query) -> bool:
-        """Let all days of an account be queried, as one of them was given; tell if any waited."""
+    def end(self, query: Query) -> Reach | None:
+        """Let all old days of an account be queried; return how far that reaches, if any waited."""
         trial = self.trial_of(query)
         if trial is None or trial.error:
-            return False
+            return None
         del self.trials[query.report_account]
-        return True
+        return Reach.ACCOUNT
 
-    def failed(self, query: Query, error: ApiError) -> bool:
-        """Learn that an old query failed for good; return whether that was the last one tried."""
+    def failed(self, query: Query, error: ApiError) -> Reach | None:
+        """Learn that an old query failed for good; return how far that reaches, if it decides."""
         trial = self.trial_of(query)
         if trial is None or trial.error or trial.probes is None:
-            return False
+            return None
         trial.probes = {each for each in trial.probes if not _stands_for(query, each)}
         if trial.probes:
-            return False
+            return None
         trial.error = error
         text = "%s, account %s: none of some days up to %s was given, so that no other of them is "
         text += "submitted now. If the source has none so old, set `start_date` to its first day"
         logger.warning(text, query.report, query.account_id, trial.dates.last)
-        return True
+        return Reach.ACCOUNT
 
 
 def _stands_for(query: Query, probe: Query) -> bool:

@@ -119,8 +119,8 @@ class FailedLooks:
         self._last_answer = now
         self._given_up = {code: is_own for code, is_own in self._given_up.items() if is_own}
 
-    def are_in_vain(self, polled: Polled, error: ApiError, now: float) -> bool:
-        """Return whether a query is to be given up, whose looks have failed until now.
+    def count_failure(self, polled: Polled, error: ApiError, now: float) -> bool:
+        """Take in a look that failed; return whether its query is to be given up.
 
         Args:
             polled: what was looked at.

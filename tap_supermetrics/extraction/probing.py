@@ -85,8 +85,9 @@ class Probing:
         first, last = trial.dates.first, trial.dates.last
         days = (last, first, first + (last - first) // 2)
         queries = dict.fromkeys(account.nearest(head, day) for day in days)
-        trial.probes = {query for query in queries if query not in ahead}
-        yield from trial.probes
+        probes = [query for query in queries if query not in ahead]
+        trial.probes = {*probes}
+        yield from probes
 
     def _wide(
         self, reports: Sequence[Sequence[Head]], reach: Reach, ahead: Collection[Query]

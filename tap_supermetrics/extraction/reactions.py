@@ -1,4 +1,4 @@
-"""What follows from each event, told to whom it concerns."""
+"""Leads each event to those whom it concerns."""
 
 from __future__ import annotations
 

@@ -160,6 +160,7 @@ class KnownReport:
             TapError: rows are there under another id or another key, and would be doubled.
         """
         state, asked = self.state, self.report.query_hash
+        # Before the state says that this was asked.
         is_tried_first = self.may_be_refused
         request_hash = wire.request_hash(self.report)
         # Refused before the state changes, so that a corrected configuration finds it as it was.

@@ -74,7 +74,7 @@ def given_up_after(looks: FailedLooks, error: ApiError, *, is_answered: bool) ->
         polled.not_seen(now, error)
         if is_answered and second == 5:
             looks.answered(now)
-        if looks.are_in_vain(polled, error, now):
+        if looks.count_failure(polled, error, now):
             return now
     raise AssertionError
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.extraction.breakers import Breakers
-from tap_supermetrics.extraction.events import Emitted
+from tap_supermetrics.extraction.events import Emitted, QueryFailed
 from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.results import Result
 from tap_supermetrics.planning.coverage import Coverage
@@ -83,6 +83,19 @@ class UnfitLife(Life):
         return super().emit()
 
 
+class UnfetchedLife(Life):
+    """A life in which what is broken runs, but its results cannot be used."""
+
+    def fetch(self) -> Event:
+        code, status = self.world.code  # type: ignore[attr-defined] # a Broken
+        for place, each in enumerate(self.fetches):
+            if self.world.is_broken(each.query):  # type: ignore[attr-defined] # as above
+                del self.fetches[place]
+                error = ApiError(code, "no reason given", status=status)
+                return QueryFailed(query=each.query, error=error, was_fetched=True)
+        return super().fetch()
+
+
 def plans_of(
     accounts: int, days: int, names: str, loaded: Collection[str] = ()
 ) -> dict[str, ReportPlan]:
@@ -121,9 +134,7 @@ def paid(
         requests_per_second=15.0,
     )
     rng = random.Random(1)  # noqa: S311 - no secret
-    world = Broken(
-        rng=rng, is_calm=False, is_broken=is_broken, code=code, fits=life is not UnfitLife
-    )
+    world = Broken(rng=rng, is_calm=False, is_broken=is_broken, code=code, fits=life is Life)
     seen = Seen()
     assert life(world, plans, limits, seen, []).run(MAX_STEPS)
     return sum(count for query, count in seen.submitted.items() if is_broken(query)), seen
@@ -332,6 +343,28 @@ def test_old_days_that_a_source_never_gives_cost_a_few_queries_each_night(
     count, seen = paid(plans, lambda q: days_late(q) < 600, code, by_batch=by_batch)
     assert count <= 10 * 3 * 3  # Some codes are worth three tries.
     assert len(seen.results) == 10 * 4
+    assert {days_late(query) for query in seen.failed} == {*range(600)}
+
+
+@BOTH
+@pytest.mark.parametrize("code", ["RESULT_MISMATCH", "RESULT_INCOMPLETE", "RESULT_CUT_OFF"])
+def test_old_days_whose_results_cannot_be_used_cost_a_few_queries_too(
+    code: str,
+    by_batch: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """The API runs them, which alone says nothing of the others."""
+    scope = plans_of(10, 700, "a")["a"].scope
+    there = DateRange(first=FIRST_DAY + 600 * DAY, last=FIRST_DAY + 698 * DAY)
+    known = Coverage(covered=(there,), bookmark=there.last)
+    plans = {
+        "a": plan_report(
+            replace(report(lookback_days=3), name="a"), scope, dict.fromkeys(scope.accounts, known)
+        )
+    }
+    count, seen = paid(
+        plans, lambda q: days_late(q) < 600, (code, 200), by_batch=by_batch, life=UnfetchedLife
+    )
+    assert count <= 10 * 3 * 3
     assert {days_late(query) for query in seen.failed} == {*range(600)}
 
 
