@@ -121,9 +121,12 @@ def _forms(key: str) -> set[str]:
 def readable(text: str) -> str:
     """Return a text of a server as one line that steers no terminal, of a length to be read.
 
-    Control characters, marks that turn the direction of writing and the like become U+FFFD.
+    Control characters, marks that turn the direction of writing and the like become U+FFFD. No key
+    that no message shows is in it.
     """
-    # Cut before anything else is done with it, as it may be megabytes long.
+    # Cut before anything else is done with it, as it may be megabytes long; but cut to its length
+    # only without the key, of which half is still a secret.
+    text = without_secrets(text[:LONGEST_SEARCHED])
     line = " ".join(text[: 2 * LONGEST_TEXT].split())
     shown = "".join(each if each.isprintable() else "\ufffd" for each in line)
     return f"{shown[:LONGEST_TEXT]}..." if len(shown) > LONGEST_TEXT else shown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from tap_supermetrics.redaction import LONGEST_SEARCHED, readable, without_secrets
+from tap_supermetrics.redaction import LONGEST_SEARCHED, readable
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -53,6 +53,6 @@ def read_each(rows: Sequence[msgspec.Raw], read: Callable[[msgspec.Raw], T]) -> 
         count = counted(len(bad), "entry", "entries")
         # Cut after the key was taken out: half a key is still a secret.
         text = bytes(bad[0])[:LONGEST_SEARCHED].decode(errors="replace")
-        shown = readable(without_secrets(text)[:_SHOWN])
+        shown = readable(text)[:_SHOWN]
         logger.warning("Of a list of the API, %s cannot be read and left out: %s", count, shown)
     return good

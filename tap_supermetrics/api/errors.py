@@ -6,7 +6,7 @@ from typing import Final
 
 from tap_supermetrics.api.verdicts import Fate, Reach, verdict_on
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
-from tap_supermetrics.redaction import readable, without_secrets
+from tap_supermetrics.redaction import readable
 
 _LONG_WAIT_S: Final = 60.0
 """So long a wait is worth a word, as a run may rather end than wait for it."""
@@ -44,8 +44,7 @@ class ApiError(TapError):
         known += [f"asks to wait {retry_after_s:,.0f} s"] if retry_after_s >= _LONG_WAIT_S else []
         details = f" ({', '.join(known)})" if known else ""
         # Whoever words it: what the tap shows of an answer may hold the key.
-        # Before it is cut, as half a key is still a secret.
-        said = readable(without_secrets(message)).rstrip(".")
+        said = readable(message).rstrip(".")
         named = code or "no error code"
         super().__init__(f"{named}: {said}{details}. What to do: {verdict.advice}.")
         self.code = code

@@ -1,4 +1,4 @@
-"""What the API lists beside queries, as functions: one for each endpoint."""
+"""Functions for what the API lists beside queries: one for each endpoint."""
 
 from __future__ import annotations
 

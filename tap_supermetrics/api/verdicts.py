@@ -1,4 +1,4 @@
-"""What becomes of the errors of the API, and how far they reach: one table by error code.
+"""The fate and the reach of the errors of the API: one table by error code.
 
 The HTTP status alone says little: permanent failures come as 500, hard quotas as 429, and errors
 inside a 200 (Supermetrics docs, "Errors"; observed in public clients). So the code decides, the

@@ -1,4 +1,4 @@
-"""How warehouses spell SQL, and how loaders name tables and columns."""
+"""The spellings of warehouses, and the names that loaders give to tables and columns."""
 
 from __future__ import annotations
 

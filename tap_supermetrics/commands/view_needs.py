@@ -1,4 +1,4 @@
-"""What the views need of the settings: tables that are loaded, with columns as they are."""
+"""The needs of the views: tables that are loaded, with columns as they are."""
 
 from __future__ import annotations
 

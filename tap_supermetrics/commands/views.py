@@ -77,6 +77,13 @@ _ANSWERS: Final = """\
         LEFT JOIN _sm_loaded AS i ON i.loaded_id = l.$schedule_id
         WHERE l.$report = $report_text AND l.$status = 'success'
             AND (l.$row_count = 0 OR i.place = 1)
+    ),
+    _sm_of_all_days AS (
+        SELECT l.account_id AS account_id, l.schedule_id AS schedule_id,
+            l.fetched_at AS fetched_at,
+            ROW_NUMBER() OVER (PARTITION BY l.account_id ORDER BY l.fetched_at DESC) AS place
+        FROM _sm_log AS l
+        WHERE l.first_day IS NULL
     )"""
 _CURRENT_BY_DAY: Final = (
     "WITH\n"
@@ -101,9 +108,9 @@ _CURRENT_BY_DAY: Final = (
         WHERE l.first_day < l.last_day
         UNION ALL
         SELECT l.account_id, d.loaded_day, l.schedule_id, l.fetched_at
-        FROM _sm_log AS l
+        FROM _sm_of_all_days AS l
         CROSS JOIN _sm_days AS d
-        WHERE l.first_day IS NULL
+        WHERE l.place = 1
     ),
     _sm_ranked AS (
         SELECT a.account_id, a.answered_day, a.schedule_id, a.fetched_at,
@@ -132,13 +139,7 @@ _CURRENT_WHOLE: Final = (
         WHERE o.has_rows = 1 AND w.fetched_at > o.fetched_at
             AND w.first_day <= o.first_day AND w.last_day >= o.last_day
     ),
-    _sm_ranked AS (
-        SELECT l.account_id, l.schedule_id, l.fetched_at,
-            ROW_NUMBER() OVER (PARTITION BY l.account_id ORDER BY l.fetched_at DESC) AS place
-        FROM _sm_log AS l
-        WHERE l.first_day IS NULL
-    ),
-    _sm_newest AS (SELECT * FROM _sm_ranked AS r WHERE r.place = 1)
+    _sm_newest AS (SELECT * FROM _sm_of_all_days AS r WHERE r.place = 1)
 SELECT t.*
 FROM $table AS t
 LEFT JOIN _sm_newest AS n ON n.account_id = t.$_sm_account_id

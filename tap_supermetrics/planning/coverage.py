@@ -62,7 +62,7 @@ class Coverage:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the target has rows of it, or knows that there are none."""
+        """Return whether the target has rows of it, or none because there are none."""
         return bool(self.covered or self.read_at)
 
     def with_done(self, done: DateRange, start: date) -> Coverage:

@@ -194,7 +194,7 @@ class RecordReader:
         """
         columns = [(each.name, each.place, each.convert) for each in self.columns]
         key_of = self._key_maker()
-        checks = self.checks
+        checks, counts_days = self.checks, self.checks.counts_days
         for row in rows:
             # A decimal comma, say, moves all values after it.
             if len(row) < self._least or (self._width and len(row) != self._width):
@@ -208,7 +208,7 @@ class RecordReader:
             if checks.day:
                 checks.check_days((record[checks.day],))
             checks.check_key(key_of(record))
-            if checks.counts_days:
+            if counts_days:
                 checks.rows_by_day[record[checks.day]] += 1
             yield record
 

@@ -15,7 +15,7 @@ from tap_supermetrics.records.kinds import (
     unit_of,
     width_of,
 )
-from tap_supermetrics.redaction import readable, without_secrets
+from tap_supermetrics.redaction import readable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -299,7 +299,7 @@ def _description(info: FieldInfo | None, data_type: str) -> str:
         parts.append(info.description)
     if info.is_non_aggregatable:
         parts.append("Not to be summed: the API calls it non-aggregatable.")
-    return without_secrets(readable(" ".join(parts)))
+    return readable(" ".join(parts))
 
 
 def _day(report: Report, fields: Sequence[Field]) -> str:

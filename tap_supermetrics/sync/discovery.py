@@ -1,4 +1,4 @@
-"""What the API says of the fields of reports: their schemas, and which reports it rules out."""
+"""Finds the schemas of reports by the fields that the API lists, and the reports it rules out."""
 
 from __future__ import annotations
 

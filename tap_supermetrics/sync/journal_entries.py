@@ -1,4 +1,4 @@
-"""What the journal notes, and how its lines say it.
+"""The entries of the journal, and the lines that hold them.
 
 A query batch is noted before it is sent, under a token that its description has too, and its id as
 soon as the API has told it. So one that was sent by a run which was killed before the answer came

@@ -1,4 +1,4 @@
-"""What dead runs left in the journal's folder, and whose it is."""
+"""Finds what dead runs left in the journal's folder, and whose it is."""
 
 from __future__ import annotations
 
