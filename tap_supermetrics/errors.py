@@ -5,7 +5,7 @@ TapError
 ├── SettingsError    the configuration, catalog or state has mistakes; nothing was sent
 ├── OutputError      messages cannot be written to stdout
 ├── BatchFileError   files of BATCH messages cannot be written
-├── QueriesLostError everything else arrived; the summary names what did not
+├── QueriesFailedError everything else arrived; the summary names what did not
 └── ApiError         the API refused, failed or answered nonsense (`tap_supermetrics.api.errors`)
 InterruptedRun       SIGINT or SIGTERM; the state was written
 ```
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 """A mistake in the settings, or an API that cannot be used at all."""
 EXIT_INCOMPLETE = 3
-"""Some queries were lost; all others arrived and the state says so."""
+"""Some queries failed; all others arrived and the state says so."""
 EXIT_REFUSED = 4
 """The API refuses the key, the license or the quota: a person has to act."""
 EXIT_SIGNAL_BASE = 128
@@ -84,8 +84,8 @@ class BatchFileError(TapError):
         )
 
 
-class QueriesLostError(TapError):
-    """The run went to its end, but some queries were lost on the way."""
+class QueriesFailedError(TapError):
+    """The run went to its end, but some queries failed on the way."""
 
     exit_code = EXIT_INCOMPLETE
 

@@ -115,7 +115,7 @@ class Invocation:
             records = run.query_log.take()
             for stream in self._logs():
                 if failure := stream.write(records):
-                    run.summary.report_lost(stream.name, str(failure))
+                    run.summary.report_failed(stream.name, str(failure))
 
     def _write_state(self) -> None:
         if not self.is_test:
@@ -126,7 +126,7 @@ class Invocation:
         """Sync all selected streams, and tell how it went.
 
         Raises:
-            TapError: the API refuses everything, or queries were lost.
+            TapError: the API refuses everything, or queries failed.
             InterruptedRun: a signal asked the run to end; the state was written.
         """
         if not self._wanted():

@@ -20,7 +20,7 @@ RETRY_S = float(os.environ.get("SUPERMETRICS_RETRY_S", "300"))
 POOL = "supermetrics"
 """Two slots: the API runs two query batches at a time for a license."""
 
-LOST, REFUSED = 3, 4
+FAILED, REFUSED = 3, 4
 logger = logging.getLogger(__name__)
 
 
@@ -50,8 +50,8 @@ def supermetrics() -> None:
         line = [os.environ["SUPERMETRICS_MELTANO_RUN"], "--force"]
         line += [f"tap-supermetrics-{shard}", LOADER]
         code = subprocess.run(line, cwd=os.environ["SUPERMETRICS_PROJECT"], check=False).returncode
-        if code == LOST:
-            raise AirflowFailException("Some queries were lost, all else arrived: see the log")
+        if code == FAILED:
+            raise AirflowFailException("Some queries failed, all else arrived: see the log")
         if code == REFUSED:
             raise AirflowFailException("The API refuses the key, the license or the quota")
         if code:

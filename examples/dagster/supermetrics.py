@@ -24,9 +24,9 @@ REPORT_DIR = PROJECT / "output" / "report"
 PAGES = os.environ.get("SUPERMETRICS_PAGES", REPORT_DIR.as_uri())
 """Where that folder is served, for the links to the pages."""
 CRON = os.environ.get("SUPERMETRICS_CRON", "30 4 * * *")
-LOST, REFUSED = 3, 4
+FAILED, REFUSED = 3, 4
 WHY = {
-    LOST: "Some queries were lost, all else arrived: see the log",
+    FAILED: "Some queries failed, all else arrived: see the log",
     REFUSED: "The API refuses the key, the license or the quota",
 }
 
@@ -60,7 +60,7 @@ def load_shard(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResu
     code = run_meltano(shard, folder)
     left = sorted({*folder.glob("run-*.json")} - before)
     told = json.loads(left[-1].read_text()) if left else {}
-    if code in {0, LOST}:
+    if code in {0, FAILED}:
         yield from results(told, f"{PAGES}/{shard}/index.html", are_all=code == 0)
     if code in WHY:
         raise dg.Failure(WHY[code], metadata={"why": told.get("message", "")}, allow_retries=False)

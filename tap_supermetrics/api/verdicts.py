@@ -19,7 +19,7 @@ class Fate(Enum):
     RETRY = "repeat the request: the server is ill or busy"
     RESUBMIT = "send the query again: its results are gone or were never made"
     SPLIT = "send it as smaller ones: it is too large"
-    LOSE = "lose this query, go on with the others"
+    FAIL = "let this query fail, go on with the others"
     STOP = "stop everything: a person has to act"
 
 
@@ -65,7 +65,7 @@ class Verdict:
     max_submissions: int = 3
 
 
-RETRY, RESUBMIT, SPLIT, LOSE, STOP = Fate
+RETRY, RESUBMIT, SPLIT, FAIL, STOP = Fate
 QUERY, HISTORY, ACCOUNT, REPORT, SOURCE, ENDPOINT, SERVICE = Reach
 _CHECK_KEY: Final = "check `api_key`"
 _NEW_KEY: Final = "make a new key at the vendor's Hub and set `api_key`"
@@ -79,21 +79,21 @@ _TOO_EARLY: Final = Verdict(
     SPLIT, HISTORY, "set `start_date` to the first day that the source and license give"
 )
 _NO_ACCOUNT: Final = Verdict(
-    LOSE, ACCOUNT, "prioritise the account at the vendor's Hub, or remove it from `ds_accounts`"
+    FAIL, ACCOUNT, "prioritise the account at the vendor's Hub, or remove it from `ds_accounts`"
 )
 _NO_SOURCE: Final = Verdict(
-    LOSE, SOURCE, "check the report's `ds_id` against the vendor's list of data sources"
+    FAIL, SOURCE, "check the report's `ds_id` against the vendor's list of data sources"
 )
 _NOT_THERE: Final = Verdict(RESUBMIT, QUERY, _LATER, is_missing=True)
-_NO_REPORT: Final = Verdict(LOSE, REPORT, _CHECK_REPORT)
+_NO_REPORT: Final = Verdict(FAIL, REPORT, _CHECK_REPORT)
 _NO_DAY: Final = Verdict(
-    LOSE,
+    FAIL,
     QUERY,
     "leave such rows out by `filter`; or set `replication_key: _sm_date`, and the field's type to "
     "string.text.value in `types`: each row then is of the day that was asked for",
 )
-_WRONG_DAY: Final = Verdict(LOSE, QUERY, "set `replication_key` to the day, or to _sm_date")
-_NO_KEY: Final = Verdict(LOSE, QUERY, "make it a text in `types`, or change `key_properties`")
+_WRONG_DAY: Final = Verdict(FAIL, QUERY, "set `replication_key` to the day, or to _sm_date")
+_NO_KEY: Final = Verdict(FAIL, QUERY, "make it a text in `types`, or change `key_properties`")
 
 VERDICTS: Final[dict[str, Verdict]] = {
     # The key.
@@ -111,7 +111,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         STOP, SERVICE, "the month's rows are used up: wait for the next period, or raise the quota"
     ),
     "LICENSE_ACCESS_DATA_SOURCE": Verdict(
-        LOSE, SOURCE, "license the data source, or remove its reports from `queries`"
+        FAIL, SOURCE, "license the data source, or remove its reports from `queries`"
     ),
     "LICENSE_ACCOUNT_LIMIT_EXCEEDED": Verdict(
         STOP, SERVICE, "license more accounts, or name fewer in `ds_accounts`"
@@ -129,34 +129,34 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "START_DATE_HISTORICAL": _TOO_EARLY,
     # One query or its account.
     "QUERY_AUTH_UNAVAILABLE": Verdict(
-        LOSE, ACCOUNT, "log in to the data source again at the vendor's Hub, or change `ds_user`"
+        FAIL, ACCOUNT, "log in to the data source again at the vendor's Hub, or change `ds_user`"
     ),
     "QUERY_ACCOUNT_UNAVAILABLE": Verdict(
-        LOSE,
+        FAIL,
         ACCOUNT,
         "remove the account from `ds_accounts`, connect it again, "
         "or set `add_exclude_account_errors`",
     ),
     "QUERY_ERROR": Verdict(
-        LOSE, QUERY, "the data source failed: see the description", has_reason=False
+        FAIL, QUERY, "the data source failed: see the description", has_reason=False
     ),
-    "ACCOUNT_FILTER_INVALID": Verdict(LOSE, REPORT, "check the filter in `ds_accounts`"),
-    "ACCOUNT_FILTER_PATTERN_INVALID": Verdict(LOSE, REPORT, "check the filter in `ds_accounts`"),
-    "ACCOUNT_ID_INVALID": Verdict(LOSE, ACCOUNT, "check the ids in `ds_accounts`"),
-    "ACCOUNT_REQUIRED": Verdict(LOSE, REPORT, "set `ds_accounts`"),
-    "ACCOUNTS_INVALID": Verdict(LOSE, ACCOUNT, "check `ds_accounts`"),
-    "LIST_NOT_FOUND": Verdict(LOSE, REPORT, "check the list named in `ds_accounts`"),
-    "LOGIN_NOT_FOUND": Verdict(LOSE, REPORT, "check `ds_user`"),
+    "ACCOUNT_FILTER_INVALID": Verdict(FAIL, REPORT, "check the filter in `ds_accounts`"),
+    "ACCOUNT_FILTER_PATTERN_INVALID": Verdict(FAIL, REPORT, "check the filter in `ds_accounts`"),
+    "ACCOUNT_ID_INVALID": Verdict(FAIL, ACCOUNT, "check the ids in `ds_accounts`"),
+    "ACCOUNT_REQUIRED": Verdict(FAIL, REPORT, "set `ds_accounts`"),
+    "ACCOUNTS_INVALID": Verdict(FAIL, ACCOUNT, "check `ds_accounts`"),
+    "LIST_NOT_FOUND": Verdict(FAIL, REPORT, "check the list named in `ds_accounts`"),
+    "LOGIN_NOT_FOUND": Verdict(FAIL, REPORT, "check `ds_user`"),
     "SETTING_KEY_INVALID": Verdict(
-        LOSE,
+        FAIL,
         REPORT,
         "the data source does not know this key: remove it from the report's `settings`",
     ),
-    "FIELD_INVALID": Verdict(LOSE, REPORT, "check the report's `fields`"),
+    "FIELD_INVALID": Verdict(FAIL, REPORT, "check the report's `fields`"),
     "DATA_SOURCE_INVALID": _NO_SOURCE,
-    "BAD_REQUEST": Verdict(LOSE, QUERY, "check the report's fields, filter and dates"),
-    "UNPROCESSABLE_ENTITY": Verdict(LOSE, QUERY, "check the report's fields, filter and dates"),
-    "UNPROCESSABLE_CONTENT": Verdict(LOSE, QUERY, "check the report's fields, filter and dates"),
+    "BAD_REQUEST": Verdict(FAIL, QUERY, "check the report's fields, filter and dates"),
+    "UNPROCESSABLE_ENTITY": Verdict(FAIL, QUERY, "check the report's fields, filter and dates"),
+    "UNPROCESSABLE_CONTENT": Verdict(FAIL, QUERY, "check the report's fields, filter and dates"),
     # Results that are not there: any more, or yet.
     "QUERY_RESULTS_UNAVAILABLE": _NOT_THERE,
     "STATUS_NOT_FOUND": _NOT_THERE,
@@ -167,10 +167,10 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "BATCH_QUERY_CONCURRENCY_LIMIT_EXCEEDED": Verdict(STOP, SERVICE, "lower `query_concurrency`"),
     "BATCH_TIMEOUT_MINUTES_LIMIT_EXCEEDED": Verdict(STOP, SERVICE, "lower `timeout_minutes`"),
     "BATCH_QUERY_OUTPUT_FORMAT_INVALID": Verdict(STOP, SERVICE, _BUG),
-    "BATCH_QUERY_ITEM_SPLIT_FAILED": Verdict(LOSE, QUERY, "check the report's dates and accounts"),
-    "BATCH_QUERY_ITEM_TYPE_INVALID": Verdict(LOSE, QUERY, _BUG, is_of_item=True),
+    "BATCH_QUERY_ITEM_SPLIT_FAILED": Verdict(FAIL, QUERY, "check the report's dates and accounts"),
+    "BATCH_QUERY_ITEM_TYPE_INVALID": Verdict(FAIL, QUERY, _BUG, is_of_item=True),
     "BATCH_QUERY_ITEM_VALUE_INVALID": Verdict(
-        LOSE, QUERY, "check the report's settings", is_of_item=True
+        FAIL, QUERY, "check the report's settings", is_of_item=True
     ),
     **{
         f"BATCH_{each}_FAILED": Verdict(RETRY, QUERY, _LATER)
@@ -202,7 +202,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         max_submissions=1,  # It says nothing of the query, which is paid.
     ),
     "ANSWER_UNREADABLE": Verdict(
-        LOSE,
+        FAIL,
         QUERY,
         "lower `page_size` where the answer is too large; else send this to the vendor's support",
         may_have_run=True,
@@ -228,7 +228,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         RESUBMIT, ENDPOINT, "raise `timeout_minutes`, or ask for fewer days in a query"
     ),
     "QUERY_CANCELLED": Verdict(
-        LOSE,
+        FAIL,
         QUERY,
         "find out who cancels its query batches at the vendor's; run again to go on from here",
     ),
@@ -246,38 +246,38 @@ VERDICTS: Final[dict[str, Verdict]] = {
         "one account cannot be split",
     ),
     "RESULT_MISMATCH": Verdict(RESUBMIT, QUERY, _BUG, max_submissions=2),
-    "DAY_NOT_YET": Verdict(LOSE, QUERY, "set `end_date: yesterday`, or `timezone` to the source's"),
+    "DAY_NOT_YET": Verdict(FAIL, QUERY, "set `end_date: yesterday`, or `timezone` to the source's"),
     "TYPE_MISMATCH": Verdict(
-        LOSE, QUERY, "set the field's type in `types`, or `on_type_mismatch: null`"
+        FAIL, QUERY, "set the field's type in `types`, or `on_type_mismatch: null`"
     ),
     "FIELD_NOT_LISTED": Verdict(
-        LOSE, REPORT, "ask for the field by its listed id, or set its type in `types`"
+        FAIL, REPORT, "ask for the field by its listed id, or set its type in `types`"
     ),
-    "QUERY_STUCK": Verdict(LOSE, QUERY, _LATER),
+    "QUERY_STUCK": Verdict(FAIL, QUERY, _LATER),
     "STREAM_MAP_FAILED": Verdict(
-        LOSE,
+        FAIL,
         QUERY,
         "have the expression in `stream_maps` take every value, such as 0 and null: "
         "`Cost / Clicks if Clicks else None`",
     ),
     "KEY_NOT_UNIQUE": Verdict(
-        LOSE, QUERY, "add a dimension that tells rows apart to `fields`, or `key_properties` if set"
+        FAIL, QUERY, "add a dimension that tells rows apart to `fields`, or `key_properties` if set"
     ),
     "ACCOUNT_EXCLUDED": Verdict(
-        LOSE, ACCOUNT, "connect the account again, or remove it from `ds_accounts`"
+        FAIL, ACCOUNT, "connect the account again, or remove it from `ds_accounts`"
     ),
     "ACCOUNT_LEFT_OUT": Verdict(
-        LOSE,
+        FAIL,
         ACCOUNT,
         "connect the account again, or remove it from `ds_accounts`; with "
         "`split_accounts_policy: all` the others of a report do not wait for it",
     ),
-    "RUN_BUDGET_USED": Verdict(LOSE, SERVICE, "run again: it goes on from here"),
+    "RUN_BUDGET_USED": Verdict(FAIL, SERVICE, "run again: it goes on from here"),
     "START_UNREADABLE": Verdict(
         STOP, ENDPOINT, "set `mode: async`, and please tell the project", may_have_run=True
     ),
-    "STATUS_UNREADABLE": Verdict(LOSE, ENDPOINT, "set `mode: async`, and please tell the project"),
-    "BATCH_STUCK": Verdict(LOSE, QUERY, _LATER),
+    "STATUS_UNREADABLE": Verdict(FAIL, ENDPOINT, "set `mode: async`, and please tell the project"),
+    "BATCH_STUCK": Verdict(FAIL, QUERY, _LATER),
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""
 _BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
@@ -299,18 +299,18 @@ _BY_FAMILY: Final[dict[str, Verdict]] = {
 """By how an unknown code begins."""
 _BY_FAMILY_REFUSED: Final[dict[str, Verdict]] = {
     "DATA_SOURCE_": _NO_SOURCE,
-    "DATE_RANGE_": Verdict(LOSE, REPORT, "check the report's `date_range_type`"),
-    "FIELD": Verdict(LOSE, REPORT, "check the report's `fields`"),
-    "FILTER_": Verdict(LOSE, REPORT, "check the report's `filter`"),
-    "ORDER_": Verdict(LOSE, REPORT, "check the report's `order_rows`"),
-    "SEGMENT": Verdict(LOSE, REPORT, "check the report's `ds_segments`"),
+    "DATE_RANGE_": Verdict(FAIL, REPORT, "check the report's `date_range_type`"),
+    "FIELD": Verdict(FAIL, REPORT, "check the report's `fields`"),
+    "FILTER_": Verdict(FAIL, REPORT, "check the report's `filter`"),
+    "ORDER_": Verdict(FAIL, REPORT, "check the report's `order_rows`"),
+    "SEGMENT": Verdict(FAIL, REPORT, "check the report's `ds_segments`"),
     **dict.fromkeys(("SETTING_", "COMPARE_"), _NO_REPORT),
 }
 """By how an unknown code begins, unless its status says that the server is ill."""
 _OF_LOGIN: Final = re.compile(r"(API_KEY|ACCESS)_\w+|FORBIDDEN|PERMISSION_ERROR|UNAUTHORIZED")
 """Refusals of one query, whose batch the key was good enough for: of the source's own login."""
 _KEY_REFUSED: Final = Verdict(STOP, SERVICE, _CHECK_KEY)
-_REFUSED: Final = Verdict(LOSE, QUERY, _CHECK_REPORT)
+_REFUSED: Final = Verdict(FAIL, QUERY, _CHECK_REPORT)
 _ILL_SERVER: Final = Verdict(RETRY, QUERY, _LATER)
 _ILL_GATEWAY: Final = Verdict(RETRY, SERVICE, _LATER, may_have_run=True)
 _AWAY: Final = Verdict(RETRY, SERVICE, _LATER, is_outage=True)
@@ -352,7 +352,7 @@ def verdict_on(code: str, status: int, text: str = "", *, is_of_query: bool = Fa
     by_code = VERDICTS.get(code) or _by_family(code, status)
     if is_of_query and by_code and code not in VERDICTS and by_code.reach in {SOURCE, SERVICE}:
         # A guess, of one query: whether others meet it too is for them to show.
-        by_code = replace(by_code, fate=LOSE, reach=QUERY)
+        by_code = replace(by_code, fate=FAIL, reach=QUERY)
     verdict = by_code or _by_status(code, status, is_of_query=is_of_query)
     # A text must not soften what stops everything.
     return verdict if verdict.fate is Fate.STOP else _by_text(code, text) or verdict

@@ -157,7 +157,7 @@ def forecast_of(
         seconds=_seconds(batches, queries, requests, query_seconds, settings),
         left=planned - queries - len(held),
         budgets={name: each for name in BUDGETS if (each := getattr(settings, name)) is not None},
-        failures=summary.lost_reports,
+        failures=summary.failed_reports,
         notes=[*summary.notes, *_warnings(prepared, batches)],
     )
 

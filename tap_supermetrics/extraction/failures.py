@@ -87,7 +87,7 @@ class Failures:
             return  # Its batch was given up, and its own end was told after all.
         if self.stopped_by:
             # Of an error that another try may mend, the reason why there is no try says more.
-            is_own = error.fate in {Fate.LOSE, Fate.STOP, Fate.SPLIT}
+            is_own = error.fate in {Fate.FAIL, Fate.STOP, Fate.SPLIT}
             self.fail([query], error if is_own else self.stopped_by, was_submitted=is_own)
         # First stopped, then failed: what its failure releases must fail too, and not be submitted.
         elif error.fate is Fate.STOP:

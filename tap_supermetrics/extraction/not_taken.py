@@ -49,8 +49,8 @@ class NotTaken:
         if self.try_without_batches(request.queries, error):
             return
         self._refused_in_a_row += 1
-        # LOSE too: one item with a mistake has the whole batch refused, and halving finds it.
-        is_of_item = error.fate in {Fate.SPLIT, Fate.LOSE} or self._may_be_of_item(error)
+        # FAIL too: one item with a mistake has the whole batch refused, and halving finds it.
+        is_of_item = error.fate in {Fate.SPLIT, Fate.FAIL} or self._may_be_of_item(error)
         if is_of_item and len(request) > 1 and not self._failures.stopped_by:
             text = "A query batch of %d queries was refused, trying its halves: %s"
             logger.warning(text, len(request), error)

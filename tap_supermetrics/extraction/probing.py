@@ -27,7 +27,7 @@ class Probing:
     """Chooses probes: the newest query of what is in doubt, the middle of an unknown history.
 
     Of a report or a data source, accounts are tried that were loaded in an earlier run, then those
-    that have not failed in this one: what still answers must not be lost with what does not.
+    that have not failed in this one: what still answers must not fail with what does not.
 
     Args:
         plans: what each report asks for, by its name.

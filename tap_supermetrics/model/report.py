@@ -124,7 +124,7 @@ class Overridable:
     )
     on_type_mismatch: Literal["fail", "null"] = setting(
         kinds.choice("fail", "null"),
-        "What becomes of a value that does not fit its field's type: `fail` loses the query, `null`"
+        "What becomes of a value that does not fit its field's type: `fail` fails the query, `null`"
         " loads null and counts it.",
         default="fail",
     )
@@ -243,7 +243,7 @@ class Report(Entry):
     key_properties: tuple[str, ...] = setting(
         kinds.texts("a list of fields"),
         "The key of the stream; left out: `_sm_account_id`, the day, the report's text dimensions, "
-        "and the others as `_sm_dimensions`. Rows that share a key lose their query: a target would"
+        "and the others as `_sm_dimensions`. Rows that share a key fail their query: a target would"
         " drop all but one.",
         unset=(),
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from tap_supermetrics.api.connection import VERSION
 from tap_supermetrics.dates import merge
-from tap_supermetrics.errors import InterruptedRun, QueriesLostError, SettingsError, TapError
+from tap_supermetrics.errors import InterruptedRun, QueriesFailedError, SettingsError, TapError
 from tap_supermetrics.page.calendars import Calendars
 from tap_supermetrics.page.document import html_of
 from tap_supermetrics.page.folder import kept_runs, remove_unfinished, write_run, write_whole
@@ -131,8 +131,8 @@ class Ending:
         head.queries = self.run.submitted
         head.rows = sum(each.rows for each in summary.tallies.values())
         head.queries_done = sum(each.queries_done for each in summary.tallies.values())
-        head.queries_failed = summary.lost_queries
-        head.reports_failed = len(summary.lost_reports)
+        head.queries_failed = summary.failed_queries
+        head.reports_failed = len(summary.failed_reports)
         head.days_not_asked = sum(each.not_asked for each in summary.tallies.values())
         failures = [*_failures(summary)]
         head.failures = failures[:MAX_FAILURES]
@@ -163,8 +163,8 @@ class Ending:
                 told = ""
             case SettingsError() if self.run and self.run.has_started:
                 told = "a stream map failed; it may show a value of a row, so only the log tells it"
-            case QueriesLostError() if self.run:
-                told = self.run.summary.lost_in_words
+            case QueriesFailedError() if self.run:
+                told = self.run.summary.failures_in_words
             case TapError() | InterruptedRun():
                 told = str(self.error).rstrip(".")
             case BrokenPipeError():
@@ -184,9 +184,9 @@ def exit_code_of(error: BaseException | None) -> int:
 
 
 def _failures(summary: Summary) -> Iterator[Failure]:
-    for report, reason in summary.lost_reports.items():
+    for report, reason in summary.failed_reports.items():
         yield Failure(report=report, message=readable(reason))
-    for alike in summary.lost_alike.values():
+    for alike in summary.failed_alike.values():
         yield _failure(alike[0], [*alike])
 
 

@@ -317,7 +317,7 @@ def _role(each: Field, schema: RecordSchema) -> Role:
 def _column(each: Field, place: int, blank: str, mismatches: Mismatches, role: Role) -> Column:
     is_key = role is not Role.VALUE
     own_blank = blank if is_key and each.kind is ValueKind.TEXT else None
-    # A dimension that does not fit is told, but a day is not lost for it.
+    # A dimension that does not fit is told, but no day fails for it.
     refuses = is_key or (mismatches.are_refused and not each.is_dimension)
     convert = _converter(each, own_blank, None if refuses else mismatches, role)
     if each.kind is ValueKind.TEXT:

@@ -132,7 +132,7 @@ class Settings:
     )
     on_failure: Literal["fail_at_end", "continue", "stop"] = setting(
         kinds.choice("fail_at_end", "continue", "stop"),
-        "When a query is lost: `fail_at_end` loads all else and exits with 3, `continue` loads all "
+        "When a query fails: `fail_at_end` loads all else and exits with 3, `continue` loads all "
         "else and exits with 0, `stop` ends the run at once.",
         default="fail_at_end",
     )

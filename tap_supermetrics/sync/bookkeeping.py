@@ -29,7 +29,7 @@ class Bookkeeping:
 
     Args:
         prepared: the reports, with their states.
-        summary: what was done and what was lost.
+        summary: what was done and what failed.
         bookmarks: writes the state when it is worth it.
         query_log: is told of every query; None where nobody wants to know.
 
@@ -80,8 +80,8 @@ class Bookkeeping:
         if self._query_log:
             self._query_log.failed(failed)
         error = failed.error
-        if self._summary.lost(failed):
-            logger.error("%s is lost: %s", failed.query, error)
+        if self._summary.failed(failed):
+            logger.error("%s failed: %s", failed.query, error)
         if error.fate is Fate.STOP:
             self.stopped_by = self.stopped_by or error
 
@@ -140,5 +140,5 @@ class Bookkeeping:
             self._summary.undone(result)
         if self._query_log:
             self._query_log.contradicted(failed, result.schedule_id if result else "")
-        self._summary.lost(failed)
+        self._summary.failed(failed)
         logger.error("%s: %s", query, failed.error)

@@ -134,8 +134,8 @@ def check_day(report: Report, schema: RecordSchema, state: ReportState) -> None:
     """
     was_by_day = any(each.covered for each in state.coverage.values())
     is_by_day = schema.replication_key or report.date_range_type or not was_by_day
-    lost = () if is_by_day else _changes(schema, state)
-    for column, was, now in lost:
+    changes = () if is_by_day else _changes(schema, state)
+    for column, was, now in changes:
         if was == _word(ValueKind.DATE):
             raise TapError(
                 f"{column} was its day, and now is {now}: it would be read whole, and its rows be "

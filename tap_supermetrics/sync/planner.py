@@ -86,7 +86,7 @@ class Planner:
         unread = {*self._selection.refused} | ({*self._selection.names} - known.keys())
         for report in self._settings.reports:
             if report.name in unread:
-                self._summary.report_lost(report.name, str(refusal_of(self._lookups, report)))
+                self._summary.report_failed(report.name, str(refusal_of(self._lookups, report)))
         return {name: each for name, each in planned.items() if each}
 
     def _planned(self, known: KnownReport, held: HeldResults) -> PlannedReport | None:
@@ -104,7 +104,7 @@ class Planner:
             # Its batches are not cancelled: the next run may plan it, and collect them.
             held.leave(name)
             logger.error("%s: %s", name, error)  # noqa: TRY400 - its text says all
-            self._summary.report_lost(name, str(error))
+            self._summary.report_failed(name, str(error))
             return None
         planned.begin()  # Before any record: a killed run must know that these days are half read.
         for warning in planned.warnings:

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from tap_supermetrics.errors import QueriesLostError
+from tap_supermetrics.errors import QueriesFailedError
 from tap_supermetrics.extraction.progress import Progress
 from tap_supermetrics.sync.assembly import assembled
 from tap_supermetrics.sync.bookkeeping import Bookkeeping
@@ -77,7 +77,7 @@ class Run:
 
     Attributes:
         run_id: tells it from all others.
-        summary: what was done and what was lost.
+        summary: what was done and what failed.
         query_log: records of the queries that ended; None where nobody wants them.
     """
 
@@ -160,7 +160,7 @@ class Run:
 
         Raises:
             ApiError: the API refused everything.
-            QueriesLostError: something was lost, and `on_failure` does not accept that.
+            QueriesFailedError: something failed, and `on_failure` does not accept that.
         """
         if lost_starts := self._lookups.client.service.lost_starts:
             starts = counted(lost_starts, "start of a query batch", "starts of query batches")
@@ -177,13 +177,13 @@ class Run:
         # All was written or failed for good: the API holds nothing that the next run could use.
         if journal := self._parts.prepared.journal:
             journal.ended()
-        if self.summary.has_lost and self._settings.on_failure != "continue":
-            told = f"{self.summary.lost_in_words}; "
-            told += "what was lost is named above, with what to do"
+        if self.summary.has_failures and self._settings.on_failure != "continue":
+            told = f"{self.summary.failures_in_words}; "
+            told += "what failed is named above, with what to do"
             # Nobody wants to accept that nothing arrives.
             is_acceptable = self.summary.has_arrived
             accept = ". Set `on_failure: continue` to accept this" if is_acceptable else ""
-            raise QueriesLostError(told + accept)
+            raise QueriesFailedError(told + accept)
 
     def halt(self) -> None:
         """Submit nothing more; the state can then say for good what the API holds."""

@@ -45,23 +45,23 @@ class Tally:
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """Counts what was emitted and what was lost.
+    """Counts what was emitted and what failed.
 
     Attributes:
         days_read: what was found on each day; None where nobody asks for that.
         notes: what else the user should know, a line each.
         first_days: first day that the API gives of a report, where it refused earlier ones.
         tallies: the counts by report and account.
-        lost_alike: the queries that were lost, by report, account and code of the error.
-        lost_reports: why nothing of a report could be asked, by its name.
+        failed_alike: the queries that failed, by report, account and code of the error.
+        failed_reports: why nothing of a report could be asked, by its name.
     """
 
     days_read: DaysRead | None = None
     notes: list[str] = field(default_factory=list)
     first_days: dict[str, date] = field(default_factory=dict)
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
-    lost_alike: dict[tuple[str, str, str], list[Failed]] = field(default_factory=dict)
-    lost_reports: dict[str, str] = field(default_factory=dict)
+    failed_alike: dict[tuple[str, str, str], list[Failed]] = field(default_factory=dict)
+    failed_reports: dict[str, str] = field(default_factory=dict)
 
     def done(self, result: Result, rows_by_day: Sequence[int] = ()) -> None:
         """Count a result of which every record was written.
@@ -87,55 +87,55 @@ class Summary:
         tally.done -= _days(result.dates)
         tally.queries_done -= 1
 
-    def lost(self, lost: Failed) -> bool:
+    def failed(self, failed: Failed) -> bool:
         """Count a query that failed, or that a stopped run did not ask.
 
         Returns:
             Whether it is the first of its report, account and reason.
         """
-        tally = self._tally(lost.query)
-        if not lost.was_submitted:
-            tally.not_asked += _days(lost.query.dates)
+        tally = self._tally(failed.query)
+        if not failed.was_submitted:
+            tally.not_asked += _days(failed.query.dates)
             return False
-        if lost.is_excluded:
-            tally.excluded += _days(lost.query.dates)
+        if failed.is_excluded:
+            tally.excluded += _days(failed.query.dates)
             return False
-        tally.failed += _days(lost.query.dates)
+        tally.failed += _days(failed.query.dates)
         tally.queries_failed += 1
-        self._note_days(lost.query, lost.query.dates, FAILED)
-        alike = (lost.query.report, lost.query.account_id, lost.error.code)
-        self.lost_alike.setdefault(alike, []).append(lost)
-        return len(self.lost_alike[alike]) == 1
+        self._note_days(failed.query, failed.query.dates, FAILED)
+        alike = (failed.query.report, failed.query.account_id, failed.error.code)
+        self.failed_alike.setdefault(alike, []).append(failed)
+        return len(self.failed_alike[alike]) == 1
 
     def left(self, left: Left) -> None:
         """Count queries that a stopped run never came to."""
         for account_id, days in left.days.items():
             self.tallies.setdefault((left.report, account_id), Tally()).not_asked += days
 
-    def report_lost(self, report: str, reason: str) -> None:
+    def report_failed(self, report: str, reason: str) -> None:
         """Note that nothing of a report could be asked, and why."""
-        self.lost_reports[report] = reason
+        self.failed_reports[report] = reason
 
     @property
-    def has_lost(self) -> bool:
-        """Return whether anything was lost."""
-        return bool(self.lost_alike or self.lost_reports)
+    def has_failures(self) -> bool:
+        """Return whether anything failed."""
+        return bool(self.failed_alike or self.failed_reports)
 
     @property
-    def lost_queries(self) -> int:
-        """Return how many queries were lost."""
-        return sum(len(alike) for alike in self.lost_alike.values())
+    def failed_queries(self) -> int:
+        """Return how many queries failed."""
+        return sum(len(alike) for alike in self.failed_alike.values())
 
     @property
-    def lost_in_words(self) -> str:
-        """Return how much was lost, and whether anything arrived beside it."""
+    def failures_in_words(self) -> str:
+        """Return how much failed, and whether anything arrived beside it."""
         not_asked = sum(tally.not_asked for tally in self.tallies.values())
-        lost = _counted_all(
-            (self.lost_queries, "query was lost", "queries were lost"),
-            (len(self.lost_reports), "report could not be asked", "reports could not be asked"),
+        failed = _counted_all(
+            (self.failed_queries, "query failed", "queries failed"),
+            (len(self.failed_reports), "report could not be asked", "reports could not be asked"),
             (not_asked, "day was not asked", "days were not asked"),
         )
-        return f"{lost}, {'all else' if self.has_arrived else 'nothing'} arrived"
+        return f"{failed}, {'all else' if self.has_arrived else 'nothing'} arrived"
 
     @property
     def has_arrived(self) -> bool:
@@ -144,8 +144,8 @@ class Summary:
 
     def _failures(self) -> Iterator[str]:
         """Yield a line for each report, account and reason."""
-        yield from (f"{report}: {reason}" for report, reason in self.lost_reports.items())
-        for (report, account_id, _), alike in self.lost_alike.items():
+        yield from (f"{report}: {reason}" for report, reason in self.failed_reports.items())
+        for (report, account_id, _), alike in self.failed_alike.items():
             account = f", account {account_id}" if account_id else ""
             dates = merge(tuple(each.query.dates for each in alike if each.query.dates))
             days = f", {' '.join(map(str, dates))}" if dates else ""
@@ -181,15 +181,15 @@ class Summary:
             )
 
     def failures(self) -> Iterator[str]:
-        """Return what was lost, why, and what to do; nothing when all arrived."""
+        """Return what failed, why, and what to do; nothing when all arrived."""
         lines = list(self._failures())
         if lines:
-            lost = _counted_all(
-                (len(self.lost_reports), "report", "reports"),
-                (self.lost_queries, "query", "queries"),
+            failed = _counted_all(
+                (len(self.failed_reports), "report", "reports"),
+                (self.failed_queries, "query", "queries"),
             )
             but = ", but not for days before those noted above" if self.first_days else ""
-            yield f"Lost: {lost}. The next run asks again{but}."
+            yield f"Failed: {failed}. The next run asks again{but}."
         yield from (f"  {line}" for line in lines[:MAX_FAILURES])
         if len(lines) > MAX_FAILURES:
             more = counted(len(lines) - MAX_FAILURES, "more line", "more lines")

@@ -508,7 +508,7 @@ def test_each_retry_is_logged_with_its_number_and_wait(
 def test_the_status_of_one_query_says_nothing_of_the_key(
     client: Client, emulator: Emulator, code: str, status: int
 ) -> None:
-    assert client.query_error(wire.Error(code=code, status=status)).fate is Fate.LOSE
+    assert client.query_error(wire.Error(code=code, status=status)).fate is Fate.FAIL
     emulator.inject(Fault(effect="error", status=status, code=code))
     assert failure_of(lambda: client.fields("AW")).fate is Fate.STOP
 

@@ -179,7 +179,7 @@ def test_what_is_damaged_twice_alike_is_not_asked_for_a_third_time(
         with pytest.raises(ApiError) as caught:
             make_client(server.url).results("query/results")
         assert len(server.requests) == 2
-    assert (caught.value.code, caught.value.fate) == ("ANSWER_UNREADABLE", Fate.LOSE)
+    assert (caught.value.code, caught.value.fate) == ("ANSWER_UNREADABLE", Fate.FAIL)
     assert "invalid number (byte" in str(caught.value)
     assert "check `api_url`" not in str(caught.value)
 

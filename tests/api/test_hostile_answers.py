@@ -265,7 +265,7 @@ def test_an_answer_of_the_api_that_is_damaged_twice_is_given_up(
         client = make_client(server.url, api_key=KEY)
         error = failure_of(lambda: client.fields("AW"))
         assert len(server.requests) == 2
-    assert (error.code, error.fate, error.status) == ("ANSWER_UNREADABLE", Fate.LOSE, 200)
+    assert (error.code, error.fate, error.status) == ("ANSWER_UNREADABLE", Fate.FAIL, 200)
     assert len(str(error).splitlines()) == 1
     assert len(str(error)) < 500
 

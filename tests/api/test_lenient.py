@@ -162,7 +162,7 @@ def test_a_problem_is_told_in_whatever_form_it_comes(
             make_client(server.url).results("query/results?schedule_id=1")
         assert len(server.requests) == 1
     is_of_key = "API_KEY_INVALID" in json.dumps(answer)
-    assert caught.value.fate is (Fate.STOP if is_of_key else Fate.LOSE)
+    assert caught.value.fate is (Fate.STOP if is_of_key else Fate.FAIL)
 
 
 def test_an_empty_list_of_errors_is_no_error(make_client: Callable[..., Client]) -> None:

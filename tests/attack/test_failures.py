@@ -127,7 +127,7 @@ class Case:
                 heals, lost = set(), 3
             case "start":
                 # What is refused once is sent again as halves; what is not there is lost.
-                heals, lost = {Fate.RETRY, Fate.LOSE, Fate.SPLIT}, 3
+                heals, lost = {Fate.RETRY, Fate.FAIL, Fate.SPLIT}, 3
             case "status":
                 # Whatever a look is refused for once, the next one tells.
                 heals, lost = {*Fate}, 3
@@ -363,7 +363,7 @@ def test_a_service_that_takes_nothing_ends_the_run_instead_of_being_hammered(
     assert done.code == 3
     assert posts(emulator) + posts(emulator, "query/data/json") <= 3 * 6
     assert done.days("google_ads") == set()
-    lost = "300 queries were lost and 1,700" if mode == "batch" else "3 queries were lost and 1,997"
+    lost = "300 queries failed and 1,700" if mode == "batch" else "3 queries failed and 1,997"
     assert done.message.startswith(f"{lost} days were not asked, nothing arrived")
 
 

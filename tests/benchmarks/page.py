@@ -97,7 +97,7 @@ def runs(reports: Sequence[ReportPart], nights: int) -> list[RunTold]:
     for night in range(nights):
         started = NOW - timedelta(days=night, minutes=12)
         failed = random.choice([0, 0, 0, 0, 2]) if night else sum(r.days_failed for r in reports)
-        lost = "1 query was lost" if failed == 1 else f"{failed:,} queries were lost"
+        lost = "1 query failed" if failed == 1 else f"{failed:,} queries failed"
         told.append(
             RunTold(
                 run_id=f"{night:08x}",

@@ -271,7 +271,7 @@ MISFITS: list[tuple[str, Cell]] = [
 def test_a_value_that_does_not_fit_loses_the_query(data_type: str, cell: Cell) -> None:
     with pytest.raises(ApiError, match="TYPE_MISMATCH: field x is ") as caught:
         read_one(data_type, cell)
-    assert caught.value.fate is Fate.LOSE
+    assert caught.value.fate is Fate.FAIL
     assert "on_type_mismatch: null" in str(caught.value)
     assert len(str(caught.value)) < 300
 

@@ -48,15 +48,15 @@ def result(asked: Query, answered: DateRange | None, spool: Spool, rows: int) ->
 def test_a_run_that_did_nothing_says_nothing() -> None:
     assert list(Summary().counts()) == []
     assert list(Summary().failures()) == []
-    assert not Summary().has_lost
+    assert not Summary().has_failures
 
 
 def test_days_done_empty_failed_and_not_asked_are_told_for_each_account(spool: Spool) -> None:
     summary = Summary()
     summary.done(result(query("1", date_range(0, 9)), date_range(0, 9), spool, rows=1_234))
     summary.done(result(query("1", date_range(10, 11)), date_range(10, 11), spool, rows=0))
-    summary.lost(Failed(query=query("1", date_range(12, 14)), error=ERROR))
-    summary.lost(Failed(query=query("2", date_range(0, 3)), error=ERROR, was_submitted=False))
+    summary.failed(Failed(query=query("1", date_range(12, 14)), error=ERROR))
+    summary.failed(Failed(query=query("2", date_range(0, 3)), error=ERROR, was_submitted=False))
     assert list(summary.counts()) == [
         "Summary: 1,234 rows of 2 reports and accounts",
         "  ads, account 1: 12 days done (2 empty), 3 failed, 1,234 rows",
@@ -66,8 +66,8 @@ def test_days_done_empty_failed_and_not_asked_are_told_for_each_account(spool: S
 
 def test_a_failure_names_its_query_and_says_what_to_do() -> None:
     summary = Summary()
-    summary.lost(Failed(query=query("1", date_range(0, 1)), error=ERROR))
-    assert summary.has_lost
+    summary.failed(Failed(query=query("1", date_range(0, 1)), error=ERROR))
+    assert summary.has_failures
     _, failure = summary.failures()
     assert failure.startswith(
         "  ads, account 1, 2024-02-20..2024-02-21: QUERY_ACCOUNT_UNAVAILABLE: Account is gone "
@@ -78,13 +78,13 @@ def test_a_failure_names_its_query_and_says_what_to_do() -> None:
 def test_days_lost_for_the_same_reason_are_told_together() -> None:
     summary = Summary()
     firsts = [
-        summary.lost(Failed(query=query("1", date_range(number, number)), error=ERROR))
+        summary.failed(Failed(query=query("1", date_range(number, number)), error=ERROR))
         for number in (0, 1, 2, 5)
     ]
     assert firsts == [True, False, False, False]
-    assert summary.lost_queries == 4
+    assert summary.failed_queries == 4
     head, line = summary.failures()
-    assert head == "Lost: 4 queries. The next run asks again."
+    assert head == "Failed: 4 queries. The next run asks again."
     assert line.startswith("  ads, account 1, 2024-02-20..2024-02-22 2024-02-25: QUERY_ACCOUNT")
 
 
@@ -92,13 +92,13 @@ def test_days_lost_for_other_reasons_or_accounts_are_told_apart() -> None:
     summary = Summary()
     other = ApiError("QUERY_ERROR", "no")
     asked = [(query("1"), ERROR), (query("1"), other), (query("2"), ERROR)]
-    assert [summary.lost(Failed(query=each, error=error)) for each, error in asked] == [True] * 3
+    assert [summary.failed(Failed(query=each, error=error)) for each, error in asked] == [True] * 3
     assert len(list(summary.failures())) == 4
 
 
 def test_what_was_not_asked_is_no_failure_of_its_own() -> None:
     summary = Summary()
-    assert not summary.lost(Failed(query=query(), error=ERROR, was_submitted=False))
+    assert not summary.failed(Failed(query=query(), error=ERROR, was_submitted=False))
     assert list(summary.failures()) == []
 
 
@@ -116,23 +116,23 @@ def test_only_the_days_that_the_api_answered_for_are_done(spool: Spool) -> None:
 
 def test_a_report_that_could_not_be_asked_is_lost() -> None:
     summary = Summary()
-    summary.report_lost("ads", "queries[0].ds_accounts: matches none of 3 accounts")
-    assert summary.has_lost
+    summary.report_failed("ads", "queries[0].ds_accounts: matches none of 3 accounts")
+    assert summary.has_failures
     head, line = summary.failures()
-    assert head.startswith("Lost: ")
+    assert head.startswith("Failed: ")
     assert "0 queries" not in head
     assert line == "  ads: queries[0].ds_accounts: matches none of 3 accounts"
 
 
 def test_how_much_was_lost_is_told_in_words() -> None:
     summary = Summary()
-    summary.lost(Failed(query=query("2", date_range(0, 3)), error=ERROR, was_submitted=False))
-    assert summary.lost_in_words == "4 days were not asked, nothing arrived"
+    summary.failed(Failed(query=query("2", date_range(0, 3)), error=ERROR, was_submitted=False))
+    assert summary.failures_in_words == "4 days were not asked, nothing arrived"
     for number in range(2):
-        summary.lost(Failed(query=query("1", date_range(number, number)), error=ERROR))
-        summary.report_lost(f"report_{number}", "no such list")
-    assert summary.lost_in_words == (
-        "2 queries were lost and 2 reports could not be asked and 4 days were not asked, "
+        summary.failed(Failed(query=query("1", date_range(number, number)), error=ERROR))
+        summary.report_failed(f"report_{number}", "no such list")
+    assert summary.failures_in_words == (
+        "2 queries failed and 2 reports could not be asked and 4 days were not asked, "
         "nothing arrived"
     )
 
@@ -140,7 +140,7 @@ def test_how_much_was_lost_is_told_in_words() -> None:
 def test_of_very_many_failures_only_the_first_are_told() -> None:
     summary = Summary()
     for number in range(summary_module.MAX_FAILURES + 7):
-        summary.lost(Failed(query=query(str(number), date_range(0, 0)), error=ERROR))
+        summary.failed(Failed(query=query(str(number), date_range(0, 0)), error=ERROR))
         lines = list(summary.failures())
         is_all = number < summary_module.MAX_FAILURES
         assert len(lines) == (2 + number if is_all else summary_module.MAX_FAILURES + 2)
@@ -151,7 +151,7 @@ def test_of_very_many_failures_only_the_first_are_told() -> None:
 def test_every_line_is_one_line() -> None:
     summary = Summary()
     error = ApiError("QUERY_ERROR", "first\nsecond\r\nthird", status=500)
-    summary.lost(Failed(query=query("1", date_range(0, 0)), error=error))
+    summary.failed(Failed(query=query("1", date_range(0, 0)), error=error))
     assert all(len(line.splitlines()) == 1 for line in (*summary.counts(), *summary.failures()))
 
 

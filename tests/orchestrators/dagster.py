@@ -234,7 +234,7 @@ def _check_exit_codes(instance: Instance, emulator: Emulator) -> None:
     emulator.inject(Fault(effect="fail_query", code="QUERY_ERROR", account=ACCOUNTS[0], times=None))
     instance.materialize()
     runs = instance.wait_for_end(SUCCESS=3 * SHARDS - 1, FAILURE=2)
-    _check_failures(instance, runs[: len(runs) - good], "Some queries were lost")
+    _check_failures(instance, runs[: len(runs) - good], "Some queries failed")
     # What arrived for the other shard is told, what is not whole is not.
     assert len(_materializations(instance)) == before + SHARDS - 1
     emulator.inject(

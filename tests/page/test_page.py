@@ -104,7 +104,7 @@ def test_a_lost_day_is_failed_then_done_and_empty_days_are_remembered(
     first, second = told(tmp_path)
     assert first["exit_code"] == 3
     assert first["queries_failed"] == 1
-    assert "1 query was lost" in first["message"]
+    assert "1 query failed" in first["message"]
     (failure,) = first["failures"]
     assert (failure["code"], failure["days"]) == ("BAD_REQUEST", str(lost))
     assert failure["advice"]
