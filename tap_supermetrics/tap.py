@@ -19,6 +19,7 @@ from tap_supermetrics.invocation import Invocation
 from tap_supermetrics.page.watch import RunFacts, told_at_end
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
+from tap_supermetrics.singer.catalog_overrides import follow_catalog
 from tap_supermetrics.singer.configuration import (
     client_of,
     read_settings,
@@ -26,7 +27,6 @@ from tap_supermetrics.singer.configuration import (
     warnings_of_state,
 )
 from tap_supermetrics.singer.environment import environment_of, unread, with_variables
-from tap_supermetrics.singer.following import following
 from tap_supermetrics.singer.inputs import (
     in_one_line,
     read_catalog,
@@ -142,7 +142,7 @@ class TapSupermetrics(Tap):
             logger.warning("%s", told)
         logs = self.settings.log_names
         if self.input_catalog is not None:
-            reports = following(self.input_catalog, self.settings.reports, schemas, logs)
+            reports = follow_catalog(self.input_catalog, self.settings.reports, schemas, logs)
             self._facts.settings = replace(self.settings, reports=reports)
         of_run = self.settings, self.lookups, self._facts
         self.invocation = Invocation(self, self.message_writer, *of_run, is_test=self._is_test)

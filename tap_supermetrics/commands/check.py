@@ -14,7 +14,7 @@ from tap_supermetrics.commands.loaders import LOADERS, limits_of, warnings_of
 from tap_supermetrics.commands.output import print_json, print_line
 from tap_supermetrics.commands.view_needs import days_of, mistakes_in_views
 from tap_supermetrics.errors import SettingsError, TapError
-from tap_supermetrics.extraction.held import HeldResults
+from tap_supermetrics.extraction.held_results import HeldResults
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.sync.discovery import (
     known_reports,

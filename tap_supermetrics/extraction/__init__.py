@@ -24,7 +24,7 @@ old_days       days before all that is in the target, of which a few are tried f
 totals         whether totals count a header, believed while results agree
 splits         which parts of a failed query are submitted at once, and which wait
 sequence       outcomes in any order, delivered in plan order; how much waits
-held           query batches of an earlier run that the API still holds
+held_results   query batches of an earlier run that the API still holds
 in_flight      how much may be submitted, and what runs
 fetch_places   how many results are fetched at the same time
 batches        query batches: submitted, polled until they stop

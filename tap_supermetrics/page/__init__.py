@@ -7,7 +7,7 @@ document   the page: everything in one file, nothing fetched
 shards     what shards left side by side, joined
 calendars  the days of reports: what the state says, and what runs found
 folder     the files of a folder: written whole or not at all, a bounded number kept
-told       what the JSON of a run holds
+run_json   what the JSON of a run holds
 days       a letter for each day of an account, and how they are written
 ```
 """

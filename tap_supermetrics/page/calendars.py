@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import parse_date
 from tap_supermetrics.page.days import aligned, letters_of, read, written
-from tap_supermetrics.page.told import AccountCalendar, ReportPart
+from tap_supermetrics.page.run_json import AccountCalendar, ReportPart
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.sync.days_read import EMPTY, FAILED, MISSING, ROWS, SAMPLED, STALE, UNREAD
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.page.told import RunTold
+    from tap_supermetrics.page.run_json import RunTold
     from tap_supermetrics.sync.calendar import AccountDays, ReportDays
     from tap_supermetrics.sync.days_read import DaysRead
 

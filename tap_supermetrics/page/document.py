@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from tap_supermetrics.page.run_json import RunHead
 from tap_supermetrics.page.shards import as_one, current_runs
-from tap_supermetrics.page.told import RunHead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.page.told import Failure, ReportPart, RunTold
+    from tap_supermetrics.page.run_json import Failure, ReportPart, RunTold
 
 MAX_EXAMPLES: Final = 50
 """Most accounts that are named below each cause."""

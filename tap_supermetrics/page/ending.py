@@ -15,7 +15,7 @@ from tap_supermetrics.errors import InterruptedRun, QueriesFailedError, Settings
 from tap_supermetrics.page.calendars import Calendars
 from tap_supermetrics.page.document import html_of
 from tap_supermetrics.page.folder import kept_runs, remove_unfinished, write_run, write_whole
-from tap_supermetrics.page.told import Failure, ReportPart, RunTold
+from tap_supermetrics.page.run_json import Failure, ReportPart, RunTold
 from tap_supermetrics.redaction import readable, without_key
 from tap_supermetrics.sync.run import new_run_id, utc_now
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tap_supermetrics.page.told import FORMAT, RunTold
+from tap_supermetrics.page.run_json import FORMAT, RunTold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

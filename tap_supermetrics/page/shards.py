@@ -14,7 +14,7 @@ from tap_supermetrics.sync.days_read import MISSING, UNREAD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tap_supermetrics.page.told import ReportPart, RunTold
+    from tap_supermetrics.page.run_json import ReportPart, RunTold
 
 
 def current_runs(

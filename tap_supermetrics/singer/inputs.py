@@ -24,14 +24,14 @@ from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
 from tap_supermetrics.settings.reading import half_in
 from tap_supermetrics.singer.batch_files import local_folder
-from tap_supermetrics.singer.extras import (
+from tap_supermetrics.singer.catalog_entries import (
     ignored,
     method_of,
     mistakes_in_metadata,
     normalized,
     passed_on,
 )
-from tap_supermetrics.singer.forms import mistakes_in_form
+from tap_supermetrics.singer.catalog_form import mistakes_in_form
 from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.extraction.held import joined
+from tap_supermetrics.extraction.held_results import joined
 from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.state import ReportState, report_state

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.extraction.held import HeldResults
+    from tap_supermetrics.extraction.held_results import HeldResults
     from tap_supermetrics.model import Query
     from tap_supermetrics.planning.plan import ReportPlan
     from tap_supermetrics.settings import Settings

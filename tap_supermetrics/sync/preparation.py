@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from tap_supermetrics.extraction.held import HeldResults, find_held
+from tap_supermetrics.extraction.held_results import HeldResults, find_held
 from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.discovery import known_reports

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.extraction.held import HeldResults
+    from tap_supermetrics.extraction.held_results import HeldResults
     from tap_supermetrics.extraction.results import Failed, Result
     from tap_supermetrics.model import Report
     from tap_supermetrics.planning.scope import Scope

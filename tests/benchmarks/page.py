@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.page.days import read, written
 from tap_supermetrics.page.document import html_of
-from tap_supermetrics.page.told import AccountCalendar, Failure, ReportPart, RunTold
+from tap_supermetrics.page.run_json import AccountCalendar, Failure, ReportPart, RunTold
 from tests.benchmarks.processes import show
 from tests.browser import running_browser
 

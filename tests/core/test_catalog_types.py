@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.singer.catalog import catalog_types
+from tap_supermetrics.singer.catalog_types import catalog_types
 
 NULL = "null"
 DATE = {"type": ["string"], "format": "date"}

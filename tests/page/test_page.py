@@ -17,7 +17,7 @@ from tap_supermetrics.emulator import Emulator, Fault, Options
 from tap_supermetrics.page import folder as folder_module
 from tap_supermetrics.page.document import html_of
 from tap_supermetrics.page.folder import kept_runs, remove_unfinished, write_run, write_whole
-from tap_supermetrics.page.told import AccountCalendar, Failure, ReportPart, RunTold
+from tap_supermetrics.page.run_json import AccountCalendar, Failure, ReportPart, RunTold
 from tests.tap import Ended, Target, command, config_for, sync
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 from tap_supermetrics import program
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.singer.catalog import catalog_types, limits
+from tap_supermetrics.singer.catalog_types import catalog_types, limits
 from tap_supermetrics.singer.inputs import (
     check_log_config,
     check_log_level,

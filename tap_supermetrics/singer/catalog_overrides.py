@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.singer.catalog import TEXT, CatalogTypes, catalog_types, limits
-from tap_supermetrics.singer.extras import (
+from tap_supermetrics.singer.catalog_entries import (
     add_null,
     complete,
     kept_anyway,
@@ -17,6 +16,7 @@ from tap_supermetrics.singer.extras import (
     unused,
     without_metrics,
 )
+from tap_supermetrics.singer.catalog_types import TEXT, CatalogTypes, catalog_types, limits
 from tap_supermetrics.sync.name_checks import MAX_NAMED
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def following(
+def follow_catalog(
     catalog: Catalog,
     reports: Iterable[Report],
     schemas: Mapping[str, RecordSchema],

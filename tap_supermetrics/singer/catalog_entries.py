@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_supermetrics.singer.catalog import catalog_types, never_null, untyped
+from tap_supermetrics.singer.catalog_types import catalog_types, never_null, untyped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
