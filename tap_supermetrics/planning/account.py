@@ -20,7 +20,7 @@ class Rank(IntEnum):
     """The order of queries where not all can be submitted.
 
     Attributes:
-        NEW: days that were never loaded.
+        NEW: queries with a day that was never loaded.
         WHOLE: reports that are read whole.
         AGAIN: days that may have been restated.
         FAILED: days of accounts that gave nothing.
@@ -135,7 +135,7 @@ class AccountPlan:
         """Return what comes first where not all can be queried: the lowest."""
         if self.is_read_whole:
             return Rank.WHOLE
-        if not query.dates or not intersect(query.dates, self.covered):
+        if not query.dates or intersect(query.dates, self.covered) != (query.dates,):
             return Rank.FAILED if self.last_turn else Rank.NEW
         return Rank.ANYWAY if self.is_read_anyway else Rank.AGAIN
 

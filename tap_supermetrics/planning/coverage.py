@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import (
     DateRange,
     common,
+    intersect,
     merge,
     outside,
     subtract,
@@ -23,7 +24,8 @@ from tap_supermetrics.dates import (
 )
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from collections.abc import Iterator
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,24 @@ class DaysFetched:
 
     dates: DateRange
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookback:
+    """The lookback as it is when days are read.
+
+    Attributes:
+        days: how many of the last days are read again.
+        last_wanted: the last day that the report wants.
+        last_known: the last day that was wanted and over when the numbers were made, which may be
+            long ago for those of a cache.
+        is_timed: whether it is remembered when days were read.
+    """
+
+    days: int
+    last_wanted: date
+    last_known: date
+    is_timed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +66,7 @@ class Coverage:
         fetched: when the newest days were read; kept only where a report asks for it.
         read_at: when all was read last, of a report that is read whole.
         tried_at: when a query failed, of a run in which none was answered.
+        settled: days that the lookback reaches, and that were read when they were older than it.
     """
 
     covered: tuple[DateRange, ...] = ()
@@ -54,6 +75,7 @@ class Coverage:
     fetched: tuple[DaysFetched, ...] = ()
     read_at: datetime | None = None
     tried_at: datetime | None = None
+    settled: tuple[DateRange, ...] = ()
 
     @property
     def last_turn(self) -> datetime | None:
@@ -76,16 +98,30 @@ class Coverage:
         bookmark = _bookmark(covered, start, self.bookmark)
         return replace(self, covered=covered, stale=stale, bookmark=bookmark, tried_at=None)
 
-    def with_fetch(self, fetch: DaysFetched, lookback_days: int, last_wanted: date) -> Coverage:
+    def with_fetch(self, fetch: DaysFetched, lookback: Lookback) -> Coverage:
         """After these days were read; only days of the lookback are remembered."""
+        if not lookback.is_timed:
+            return replace(self, fetched=())
         older = tuple(
             DaysFetched(dates=left, at=each.at)
             for each in self.fetched
             for left in subtract(each.dates, (fetch.dates,))
         )
-        restated = self._restated(lookback_days, last_wanted)
+        restated = self._restated(lookback.days, lookback.last_wanted)
         kept = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
         return replace(self, fetched=tuple(kept))
+
+    def with_settled(self, done: DateRange, lookback: Lookback) -> Coverage:
+        """After these days were read: those older than the lookback are settled.
+
+        A history that is loaded over many nights ends each night with days that are its last ones
+        for now only: they need not be read again in the next night.
+        """
+        settled = without_range(self.settled, done)
+        for late in _older(done, lookback.days, lookback.last_known):
+            settled = with_range(settled, late)
+        restated = self._restated(lookback.days, lookback.last_wanted)
+        return replace(self, settled=intersect(restated, settled) if restated else ())
 
     def merged_with(self, other: Coverage) -> Coverage:
         """Return what two states say together: covered by either, stale by either."""
@@ -106,6 +142,7 @@ class Coverage:
             fetched=fetched,
             read_at=max(filter(None, (self.read_at, other.read_at)), default=None),
             tried_at=max(filter(None, (self.tried_at, other.tried_at)), default=None),
+            settled=common(self.settled, other.settled),
         )
 
     def with_stale(self, *dates: DateRange) -> Coverage:
@@ -119,14 +156,16 @@ class Coverage:
 
         The lookback is the last `lookback_days` calendar days up to the last covered day that is
         not after `wanted`: those that the source may have restated since they were read. Days of
-        it that were read after `fresh_since` are left alone.
+        it that were read after `fresh_since`, or when they were settled, are left alone.
         """
         due = self.stale
         if restated := self._restated(lookback_days, wanted.last):
-            fresh = tuple(
-                each.dates for each in self.fetched if fresh_since and each.at > fresh_since
+            fresh = (each.dates for each in self.fetched if fresh_since and each.at > fresh_since)
+            # What a shorter lookback had settled may not be so for this one.
+            settled = (
+                late for each in self.settled for late in _older(each, lookback_days, wanted.last)
             )
-            due = merge((*due, *subtract(restated, merge(fresh))))
+            due = merge((*due, *subtract(restated, merge((*fresh, *settled)))))
         return subtract(wanted, outside(self.covered, due))
 
     def _restated(self, lookback_days: int, last_wanted: date) -> DateRange | None:
@@ -137,6 +176,13 @@ class Coverage:
         last = min(self.covered[place - 1].last, last_wanted)
         days = min(lookback_days, last.toordinal())  # the calendar has no day before day 1
         return DateRange(first=last - timedelta(days=days - 1), last=last)
+
+
+def _older(dates: DateRange, lookback_days: int, last_wanted: date) -> Iterator[DateRange]:
+    """Give those of the days that are older than the lookback, if there are any."""
+    late = last_wanted.toordinal() - lookback_days
+    if dates.first.toordinal() <= late:
+        yield replace(dates, last=min(dates.last, date.fromordinal(late)))
 
 
 def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:

@@ -23,11 +23,16 @@ from tap_supermetrics.planning.scope import Scope, recent_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from tap_supermetrics.model import BatchPolicy, Report
 
 TEST_ACCOUNTS = 3
 """A connection test asks the newest day of so many accounts, and no more."""
+
+LAST_FOR_DAYS = 3
+"""An account that gave nothing comes last for so many days; then it has a turn like all others: a
+budget that is too small for all would never give it one else."""
 
 GAPS_REMEMBERED = 16_384
 """So many gaps of a report are covered once, whatever accounts have them."""
@@ -287,9 +292,16 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
         covered=known.covered,
         is_read_anyway=ignores_coverage,
         was_loaded=known.is_loaded,
-        last_turn=known.last_turn,
+        last_turn=_failed_lately(known, scope),
         fresh_from=_fresh_from(report, scope.wanted),
     )
+
+
+def _failed_lately(known: Coverage, scope: Scope) -> datetime | None:
+    if known.tried_at and scope.last_complete:
+        days = (scope.last_complete - known.tried_at.date()).days
+        return known.tried_at if days < LAST_FOR_DAYS else None
+    return known.tried_at
 
 
 def _stretches(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
@@ -13,6 +13,7 @@ from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import SplitAccounts, account_id_of
 from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
+from tap_supermetrics.planning.coverage import Lookback
 from tap_supermetrics.planning.plan import ReportPlan, plan_report, plan_test
 from tap_supermetrics.planning.scope import scope_of
 from tap_supermetrics.records.checks import OtherAccounts
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.held_results import HeldResults
-    from tap_supermetrics.extraction.results import Failed, Result
+    from tap_supermetrics.extraction.results import Failed, Provenance, Result
     from tap_supermetrics.model import Report
     from tap_supermetrics.planning.scope import Scope
     from tap_supermetrics.records.schema import RecordSchema
@@ -274,8 +275,12 @@ class PlannedReport:
             covered,
             # Numbers from the cache are as old as they are there, whenever they were fetched.
             min(result.fetched_at, provenance.cached_at or result.fetched_at),
-            lookback_days=report.lookback_days if report.refresh_after_hours else 0,
-            last_wanted=self.plan.scope.last_wanted,
+            Lookback(
+                days=report.lookback_days,
+                last_wanted=self.plan.scope.last_wanted,
+                last_known=self._last_known(provenance),
+                is_timed=bool(report.refresh_after_hours),
+            ),
         )
         state.key_properties = self.known.schema.key_properties
         state.joined = self.known.schema.joined
@@ -288,10 +293,23 @@ class PlannedReport:
         if dates is None or cached_at is None:
             return dates
         # The day on which the numbers were made was not over then.
-        last = cached_at.astimezone(self.known.report.timezone).date() - timedelta(days=1)
+        last = self._day_before(cached_at)
         covered = replace(dates, last=min(dates.last, last)) if dates.first <= last else None
         self.early_days += dates.days - (covered.days if covered else 0)
         return covered
+
+    def _last_known(self, provenance: Provenance) -> date:
+        """Return the last day that was wanted and over when numbers were made."""
+        scope = self.plan.scope
+        last = min(scope.last_wanted, scope.last_complete or date.max)
+        if not provenance.is_cached:
+            return last
+        # How old they are is not always told.
+        made_at = provenance.cached_at
+        return min(last, self._day_before(made_at)) if made_at else date.min
+
+    def _day_before(self, moment: datetime) -> date:
+        return moment.astimezone(self.known.report.timezone).date() - timedelta(days=1)
 
     def notes(self) -> Iterator[str]:
         """Return what is to be known of the values that were written, a line each."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.model import WHOLE, Shard
-from tap_supermetrics.planning.coverage import Coverage, DaysFetched
+from tap_supermetrics.planning.coverage import Coverage, DaysFetched, Lookback
 from tap_supermetrics.sync.notation import (
     MALFORMED,
     async_run_of,
@@ -59,7 +59,7 @@ _ASYNC_RUN: Final = "[run id, start with offset] (remove it to go on without it)
 _OF_A_PARTITION: Final = frozenset(
     {
         *("context", "replication_key", "replication_key_value", "covered", "stale", "fetched"),
-        *("read_at", "tried_at"),
+        *("settled", "read_at", "tried_at"),
         *("starting_replication_value", "replication_key_signpost", "progress_markers"),
     }
 )
@@ -137,9 +137,7 @@ class ReportState:
         account_id: str,
         dates: DateRange | None,
         fetched_at: datetime,
-        *,
-        lookback_days: int,
-        last_wanted: date,
+        lookback: Lookback,
     ) -> None:
         """Cover days of which every record has been written, or note that all was read.
 
@@ -147,8 +145,7 @@ class ReportState:
             account_id: the account, or the accounts joined.
             dates: the days.
             fetched_at: when they were read, with offset.
-            lookback_days: for how many of the last days that is to be remembered.
-            last_wanted: the last day that the report wants.
+            lookback: the report's, as it was then.
         """
         before = self.coverage.get(account_id, Coverage())
         if not self.replication_key:
@@ -156,8 +153,11 @@ class ReportState:
         elif dates and self.start:
             fetch = DaysFetched(dates=dates, at=fetched_at)
             first_day = max(self.start, self.not_before or self.start)
-            done = before.with_done(dates, first_day)
-            self.coverage[account_id] = done.with_fetch(fetch, lookback_days, last_wanted)
+            self.coverage[account_id] = (
+                before.with_done(dates, first_day)
+                .with_settled(dates, lookback)
+                .with_fetch(fetch, lookback)
+            )
 
     def mark_stale(self, account_id: str, *dates: DateRange | None) -> None:
         """Have days read again: they are queried now, or their query failed."""
@@ -226,6 +226,8 @@ class ReportState:
             partition["covered"] = ranges_to_json(coverage.covered)
         if coverage.stale:
             partition["stale"] = ranges_to_json(coverage.stale)
+        if coverage.settled:
+            partition["settled"] = ranges_to_json(coverage.settled)
         if coverage.fetched:
             partition["fetched"] = [_fetch_to_json(each) for each in coverage.fetched]
         if coverage.read_at:
@@ -385,6 +387,7 @@ def _coverage(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 
     return Coverage(
         covered=covered,
         stale=ranges_of(raw.get("stale", [])),
+        settled=ranges_of(raw.get("settled", [])),
         bookmark=bookmark,
         fetched=fetched,
         read_at=moment_of(raw["read_at"]) if raw.get("read_at") else None,

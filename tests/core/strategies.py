@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from tap_supermetrics.dates import DateRange, merge
-from tap_supermetrics.planning.coverage import Coverage, DaysFetched
+from tap_supermetrics.planning.coverage import Coverage, DaysFetched, Lookback
 
 FIRST_DAY = date(2024, 2, 20)
 """Ranges cross the end of a February of 29 days."""
@@ -49,12 +49,15 @@ moments = st.integers(0, 48).map(moment)
 def coverages(draw: st.DrawFn) -> Coverage:
     """What queries that were done and lost, in any order, leave behind."""
     coverage = Coverage()
-    lookback_days, last_wanted = draw(st.integers(0, 9)), day(draw(day_numbers))
+    last_wanted = day(draw(day_numbers))
+    lookback = Lookback(
+        days=draw(st.integers(0, 9)), last_wanted=last_wanted, last_known=last_wanted, is_timed=True
+    )
     for is_done, dates in draw(st.lists(st.tuples(st.booleans(), date_ranges()), max_size=6)):
         if is_done:
             fetch = DaysFetched(dates=dates, at=draw(moments))
-            done = coverage.with_done(dates, day(0))
-            coverage = done.with_fetch(fetch, lookback_days, last_wanted)
+            done = coverage.with_done(dates, day(0)).with_settled(dates, lookback)
+            coverage = done.with_fetch(fetch, lookback)
         else:
             coverage = coverage.with_stale(dates)
     return coverage

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.planning.coverage import Coverage, DaysFetched
+from tap_supermetrics.planning.coverage import Coverage, DaysFetched, Lookback
 from tests.core.strategies import (
     coverages,
     date_range,
@@ -19,6 +19,10 @@ from tests.core.strategies import (
 )
 
 
+def lookback_until(last: date, days: int) -> Lookback:
+    return Lookback(days=days, last_wanted=last, last_known=last, is_timed=True)
+
+
 @given(coverages(), date_ranges(), st.integers(0, 40), st.none() | moments)
 def test_needed_is_what_is_not_covered_or_stale_or_within_the_lookback(
     coverage: Coverage, wanted: DateRange, lookback_days: int, fresh_since: datetime | None
@@ -28,7 +32,12 @@ def test_needed_is_what_is_not_covered_or_stale_or_within_the_lookback(
         last = max(within)
         restated = {last - timedelta(days=ago) for ago in range(lookback_days)}
         fresh = [each.dates for each in coverage.fetched if fresh_since and each.at > fresh_since]
-        settled -= restated - days_of(*fresh)
+        old = {
+            each
+            for each in days_of(*coverage.settled)
+            if (wanted.last - each).days >= lookback_days
+        }
+        settled -= restated - days_of(*fresh) - old
     needed = coverage.needed(wanted, lookback_days, fresh_since)
     assert days_of(*needed) == days_of(wanted) - (settled - days_of(*coverage.stale))
     assert list(needed) == sorted(needed)
@@ -40,7 +49,8 @@ def test_the_newest_fetch_of_each_day_of_the_lookback_is_remembered(
 ) -> None:
     done = coverage.with_done(dates, day(0))
     last_wanted = dates.last + timedelta(days=later)
-    after = done.with_fetch(DaysFetched(dates=dates, at=at), lookback_days, last_wanted)
+    lookback = lookback_until(last_wanted, lookback_days)
+    after = done.with_fetch(DaysFetched(dates=dates, at=at), lookback)
     assert replace(after, fetched=coverage.fetched) == done
     known = [(each, fetch.at) for fetch in after.fetched for each in fetch.dates.each_day()]
     assert len(dict(known)) == len(known)
@@ -50,6 +60,46 @@ def test_the_newest_fetch_of_each_day_of_the_lookback_is_remembered(
         assert dict(known)[each] == at
     first = min(recent, default=date.max)
     assert all(fetch.dates.last >= first for fetch in after.fetched)
+
+
+@given(st.lists(st.tuples(date_ranges(), st.integers(0, 20)), max_size=8), st.integers(0, 6))
+def test_a_day_is_read_again_until_it_was_read_when_it_was_older_than_the_lookback(
+    readings: list[tuple[DateRange, int]], lookback_days: int
+) -> None:
+    coverage, read_on, tonight = Coverage(), dict[date, date](), day(0)
+    for dates, nights in readings:
+        # Each run wants days up to its own, which is never before that of the run before it.
+        tonight = max(tonight, dates.last) + timedelta(days=nights)
+        coverage = coverage.with_done(dates, day(0)).with_settled(
+            dates, lookback_until(tonight, lookback_days)
+        )
+        read_on |= dict.fromkeys(dates.each_day(), tonight)
+    tonight += timedelta(days=1)
+    needed = coverage.needed(DateRange(first=day(0), last=tonight), lookback_days)
+    reached = set(range_before(max(read_on, default=day(0)), lookback_days))
+    assert {each for each in read_on if each in days_of(*needed)} == {
+        each for each, at in read_on.items() if each in reached and (at - each).days < lookback_days
+    }
+
+
+def range_before(last: date, days: int) -> list[date]:
+    return [last - timedelta(days=ago) for ago in range(days)]
+
+
+def test_numbers_of_a_cache_settle_no_day_of_the_lookback() -> None:
+    done, tonight = date_range(0, 9), day(30)
+    cached = Lookback(days=3, last_wanted=tonight, last_known=day(10))
+    coverage = Coverage().with_done(done, day(0)).with_settled(done, cached)
+    wanted = DateRange(first=day(0), last=tonight)
+    assert coverage.needed(wanted, 3) == (date_range(8, 30),)
+
+
+def test_what_a_shorter_lookback_settled_a_longer_one_reads_again() -> None:
+    done = date_range(0, 9)
+    coverage = Coverage().with_done(done, day(0)).with_settled(done, lookback_until(day(12), 3))
+    wanted = DateRange(first=day(0), last=day(13))
+    assert coverage.needed(wanted, 3) == (date_range(10, 13),)
+    assert coverage.needed(wanted, 6) == (date_range(4, 6), date_range(8, 13))
 
 
 @given(date_ranges(), st.integers(0, 366))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.model import Query, SplitDates, account_id_of
 from tap_supermetrics.planning import plan
+from tap_supermetrics.planning.account import Rank
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.plan import TEST_ACCOUNTS, plan_report, plan_test
 from tap_supermetrics.planning.scope import Scope, scope_of
@@ -372,6 +373,34 @@ def test_days_read_some_hours_ago_are_fresh() -> None:
 def test_a_report_whose_first_day_is_still_to_come_asks_nothing(key: str) -> None:
     scope = wanted_by(start_date="2024-03-02", key=key)
     assert tuple(plan_report(REPORT, scope, {}).queries()) == ()
+
+
+def days_until(last: int, **changes: bool) -> Scope:
+    return Scope(
+        accounts=("100",),
+        wanted=date_range(0, last),
+        is_incremental=True,
+        is_dated_by_rows=True,
+        policy=policy(**changes),
+        last_complete=day(last),
+    )
+
+
+def test_a_query_of_several_days_is_new_if_one_of_them_is() -> None:
+    asked = replace(REPORT, lookback_days=3, max_days_per_query=7, newest_first=True)
+    known = {"100": Coverage(covered=(date_range(10, 19),))}
+    made = plan_report(asked, days_until(20, split_dates=False), known)
+    first, *others = made.accounts[0].queries(by_rank=True)
+    assert first.dates
+    assert first.dates.last == day(20)
+    assert all(query.dates and query.dates.last < day(10) for query in others)
+
+
+@pytest.mark.parametrize(("days", "rank"), [(0, Rank.FAILED), (2, Rank.FAILED), (3, Rank.NEW)])
+def test_an_account_that_gave_nothing_comes_last_for_some_days(days: int, rank: Rank) -> None:
+    at = datetime.combine(day(20 - days), time(12), timezone.utc)
+    (account,) = plan_report(REPORT, days_until(20), {"100": Coverage(tried_at=at)}).accounts
+    assert {account.rank(query) for query in account.queries()} == {rank}
 
 
 def test_gaps_that_accounts_share_are_covered_once(monkeypatch: pytest.MonkeyPatch) -> None:

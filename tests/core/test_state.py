@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.model import AsyncRun, BatchItem, SubmittedBatch
-from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.planning.coverage import Coverage, Lookback
 from tap_supermetrics.sync.state import ReportState, report_state
 from tests.core.reports import split
 from tests.core.strategies import coverages, date_range, date_ranges, day, day_numbers, moment
@@ -43,6 +43,10 @@ held_batches = st.builds(
         max_size=4,
     ),
 )
+
+
+def lookback(days: int) -> Lookback:
+    return Lookback(days=days, last_wanted=day(23), last_known=day(23), is_timed=days > 0)
 
 
 def read(raw: object, **changes: Any) -> tuple[ReportState, list[str]]:  # noqa: ANN401 - of each argument's type
@@ -113,7 +117,7 @@ def test_a_state_that_is_written_twice_stays_the_same(
     state = ReportState(replication_key="Date", start=START, query_hash="9f1c2a7e")
     for is_done, dates in steps:
         if is_done:
-            state.mark_done("1", dates, NOW, lookback_days=3, last_wanted=day(23))
+            state.mark_done("1", dates, NOW, lookback(3))
         else:
             state.mark_stale("1", dates)
     once = written(state)
@@ -127,7 +131,7 @@ def test_nothing_is_known_of_a_stream_without_bookmark() -> None:
 
 def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
     state = ReportState(replication_key="Date", start=START, query_hash="9f1c2a7e")
-    state.mark_done("123", date_range(0, 3), NOW, lookback_days=0, last_wanted=day(23))
+    state.mark_done("123", date_range(0, 3), NOW, lookback(0))
     assert written(state) == {
         "shard": None,
         "query_hash": "9f1c2a7e",
@@ -166,8 +170,8 @@ def test_coverage_does_not_depend_on_a_start_that_is_moved_later(
 def test_an_account_that_lags_behind_says_what_it_covers() -> None:
     state = ReportState(replication_key="Date", start=START)
     for account_id, dates in (("1", (0, 9)), ("2", (0, 5)), ("3", (2, 9)), ("4", (0, 3))):
-        state.mark_done(account_id, date_range(*dates), NOW, lookback_days=0, last_wanted=day(23))
-    state.mark_done("4", date_range(7, 9), NOW, lookback_days=0, last_wanted=day(23))
+        state.mark_done(account_id, date_range(*dates), NOW, lookback(0))
+    state.mark_done("4", date_range(7, 9), NOW, lookback(0))
     partitions = {each["context"]["account_id"]: each for each in written(state)["partitions"]}
     assert {name for name, each in partitions.items() if "covered" in each} == {"3", "4"}
 
@@ -176,13 +180,7 @@ def test_a_partition_costs_about_a_hundred_bytes() -> None:
     state = ReportState(replication_key="Date", start=START)
     accounts = 3_000
     for number in range(accounts):
-        state.mark_done(
-            str(1_000_000_000 + number),
-            date_range(0, 40),
-            NOW,
-            lookback_days=0,
-            last_wanted=day(23),
-        )
+        state.mark_done(str(1_000_000_000 + number), date_range(0, 40), NOW, lookback(0))
     assert len(json.dumps(written(state), separators=(",", ":"))) < 105 * accounts
 
 
@@ -212,7 +210,7 @@ def test_the_state_of_another_tool_is_told() -> None:
 
 def test_coverage_after_a_gap_has_no_bookmark() -> None:
     state = ReportState(replication_key="Date", start=START)
-    state.mark_done("123", date_range(5, 6), NOW, lookback_days=0, last_wanted=day(23))
+    state.mark_done("123", date_range(5, 6), NOW, lookback(0))
     (entry,) = written(state)["partitions"]
     assert "replication_key_value" not in entry
     assert entry["covered"] == [["2024-02-25", "2024-02-26"]]
@@ -220,14 +218,14 @@ def test_coverage_after_a_gap_has_no_bookmark() -> None:
 
 def test_when_the_days_of_the_lookback_were_read_is_kept() -> None:
     state = ReportState(replication_key="Date", start=START)
-    state.mark_done("123", date_range(0, 3), NOW, lookback_days=2, last_wanted=day(23))
+    state.mark_done("123", date_range(0, 3), NOW, lookback(2))
     (entry,) = written(state)["partitions"]
     assert entry["fetched"] == [["2024-02-20", "2024-02-23", "2024-03-01T07:00:00+00:00"]]
 
 
 def test_a_report_that_is_read_whole_keeps_when_each_account_was() -> None:
     state = ReportState(replication_key="", start=None)
-    state.mark_done("123", None, NOW, lookback_days=0, last_wanted=day(23))
+    state.mark_done("123", None, NOW, lookback(0))
     state.mark_stale("123", date_range(0, 1))
     assert written(state)["partitions"] == [
         {"context": {"account_id": "123"}, "read_at": NOW.isoformat(timespec="milliseconds")}
@@ -250,12 +248,12 @@ def test_a_failure_of_a_report_that_is_read_whole_is_a_turn_but_leaves_no_rows()
 def test_what_was_read_by_a_clock_that_was_ahead_is_read_again() -> None:
     coming = NOW + timedelta(days=400)
     whole = ReportState(replication_key="", start=None)
-    whole.mark_done("123", None, coming, lookback_days=0, last_wanted=day(23))
+    whole.mark_done("123", None, coming, lookback(0))
     whole.forget_future(NOW)
     assert whole.coverage["123"].read_at is None
 
     state = ReportState(replication_key="Date", start=START)
-    state.mark_done("123", date_range(0, 3), coming, lookback_days=3, last_wanted=day(23))
+    state.mark_done("123", date_range(0, 3), coming, lookback(3))
     state.forget_future(NOW)
     needed = state.coverage["123"].needed(date_range(0, 3), 3, NOW - timedelta(hours=12))
     assert needed == (date_range(1, 3),)

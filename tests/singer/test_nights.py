@@ -369,6 +369,21 @@ def test_a_budget_smaller_than_the_lookback_still_goes_on(
     assert target.tables["ads"] == truth(emulator, REPORT, FIRST, LAST)
 
 
+def test_a_history_of_several_nights_is_read_once(emulator: Emulator, tmp_path: Path) -> None:
+    """Its last days, each night, are older than the lookback."""
+    target = Target()
+    given = config(emulator, REPORT, max_queries_per_run=10, lookback_days=3)
+    for _ in range(4):
+        assert sync(given, tmp_path, target).code == 0
+    asked = Counter((query.accounts, query.first) for query in emulator.queries)
+    assert (len(asked), {*asked.values()}) == (40, {1})
+    # Those that were read while the lookback reached them are read again, and no others.
+    before = len(emulator.queries)
+    assert sync(given, tmp_path, target).code == 0
+    again = Counter(query.first for query in emulator.queries[before:])
+    assert again == {LAST - number * DAY: 2 for number in range(3)}
+
+
 def test_a_budget_smaller_than_the_accounts_of_a_report_read_whole_gives_each_its_turn(
     emulator: Emulator, tmp_path: Path
 ) -> None:
