@@ -119,7 +119,7 @@ class Nights:
         }
 
     def partition(self, key: str) -> set[Day]:
-        """Accounts and days that the state keeps as `covered` or `stale`."""
+        """Accounts and days that the state keeps as `covered`, `stale` or `settled`."""
         bookmark = self.bookmarks.get(NAME, {})
         ranges = {
             each["context"]["account_id"]: each.get(key, [])
@@ -137,7 +137,10 @@ class Nights:
         """Accounts and days that are to be read again tonight."""
         days, covered = self.settings["lookback_days"], self.partition("covered")
         newest = {account: max(d for a, d in covered if a == account) for account, _ in covered}
-        return {(a, d - n * DAY) for a, d in newest.items() for n in range(days)} & covered
+        reached = {(a, d - n * DAY) for a, d in newest.items() for n in range(days)} & covered
+        last = self.today - END_DATES[self.settings["end_date"]] * DAY
+        settled = {(a, d) for a, d in self.partition("settled") if (last - d).days >= days}
+        return reached - settled
 
     def change_settings(self) -> None:
         """Some settings as a user may change them from one night to the next."""
