@@ -74,8 +74,14 @@ class Invocation:
 
     def _start(self, run: Run) -> None:
         """Start the run for all streams that are wanted."""
+        run.start(self.selection())
+        if not self.is_test:
+            self._stop_watching = watched(run.progress)
+
+    def selection(self) -> Selection:
+        """Return the reports of the streams that are wanted."""
         wanted = self._wanted()
-        selection = Selection(
+        return Selection(
             names=[each.name for each in wanted],
             full_table=[
                 each.name for each in wanted if each.forced_replication_method == "FULL_TABLE"
@@ -84,9 +90,6 @@ class Invocation:
             # With a limit of records, the SDK only tries the tap out: that must not cost a history.
             is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in wanted),
         )
-        run.start(selection)
-        if not self.is_test:
-            self._stop_watching = watched(run.progress)
 
     def _wanted(self) -> list[ReportStream]:
         streams = self._tap.streams.values()

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.commands.connection import Connection
-    from tap_supermetrics.singer.tables import Table
 
 logger = logging.getLogger("tap_supermetrics")
 
@@ -71,7 +70,7 @@ def _connect(
     first_place: int = 0,
 ) -> Connection:
     """Return settings and API without the streams, which few commands need; see `Connect`."""
-    from tap_supermetrics.commands.connection import Connection  # noqa: PLC0415
+    from tap_supermetrics.commands.connection import Beginning, Connection  # noqa: PLC0415
 
     config = TapSupermetrics.complete_config(read_config(paths))
     config |= also or {}
@@ -83,15 +82,17 @@ def _connect(
     client = client_of(settings)
     lookups = Lookups(client, utc_now(), may_submit=False)
 
-    def begin(bookmarks: dict[str, Any], catalog: str | None) -> list[Table]:
+    def begin(bookmarks: dict[str, Any], catalog: str | None) -> Beginning:
         tap = TapSupermetrics(
             config={**config},
             state={"bookmarks": bookmarks},
             catalog=catalog_in(catalog),
             facts=RunFacts(lookups=lookups),
+            is_run=False,
             first_place=first_place,
         )
-        return [table_of(each, tap.mapper) for each in tap.streams.values()]
+        tables = [table_of(each, tap.mapper) for each in tap.streams.values()]
+        return Beginning(settings=tap.settings, tables=tables, selection=tap.invocation.selection())
 
     return Connection(settings=settings, client=client, lookups=lookups, begin=begin)
 

@@ -84,6 +84,7 @@ class TapSupermetrics(Tap):
         state: dict[str, Any] | None = None,
         facts: RunFacts | None = None,
         is_test: bool = False,
+        is_run: bool = True,
         first_place: int = 0,
         **others: Any,  # noqa: ANN401 - the SDK's own
     ) -> None:
@@ -92,6 +93,7 @@ class TapSupermetrics(Tap):
         self._given_state = state or {}
         self._facts = facts or RunFacts()
         self._is_test = is_test
+        self._is_run = is_run
         super().__init__(state=state, **others)
         # Its days were read by now, and a long history has a million: nothing keeps them twice.
         self._given_state = {}
@@ -181,6 +183,9 @@ class TapSupermetrics(Tap):
         self.invocation.sync_to_end()
 
     def _setup_signal_handlers(self) -> None:
+        # A command ends at a signal as any other program does.
+        if not self._is_run:
+            return
         super()._setup_signal_handlers()
         handle_hang_up(self._handle_termination)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.commands.connection import collected_warnings
 from tap_supermetrics.commands.loaders import LOADERS, limits_of, warnings_of
 from tap_supermetrics.commands.output import print_json, print_line
 from tap_supermetrics.commands.view_needs import days_of, mistakes_in_views
@@ -186,7 +185,7 @@ def _beginning(
     views, mistakes = list[str](), tuple[str, ...]()
     with collected_warnings() as warned:
         try:
-            tables = connection.begin(bookmarks, catalog)
+            tables = connection.begin(bookmarks, catalog).tables
         except SettingsError as error:
             mistakes = error.mistakes
         except TapError as error:
@@ -234,29 +233,3 @@ def _folder(what: str, folder: str, need: str) -> Finding:
     is_fine = there.is_dir() and os.access(there, os.W_OK)
     text = f"{there} cannot be written; {need}"
     return Finding(what=what) if is_fine else Finding(what=what, result=NOTE, mistake=text)
-
-
-class _Collector(logging.Handler):
-    """Keeps what is logged."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record's text."""
-        self.texts.append(record.getMessage())
-
-
-@contextmanager
-def collected_warnings() -> Iterator[list[str]]:
-    """Collect what would be logged as a warning or worse, instead of writing it."""
-    ours, collector = logging.getLogger("tap_supermetrics"), _Collector()
-    ours.addHandler(collector)
-    # Else the handlers of the root would write it all the same.
-    was, ours.propagate = ours.propagate, False
-    try:
-        yield collector.texts
-    finally:
-        ours.removeHandler(collector)
-        ours.propagate = was

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_supermetrics.commands.connection import collected_warnings
 from tap_supermetrics.commands.output import can_print, print_json, print_line
 from tap_supermetrics.dates import DateRange, intersect
 from tap_supermetrics.errors import SettingsError, TapError
@@ -39,13 +40,17 @@ ASCII_SIGNS: Final[Signs] = ("#", "~", ".")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("--state", help="file with the state of the last run")
+    parser.add_argument(
+        "--catalog", help="file with the catalog that a run is given: it may leave reports out"
+    )
     parser.add_argument("--html", metavar="FILE", help="write the page for people to this file")
 
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the days of each report and account."""
-    connection.lookups.ask_for_fields(each.ds_id for each in connection.settings.reports)
-    found = [_days_of(connection, report, args.bookmarks) for report in connection.settings.reports]
+    reports = _reports(args, connection)
+    connection.lookups.ask_for_fields(each.ds_id for each in reports)
+    found = [_days_of(connection, report, args.bookmarks) for report in reports]
     if args.html:
         _write_page(Path(args.html), connection, found)
     if args.format == "json":
@@ -57,6 +62,16 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         for each in found:
             _print(each, signs)
     return 0
+
+
+def _reports(args: argparse.Namespace, connection: Connection) -> Sequence[Report]:
+    """Return the reports that a run would read, or be refused."""
+    if args.catalog is None:
+        return connection.settings.reports
+    with collected_warnings():  # What is doubtful for a run is told by `check`.
+        begun = connection.begin(args.bookmarks, args.catalog)
+    names = {*begun.selection.names, *begun.selection.refused}
+    return [each for each in begun.settings.reports if each.name in names]
 
 
 def _days_of(connection: Connection, report: Report, bookmarks: Mapping[str, Any]) -> ReportDays:

@@ -18,9 +18,7 @@ from tap_supermetrics.extraction.breakers import Breakers
 from tap_supermetrics.extraction.drawing import Drawing
 from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.assembly import limits_of
-from tap_supermetrics.sync.discovery import refusal_of
-from tap_supermetrics.sync.planner import Selection
-from tap_supermetrics.sync.preparation import Prepared, prepare
+from tap_supermetrics.sync.preparation import prepare
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.summary import Summary
 from tap_supermetrics.words import counted
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.planning.account import AccountPlan
     from tap_supermetrics.planning.plan import ReportPlan
     from tap_supermetrics.settings import Settings
+    from tap_supermetrics.sync.preparation import Prepared
 
 ABOUT = "tell what a run with this state would do, and what it would cost"
 REQUESTS_PER_BATCH: Final = 3
@@ -50,6 +49,9 @@ QUERY_S: Final = 5.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("--state", help="file with the state of the last run")
+    parser.add_argument(
+        "--catalog", help="file with the catalog that a run is given: it may leave reports out"
+    )
     parser.add_argument(
         "--query-seconds",
         type=_seconds_of,
@@ -120,7 +122,7 @@ class _Batches:
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the forecast; return 3 where a report could not be planned."""
-    forecast = forecast_of(connection, args.bookmarks, args.query_seconds)
+    forecast = forecast_of(connection, args.bookmarks, args.query_seconds, args.catalog)
     if args.format == "json":
         print_json({name: getattr(forecast, name) for name in forecast.__slots__})
     else:
@@ -129,7 +131,10 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
 
 
 def forecast_of(
-    connection: Connection, bookmarks: dict[str, Any], query_seconds: float
+    connection: Connection,
+    bookmarks: dict[str, Any],
+    query_seconds: float,
+    catalog: str | None = None,
 ) -> Forecast:
     """Plan as a run does, and count what it would submit.
 
@@ -137,9 +142,14 @@ def forecast_of(
         connection: the API.
         bookmarks: Singer's bookmarks, by stream.
         query_seconds: how long a query takes.
+        catalog: file with the catalog of the run.
     """
-    settings, summary = connection.settings, Summary()
-    prepared = _prepared(connection, bookmarks, summary)
+    begun, summary = connection.begin(bookmarks, catalog), Summary()
+    settings = begun.settings
+    prepared = prepare(
+        settings, connection.lookups, bookmarks, begun.selection, summary=summary, now=utc_now
+    )
+    prepared.close()
     plans, held = prepared.plans, prepared.held_queries
     queries = sum(map(len, plans.values())) - len(held)
     batches = _Batches()
@@ -160,17 +170,6 @@ def forecast_of(
         failures=summary.failed_reports,
         notes=[*summary.notes, *_warnings(prepared, batches)],
     )
-
-
-def _prepared(connection: Connection, bookmarks: dict[str, Any], summary: Summary) -> Prepared:
-    settings, lookups = connection.settings, connection.lookups
-    lookups.ask_for_fields(each.ds_id for each in settings.reports)
-    refused = [each.name for each in settings.reports if refusal_of(lookups, each)]
-    names = [each.name for each in settings.reports if each.name not in refused]
-    selection = Selection(names=names, refused=refused)
-    prepared = prepare(settings, lookups, bookmarks, selection, summary=summary, now=utc_now)
-    prepared.close()
-    return prepared
 
 
 def _warnings(prepared: Prepared, batches: _Batches) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from tap_supermetrics.commands.check import collected_warnings
+from tap_supermetrics.commands.connection import collected_warnings
 from tap_supermetrics.commands.dialects import DIALECTS, NAMINGS
 from tap_supermetrics.commands.view_needs import days_of, mistakes_in_views
 from tap_supermetrics.commands.views import SOURCE, Warehouse
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     reports = days_of(connection)
     with collected_warnings():
         # What is doubtful for a run is told by `check`.
-        tables = connection.begin({}, args.catalog)
+        tables = connection.begin({}, args.catalog).tables
     if mistakes := [*mistakes_in_views(settings, tables, reports)]:
         raise SettingsError(mistakes)
     folder = args.dbt or (MODELS if args.format == "dbt" else None)

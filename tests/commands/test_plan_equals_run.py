@@ -18,7 +18,7 @@ import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
 from tests.commands.test_commands import command, parsed
-from tests.tap import Target, config_for, sync
+from tests.tap import Target, config_for, discovered, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,6 +89,35 @@ def least_requests(requests: Sequence[Request]) -> int:
         if path.startswith(("batch", "data", "results")) and not path.endswith("/status")
     ]
     return len(statuses) + len(others)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"selected": False}, {"replication-method": "FULL_TABLE"}], ids=str
+)
+def test_a_catalog_is_planned_with(
+    shared: Emulator, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    shared.reset()
+    ads = {"ds_id": "AW", "ds_accounts": ACCOUNTS[:2], "fields": ["Date", "Cost"]}
+    reports = [{"name": name, **ads} for name in ("ads", "more")]
+    days = {"start_date": str(LAST - timedelta(days=3)), "end_date": str(LAST)}
+    config, target = config_for(shared, reports, **days), Target()
+    assert sync(config, tmp_path, target).code == 0
+    catalog = discovered(config, tmp_path)
+    for each in catalog["streams"][0]["metadata"]:
+        if each["breadcrumb"] == []:
+            each["metadata"] |= changes
+    given = tmp_path / "catalog.json"
+    given.write_text(json.dumps(catalog))
+    told = command(
+        tmp_path, config, *("plan", "--format", "json", "--catalog", str(given)), state=target.state
+    )
+    forecast = parsed(told)
+    before = len(shared.queries)
+    assert sync(config, tmp_path, target, "--catalog", str(given)).code == 0
+    assert len(shared.queries) - before == forecast["queries"] > 0
+    names = [each["name"] for each in forecast["reports"]]
+    assert len(names) == (1 if "selected" in changes else 2)
 
 
 @pytest.mark.parametrize("seed", range(COUNT))
