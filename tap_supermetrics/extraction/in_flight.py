@@ -12,7 +12,7 @@ from tap_supermetrics.extraction.fetch_places import FetchPlaces
 if TYPE_CHECKING:
     from tap_supermetrics.extraction.events import Fetch
     from tap_supermetrics.extraction.results import Result
-    from tap_supermetrics.model import Query, SubmittedBatch
+    from tap_supermetrics.model import Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +38,6 @@ class Limits:
     max_queries: int
     requests_per_second: float
     max_queries_per_batch: int = wire.MAX_QUERIES_PER_BATCH
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adopted:
-    """A query batch of an earlier run, and the planned queries that it serves."""
-
-    batch: SubmittedBatch
-    queries: tuple[Query, ...]
 
 
 class InFlight:

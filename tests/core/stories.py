@@ -42,7 +42,7 @@ from tap_supermetrics.extraction.events import (
     SubmitQuery,
     Succeeded,
 )
-from tap_supermetrics.extraction.in_flight import Adopted, Limits
+from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.results import (
     BatchTaken,
     Failed,
@@ -215,7 +215,7 @@ class Life:
             planned -= {*queries}
             each.queries = [*queries]
             if queries:
-                adopted.append(Adopted(batch=each.batch, queries=queries))
+                adopted.append(BatchTaken(batch=each.batch, queries=queries))
             else:
                 del self.batches[each.batch.batch_id]
         self.scheduler = Scheduler(plans, limits, adopted)
