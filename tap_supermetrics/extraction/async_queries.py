@@ -17,13 +17,9 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.events import (
-    QueryFailed,
-    QueryNotSubmitted,
-    QuerySubmitted,
-    Succeeded,
-)
+from tap_supermetrics.extraction.events import QueryFailed, QueryNotSubmitted, Succeeded
 from tap_supermetrics.extraction.polling import ONE_TRY, Polled, PollWait
+from tap_supermetrics.extraction.results import QueryTaken
 from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
@@ -128,7 +124,7 @@ class AsyncQueries:
             next_poll=now + PollWait().wait_s,
         )
         self._running[query] = running
-        yield QuerySubmitted(query=query, submitted_at=self._now())
+        yield QueryTaken(query=query, submitted_at=self._now())
         # The answer to the start tells a status already, which may be the last one.
         yield from self._settle(running, meta)
 

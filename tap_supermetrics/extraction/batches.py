@@ -12,8 +12,9 @@ from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.audit import BatchAudit
 from tap_supermetrics.extraction.batch_starts import BatchNotes, BatchStarter
-from tap_supermetrics.extraction.events import BatchEnded, BatchNotSubmitted, BatchSubmitted
+from tap_supermetrics.extraction.events import BatchEnded, BatchNotSubmitted
 from tap_supermetrics.extraction.polling import PollWait
+from tap_supermetrics.extraction.results import BatchTaken
 from tap_supermetrics.extraction.running import RunningBatch
 from tap_supermetrics.extraction.settling import Settling
 from tap_supermetrics.words import counted
@@ -99,7 +100,7 @@ class Batches:
             counted(len(request), "query", "queries"),
             counted(len(request.items), "item", "items"),
         )
-        yield BatchSubmitted(request=request, batch=batch)
+        yield BatchTaken(batch=batch, queries=request.queries)
 
     def poll_due(self) -> Iterator[Event]:
         """Look at every running batch whose time has come; tell what is new."""

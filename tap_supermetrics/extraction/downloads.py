@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.extraction.events import Fetch
+    from tap_supermetrics.extraction.events import Succeeded
     from tap_supermetrics.extraction.pages import PageAccess
     from tap_supermetrics.model import Report
 
@@ -54,7 +54,7 @@ class Downloader:
     now: Callable[[], datetime]
     vain_looks: int = 0
 
-    def fetch(self, wanted: Fetch, report: Report) -> Result:
+    def fetch(self, wanted: Succeeded, report: Report) -> Result:
         """Return all rows of a query that succeeded; where there are none yet, look again.
 
         Args:
@@ -87,7 +87,7 @@ class Downloader:
             age_s < polling.YOUNG_S if error.is_missing else looks < LOOKS_AT_DAMAGE
         )
 
-    def _fetch_surely(self, wanted: Fetch, report: Report) -> Result:
+    def _fetch_surely(self, wanted: Succeeded, report: Report) -> Result:
         """Fetch all pages; of several that lack one row, twice, as it may be lost between them."""
         result = self._fetch(wanted, report)
         read_twice = self.access.read_twice
@@ -99,7 +99,7 @@ class Downloader:
             read_twice.add(report.ds_id)
         return again
 
-    def _fetch(self, wanted: Fetch, report: Report) -> Result:
+    def _fetch(self, wanted: Succeeded, report: Report) -> Result:
         """Fetch all pages of a query once, and check them against what was asked."""
         query, entry = wanted.query, wanted.entry
         facts = entry.result_info or wire.ResultFacts()

@@ -189,6 +189,6 @@ class Engine:
             if isinstance(action, Deliver):
                 self._outbox.put(action.delivery)
             elif isinstance(action, Fetch):
-                self._fetchers.fetch(action, self._scheduler.fetching)
+                self._fetchers.fetch(action.of, self._scheduler.fetching)
             else:
                 self._submitter.submit(action)
