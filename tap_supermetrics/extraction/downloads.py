@@ -18,7 +18,7 @@ from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tap_supermetrics.extraction.events import Succeeded
@@ -46,27 +46,28 @@ class Downloader:
 
     Attributes:
         access: how pages are asked for.
+        reports: by name.
         now: the wall clock, with offset.
         vain_looks: how many second looks found nothing.
     """
 
     access: PageAccess
+    reports: Mapping[str, Report]
     now: Callable[[], datetime]
     vain_looks: int = 0
 
-    def fetch(self, wanted: Succeeded, report: Report) -> Result:
+    def fetch(self, wanted: Succeeded) -> Result:
         """Return all rows of a query that succeeded; where there are none yet, look again.
 
         Args:
             wanted: the query, and what the API tells of it.
-            report: its report.
 
         Raises:
             ApiError: the request failed; RESULT_INCOMPLETE when rows are missing, repeated or too
                 many; RESULT_CUT_OFF when the result is as long as `max_rows`; RESULT_MISMATCH when
                 it belongs to other days.
         """
-        looks = 0
+        report, looks = self.reports[wanted.query.report], 0
         while True:
             try:
                 return self._fetch_surely(wanted, report)

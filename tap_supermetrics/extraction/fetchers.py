@@ -11,12 +11,11 @@ from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.events import Fetched, QueryFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from tap_supermetrics.extraction.downloads import Downloader
     from tap_supermetrics.extraction.events import Event, Succeeded
     from tap_supermetrics.extraction.results import Result
-    from tap_supermetrics.model import Report
 
 
 class Fetchers:
@@ -24,7 +23,6 @@ class Fetchers:
 
     Args:
         downloader: fetches one.
-        reports: by name.
         hear: is told what came of each, by any thread.
         new_thread: returns a thread that does some work, not begun.
     """
@@ -32,12 +30,10 @@ class Fetchers:
     def __init__(
         self,
         downloader: Downloader,
-        reports: Mapping[str, Report],
         hear: Callable[[Event], None],
         new_thread: Callable[[Callable[[], None]], threading.Thread],
     ) -> None:
         self._downloader = downloader
-        self._reports = reports
         self._hear = hear
         self._new_thread = new_thread
         self._queue: queue.SimpleQueue[Succeeded | None] = queue.SimpleQueue()
@@ -71,10 +67,9 @@ class Fetchers:
 
     def _run(self) -> None:
         while (wanted := self._queue.get()) is not None and not self._is_closed:
-            report = self._reports[wanted.query.report]
             try:
-                result = self._downloader.fetch(wanted, report)
-            except ApiError as error:
+                result = self._downloader.fetch(wanted)
+            except ApiError as error:  # noqa: PERF203 - each result fails by itself
                 self._hear(QueryFailed(query=wanted.query, error=error, was_fetched=True))
             else:
                 self._give(result)

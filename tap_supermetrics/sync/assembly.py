@@ -35,10 +35,10 @@ def assembled(prepared: Prepared) -> Engine:
         queries=AsyncQueries(
             client, plans, now, run.id, is_resumed=prepared.is_resumed, note=note_query
         ),
-        downloader=Downloader(access=PageAccess(client=client), now=now),
+        downloader=Downloader(access=PageAccess(client=client), reports=reports, now=now),
     )
     scheduler = Scheduler(plans, limits_of(prepared.settings), adopted)
-    return Engine(scheduler, ways, reports, held.unneeded)
+    return Engine(scheduler, ways, held.unneeded)
 
 
 def limits_of(settings: Settings) -> Limits:
