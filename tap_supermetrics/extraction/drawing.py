@@ -130,7 +130,7 @@ class Drawing:
         others = (name for name, each in self._ds_ids.items() if each == ds_id)
         names = [name for name in dict.fromkeys((query.report, *others)) if name in self._cursors]
         heads = [self._cursors[name].heads() for name in names]
-        self._draw_ahead(self._probing.of_source(heads, self._ahead))
+        self._draw_ahead(self._probing.of_reports(heads, Reach.SOURCE, self._ahead))
         for name in names:
             self._look_again(name)
 
@@ -141,7 +141,7 @@ class Drawing:
             return
         heads = cursor.heads(account_id)
         if account_id is None:
-            self._draw_ahead(self._probing.of_report(heads, self._ahead))
+            self._draw_ahead(self._probing.of_reports([heads], Reach.REPORT, self._ahead))
         self._draw_ahead(self._probing.of_accounts(heads, self._ahead))
         cursor.wake(account_id)  # Only now: the probes decide which are held back again.
 
