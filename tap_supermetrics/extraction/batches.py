@@ -49,7 +49,6 @@ class Batches:
         running: Iterable[RunningBatch] = (),
         notes: BatchNotes | None = None,
     ) -> None:
-        self._client = client
         self._running = {each.batch.batch_id: each for each in running}
         self._starter = BatchStarter(
             client, reports, now, notes or BatchNotes(), known=self._running

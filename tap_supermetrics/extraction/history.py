@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Reach
-from tap_supermetrics.dates import parse_date
+from tap_supermetrics.dates import ONE_DAY, parse_date
 
 if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.model import Query
-
-ONE_DAY = timedelta(days=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,10 +110,10 @@ class HistoryLimit:
 
         Args:
             query: what was refused; of several days, nothing is learned.
-            error: the refusal.
+            error: the refusal, of reach `HISTORY`.
             last_wanted: a later day that it names is another, such as the end of a license.
         """
-        if error.reach is not Reach.HISTORY or query.day is None:
+        if query.day is None:
             return None
         first_day = first_day_given(error, query.day, last_wanted)
         # Both always learn: should accounts turn out to differ, each one's own is known already.
@@ -172,7 +170,7 @@ def first_day_given(error: ApiError, refused: date, last: date = date.max) -> da
     words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
     later = (day for word in words if (day := _day(word)) and refused < day <= last)
     # The earliest that it names: to believe a later one would leave days out.
-    return min(later, default=refused + timedelta(days=1))
+    return min(later, default=refused + ONE_DAY)
 
 
 def _day(word: str) -> date | None:

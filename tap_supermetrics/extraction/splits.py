@@ -47,10 +47,6 @@ class Splits:
         self._answering: set[ReportAccount] = set()
         self._in_vain: Counter[ReportAccount] = Counter()
 
-    def __len__(self) -> int:
-        """Return the number of parts that wait for others."""
-        return sum(len(group.waiting) for group in {*self._groups.values()})
-
     def is_waited_for(self, query: Query) -> bool:
         """Return whether a query finds out for others."""
         return query in self._groups
