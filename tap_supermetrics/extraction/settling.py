@@ -60,7 +60,7 @@ class Settling:
         now = time.monotonic()
         if status.is_stopped and batch.stopped is None:
             batch.stopped = now
-        if batch.has_settled(now) and not _is_unreadable(batch, status):
+        if batch.has_settled(now) and not self._is_unreadable(batch, status):
             yield from self._settle_unfinished(batch, entries)
         yield from _tell_ending(batch)
         progressed = len(batch.waiting) < before
@@ -71,7 +71,7 @@ class Settling:
 
     def unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError | None:
         """Return why nothing of a batch that stopped can be told; None where it can."""
-        if not batch.has_settled(time.monotonic()) or not _is_unreadable(batch, status):
+        if not batch.has_settled(time.monotonic()) or not self._is_unreadable(batch, status):
             return None
         first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
         listed = counted(batch.size, "query", "queries")
@@ -133,16 +133,15 @@ class Settling:
         information = self._audit.information(batch.batch.batch_id)
         return (information and information.cancel_time) or ""
 
+    def _is_unreadable(self, batch: RunningBatch, status: BatchStatus) -> bool:
+        """Return whether a batch of this run lists as many queries as were asked, none fitting.
 
-def _is_unreadable(batch: RunningBatch, status: BatchStatus) -> bool:
-    """Return whether a batch of this run lists as many queries as were asked, none of which fits.
-
-    Asking again would give the same. A single query may as well be of a day that has not come yet.
-    """
-    # An adopted batch does not know its policy, so that 0 says that it is one.
-    is_of_this_run = batch.concurrency > 0
-    is_whole = len(status.queries) == batch.size > 1
-    return is_of_this_run and is_whole and not batch.entries(status)
+        Asking again would give the same. A single query may as well be of a day that has not come
+        yet.
+        """
+        is_of_this_run = batch.batch.batch_id not in self._adopted
+        is_whole = len(status.queries) == batch.size > 1
+        return is_of_this_run and is_whole and not batch.entries(status)
 
 
 def _tell_ending(batch: RunningBatch) -> Iterator[Event]:
