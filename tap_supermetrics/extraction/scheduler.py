@@ -81,12 +81,11 @@ class Scheduler:
     @property
     def progress(self) -> tuple[ReportProgress, ...]:
         """Return how far each report is."""
-        sequence, left, rows = (
-            self._deliveries.sequence,
-            self._drawing.left,
-            self._in_flight.rows,
+        sequence = self._deliveries.sequence
+        return tuple(
+            sequence.progress(name, self._drawing.left(name), self._in_flight.rows[name])
+            for name in self._plans
         )
-        return tuple(sequence.progress(name, left(name), rows[name]) for name in self._plans)
 
     @property
     def fetching(self) -> int:
