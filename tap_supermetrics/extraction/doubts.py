@@ -219,4 +219,4 @@ def _lies_in(query: Query, probe: Query) -> bool:
         return False
     if probe.dates is None or query.dates is None:
         return query == probe
-    return probe.dates.first <= query.dates.first and query.dates.last <= probe.dates.last
+    return probe.dates.holds(query.dates)
