@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.extraction.batch_starts import SubmissionNotes
     from tap_supermetrics.extraction.events import Event
-    from tap_supermetrics.model import Query
+    from tap_supermetrics.model import AsyncRun, Query
     from tap_supermetrics.planning.plan import ReportPlan
 
 logger = logging.getLogger(__name__)
@@ -52,9 +53,9 @@ class AsyncQueries:
         client: the API.
         plans: what each report asks for, by its name.
         now: the wall clock, with offset.
-        run_id: makes the schedule ids of this run its own.
+        run: its id makes the schedule ids of this run its own.
+        notes: are told the report of each query before it is submitted.
         is_resumed: whether an earlier run of this id may have left queries behind.
-        note: is told the report of each query before it is submitted.
     """
 
     def __init__(  # noqa: PLR0913 - each is needed, by its word
@@ -62,16 +63,16 @@ class AsyncQueries:
         client: Client,
         plans: Mapping[str, ReportPlan],
         now: Callable[[], datetime],
-        run_id: str,
+        run: AsyncRun,
+        notes: SubmissionNotes,
         *,
         is_resumed: bool,
-        note: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
         self._plans = plans
         self._now = now
-        self._run_id = run_id
-        self._note = note
+        self._run = run
+        self._notes = notes
         # A look for what was left costs a request a query: it ends where nothing is found for long.
         self._chances = MAX_MISSES if is_resumed else 0
         self._running: dict[Query, _RunningQuery] = {}
@@ -101,11 +102,10 @@ class AsyncQueries:
             attempt: how often it was submitted before.
         """
         # Before the request: a run that is killed within it must find the query again.
-        if self._note:
-            self._note(query.report)
+        self._notes.queries_begin(query.report, self._run)
         plan = self._plans[query.report]
         parameters = _parameters(query, plan)
-        schedule_id = schedule_id_of(_asker(query, plan, self._run_id), parameters, attempt)
+        schedule_id = schedule_id_of(_asker(query, plan, self._run.id), parameters, attempt)
         try:
             # The same question, run and attempt give the same id, by which it is found.
             meta = self._left_behind(schedule_id) or self._client.start_query(

@@ -11,7 +11,7 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.audit import BatchAudit
-from tap_supermetrics.extraction.batch_starts import BatchNotes, BatchStarter
+from tap_supermetrics.extraction.batch_starts import BatchStarter
 from tap_supermetrics.extraction.events import BatchEnded, BatchNotSubmitted
 from tap_supermetrics.extraction.polling import PollWait
 from tap_supermetrics.extraction.results import BatchTaken
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.extraction.batch_starts import SubmissionNotes
     from tap_supermetrics.extraction.events import Event
     from tap_supermetrics.model import BatchRequest, Report
 
@@ -46,13 +47,11 @@ class Batches:
         client: Client,
         reports: Mapping[str, Report],
         now: Callable[[], datetime],
-        running: Iterable[RunningBatch] = (),
-        notes: BatchNotes | None = None,
+        running: Iterable[RunningBatch],
+        notes: SubmissionNotes,
     ) -> None:
         self._running = {each.batch.batch_id: each for each in running}
-        self._starter = BatchStarter(
-            client, reports, now, notes or BatchNotes(), known=self._running
-        )
+        self._starter = BatchStarter(client, reports, now, notes, known=self._running)
         self._poller = replace(client, retry=polling.ONE_TRY)
         self._audit = BatchAudit(client)
         self._settling = Settling(client, self._audit, now, adopted=frozenset(self._running))
