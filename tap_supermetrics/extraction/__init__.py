@@ -30,7 +30,7 @@ fetch_places   how many results are fetched at the same time
 batches        query batches: submitted, polled until they stop
 async_queries  queries one by one: submitted, polled
 batch_starts   starts of query batches, each noted before it is sent
-settling       what the status of a batch says of its queries
+batch_status   what the status of a batch says of its queries
 running        a query batch that runs, and what is still expected of it
 downloads      the results of a query, into a spool; which column is which field
 pages          the pages of a result, asked for until nothing can be missing

@@ -126,7 +126,7 @@ class AsyncQueries:
         self._running[query] = running
         yield QueryTaken(query=query, submitted_at=self._now())
         # The answer to the start tells a status already, which may be the last one.
-        yield from self._settle(running, meta)
+        yield from self._read(running, meta)
 
     def _left_behind(self, schedule_id: str) -> wire.Meta | None:
         """Return what the API knows of a query of a run that was killed; None if nothing."""
@@ -159,7 +159,7 @@ class AsyncQueries:
         now = time.monotonic()
         running.seen(now)
         self._failed_looks.answered(now)
-        yield from self._settle(running, meta)
+        yield from self._read(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
         """Look again later, or give the query up, after a look that failed."""
@@ -172,7 +172,7 @@ class AsyncQueries:
         elif running.failures == 1:
             logger.warning("Status of %s not readable: %s", running.query, error)
 
-    def _settle(self, running: _RunningQuery, meta: wire.Meta) -> Iterator[Event]:
+    def _read(self, running: _RunningQuery, meta: wire.Meta) -> Iterator[Event]:
         """Tell what a status says of a query, and set the time of its next look."""
         status = wire.QueryStatus.of(meta.status_code)
         self._workflow = meta.workflow or self._workflow

@@ -12,11 +12,11 @@ from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.audit import BatchAudit
 from tap_supermetrics.extraction.batch_starts import BatchStarter
+from tap_supermetrics.extraction.batch_status import StatusReader
 from tap_supermetrics.extraction.events import BatchEnded, BatchNotSubmitted
 from tap_supermetrics.extraction.polling import PollWait
 from tap_supermetrics.extraction.results import BatchTaken
 from tap_supermetrics.extraction.running import RunningBatch
-from tap_supermetrics.extraction.settling import Settling
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Batches:
         self._starter = BatchStarter(client, reports, now, notes, known=self._running)
         self._poller = replace(client, retry=polling.ONE_TRY)
         self._audit = BatchAudit(client)
-        self._settling = Settling(client, self._audit, now, adopted=frozenset(self._running))
+        self._statuses = StatusReader(client, self._audit, now, adopted=frozenset(self._running))
 
     @property
     def next_poll(self) -> float | None:
@@ -117,9 +117,9 @@ class Batches:
         is_queued = status.is_queued or status.progress.queued >= batch.size
         if batch.started is None and not is_queued:
             batch.started = now
-        yield from self._settling.settle(batch, status)
+        yield from self._statuses.read(batch, status)
         batch.seen(now)
-        unreadable = self._settling.unreadable(batch, status)
+        unreadable = self._statuses.unreadable(batch, status)
         if unreadable or not batch.waiting:
             yield from self._end(batch, unreadable)
         elif batch.is_stuck(now):

@@ -55,7 +55,7 @@ class RunningBatch(Polled):
             return None
         return (now - self.started) * len(self.waiting) / finished
 
-    def has_settled(self, now: float) -> bool:
+    def shows_no_more(self, now: float) -> bool:
         """Return whether it stopped so long ago that what it has not shown will not come."""
         return self.stopped is not None and now >= self.stopped + polling.UNSETTLED_S
 

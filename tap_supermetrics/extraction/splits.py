@@ -100,7 +100,7 @@ class Splits:
         return group.release()
 
     def failed(self, query: Query) -> tuple[tuple[Query, ...], tuple[Query, ...]]:
-        """Settle the parts that waited for a query which failed for good.
+        """Decide about the parts that waited for a query which failed for good.
 
         Returns:
             The parts that fail with it, and one to submit now: of parts that are newer than the

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Settling:
+class StatusReader:
     """Tells what became of the queries of a batch, each once.
 
     Args:
@@ -46,7 +46,7 @@ class Settling:
         self._now = now
         self._adopted = adopted
 
-    def settle(self, batch: RunningBatch, status: BatchStatus) -> Iterator[Event]:
+    def read(self, batch: RunningBatch, status: BatchStatus) -> Iterator[Event]:
         """Tell what is new in a status, and wait for the rest."""
         before = len(batch.waiting)
         entries = batch.entries(status)
@@ -54,14 +54,12 @@ class Settling:
         failed = [each for each in new if entries[each].status.is_failure]
         # What succeeded, and what is newest, may say that older failures need no more queries.
         for query in (*(each for each in new if each not in failed), *reversed(failed)):
-            yield from self._settle_query(
-                batch, query, entries[query], is_stopped=status.is_stopped
-            )
+            yield from self._tell_query(batch, query, entries[query], is_stopped=status.is_stopped)
         now = time.monotonic()
         if status.is_stopped and batch.stopped is None:
             batch.stopped = now
-        if batch.has_settled(now) and not self._is_unreadable(batch, status):
-            yield from self._settle_unfinished(batch, entries)
+        if batch.shows_no_more(now) and not self._is_unreadable(batch, status):
+            yield from self._fail_unfinished(batch, entries)
         yield from _tell_ending(batch)
         progressed = len(batch.waiting) < before
         expected_s = batch.expected_s(now)
@@ -71,14 +69,14 @@ class Settling:
 
     def unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError | None:
         """Return why nothing of a batch that stopped can be told; None where it can."""
-        if not batch.has_settled(time.monotonic()) or not self._is_unreadable(batch, status):
+        if not batch.shows_no_more(time.monotonic()) or not self._is_unreadable(batch, status):
             return None
         first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
         listed = counted(batch.size, "query", "queries")
         message = f"{batch_id} lists {listed}, fitting none of ours: {first}"
         return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
 
-    def _settle_query(
+    def _tell_query(
         self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
     ) -> Iterator[Event]:
         told = entry.error_info
@@ -93,14 +91,14 @@ class Settling:
             batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
             batch.waiting.discard(query)
             yield Succeeded(query=query, entry=entry, finished_at=self._now())
-        # Without a reason in a stopped batch, it was cut off: `_settle_unfinished` names why.
+        # Without a reason in a stopped batch, it was cut off: `_fail_unfinished` names why.
         elif entry.status.is_failure and (entry.error_info or not is_stopped):
             batch.failed += 1
             batch.waiting.discard(query)
             error = self._client.query_error(entry.error_info or wire.NO_REASON)
             yield QueryFailed(query=query, error=error)
 
-    def _settle_unfinished(
+    def _fail_unfinished(
         self, batch: RunningBatch, entries: Mapping[Query, wire.BatchQuery]
     ) -> Iterator[Event]:
         """Fail queries that a stopped batch never finished; they are not empty.
