@@ -77,7 +77,7 @@ class AsyncQueries:
         self._chances = MAX_MISSES if is_resumed else 0
         self._running: dict[Query, _RunningQuery] = {}
         self._poller = replace(client, retry=ONE_TRY)
-        self._failed_looks = polling.FailedLooks()
+        self._failed_polls = polling.FailedPolls()
         self._workflow: wire.Workflow | None = None
 
     @property
@@ -158,14 +158,14 @@ class AsyncQueries:
             return
         now = time.monotonic()
         running.seen(now)
-        self._failed_looks.answered(now)
+        self._failed_polls.answered(now)
         yield from self._read(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
         """Look again later, or give the query up, after a look that failed."""
         now = time.monotonic()
         running.not_seen(now, error)
-        is_given_up = self._failed_looks.count_failure(running, error, now)
+        is_given_up = self._failed_polls.count_failure(running, error, now)
         is_ill = error.fate is Fate.RETRY and not is_given_up
         if not is_ill and not (error.is_missing and running.is_young(now)):
             yield from self._fail(running, error)

@@ -130,14 +130,14 @@ class Batches:
         now = time.monotonic()
         batch.not_seen(now, error)
         is_ill = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
-        if not is_ill and not self._may_look_again(batch, now, error):
+        if not is_ill and not self._may_poll_again(batch, now, error):
             # Its status is gone, and with it every result: nothing is left to wait for.
             yield from self._end(batch, error)
         elif batch.failures == 1:
             text = "Status of query batch %s not readable: %s"
             logger.warning(text, batch.batch.batch_id, error)
 
-    def _may_look_again(self, batch: RunningBatch, now: float, error: ApiError) -> bool:
+    def _may_poll_again(self, batch: RunningBatch, now: float, error: ApiError) -> bool:
         """Return whether a batch may run on although a look at it was refused."""
         if error.is_missing:
             return self._status_may_come(batch, now)

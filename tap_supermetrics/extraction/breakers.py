@@ -115,7 +115,7 @@ class Breakers:
             or self._misfits.error_for(query, self.doubts.keys(query))
         )
 
-    def is_held(self, query: Query) -> bool:
+    def must_wait(self, query: Query) -> bool:
         """Return whether a query waits for what probes find out."""
         is_probing = any(
             each.probes and each.error is None  # With an error, it is spared at once.
@@ -123,7 +123,7 @@ class Breakers:
         )
         return (
             is_probing
-            or self.old_days.is_held(query)
+            or self.old_days.must_wait(query)
             or self.history[query.report].limit_of(query).is_unknown(query)
         )
 
@@ -139,7 +139,7 @@ class Breakers:
         """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
         # Of history: the account may well give later days. What old days are tried with has a
         # bound of its own.
-        is_of_history = self._is_of_history(query, error) or self.old_days.is_held(query)
+        is_of_history = self._is_of_history(query, error) or self.old_days.must_wait(query)
         return [] if is_of_history else self.doubts.failed(query)
 
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> list[Key]:

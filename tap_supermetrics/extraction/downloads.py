@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
+FETCH_AGAIN_S: Final = (2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 """Waits for results that come later than the status said: submitting the query again is dearer."""
 LOOKS_AT_DAMAGE: Final = 2
 """So many second looks at results that came, but lack rows or are those of another query."""
@@ -75,12 +75,12 @@ class Downloader:
                 if not self._may_come(error, looks, wanted.finished_at):
                     self.vain_looks += looks > 0 and _may_be_early(error)
                     raise
-            time.sleep(LOOK_AGAIN_S[looks])
+            time.sleep(FETCH_AGAIN_S[looks])
             looks += 1
 
     def _may_come(self, error: ApiError, looks: int, finished_at: datetime | None) -> bool:
         """Return whether one more look may give what the last one did not."""
-        is_over = looks >= len(LOOK_AGAIN_S) or self.vain_looks >= MAX_VAIN_LOOKS
+        is_over = looks >= len(FETCH_AGAIN_S) or self.vain_looks >= MAX_VAIN_LOOKS
         if is_over or not _may_be_early(error):
             return False
         age_s = (self.now() - finished_at).total_seconds() if finished_at else 0.0

@@ -100,7 +100,7 @@ class Failures:
             # Counted before it is remedied: this very failure may be the one that begins the doubt.
             begun = self._breakers.paid_for_nothing(query, error)
             self._remedy(Failure(query=query, error=error, has_results=has_results))
-            self.look_again(query, [*begun, *self._breakers.doubts.unprobed(query)])
+            self.release(query, [*begun, *self._breakers.doubts.unprobed(query)])
 
     def _remedy(self, failure: Failure) -> None:
         """Carry out the remedy for a query that failed."""
@@ -143,7 +143,7 @@ class Failures:
             ]
             if changed:
                 self._deliveries.tell_first_day(query.report, self._breakers.history)
-            self.look_again(query, changed)
+            self.release(query, changed)
 
     def stop(self, error: ApiError, *, cancel: bool = True) -> None:
         """Submit nothing more. What running batches collected is still fetched.
@@ -177,9 +177,9 @@ class Failures:
             for query, error in self._drawing.take_spared():
                 self.resubmissions.fail(query, error, was_submitted=True)
                 # If it was the last probe of others, they would wait for its answer for ever.
-                self.look_again(query, self._breakers.given_up(query))
+                self.release(query, self._breakers.given_up(query))
 
-    def look_again(self, query: Query, changed: Collection[Key]) -> None:
+    def release(self, query: Query, changed: Collection[Key]) -> None:
         """Take up what was held back, where breakers changed; find what to probe.
 
         Args:
@@ -190,7 +190,7 @@ class Failures:
         if self.stopped_by or not changed:
             return
         reach = widest(changed)
-        self._drawing.look_again(query, reach)
+        self._drawing.take_up(query, reach)
         for parked in self._parked.take(query if reach is Reach.ACCOUNT else None):
             # All others of its account or report were submitted: it finds out itself.
             is_refused = self._breakers.error_for(parked.query)

@@ -74,7 +74,7 @@ class OldDays:
         trial = self.trial_of(query)
         return trial.error if trial else None
 
-    def is_held(self, query: Query) -> bool:
+    def must_wait(self, query: Query) -> bool:
         """Return whether an old query waits for those that find out."""
         trial = self.trial_of(query)
         return trial is not None and trial.error is None

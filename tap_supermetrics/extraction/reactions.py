@@ -100,7 +100,7 @@ class Reactions:
         changed = self._breakers.given(event.query)
         if changed:
             self._deliveries.tell_first_day(event.query.report, self._breakers.history)
-        self._failures.look_again(event.query, changed)
+        self._failures.release(event.query, changed)
         self._failures.resubmissions.succeeded(event.query)
 
     @handle.register
@@ -126,7 +126,7 @@ class Reactions:
         self._in_flight.fetched(event.result)
         # Whatever is wrong with its rows, what it belongs to is alive.
         query = event.result.query
-        self._failures.look_again(query, self._breakers.answered(query))
+        self._failures.release(query, self._breakers.answered(query))
         # The judgement may be of other results too, which waited for this one.
         for each in self._deliveries.judge(event.result):
             each.spool.close()
@@ -141,7 +141,7 @@ class Reactions:
         self._failures.remedies.forget(event.query)
         if event.error:
             changed = self._breakers.did_not_fit(event.query, event.error)
-            self._failures.look_again(event.query, changed)
+            self._failures.release(event.query, changed)
         elif event.rows:
             self._breakers.fitted(event.query)
 

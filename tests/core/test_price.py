@@ -318,7 +318,7 @@ def test_an_answer_takes_up_what_was_given_up() -> None:
         breakers.failed(query, error, was_paid=True)
     assert breakers.doubts.unprobed(probe)
     breakers.doubts.probing(probe)
-    assert breakers.is_held(other)
+    assert breakers.must_wait(other)
     breakers.failed(probe, error, was_paid=True)
     assert breakers.error_for(other)
     # It was on its way already.
