@@ -70,7 +70,7 @@ class BatchStarter:
             submitted_at=self._now(),
             split=request.policy.split,
             items=dict(enumerate(request.items)),
-            size=len(request.items),
+            item_count=len(request.items),
         )
         token = new_token()
         self._notes.batch_begins(token, unsent)

@@ -72,7 +72,7 @@ class StatusReader:
         if not batch.shows_no_more(time.monotonic()) or not self._is_unreadable(batch, status):
             return None
         first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
-        listed = counted(batch.size, "query", "queries")
+        listed = counted(batch.query_count, "query", "queries")
         message = f"{batch_id} lists {listed}, fitting none of ours: {first}"
         return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
 
@@ -138,7 +138,7 @@ class StatusReader:
         yet.
         """
         is_of_this_run = batch.batch.batch_id not in self._adopted
-        is_whole = len(status.queries) == batch.size > 1
+        is_whole = len(status.queries) == batch.query_count > 1
         return is_of_this_run and is_whole and not batch.entries(status)
 
 
@@ -155,7 +155,7 @@ def _log_end(batch: RunningBatch) -> None:
         "Query batch %s: %d of %s done, %d failed, %s",
         batch.batch.batch_id,
         batch.done,
-        counted(batch.size, "query", "queries"),
+        counted(batch.query_count, "query", "queries"),
         batch.failed,
         counted(batch.rows, "row", "rows"),
     )

@@ -85,7 +85,7 @@ class Batches:
         self._running[batch.batch_id] = RunningBatch(
             batch=batch,
             waiting=set(request.queries),
-            size=len(request),
+            query_count=len(request),
             timeout_s=request.policy.timeout_minutes * 60.0,
             concurrency=request.policy.query_concurrency,
             since=now,
@@ -114,7 +114,7 @@ class Batches:
             return
         now = time.monotonic()
         # Its status may say that it runs while every query of it still waits.
-        is_queued = status.is_queued or status.progress.queued >= batch.size
+        is_queued = status.is_queued or status.progress.queued >= batch.query_count
         if batch.started is None and not is_queued:
             batch.started = now
         yield from self._statuses.read(batch, status)

@@ -186,7 +186,7 @@ def _running(held: SubmittedBatch, status: BatchStatus | None = None) -> Running
         batch=held,
         waiting=asked,
         # Items of reports that are not in this state may belong to it too.
-        size=max(len(status.queries), len(asked)) if status else len(asked),
+        query_count=max(len(status.queries), len(asked)) if status else len(asked),
         since=now,
         last_seen=now,
         next_poll=now,

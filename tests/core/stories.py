@@ -396,7 +396,7 @@ def submitted(request: BatchRequest, batch_id: str) -> SubmittedBatch:
         submitted_at=NOW,
         split=request.policy.split,
         items=dict(enumerate(request.items)),
-        size=len(request.items),
+        item_count=len(request.items),
     )
 
 
