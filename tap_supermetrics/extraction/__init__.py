@@ -11,7 +11,7 @@ reactions      what follows from each event
 submissions    what is submitted next
 not_taken      what follows when the API does not take it
 failures       what becomes of a query that failed: submitted again, split, failed
-resubmissions  carries that out: the same again, parts of it, or its failure
+consequences   carries that out: the same again, parts of it, or its failure
 remedies       what may help a query that failed
 backlog        what waits to be submitted: what failed, then the plans in order
 drawing        the queries of the plans, drawn in order, each once

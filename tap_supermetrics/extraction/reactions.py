@@ -101,7 +101,7 @@ class Reactions:
         if changed:
             self._deliveries.tell_first_day(event.query.report, self._breakers.history)
         self._failures.release(event.query, changed)
-        self._failures.resubmissions.succeeded(event.query)
+        self._failures.consequences.succeeded(event.query)
 
     @handle.register
     def _query_failed(self, event: happened.QueryFailed) -> None:
