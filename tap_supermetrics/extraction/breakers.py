@@ -103,23 +103,23 @@ class Breakers:
         self.history = {name: HistoryLimit() for name in plans}
         self.old_days = OldDays.of(plans)
         for name, plan in plans.items():
-            self.doubts.breakers[Reach.REPORT, name, ""].is_trial = plan.is_tried_first
+            self.doubts.breakers[Reach.REPORT, name, ""].is_tried_first = plan.is_tried_first
 
     def error_for(self, query: Query) -> ApiError | None:
         """Return the refusal that a query would meet; None where it may be answered."""
-        known = (each.error for each in self.doubts.of(query))
+        known = (each.error for each in self.doubts.breakers_of(query))
         return (
             next(filter(None, known), None)
             or self.history[query.report].limit_of(query).error_for(query)
             or self.old_days.error_for(query)
-            or self._misfits.error_for(query, self.doubts.keys(query))
+            or self._misfits.error_for(query, self.doubts.keys_of(query))
         )
 
     def must_wait(self, query: Query) -> bool:
         """Return whether a query waits for what probes find out."""
         is_probing = any(
             each.probes and each.error is None  # With an error, it is spared at once.
-            for each in self.doubts.of(query)
+            for each in self.doubts.breakers_of(query)
         )
         return (
             is_probing
@@ -149,9 +149,9 @@ class Breakers:
         is_of_history = self._is_of_history(query, error)
         reach = self.old_days.end(query) if is_of_history else self.old_days.failed(query, error)
         concerned = [*finished, *self._keys(query, reach)]
-        undecided = self.doubts.end_trials(finished)
+        undecided = self.doubts.end_first_tries(finished)
         if error.reach in PATIENCE:  # The error itself says how far it reaches.
-            key = self.doubts.key(query, error.reach)
+            key = self.doubts.key_of(query, error.reach)
             breaker = self.doubts.breakers[key]
             breaker.error, breaker.is_guessed = error, False
             return [key, *concerned]
@@ -176,13 +176,13 @@ class Breakers:
 
     def fitted(self, query: Query) -> None:
         """Learn that rows of a report became records."""
-        self._misfits.fitted(self.doubts.keys(query))
+        self._misfits.fitted(self.doubts.keys_of(query))
 
     def did_not_fit(self, query: Query, error: ApiError) -> list[Key]:
         """Learn that a result fits no record; return what is concerned beside it."""
         given_up = []
         for reach in (Reach.REPORT, Reach.ACCOUNT):
-            key = self.doubts.key(query, reach)
+            key = self.doubts.key_of(query, reach)
             count = self._misfits.count(key)
             if count == ALL_MISFITS:
                 self.doubts.breakers[key].error = error
@@ -194,7 +194,7 @@ class Breakers:
         return given_up
 
     def _keys(self, query: Query, reach: Reach | None) -> list[Key]:
-        return [self.doubts.key(query, reach)] if reach else []
+        return [self.doubts.key_of(query, reach)] if reach else []
 
     def _is_of_history(self, query: Query, error: ApiError) -> bool:
         is_incremental = self._plans[query.report].scope.is_incremental
