@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.extraction.doubts import PATIENCE, Doubts
-from tap_supermetrics.extraction.history import HistoryLimit
+from tap_supermetrics.extraction.history import FirstDays
 from tap_supermetrics.extraction.old_days import OldDays
 from tap_supermetrics.planning.scope import recent_days
 
@@ -92,7 +92,7 @@ class Breakers:
 
     Attributes:
         doubts: what gives nothing so far, and which queries find out.
-        history: the first day that the API gives, by report.
+        first_days: the first day that the API gives, by report.
         old_days: what is tried of days before all that is in the target.
     """
 
@@ -100,7 +100,7 @@ class Breakers:
         self._plans = plans
         self.doubts = Doubts({name: plan.report.ds_id for name, plan in plans.items()})
         self._misfits = Misfits()
-        self.history = {name: HistoryLimit() for name in plans}
+        self.first_days = {name: FirstDays() for name in plans}
         self.old_days = OldDays.of(plans)
         for name, plan in plans.items():
             self.doubts.breakers[Reach.REPORT, name, ""].is_tried_first = plan.is_tried_first
@@ -110,7 +110,7 @@ class Breakers:
         known = (each.error for each in self.doubts.breakers_of(query))
         return (
             next(filter(None, known), None)
-            or self.history[query.report].limit_of(query).error_for(query)
+            or self.first_days[query.report].bounds_of(query).error_for(query)
             or self.old_days.error_for(query)
             or self._misfits.error_for(query, self.doubts.keys_of(query))
         )
@@ -124,7 +124,7 @@ class Breakers:
         return (
             is_probing
             or self.old_days.must_wait(query)
-            or self.history[query.report].limit_of(query).is_unknown(query)
+            or self.first_days[query.report].bounds_of(query).is_unknown(query)
         )
 
     def answered(self, query: Query) -> list[Key]:
@@ -133,7 +133,7 @@ class Breakers:
 
     def given(self, query: Query) -> list[Key]:
         """Learn that the API ran a query; return what may go on."""
-        return self._keys(query, self.history[query.report].given(query))
+        return self._keys(query, self.first_days[query.report].given(query))
 
     def paid_for_nothing(self, query: Query, error: ApiError) -> list[Key]:
         """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
@@ -157,7 +157,7 @@ class Breakers:
             return [key, *concerned]
         if is_of_history:
             last_wanted = self._plans[query.report].scope.last_wanted
-            reach = self.history[query.report].refused(query, error, last_wanted)
+            reach = self.first_days[query.report].refused(query, error, last_wanted)
             return [*self._keys(query, reach), *concerned]
         # The service did not even take it: that says nothing of what it asks for.
         for key in finished if was_paid else ():

@@ -111,7 +111,7 @@ class Drawing:
 
     def settled(self, query: Query) -> None:
         """Learn that a query has an outcome, of whatever kind."""
-        reach = self._breakers.history[query.report].settled(query)
+        reach = self._breakers.first_days[query.report].settled(query)
         if reach:
             self._take_up(query.report, query.account_id if reach is Reach.ACCOUNT else None)
 

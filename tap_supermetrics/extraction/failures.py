@@ -142,7 +142,7 @@ class Failures:
                 for key in self._breakers.failed(each, error, was_paid=was_paid)
             ]
             if changed:
-                self._deliveries.tell_first_day(query.report, self._breakers.history)
+                self._deliveries.tell_first_day(query.report, self._breakers.first_days)
             self.release(query, changed)
 
     def stop(self, error: ApiError, *, cancel: bool = True) -> None:

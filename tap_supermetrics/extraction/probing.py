@@ -69,9 +69,9 @@ class Probing:
             yield from self._of_old_days(*each, ahead)
         yield from self._in_search(heads, ahead)
         for _, head in heads:
-            limit = self._breakers.history[head.report].limit_of(head)
+            bounds = self._breakers.first_days[head.report].bounds_of(head)
             # Left at what is known where no query finds out more; else days are held for ever.
-            limit.is_named = limit.is_named or limit.probe is None
+            bounds.is_sure = bounds.is_sure or bounds.probe is None
 
     def _of_old_days(
         self, account: AccountPlan, head: Query, ahead: Collection[Query]
@@ -126,11 +126,11 @@ class Probing:
     def _in_search(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
         """Find the first day that the API gives by halves, one query of an account at a time."""
         for account, head in heads:
-            limit = self._breakers.history[head.report].limit_of(head)
-            day = limit.middle(self._plans[head.report].scope.last_wanted)
-            if day is None or limit.probe:  # One probe at a time: each halves what is left.
+            bounds = self._breakers.first_days[head.report].bounds_of(head)
+            day = bounds.middle(self._plans[head.report].scope.last_wanted)
+            if day is None or bounds.probe:  # One probe at a time: each halves what is left.
                 continue
             query = self._nearest(account, head, day)
-            if query.day and query not in ahead and limit.is_unknown(query):
-                limit.probe = query
+            if query.day and query not in ahead and bounds.is_unknown(query):
+                bounds.probe = query
                 yield query

@@ -99,7 +99,7 @@ class Reactions:
         # That the API ran it releases what waited for it, however long its rows take to come.
         changed = self._breakers.given(event.query)
         if changed:
-            self._deliveries.tell_first_day(event.query.report, self._breakers.history)
+            self._deliveries.tell_first_day(event.query.report, self._breakers.first_days)
         self._failures.release(event.query, changed)
         self._failures.consequences.succeeded(event.query)
 
