@@ -48,6 +48,10 @@ class DateRange:
         """Number of days, at least one."""
         return (self.last - self.first).days + 1
 
+    def holds(self, other: DateRange) -> bool:
+        """Return whether all days of another range are in this one."""
+        return self.first <= other.first and other.last <= self.last
+
     def each_day(self) -> Iterator[date]:
         """Every day in order."""
         return (self.first + timedelta(days=n) for n in range(self.days))

@@ -11,7 +11,7 @@ reactions      what follows from each event
 submissions    what is submitted next
 not_taken      what follows when the API does not take it
 failures       what becomes of a query that failed: submitted again, split, failed
-resubmissions  carries that out: the same again, parts of it, or its failure
+consequences   carries that out: the same again, parts of it, or its failure
 remedies       what may help a query that failed
 backlog        what waits to be submitted: what failed, then the plans in order
 drawing        the queries of the plans, drawn in order, each once
@@ -28,10 +28,10 @@ held_results   query batches of an earlier run that the API still holds
 in_flight      how much may be submitted, and what runs
 fetch_places   how many results are fetched at the same time
 batches        query batches: submitted, polled until they stop
-batch_starts   starts of query batches, each noted before it is sent
-settling       what the status of a batch says of its queries
-running        a query batch that runs, and what is still expected of it
 async_queries  queries one by one: submitted, polled
+batch_starts   starts of query batches, each noted before it is sent
+batch_status   what the status of a batch says of its queries
+running        a query batch that runs, and what is still expected of it
 downloads      the results of a query, into a spool; which column is which field
 pages          the pages of a result, asked for until nothing can be missing
 page_rows      checks of their rows over all pages

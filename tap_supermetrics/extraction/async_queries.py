@@ -17,13 +17,9 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.events import (
-    QueryFailed,
-    QueryNotSubmitted,
-    QuerySubmitted,
-    Succeeded,
-)
+from tap_supermetrics.extraction.events import QueryFailed, QueryNotSubmitted, Succeeded
 from tap_supermetrics.extraction.polling import ONE_TRY, Polled, PollWait
+from tap_supermetrics.extraction.results import QueryTaken
 from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
@@ -32,8 +28,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.extraction.batch_starts import SubmissionNotes
     from tap_supermetrics.extraction.events import Event
-    from tap_supermetrics.model import Query
+    from tap_supermetrics.model import AsyncRun, Query
     from tap_supermetrics.planning.plan import ReportPlan
 
 logger = logging.getLogger(__name__)
@@ -56,9 +53,9 @@ class AsyncQueries:
         client: the API.
         plans: what each report asks for, by its name.
         now: the wall clock, with offset.
-        run_id: makes the schedule ids of this run its own.
+        run: its id makes the schedule ids of this run its own.
+        notes: are told the report of each query before it is submitted.
         is_resumed: whether an earlier run of this id may have left queries behind.
-        note: is told the report of each query before it is submitted.
     """
 
     def __init__(  # noqa: PLR0913 - each is needed, by its word
@@ -66,21 +63,21 @@ class AsyncQueries:
         client: Client,
         plans: Mapping[str, ReportPlan],
         now: Callable[[], datetime],
-        run_id: str,
+        run: AsyncRun,
+        notes: SubmissionNotes,
         *,
         is_resumed: bool,
-        note: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
         self._plans = plans
         self._now = now
-        self._run_id = run_id
-        self._note = note
+        self._run = run
+        self._notes = notes
         # A look for what was left costs a request a query: it ends where nothing is found for long.
         self._chances = MAX_MISSES if is_resumed else 0
         self._running: dict[Query, _RunningQuery] = {}
         self._poller = replace(client, retry=ONE_TRY)
-        self._failed_looks = polling.FailedLooks()
+        self._failed_polls = polling.FailedPolls()
         self._workflow: wire.Workflow | None = None
 
     @property
@@ -105,11 +102,10 @@ class AsyncQueries:
             attempt: how often it was submitted before.
         """
         # Before the request: a run that is killed within it must find the query again.
-        if self._note:
-            self._note(query.report)
+        self._notes.queries_begin(query.report, self._run)
         plan = self._plans[query.report]
         parameters = _parameters(query, plan)
-        schedule_id = schedule_id_of(_asker(query, plan, self._run_id), parameters, attempt)
+        schedule_id = schedule_id_of(_asker(query, plan, self._run.id), parameters, attempt)
         try:
             # The same question, run and attempt give the same id, by which it is found.
             meta = self._left_behind(schedule_id) or self._client.start_query(
@@ -128,9 +124,9 @@ class AsyncQueries:
             next_poll=now + PollWait().wait_s,
         )
         self._running[query] = running
-        yield QuerySubmitted(query=query, submitted_at=self._now())
+        yield QueryTaken(query=query, submitted_at=self._now())
         # The answer to the start tells a status already, which may be the last one.
-        yield from self._settle(running, meta)
+        yield from self._read(running, meta)
 
     def _left_behind(self, schedule_id: str) -> wire.Meta | None:
         """Return what the API knows of a query of a run that was killed; None if nothing."""
@@ -162,21 +158,21 @@ class AsyncQueries:
             return
         now = time.monotonic()
         running.seen(now)
-        self._failed_looks.answered(now)
-        yield from self._settle(running, meta)
+        self._failed_polls.answered(now)
+        yield from self._read(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
         """Look again later, or give the query up, after a look that failed."""
         now = time.monotonic()
         running.not_seen(now, error)
-        is_given_up = self._failed_looks.count_failure(running, error, now)
+        is_given_up = self._failed_polls.count_failure(running, error, now)
         is_ill = error.fate is Fate.RETRY and not is_given_up
         if not is_ill and not (error.is_missing and running.is_young(now)):
             yield from self._fail(running, error)
         elif running.failures == 1:
             logger.warning("Status of %s not readable: %s", running.query, error)
 
-    def _settle(self, running: _RunningQuery, meta: wire.Meta) -> Iterator[Event]:
+    def _read(self, running: _RunningQuery, meta: wire.Meta) -> Iterator[Event]:
         """Tell what a status says of a query, and set the time of its next look."""
         status = wire.QueryStatus.of(meta.status_code)
         self._workflow = meta.workflow or self._workflow

@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
-    from tap_supermetrics.model import BatchRequest, Report
+    from tap_supermetrics.model import AsyncRun, BatchRequest, Report
 
 
-class BatchNotes:
-    """Notes of query batches that outlive this process; these are kept nowhere."""
+class SubmissionNotes:
+    """Notes of what is submitted that outlive this process; these are kept nowhere."""
 
     def batch_begins(self, token: str, batch: SubmittedBatch) -> None:
         """Note a query batch that is about to be sent; it has no id yet."""
 
     def batch_answered(self, token: str, batch_id: str | None) -> None:
         """Note the id of a query batch that was sent; None where the API has refused it."""
+
+    def queries_begin(self, report: str, run: AsyncRun) -> None:
+        """Note the run under which queries of a report are submitted by themselves."""
 
 
 class BatchStarter:
@@ -44,7 +47,7 @@ class BatchStarter:
         client: Client,
         reports: Mapping[str, Report],
         now: Callable[[], datetime],
-        notes: BatchNotes,
+        notes: SubmissionNotes,
         known: Iterable[str],
     ) -> None:
         self._client = client
@@ -67,7 +70,7 @@ class BatchStarter:
             submitted_at=self._now(),
             split=request.policy.split,
             items=dict(enumerate(request.items)),
-            size=len(request.items),
+            item_count=len(request.items),
         )
         token = new_token()
         self._notes.batch_begins(token, unsent)

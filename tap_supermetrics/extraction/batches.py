@@ -11,11 +11,12 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.audit import BatchAudit
-from tap_supermetrics.extraction.batch_starts import BatchNotes, BatchStarter
-from tap_supermetrics.extraction.events import BatchEnded, BatchNotSubmitted, BatchSubmitted
+from tap_supermetrics.extraction.batch_starts import BatchStarter
+from tap_supermetrics.extraction.batch_status import StatusReader
+from tap_supermetrics.extraction.events import BatchEnded, BatchNotSubmitted
 from tap_supermetrics.extraction.polling import PollWait
+from tap_supermetrics.extraction.results import BatchTaken
 from tap_supermetrics.extraction.running import RunningBatch
-from tap_supermetrics.extraction.settling import Settling
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api.client import Client
+    from tap_supermetrics.extraction.batch_starts import SubmissionNotes
     from tap_supermetrics.extraction.events import Event
     from tap_supermetrics.model import BatchRequest, Report
 
@@ -45,17 +47,14 @@ class Batches:
         client: Client,
         reports: Mapping[str, Report],
         now: Callable[[], datetime],
-        running: Iterable[RunningBatch] = (),
-        notes: BatchNotes | None = None,
+        running: Iterable[RunningBatch],
+        notes: SubmissionNotes,
     ) -> None:
-        self._client = client
         self._running = {each.batch.batch_id: each for each in running}
-        self._starter = BatchStarter(
-            client, reports, now, notes or BatchNotes(), known=self._running
-        )
+        self._starter = BatchStarter(client, reports, now, notes, known=self._running)
         self._poller = replace(client, retry=polling.ONE_TRY)
         self._audit = BatchAudit(client)
-        self._settling = Settling(client, self._audit, now, adopted=frozenset(self._running))
+        self._statuses = StatusReader(client, self._audit, now, adopted=frozenset(self._running))
 
     @property
     def next_poll(self) -> float | None:
@@ -86,7 +85,7 @@ class Batches:
         self._running[batch.batch_id] = RunningBatch(
             batch=batch,
             waiting=set(request.queries),
-            size=len(request),
+            query_count=len(request),
             timeout_s=request.policy.timeout_minutes * 60.0,
             concurrency=request.policy.query_concurrency,
             since=now,
@@ -99,7 +98,7 @@ class Batches:
             counted(len(request), "query", "queries"),
             counted(len(request.items), "item", "items"),
         )
-        yield BatchSubmitted(request=request, batch=batch)
+        yield BatchTaken(batch=batch, queries=request.queries)
 
     def poll_due(self) -> Iterator[Event]:
         """Look at every running batch whose time has come; tell what is new."""
@@ -115,12 +114,12 @@ class Batches:
             return
         now = time.monotonic()
         # Its status may say that it runs while every query of it still waits.
-        is_queued = status.is_queued or status.progress.queued >= batch.size
+        is_queued = status.is_queued or status.progress.queued >= batch.query_count
         if batch.started is None and not is_queued:
             batch.started = now
-        yield from self._settling.settle(batch, status)
+        yield from self._statuses.read(batch, status)
         batch.seen(now)
-        unreadable = self._settling.unreadable(batch, status)
+        unreadable = self._statuses.unreadable(batch, status)
         if unreadable or not batch.waiting:
             yield from self._end(batch, unreadable)
         elif batch.is_stuck(now):
@@ -131,14 +130,14 @@ class Batches:
         now = time.monotonic()
         batch.not_seen(now, error)
         is_ill = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
-        if not is_ill and not self._may_look_again(batch, now, error):
+        if not is_ill and not self._may_poll_again(batch, now, error):
             # Its status is gone, and with it every result: nothing is left to wait for.
             yield from self._end(batch, error)
         elif batch.failures == 1:
             text = "Status of query batch %s not readable: %s"
             logger.warning(text, batch.batch.batch_id, error)
 
-    def _may_look_again(self, batch: RunningBatch, now: float, error: ApiError) -> bool:
+    def _may_poll_again(self, batch: RunningBatch, now: float, error: ApiError) -> bool:
         """Return whether a batch may run on although a look at it was refused."""
         if error.is_missing:
             return self._status_may_come(batch, now)

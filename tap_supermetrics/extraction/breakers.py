@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.extraction.doubts import PATIENCE, Doubts
-from tap_supermetrics.extraction.history import HistoryLimit
+from tap_supermetrics.extraction.history import FirstDays
 from tap_supermetrics.extraction.old_days import OldDays
 from tap_supermetrics.planning.scope import recent_days
 
@@ -92,7 +92,7 @@ class Breakers:
 
     Attributes:
         doubts: what gives nothing so far, and which queries find out.
-        history: the first day that the API gives, by report.
+        first_days: the first day that the API gives, by report.
         old_days: what is tried of days before all that is in the target.
     """
 
@@ -100,31 +100,31 @@ class Breakers:
         self._plans = plans
         self.doubts = Doubts({name: plan.report.ds_id for name, plan in plans.items()})
         self._misfits = Misfits()
-        self.history = {name: HistoryLimit() for name in plans}
+        self.first_days = {name: FirstDays() for name in plans}
         self.old_days = OldDays.of(plans)
         for name, plan in plans.items():
-            self.doubts.breakers[Reach.REPORT, name, ""].is_trial = plan.is_tried_first
+            self.doubts.breakers[Reach.REPORT, name, ""].is_tried_first = plan.is_tried_first
 
     def error_for(self, query: Query) -> ApiError | None:
         """Return the refusal that a query would meet; None where it may be answered."""
-        known = (each.error for each in self.doubts.of(query))
+        known = (each.error for each in self.doubts.breakers_of(query))
         return (
             next(filter(None, known), None)
-            or self.history[query.report].limit_of(query).error_for(query)
+            or self.first_days[query.report].bounds_of(query).error_for(query)
             or self.old_days.error_for(query)
-            or self._misfits.error_for(query, self.doubts.keys(query))
+            or self._misfits.error_for(query, self.doubts.keys_of(query))
         )
 
-    def is_held(self, query: Query) -> bool:
+    def must_wait(self, query: Query) -> bool:
         """Return whether a query waits for what probes find out."""
         is_probing = any(
             each.probes and each.error is None  # With an error, it is spared at once.
-            for each in self.doubts.of(query)
+            for each in self.doubts.breakers_of(query)
         )
         return (
             is_probing
-            or self.old_days.is_held(query)
-            or self.history[query.report].limit_of(query).is_unknown(query)
+            or self.old_days.must_wait(query)
+            or self.first_days[query.report].bounds_of(query).is_unknown(query)
         )
 
     def answered(self, query: Query) -> list[Key]:
@@ -133,13 +133,13 @@ class Breakers:
 
     def given(self, query: Query) -> list[Key]:
         """Learn that the API ran a query; return what may go on."""
-        return self._keys(query, self.history[query.report].given(query))
+        return self._keys(query, self.first_days[query.report].given(query))
 
     def paid_for_nothing(self, query: Query, error: ApiError) -> list[Key]:
         """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
         # Of history: the account may well give later days. What old days are tried with has a
         # bound of its own.
-        is_of_history = self._is_of_history(query, error) or self.old_days.is_held(query)
+        is_of_history = self._is_of_history(query, error) or self.old_days.must_wait(query)
         return [] if is_of_history else self.doubts.failed(query)
 
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> list[Key]:
@@ -149,15 +149,15 @@ class Breakers:
         is_of_history = self._is_of_history(query, error)
         reach = self.old_days.end(query) if is_of_history else self.old_days.failed(query, error)
         concerned = [*finished, *self._keys(query, reach)]
-        undecided = self.doubts.end_trials(finished)
+        undecided = self.doubts.end_first_tries(finished)
         if error.reach in PATIENCE:  # The error itself says how far it reaches.
-            key = self.doubts.key(query, error.reach)
+            key = self.doubts.key_of(query, error.reach)
             breaker = self.doubts.breakers[key]
             breaker.error, breaker.is_guessed = error, False
             return [key, *concerned]
         if is_of_history:
             last_wanted = self._plans[query.report].scope.last_wanted
-            reach = self.history[query.report].refused(query, error, last_wanted)
+            reach = self.first_days[query.report].refused(query, error, last_wanted)
             return [*self._keys(query, reach), *concerned]
         # The service did not even take it: that says nothing of what it asks for.
         for key in finished if was_paid else ():
@@ -176,13 +176,13 @@ class Breakers:
 
     def fitted(self, query: Query) -> None:
         """Learn that rows of a report became records."""
-        self._misfits.fitted(self.doubts.keys(query))
+        self._misfits.fitted(self.doubts.keys_of(query))
 
     def did_not_fit(self, query: Query, error: ApiError) -> list[Key]:
         """Learn that a result fits no record; return what is concerned beside it."""
         given_up = []
         for reach in (Reach.REPORT, Reach.ACCOUNT):
-            key = self.doubts.key(query, reach)
+            key = self.doubts.key_of(query, reach)
             count = self._misfits.count(key)
             if count == ALL_MISFITS:
                 self.doubts.breakers[key].error = error
@@ -194,7 +194,7 @@ class Breakers:
         return given_up
 
     def _keys(self, query: Query, reach: Reach | None) -> list[Key]:
-        return [self.doubts.key(query, reach)] if reach else []
+        return [self.doubts.key_of(query, reach)] if reach else []
 
     def _is_of_history(self, query: Query, error: ApiError) -> bool:
         is_incremental = self._plans[query.report].scope.is_incremental

@@ -12,7 +12,7 @@ from tap_supermetrics.extraction.totals import Totals
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_supermetrics.extraction.history import HistoryLimit
+    from tap_supermetrics.extraction.history import FirstDays
     from tap_supermetrics.extraction.results import Delivery, Failed, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.planning.plan import ReportPlan
@@ -42,9 +42,9 @@ class Deliveries:
         # Compared with how many were taken, this tells whether something is still on its way.
         self.count += len(deliveries)
 
-    def tell_first_day(self, report: str, history: Mapping[str, HistoryLimit]) -> None:
+    def tell_first_day(self, report: str, first_days: Mapping[str, FirstDays]) -> None:
         """Deliver the first day that the API gives of a report, where that is known."""
-        day = history[report].first_day
+        day = first_days[report].first_day
         if day is not None:
             self.add(FirstDay(report=report, day=day))
 

@@ -57,7 +57,7 @@ class Breaker:
         probes: queries on their way that find out for others.
         error: what every query would meet.
         is_guessed: whether only failed probes say so, and an answer refutes it.
-        is_trial: whether there is doubt before the first answer, and one probe is enough.
+        is_tried_first: whether there is doubt before the first answer, and one probe is enough.
     """
 
     failures: int = 0
@@ -65,11 +65,11 @@ class Breaker:
     probes: set[Query] = field(default_factory=set)
     error: ApiError | None = None
     is_guessed: bool = False
-    is_trial: bool = False
+    is_tried_first: bool = False
 
     def is_doubtful(self, patience: Patience) -> bool:
-        """Return whether nothing but failures came, and too many of them, or it is on trial."""
-        if self.error or (self.failures < patience.failures and not self.is_trial):
+        """Return whether nothing but failures came, and too many of them, or it is tried first."""
+        if self.error or (self.failures < patience.failures and not self.is_tried_first):
             return False
         return self.failures > self.answers if patience.is_renewed else not self.answers
 
@@ -77,7 +77,7 @@ class Breaker:
         """Count an answer, which is no failure in a row."""
         self.answers += 1
         self.failures = 0
-        self.is_trial = False
+        self.is_tried_first = False
         self.probes.clear()
         if self.is_guessed:
             self.error = None
@@ -97,15 +97,15 @@ class Doubts:
         self._ds_ids = ds_ids
         self.breakers: defaultdict[Key, Breaker] = defaultdict(Breaker)
 
-    def of(self, query: Query) -> list[Breaker]:
+    def breakers_of(self, query: Query) -> list[Breaker]:
         """Return the breakers of what a query belongs to, the widest first."""
-        return [self.breakers[key] for key in self.keys(query)]
+        return [self.breakers[key] for key in self.keys_of(query)]
 
     def answered(self, query: Query) -> list[Key]:
         """Count an answer; return what may go on by that."""
         released = []
         # One answer clears all three: the account's says that report and source work too.
-        for key in self.keys(query):
+        for key in self.keys_of(query):
             breaker = self.breakers[key]
             was_given_up = breaker.error and breaker.is_guessed
             if was_given_up or breaker.probes or breaker.is_doubtful(PATIENCE[key[0]]):
@@ -116,7 +116,7 @@ class Doubts:
     def failed(self, query: Query) -> list[Key]:
         """Count a failure that was paid for; return what is in doubt from now on."""
         begun = []
-        for key in self.keys(query):
+        for key in self.keys_of(query):
             breaker, patience = self.breakers[key], PATIENCE[key[0]]
             was_doubtful = breaker.is_doubtful(patience)
             breaker.failures += 1
@@ -127,21 +127,21 @@ class Doubts:
 
     def is_in_doubt(self, query: Query) -> bool:
         """Return whether a failed query, which is no probe, must not be submitted again now."""
-        doubts = self.about(query)
+        doubts = self.doubtful_keys(query)
         return bool(doubts) and not any(  # A probe, or a part of one, must go on.
             _lies_in(query, probe) for key in doubts for probe in self.breakers[key].probes
         )
 
     def unprobed(self, query: Query) -> list[Key]:
         """Return the doubts that a query is in, and about which nothing finds out yet."""
-        return [key for key in self.about(query) if not self.breakers[key].probes]
+        return [key for key in self.doubtful_keys(query) if not self.breakers[key].probes]
 
     def probes_wanted(self, query: Query, reach: Reach) -> int:
         """Return how many probes would find out about the account, report or source of a query."""
-        breaker = self.breakers[self.key(query, reach)]
+        breaker = self.breakers[self.key_of(query, reach)]
         if breaker.probes or not breaker.is_doubtful(PATIENCE[reach]):
             return 0
-        return 1 if breaker.is_trial else PATIENCE[reach].probes
+        return 1 if breaker.is_tried_first else PATIENCE[reach].probes
 
     def probing(self, probe: Query, reach: Reach = Reach.SOURCE) -> None:
         """Let a query find out for others, up to a reach, where there is doubt.
@@ -149,7 +149,7 @@ class Doubts:
         A dead account says little about its report: a probe of an account is none of the report.
         """
         reaches = [*PATIENCE]
-        for key in self.about(probe):
+        for key in self.doubtful_keys(probe):
             breaker = self.breakers[key]
             is_within = reaches.index(key[0]) >= reaches.index(reach)
             if is_within and len(breaker.probes) < PATIENCE[key[0]].probes:
@@ -157,41 +157,41 @@ class Doubts:
 
     def is_probing(self, query: Query) -> bool:
         """Return whether a query is on its way to find out for others."""
-        return any(query in self.breakers[key].probes for key in self.keys(query))
+        return any(query in self.breakers[key].probes for key in self.keys_of(query))
 
     def has_failed(self, query: Query) -> bool:
         """Return whether the last query of an account failed."""
-        return self.breakers[self.key(query, Reach.ACCOUNT)].failures > 0
+        return self.breakers[self.key_of(query, Reach.ACCOUNT)].failures > 0
 
     def forget_probe(self, query: Query) -> list[Key]:
         """Remove a query from all probes; return the keys that have no probe left by that."""
         last_of = []
-        for key in self.keys(query):
+        for key in self.keys_of(query):
             breaker = self.breakers[key]
             # A probe may have been split: its newest part stands for it.
-            others = {probe for probe in breaker.probes if not _is_part_of(query, probe)}
+            others = {probe for probe in breaker.probes if not _ends_as_late_as(query, probe)}
             if breaker.probes and not others:
                 last_of.append(key)
             breaker.probes = others
         return last_of
 
-    def end_trials(self, keys: Collection[Key]) -> list[Key]:
-        """End what trials there are; return those: one failure does not decide them."""
-        ended = [key for key in keys if self.breakers[key].is_trial]
+    def end_first_tries(self, keys: Collection[Key]) -> list[Key]:
+        """End what is tried first; return the keys of that: one failure does not decide it."""
+        ended = [key for key in keys if self.breakers[key].is_tried_first]
         for key in ended:
-            self.breakers[key].is_trial = False
+            self.breakers[key].is_tried_first = False
         return ended
 
-    def about(self, query: Query) -> list[Key]:
+    def doubtful_keys(self, query: Query) -> list[Key]:
         """Return the keys of the doubtful breakers of a query."""
-        keys = self.keys(query)
+        keys = self.keys_of(query)
         return [key for key in keys if self.breakers[key].is_doubtful(PATIENCE[key[0]])]
 
-    def keys(self, query: Query) -> list[Key]:
+    def keys_of(self, query: Query) -> list[Key]:
         """Return all that a query belongs to, the widest first."""
-        return [self.key(query, reach) for reach in PATIENCE]
+        return [self.key_of(query, reach) for reach in PATIENCE]
 
-    def key(self, query: Query, reach: Reach) -> Key:
+    def key_of(self, query: Query, reach: Reach) -> Key:
         """Return what a query belongs to, of one reach."""
         if reach is Reach.SOURCE:
             return reach, self._ds_ids[query.report], ""
@@ -204,8 +204,11 @@ def widest(keys: Collection[Key]) -> Reach:
     return next(reach for reach in PATIENCE if reach in reaches)
 
 
-def _is_part_of(query: Query, probe: Query) -> bool:
-    """Return whether a query is a probe, or reaches to its last day, as it may have been split."""
+def _ends_as_late_as(query: Query, probe: Query) -> bool:
+    """Return whether a query is a probe, or of its account and its last day or later ones.
+
+    A probe may have been split. One that ends later had the better chance of an answer.
+    """
     if query.report_account != probe.report_account:
         return False
     if probe.dates is None or query.dates is None:
@@ -219,4 +222,4 @@ def _lies_in(query: Query, probe: Query) -> bool:
         return False
     if probe.dates is None or query.dates is None:
         return query == probe
-    return probe.dates.first <= query.dates.first and query.dates.last <= probe.dates.last
+    return probe.dates.holds(query.dates)

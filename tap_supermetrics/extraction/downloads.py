@@ -18,16 +18,16 @@ from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Result, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.extraction.events import Fetch
+    from tap_supermetrics.extraction.events import Succeeded
     from tap_supermetrics.extraction.pages import PageAccess
     from tap_supermetrics.model import Report
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN_S: Final = (2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
+FETCH_AGAIN_S: Final = (2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 """Waits for results that come later than the status said: submitting the query again is dearer."""
 LOOKS_AT_DAMAGE: Final = 2
 """So many second looks at results that came, but lack rows or are those of another query."""
@@ -46,27 +46,28 @@ class Downloader:
 
     Attributes:
         access: how pages are asked for.
+        reports: by name.
         now: the wall clock, with offset.
         vain_looks: how many second looks found nothing.
     """
 
     access: PageAccess
+    reports: Mapping[str, Report]
     now: Callable[[], datetime]
     vain_looks: int = 0
 
-    def fetch(self, wanted: Fetch, report: Report) -> Result:
+    def fetch(self, wanted: Succeeded) -> Result:
         """Return all rows of a query that succeeded; where there are none yet, look again.
 
         Args:
             wanted: the query, and what the API tells of it.
-            report: its report.
 
         Raises:
             ApiError: the request failed; RESULT_INCOMPLETE when rows are missing, repeated or too
                 many; RESULT_CUT_OFF when the result is as long as `max_rows`; RESULT_MISMATCH when
                 it belongs to other days.
         """
-        looks = 0
+        report, looks = self.reports[wanted.query.report], 0
         while True:
             try:
                 return self._fetch_surely(wanted, report)
@@ -74,12 +75,12 @@ class Downloader:
                 if not self._may_come(error, looks, wanted.finished_at):
                     self.vain_looks += looks > 0 and _may_be_early(error)
                     raise
-            time.sleep(LOOK_AGAIN_S[looks])
+            time.sleep(FETCH_AGAIN_S[looks])
             looks += 1
 
     def _may_come(self, error: ApiError, looks: int, finished_at: datetime | None) -> bool:
         """Return whether one more look may give what the last one did not."""
-        is_over = looks >= len(LOOK_AGAIN_S) or self.vain_looks >= MAX_VAIN_LOOKS
+        is_over = looks >= len(FETCH_AGAIN_S) or self.vain_looks >= MAX_VAIN_LOOKS
         if is_over or not _may_be_early(error):
             return False
         age_s = (self.now() - finished_at).total_seconds() if finished_at else 0.0
@@ -87,7 +88,7 @@ class Downloader:
             age_s < polling.YOUNG_S if error.is_missing else looks < LOOKS_AT_DAMAGE
         )
 
-    def _fetch_surely(self, wanted: Fetch, report: Report) -> Result:
+    def _fetch_surely(self, wanted: Succeeded, report: Report) -> Result:
         """Fetch all pages; of several that lack one row, twice, as it may be lost between them."""
         result = self._fetch(wanted, report)
         read_twice = self.access.read_twice
@@ -99,7 +100,7 @@ class Downloader:
             read_twice.add(report.ds_id)
         return again
 
-    def _fetch(self, wanted: Fetch, report: Report) -> Result:
+    def _fetch(self, wanted: Succeeded, report: Report) -> Result:
         """Fetch all pages of a query once, and check them against what was asked."""
         query, entry = wanted.query, wanted.entry
         facts = entry.result_info or wire.ResultFacts()

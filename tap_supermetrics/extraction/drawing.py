@@ -47,7 +47,7 @@ class Drawing:
         on_trial = {report for report, _ in breakers.old_days.trials}
         for name, plan in plans.items():
             if plan.is_tried_first or name in on_trial:
-                self._look_again(name)
+                self._take_up(name)
 
     def left(self, report: str) -> int:
         """Return how many queries of a report were not drawn."""
@@ -100,7 +100,7 @@ class Drawing:
     def draw(self) -> Query | None:
         """Return the next query; None when there is none now."""
         for cursor in self._cursors.values():
-            while len(self._spared) < MAX_SPARED and (query := cursor.draw(self._is_held)):
+            while len(self._spared) < MAX_SPARED and (query := cursor.draw(self._must_wait)):
                 if query in self._ahead:
                     self._ahead.remove(query)
                     continue
@@ -111,11 +111,11 @@ class Drawing:
 
     def settled(self, query: Query) -> None:
         """Learn that a query has an outcome, of whatever kind."""
-        reach = self._breakers.history[query.report].settled(query)
+        reach = self._breakers.first_days[query.report].settled(query)
         if reach:
-            self._look_again(query.report, query.account_id if reach is Reach.ACCOUNT else None)
+            self._take_up(query.report, query.account_id if reach is Reach.ACCOUNT else None)
 
-    def look_again(self, query: Query, reach: Reach) -> None:
+    def take_up(self, query: Query, reach: Reach) -> None:
         """Take up what was held back, after a breaker changed; find what to probe.
 
         Args:
@@ -124,24 +124,24 @@ class Drawing:
                 may be gone; a breaker of a data source holds back all reports of it.
         """
         if reach is Reach.ACCOUNT:
-            self._look_again(query.report, query.account_id)
+            self._take_up(query.report, query.account_id)
             return
         ds_id = self._ds_ids[query.report]
         others = (name for name, each in self._ds_ids.items() if each == ds_id)
         names = [name for name in dict.fromkeys((query.report, *others)) if name in self._cursors]
         heads = [self._cursors[name].heads() for name in names]
-        self._draw_ahead(self._probing.of_source(heads, self._ahead))
+        self._draw_ahead(self._probing.of_reports(heads, Reach.SOURCE, self._ahead))
         for name in names:
-            self._look_again(name)
+            self._take_up(name)
 
-    def _look_again(self, report: str, account_id: str | None = None) -> None:
+    def _take_up(self, report: str, account_id: str | None = None) -> None:
         """Take up what was held back of a report, or of one account of it."""
         cursor = self._cursors.get(report)
         if cursor is None:
             return
         heads = cursor.heads(account_id)
         if account_id is None:
-            self._draw_ahead(self._probing.of_report(heads, self._ahead))
+            self._draw_ahead(self._probing.of_reports([heads], Reach.REPORT, self._ahead))
         self._draw_ahead(self._probing.of_accounts(heads, self._ahead))
         cursor.wake(account_id)  # Only now: the probes decide which are held back again.
 
@@ -151,8 +151,8 @@ class Drawing:
             self._note(probe)
             self._probes.append(probe)
 
-    def _is_held(self, query: Query) -> bool:
-        return self._breakers.is_held(query) and not self._breakers.error_for(query)
+    def _must_wait(self, query: Query) -> bool:
+        return self._breakers.must_wait(query) and not self._breakers.error_for(query)
 
     def _note(self, query: Query) -> None:
         self._left[query.report] -= 1

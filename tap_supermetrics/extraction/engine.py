@@ -29,7 +29,7 @@ from tap_supermetrics.extraction.results import Failed, Result
 from tap_supermetrics.extraction.submitter import Submitter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.events import Action, Event
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.results import Note, Outcome
     from tap_supermetrics.extraction.scheduler import Scheduler
     from tap_supermetrics.extraction.ways import Ways
-    from tap_supermetrics.model import Report
 
 LAST_SUBMISSION_S: Final = 3.0
 """How long the end of a run waits for the answer to a submission on its way, in seconds."""
@@ -49,7 +48,6 @@ class Engine:
     Args:
         scheduler: decides.
         ways: the ways to the API.
-        reports: by name.
         unneeded: ids of query batches of an earlier run that run on for nobody.
     """
 
@@ -57,7 +55,6 @@ class Engine:
         self,
         scheduler: Scheduler,
         ways: Ways,
-        reports: Mapping[str, Report],
         unneeded: Iterable[str] = (),
     ) -> None:
         self._scheduler = scheduler
@@ -72,7 +69,7 @@ class Engine:
         self._submitter = Submitter(
             ways, tuple(unneeded), self._inbox.put, self._telling, self._thread
         )
-        self._fetchers = Fetchers(ways.downloader, reports, self._inbox.put, self._thread)
+        self._fetchers = Fetchers(ways.downloader, self._inbox.put, self._thread)
 
     @property
     def submitted(self) -> int:
@@ -189,6 +186,6 @@ class Engine:
             if isinstance(action, Deliver):
                 self._outbox.put(action.delivery)
             elif isinstance(action, Fetch):
-                self._fetchers.fetch(action, self._scheduler.fetching)
+                self._fetchers.fetch(action.of, self._scheduler.fetching)
             else:
                 self._submitter.submit(action)

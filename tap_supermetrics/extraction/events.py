@@ -5,34 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tap_supermetrics.extraction.results import BatchTaken, QueryTaken
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api import wire
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.results import Delivery, Result
-    from tap_supermetrics.model import BatchRequest, Query, SubmittedBatch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchSubmitted:
-    """The API has taken a query batch."""
-
-    request: BatchRequest
-    batch: SubmittedBatch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuerySubmitted:
-    """The API has taken a query that was submitted by itself.
-
-    Attributes:
-        query: the query.
-        submitted_at: when it was submitted, with offset.
-    """
-
-    query: Query
-    submitted_at: datetime
+    from tap_supermetrics.model import BatchRequest, Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +123,8 @@ class StopRequested:
 
 
 Event = (
-    BatchSubmitted
-    | QuerySubmitted
+    BatchTaken
+    | QueryTaken
     | BatchNotSubmitted
     | QueryNotSubmitted
     | BatchEnding
@@ -178,11 +159,9 @@ class SubmitQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """Fetch the results of a query, which has succeeded."""
+    """Fetch the results of a query."""
 
-    query: Query
-    entry: wire.BatchQuery
-    finished_at: datetime | None = None
+    of: Succeeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

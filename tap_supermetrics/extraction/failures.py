@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Fate, Reach
+from tap_supermetrics.extraction.consequences import Consequences
 from tap_supermetrics.extraction.doubts import widest
 from tap_supermetrics.extraction.events import CancelBatches
 from tap_supermetrics.extraction.remedies import Failure, Remedy
-from tap_supermetrics.extraction.resubmissions import Resubmissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -58,13 +58,13 @@ class Failures:
     Attributes:
         remedies: what may help.
         backlog: what waits to be submitted.
-        resubmissions: carries out what is decided.
+        consequences: carries out what is decided.
     """
 
     def __init__(self, remedies: Remedies, backlog: Backlog, deliveries: Deliveries) -> None:
         self.remedies = remedies
         self.backlog = backlog
-        self.resubmissions = Resubmissions(remedies, deliveries, backlog)
+        self.consequences = Consequences(remedies, deliveries, backlog)
         self._breakers = remedies.breakers
         self._drawing = backlog.drawing
         self._deliveries = deliveries
@@ -74,7 +74,7 @@ class Failures:
     @property
     def stopped_by(self) -> ApiError | None:
         """Return why nothing more is submitted; None while it is."""
-        return self.resubmissions.stopped_by
+        return self.consequences.stopped_by
 
     def take_cancels(self) -> list[Action]:
         """Return what is to be cancelled since this was asked last."""
@@ -100,7 +100,7 @@ class Failures:
             # Counted before it is remedied: this very failure may be the one that begins the doubt.
             begun = self._breakers.paid_for_nothing(query, error)
             self._remedy(Failure(query=query, error=error, has_results=has_results))
-            self.look_again(query, [*begun, *self._breakers.doubts.unprobed(query)])
+            self.release(query, [*begun, *self._breakers.doubts.unprobed(query)])
 
     def _remedy(self, failure: Failure) -> None:
         """Carry out the remedy for a query that failed."""
@@ -110,9 +110,9 @@ class Failures:
         if remedy is Remedy.WAIT:
             self._parked.add(failure)
         elif remedy is Remedy.SPLIT:
-            self.resubmissions.split(query, error)
+            self.consequences.split(query, error)
         elif remedy is Remedy.RESUBMIT:
-            self.resubmissions.resubmit(query, error)
+            self.consequences.resubmit(query, error)
         else:
             self.fail([query], error)
 
@@ -133,7 +133,7 @@ class Failures:
             was_paid: whether it took them.
         """
         for query in queries:
-            settled = self.resubmissions.fail(query, error, was_submitted=was_submitted)
+            settled = self.consequences.fail(query, error, was_submitted=was_submitted)
             # What was never submitted teaches nothing of its account.
             taught = settled if was_submitted else ()
             changed = [
@@ -142,8 +142,8 @@ class Failures:
                 for key in self._breakers.failed(each, error, was_paid=was_paid)
             ]
             if changed:
-                self._deliveries.tell_first_day(query.report, self._breakers.history)
-            self.look_again(query, changed)
+                self._deliveries.tell_first_day(query.report, self._breakers.first_days)
+            self.release(query, changed)
 
     def stop(self, error: ApiError, *, cancel: bool = True) -> None:
         """Submit nothing more. What running batches collected is still fetched.
@@ -156,13 +156,13 @@ class Failures:
         if self.stopped_by:
             return
         # Before anything fails below: a failure may release parts, which must not be submitted.
-        self.resubmissions.stopped_by = error
+        self.consequences.stopped_by = error
         self.see_drawn()  # What has no place yet could not fail.
         # Before anything fails: a failure may end a search, which would draw new probes from here.
         left = self._drawing.give_up()
         for parked in self._parked.take():
             self.fail([parked.query], parked.error)
-        self.resubmissions.leave(left, error)
+        self.consequences.leave(left, error)
         # A budget that is used up lets running batches end, as they are paid for.
         if cancel:
             self._cancels.append(CancelBatches())
@@ -175,11 +175,11 @@ class Failures:
                 self._deliveries.sequence.expect(query)
             # Its like was paid for in vain: a spared query failed, it was not left out.
             for query, error in self._drawing.take_spared():
-                self.resubmissions.fail(query, error, was_submitted=True)
+                self.consequences.fail(query, error, was_submitted=True)
                 # If it was the last probe of others, they would wait for its answer for ever.
-                self.look_again(query, self._breakers.given_up(query))
+                self.release(query, self._breakers.given_up(query))
 
-    def look_again(self, query: Query, changed: Collection[Key]) -> None:
+    def release(self, query: Query, changed: Collection[Key]) -> None:
         """Take up what was held back, where breakers changed; find what to probe.
 
         Args:
@@ -190,7 +190,7 @@ class Failures:
         if self.stopped_by or not changed:
             return
         reach = widest(changed)
-        self._drawing.look_again(query, reach)
+        self._drawing.take_up(query, reach)
         for parked in self._parked.take(query if reach is Reach.ACCOUNT else None):
             # All others of its account or report were submitted: it finds out itself.
             is_refused = self._breakers.error_for(parked.query)

@@ -11,12 +11,11 @@ from tap_supermetrics.errors import RAISE_LIMITS, TapError
 from tap_supermetrics.extraction.events import Fetched, QueryFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from tap_supermetrics.extraction.downloads import Downloader
-    from tap_supermetrics.extraction.events import Event, Fetch
+    from tap_supermetrics.extraction.events import Event, Succeeded
     from tap_supermetrics.extraction.results import Result
-    from tap_supermetrics.model import Report
 
 
 class Fetchers:
@@ -24,7 +23,6 @@ class Fetchers:
 
     Args:
         downloader: fetches one.
-        reports: by name.
         hear: is told what came of each, by any thread.
         new_thread: returns a thread that does some work, not begun.
     """
@@ -32,23 +30,21 @@ class Fetchers:
     def __init__(
         self,
         downloader: Downloader,
-        reports: Mapping[str, Report],
         hear: Callable[[Event], None],
         new_thread: Callable[[Callable[[], None]], threading.Thread],
     ) -> None:
         self._downloader = downloader
-        self._reports = reports
         self._hear = hear
         self._new_thread = new_thread
-        self._queue: queue.SimpleQueue[Fetch | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Succeeded | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closing = threading.Lock()
         self._is_closed = False
 
-    def fetch(self, fetch: Fetch, side_by_side: int) -> None:
+    def fetch(self, wanted: Succeeded, side_by_side: int) -> None:
         """Fetch a result, while so many are fetched in all; used by the deciding thread only."""
         # Put first: where no thread can be started, those that are there find it.
-        self._queue.put(fetch)
+        self._queue.put(wanted)
         while len(self._threads) < side_by_side and not self._is_closed:
             thread = self._new_thread(self._run)
             try:
@@ -70,12 +66,11 @@ class Fetchers:
             self._queue.put(None)
 
     def _run(self) -> None:
-        while (fetch := self._queue.get()) is not None and not self._is_closed:
-            report = self._reports[fetch.query.report]
+        while (wanted := self._queue.get()) is not None and not self._is_closed:
             try:
-                result = self._downloader.fetch(fetch, report)
-            except ApiError as error:
-                self._hear(QueryFailed(query=fetch.query, error=error, was_fetched=True))
+                result = self._downloader.fetch(wanted)
+            except ApiError as error:  # noqa: PERF203 - each result fails by itself
+                self._hear(QueryFailed(query=wanted.query, error=error, was_fetched=True))
             else:
                 self._give(result)
 

@@ -11,7 +11,7 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.in_flight import Adopted
+from tap_supermetrics.extraction.results import BatchTaken
 from tap_supermetrics.extraction.running import QUEUE_S, RunningBatch
 from tap_supermetrics.words import counted
 
@@ -80,7 +80,7 @@ class HeldResults:
             if not all(shard.holds_together(query.accounts) for query in batch.batch.queries()):
                 self.left.add(batch_id)
 
-    def adopt(self, planned: Collection[Query]) -> tuple[Adopted, ...]:
+    def adopt(self, planned: Collection[Query]) -> tuple[BatchTaken, ...]:
         """Choose what the plan needs, each query from one batch only, and drop the rest.
 
         Args:
@@ -93,7 +93,7 @@ class HeldResults:
             needed -= batch.waiting
             if batch.waiting:
                 queries = tuple(sorted(batch.waiting, key=_order))
-                adopted.append(Adopted(batch=batch.batch, queries=queries))
+                adopted.append(BatchTaken(batch=batch.batch, queries=queries))
         return tuple(adopted)
 
     @property
@@ -186,7 +186,7 @@ def _running(held: SubmittedBatch, status: BatchStatus | None = None) -> Running
         batch=held,
         waiting=asked,
         # Items of reports that are not in this state may belong to it too.
-        size=max(len(status.queries), len(asked)) if status else len(asked),
+        query_count=max(len(status.queries), len(asked)) if status else len(asked),
         since=now,
         last_seen=now,
         next_poll=now,

@@ -4,90 +4,80 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Reach
-from tap_supermetrics.dates import parse_date
+from tap_supermetrics.dates import ONE_DAY, parse_date
 
 if TYPE_CHECKING:
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.model import Query
 
-ONE_DAY = timedelta(days=1)
-
 
 @dataclass(slots=True, kw_only=True)
-class Limit:
+class FirstDayBounds:
     """The first day, as far as it is known, of one account or of a whole report.
 
     A refusal may name that day. Where it does not, the day lies after the refused one and not after
     the first that was given, and is searched by halves.
 
     Attributes:
-        first_day: queries that end before it are not submitted; None while all days may be given.
+        first_possible: queries that end before it are not submitted.
         error: the refusal that says so.
-        given: the first day that was given in this run.
-        is_named: whether the first day is known for sure.
+        first_given: the first day that was given in this run.
+        is_sure: whether the first possible day counts as the first one, and no search is needed.
         probe: the query that finds out; None while none is on its way.
     """
 
-    first_day: date | None = None
+    first_possible: date = date.min
     error: ApiError | None = None
-    given: date | None = None
-    is_named: bool = True
+    first_given: date = date.max
+    is_sure: bool = True
     probe: Query | None = None
 
     @property
     def is_contradicted(self) -> bool:
         """Return whether a day was given that is before the first."""
-        return None not in {self.first_day, self.given} and self._given < self._first_day
+        return self.first_given < self.first_possible
 
     def error_for(self, query: Query) -> ApiError | None:
         """Return the refusal that a query would meet; None where it may be given."""
-        is_before = query.dates is not None and query.dates.last < self._first_day
+        is_before = query.dates is not None and query.dates.last < self.first_possible
         return self.error if is_before else None
 
     def is_unknown(self, query: Query) -> bool:
         """Return whether a query lies between the days refused and those given."""
-        return not self.is_named and query.dates is not None and query.dates.first < self._given
+        return not self.is_sure and query.dates is not None and query.dates.first < self.first_given
 
     def middle(self, last_wanted: date) -> date | None:
         """Return the day to query next, half way between those refused and those given.
 
         None when no search is needed.
         """
-        last = min(self._given - ONE_DAY, last_wanted)
-        if self.is_named or self._first_day > last:
+        last = min(self.first_given - ONE_DAY, last_wanted)
+        if self.is_sure or self.first_possible > last:
             return None
-        return self._first_day + (last - self._first_day) // 2
+        return self.first_possible + (last - self.first_possible) // 2
 
     def gives(self, day: date) -> bool:
         """Learn that a day is given; return whether it is the earliest so far."""
-        is_news = day < self._given
-        self.given = min(day, self._given)
+        is_news = day < self.first_given
+        self.first_given = min(day, self.first_given)
         return is_news
 
     def refused(self, day: date, first_day: date, error: ApiError) -> bool:
         """Learn that a day was refused, and which is said to be the first."""
         # An earlier or equal day is known better already.
-        if first_day <= self._first_day:
+        if first_day <= self.first_possible:
             return False
-        self.first_day, self.error = first_day, error
+        self.first_possible, self.error = first_day, error
         # The day after the refused one is no statement but the least that follows from a refusal.
-        self.is_named = first_day > day + ONE_DAY
+        self.is_sure = first_day > day + ONE_DAY
         return True
 
-    @property
-    def _first_day(self) -> date:
-        return self.first_day or date.min
 
-    @property
-    def _given(self) -> date:
-        return self.given or date.max
-
-
-class HistoryLimit:
+class FirstDays:
     """The first day that the API gives of one report, as this run learns it.
 
     Licenses and data sources limit all accounts alike, so what one account is refused counts for
@@ -95,16 +85,19 @@ class HistoryLimit:
     """
 
     def __init__(self) -> None:
-        self._shared = Limit()
-        self._own: dict[str, Limit] = {}
+        self._shared = FirstDayBounds()
+        self._own: dict[str, FirstDayBounds] = {}
 
     @property
     def first_day(self) -> date | None:
         """The first day that is known to be given of any account; None while all may be."""
-        return self._shared.first_day if self._is_shared else self._shared.given
+        if not self._is_shared:
+            return self._shared.first_given
+        day = self._shared.first_possible
+        return None if day == date.min else day
 
-    def limit_of(self, query: Query) -> Limit:
-        """Return the limit that counts for the account of a query."""
+    def bounds_of(self, query: Query) -> FirstDayBounds:
+        """Return the bounds that count for the account of a query."""
         return self._shared if self._is_shared else self._own_of(query)
 
     def refused(self, query: Query, error: ApiError, last_wanted: date) -> Reach | None:
@@ -112,10 +105,10 @@ class HistoryLimit:
 
         Args:
             query: what was refused; of several days, nothing is learned.
-            error: the refusal.
+            error: the refusal, of reach `HISTORY`.
             last_wanted: a later day that it names is another, such as the end of a license.
         """
-        if error.reach is not Reach.HISTORY or query.day is None:
+        if query.day is None:
             return None
         first_day = first_day_given(error, query.day, last_wanted)
         # Both always learn: should accounts turn out to differ, each one's own is known already.
@@ -131,7 +124,7 @@ class HistoryLimit:
         was_shared = self._is_shared
         own = self._own_of(query).gives(query.dates.first)
         # Without a search, nobody waits for what is given.
-        shared = self._shared.gives(query.dates.first) and not self._shared.is_named
+        shared = self._shared.gives(query.dates.first) and not self._shared.is_sure
         return self._reach(was_shared=was_shared, own=own, shared=shared)
 
     def settled(self, query: Query) -> Reach | None:
@@ -140,8 +133,8 @@ class HistoryLimit:
         if query not in {own.probe, shared.probe}:
             return None
         reach = Reach.REPORT if query == shared.probe else Reach.ACCOUNT
-        for limit in (own, shared):
-            limit.probe = None if limit.probe == query else limit.probe
+        for bounds in (own, shared):
+            bounds.probe = None if bounds.probe == query else bounds.probe
         return reach
 
     @property
@@ -150,15 +143,15 @@ class HistoryLimit:
         return not self._shared.is_contradicted
 
     def _reach(self, *, was_shared: bool, own: bool, shared: bool) -> Reach | None:
-        """Return how far news reaches: that of a limit that does not count reaches nobody."""
+        """Return how far news reaches: that of bounds that do not count reaches nobody."""
         if self._is_shared:
             return Reach.REPORT if shared else None
         if was_shared:
             return Reach.REPORT  # From now on, each account has its own.
         return Reach.ACCOUNT if own else None
 
-    def _own_of(self, query: Query) -> Limit:
-        return self._own.setdefault(query.account_id, Limit())
+    def _own_of(self, query: Query) -> FirstDayBounds:
+        return self._own.setdefault(query.account_id, FirstDayBounds())
 
 
 def first_day_given(error: ApiError, refused: date, last: date = date.max) -> date:
@@ -172,7 +165,7 @@ def first_day_given(error: ApiError, refused: date, last: date = date.max) -> da
     words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
     later = (day for word in words if (day := _day(word)) and refused < day <= last)
     # The earliest that it names: to believe a later one would leave days out.
-    return min(later, default=refused + timedelta(days=1))
+    return min(later, default=refused + ONE_DAY)
 
 
 def _day(word: str) -> date | None:

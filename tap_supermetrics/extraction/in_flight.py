@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api import wire
+from tap_supermetrics.extraction.events import Fetch
 from tap_supermetrics.extraction.fetch_places import FetchPlaces
 
 if TYPE_CHECKING:
-    from tap_supermetrics.extraction.events import Fetch
+    from tap_supermetrics.extraction.events import Succeeded
     from tap_supermetrics.extraction.results import Result
-    from tap_supermetrics.model import Query, SubmittedBatch
+    from tap_supermetrics.model import Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +41,6 @@ class Limits:
     max_queries_per_batch: int = wire.MAX_QUERIES_PER_BATCH
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adopted:
-    """A query batch of an earlier run, and the planned queries that it serves."""
-
-    batch: SubmittedBatch
-    queries: tuple[Query, ...]
-
-
 class InFlight:
     """The work that the API has for this extraction, and the results on their way.
 
@@ -60,7 +53,7 @@ class InFlight:
         self.batches: set[str] = set()
         self.ending: set[str] = set()
         self.singles: set[Query] = set()
-        self.to_fetch: deque[Fetch] = deque()
+        self.to_fetch: deque[Succeeded] = deque()
         self.fetching = 0
         self.rows: Counter[str] = Counter()
         self._places = FetchPlaces(limits.requests_per_second)
@@ -97,7 +90,7 @@ class InFlight:
 
     def fetch_nothing(self) -> list[Query]:
         """Forget the results that wait to be fetched; return their queries."""
-        waiting = [fetch.query for fetch in self.to_fetch]
+        waiting = [each.query for each in self.to_fetch]
         self.to_fetch.clear()
         return waiting
 
@@ -105,7 +98,7 @@ class InFlight:
         """Return the results to fetch now."""
         fetches = []
         while self.to_fetch and self.fetching < self._places.count:
-            fetches.append(self.to_fetch.popleft())
+            fetches.append(Fetch(of=self.to_fetch.popleft()))
             self.fetching += 1
         return fetches
 

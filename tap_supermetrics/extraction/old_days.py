@@ -74,7 +74,7 @@ class OldDays:
         trial = self.trial_of(query)
         return trial.error if trial else None
 
-    def is_held(self, query: Query) -> bool:
+    def must_wait(self, query: Query) -> bool:
         """Return whether an old query waits for those that find out."""
         trial = self.trial_of(query)
         return trial is not None and trial.error is None
@@ -106,4 +106,4 @@ def _stands_for(query: Query, probe: Query) -> bool:
     """Return whether a query is a probe, or the newest part of one that was split."""
     if query.dates is None or probe.dates is None:
         return query == probe
-    return probe.dates.first <= query.dates.first and query.dates.last == probe.dates.last
+    return probe.dates.holds(query.dates) and query.dates.last == probe.dates.last

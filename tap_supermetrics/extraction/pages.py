@@ -39,30 +39,6 @@ ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
 
 
-@dataclass(slots=True)
-class PageSizes:
-    """The longest pages that the API gives, learned where it refuses longer ones."""
-
-    longest: int | None = None
-
-    def of(self, report: Report) -> int:
-        """Return how many rows to ask for."""
-        return min(report.page_size, self.longest or report.page_size)
-
-    def halve(self, report: Report, size: int, error: ApiError) -> bool:
-        """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
-        # A 400 may mean anything: where length was no reason, the shortest page is refused too.
-        is_refused = error.status == REFUSED and error.fate is not Fate.STOP
-        if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
-            return False
-        # Else another thread has halved it already: the caller tries again with that.
-        if self.of(report) == size:
-            self.longest = max(size // 2, SHORTEST_PAGE)
-            text = "A page of %d rows is refused, %d are asked for; set `page_size` to that. %s"
-            logger.warning(text, size, self.longest, error)
-        return True
-
-
 @dataclass(slots=True, kw_only=True)
 class PageAccess:
     """Access to pages, and what those of all results have shown. Any thread may use it.
@@ -72,14 +48,15 @@ class PageAccess:
         looked: data sources where a look for one more row found none.
         read_twice: data sources of which several pages that lack one row lacked it again.
         has_warned: whether the user was told that the API names addresses of another origin.
-        sizes: how many rows a page may have.
+        longest_page: rows of the longest page that the API gives, learned where it refuses longer
+            ones; None while none was refused.
     """
 
     client: Client
     looked: set[str] = field(default_factory=set)
     read_twice: set[str] = field(default_factory=set)
     has_warned: bool = False
-    sizes: PageSizes = field(default_factory=PageSizes)
+    longest_page: int | None = None
 
     def is_of(self, address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
         """Return whether an address may be asked for the results of a query, and names no other."""
@@ -98,6 +75,23 @@ class PageAccess:
                 self.has_warned = True
                 logger.warning("%s Until then, `api_url` is asked for the same.", error)
             return False
+        return True
+
+    def page_size(self, report: Report) -> int:
+        """Return how many rows to ask for."""
+        return min(report.page_size, self.longest_page or report.page_size)
+
+    def halve(self, report: Report, size: int, error: ApiError) -> bool:
+        """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
+        # A 400 may mean anything: where length was no reason, the shortest page is refused too.
+        is_refused = error.status == REFUSED and error.fate is not Fate.STOP
+        if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
+            return False
+        # Else another thread has halved it already: the caller tries again with that.
+        if self.page_size(report) == size:
+            self.longest_page = max(size // 2, SHORTEST_PAGE)
+            text = "A page of %d rows is refused, %d are asked for; set `page_size` to that. %s"
+            logger.warning(text, size, self.longest_page, error)
         return True
 
 
@@ -190,7 +184,7 @@ class Pages:
 
     @property
     def _page_size(self) -> int:
-        return self._access.sizes.of(self._report)
+        return self._access.page_size(self._report)
 
     def _ask_own(self) -> Answer[list[msgspec.Raw]]:
         """Ask for the next page by our own numbers; a page that is refused as too long is halved.
@@ -205,7 +199,7 @@ class Pages:
                     self._address, wire.page_of(self.row_count + self._extras.shift, size)
                 )
             except ApiError as error:
-                if not self._access.sizes.halve(self._report, size, error):
+                if not self._access.halve(self._report, size, error):
                     raise
 
     def _rows(self, answer: Answer[list[msgspec.Raw]]) -> Sequence[msgspec.Raw]:

@@ -106,8 +106,8 @@ class Polled:
         self.next_poll = now + max(wait_s, error.retry_after_s)
 
 
-class FailedLooks:
-    """Failures of looks at queries: an outage, or how the API tells that a query has failed."""
+class FailedPolls:
+    """Failures of polls of queries: an outage, or how the API tells that a query has failed."""
 
     def __init__(self) -> None:
         self._last_answer = 0.0
@@ -115,16 +115,16 @@ class FailedLooks:
         self._given_up: dict[str, bool] = {}
 
     def answered(self, now: float) -> None:
-        """Note that a look was answered: an outage that was waited for is over."""
+        """Note that a poll was answered: an outage that was waited for is over."""
         self._last_answer = now
         self._given_up = {code: is_own for code, is_own in self._given_up.items() if is_own}
 
     def count_failure(self, polled: Polled, error: ApiError, now: float) -> bool:
-        """Take in a look that failed; return whether its query is to be given up.
+        """Take in a poll that failed; return whether its query is to be given up.
 
         Args:
-            polled: what was looked at.
-            error: what the last look met.
+            polled: what was polled.
+            error: what the last poll met.
             now: the monotonic time, in seconds.
         """
         if error.verdict.is_outage:

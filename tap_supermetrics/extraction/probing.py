@@ -38,32 +38,30 @@ class Probing:
         self._plans = plans
         self._breakers = breakers
 
-    def of_source(
-        self, reports: Sequence[Sequence[Head]], ahead: Collection[Query]
+    def of_reports(
+        self, reports: Sequence[Sequence[Head]], reach: Reach, ahead: Collection[Query]
     ) -> Iterator[Query]:
-        """Yield what to draw ahead to find out about a data source, of each report in turn.
+        """Yield what to draw ahead to find out about a report or data source, by newest queries.
 
         Args:
-            reports: the accounts of each of its reports.
+            reports: the accounts of each report, which have their turn one after the other.
+            reach: what is in doubt.
             ahead: what was drawn ahead of its turn; each probe must be there before the next.
         """
-        yield from self._wide(reports, Reach.SOURCE, ahead)
-
-    def of_report(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
-        """Yield what to draw ahead to find out about a report.
-
-        Args:
-            heads: its accounts.
-            ahead: see `of_source`.
-        """
-        yield from self._wide([heads], Reach.REPORT, ahead)
+        one = next(filter(self._is_open, chain.from_iterable(reports)), None)
+        wanted = self._breakers.doubts.probes_wanted(one[1], reach) if one else 0
+        if not wanted:
+            return  # Before the accounts are sorted, of which there may be thousands.
+        turns = chain.from_iterable(zip_longest(*map(self._likeliest, reports)))
+        for each in islice(filter(None, turns), wanted):
+            yield from self._probe(each, reach, ahead)
 
     def of_accounts(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
         """Yield what to draw ahead to find out about accounts, each by itself, and their history.
 
         Args:
             heads: the accounts.
-            ahead: see `of_source`.
+            ahead: see `of_reports`.
         """
         for each in heads:
             if self._is_open(each) and self._breakers.doubts.probes_wanted(each[1], Reach.ACCOUNT):
@@ -71,9 +69,9 @@ class Probing:
             yield from self._of_old_days(*each, ahead)
         yield from self._in_search(heads, ahead)
         for _, head in heads:
-            limit = self._breakers.history[head.report].limit_of(head)
+            bounds = self._breakers.first_days[head.report].bounds_of(head)
             # Left at what is known where no query finds out more; else days are held for ever.
-            limit.is_named = limit.is_named or limit.probe is None
+            bounds.is_sure = bounds.is_sure or bounds.probe is None
 
     def _of_old_days(
         self, account: AccountPlan, head: Query, ahead: Collection[Query]
@@ -88,18 +86,6 @@ class Probing:
         probes = [query for query in queries if query not in ahead]
         trial.probes = {*probes}
         yield from probes
-
-    def _wide(
-        self, reports: Sequence[Sequence[Head]], reach: Reach, ahead: Collection[Query]
-    ) -> Iterator[Query]:
-        """Yield the newest queries of several accounts, for a doubt about all of them."""
-        one = next(filter(self._is_open, chain.from_iterable(reports)), None)
-        wanted = self._breakers.doubts.probes_wanted(one[1], reach) if one else 0
-        if not wanted:
-            return  # Before the accounts are sorted, of which there may be thousands.
-        turns = chain.from_iterable(zip_longest(*map(self._likeliest, reports)))
-        for each in islice(filter(None, turns), wanted):
-            yield from self._probe(each, reach, ahead)
 
     def _likeliest(self, heads: Sequence[Head]) -> list[Head]:
         """Return accounts, the likeliest to answer first; neighbours may share a fault."""
@@ -140,11 +126,11 @@ class Probing:
     def _in_search(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
         """Find the first day that the API gives by halves, one query of an account at a time."""
         for account, head in heads:
-            limit = self._breakers.history[head.report].limit_of(head)
-            day = limit.middle(self._plans[head.report].scope.last_wanted)
-            if day is None or limit.probe:  # One probe at a time: each halves what is left.
+            bounds = self._breakers.first_days[head.report].bounds_of(head)
+            day = bounds.middle(self._plans[head.report].scope.last_wanted)
+            if day is None or bounds.probe:  # One probe at a time: each halves what is left.
                 continue
             query = self._nearest(account, head, day)
-            if query.day and query not in ahead and limit.is_unknown(query):
-                limit.probe = query
+            if query.day and query not in ahead and bounds.is_unknown(query):
+                bounds.probe = query
                 yield query

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import events as happened
-from tap_supermetrics.extraction.events import Fetch
 from tap_supermetrics.extraction.page_rows import incomplete
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken
 
@@ -50,21 +49,19 @@ class Reactions:
         raise TypeError(f"no event: {event!r}")
 
     @handle.register
-    def _batch_submitted(self, event: happened.BatchSubmitted) -> None:
+    def _batch_taken(self, event: BatchTaken) -> None:
         # Deliveries keep their order, so that the state names the batch before its first result.
-        queries = event.request.queries
         self._in_flight.is_submitting = False
         self._in_flight.batches.add(event.batch.batch_id)
-        self._submissions.taken(queries)
-        self._deliveries.add(BatchTaken(batch=event.batch, queries=queries))
+        self._submissions.taken(event.queries)
+        self._deliveries.add(event)
 
     @handle.register
-    def _query_submitted(self, event: happened.QuerySubmitted) -> None:
+    def _query_taken(self, event: QueryTaken) -> None:
         self._in_flight.is_submitting = False
         self._in_flight.singles.add(event.query)
         self._submissions.taken((event.query,))
-        taken = QueryTaken(query=event.query, submitted_at=event.submitted_at)
-        self._deliveries.add(taken)
+        self._deliveries.add(event)
 
     @handle.register
     def _batch_not_submitted(self, event: happened.BatchNotSubmitted) -> None:
@@ -98,14 +95,13 @@ class Reactions:
         if self._results_refused:
             self._failures.decide(event.query, self._results_refused)
             return
-        fetch = Fetch(query=event.query, entry=event.entry, finished_at=event.finished_at)
-        self._in_flight.to_fetch.append(fetch)
+        self._in_flight.to_fetch.append(event)
         # That the API ran it releases what waited for it, however long its rows take to come.
         changed = self._breakers.given(event.query)
         if changed:
-            self._deliveries.tell_first_day(event.query.report, self._breakers.history)
-        self._failures.look_again(event.query, changed)
-        self._failures.resubmissions.succeeded(event.query)
+            self._deliveries.tell_first_day(event.query.report, self._breakers.first_days)
+        self._failures.release(event.query, changed)
+        self._failures.consequences.succeeded(event.query)
 
     @handle.register
     def _query_failed(self, event: happened.QueryFailed) -> None:
@@ -130,7 +126,7 @@ class Reactions:
         self._in_flight.fetched(event.result)
         # Whatever is wrong with its rows, what it belongs to is alive.
         query = event.result.query
-        self._failures.look_again(query, self._breakers.answered(query))
+        self._failures.release(query, self._breakers.answered(query))
         # The judgement may be of other results too, which waited for this one.
         for each in self._deliveries.judge(event.result):
             each.spool.close()
@@ -145,7 +141,7 @@ class Reactions:
         self._failures.remedies.forget(event.query)
         if event.error:
             changed = self._breakers.did_not_fit(event.query, event.error)
-            self._failures.look_again(event.query, changed)
+            self._failures.release(event.query, changed)
         elif event.rows:
             self._breakers.fitted(event.query)
 

@@ -25,7 +25,7 @@ class RunningBatch(Polled):
     Attributes:
         batch: what was sent.
         waiting: queries whose fate the status has not told yet.
-        size: number of all its queries.
+        query_count: number of all its queries.
         concurrency: how many of them the API runs at the same time; 0 where that is not known.
         timeout_s: how long the API lets it run, in seconds.
         started: monotonic time at which it was first seen running; None before.
@@ -38,7 +38,7 @@ class RunningBatch(Polled):
 
     batch: SubmittedBatch
     waiting: set[Query]
-    size: int
+    query_count: int
     timeout_s: float = wire.MAX_TIMEOUT_S
     concurrency: int = 0
     started: float | None = None
@@ -50,12 +50,12 @@ class RunningBatch(Polled):
 
     def expected_s(self, now: float) -> float | None:
         """Return seconds until its end, should it go on as it went; None while nothing ended."""
-        finished = self.size - len(self.waiting)
+        finished = self.query_count - len(self.waiting)
         if self.started is None or not finished:
             return None
         return (now - self.started) * len(self.waiting) / finished
 
-    def has_settled(self, now: float) -> bool:
+    def shows_no_more(self, now: float) -> bool:
         """Return whether it stopped so long ago that what it has not shown will not come."""
         return self.stopped is not None and now >= self.stopped + polling.UNSETTLED_S
 
@@ -69,4 +69,4 @@ class RunningBatch(Polled):
     def entries(self, status: BatchStatus) -> dict[Query, wire.BatchQuery]:
         """Return the queries of this batch, each with its entry of the status."""
         batch = self.batch
-        return attribute(batch.items, status.queries, batch.split, batch.size)
+        return attribute(batch.items, status.queries, batch.split, batch.item_count)

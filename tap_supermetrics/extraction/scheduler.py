@@ -15,15 +15,16 @@ from tap_supermetrics.extraction.failures import Failures
 from tap_supermetrics.extraction.in_flight import InFlight
 from tap_supermetrics.extraction.reactions import Reactions
 from tap_supermetrics.extraction.remedies import Remedies
-from tap_supermetrics.extraction.results import BatchTaken, ReportDone
+from tap_supermetrics.extraction.results import ReportDone
 from tap_supermetrics.extraction.submissions import Submissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.extraction.events import Action, Event
-    from tap_supermetrics.extraction.in_flight import Adopted, Limits
+    from tap_supermetrics.extraction.in_flight import Limits
     from tap_supermetrics.extraction.progress import ReportProgress
+    from tap_supermetrics.extraction.results import BatchTaken
     from tap_supermetrics.planning.plan import ReportPlan
 
 
@@ -40,7 +41,7 @@ class Scheduler:
         self,
         plans: Mapping[str, ReportPlan],
         limits: Limits,
-        adopted: Sequence[Adopted] = (),
+        adopted: Sequence[BatchTaken] = (),
     ) -> None:
         # The API runs these already: they count as drawn, and are only waited for.
         served = [query for each in adopted for query in each.queries]
@@ -65,7 +66,7 @@ class Scheduler:
         for each in adopted:
             # They take places of the API like new ones, and the new state has to name them again.
             self._in_flight.batches.add(each.batch.batch_id)
-            self._deliveries.add(BatchTaken(batch=each.batch, queries=each.queries))
+            self._deliveries.add(each)
 
     @property
     def is_done(self) -> bool:
@@ -80,12 +81,11 @@ class Scheduler:
     @property
     def progress(self) -> tuple[ReportProgress, ...]:
         """Return how far each report is."""
-        sequence, left, rows = (
-            self._deliveries.sequence,
-            self._drawing.left,
-            self._in_flight.rows,
+        sequence = self._deliveries.sequence
+        return tuple(
+            sequence.progress(name, self._drawing.left(name), self._in_flight.rows[name])
+            for name in self._plans
         )
-        return tuple(sequence.progress(name, left(name), rows[name]) for name in self._plans)
 
     @property
     def fetching(self) -> int:

@@ -47,10 +47,6 @@ class Splits:
         self._answering: set[ReportAccount] = set()
         self._in_vain: Counter[ReportAccount] = Counter()
 
-    def __len__(self) -> int:
-        """Return the number of parts that wait for others."""
-        return sum(len(group.waiting) for group in {*self._groups.values()})
-
     def is_waited_for(self, query: Query) -> bool:
         """Return whether a query finds out for others."""
         return query in self._groups
@@ -104,7 +100,7 @@ class Splits:
         return group.release()
 
     def failed(self, query: Query) -> tuple[tuple[Query, ...], tuple[Query, ...]]:
-        """Settle the parts that waited for a query which failed for good.
+        """Decide about the parts that waited for a query which failed for good.
 
         Returns:
             The parts that fail with it, and one to submit now: of parts that are newer than the

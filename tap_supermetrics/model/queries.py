@@ -124,14 +124,14 @@ class SubmittedBatch:
         submitted_at: when it was submitted, with offset.
         split: how its items are split.
         items: what was sent, by place in the batch (from 0); some may be missing.
-        size: how many items were sent.
+        item_count: how many items were sent.
     """
 
     batch_id: str
     submitted_at: datetime
     split: SplitPolicy
     items: Mapping[int, BatchItem]
-    size: int
+    item_count: int
 
     @property
     def id(self) -> str:

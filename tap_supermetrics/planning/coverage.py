@@ -169,7 +169,8 @@ class Coverage:
         return subtract(wanted, outside(self.covered, due))
 
     def _restated(self, lookback_days: int, last_wanted: date) -> DateRange | None:
-        # Days after what is wanted, of a trial, say nothing of when the others were read.
+        # Days after what is wanted, of a run that wanted later ones, say nothing of when the others
+        # were read.
         place = bisect_right(self.covered, last_wanted, key=attrgetter("first"))
         if not place or not lookback_days:
             return None

@@ -126,20 +126,20 @@ class Cursor:
         for number, account in enumerate(plan.accounts):
             self._push(number, account.queries(by_rank=plan.is_by_rank))
 
-    def draw(self, is_held: Callable[[Query], bool] | None = None) -> Query | None:
+    def draw(self, must_wait: Callable[[Query], bool] | None = None) -> Query | None:
         """Return the next query; None when there is none, or none that is not held back."""
-        found = self.draw_ordered(is_held)
+        found = self.draw_ordered(must_wait)
         return found and found[1]
 
     def draw_ordered(
-        self, is_held: Callable[[Query], bool] | None = None
+        self, must_wait: Callable[[Query], bool] | None = None
     ) -> tuple[Order, Query] | None:
         """Return the next query with what sorts it."""
         while self._order:
             order, number = heapq.heappop(self._order)
             query, queries = self._heads[number]
             # Its account is set aside as a whole: a later query must not come before this one.
-            if is_held and is_held(query):
+            if must_wait and must_wait(query):
                 self._parked[number] = order
                 continue
             del self._heads[number]
@@ -255,7 +255,7 @@ class _Gaps:
         if not held:
             yield from self._cover(gap)
             return
-        usable = _disjoint(query for query in held if _fits(query, gap))
+        usable = _disjoint(query for query in held if query.dates and gap.holds(query.dates))
         yield from usable
         for left in subtract(gap, sorted(query.dates for query in usable if query.dates)):
             yield from self._cover(left)
@@ -366,8 +366,3 @@ def _disjoint(queries: Iterable[Query]) -> list[Query]:
             chosen.append(query)
             taken = with_range(taken, query.dates)
     return chosen
-
-
-def _fits(query: Query, needed: DateRange) -> bool:
-    dates = query.dates
-    return dates is not None and needed.first <= dates.first and dates.last <= needed.last

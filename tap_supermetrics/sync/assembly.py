@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from sys import maxsize
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.extraction.async_queries import AsyncQueries
+from tap_supermetrics.extraction.batch_starts import SubmissionNotes
 from tap_supermetrics.extraction.batches import Batches
 from tap_supermetrics.extraction.downloads import Downloader
 from tap_supermetrics.extraction.engine import Engine
@@ -27,18 +27,17 @@ def assembled(prepared: Prepared) -> Engine:
     # Before `held.running` and `held.unneeded` are read: this decides which batches are which.
     adopted = held.adopt(prepared.held_queries)
     reports = {name: plan.report for name, plan in plans.items()}
-    run, journal = prepared.async_run, prepared.journal
-    note_query = partial(journal.queries_begin, run=run) if journal else None
+    notes = prepared.journal or SubmissionNotes()
     ways = Ways(
         client=client,
-        batches=Batches(client, reports, now, held.running, journal),
+        batches=Batches(client, reports, now, held.running, notes),
         queries=AsyncQueries(
-            client, plans, now, run.id, is_resumed=prepared.is_resumed, note=note_query
+            client, plans, now, prepared.async_run, notes, is_resumed=prepared.is_resumed
         ),
-        downloader=Downloader(access=PageAccess(client=client), now=now),
+        downloader=Downloader(access=PageAccess(client=client), reports=reports, now=now),
     )
     scheduler = Scheduler(plans, limits_of(prepared.settings), adopted)
-    return Engine(scheduler, ways, reports, held.unneeded)
+    return Engine(scheduler, ways, held.unneeded)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -126,7 +126,7 @@ def batch_to_json(batch: SubmittedBatch) -> dict[str, Any]:
         "submitted_at": batch.submitted_at.isoformat(),
         "split_dates_policy": batch.split.dates.value,
         "split_accounts_policy": batch.split.accounts.value,
-        "size": batch.size,
+        "size": batch.item_count,
         **({"accounts": list(shared)} if shared else {}),
         "items": [_item_to_json(place, item, shared) for place, item in batch.items.items()],
     }
@@ -159,7 +159,7 @@ def batch_from_json(raw: Any, report: str) -> SubmittedBatch:  # noqa: ANN401 - 
         submitted_at=moment_of(raw["submitted_at"]),
         split=_split(raw),
         items=items,
-        size=int(raw.get("size", max(items, default=0) + 1)),
+        item_count=int(raw.get("size", max(items, default=0) + 1)),
     )
 
 

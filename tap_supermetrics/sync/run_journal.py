@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import intersect
-from tap_supermetrics.extraction.batch_starts import BatchNotes
+from tap_supermetrics.extraction.batch_starts import SubmissionNotes
 from tap_supermetrics.extraction.running import QUEUE_S
 from tap_supermetrics.model import AsyncRun, SubmittedBatch, account_id_of
 from tap_supermetrics.planning.coverage import Coverage
@@ -36,7 +36,7 @@ MAX_AGE: Final = timedelta(seconds=QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION
 """The API holds nothing of what was submitted longer ago."""
 
 
-class RunJournal(BatchNotes):
+class RunJournal(SubmissionNotes):
     """The journal of one run, by the reports of the run; for all threads.
 
     Args:

@@ -29,7 +29,6 @@ from tap_supermetrics.extraction.events import (
     BatchEnded,
     BatchEnding,
     BatchNotSubmitted,
-    BatchSubmitted,
     CancelBatches,
     Deliver,
     Emitted,
@@ -37,12 +36,11 @@ from tap_supermetrics.extraction.events import (
     Fetched,
     QueryFailed,
     QueryNotSubmitted,
-    QuerySubmitted,
     SubmitBatch,
     SubmitQuery,
     Succeeded,
 )
-from tap_supermetrics.extraction.in_flight import Adopted, Limits
+from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.results import (
     BatchTaken,
     Failed,
@@ -215,7 +213,7 @@ class Life:
             planned -= {*queries}
             each.queries = [*queries]
             if queries:
-                adopted.append(Adopted(batch=each.batch, queries=queries))
+                adopted.append(BatchTaken(batch=each.batch, queries=queries))
             else:
                 del self.batches[each.batch.batch_id]
         self.scheduler = Scheduler(plans, limits, adopted)
@@ -298,7 +296,7 @@ class Life:
                 return QueryNotSubmitted(query=action.query, error=error)
             self.pay([action.query])
             self.singles.append(action.query)
-            return QuerySubmitted(query=action.query, submitted_at=NOW)
+            return QueryTaken(query=action.query, submitted_at=NOW)
         request = action.request
         assert len(request) <= self.limits.max_queries_per_batch
         if error := self.world.mishap((*OF_BATCHES, *OF_ALL)):
@@ -308,7 +306,7 @@ class Life:
         assert batch.queries() == {*request.queries}
         self.batches[batch.batch_id] = Batch(batch=batch, queries=[*request.queries])
         self.all_batches[batch.batch_id] = self.batches[batch.batch_id]
-        return BatchSubmitted(request=request, batch=batch)
+        return BatchTaken(batch=batch, queries=request.queries)
 
     def pay(self, queries: tuple[Query, ...] | list[Query]) -> None:
         assert not {*queries} & self.served or not self.world.is_calm
@@ -340,13 +338,13 @@ class Life:
         return Succeeded(query=query, entry=wire.BatchQuery(schedule_id="x", status_code="SUCCESS"))
 
     def fetch(self) -> Event:
-        fetch = self.fetches.pop(self.rng.randrange(len(self.fetches)))
+        query = self.fetches.pop(self.rng.randrange(len(self.fetches))).of.query
         if error := self.world.mishap((*OF_QUERIES, "API_KEY_INVALID")):
-            self.kept |= cells_of(fetch.query) if error.fate is Fate.RETRY else set()
-            return QueryFailed(query=fetch.query, error=error, was_fetched=True)
+            self.kept |= cells_of(query) if error.fate is Fate.RETRY else set()
+            return QueryFailed(query=query, error=error, was_fetched=True)
         result = Result(
-            query=fetch.query,
-            dates=fetch.query.dates,
+            query=query,
+            dates=query.dates,
             schedule_id="x",
             fetched_at=NOW,
             fields=(),
@@ -398,7 +396,7 @@ def submitted(request: BatchRequest, batch_id: str) -> SubmittedBatch:
         submitted_at=NOW,
         split=request.policy.split,
         items=dict(enumerate(request.items)),
-        size=len(request.items),
+        item_count=len(request.items),
     )
 
 

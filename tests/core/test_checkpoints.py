@@ -52,7 +52,7 @@ def batch_of(number: int, report: str, size: int, accounts: int) -> BatchTaken:
         submitted_at=moment(0),
         split=split(),
         items={0: item},
-        size=1,
+        item_count=1,
     )
     return BatchTaken(batch=batch, queries=(query,) * size)
 

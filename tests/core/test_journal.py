@@ -39,7 +39,11 @@ def batch(number: int = 0, *reports: str, at: datetime = NOW) -> SubmittedBatch:
         for place, report in enumerate(reports or ("ads",))
     }
     return SubmittedBatch(
-        batch_id=f"qrb_{number:012x}", submitted_at=at, split=split(), items=items, size=len(items)
+        batch_id=f"qrb_{number:012x}",
+        submitted_at=at,
+        split=split(),
+        items=items,
+        item_count=len(items),
     )
 
 
@@ -63,7 +67,7 @@ def test_what_a_dead_run_submitted_is_held_for_the_same_request(tmp_path: Path) 
     whole = batch(1, "ads", "shops")
     (part, found) = journal.held("ads", "04d2e1f7")
     assert isinstance(part, SubmittedBatch)
-    assert (part.items, part.size) == ({0: whole.items[0]}, 2)
+    assert (part.items, part.item_count) == ({0: whole.items[0]}, 2)
     assert found == run
     (part,) = journal.held("shops", "ffffffff")
     assert isinstance(part, SubmittedBatch)

@@ -97,7 +97,7 @@ def test_shards_together_are_the_whole_however_old_their_copies_are(
 def test_what_is_on_its_way_is_kept_and_the_later_first_day_too() -> None:
     item = BatchItem(report="ads", accounts=("1",), dates=date_range(0, 3))
     batch = SubmittedBatch(
-        batch_id="qrb_1", submitted_at=AT, split=split(), items={0: item}, size=1
+        batch_id="qrb_1", submitted_at=AT, split=split(), items={0: item}, item_count=1
     )
     run = AsyncRun(id="0a1b", submitted_at=AT)
     one = state("1/2", batches=(batch,), request_hash="04d2e1f7", not_before=day(1))

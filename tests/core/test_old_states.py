@@ -44,7 +44,7 @@ def of_batch(batch: SubmittedBatch) -> dict[str, Any]:
         "submitted_at": batch.submitted_at.isoformat(),
         "split_dates_policy": batch.split.dates.value,
         "split_accounts_policy": batch.split.accounts.value,
-        "size": batch.size,
+        "size": batch.item_count,
         "items": {
             str(place): {
                 "report": item.report,

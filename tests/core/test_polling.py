@@ -11,7 +11,7 @@ from tap_supermetrics.extraction.polling import (
     LATE_SHARE,
     LONGEST_WAIT_S,
     SHORTEST_WAIT_S,
-    FailedLooks,
+    FailedPolls,
     Polled,
     PollWait,
 )
@@ -66,34 +66,34 @@ def test_the_first_wait_is_short() -> None:
     assert PollWait().wait_s == SHORTEST_WAIT_S
 
 
-def given_up_after(looks: FailedLooks, error: ApiError, *, is_answered: bool) -> float:
-    """Seconds until a query is given up whose looks begin to fail now, one each five seconds."""
+def given_up_after(polls: FailedPolls, error: ApiError, *, is_answered: bool) -> float:
+    """Seconds until a query is given up whose polls begin to fail now, one each five seconds."""
     polled = Polled(since=0.0, last_seen=0.0, next_poll=0.0)
     for second in count(0, 5):
         now = float(second)
         polled.not_seen(now, error)
         if is_answered and second == 5:
-            looks.answered(now)
-        if looks.count_failure(polled, error, now):
+            polls.answered(now)
+        if polls.count_failure(polled, error, now):
             return now
     raise AssertionError
 
 
 def test_what_one_query_was_given_up_by_is_not_waited_for_again() -> None:
     """The API tells a failed query by an error of its status, or is ill: the first wait tells."""
-    looks = FailedLooks()
+    polls = FailedPolls()
     ill = ApiError("INTERNAL_SERVER_ERROR", "ill", status=500, request_id="1")
     other = ApiError("X_INTERNAL", "ill", status=500, request_id="1")
-    assert given_up_after(looks, ill, is_answered=False) == polling.POLL_FAILURES_S
-    assert given_up_after(looks, ill, is_answered=False) == polling.KNOWN_FAILURES_S
-    assert given_up_after(looks, other, is_answered=True) == polling.OWN_FAILURES_S
+    assert given_up_after(polls, ill, is_answered=False) == polling.POLL_FAILURES_S
+    assert given_up_after(polls, ill, is_answered=False) == polling.KNOWN_FAILURES_S
+    assert given_up_after(polls, other, is_answered=True) == polling.OWN_FAILURES_S
     # That answer came while the first error was waited for no more: it may be of an outage.
-    assert given_up_after(looks, other, is_answered=False) == polling.KNOWN_FAILURES_S
-    assert given_up_after(looks, ill, is_answered=True) == polling.OWN_FAILURES_S
+    assert given_up_after(polls, other, is_answered=False) == polling.KNOWN_FAILURES_S
+    assert given_up_after(polls, ill, is_answered=True) == polling.OWN_FAILURES_S
 
 
 def test_an_outage_is_waited_for_whoever_was_given_up() -> None:
-    looks = FailedLooks()
+    polls = FailedPolls()
     away = ApiError("SERVICE_UNAVAILABLE", "away", status=503)
     for _ in range(2):
-        assert given_up_after(looks, away, is_answered=False) == polling.POLL_FAILURES_S
+        assert given_up_after(polls, away, is_answered=False) == polling.POLL_FAILURES_S

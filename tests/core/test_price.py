@@ -89,10 +89,10 @@ class UnfetchedLife(Life):
     def fetch(self) -> Event:
         code, status = self.world.code  # type: ignore[attr-defined] # a Broken
         for place, each in enumerate(self.fetches):
-            if self.world.is_broken(each.query):  # type: ignore[attr-defined] # as above
+            if self.world.is_broken(each.of.query):  # type: ignore[attr-defined] # as above
                 del self.fetches[place]
                 error = ApiError(code, "no reason given", status=status)
-                return QueryFailed(query=each.query, error=error, was_fetched=True)
+                return QueryFailed(query=each.of.query, error=error, was_fetched=True)
         return super().fetch()
 
 
@@ -318,7 +318,7 @@ def test_an_answer_takes_up_what_was_given_up() -> None:
         breakers.failed(query, error, was_paid=True)
     assert breakers.doubts.unprobed(probe)
     breakers.doubts.probing(probe)
-    assert breakers.is_held(other)
+    assert breakers.must_wait(other)
     breakers.failed(probe, error, was_paid=True)
     assert breakers.error_for(other)
     # It was on its way already.

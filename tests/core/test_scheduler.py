@@ -15,7 +15,6 @@ from tap_supermetrics.api.wire import BatchQuery
 from tap_supermetrics.extraction import doubts
 from tap_supermetrics.extraction.events import (
     BatchEnded,
-    BatchSubmitted,
     Deliver,
     Fetched,
     QueryFailed,
@@ -23,7 +22,7 @@ from tap_supermetrics.extraction.events import (
     Succeeded,
 )
 from tap_supermetrics.extraction.in_flight import Limits
-from tap_supermetrics.extraction.results import Failed, Result
+from tap_supermetrics.extraction.results import BatchTaken, Failed, Result
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.extraction.sequence import MAX_WAITING
 from tap_supermetrics.planning.plan import plan_report
@@ -79,7 +78,7 @@ def submit(scheduler: Scheduler) -> tuple[Query, ...]:
     """Submit the one batch that there is; return its queries."""
     (action,) = [each for each in scheduler.next_actions() if isinstance(each, SubmitBatch)]
     batch = submitted(action.request, "qrb_1")
-    scheduler.handle(BatchSubmitted(request=action.request, batch=batch))
+    scheduler.handle(BatchTaken(batch=batch, queries=action.request.queries))
     return action.request.queries
 
 
@@ -150,7 +149,7 @@ def test_results_that_nobody_fetches_hold_submissions_back() -> None:
     count = 0
     while batches := [each for each in scheduler.next_actions() if isinstance(each, SubmitBatch)]:
         batch = submitted(batches[0].request, f"qrb_{count}")
-        scheduler.handle(BatchSubmitted(request=batches[0].request, batch=batch))
+        scheduler.handle(BatchTaken(batch=batch, queries=batches[0].request.queries))
         for query in batches[0].request.queries:
             entry = BatchQuery(schedule_id="x", status_code="SUCCESS")
             scheduler.handle(Succeeded(query=query, entry=entry))

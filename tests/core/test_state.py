@@ -30,7 +30,7 @@ held_batches = st.builds(
     batch_id=st.sampled_from(["qrb_0a1b2c3d4e5f", "qrb_ffffffffffff"]),
     submitted_at=moments,
     split=st.builds(split, dates=st.booleans(), accounts=st.booleans()),
-    size=st.integers(1, 100),
+    item_count=st.integers(1, 100),
     items=st.dictionaries(
         st.integers(0, 99),
         st.builds(
@@ -192,7 +192,7 @@ def test_accounts_that_all_items_of_a_query_batch_share_are_written_once() -> No
     }
     policy = split(dates=False, accounts=False)
     batch = SubmittedBatch(
-        batch_id="qrb_0a1b2c3d4e5f", submitted_at=NOW, split=policy, items=items, size=100
+        batch_id="qrb_0a1b2c3d4e5f", submitted_at=NOW, split=policy, items=items, item_count=100
     )
     before = ReportState(replication_key="Date", start=START, batches=(batch,))
     assert read(written(before))[0] == before

@@ -60,7 +60,9 @@ def test_states_of_any_two_runs_can_be_merged() -> None:
     """Meltano fails where a key holds an object in one state and null in the other."""
     now, day = datetime(2024, 6, 10, tzinfo=timezone.utc), date(2024, 6, 9)
     dates = DateRange(first=day, last=day)
-    batch = SubmittedBatch(batch_id="qrb_1", submitted_at=now, split=split(), items={}, size=1)
+    batch = SubmittedBatch(
+        batch_id="qrb_1", submitted_at=now, split=split(), items={}, item_count=1
+    )
     idle = ReportState(replication_key="Date", start=day)
     busy = ReportState(
         replication_key="Date",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Settling:
+class StatusReader:
     """Tells what became of the queries of a batch, each once.
 
     Args:
@@ -46,7 +46,7 @@ class Settling:
         self._now = now
         self._adopted = adopted
 
-    def settle(self, batch: RunningBatch, status: BatchStatus) -> Iterator[Event]:
+    def read(self, batch: RunningBatch, status: BatchStatus) -> Iterator[Event]:
         """Tell what is new in a status, and wait for the rest."""
         before = len(batch.waiting)
         entries = batch.entries(status)
@@ -54,14 +54,12 @@ class Settling:
         failed = [each for each in new if entries[each].status.is_failure]
         # What succeeded, and what is newest, may say that older failures need no more queries.
         for query in (*(each for each in new if each not in failed), *reversed(failed)):
-            yield from self._settle_query(
-                batch, query, entries[query], is_stopped=status.is_stopped
-            )
+            yield from self._tell_query(batch, query, entries[query], is_stopped=status.is_stopped)
         now = time.monotonic()
         if status.is_stopped and batch.stopped is None:
             batch.stopped = now
-        if batch.has_settled(now) and not _is_unreadable(batch, status):
-            yield from self._settle_unfinished(batch, entries)
+        if batch.shows_no_more(now) and not self._is_unreadable(batch, status):
+            yield from self._fail_unfinished(batch, entries)
         yield from _tell_ending(batch)
         progressed = len(batch.waiting) < before
         expected_s = batch.expected_s(now)
@@ -71,14 +69,14 @@ class Settling:
 
     def unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError | None:
         """Return why nothing of a batch that stopped can be told; None where it can."""
-        if not batch.has_settled(time.monotonic()) or not _is_unreadable(batch, status):
+        if not batch.shows_no_more(time.monotonic()) or not self._is_unreadable(batch, status):
             return None
         first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
-        listed = counted(batch.size, "query", "queries")
+        listed = counted(batch.query_count, "query", "queries")
         message = f"{batch_id} lists {listed}, fitting none of ours: {first}"
         return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
 
-    def _settle_query(
+    def _tell_query(
         self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
     ) -> Iterator[Event]:
         told = entry.error_info
@@ -93,14 +91,14 @@ class Settling:
             batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
             batch.waiting.discard(query)
             yield Succeeded(query=query, entry=entry, finished_at=self._now())
-        # Without a reason in a stopped batch, it was cut off: `_settle_unfinished` names why.
+        # Without a reason in a stopped batch, it was cut off: `_fail_unfinished` names why.
         elif entry.status.is_failure and (entry.error_info or not is_stopped):
             batch.failed += 1
             batch.waiting.discard(query)
             error = self._client.query_error(entry.error_info or wire.NO_REASON)
             yield QueryFailed(query=query, error=error)
 
-    def _settle_unfinished(
+    def _fail_unfinished(
         self, batch: RunningBatch, entries: Mapping[Query, wire.BatchQuery]
     ) -> Iterator[Event]:
         """Fail queries that a stopped batch never finished; they are not empty.
@@ -133,16 +131,15 @@ class Settling:
         information = self._audit.information(batch.batch.batch_id)
         return (information and information.cancel_time) or ""
 
+    def _is_unreadable(self, batch: RunningBatch, status: BatchStatus) -> bool:
+        """Return whether a batch of this run lists as many queries as were asked, none fitting.
 
-def _is_unreadable(batch: RunningBatch, status: BatchStatus) -> bool:
-    """Return whether a batch of this run lists as many queries as were asked, none of which fits.
-
-    Asking again would give the same. A single query may as well be of a day that has not come yet.
-    """
-    # An adopted batch does not know its policy, so that 0 says that it is one.
-    is_of_this_run = batch.concurrency > 0
-    is_whole = len(status.queries) == batch.size > 1
-    return is_of_this_run and is_whole and not batch.entries(status)
+        Asking again would give the same. A single query may as well be of a day that has not come
+        yet.
+        """
+        is_of_this_run = batch.batch.batch_id not in self._adopted
+        is_whole = len(status.queries) == batch.query_count > 1
+        return is_of_this_run and is_whole and not batch.entries(status)
 
 
 def _tell_ending(batch: RunningBatch) -> Iterator[Event]:
@@ -158,7 +155,7 @@ def _log_end(batch: RunningBatch) -> None:
         "Query batch %s: %d of %s done, %d failed, %s",
         batch.batch.batch_id,
         batch.done,
-        counted(batch.size, "query", "queries"),
+        counted(batch.query_count, "query", "queries"),
         batch.failed,
         counted(batch.rows, "row", "rows"),
     )

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Resubmissions:
-    """Keeps plans, backlog and deliveries in step; decides nothing.
+class Consequences:
+    """Keeps plans, splits, backlog and deliveries in step; decides nothing.
+
+    A decision about a query changes several of them at once: here, none is forgotten.
 
     Args:
         remedies: knows the parts of a query.
