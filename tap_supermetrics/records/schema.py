@@ -57,7 +57,6 @@ _SURE_DAYS: Final = 4
 _OF_READING: Final = frozenset({FETCHED_AT, SCHEDULE_ID})
 """Columns that are others with each reading."""
 _LONG_TEXT: Final = "string.text.url"
-_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +133,7 @@ class RecordSchema:
         joined: names of the fields that `_sm_dimensions` joins, in the order in which it does;
             empty where the key has no such column.
         json_schema: JSON Schema of a record.
+        is_dated: whether the data source knows dates at all.
         is_by_range: whether the API determines its days, so that it can have no replication key.
     """
 
@@ -144,7 +144,8 @@ class RecordSchema:
     blank: str
     joined: tuple[str, ...]
     json_schema: Mapping[str, Any]
-    is_by_range: bool = False
+    is_dated: bool
+    is_by_range: bool
 
     @property
     def metadata_columns(self) -> tuple[str, ...]:
@@ -218,7 +219,7 @@ class RecordSchema:
         ]
 
 
-def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
+def record_schema(report: Report, listed: Sequence[FieldInfo]) -> RecordSchema:
     """Return the schema of a report's records.
 
     Args:
@@ -244,6 +245,7 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
         if DIMENSIONS in key
         else (),
         json_schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
+        is_dated=_is_dated(report, listed),
         is_by_range=bool(report.date_range_type),
     )
 
@@ -266,7 +268,7 @@ def _width(info: FieldInfo) -> tuple[bool, int]:
     return not info.is_dimension, width_of(info.data_type)
 
 
-def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
+def _is_dated(report: Report, listed: Sequence[FieldInfo]) -> bool:
     """Return whether a report's data source knows dates at all: then it lists a field of dates.
 
     What the user says of a field's type counts too.
@@ -329,7 +331,7 @@ def _is_other(each: Field, day: str) -> bool:
 def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> dict[str, Any]:
     """Return JSON Schema of the records; needed columns are never null."""
     properties: dict[str, Any] = {
-        name: _never_null(schema) if name in needed else schema
+        name: {**schema, "type": ["string"]} if name in needed else schema
         for name, schema in _METADATA_SCHEMAS.items()
         if keeps_all or name in needed
     }
@@ -339,7 +341,3 @@ def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> di
         schema = each.kind.schema(nullable=each.name not in needed)
         properties[each.name] = schema | {"description": each.description}
     return {"type": "object", "properties": properties}
-
-
-def _never_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {**schema, "type": ["string"]}

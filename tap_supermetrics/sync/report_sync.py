@@ -67,13 +67,11 @@ class KnownReport:
     Attributes:
         report: the entry of `queries`.
         schema: what its records look like.
-        is_dated: whether its data source knows dates at all.
         state: what is known of it; changes while the run goes.
     """
 
     report: Report
     schema: RecordSchema
-    is_dated: bool
     state: ReportState
 
     @property
@@ -103,13 +101,13 @@ class KnownReport:
         there = (ids for ids, each in self.state.coverage.items() if each.is_loaded)
         loaded = {each for ids in there for each in ids.split(",")}
         check_against_lists(lookups, self.report, loaded)
-        accounts = lookups.accounts_of(self.report, is_dated=self.is_dated)
+        accounts = lookups.accounts_of(self.report, is_dated=self.schema.is_dated)
         scope = scope_of(
             self.report,
             one_spelling(lookups, self.report, accounts, loaded),
             now,
             replication_key=self.schema.replication_key,
-            is_dated=self.is_dated,
+            is_dated=self.schema.is_dated,
             not_before=self.state.not_before,
         )
         _check_accounts(self.report, scope)
