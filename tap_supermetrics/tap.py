@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
@@ -35,7 +36,6 @@ from tap_supermetrics.singer.inputs import (
     unwrapped,
 )
 from tap_supermetrics.singer.maps import check_form, warnings_of_mapper
-from tap_supermetrics.singer.signals import handle_hang_up
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.discovery import discover
@@ -181,8 +181,12 @@ class TapSupermetrics(Tap):
         self.invocation.sync_to_end()
 
     def _setup_signal_handlers(self) -> None:
+        """Have the end of the terminal handled too, unless it is ignored, as `nohup` has it."""
         super()._setup_signal_handlers()
-        handle_hang_up(self._handle_termination)
+        is_main = threading.current_thread() is threading.main_thread()
+        hang_up = getattr(signal, "SIGHUP", None)  # Not on each system.
+        if is_main and hang_up and signal.getsignal(hang_up) is signal.SIG_DFL:
+            signal.signal(hang_up, self._handle_termination)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature
         """End the run with the state written and an exit code that says so."""

@@ -16,7 +16,6 @@ batch_files        files of BATCH messages, made of many lines at a time
 encodings          lines packed as a file: JSON, gzip, Parquet
 watching           whether somebody sees the progress
 terminal           progress on a terminal, imported only there
-signals            signals beside those that the SDK handles
 writer             whole lines to stdout
 ```
 """
