@@ -19,8 +19,7 @@ name_checks      names of accounts, logins and segments, held against the lists
 addresses        queries given by an address that only the API can read
 lookups          what the API lists for reports: fields, accounts, team lists, segments
 field_lists      the fields of data sources, several asked for at a time
-account_lists    the accounts that the API lists, and those that a filter lets through
-account_filters  account filters of users, in bounded time
+account_lists    the accounts that the API lists, and what a filter lets through
 team_lists       accounts that only query batches show
 query_log        a record for each query that ended
 submitted        what the API holds and was not emitted yet
