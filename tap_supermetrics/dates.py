@@ -52,11 +52,9 @@ class DateRange:
         """Every day in order."""
         return (self.first + timedelta(days=n) for n in range(self.days))
 
-    def pieces(self, max_days: int) -> Iterator[DateRange]:
-        """Yield ranges of at most `max_days` days, in order, that together are this one."""
-        for offset in range(0, self.days, max_days):
-            first = self.first + timedelta(days=offset)
-            yield DateRange(first=first, last=min(first + timedelta(days=max_days - 1), self.last))
+    def holds(self, other: DateRange) -> bool:
+        """Return whether every day of another range is one of these."""
+        return self.first <= other.first and other.last <= self.last
 
     def halves(self) -> tuple[DateRange, DateRange]:
         """The earlier and the later half.

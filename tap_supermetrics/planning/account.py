@@ -148,7 +148,7 @@ class AccountPlan:
             elif part == head:
                 holds_head = True
                 yield part
-            elif isinstance(part, Stretch) and head.dates and _holds(part.dates, head.dates):
+            elif isinstance(part, Stretch) and head.dates and part.dates.holds(head.dates):
                 holds_head = True
                 yield part.after(head.dates)
 
@@ -179,10 +179,6 @@ class AccountPlan:
 def first_day(part: Stretch | Query) -> date:
     """Return the first day of a part; the first of the calendar where it has no days."""
     return part.dates.first if part.dates else date.min
-
-
-def _holds(outer: DateRange, inner: DateRange) -> bool:
-    return outer.first <= inner.first and inner.last <= outer.last
 
 
 def _distance(query: Query, day: date) -> int:

@@ -250,7 +250,7 @@ class _Gaps:
         if not held:
             yield from self._cover(gap)
             return
-        usable = _disjoint(query for query in held if _fits(query, gap))
+        usable = _disjoint(query for query in held if query.dates and gap.holds(query.dates))
         yield from usable
         for left in subtract(gap, sorted(query.dates for query in usable if query.dates)):
             yield from self._cover(left)
@@ -354,8 +354,3 @@ def _disjoint(queries: Iterable[Query]) -> list[Query]:
             chosen.append(query)
             taken = with_range(taken, query.dates)
     return chosen
-
-
-def _fits(query: Query, needed: DateRange) -> bool:
-    dates = query.dates
-    return dates is not None and needed.first <= dates.first and dates.last <= needed.last
