@@ -24,7 +24,6 @@ from tap_supermetrics.extraction.events import (
     Succeeded,
 )
 from tap_supermetrics.extraction.polling import ONE_TRY, Polled, PollWait
-from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -108,7 +107,7 @@ class AsyncQueries:
         if self._note:
             self._note(query.report)
         plan = self._plans[query.report]
-        parameters = _parameters(query, plan)
+        parameters = wire.query_parameters(query, plan.report, plan.scope.policy_of(query))
         schedule_id = schedule_id_of(_asker(query, plan, self._run_id), parameters, attempt)
         try:
             # The same question, run and attempt give the same id, by which it is found.
@@ -210,16 +209,6 @@ def _asker(query: Query, plan: ReportPlan, run_id: str) -> str:
         and (last_complete - query.dates.last).days >= plan.report.lookback_days
     )
     return asker if is_settled else f"{asker} {last_complete}"
-
-
-def _parameters(query: Query, plan: ReportPlan) -> dict[str, Any]:
-    item = BatchItem(
-        report=query.report,
-        accounts=query.accounts,
-        dates=query.dates,
-        is_fresh=query.is_fresh,
-    )
-    return wire.query_parameters(item, plan.report, plan.scope.policy_of(query))
 
 
 def schedule_id_of(asker: str, parameters: Mapping[str, Any], attempt: int) -> str:

@@ -13,7 +13,7 @@ policies     how the API splits and runs
 ```
 """
 
-from tap_supermetrics.model.accounts import Accounts, are_one, compile_filter, core_of
+from tap_supermetrics.model.accounts import Accounts, are_one, compile_filter, core_of, is_list
 from tap_supermetrics.model.policies import BatchPolicy, SplitAccounts, SplitDates, SplitPolicy
 from tap_supermetrics.model.queries import (
     AsyncRun,
@@ -46,4 +46,5 @@ __all__ = [
     "are_one",
     "compile_filter",
     "core_of",
+    "is_list",
 ]

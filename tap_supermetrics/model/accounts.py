@@ -47,6 +47,11 @@ def compile_filter(pattern: str) -> re.Pattern[str]:
         raise ValueError(str(error)) from None
 
 
+def is_list(account: str) -> bool:
+    """Return whether it is a list, of which somebody else knows which accounts these are."""
+    return account.startswith("list.")
+
+
 def core_of(account: str) -> str:
     """Return what tells an account from others however it is spelt: its number, if it is one."""
     number = re.sub(r"^[A-Za-z]+[_/]|[-\s]", "", account)
