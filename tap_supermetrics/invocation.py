@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.singer.catalog_entries import is_selected
 from tap_supermetrics.singer.inputs import NOTHING_SELECTED
 from tap_supermetrics.singer.watching import nothing, watched
 from tap_supermetrics.streams import QueryLogStream, ReportStream
@@ -100,9 +101,7 @@ class Invocation:
         if catalog is None:
             return names
         return [
-            name
-            for name in names
-            if not (entry := catalog.get_stream(name)) or entry.metadata.resolve_selection()[()]
+            name for name in names if not (entry := catalog.get_stream(name)) or is_selected(entry)
         ]
 
     def _logs(self) -> list[QueryLogStream]:

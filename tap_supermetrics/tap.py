@@ -29,8 +29,8 @@ from tap_supermetrics.singer.configuration import (
 )
 from tap_supermetrics.singer.environment import environment_of, unread, with_variables
 from tap_supermetrics.singer.inputs import (
+    catalog_of,
     in_one_line,
-    read_catalog,
     read_config,
     read_json,
     unwrapped,
@@ -230,7 +230,7 @@ class TapSupermetrics(Tap):
             tap = cls(
                 config=config.config if config else None,
                 state=unwrapped(read_json(state, "--state") or {}),
-                catalog=read_catalog(catalog),
+                catalog=catalog_of(read_json(catalog, "--catalog")),
                 parse_env_config=bool(config and config.parse_env),
                 facts=facts,
             )
