@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import listings
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.model import compile_filter
 
@@ -47,6 +48,18 @@ class AccountLists:
     def ids_of(self, report: Report) -> Mapping[str, str]:
         """Return the ids of the accounts that the API lists, by id in lower case."""
         return {each.id.casefold(): each.id for each in self.of(report)}
+
+    def ids_if_listed(self, report: Report) -> Mapping[str, str] | None:
+        """Return the same; None where the API does not list accounts for this report.
+
+        Raises:
+            ApiError: the API refuses everything.
+        """
+        try:
+            return self.ids_of(report)
+        except ApiError as error:
+            error.raise_if_it_refuses_everything()
+            return None
 
     def spellings_of(self, report: Report) -> frozenset[str]:
         """Return the ids of the accounts that the API lists, as it spells them."""

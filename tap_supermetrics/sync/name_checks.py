@@ -80,10 +80,8 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
     The API takes an id that it does not know, and then fails each of its queries, paid for. An id
     that resembles none may be one that only another login sees.
     """
-    try:
-        listed = lookups.accounts.ids_of(report)
-    except ApiError as error:
-        error.raise_if_it_refuses_everything()
+    listed = lookups.accounts.ids_if_listed(report)
+    if listed is None:
         return
     unlisted = [each for each in wanted if each.casefold() not in listed]
     if not unlisted:
@@ -210,10 +208,8 @@ def unlisted_accounts(lookups: Lookups, report: Report) -> str:
     """
     if not report.accounts.ids:
         return ""
-    try:
-        listed = lookups.accounts.ids_of(report)
-    except ApiError as error:
-        error.raise_if_it_refuses_everything()
+    listed = lookups.accounts.ids_if_listed(report)
+    if listed is None:
         return ""
     mine = report.shard.share_of(report.accounts.ids)
     unlisted = [each for each in mine if each.casefold() not in listed]
