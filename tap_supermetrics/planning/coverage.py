@@ -23,6 +23,7 @@ from tap_supermetrics.dates import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date, datetime
 
 
@@ -78,11 +79,7 @@ class Coverage:
 
     def with_fetch(self, fetch: DaysFetched, lookback_days: int, last_wanted: date) -> Coverage:
         """After these days were read; only days of the lookback are remembered."""
-        older = tuple(
-            DaysFetched(dates=left, at=each.at)
-            for each in self.fetched
-            for left in subtract(each.dates, (fetch.dates,))
-        )
+        older = _cut(self.fetched, fetch)
         restated = self._restated(lookback_days, last_wanted)
         kept = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
         return replace(self, fetched=tuple(kept))
@@ -93,12 +90,7 @@ class Coverage:
         fetched: tuple[DaysFetched, ...] = ()
         # Each cuts its days out of those before it: of a day, the newest fetch counts.
         for newer in by_age:
-            older = (
-                DaysFetched(dates=left, at=each.at)
-                for each in fetched
-                for left in subtract(each.dates, (newer.dates,))
-            )
-            fetched = (*older, newer)
+            fetched = (*_cut(fetched, newer), newer)
         return Coverage(
             covered=merge((*self.covered, *other.covered)),
             stale=merge((*self.stale, *other.stale)),
@@ -137,6 +129,15 @@ class Coverage:
         last = min(self.covered[place - 1].last, last_wanted)
         days = min(lookback_days, last.toordinal())  # the calendar has no day before day 1
         return DateRange(first=last - timedelta(days=days - 1), last=last)
+
+
+def _cut(older: Iterable[DaysFetched], newer: DaysFetched) -> tuple[DaysFetched, ...]:
+    """Return fetches without the days that a newer one read again."""
+    return tuple(
+        DaysFetched(dates=left, at=each.at)
+        for each in older
+        for left in subtract(each.dates, (newer.dates,))
+    )
 
 
 def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:
