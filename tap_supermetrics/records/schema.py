@@ -9,6 +9,7 @@ from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED
 from tap_supermetrics.records.kinds import (
     OF_TIME,
     PLAIN,
+    TEXT,
     ValueKind,
     is_known,
     kind_of,
@@ -49,7 +50,6 @@ _DIMENSIONS_SCHEMA: Final[dict[str, Any]] = {
         "Dimensions that are neither text nor the day, as text, joined by |: part of the key."
     ),
 }
-_UNLISTED_TYPE: Final = "string.text.value"
 _DAY_FIELDS: Final = ("date", "day", "segmentsdate", "gadate", "reportdate", "statdate")
 """Names of the field that holds the day of a row, as data sources write them, letters only."""
 _SURE_DAYS: Final = 4
@@ -201,9 +201,8 @@ class RecordSchema:
         ]
 
     def _warnings_of_key(self) -> list[str]:
-        numbers = {ValueKind.INTEGER, ValueKind.NUMBER}
         metrics = {
-            each.name for each in self.fields if not each.is_dimension and each.kind in numbers
+            each.name for each in self.fields if not each.is_dimension and each.kind.is_number
         }
         return [
             f"key_properties: {name} changes when a day is read again, so that its rows then are "
@@ -280,8 +279,8 @@ def _is_dated(report: Report, listed: Sequence[FieldInfo]) -> bool:
 def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
     """Return a requested field, typed by settings, by the API, or as text."""
     told = str(report.types.get(name) or "").strip() or (info.data_type if info else "")
-    data_type = told or _UNLISTED_TYPE
-    is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
+    data_type = told or TEXT
+    is_number = kind_of(data_type).is_number
     return Field(
         name=name,
         data_type=data_type,
