@@ -56,11 +56,16 @@ _MAX_SHOWN: Final = 120
 _PARTITION: Final = "a context with account_id, days as YYYY-MM-DD and ranges as [[first, last]]"
 _BATCH: Final = "a query batch as the tap writes it (remove it to go on without it)"
 _ASYNC_RUN: Final = "[run id, start with offset] (remove it to go on without it)"
+_OF_THE_SDK: Final = (
+    "starting_replication_value",
+    "replication_key_signpost",
+    "progress_markers",
+)
 _OF_A_PARTITION: Final = frozenset(
     {
         *("context", "replication_key", "replication_key_value", "covered", "stale", "fetched"),
         *("read_at", "tried_at"),
-        *("starting_replication_value", "replication_key_signpost", "progress_markers"),
+        *_OF_THE_SDK,
     }
 )
 _KEYS: Final = frozenset(
@@ -79,10 +84,7 @@ _KEYS: Final = frozenset(
         "partitions",
         "replication_key",
         "replication_key_value",
-        # The SDK's own.
-        "starting_replication_value",
-        "replication_key_signpost",
-        "progress_markers",
+        *_OF_THE_SDK,
     }
 )
 """Keys of a bookmark; one with none of them is another tool's."""
