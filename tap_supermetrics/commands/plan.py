@@ -158,7 +158,7 @@ def forecast_of(
         left=planned - queries - len(held),
         budgets={name: each for name in BUDGETS if (each := getattr(settings, name)) is not None},
         failures=summary.failed_reports,
-        notes=[*summary.notes, *_warnings(prepared, batches)],
+        notes=[*summary.remarks, *_warnings(prepared, batches)],
     )
 
 

@@ -170,7 +170,7 @@ class AsyncQueries:
         running.not_seen(now, error)
         is_given_up = self._failed_looks.count_failure(running, error, now)
         is_ill = error.fate is Fate.RETRY and not is_given_up
-        if not is_ill and not (error.is_missing and running.is_young(now)):
+        if not is_ill and not (error.is_not_there and running.is_young(now)):
             yield from self._fail(running, error)
         elif running.failures == 1:
             logger.warning("Status of %s not readable: %s", running.query, error)

@@ -134,13 +134,13 @@ def find_held(client: Client, batches: Iterable[SubmittedBatch], now: datetime) 
     found = {
         # One from the future was noted by a clock that was wrong: its age is not known.
         batch.batch_id: _find(client, batch, is_young=abs(age_s) < polling.YOUNG_S)
-        for batch in joined(batches)
+        for batch in one_each(batches)
         if (age_s := (now - batch.submitted_at).total_seconds()) < HELD_S
     }
     return HeldResults(batches={key: batch for key, batch in found.items() if batch})
 
 
-def joined(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
+def one_each(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
     """Return batches that several reports know of, each once with all known items."""
     items: dict[str, dict[int, BatchItem]] = {}
     first: dict[str, SubmittedBatch] = {}

@@ -57,7 +57,7 @@ class Coverage:
     tried_at: datetime | None = None
 
     @property
-    def last_turn(self) -> datetime | None:
+    def last_attempt_at(self) -> datetime | None:
         """When all was read last, or that failed."""
         return max(filter(None, (self.read_at, self.tried_at)), default=None)
 

@@ -224,7 +224,7 @@ class RecordReader:
             record[DATE] = record[self.dated_by]
         if self.dimensions:
             pairs = [(record[each.name], row[each.place]) for each in self.dimensions]
-            record[DIMENSIONS] = joined(pairs, self.blank)
+            record[DIMENSIONS] = dimensions_text(pairs, self.blank)
 
     def _key_maker(self) -> Callable[[Mapping[str, Any]], Any]:
         makers = [*self.in_key.items()]
@@ -236,7 +236,7 @@ class RecordReader:
         return key_of
 
 
-def joined(values: Iterable[tuple[Any, Cell]], blank: str) -> str:
+def dimensions_text(values: Iterable[tuple[Any, Cell]], blank: str) -> str:
     """Return the values of dimensions as one text of a key.
 
     Args:

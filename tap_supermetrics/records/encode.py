@@ -18,7 +18,7 @@ import msgspec
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.model.columns import DATE, DIMENSIONS
-from tap_supermetrics.records.convert import RecordReader, joined
+from tap_supermetrics.records.convert import RecordReader, dimensions_text
 from tap_supermetrics.records.decode import BlockDecoder, UnreadableError, Values, as_they_are
 from tap_supermetrics.records.rows import rows_of
 
@@ -144,7 +144,9 @@ class _BlockReader:
                 zip(values[each.name], by_place[each.place], strict=True)
                 for each in self._dimensions
             ]
-            values[DIMENSIONS] = [joined(each, self._blank) for each in zip(*pairs, strict=True)]
+            values[DIMENSIONS] = [
+                dimensions_text(each, self._blank) for each in zip(*pairs, strict=True)
+            ]
         return values
 
     def _keys(self, values: Mapping[str, Values], count: int) -> Iterable[Any]:

@@ -237,7 +237,7 @@ def kept_anyway(entry: CatalogEntry, name: str, columns: Iterable[str]) -> Itera
         yield f"{name}: deselected, but part of the key, and so written: {', '.join(kept)}"
 
 
-def complete(entry: CatalogEntry, own: Mapping[str, Any]) -> None:
+def fill_in_types(entry: CatalogEntry, own: Mapping[str, Any]) -> None:
     """Give columns their own type where a catalog has none for them, but limits perhaps."""
     columns = entry.schema.properties or {}
     for name in untyped(columns_of(entry), own):

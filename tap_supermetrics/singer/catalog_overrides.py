@@ -11,7 +11,7 @@ from tap_supermetrics.records.kinds import TEXT
 from tap_supermetrics.singer.catalog_entries import (
     add_null,
     columns_of,
-    complete,
+    fill_in_types,
     is_selected,
     kept_anyway,
     mistakes_in_log,
@@ -115,7 +115,7 @@ def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTy
     """Hold the selected columns of an entry against a report's, and warn of what is not kept."""
     mask, columns = entry.metadata.resolve_selection(), schema.json_schema["properties"]
     own = {each: of for each, of in columns.items() if mask["properties", each]}
-    complete(entry, own)
+    fill_in_types(entry, own)
     if without := add_null(entry, own):
         logger.warning(
             "--catalog: %s: null is added to the type of %s, as a value may be missing; write "

@@ -138,7 +138,7 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
     return mistakes
 
 
-def halved(config: Mapping[str, Any], names: Collection[str]) -> list[str]:
+def with_half_characters(config: Mapping[str, Any], names: Collection[str]) -> list[str]:
     """Return a mistake for each of some settings that has half a character."""
     return [
         f"{name}: a text has half a character ({half})"

@@ -13,7 +13,7 @@ calendar         the days of a report as the state has them: done, stale, missin
 discovery        reports as the API describes their fields, and those that it rules out
 idle             settings that are given and have no effect
 report_sync      a report on its way through a run: resolved, planned, emitted
-notes            what is to be known of a report's values, for the summary
+remarks          what is to be known of a report's values, for the summary
 continuity       what was loaded before, held against what is to be loaded
 name_checks      names of accounts, logins and segments, held against the lists
 addresses        queries given by an address that only the API can read

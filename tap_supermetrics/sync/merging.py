@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.extraction.held_results import joined
+from tap_supermetrics.extraction.held_results import one_each
 from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.state import ReportState, report_state
@@ -115,7 +115,7 @@ def _read_report(file: str, name: str, raw: Mapping[str, Any]) -> ReportState:
     # `check_state` has told all mistakes: whatever is collected here is known.
     state = report_state(raw, name, key or "", None, [])
     by_hand = [each for each in state.coverage.values() if each.bookmark and not each.covered]
-    if state.everywhere or by_hand:
+    if state.stream_bookmark or by_hand:
         raise SettingsError([f"{file}: state.bookmarks.{name}: {_BY_HAND}"])
     return state
 
@@ -209,11 +209,11 @@ def _merge(report: str, found: States) -> ReportState:
         types=types,
         units=units,
         coverage=dict(_coverage(states)),
-        batches=joined(batch for each in states for batch in each.batches),
+        batches=one_each(batch for each in states for batch in each.batches),
         # As one run would have learned it.
         not_before=max((each.not_before for each in states if each.not_before), default=None),
         async_run=agreed("the run that is on its way (`async_run`)", attrgetter("async_run")),
-        had_everywhere=any(each.had_everywhere for each in states),
+        had_stream_bookmark=any(each.had_stream_bookmark for each in states),
     )
 
 
