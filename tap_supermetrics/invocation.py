@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
 from tap_supermetrics.singer.catalog_entries import is_selected
 from tap_supermetrics.singer.inputs import NOTHING_SELECTED
-from tap_supermetrics.singer.watching import nothing, watched
+from tap_supermetrics.singer.progress_display import begin_display, nothing
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.planner import Selection
 from tap_supermetrics.sync.run import Run
@@ -17,7 +17,7 @@ from tap_supermetrics.sync.run import Run
 if TYPE_CHECKING:
     from singer_sdk import Tap
 
-    from tap_supermetrics.page.watch import RunFacts
+    from tap_supermetrics.page.run_end import RunFacts
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.singer.writer import MessageWriter
     from tap_supermetrics.sync.lookups import Lookups
@@ -53,7 +53,7 @@ class Invocation:
         self._settings = settings
         self._lookups = lookups
         self._facts = facts
-        self._stop_watching = nothing
+        self._end_display = nothing
 
     def started_run(self) -> Run:
         """Return the run; the first call plans all selected streams and begins."""
@@ -87,7 +87,7 @@ class Invocation:
         )
         run.start(selection)
         if not self.is_test:
-            self._stop_watching = watched(run.progress)
+            self._end_display = begin_display(run.progress)
 
     def _wanted(self) -> list[ReportStream]:
         streams = self._tap.streams.values()
@@ -133,7 +133,7 @@ class Invocation:
         try:
             self._sync_selected()
             # Before the summary, which the progress would be drawn over.
-            self._stop_watching()
+            self._end_display()
             self.started_run().finish()
         # Without a last state, as nobody is there to read it.
         except BrokenPipeError:
@@ -169,6 +169,6 @@ class Invocation:
     def close(self) -> None:
         """Cancel the query batches that still run."""
         atexit.unregister(self.close)
-        self._stop_watching()
+        self._end_display()
         if self._facts.run:
             self._facts.run.close()

@@ -21,7 +21,7 @@ from tap_supermetrics.errors import (
     SettingsError,
     TapError,
 )
-from tap_supermetrics.page.watch import RunFacts
+from tap_supermetrics.page.run_end import RunFacts
 from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk

@@ -17,7 +17,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_supermetrics.errors import InterruptedRun, SettingsError
 from tap_supermetrics.invocation import Invocation
-from tap_supermetrics.page.watch import RunFacts, told_at_end
+from tap_supermetrics.page.run_end import RunFacts, told_at_end
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.catalog_overrides import follow_catalog
