@@ -13,7 +13,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.model import account_id_of, are_one, core_of, is_list
+from tap_supermetrics.model import account_id_of, is_list
+from tap_supermetrics.model.account_spelling import are_one, core_of
 from tap_supermetrics.model.columns import DIMENSIONS
 from tap_supermetrics.records.kinds import ValueKind, data_type_of
 
