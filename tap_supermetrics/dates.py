@@ -56,12 +56,6 @@ class DateRange:
         """Every day in order."""
         return (self.first + timedelta(days=n) for n in range(self.days))
 
-    def pieces(self, max_days: int) -> Iterator[DateRange]:
-        """Yield ranges of at most `max_days` days, in order, that together are this one."""
-        for offset in range(0, self.days, max_days):
-            first = self.first + timedelta(days=offset)
-            yield DateRange(first=first, last=min(first + timedelta(days=max_days - 1), self.last))
-
     def halves(self) -> tuple[DateRange, DateRange]:
         """The earlier and the later half.
 

@@ -7,8 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import InterruptedRun, SettingsError, TapError
+from tap_supermetrics.singer.catalog_entries import is_selected
 from tap_supermetrics.singer.inputs import NOTHING_SELECTED
-from tap_supermetrics.singer.watching import nothing, watched
+from tap_supermetrics.singer.progress_display import begin_display, nothing
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.planner import Selection
 from tap_supermetrics.sync.run import Run
@@ -16,7 +17,7 @@ from tap_supermetrics.sync.run import Run
 if TYPE_CHECKING:
     from singer_sdk import Tap
 
-    from tap_supermetrics.page.watch import RunFacts
+    from tap_supermetrics.page.run_end import RunFacts
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.singer.writer import MessageWriter
     from tap_supermetrics.sync.lookups import Lookups
@@ -52,7 +53,7 @@ class Invocation:
         self._settings = settings
         self._lookups = lookups
         self._facts = facts
-        self._stop_watching = nothing
+        self._end_display = nothing
 
     def started_run(self) -> Run:
         """Return the run; the first call plans all selected streams and begins."""
@@ -76,7 +77,7 @@ class Invocation:
         """Start the run for all streams that are wanted."""
         run.start(self.selection())
         if not self.is_test:
-            self._stop_watching = watched(run.progress)
+            self._end_display = begin_display(run.progress)
 
     def selection(self) -> Selection:
         """Return the reports of the streams that are wanted."""
@@ -103,9 +104,7 @@ class Invocation:
         if catalog is None:
             return names
         return [
-            name
-            for name in names
-            if not (entry := catalog.get_stream(name)) or entry.metadata.resolve_selection()[()]
+            name for name in names if not (entry := catalog.get_stream(name)) or is_selected(entry)
         ]
 
     def _logs(self) -> list[QueryLogStream]:
@@ -137,7 +136,7 @@ class Invocation:
         try:
             self._sync_selected()
             # Before the summary, which the progress would be drawn over.
-            self._stop_watching()
+            self._end_display()
             self.started_run().finish()
         # Without a last state, as nobody is there to read it.
         except BrokenPipeError:
@@ -173,6 +172,6 @@ class Invocation:
     def close(self) -> None:
         """Cancel the query batches that still run."""
         atexit.unregister(self.close)
-        self._stop_watching()
+        self._end_display()
         if self._facts.run:
             self._facts.run.close()

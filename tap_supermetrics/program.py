@@ -21,16 +21,16 @@ from tap_supermetrics.errors import (
     SettingsError,
     TapError,
 )
-from tap_supermetrics.page.watch import RunFacts
+from tap_supermetrics.page.run_end import RunFacts
 from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
 from tap_supermetrics.singer.inputs import (
-    catalog_in,
+    catalog_of,
     check_log_config,
     check_log_level,
+    json_at,
     read_config,
-    read_json,
     unwrapped,
 )
 from tap_supermetrics.singer.tables import table_of
@@ -86,7 +86,7 @@ def _connect(
         tap = TapSupermetrics(
             config={**config},
             state={"bookmarks": bookmarks},
-            catalog=catalog_in(catalog),
+            catalog=catalog_of(json_at(catalog, "--catalog")) if catalog is not None else None,
             facts=RunFacts(lookups=lookups),
             is_run=False,
             first_place=first_place,
@@ -105,12 +105,7 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
     """
     if path is None:
         return {}
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the SDK opens it
-            given = read_json(file, "--state") or {}
-    except OSError as error:
-        raise SettingsError([f"--state: {path} cannot be read ({error.strerror})"]) from None
-    state = unwrapped(given)
+    state = unwrapped(json_at(path, "--state"))
     check_state_of(state, connection.settings)
     bookmarks: dict[str, Any] = state.get("bookmarks", {})
     return bookmarks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
@@ -16,7 +17,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_supermetrics.errors import InterruptedRun, SettingsError
 from tap_supermetrics.invocation import Invocation
-from tap_supermetrics.page.watch import RunFacts, told_at_end
+from tap_supermetrics.page.run_end import RunFacts, told_at_end
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.catalog_overrides import follow_catalog
@@ -28,14 +29,13 @@ from tap_supermetrics.singer.configuration import (
 )
 from tap_supermetrics.singer.environment import environment_of, unread, with_variables
 from tap_supermetrics.singer.inputs import (
+    catalog_of,
     in_one_line,
-    read_catalog,
     read_config,
     read_json,
     unwrapped,
 )
 from tap_supermetrics.singer.maps import check_form, warnings_of_mapper
-from tap_supermetrics.singer.signals import handle_hang_up
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import QueryLogStream, ReportStream
 from tap_supermetrics.sync.discovery import discover
@@ -183,11 +183,15 @@ class TapSupermetrics(Tap):
         self.invocation.sync_to_end()
 
     def _setup_signal_handlers(self) -> None:
+        """Have the end of the terminal handled too, unless it is ignored, as `nohup` has it."""
         # A command ends at a signal as any other program does.
         if not self._is_run:
             return
         super()._setup_signal_handlers()
-        handle_hang_up(self._handle_termination)
+        is_main = threading.current_thread() is threading.main_thread()
+        hang_up = getattr(signal, "SIGHUP", None)  # Not on each system.
+        if is_main and hang_up and signal.getsignal(hang_up) is signal.SIG_DFL:
+            signal.signal(hang_up, self._handle_termination)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature
         """End the run with the state written and an exit code that says so."""
@@ -231,7 +235,7 @@ class TapSupermetrics(Tap):
             tap = cls(
                 config=config.config if config else None,
                 state=unwrapped(read_json(state, "--state") or {}),
-                catalog=read_catalog(catalog),
+                catalog=catalog_of(read_json(catalog, "--catalog")),
                 parse_env_config=bool(config and config.parse_env),
                 facts=facts,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from tap_supermetrics.api.answers import Answer
-
-T = TypeVar("T")
 
 MAX_STATUS_ENTRIES: Final = 10_000
 """More than any batch can hold: its status has no end."""

@@ -82,8 +82,11 @@ class ApiError(TapError):
             raise self
 
     @property
-    def is_missing(self) -> bool:
-        """Return whether what the API made is not there, by whatever code it says so."""
+    def is_not_there(self) -> bool:
+        """Return whether what the API made is not there, by whatever code or bare status.
+
+        It is too young, or gone. `verdict.is_missing` goes by the code alone.
+        """
         return self.verdict.is_missing or self.status in _GONE
 
 

@@ -113,6 +113,7 @@ class Lookup:
         try:
             return self.information(batch_id).description or ""
         except ApiError as error:
+            # By the code only: a bare 404 may as well say that nobody serves this.
             if error.verdict.is_missing:
                 return ""  # Another key's, whose queries the history shows all the same.
             raise

@@ -19,12 +19,12 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from tap_supermetrics.api.fields import FieldEcho  # noqa: TC001 - msgspec reads annotations
-from tap_supermetrics.model import BatchItem
+from tap_supermetrics.model import BatchItem, is_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_supermetrics.model import BatchPolicy, BatchRequest, Report
+    from tap_supermetrics.model import BatchPolicy, BatchRequest, Query, Report
 
 T = TypeVar("T")
 
@@ -346,8 +346,8 @@ def batch_body(request: BatchRequest, reports: Mapping[str, Report]) -> dict[str
     return body | ({"description": policy.description} if policy.description else {})
 
 
-def item_parameters(item: BatchItem, report: Report) -> dict[str, Any]:
-    """Return parameters of "Get data" for one item, as batches and single queries send them.
+def item_parameters(item: BatchItem | Query, report: Report) -> dict[str, Any]:
+    """Return parameters of "Get data" for one item of a batch, or one query by itself.
 
     Rows come without the header row, and `max_rows` is always sent: left out, the API cuts a
     result off at 1,000 rows without a word (observed).
@@ -383,13 +383,13 @@ def request_hash(report: Report) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def query_parameters(item: BatchItem, report: Report, policy: BatchPolicy) -> dict[str, Any]:
+def query_parameters(query: Query, report: Report, policy: BatchPolicy) -> dict[str, Any]:
     """Return parameters of "Get data" for a query submitted by itself.
 
     What a batch adds to its queries is added here as far as it is known: which settings clean
     data types is not documented, and the tap converts values itself.
     """
-    parameters = item_parameters(item, report)
+    parameters = item_parameters(query, report)
     if policy.add_exclude_account_errors:
         parameters["settings"]["exclude_invalid_accounts"] = True
     return parameters
@@ -412,5 +412,5 @@ def results_address(schedule_id: str) -> str:
 
 def _accounts(accounts: Sequence[str]) -> list[str] | str:
     """Return accounts as the API takes them: a team list by itself, not in a list of ids."""
-    is_list = len(accounts) == 1 and accounts[0].startswith("list.")
-    return accounts[0] if is_list else list(accounts)
+    is_team_list = len(accounts) == 1 and is_list(accounts[0])
+    return accounts[0] if is_team_list else list(accounts)

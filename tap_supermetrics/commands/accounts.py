@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from tap_supermetrics.api.client import Client
     from tap_supermetrics.commands.connection import Connection
     from tap_supermetrics.model import Report
 
@@ -51,11 +50,6 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     if args.search and not found:
         tell_nothing_found(args.search)
     return 0
-
-
-def listed(client: Client, ds_id: str) -> list[tuple[str, str]]:
-    """Return id and name of each account of a data source."""
-    return [(each.id, each.account_name) for each in client.accounts(ds_id)]
 
 
 def _ids_in_reports(connection: Connection, ds_id: str) -> set[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.commands.connection import collected_warnings
 from tap_supermetrics.commands.loaders import LOADERS, limits_of, warnings_of
 from tap_supermetrics.commands.output import print_json, print_line
-from tap_supermetrics.commands.view_needs import days_of, mistakes_in_views
+from tap_supermetrics.commands.view_needs import day_columns, mistakes_in_views
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.held_results import HeldResults
 from tap_supermetrics.redaction import readable
@@ -156,7 +156,7 @@ def _accounts(connection: Connection, known: KnownReport, warned: list[str]) -> 
         TapError: as it would end this report in a run.
     """
     report = known.report
-    scope = known.scope(connection.lookups, utc_now())
+    scope = known.resolve(connection.lookups, utc_now())
     told = unlisted_accounts(connection.lookups, report)
     if told and told not in warned:
         warned.append(told)
@@ -204,7 +204,7 @@ def _views(connection: Connection, tables: Sequence[Table]) -> Iterator[str]:
     """Say why `sql` would refuse its views, to who has the log that they need."""
     if connection.settings.query_log:
         with collected_warnings():
-            days = days_of(connection)
+            days = day_columns(connection)
         yield from mistakes_in_views(connection.settings, tables, days)
 
 

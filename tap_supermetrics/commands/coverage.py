@@ -12,7 +12,7 @@ from tap_supermetrics.dates import DateRange, intersect
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.model import account_id_of
 from tap_supermetrics.redaction import without_key
-from tap_supermetrics.sync.calendar import ReportDays, count_days, days_of
+from tap_supermetrics.sync.calendar import ReportDays, count_days, report_days
 from tap_supermetrics.sync.discovery import known_reports, refusal_of
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.words import counted
@@ -79,12 +79,12 @@ def _days_of(connection: Connection, report: Report, bookmarks: Mapping[str, Any
         return ReportDays(name=report.name, ds_id=report.ds_id, note=str(refusal))
     known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
     try:
-        scope = known.scope(connection.lookups, utc_now())
+        scope = known.resolve(connection.lookups, utc_now())
     except TapError as error:
         return ReportDays(name=report.name, ds_id=report.ds_id, note=str(error))
     # As a run does: a bookmark of the whole stream counts for each of its accounts.
     known.state.begin([account_id_of(group) for group in scope.groups])
-    return days_of(known, scope)
+    return report_days(known, scope)
 
 
 def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays]) -> None:

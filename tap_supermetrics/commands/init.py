@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api import sources
-from tap_supermetrics.commands import accounts, check, fields, plan
+from tap_supermetrics.commands import check, fields, plan
 from tap_supermetrics.commands.output import print_line
 from tap_supermetrics.commands.project import (
     CONFIG_FILE,
@@ -180,7 +180,7 @@ class Answers:
                 "--ds-id", "Data source, such as AW (Google Ads), FA (Facebook Ads), GAWA (GA4)"
             )
         )
-        listed = accounts.listed(lookup.client, ds_id)
+        listed = [(each.id, each.account_name) for each in lookup.client.accounts(ds_id)]
         of_source = lookup.client.fields(ds_id)
         chosen = _ids(self._args.accounts) or given.get("ds_accounts")
         if not chosen and listed:

@@ -168,7 +168,7 @@ def forecast_of(
         left=planned - queries - len(held),
         budgets={name: each for name in BUDGETS if (each := getattr(settings, name)) is not None},
         failures=summary.failed_reports,
-        notes=[*summary.notes, *_warnings(prepared, batches)],
+        notes=[*summary.remarks, *_warnings(prepared, batches)],
     )
 
 
@@ -186,10 +186,8 @@ def _warnings(prepared: Prepared, batches: _Batches) -> Iterator[str]:
 
 
 def _report(plan: ReportPlan, held: Collection[Query]) -> dict[str, Any]:
-    by_account = Counter((each.report, each.accounts) for each in held)
-    accounts = [
-        _account(each, by_account[each.whole.report, each.whole.accounts]) for each in plan.accounts
-    ]
+    by_account = Counter(each.report_account for each in held)
+    accounts = [_account(each, by_account[each.whole.report_account]) for each in plan.accounts]
     sums = {
         name: sum(each[name] for each in accounts)
         for name in ("new_days", "days_again", "queries", "held")

@@ -11,7 +11,7 @@ import yaml
 
 from tap_supermetrics.commands.connection import collected_warnings
 from tap_supermetrics.commands.dialects import DIALECTS, NAMINGS
-from tap_supermetrics.commands.view_needs import days_of, mistakes_in_views
+from tap_supermetrics.commands.view_needs import day_columns, mistakes_in_views
 from tap_supermetrics.commands.views import SOURCE, Warehouse
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.sync.query_log import SCHEMA
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         SettingsError: they would not find what they need, or a file cannot be written.
     """
     settings = connection.settings
-    reports = days_of(connection)
+    reports = day_columns(connection)
     with collected_warnings():
         # What is doubtful for a run is told by `check`.
         tables = connection.begin({}, args.catalog).tables

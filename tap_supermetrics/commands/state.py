@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.commands.output import print_json
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings.entries import ONLY_IN_REPORT
-from tap_supermetrics.singer.inputs import read_json, unwrapped
+from tap_supermetrics.singer.inputs import json_at, unwrapped
 from tap_supermetrics.sync.merging import merge_states, rename, without_account, without_report
 from tap_supermetrics.sync.state_checks import last_day_anywhere
 
@@ -58,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, connect: Connect) -> int:  # noqa: ARG001 - as every command
     """Print the merged state, as Meltano has it where the first file is so."""
-    given = {file: _read(file) for file in args.files}
+    given = {file: json_at(file) for file in args.files}
     inner = {file: unwrapped(state) for file, state in given.items()}
     states = merge_states(inner, last_day_anywhere(), is_partial=args.partial)
     for names in args.rename:
@@ -77,11 +76,3 @@ def run(args: argparse.Namespace, connect: Connect) -> int:  # noqa: ARG001 - as
     is_wrapped = "singer_state" in given[args.files[0]]
     print_json({"singer_state": merged} if is_wrapped else merged)
     return 0
-
-
-def _read(path: str) -> dict[str, Any]:
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            return read_json(file, path) or {}
-    except OSError as error:
-        raise SettingsError([f"{path} cannot be read ({error.strerror})"]) from None

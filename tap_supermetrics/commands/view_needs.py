@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.singer.tables import Table
 
 
-def days_of(connection: Connection) -> dict[str, str]:
+def day_columns(connection: Connection) -> dict[str, str]:
     """Return the column that holds the day of a row, by report; empty where none does.
 
     Raises:
@@ -33,7 +33,7 @@ def mistakes_in_views(
     Args:
         settings: the configuration.
         tables: what becomes of each stream.
-        days: by report, as `days_of` gives them.
+        days: by report, as `day_columns` gives them.
     """
     if not settings.query_log:
         yield "query_log: expected true: the views read the query log"

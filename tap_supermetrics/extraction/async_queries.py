@@ -20,7 +20,6 @@ from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.events import QueryFailed, QueryNotSubmitted, Succeeded
 from tap_supermetrics.extraction.polling import ONE_TRY, Polled, PollWait
 from tap_supermetrics.extraction.results import QueryTaken
-from tap_supermetrics.model import BatchItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,7 +103,7 @@ class AsyncQueries:
         # Before the request: a run that is killed within it must find the query again.
         self._notes.queries_begin(query.report, self._run)
         plan = self._plans[query.report]
-        parameters = _parameters(query, plan)
+        parameters = wire.query_parameters(query, plan.report, plan.scope.policy_of(query))
         schedule_id = schedule_id_of(_asker(query, plan, self._run.id), parameters, attempt)
         try:
             # The same question, run and attempt give the same id, by which it is found.
@@ -167,7 +166,7 @@ class AsyncQueries:
         running.not_seen(now, error)
         is_given_up = self._failed_polls.count_failure(running, error, now)
         is_ill = error.fate is Fate.RETRY and not is_given_up
-        if not is_ill and not (error.is_missing and running.is_young(now)):
+        if not is_ill and not (error.is_not_there and running.is_young(now)):
             yield from self._fail(running, error)
         elif running.failures == 1:
             logger.warning("Status of %s not readable: %s", running.query, error)
@@ -206,16 +205,6 @@ def _asker(query: Query, plan: ReportPlan, run_id: str) -> str:
         and (last_complete - query.dates.last).days >= plan.report.lookback_days
     )
     return asker if is_settled else f"{asker} {last_complete}"
-
-
-def _parameters(query: Query, plan: ReportPlan) -> dict[str, Any]:
-    item = BatchItem(
-        report=query.report,
-        accounts=query.accounts,
-        dates=query.dates,
-        is_fresh=query.is_fresh,
-    )
-    return wire.query_parameters(item, plan.report, plan.scope.policy_of(query))
 
 
 def schedule_id_of(asker: str, parameters: Mapping[str, Any], attempt: int) -> str:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.extraction.unsplit import ids_within, restored
+from tap_supermetrics.model.account_spelling import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -150,8 +151,3 @@ def _folded(item: BatchItem, accounts: Sequence[str]) -> tuple[str, ...]:
     """Return account ids to compare by: `12-34` and `1234` are one, unless the item has both."""
     is_clear = len({folded(each) for each in item.accounts}) == len(item.accounts)
     return tuple(sorted(folded(each) if is_clear else each for each in accounts))
-
-
-def folded(account: str) -> str:
-    """Return an account id without punctuation and case: `12-34` and `1234` are one account."""
-    return re.sub(r"[^\w]|_", "", account.casefold())

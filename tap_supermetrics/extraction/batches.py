@@ -139,7 +139,7 @@ class Batches:
 
     def _may_poll_again(self, batch: RunningBatch, now: float, error: ApiError) -> bool:
         """Return whether a batch may run on although a look at it was refused."""
-        if error.is_missing:
+        if error.is_not_there:
             return self._status_may_come(batch, now)
         return batch.is_young(now) and not error.refuses_everything
 

@@ -37,7 +37,7 @@ MAX_VAIN_LOOKS: Final = 3
 
 def _may_be_early(error: ApiError) -> bool:
     """Return whether an error may mean that results are not whole yet where they are read."""
-    return error.is_missing or error.code in {"RESULT_INCOMPLETE", "RESULT_MISMATCH"}
+    return error.is_not_there or error.code in {"RESULT_INCOMPLETE", "RESULT_MISMATCH"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class Downloader:
             return False
         age_s = (self.now() - finished_at).total_seconds() if finished_at else 0.0
         return not looks or (
-            age_s < polling.YOUNG_S if error.is_missing else looks < LOOKS_AT_DAMAGE
+            age_s < polling.YOUNG_S if error.is_not_there else looks < LOOKS_AT_DAMAGE
         )
 
     def _fetch_surely(self, wanted: Succeeded, report: Report) -> Result:

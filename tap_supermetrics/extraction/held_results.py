@@ -12,7 +12,7 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.results import BatchTaken
-from tap_supermetrics.extraction.running import QUEUE_S, RunningBatch
+from tap_supermetrics.extraction.running import HELD_S, RunningBatch
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -131,18 +131,16 @@ def find_held(client: Client, batches: Iterable[SubmittedBatch], now: datetime) 
     Raises:
         ApiError: only when the API refuses everything (fate STOP).
     """
-    # Longest wait, longest run and the hour of keeping: of older ones, the API holds nothing.
-    oldest_s = QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S
     found = {
         # One from the future was noted by a clock that was wrong: its age is not known.
         batch.batch_id: _find(client, batch, is_young=abs(age_s) < polling.YOUNG_S)
-        for batch in joined(batches)
-        if (age_s := (now - batch.submitted_at).total_seconds()) < oldest_s
+        for batch in one_each(batches)
+        if (age_s := (now - batch.submitted_at).total_seconds()) < HELD_S
     }
     return HeldResults(batches={key: batch for key, batch in found.items() if batch})
 
 
-def joined(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
+def one_each(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
     """Return batches that several reports know of, each once with all known items."""
     items: dict[str, dict[int, BatchItem]] = {}
     first: dict[str, SubmittedBatch] = {}

@@ -10,11 +10,11 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.items import ids_of
 from tap_supermetrics.api.wire import QueryStatus
 from tap_supermetrics.dates import DateRange, read_day
-from tap_supermetrics.extraction.attribution import folded
 from tap_supermetrics.extraction.unsplit import ids_within
+from tap_supermetrics.model.account_spelling import Spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import date
 
     from tap_supermetrics.api import wire
@@ -53,7 +53,7 @@ class Question:
         """Refuse accounts that were not asked for; one may be left out, which is found later."""
         if not answered or self._is_of_list:
             return
-        known = _Spellings(self.query.accounts)
+        known = Spellings(self.query.accounts)
         if others := [each for each in answered if not any(map(known.holds, ids_within(each)))]:
             raise ApiError(
                 "RESULT_MISMATCH",
@@ -79,7 +79,7 @@ class Question:
         if not answered or self._is_of_list:
             return
         # Each is one that was asked for, as all pages were held against the question.
-        told = _Spellings(name for each in answered for name in ids_within(each))
+        told = Spellings(name for each in answered for name in ids_within(each))
         if left := [each for each in self.query.accounts if not told.holds(each)]:
             accounts = "account" if len(left) == 1 else "accounts"
             raise ApiError("ACCOUNT_LEFT_OUT", f"the API left out {accounts} {', '.join(left)}")
@@ -174,21 +174,3 @@ def _normalized(value: Any) -> str:  # noqa: ANN401 - any JSON
 def _family(schedule_id: str) -> str:
     """Return how an id begins: `qrb` of a query batch, `tap` of our own."""
     return schedule_id.partition("_")[0]
-
-
-class _Spellings:
-    """Accounts to compare with: `act_123` is `123`, and `ig_123` is, but not each other."""
-
-    def __init__(self, accounts: Iterable[str]) -> None:
-        self._whole = {folded(each) for each in accounts}
-        self._numbers = set(map(_number, self._whole))
-
-    def holds(self, account: str) -> bool:
-        """Return whether an account is one of these."""
-        one = folded(account)
-        return one in self._whole or one in self._numbers or _number(one) in self._whole
-
-
-def _number(account: str) -> str:
-    """Return what stands after the letters of a folded id, where that is digits alone."""
-    return re.sub(r"^[a-z]+(?=\d+$)", "", account)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 QUEUE_S: Final = 4 * 3600.0
 """How long a batch may wait behind the batches of others before it counts as stuck, in seconds."""
+HELD_S: Final = QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S
+"""Longest wait, longest run and the hour of keeping: of what is older, the API holds nothing."""
 
 
 @dataclass(slots=True, kw_only=True)

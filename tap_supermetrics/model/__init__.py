@@ -1,19 +1,20 @@
 """Values that all layers speak of. Each module imports only what is below it.
 
 ```
-queries      queries, query batches
-report       a report with its settings, declared
-declared     how a setting is declared, once
-kinds        what the value of a setting may be
-written_ids  ids as people write them
-accounts     which accounts a report reads
-columns      names of the columns that the tap adds
-shards       which of them each of several runs takes
-policies     how the API splits and runs
+queries           queries, query batches
+report            a report with its settings, declared
+declared          how a setting is declared, once
+kinds             what the value of a setting may be
+written_ids       ids as people write them
+accounts          which accounts a report reads
+account_spelling  whether two ids are of one account: four answers, and what each may confuse
+columns           names of the columns that the tap adds
+shards            which of them each of several runs takes
+policies          how the API splits and runs
 ```
 """
 
-from tap_supermetrics.model.accounts import Accounts, are_one, compile_filter, core_of
+from tap_supermetrics.model.accounts import Accounts, compile_filter, is_list
 from tap_supermetrics.model.policies import BatchPolicy, SplitAccounts, SplitDates, SplitPolicy
 from tap_supermetrics.model.queries import (
     AsyncRun,
@@ -43,7 +44,6 @@ __all__ = [
     "SplitPolicy",
     "SubmittedBatch",
     "account_id_of",
-    "are_one",
     "compile_filter",
-    "core_of",
+    "is_list",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from string import ascii_letters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +46,6 @@ def compile_filter(pattern: str) -> re.Pattern[str]:
         raise ValueError(str(error)) from None
 
 
-def core_of(account: str) -> str:
-    """Return what tells an account from others however it is spelt: its number, if it is one."""
-    number = re.sub(r"^[A-Za-z]+[_/]|[-\s]", "", account)
-    return number if number.isdigit() else account
-
-
-def are_one(first: str, second: str) -> bool:
-    """Return whether two ids are of one account: `act_123` is `123`, but not `ig_123`."""
-    prefixes = {_prefix_of(each) for each in (first, second)} - {""}
-    return core_of(first) == core_of(second) and len(prefixes) < 2  # noqa: PLR2004 - two differ
-
-
-def _prefix_of(account: str) -> str:
-    return account.removesuffix(account.lstrip(ascii_letters)).casefold()
+def is_list(account: str) -> bool:
+    """Return whether it is a list, of which somebody else knows which accounts these are."""
+    return account.startswith("list.")

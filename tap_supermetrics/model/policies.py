@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tap_supermetrics.dates import DateRange
+from tap_supermetrics.dates import DateRange
 
 
 class SplitDates(str, Enum):
@@ -20,7 +18,7 @@ class SplitDates(str, Enum):
         """Return the date ranges that the API makes of one, in order of days."""
         if dates is None or self is SplitDates.NONE:
             return (dates,)
-        return tuple(dates.pieces(1))
+        return tuple(DateRange(first=day, last=day) for day in dates.each_day())
 
 
 class SplitAccounts(str, Enum):

@@ -1,7 +1,7 @@
 """Leaves a run to be read, where that is asked for: a JSON for alerts and one page for people.
 
 ```
-watch      sees how a run ends
+run_end    sees how a run ends
 ending     a run that ended, written to `report_dir`; nothing here ends a run
 document   the page: everything in one file, nothing fetched
 shards     what shards left side by side, joined

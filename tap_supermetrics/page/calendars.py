@@ -6,10 +6,19 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import parse_date
-from tap_supermetrics.page.days import aligned, letters_of, read, written
+from tap_supermetrics.page.days import letters_of, read, written
 from tap_supermetrics.page.run_json import AccountCalendar, ReportPart
 from tap_supermetrics.redaction import readable
-from tap_supermetrics.sync.days_read import EMPTY, FAILED, MISSING, ROWS, SAMPLED, STALE, UNREAD
+from tap_supermetrics.sync.days_read import (
+    EMPTY,
+    FAILED,
+    MISSING,
+    ROWS,
+    SAMPLED,
+    STALE,
+    UNREAD,
+    aligned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

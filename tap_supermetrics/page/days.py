@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.sync.days_read import EMPTY, FAILED, MISSING, ROWS, SAMPLED, STALE, UNREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date
-
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.sync.calendar import AccountDays
 
@@ -50,13 +47,6 @@ def letters_of(account: AccountDays, before: str, read: str) -> str:
     return "".join(letters)
 
 
-def aligned(letters: str, first: date, dates: DateRange) -> str:
-    """Return letters that begin with one day, for the days of another range."""
-    shift = (dates.first - first).days
-    known = letters[max(0, shift) : max(0, shift + dates.days)]
-    return (UNREAD * min(max(0, -shift), dates.days) + known).ljust(dates.days, UNREAD)
-
-
 def written(letters: str) -> str:
     """Return letters with the number of each before it, which is left out for one."""
     found = (match for match in _RUN.finditer(letters))
@@ -68,11 +58,7 @@ def read(text: str) -> str:
     runs = [(int(number or 1), letter) for number, letter in _WRITTEN.findall(text)]
     if "".join(chain.from_iterable((_number(n), each) for n, each in runs)) != text:
         return ""
-    return "" if _total(n for n, _ in runs) > MAX_DAYS else "".join(n * each for n, each in runs)
-
-
-def _total(numbers: Iterable[int]) -> int:
-    return sum(numbers)
+    return "" if sum(n for n, _ in runs) > MAX_DAYS else "".join(n * each for n, each in runs)
 
 
 def _number(count: int) -> str:

@@ -38,7 +38,8 @@ def html_of(
         now: when it is made, with offset.
         reports: the days of reports, where these are known better than the runs left them.
     """
-    last = current_runs(newest_first, _any_report).get("", [])
+    # By one name for all: each run is of interest whatever it read.
+    last = current_runs(newest_first, lambda _: ("",)).get("", [])
     data = {
         "made": f"{now:%Y-%m-%d %H:%M} UTC",
         "runs": [
@@ -66,11 +67,6 @@ def _reports(newest_first: Iterable[RunTold], better: Iterable[ReportPart]) -> l
     return [*found.values()]
 
 
-def _any_report(_run: RunTold) -> tuple[str, ...]:
-    """Return one name for all: the run is of interest whatever it read."""
-    return ("",)
-
-
 def _names_of_parts(run: RunTold) -> list[str]:
     return [part.name for part in run.reports]
 
@@ -87,7 +83,7 @@ def _causes(newest_first: Iterable[RunTold]) -> list[dict[str, Any]]:
     for name, runs in current_runs(newest_first, _names).items():
         for failure in (each for run in runs for each in run.failures if each.report == name):
             _count(causes, failure)
-    return sorted(causes.values(), key=_most_queries_first)
+    return sorted(causes.values(), key=lambda cause: -cause["queries"])
 
 
 def _names(run: RunTold) -> list[str]:
@@ -111,8 +107,3 @@ def _count(causes: dict[tuple[str, str], dict[str, Any]], failure: Failure) -> N
     cause["places"] += 1
     if len(cause["examples"]) < MAX_EXAMPLES:
         cause["examples"].append([failure.report, failure.account_id, failure.days])
-
-
-def _most_queries_first(cause: dict[str, Any]) -> int:
-    queries: int = cause["queries"]
-    return -queries

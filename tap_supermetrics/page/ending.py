@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ from tap_supermetrics.redaction import readable, without_key
 from tap_supermetrics.sync.run import new_run_id, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
     from tap_supermetrics.extraction.results import Failed
@@ -43,40 +43,18 @@ class Ending:
     Attributes:
         settings: the configuration.
         run: the run; None where it ended before it was planned.
-        requests: how many were sent.
-        names: names of accounts, by data source, as far as they are known.
+        lookups: what the API lists; None where nothing was asked.
         started_at: when the process began with it, with offset.
-        ended_at: when all was written, with offset.
         error: what ended it; None where it came to its end.
+        ended_at: when all was written, with offset.
     """
 
     settings: Settings
     run: Run | None
-    requests: int
-    names: Mapping[str, Mapping[str, str]]
+    lookups: Lookups | None
     started_at: datetime
-    ended_at: datetime
     error: BaseException | None
-
-    @classmethod
-    def of(
-        cls,
-        settings: Settings,
-        run: Run | None,
-        lookups: Lookups | None,
-        started_at: datetime,
-        error: BaseException | None,
-    ) -> Ending:
-        """Return a run that has ended now."""
-        return cls(
-            settings=settings,
-            run=run,
-            requests=lookups.client.rate_limit.requests if lookups else 0,
-            names=lookups.accounts.known_names() if lookups else {},
-            started_at=started_at,
-            ended_at=utc_now(),
-            error=error,
-        )
+    ended_at: datetime = field(default_factory=utc_now)
 
     def write(self) -> None:
         """Write the JSON of the run and the page; a warning tells what cannot be."""
@@ -123,7 +101,7 @@ class Ending:
             exit_code=exit_code_of(self.error),
             message=self._message(),
             shard="" if self.settings.shard.is_whole else str(self.settings.shard),
-            requests=self.requests,
+            requests=self.lookups.client.rate_limit.requests if self.lookups else 0,
         )
         if self.run is None:
             return head
@@ -148,9 +126,9 @@ class Ending:
             part.rows += tally.rows
             part.queries_done += tally.queries_done
             part.queries_failed += tally.queries_failed
+        names = self.lookups.accounts.known_names() if self.lookups else {}
         for days in run.days():
-            names = self.names.get(days.ds_id, {})
-            part = before.part_of(days, names, run.summary.days_read)
+            part = before.part_of(days, names.get(days.ds_id, {}), run.summary.days_read)
             if counted := counts.get(days.name):
                 part.rows, part.queries_done = counted.rows, counted.queries_done
                 part.queries_failed = counted.queries_failed

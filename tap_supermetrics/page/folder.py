@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
+from operator import attrgetter
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
@@ -98,8 +99,4 @@ def _names(folder: Path) -> list[Path]:
     found = (
         path for path in folder.glob("run-*.json") if _NAME.fullmatch(path.name) and path.is_file()
     )
-    return sorted(found, key=_by_name, reverse=True)
-
-
-def _by_name(path: Path) -> str:
-    return path.name
+    return sorted(found, key=attrgetter("name"), reverse=True)

@@ -8,8 +8,8 @@ import msgspec
 
 from tap_supermetrics.dates import DateRange, parse_date
 from tap_supermetrics.page.calendars import count_days
-from tap_supermetrics.page.days import MAX_DAYS, aligned, read, written
-from tap_supermetrics.sync.days_read import MISSING, UNREAD
+from tap_supermetrics.page.days import MAX_DAYS, read, written
+from tap_supermetrics.sync.days_read import MISSING, UNREAD, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -86,8 +86,8 @@ class AccountPlan:
         is_read_whole: whether it has no days, so that each run reads all of it.
         is_read_anyway: whether each run reads all of its days, whatever is there.
         was_loaded: whether an earlier run loaded any of it.
-        last_turn: when all was read last, or that failed; of an account with days, when nothing of
-            it was answered last; None where neither is known.
+        last_attempt_at: when all was read last, or that failed; of an account with days, when
+            nothing of it was answered last; None where neither is known.
     """
 
     whole: Query
@@ -97,7 +97,7 @@ class AccountPlan:
     is_read_whole: bool = False
     is_read_anyway: bool = False
     was_loaded: bool = False
-    last_turn: datetime | None = None
+    last_attempt_at: datetime | None = None
 
     def __len__(self) -> int:
         """Return the number of queries."""
@@ -136,7 +136,7 @@ class AccountPlan:
         if self.is_read_whole:
             return Rank.WHOLE
         if not query.dates or intersect(query.dates, self.covered) != (query.dates,):
-            return Rank.FAILED if self.last_turn else Rank.NEW
+            return Rank.FAILED if self.last_attempt_at else Rank.NEW
         return Rank.ANYWAY if self.is_read_anyway else Rank.AGAIN
 
     def left(self, head: Query) -> Iterator[Stretch | Query]:

@@ -14,12 +14,9 @@ from tap_supermetrics.planning.plan import Cursor
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from tap_supermetrics.model import Query
+    from tap_supermetrics.model import Query, ReportAccount
     from tap_supermetrics.planning.account import AccountPlan
     from tap_supermetrics.planning.plan import Order, ReportPlan
-
-_Group = tuple[str, tuple[str, ...]]
-"""A report and the accounts of a query."""
 
 
 def within_budget(
@@ -34,9 +31,9 @@ def within_budget(
         limit: the most queries that may be paid for.
         free: queries whose results the API holds already; all of them stay.
     """
-    chosen: dict[_Group, list[Query]] = defaultdict(list)
+    chosen: dict[ReportAccount, list[Query]] = defaultdict(list)
     for query in _held(plans, free):
-        chosen[_group(query)].append(query)
+        chosen[query.report_account].append(query)
     costly = (
         query
         for _, query in heapq.merge(*map(_by_rank, plans), key=itemgetter(0))
@@ -44,7 +41,7 @@ def within_budget(
     )
     # Every plan is in order already, so that no more is drawn than the budget pays for.
     for query in islice(costly, limit):
-        chosen[_group(query)].append(query)
+        chosen[query.report_account].append(query)
     return tuple(_only(plan, chosen) for plan in plans)
 
 
@@ -53,19 +50,15 @@ def _held(plans: Sequence[ReportPlan], free: Collection[Query]) -> Iterator[Quer
     return (query for plan in plans for query in plan.singled_out() if query in free)
 
 
-def _group(query: Query) -> _Group:
-    return query.report, query.accounts
-
-
 def _by_rank(plan: ReportPlan) -> Iterator[tuple[Order, Query]]:
     return iter(Cursor(replace(plan, is_by_rank=True)).draw_ordered, None)
 
 
-def _only(plan: ReportPlan, chosen: Mapping[_Group, list[Query]]) -> ReportPlan:
+def _only(plan: ReportPlan, chosen: Mapping[ReportAccount, list[Query]]) -> ReportPlan:
     accounts = (
-        replace(account, parts=_sorted(plan, account, chosen[_group(account.whole)]))
+        replace(account, parts=_sorted(plan, account, chosen[account.whole.report_account]))
         for account in plan.accounts
-        if _group(account.whole) in chosen
+        if account.whole.report_account in chosen
     )
     return replace(plan, accounts=tuple(accounts))
 

@@ -24,7 +24,7 @@ from tap_supermetrics.dates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
 
@@ -78,7 +78,7 @@ class Coverage:
     settled: tuple[DateRange, ...] = ()
 
     @property
-    def last_turn(self) -> datetime | None:
+    def last_attempt_at(self) -> datetime | None:
         """When all was read last, or that failed."""
         return max(filter(None, (self.read_at, self.tried_at)), default=None)
 
@@ -102,11 +102,7 @@ class Coverage:
         """After these days were read; only days of the lookback are remembered."""
         if not lookback.is_timed:
             return replace(self, fetched=())
-        older = tuple(
-            DaysFetched(dates=left, at=each.at)
-            for each in self.fetched
-            for left in subtract(each.dates, (fetch.dates,))
-        )
+        older = _cut(self.fetched, fetch)
         restated = self._restated(lookback.days, lookback.last_wanted)
         kept = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
         return replace(self, fetched=tuple(kept))
@@ -129,12 +125,7 @@ class Coverage:
         fetched: tuple[DaysFetched, ...] = ()
         # Each cuts its days out of those before it: of a day, the newest fetch counts.
         for newer in by_age:
-            older = (
-                DaysFetched(dates=left, at=each.at)
-                for each in fetched
-                for left in subtract(each.dates, (newer.dates,))
-            )
-            fetched = (*older, newer)
+            fetched = (*_cut(fetched, newer), newer)
         return Coverage(
             covered=merge((*self.covered, *other.covered)),
             stale=merge((*self.stale, *other.stale)),
@@ -184,6 +175,15 @@ def _older(dates: DateRange, lookback_days: int, last_wanted: date) -> Iterator[
     late = last_wanted.toordinal() - lookback_days
     if dates.first.toordinal() <= late:
         yield replace(dates, last=min(dates.last, date.fromordinal(late)))
+
+
+def _cut(older: Iterable[DaysFetched], newer: DaysFetched) -> tuple[DaysFetched, ...]:
+    """Return fetches without the days that a newer one read again."""
+    return tuple(
+        DaysFetched(dates=left, at=each.at)
+        for each in older
+        for left in subtract(each.dates, (newer.dates,))
+    )
 
 
 def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:

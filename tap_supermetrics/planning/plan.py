@@ -75,7 +75,7 @@ class ReportPlan:
         rank = account.rank(query) if self.is_by_rank else Rank.NEW
         if rank is Rank.WHOLE:
             # By age, so that each has its turn; what was never read comes first.
-            turn = account.last_turn
+            turn = account.last_attempt_at
             return rank, False, int(turn.timestamp() * 1000) if turn else 0
         day = query.dates.first.toordinal() if query.dates else 0
         if rank is Rank.ANYWAY:
@@ -275,10 +275,10 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
     if not scope.is_incremental:
         return AccountPlan(
             whole=whole,
-            parts=() if scope.is_over else (whole,),
+            parts=() if scope.has_no_day else (whole,),
             is_read_whole=True,
             was_loaded=known.is_loaded,
-            last_turn=known.last_turn,
+            last_attempt_at=known.last_attempt_at,
         )
     if scope.wanted is None:
         return AccountPlan(whole=whole, parts=())
@@ -292,7 +292,7 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
         covered=known.covered,
         is_read_anyway=ignores_coverage,
         was_loaded=known.is_loaded,
-        last_turn=_failed_lately(known, scope),
+        last_attempt_at=_failed_lately(known, scope),
         fresh_from=_fresh_from(report, scope.wanted),
     )
 

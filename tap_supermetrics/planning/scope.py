@@ -21,7 +21,7 @@ class Scope:
         is_dated_by_rows: whether rows tell their day, so that a query may span several.
         policy: the report's batch policy, as far as it can be applied.
         fresh_since: days of the lookback that were read later are left alone.
-        is_over: whether the report has dates, but none of its days is to be asked.
+        has_no_day: whether the report has dates, but none of its days is to be asked.
         last_complete: yesterday; a day that still goes on is read, but not covered.
         is_elsewhere: whether the report is wholly another shard's.
     """
@@ -32,7 +32,7 @@ class Scope:
     is_dated_by_rows: bool
     policy: BatchPolicy
     fresh_since: datetime | None = None
-    is_over: bool = False
+    has_no_day: bool = False
     last_complete: date | None = None
     is_elsewhere: bool = False
 
@@ -85,13 +85,13 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         not_before: first day that the API is known to give; None when it gave all so far.
     """
     today = now.astimezone(report.timezone).date()
-    wanted, is_over = None, False
+    wanted, has_no_day = None, False
     if is_dated and report.start_date and not report.date_range_type:
         # Days to come have no data: asked for now, they would be asked for again every day.
         first, last = report.start_date.as_first(today), min(report.end_date.on(today), today)
         first = max(first, not_before or first)
-        is_over = first > last
-        wanted = None if is_over else DateRange(first=first, last=last)
+        has_no_day = first > last
+        wanted = None if has_no_day else DateRange(first=first, last=last)
     is_incremental = bool(replication_key)
     # Split into days, a report without a day in its rows would be summed up by day.
     policy = report.policy if is_incremental else _by_no_day(report.policy)
@@ -104,7 +104,7 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         is_dated_by_rows=replication_key in report.fields,
         policy=policy,
         fresh_since=now - timedelta(hours=hours) if hours else None,
-        is_over=is_over,
+        has_no_day=has_no_day,
         last_complete=today - timedelta(days=1),
         is_elsewhere=share is None,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS
 from tap_supermetrics.records.checks import RecordChecks, in_key
-from tap_supermetrics.records.kinds import ValueKind, kind_of
+from tap_supermetrics.records.kinds import TEXT, ValueKind, kind_of
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.values import CONVERTERS, MISFITS, to_text
 from tap_supermetrics.words import counted
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
 """Kinds whose values repeat so often within a result that remembering them pays."""
-
-_NUMBERS: Final = frozenset({ValueKind.INTEGER, ValueKind.NUMBER})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,8 +110,10 @@ class RecordReader:
         dated_by: the field that gives `_sm_date`; empty where all records share it.
         dimensions: columns that `_sm_dimensions` joins.
         blank: what stands for a blank in it.
+        added: columns that are made of others, in the order in which they come before these.
         sent_width: how many cells a row has, as far as is known.
         checks: of the records of this result.
+        in_key: what makes the values of each column of the key comparable; None where they are.
 
     Raises:
         ApiError: RESULT_MISMATCH when a requested field is not in the result; FIELD_NOT_LISTED
@@ -147,10 +147,13 @@ class RecordReader:
             del self.shared[DATE]
         by_name = {each.name: each for each in self.columns}
         self.dimensions = tuple(by_name[name] for name in schema.joined)
+        self.added = (DATE,) * bool(self.dated_by) + (DIMENSIONS,) * bool(self.dimensions)
         self._least = 1 + max(column.place for column in self.columns)
         self._width = width
         self.sent_width = max(width or 1 + max(places.values()), self._least)
         self.checks = self._checks(schema, dates, metadata.get(ACCOUNT_ID) or "", others)
+        kinds = {name: each.field.kind for name, each in by_name.items()}
+        self.in_key = {name: in_key(kinds.get(name, ValueKind.TEXT)) for name in self.checks.key}
 
     def _checks(
         self,
@@ -214,19 +217,17 @@ class RecordReader:
 
     def _begun(self) -> dict[str, Any]:
         """Return a record with places for the tap's own columns, which come first."""
-        derived = [DATE] * bool(self.dated_by) + [DIMENSIONS] * bool(self.dimensions)
-        return self.shared | dict.fromkeys(derived)
+        return self.shared | dict.fromkeys(self.added)
 
     def _derive(self, record: dict[str, Any], row: Row) -> None:
         if self.dated_by:
             record[DATE] = record[self.dated_by]
         if self.dimensions:
             pairs = [(record[each.name], row[each.place]) for each in self.dimensions]
-            record[DIMENSIONS] = joined(pairs, self.blank)
+            record[DIMENSIONS] = dimensions_text(pairs, self.blank)
 
     def _key_maker(self) -> Callable[[Mapping[str, Any]], Any]:
-        kinds = {each.name: each.field.kind for each in self.columns}
-        makers = [(name, in_key(kinds.get(name, ValueKind.TEXT))) for name in self.checks.key]
+        makers = [*self.in_key.items()]
 
         def key_of(record: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a value, or a tuple
             key = tuple(make(record[name]) if make else record[name] for name, make in makers)
@@ -235,7 +236,7 @@ class RecordReader:
         return key_of
 
 
-def joined(values: Iterable[tuple[Any, Cell]], blank: str) -> str:
+def dimensions_text(values: Iterable[tuple[Any, Cell]], blank: str) -> str:
     """Return the values of dimensions as one text of a key.
 
     Args:
@@ -262,7 +263,7 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
         if not metric or not each.is_assumed:
             continue
         # Without a word for what it is, its type tells.
-        is_number = not metric.field_type.strip() and kind_of(metric.data_type) in _NUMBERS
+        is_number = not metric.field_type.strip() and kind_of(metric.data_type).is_number
         if metric.is_metric or (is_number and each.may_be_metric):
             raise ApiError(
                 "FIELD_NOT_LISTED",
@@ -383,6 +384,6 @@ def _counting_nuls(
 def _misfit(each: Field, cell: Cell, role: Role) -> ApiError:
     text = f"field {each.name}{role.value} is {each.data_type}, got {repr(cell)[:60]}"
     if role is Role.KEY:
-        as_text = f"`types: {{{each.name}: string.text.value}}`"
+        as_text = f"`types: {{{each.name}: {TEXT}}}`"
         text += f"; a key cannot hold it: make it a text by {as_text}"
     return ApiError("TYPE_MISMATCH", text)

@@ -18,10 +18,8 @@ import msgspec
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.model.columns import DATE, DIMENSIONS
-from tap_supermetrics.records.checks import in_key
-from tap_supermetrics.records.convert import RecordReader, joined
+from tap_supermetrics.records.convert import RecordReader, dimensions_text
 from tap_supermetrics.records.decode import BlockDecoder, UnreadableError, Values, as_they_are
-from tap_supermetrics.records.kinds import ValueKind
 from tap_supermetrics.records.rows import rows_of
 
 if TYPE_CHECKING:
@@ -64,10 +62,8 @@ class _BlockReader:
         self._dimensions = reader.dimensions
         self._blank = reader.blank
         names = [column.name for column in reader.columns]
-        added = [DATE] * bool(reader.dated_by) + [DIMENSIONS] * bool(reader.dimensions)
-        self._own = [name for name in (*added, *names) if is_selected(name)]
-        kinds = {column.name: column.field.kind for column in reader.columns}
-        self._in_key = {name: in_key(kinds.get(name, ValueKind.TEXT)) for name in reader.checks.key}
+        self._own = [name for name in (*reader.added, *names) if is_selected(name)]
+        self._in_key = reader.in_key
         # Rows are records as they came where nothing is added, left out, moved or spelt anew.
         self._is_whole = (
             self._own == names
@@ -148,7 +144,9 @@ class _BlockReader:
                 zip(values[each.name], by_place[each.place], strict=True)
                 for each in self._dimensions
             ]
-            values[DIMENSIONS] = [joined(each, self._blank) for each in zip(*pairs, strict=True)]
+            values[DIMENSIONS] = [
+                dimensions_text(each, self._blank) for each in zip(*pairs, strict=True)
+            ]
         return values
 
     def _keys(self, values: Mapping[str, Values], count: int) -> Iterable[Any]:

@@ -6,6 +6,8 @@ import re
 from enum import Enum
 from typing import Any, Final
 
+TEXT: Final = "string.text.value"
+"""The API's data type whose values are texts, whatever the API sends."""
 OF_TIME: Final = "string.time."
 PLAIN: Final = "value"
 _PLAIN_WORDS: Final = frozenset({PLAIN, "number", "currency", ""})
@@ -21,6 +23,11 @@ class ValueKind(Enum):
     DATE = ("string", "date")
     DATETIME = ("string", "date-time")
     TIME = ("string", "time")
+
+    @property
+    def is_number(self) -> bool:
+        """Return whether its values are numbers."""
+        return self in {ValueKind.INTEGER, ValueKind.NUMBER}
 
     def schema(self, *, nullable: bool) -> dict[str, Any]:
         """Return the JSON Schema of the value."""
@@ -63,7 +70,7 @@ def data_type_of(kind: ValueKind) -> str:
         ValueKind.INTEGER: "int.number.value",
         ValueKind.NUMBER: "float.number.value",
     }
-    return of_time.get(kind) or of_numbers.get(kind, "string.text.value")
+    return of_time.get(kind) or of_numbers.get(kind, TEXT)
 
 
 def kind_of(data_type: str) -> ValueKind:
@@ -87,7 +94,7 @@ def unit_of(data_type: str) -> str:
     """
     found = re.fullmatch(r"\w+\.([\w.]{1,60})", data_type.strip().casefold(), re.ASCII)
     unit = found[1] if found else ""
-    if kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}:
+    if kind_of(data_type).is_number:
         return PLAIN if unit.rpartition(".")[2] in _PLAIN_WORDS else unit
     is_period = kind_of(data_type) is ValueKind.TEXT and f"string.{unit}".startswith(OF_TIME)
     return unit if is_period else ""

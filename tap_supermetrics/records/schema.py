@@ -9,6 +9,7 @@ from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, DIMENSIONS, FETCHED
 from tap_supermetrics.records.kinds import (
     OF_TIME,
     PLAIN,
+    TEXT,
     ValueKind,
     is_known,
     kind_of,
@@ -49,7 +50,6 @@ _DIMENSIONS_SCHEMA: Final[dict[str, Any]] = {
         "Dimensions that are neither text nor the day, as text, joined by |: part of the key."
     ),
 }
-_UNLISTED_TYPE: Final = "string.text.value"
 _DAY_FIELDS: Final = ("date", "day", "segmentsdate", "gadate", "reportdate", "statdate")
 """Names of the field that holds the day of a row, as data sources write them, letters only."""
 _SURE_DAYS: Final = 4
@@ -57,7 +57,6 @@ _SURE_DAYS: Final = 4
 _OF_READING: Final = frozenset({FETCHED_AT, SCHEDULE_ID})
 """Columns that are others with each reading."""
 _LONG_TEXT: Final = "string.text.url"
-_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +133,7 @@ class RecordSchema:
         joined: names of the fields that `_sm_dimensions` joins, in the order in which it does;
             empty where the key has no such column.
         json_schema: JSON Schema of a record.
+        is_dated: whether the data source knows dates at all.
         is_by_range: whether the API determines its days, so that it can have no replication key.
     """
 
@@ -144,7 +144,8 @@ class RecordSchema:
     blank: str
     joined: tuple[str, ...]
     json_schema: Mapping[str, Any]
-    is_by_range: bool = False
+    is_dated: bool
+    is_by_range: bool
 
     @property
     def metadata_columns(self) -> tuple[str, ...]:
@@ -200,9 +201,8 @@ class RecordSchema:
         ]
 
     def _warnings_of_key(self) -> list[str]:
-        numbers = {ValueKind.INTEGER, ValueKind.NUMBER}
         metrics = {
-            each.name for each in self.fields if not each.is_dimension and each.kind in numbers
+            each.name for each in self.fields if not each.is_dimension and each.kind.is_number
         }
         return [
             f"key_properties: {name} changes when a day is read again, so that its rows then are "
@@ -218,7 +218,7 @@ class RecordSchema:
         ]
 
 
-def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
+def record_schema(report: Report, listed: Sequence[FieldInfo]) -> RecordSchema:
     """Return the schema of a report's records.
 
     Args:
@@ -244,6 +244,7 @@ def record_schema(report: Report, listed: Iterable[FieldInfo]) -> RecordSchema:
         if DIMENSIONS in key
         else (),
         json_schema=_schema(fields, {*key, replication_key}, keeps_all=report.metadata_columns),
+        is_dated=_is_dated(report, listed),
         is_by_range=bool(report.date_range_type),
     )
 
@@ -266,7 +267,7 @@ def _width(info: FieldInfo) -> tuple[bool, int]:
     return not info.is_dimension, width_of(info.data_type)
 
 
-def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
+def _is_dated(report: Report, listed: Sequence[FieldInfo]) -> bool:
     """Return whether a report's data source knows dates at all: then it lists a field of dates.
 
     What the user says of a field's type counts too.
@@ -278,8 +279,8 @@ def is_dated(report: Report, listed: Iterable[FieldInfo]) -> bool:
 def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
     """Return a requested field, typed by settings, by the API, or as text."""
     told = str(report.types.get(name) or "").strip() or (info.data_type if info else "")
-    data_type = told or _UNLISTED_TYPE
-    is_number = kind_of(data_type) in {ValueKind.INTEGER, ValueKind.NUMBER}
+    data_type = told or TEXT
+    is_number = kind_of(data_type).is_number
     return Field(
         name=name,
         data_type=data_type,
@@ -329,7 +330,7 @@ def _is_other(each: Field, day: str) -> bool:
 def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> dict[str, Any]:
     """Return JSON Schema of the records; needed columns are never null."""
     properties: dict[str, Any] = {
-        name: _never_null(schema) if name in needed else schema
+        name: {**schema, "type": ["string"]} if name in needed else schema
         for name, schema in _METADATA_SCHEMAS.items()
         if keeps_all or name in needed
     }
@@ -339,7 +340,3 @@ def _schema(fields: Sequence[Field], needed: set[str], *, keeps_all: bool) -> di
         schema = each.kind.schema(nullable=each.name not in needed)
         properties[each.name] = schema | {"description": each.description}
     return {"type": "object", "properties": properties}
-
-
-def _never_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {**schema, "type": ["string"]}

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.date_words import moves_of
-from tap_supermetrics.model import SplitAccounts, SplitDates, are_one, core_of
+from tap_supermetrics.model import SplitAccounts, SplitDates
+from tap_supermetrics.model.account_spelling import are_one, core_of
 from tap_supermetrics.model.columns import DATE, METADATA_COLUMNS, METADATA_PREFIX
 from tap_supermetrics.settings.reading import hint
 from tap_supermetrics.words import nearest

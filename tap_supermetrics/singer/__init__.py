@@ -14,9 +14,8 @@ catalog_form       the form of a catalog as it is written
 catalog_types      types that a catalog gives to columns
 batch_files        files of BATCH messages, made of many lines at a time
 encodings          lines packed as a file: JSON, gzip, Parquet
-watching           whether somebody sees the progress
+progress_display   whether somebody sees the progress
 terminal           progress on a terminal, imported only there
-signals            signals beside those that the SDK handles
 writer             whole lines to stdout
 ```
 """

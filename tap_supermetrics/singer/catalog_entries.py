@@ -123,6 +123,16 @@ def passed_on(stream: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def is_selected(entry: CatalogEntry) -> bool:
+    """Return whether a stream is to be written."""
+    return entry.metadata.resolve_selection()[()]
+
+
+def columns_of(entry: CatalogEntry) -> dict[str, Any]:
+    """Return the JSON Schema of each column, by its name."""
+    return entry.schema.to_dict().get("properties") or {}
+
+
 def unused(catalog: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
     """Find entries of a catalog that are of no stream, though they are selected.
 
@@ -131,7 +141,7 @@ def unused(catalog: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
         names: of the streams.
     """
     for name, entry in catalog.items():
-        if name not in names and entry.metadata.resolve_selection().get((), True):
+        if name not in names and is_selected(entry):
             yield (
                 f"--catalog: {name} is no report in the settings: nothing is loaded for it; add it "
                 "to `queries`, or run --discover again"
@@ -186,10 +196,10 @@ def mistakes_in_log(
         text = "%s is not in it, so the query log is not written; run --discover again"
         logger.warning(text, where)
         return []
-    if not entry.metadata.resolve_selection().get((), True):
+    if not is_selected(entry):
         return []
     own, root = schema["properties"], entry.metadata.get(())
-    given = entry.schema.to_dict().get("properties") or {}
+    given = columns_of(entry)
     keys = [entry.key_properties, getattr(root, "table_key_properties", None)]
     said = {
         "its key": not all(_is_key(each, key) for each in keys),
@@ -227,10 +237,10 @@ def kept_anyway(entry: CatalogEntry, name: str, columns: Iterable[str]) -> Itera
         yield f"{name}: deselected, but part of the key, and so written: {', '.join(kept)}"
 
 
-def complete(entry: CatalogEntry, own: Mapping[str, Any]) -> None:
+def fill_in_types(entry: CatalogEntry, own: Mapping[str, Any]) -> None:
     """Give columns their own type where a catalog has none for them, but limits perhaps."""
     columns = entry.schema.properties or {}
-    for name in untyped(entry.schema.to_dict().get("properties") or {}, own):
+    for name in untyped(columns_of(entry), own):
         columns[name].type = own[name]["type"]
         columns[name].format = columns[name].format or own[name].get("format")
 
@@ -242,7 +252,7 @@ def add_null(entry: CatalogEntry, own: Mapping[str, Any]) -> list[str]:
         The columns whose type lacked it, as people write `type: integer` in Meltano's `schema`.
     """
     columns = entry.schema.properties or {}
-    names = never_null(entry.schema.to_dict().get("properties") or {}, own)
+    names = never_null(columns_of(entry), own)
     for name in names:
         column = columns[name]
         types: Any = [column.type] if isinstance(column.type, str) else column.type

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.records.kinds import TEXT
 from tap_supermetrics.singer.catalog_entries import (
     add_null,
-    complete,
+    columns_of,
+    fill_in_types,
+    is_selected,
     kept_anyway,
     mistakes_in_log,
     mistakes_in_reading,
     unused,
     without_metrics,
 )
-from tap_supermetrics.singer.catalog_types import TEXT, CatalogTypes, catalog_types, limits
+from tap_supermetrics.singer.catalog_types import CatalogTypes, catalog_types, limits
 from tap_supermetrics.sync.name_checks import MAX_NAMED
 from tap_supermetrics.sync.query_log import KEY, SCHEMA
 
@@ -55,7 +58,7 @@ def follow_catalog(
     followed: list[Report] = []
     for report in reports:
         schema, entry = schemas.get(report.name), catalog.get_stream(report.name)
-        if schema and entry and entry.metadata.resolve_selection().get((), True):
+        if schema and entry and is_selected(entry):
             types = _types_of(entry, report.name, schema)
             mistakes += [*_mistakes_in(entry, report.name, schema), *types.mistakes]
             narrow = _without_deselected(report, entry, schema)
@@ -81,7 +84,7 @@ def _mistakes_in(entry: CatalogEntry, name: str, schema: RecordSchema) -> Iterat
             f"{where}: expected the same name as `stream`, got {entry.stream!r}; to rename a "
             "stream, set `name` in its entry of `queries`"
         )
-    columns = _columns_of(entry)
+    columns = columns_of(entry)
     selected = [each for each in schema.json_schema["properties"] if mask["properties", each]]
     if missing := [each for each in selected if each not in columns]:
         yield (
@@ -112,7 +115,7 @@ def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTy
     """Hold the selected columns of an entry against a report's, and warn of what is not kept."""
     mask, columns = entry.metadata.resolve_selection(), schema.json_schema["properties"]
     own = {each: of for each, of in columns.items() if mask["properties", each]}
-    complete(entry, own)
+    fill_in_types(entry, own)
     if without := add_null(entry, own):
         logger.warning(
             "--catalog: %s: null is added to the type of %s, as a value may be missing; write "
@@ -122,7 +125,7 @@ def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTy
         )
     for told in kept_anyway(entry, name, columns):
         logger.info("%s", told)
-    given = _columns_of(entry)
+    given = columns_of(entry)
     for column, words in limits(given, own).items():
         logger.warning(
             "--catalog: %s: %s: values are written as they are, whatever %s says; a loader may "
@@ -161,7 +164,3 @@ def _pinned(report: Report, schema: RecordSchema, as_text: Sequence[str]) -> Rep
     types = {**report.types, **dict.fromkeys(as_text, TEXT)}
     # A default key must stay what it is, whatever becomes a text.
     return replace(report, types=types, key_properties=tuple(schema.key_properties))
-
-
-def _columns_of(entry: CatalogEntry) -> Mapping[str, Any]:
-    return entry.schema.to_dict().get("properties") or {}

@@ -15,10 +15,6 @@ from tap_supermetrics.records.kinds import ValueKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TEXT: Final = "string.text.value"
-"""The API's data type whose values are texts, whatever the API sends."""
-
-
 _ANY_OF: Final = ("anyOf", "oneOf")
 _NOT_FOLLOWED: Final = ("allOf", "$ref")
 _LIMITS: Final = (

@@ -10,7 +10,12 @@ from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.contradictions import far_ahead
-from tap_supermetrics.singer.inputs import halved, homeless, mistakes_in_sdk_settings, unclaimed
+from tap_supermetrics.singer.inputs import (
+    homeless,
+    mistakes_in_sdk_settings,
+    unclaimed,
+    with_half_characters,
+)
 from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.state_checks import check_state_of
@@ -55,7 +60,11 @@ def read_settings(
         SettingsError: with every mistake.
     """
     given = {k: v for k, v in config.items() if v is not None or k not in of_sdk}
-    mistakes = mistakes_in_sdk_settings(given, of_sdk) + halved(given, of_sdk) + homeless(given)
+    mistakes = (
+        mistakes_in_sdk_settings(given, of_sdk)
+        + with_half_characters(given, of_sdk)
+        + homeless(given)
+    )
     given = with_converted(given, lambda: _client_before(given))
     try:
         settings = Settings.from_config(given, tuple(of_sdk), first_place)

@@ -25,6 +25,7 @@ from tap_supermetrics.redaction import without_key
 from tap_supermetrics.settings.reading import half_in
 from tap_supermetrics.singer.batch_files import local_folder
 from tap_supermetrics.singer.catalog_entries import (
+    columns_of,
     ignored,
     method_of,
     mistakes_in_metadata,
@@ -137,7 +138,7 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
     return mistakes
 
 
-def halved(config: Mapping[str, Any], names: Collection[str]) -> list[str]:
+def with_half_characters(config: Mapping[str, Any], names: Collection[str]) -> list[str]:
     """Return a mistake for each of some settings that has half a character."""
     return [
         f"{name}: a text has half a character ({half})"
@@ -258,48 +259,55 @@ def unclaimed(state: Mapping[str, Any], reports: Sequence[str]) -> Iterator[str]
             )
 
 
-def read_catalog(file: IO[str] | None) -> Catalog | None:
-    """Return the Singer catalog in a file; None for no file.
+def json_at(path: str, option: str = "") -> dict[str, Any]:
+    """Return the JSON object in the file at a path.
+
+    Args:
+        path: of the file.
+        option: that names the path on the command line; empty where the path stands by itself.
 
     Raises:
-        SettingsError: it holds something else, or contradicts itself.
+        SettingsError: it cannot be read, or holds something else.
     """
-    raw = read_json(file, "--catalog")
-    if mistakes := [*mistakes_in_form(raw or {})]:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the SDK opens it
+            return read_json(file, option or path) or {}
+    except OSError as error:
+        where = f"{option}: {path}" if option else path
+        raise SettingsError([f"{where} cannot be read ({error.strerror})"]) from None
+
+
+def catalog_of(raw: dict[str, Any] | None) -> Catalog | None:
+    """Return a Singer catalog, checked; None for none.
+
+    Args:
+        raw: its JSON.
+
+    Raises:
+        SettingsError: it is something else, or contradicts itself.
+    """
+    if raw is None:
+        return None
+    if mistakes := [*mistakes_in_form(raw)]:
         raise SettingsError(mistakes)
     try:
-        streams = [normalized(each) for each in (raw or {}).get("streams", [])]
-        catalog = None if raw is None else Catalog.from_dict({**raw, "streams": streams})
+        streams = [normalized(each) for each in raw.get("streams", [])]
+        catalog = Catalog.from_dict({**raw, "streams": streams})
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         message = f"--catalog: expected a Singer catalog ({type(error).__name__}: {error})"
         raise SettingsError([message]) from None
-    _check_catalog(catalog or Catalog())
+    _check_catalog(catalog)
     for stream in streams:
         _check_extras(catalog, stream)
     return catalog
 
 
-def catalog_in(path: str | None) -> Catalog | None:
-    """Return the Singer catalog at a path; None for no path.
-
-    Raises:
-        SettingsError: it cannot be read, holds something else, or contradicts itself.
-    """
-    if path is None:
-        return None
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the SDK opens it
-            return read_catalog(file)
-    except OSError as error:
-        raise SettingsError([f"--catalog: {path} cannot be read ({error.strerror})"]) from None
-
-
-def _check_extras(catalog: Catalog | None, stream: dict[str, Any]) -> None:
+def _check_extras(catalog: Catalog, stream: dict[str, Any]) -> None:
     if mistakes := [*mistakes_in_metadata(stream)]:
         raise SettingsError(mistakes)
     for told in (*ignored(stream, _WORDS), *passed_on(stream)):
         logger.warning("%s", told)
-    if catalog and (entry := catalog.get_stream(stream["tap_stream_id"])):
+    if entry := catalog.get_stream(stream["tap_stream_id"]):
         entry.replication_method = method_of(stream)
 
 
@@ -308,8 +316,7 @@ def _check_catalog(catalog: Catalog) -> None:
         f"--catalog: replication_key of {entry.tap_stream_id}: {entry.replication_key} is not in "
         "the stream's schema"
         for entry in catalog.streams
-        if entry.replication_key
-        and entry.replication_key not in (entry.schema.to_dict().get("properties") or {})
+        if entry.replication_key and entry.replication_key not in columns_of(entry)
     ]
     if mistakes:
         raise SettingsError(mistakes)

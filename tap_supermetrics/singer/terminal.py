@@ -24,7 +24,7 @@ LINES_LEFT: Final = 4
 """Lines of the terminal that are left to the log."""
 
 
-class Watch:
+class ProgressLines:
     """Draws how far a run is, in a thread of its own, until it is closed.
 
     Args:

@@ -13,14 +13,13 @@ calendar         the days of a report as the state has them: done, stale, missin
 discovery        reports as the API describes their fields, and those that it rules out
 idle             settings that are given and have no effect
 report_sync      a report on its way through a run: resolved, planned, emitted
-notes            what is to be known of a report's values, for the summary
+remarks          what is to be known of a report's values, for the summary
 continuity       what was loaded before, held against what is to be loaded
 name_checks      names of accounts, logins and segments, held against the lists
 addresses        queries given by an address that only the API can read
 lookups          what the API lists for reports: fields, accounts, team lists, segments
 field_lists      the fields of data sources, several asked for at a time
-account_lists    the accounts that the API lists, and those that a filter lets through
-account_filters  account filters of users, in bounded time
+account_lists    the accounts that the API lists, and what a filter lets through
 team_lists       accounts that only query batches show
 query_log        a record for each query that ended
 submitted        what the API holds and was not emitted yet

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import listings
+from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.sync.account_filters import EndlessError, matching
+from tap_supermetrics.model import compile_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import FrameType
 
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.model import Report
+
+MAX_FILTER_S: Final = 10.0
+"""Longer than any sound pattern takes with a hundred thousand names, in seconds."""
 
 
 class AccountLists:
@@ -40,6 +48,18 @@ class AccountLists:
     def ids_of(self, report: Report) -> Mapping[str, str]:
         """Return the ids of the accounts that the API lists, by id in lower case."""
         return {each.id.casefold(): each.id for each in self.of(report)}
+
+    def ids_if_listed(self, report: Report) -> Mapping[str, str] | None:
+        """Return the same; None where the API does not list accounts for this report.
+
+        Raises:
+            ApiError: the API refuses everything.
+        """
+        try:
+            return self.ids_of(report)
+        except ApiError as error:
+            error.raise_if_it_refuses_everything()
+            return None
 
     def spellings_of(self, report: Report) -> frozenset[str]:
         """Return the ids of the accounts that the API lists, as it spells them."""
@@ -71,3 +91,40 @@ class AccountLists:
             known = {each.id.casefold(): each.account_name for each in accounts}
             names.setdefault(ds_id, {}).update(known)
         return names
+
+
+class EndlessError(Exception):
+    """A pattern that was given up."""
+
+
+def matching(pattern: str, texts: Iterable[str]) -> list[bool]:
+    """Tell of each text whether an account filter lets it through.
+
+    Raises:
+        EndlessError: that took too long, as patterns do that repeat what repeats itself.
+    """
+    is_match = compile_filter(pattern).search
+    with _bounded(MAX_FILTER_S):
+        return [bool(is_match(each)) for each in texts]
+
+
+@contextmanager
+def _bounded(seconds: float) -> Iterator[None]:
+    """Break off after some time, where the system can: `re` looks for signals, and for no clock."""
+    # Python lets only the main thread set handlers of signals, and runs them only there.
+    is_main = threading.current_thread() is threading.main_thread()
+    if not (is_main and hasattr(signal, "setitimer")):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        # First the clock, then the handler: by default, a late alarm ends the process.
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _give_up(_number: int, _frame: FrameType | None) -> None:
+    raise EndlessError

@@ -101,7 +101,7 @@ class Bookkeeping:
     def report_ended(self, name: str) -> None:
         """Note that the last record of a report was written."""
         if planned := self._prepared.planned.get(name):
-            self._summary.notes += planned.notes()
+            self._summary.remarks += planned.remarks()
         self._bookmarks.report_ended(name)
 
     def noted(self, note: Note) -> None:

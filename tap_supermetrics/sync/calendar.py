@@ -58,7 +58,7 @@ class ReportDays:
     accounts: tuple[AccountDays, ...] = ()
 
 
-def days_of(known: KnownReport, scope: Scope) -> ReportDays:
+def report_days(known: KnownReport, scope: Scope) -> ReportDays:
     """Return the days that a report wants, as its state has them; the state was begun before."""
     name, ds_id = known.report.name, known.report.ds_id
     wanted = _from(scope.complete(scope.wanted), known.state.not_before)

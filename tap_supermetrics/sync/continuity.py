@@ -13,7 +13,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import TapError
-from tap_supermetrics.model import account_id_of, are_one, core_of
+from tap_supermetrics.model import account_id_of, is_list
+from tap_supermetrics.model.account_spelling import are_one, core_of
 from tap_supermetrics.model.columns import DIMENSIONS
 from tap_supermetrics.records.kinds import ValueKind, data_type_of
 
@@ -224,14 +225,14 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
     there = [each for each, known in state.coverage.items() if known.is_loaded]
     old = [each for each in there if each not in asked]
     owners = [(part, each) for each in old for part in each.split(",")]
-    of_lists = [each for part, each in owners if _is_list(part)]
+    of_lists = [each for part, each in owners if is_list(part)]
     alike: dict[str, list[tuple[str, str]]] = {}
     for part, each in owners:
         alike.setdefault(core_of(part), []).append((part, each))
     for account_id, accounts in asked.items():
         near = ((one, *was) for one in accounts for was in alike.get(core_of(one), ()))
         twins = [owner for one, part, owner in near if are_one(one, part)]
-        twins += [each for each in old[:1] if any(map(_is_list, accounts))]
+        twins += [each for each in old[:1] if any(map(is_list, accounts))]
         twins += of_lists
         if twins and account_id not in there:
             raise TapError(
@@ -258,8 +259,3 @@ def query_change(report: Report, state: ReportState) -> str:
         "`blank_key_value`, rows of before with a blank in the key stay beside the new ones: "
         "delete them from the table"
     )
-
-
-def _is_list(account: str) -> bool:
-    """Say that somebody else knows which accounts these are."""
-    return account.startswith("list.")

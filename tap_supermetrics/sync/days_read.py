@@ -5,12 +5,13 @@ A calendar of an account has the same letters, and two that only the state knows
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.dates import DateRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from tap_supermetrics.model import Query
 
@@ -69,16 +70,14 @@ class DaysRead:
 
     def of(self, report: str, account_id: str, dates: DateRange) -> str:
         """Return a letter for each of the days; `UNREAD` for those that the run did not read."""
-        return "".join(self._of(report, account_id, dates))
-
-    def _of(self, report: str, account_id: str, dates: DateRange) -> Iterator[str]:
         read = self._read.get((report, account_id))
         if read is None:
-            yield UNREAD * dates.days
-            return
-        place = dates.first.toordinal() - read.first
-        early = min(max(0, -place), dates.days)
-        known = read.letters[max(0, place) : max(0, place + dates.days)].decode()
-        yield UNREAD * early
-        yield known
-        yield UNREAD * (dates.days - early - len(known))
+            return UNREAD * dates.days
+        return aligned(read.letters.decode(), date.fromordinal(read.first), dates)
+
+
+def aligned(letters: str, first: date, dates: DateRange) -> str:
+    """Return letters that begin with one day, for the days of another range."""
+    shift = (dates.first - first).days
+    known = letters[max(0, shift) : max(0, shift + dates.days)]
+    return (UNREAD * min(max(0, -shift), dates.days) + known).ljust(dates.days, UNREAD)

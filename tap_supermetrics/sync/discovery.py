@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.sources import source_meant
 from tap_supermetrics.api.verdicts import Reach
-from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.model.columns import DATE, DIMENSIONS
 from tap_supermetrics.records.kinds import ValueKind, data_type_of
-from tap_supermetrics.records.schema import is_dated, record_schema
+from tap_supermetrics.records.schema import record_schema
 from tap_supermetrics.sync.continuity import joined_before, reclassified
 from tap_supermetrics.sync.report_sync import KnownReport
 from tap_supermetrics.sync.state import report_state
 from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from tap_supermetrics.api.fields import FieldInfo
-    from tap_supermetrics.errors import TapError
     from tap_supermetrics.model import Report
     from tap_supermetrics.records.schema import RecordSchema
     from tap_supermetrics.sync.lookups import Lookups
@@ -41,15 +40,12 @@ def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSch
         SettingsError: what all reports say of their fields contradicts the API.
         ApiError: the fields of a data source cannot be had, or the API serves none of them.
     """
-    schemas: dict[str, RecordSchema] = {}
-    lookups.ask_for_fields(report.ds_id for report in reports)
-    found = [*_discover(lookups, reports)]
+    schemas, refusals = _discover(lookups, reports)
+    for name, error in refusals.items():
+        logger.error("%s: %s", name, error)
     for report in reports:
-        if error := refusal_of(lookups, report):
-            logger.error("%s: %s", report.name, error)
-    for report, schema, _ in found:
-        schemas[report.name] = schema
-        if unlisted := unlisted_fields(report, schema, lookups.fields_of(report)):
+        schema = schemas.get(report.name)
+        if schema and (unlisted := unlisted_fields(report, schema, lookups.fields_of(report))):
             logger.warning("%s", unlisted_in_words(report, unlisted))
     return schemas
 
@@ -65,11 +61,15 @@ def known_reports(
     """
     mistakes: list[str] = []
     known: dict[str, KnownReport] = {}
-    for report, schema, dated in _discover(lookups, reports):
+    schemas, _ = _discover(lookups, reports)
+    for report in reports:
+        schema = schemas.get(report.name)
+        if schema is None:
+            continue
         state = _state(report, schema, bookmarks.get(report.name), now, mistakes)
         state.joined = joined_before(state, schema, lookups.fields_of(report))
         kept = schema.joined_as(state.joined, reclassified(schema, state))
-        known[report.name] = KnownReport(report=report, schema=kept, is_dated=dated, state=state)
+        known[report.name] = KnownReport(report=report, schema=kept, state=state)
     if mistakes:
         raise SettingsError(mistakes)
     return known
@@ -91,13 +91,8 @@ def refusal_of(lookups: Lookups, report: Report) -> TapError | None:
     Raises:
         ApiError: the API refuses everything.
     """
-    if refused := lookups.refusal_of(report):
-        return _with_meant(report, refused)
-    try:
-        _described(lookups, report)
-    except SettingsError as error:
-        return error
-    return None
+    described = _described(lookups, report)
+    return described if isinstance(described, TapError) else None
 
 
 def _with_meant(report: Report, error: ApiError) -> TapError:
@@ -110,14 +105,24 @@ def _with_meant(report: Report, error: ApiError) -> TapError:
 
 def _discover(
     lookups: Lookups, reports: Sequence[Report]
-) -> Iterator[tuple[Report, RecordSchema, bool]]:
+) -> tuple[dict[str, RecordSchema], dict[str, TapError]]:
+    """Return the schemas of the reports that can be read, and why the others cannot, by name.
+
+    Raises:
+        TapError: no report can be read.
+    """
     lookups.ask_for_fields(report.ds_id for report in reports)
-    refusals = {report.name: error for report in reports if (error := refusal_of(lookups, report))}
-    if refusals and len(refusals) == len(reports):
-        raise _as_one(refusals)
+    schemas: dict[str, RecordSchema] = {}
+    refusals: dict[str, TapError] = {}
     for report in reports:
-        if not refusal_of(lookups, report):
-            yield (report, *_described(lookups, report))
+        described = _described(lookups, report)
+        if isinstance(described, TapError):
+            refusals[report.name] = described
+        else:
+            schemas[report.name] = described
+    if refusals and not schemas:
+        raise _as_one(refusals)
+    return schemas, refusals
 
 
 def _as_one(refusals: Mapping[str, TapError]) -> TapError:
@@ -133,16 +138,20 @@ def _as_one(refusals: Mapping[str, TapError]) -> TapError:
     return error
 
 
-def _described(lookups: Lookups, report: Report) -> tuple[RecordSchema, bool]:
-    """Return the schema of a report, and whether its data source has dates.
+def _described(lookups: Lookups, report: Report) -> RecordSchema | TapError:
+    """Return the schema of a report, or why nothing of it can be read.
 
     Raises:
-        SettingsError: the report says something of its fields that the API does not.
+        ApiError: the API refuses everything.
     """
-    listed = lookups.fields_of(report)
-    schema = record_schema(report, listed)
-    _check_schema(report, schema, listed)
-    return schema, is_dated(report, listed)
+    if refused := lookups.refusal_of(report):
+        return _with_meant(report, refused)
+    schema = record_schema(report, lookups.fields_of(report))
+    try:
+        _check_schema(report, schema)
+    except SettingsError as error:
+        return error
+    return schema
 
 
 def unlisted_fields(
@@ -168,8 +177,8 @@ def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
     )
 
 
-def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
-    _check_replication_key(report, schema, listed)
+def _check_schema(report: Report, schema: RecordSchema) -> None:
+    _check_replication_key(report, schema)
     if DIMENSIONS in schema.key_properties and not schema.joined:
         told = f"leave {DIMENSIONS} out: the report has no dimension but texts and the day"
         raise SettingsError([f"{report.path}.key_properties: {told}"])
@@ -182,16 +191,14 @@ def _check_schema(report: Report, schema: RecordSchema, listed: Sequence[FieldIn
             "would replace the one before"
         )
         raise SettingsError([mistake])
-    needs_start = is_dated(report, listed) and not report.date_range_type
+    needs_start = schema.is_dated and not report.date_range_type
     if needs_start and report.start_date is None:
         raise SettingsError([f"{report.path}.start_date: required, {report.ds_id} has dates"])
 
 
-def _check_replication_key(
-    report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]
-) -> None:
+def _check_replication_key(report: Report, schema: RecordSchema) -> None:
     path, key = f"{report.path}.replication_key", report.replication_key
-    if key == DATE and not is_dated(report, listed):
+    if key == DATE and not schema.is_dated:
         raise SettingsError([f"{path}: leave it out, {report.ds_id} has no dates"])
     kinds = {each.name: each.kind for each in schema.fields}
     if key in kinds and kinds[key] is not ValueKind.DATE:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.model import SplitDates
-from tap_supermetrics.model.declared import declared
-from tap_supermetrics.model.report import Overridable
-from tap_supermetrics.settings import Mode, Settings
+from tap_supermetrics.settings import Mode
+from tap_supermetrics.settings.config import OF_THE_TAP
+from tap_supermetrics.settings.entries import OVERRIDABLE
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.model import Report
     from tap_supermetrics.records.schema import RecordSchema
+    from tap_supermetrics.settings import Settings
 
 _DAYS: Final = ("start_date", "end_date")
 _BY_DAY: Final = (
     *("lookback_days", "refresh_after_hours", "require_fresh_days", "backfill_order"),
     *("backfill_days_per_query", "max_days_per_query", "split_dates_policy"),
 )
-_OF_REPORTS: Final = declared(Overridable)
-_OF_THE_RUN: Final = declared(Settings)
 _ONE_DAY: Final = (
     "with `split_dates_policy: day` a query is of one day; for longer ones of history, set "
     "`backfill_days_per_query`"
@@ -49,7 +48,7 @@ def idle_settings(settings: Settings, schemas: Mapping[str, RecordSchema]) -> It
             f"{told} (report {report.name})" for told in _lines_by_reason(own, f"{report.path}.")
         )
     for_all = _idle_in_run(settings)
-    for each in _OF_REPORTS:
+    for each in OVERRIDABLE:
         reached = [idle[report.name] for report in reports if each.name not in report.given]
         if reached and each.name in settings.given and all(each.name in one for one in reached):
             for_all[each.name] = reached[0][each.name]
@@ -69,7 +68,7 @@ def _idle(report: Report, schema: RecordSchema, mode: Mode) -> dict[str, str]:
     reasons = dict(_reasons(report, schema, mode))
     return {
         each.name: reasons[each.name]
-        for each in _OF_REPORTS
+        for each in OVERRIDABLE
         if each.name in reasons and getattr(report, each.attribute) != each.usual
     }
 
@@ -119,7 +118,7 @@ def _idle_in_run(settings: Settings) -> dict[str, str]:
         reasons["max_running_queries"] = "with `mode: batch` no query is asked by itself"
     return {
         each.name: reasons[each.name]
-        for each in _OF_THE_RUN
+        for each in OF_THE_TAP
         if each.name in reasons
         and each.name in settings.given
         and getattr(settings, each.attribute) != each.usual

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.sync.journal_entries import (
     Entry,
-    Noted,
+    JournalContent,
     answer_line,
     entries_of,
     line,
@@ -46,7 +46,7 @@ class Journal:
         self._max_age = max_age
         self._lock = Lock()
         self._found: tuple[Entry, ...] = ()
-        self._noted = Noted()
+        self._noted = JournalContent()
         self._left: set[str] = set()
 
     @classmethod
@@ -65,7 +65,7 @@ class Journal:
             with closing(Leftovers(directory, owner, now - max_age)) as left:
                 journal._found = left.entries
                 # Noted anew, should this run die too before it uses them.
-                journal._noted = Noted(journal._found)
+                journal._noted = JournalContent(journal._found)
                 journal._file.begin(journal._lines)
                 left.remove()  # Only now, as these are in a file of this run.
         except OSError as error:
@@ -134,7 +134,9 @@ class Journal:
         """Forget what was submitted for reports, now that all of it came to its end."""
         with self._lock:
             self._found = tuple(each for each in self._found if self._is_kept(each, reports))
-            self._noted = Noted(each for each in self._noted if self._is_kept(each, reports))
+            self._noted = JournalContent(
+                each for each in self._noted if self._is_kept(each, reports)
+            )
             self._file.rewrite(self._lines)
 
     def _is_kept(self, entry: Entry, reports: Collection[str]) -> bool:
@@ -152,7 +154,7 @@ class Journal:
     def _append(self, lines: bytes) -> None:
         self._file.append(lines)
         if self._file.is_overgrown:
-            self._noted = Noted(self._noted.since(self._max_age))
+            self._noted = JournalContent(self._noted.since(self._max_age))
             self._file.rewrite(self._lines)
 
 

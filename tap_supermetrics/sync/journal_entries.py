@@ -67,7 +67,7 @@ class Entry:
         return line(what | submitted_to_json(self.submitted))
 
 
-class Noted:
+class JournalContent:
     """The notes of a run: all that its file has to hold."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:

@@ -6,12 +6,12 @@ the state of its own shard is believed, whatever the others say of it.
 
 from __future__ import annotations
 
-from functools import partial, reduce
+from functools import reduce
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.extraction.held_results import joined
+from tap_supermetrics.extraction.held_results import one_each
 from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.state import ReportState, report_state
@@ -115,7 +115,7 @@ def _read_report(file: str, name: str, raw: Mapping[str, Any]) -> ReportState:
     # `check_state` has told all mistakes: whatever is collected here is known.
     state = report_state(raw, name, key or "", None, [])
     by_hand = [each for each in state.coverage.values() if each.bookmark and not each.covered]
-    if state.everywhere or by_hand:
+    if state.stream_bookmark or by_hand:
         raise SettingsError([f"{file}: state.bookmarks.{name}: {_BY_HAND}"])
     return state
 
@@ -175,6 +175,13 @@ def _merge(report: str, found: States) -> ReportState:
     ) -> T | None:
         return _agreed(report, what, [(file, of(each)) for file, each in among.items()], advice)
 
+    def by_column(what: str, of: Callable[[ReportState], Mapping[str, str]]) -> dict[str, str]:
+        def of_column(column: str) -> str:
+            return agreed(f"the {what} of {column}", lambda each: of(each).get(column, "")) or ""
+
+        columns = dict.fromkeys(column for each in found.values() for column in of(each))
+        return {column: of_column(column) for column in columns}
+
     agreed("the key", lambda each: ", ".join(sorted(each.key_properties)))
     agreed(
         "what `_sm_dimensions` of its key joins",
@@ -182,12 +189,8 @@ def _merge(report: str, found: States) -> ReportState:
         advice="rows of both stand in the table: empty it, and load the report anew",
     )
     states = [*found.values()]
-    types: dict[str, str] = {}
-    for column in dict.fromkeys(column for each in states for column in each.types):
-        types[column] = agreed(f"the type of {column}", partial(_type_of, column)) or ""
-    units: dict[str, str] = {}
-    for column in dict.fromkeys(column for each in states for column in each.units):
-        units[column] = agreed(f"the unit of {column}", partial(_unit_of, column)) or ""
+    types = by_column("type", attrgetter("types"))
+    units = by_column("unit", attrgetter("units"))
     unfinished = {file: each for file, each in found.items() if each.batches or each.async_run}
     # With nothing on its way, it only tells what was asked last: states need not agree on it.
     newest = dict([*found.items()][-1:])
@@ -206,11 +209,11 @@ def _merge(report: str, found: States) -> ReportState:
         types=types,
         units=units,
         coverage=dict(_coverage(states)),
-        batches=joined(batch for each in states for batch in each.batches),
+        batches=one_each(batch for each in states for batch in each.batches),
         # As one run would have learned it.
         not_before=max((each.not_before for each in states if each.not_before), default=None),
         async_run=agreed("the run that is on its way (`async_run`)", attrgetter("async_run")),
-        had_everywhere=any(each.had_everywhere for each in states),
+        had_stream_bookmark=any(each.had_stream_bookmark for each in states),
     )
 
 
@@ -229,14 +232,6 @@ def _agreed(
             text = f"{report}: {what} is {first} and {_id_or_value(each)} in {file}"
             raise SettingsError([f"{text}; {advice}"])
     return said[0][1] if said else None
-
-
-def _type_of(column: str, state: ReportState) -> str:
-    return state.types.get(column, "")
-
-
-def _unit_of(column: str, state: ReportState) -> str:
-    return state.units.get(column, "")
 
 
 def _id_or_value(value: object) -> object:

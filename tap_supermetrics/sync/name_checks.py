@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
-from unicodedata import decimal, normalize
+from unicodedata import normalize
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
+from tap_supermetrics.model.account_spelling import (
+    AS_A_NUMBER,
+    MIN_DIGITS,
+    digits_of,
+    likely_core_of,
+)
 from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
@@ -23,14 +28,10 @@ logger = logging.getLogger(__name__)
 
 MAX_NAMED: Final = 20
 """So many names stand in one line; of more, only how many."""
-MIN_DIGITS: Final = 6
-"""So many digits tell an account from others, whatever stands around them."""
 _EVERY: Final = frozenset({"", "all", "allaccounts", "any", "every", "listall", "listallaccounts"})
 """What people write for all accounts, letters only; `*` has none."""
 _MAX_COMPARED: Final = 20_000
 """So many pairs of names are held against each other, to find the one that was meant."""
-_AS_A_NUMBER: Final = r"(\d+)(?:\.(\d+))?(?:e\+?(\d{1,2}))?"
-"""An id as a spreadsheet shows it."""
 
 
 def check_against_lists(lookups: Lookups, report: Report, loaded: Collection[str]) -> None:
@@ -80,10 +81,8 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
     The API takes an id that it does not know, and then fails each of its queries, paid for. An id
     that resembles none may be one that only another login sees.
     """
-    try:
-        listed = lookups.accounts.ids_of(report)
-    except ApiError as error:
-        error.raise_if_it_refuses_everything()
+    listed = lookups.accounts.ids_if_listed(report)
+    if listed is None:
         return
     unlisted = [each for each in wanted if each.casefold() not in listed]
     if not unlisted:
@@ -151,8 +150,8 @@ def _nearest(written: str, listed: Mapping[str, str]) -> str:
 
 def _is_no_id(written: str, listed: Mapping[str, str]) -> bool:
     """Say that an id has no digit, where those of its data source are all numbers."""
-    are_numbers = all(len(_digits(each)) >= MIN_DIGITS for each in listed)
-    return bool(listed) and are_numbers and not _digits(written)
+    are_numbers = all(len(digits_of(each)) >= MIN_DIGITS for each in listed)
+    return bool(listed) and are_numbers and not digits_of(written)
 
 
 def _ids_meant(
@@ -165,16 +164,16 @@ def _ids_meant(
         listed: the ids of the API, by id in lower case.
         names: ids in lower case, by the plain name of their account.
     """
-    by_core = {_core(each): each for each in listed.values()}
+    by_core = {likely_core_of(each): each for each in listed.values()}
     whole = "".join(unlisted)
     # `1,234,567,890` was taken for four ids, which are too short to be any.
     is_cut = len(unlisted) > 1 and all(len(each) < MIN_DIGITS for each in unlisted)
-    if is_cut and whole.isdecimal() and (known := by_core.get(_core(whole))):
+    if is_cut and whole.isdecimal() and (known := by_core.get(likely_core_of(whole))):
         return {",".join(unlisted): [known]}
     meant = dict[str, list[str]]()
     for each in unlisted:
         several = [listed[part] for part in _parts(each) if part in listed]
-        one = by_core.get(_core(each)) or listed.get(names.get(_plain(each), ""))
+        one = by_core.get(likely_core_of(each)) or listed.get(names.get(_plain(each), ""))
         if found := [one] if one else several:
             meant[each] = found
         elif re.sub(r"[\W_]", "", each.casefold()) in _EVERY:
@@ -186,7 +185,7 @@ def _ids_meant(
 
 def _rounded(written: str, by_core: Mapping[str, str]) -> list[str]:
     """Return the ids that a spreadsheet may have shortened to `4.71E+09`."""
-    found = re.fullmatch(_AS_A_NUMBER, written.casefold())
+    found = re.fullmatch(AS_A_NUMBER, written.casefold())
     if not found or not found[3]:
         return []
     begin, length = (found[1] + (found[2] or "")).rstrip("0"), len(found[1]) + int(found[3])
@@ -210,34 +209,12 @@ def unlisted_accounts(lookups: Lookups, report: Report) -> str:
     """
     if not report.accounts.ids:
         return ""
-    try:
-        listed = lookups.accounts.ids_of(report)
-    except ApiError as error:
-        error.raise_if_it_refuses_everything()
+    listed = lookups.accounts.ids_if_listed(report)
+    if listed is None:
         return ""
     mine = report.shard.share_of(report.accounts.ids)
     unlisted = [each for each in mine if each.casefold() not in listed]
     return told_unlisted(report, unlisted, listed) if unlisted else ""
-
-
-def _core(account_id: str) -> str:
-    """Return what tells an id from others: its digits, where these are many."""
-    digits = _digits(_as_whole(account_id)).lstrip("0")
-    return digits if len(digits) >= MIN_DIGITS else re.sub(r"[\W_]", "", account_id).casefold()
-
-
-def _digits(written: str) -> str:
-    """Return the digits of a text, of whatever keyboard."""
-    return "".join(str(decimal(each)) for each in written if each.isdecimal())
-
-
-def _as_whole(written: str) -> str:
-    """Return an id that a spreadsheet took for a number, `4713896205.0` or `4.7E+09`, in full."""
-    found = re.fullmatch(_AS_A_NUMBER, written.casefold())
-    if not found or not (found[2] or found[3]):
-        return written
-    number = Decimal(written)
-    return f"{number:.0f}" if number == number.to_integral_value() else written
 
 
 def _listing(names: Sequence[str]) -> str:

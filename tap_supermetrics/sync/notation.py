@@ -80,7 +80,7 @@ def units_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state h
     return {str(column): str(unit).lower() for column, unit in raw.items() if unit}
 
 
-def moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
+def strict_moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
     """Return a moment, which must have an offset."""
     moment = datetime.fromisoformat(raw)
     if moment.tzinfo is None:
@@ -156,7 +156,7 @@ def batch_from_json(raw: Any, report: str) -> SubmittedBatch:  # noqa: ANN401 - 
     items = {int(each["place"]): _item(shared | each, report) for each in raw["items"]}
     return SubmittedBatch(
         batch_id=id_of(raw["batch_id"]),
-        submitted_at=moment_of(raw["submitted_at"]),
+        submitted_at=strict_moment_of(raw["submitted_at"]),
         split=_split(raw),
         items=items,
         item_count=int(raw.get("size", max(items, default=0) + 1)),
@@ -196,7 +196,7 @@ def async_run_of(raw: Any) -> AsyncRun:  # noqa: ANN401 - whatever the state hol
     """
     # An object in states of before.
     run_id, at = (raw["run_id"], raw["started_at"]) if isinstance(raw, dict) else raw
-    return AsyncRun(id=id_of(run_id), submitted_at=moment_of(at))
+    return AsyncRun(id=id_of(run_id), submitted_at=strict_moment_of(at))
 
 
 def async_run_to_json(run: AsyncRun | None) -> list[str] | None:

@@ -93,7 +93,7 @@ class Planner:
         """Plan a report; one that cannot be planned does not hold back the others."""
         name = known.report.name
         try:
-            scope = known.scope(self._lookups, self._started_at)
+            scope = known.resolve(self._lookups, self._started_at)
             if self._selection.is_test:
                 return known.test_plan(scope)
             is_full = name in self._selection.full_table
@@ -109,7 +109,7 @@ class Planner:
         planned.begin()  # Before any record: a killed run must know that these days are half read.
         for warning in planned.warnings:
             logger.warning("%s", warning)
-            self._summary.notes.append(warning)
+            self._summary.remarks.append(warning)
         return planned
 
     def within_budget(
@@ -128,13 +128,13 @@ class Planner:
         costly = sum(map(len, plans)) - len(free)
         if limit is not None and costly > limit:
             plans = [*within_budget(plans, limit, free)]
-            self._summary.notes.append(
+            self._summary.remarks.append(
                 f"{counted(costly - limit, 'query was', 'queries were')} not asked, as "
                 "`max_queries_per_run` says; "
                 "days that were never loaded come first, then reports that are read whole, then "
                 "days to be read again, then accounts that gave nothing last"
             )
-            self._summary.notes += [
+            self._summary.remarks += [
                 f"{plan.report.name}: a catalog wants all of it reloaded (FULL_TABLE), for which "
                 "`max_queries_per_run` does not suffice: of what is there, the newest days come "
                 "first"

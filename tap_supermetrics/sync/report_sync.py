@@ -28,11 +28,11 @@ from tap_supermetrics.sync.continuity import (
     type_changes,
 )
 from tap_supermetrics.sync.name_checks import check_against_lists, one_spelling
-from tap_supermetrics.sync.notes import (
-    note_otherwise,
-    notes_of_cache,
-    notes_of_results,
-    notes_of_values,
+from tap_supermetrics.sync.remarks import (
+    count_otherwise,
+    remarks_on_cache,
+    remarks_on_results,
+    remarks_on_values,
 )
 
 if TYPE_CHECKING:
@@ -68,13 +68,11 @@ class KnownReport:
     Attributes:
         report: the entry of `queries`.
         schema: what its records look like.
-        is_dated: whether its data source knows dates at all.
         state: what is known of it; changes while the run goes.
     """
 
     report: Report
     schema: RecordSchema
-    is_dated: bool
     state: ReportState
 
     @property
@@ -92,8 +90,10 @@ class KnownReport:
         )
         return has_unlisted or (not is_known and any(map(self.report.parameters.get, _UNCHECKED)))
 
-    def scope(self, lookups: Lookups, now: datetime) -> Scope:
-        """Find out what the report wants.
+    def resolve(self, lookups: Lookups, now: datetime) -> Scope:
+        """Resolve accounts and days: ask the API for lists, and warn of what is doubtful.
+
+        In a run, a team list may cost a query.
 
         Raises:
             SettingsError: its accounts are none, or too many.
@@ -104,19 +104,19 @@ class KnownReport:
         there = (ids for ids, each in self.state.coverage.items() if each.is_loaded)
         loaded = {each for ids in there for each in ids.split(",")}
         check_against_lists(lookups, self.report, loaded)
-        accounts = lookups.accounts_of(self.report, is_dated=self.is_dated)
+        accounts = lookups.accounts_of(self.report, is_dated=self.schema.is_dated)
         scope = scope_of(
             self.report,
             one_spelling(lookups, self.report, accounts, loaded),
             now,
             replication_key=self.schema.replication_key,
-            is_dated=self.is_dated,
+            is_dated=self.schema.is_dated,
             not_before=self.state.not_before,
         )
         _check_accounts(self.report, scope)
         self._tell_share(scope)
         self._tell_first_day()
-        if scope.is_over:
+        if scope.has_no_day:
             logger.warning("%s: no day to ask for, %s", self.report.name, _why(self.report, scope))
         if len(scope.groups) > 1 and ACCOUNT_ID not in self.schema.key_properties:
             logger.warning(
@@ -267,7 +267,7 @@ class PlannedReport:
         provenance = result.provenance
         self.sampled += provenance.is_sampled
         self.undated += provenance.is_cached and provenance.cached_at is None
-        note_otherwise(self.otherwise, result)
+        count_otherwise(self.otherwise, result)
         covered = self._covered(result)
         self.answered.add(result.query.account_id)
         state.mark_done(
@@ -311,12 +311,12 @@ class PlannedReport:
     def _day_before(self, moment: datetime) -> date:
         return moment.astimezone(self.known.report.timezone).date() - timedelta(days=1)
 
-    def notes(self) -> Iterator[str]:
+    def remarks(self) -> Iterator[str]:
         """Return what is to be known of the values that were written, a line each."""
         name = self.known.report.name
-        yield from notes_of_values(name, self.mismatches)
-        yield from notes_of_results(name, self.otherwise, self.sampled)
-        yield from notes_of_cache(name, self.early_days, self.undated)
+        yield from remarks_on_values(name, self.mismatches)
+        yield from remarks_on_results(name, self.otherwise, self.sampled)
+        yield from remarks_on_cache(name, self.early_days, self.undated)
 
     def fail(self, failed: Failed, at: datetime) -> None:
         """Count the days of a query as to be read again.

@@ -16,7 +16,7 @@ from tap_supermetrics.errors import QueriesFailedError
 from tap_supermetrics.extraction.progress import Progress
 from tap_supermetrics.sync.assembly import assembled
 from tap_supermetrics.sync.bookkeeping import Bookkeeping
-from tap_supermetrics.sync.calendar import ReportDays, days_of
+from tap_supermetrics.sync.calendar import ReportDays, report_days
 from tap_supermetrics.sync.checkpoints import Bookmarks
 from tap_supermetrics.sync.days_read import DaysRead
 from tap_supermetrics.sync.emission import Emission
@@ -147,7 +147,7 @@ class Run:
         """Return the days of the selected reports, as the state has them now."""
         if self._started:
             for planned in self._started.prepared.planned.values():
-                yield days_of(planned.known, planned.plan.scope)
+                yield report_days(planned.known, planned.plan.scope)
 
     def progress(self) -> Progress:
         """Return how far the run is; any thread may ask."""
@@ -164,7 +164,7 @@ class Run:
         """
         if lost_starts := self._lookups.client.service.lost_starts:
             starts = counted(lost_starts, "start of a query batch", "starts of query batches")
-            self.summary.notes.append(
+            self.summary.remarks.append(
                 f"{starts} got no answer; each may have run unseen and cost quota"
             )
         for line in self.summary.counts():

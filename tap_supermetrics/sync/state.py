@@ -34,10 +34,10 @@ from tap_supermetrics.sync.notation import (
     batch_to_json,
     bookmark_of,
     id_of,
-    moment_of,
     ranges_of,
     ranges_to_json,
     strange_keys,
+    strict_moment_of,
     texts_of,
     types_of,
     units_of,
@@ -56,11 +56,16 @@ _MAX_SHOWN: Final = 120
 _PARTITION: Final = "a context with account_id, days as YYYY-MM-DD and ranges as [[first, last]]"
 _BATCH: Final = "a query batch as the tap writes it (remove it to go on without it)"
 _ASYNC_RUN: Final = "[run id, start with offset] (remove it to go on without it)"
+_OF_THE_SDK: Final = (
+    "starting_replication_value",
+    "replication_key_signpost",
+    "progress_markers",
+)
 _OF_A_PARTITION: Final = frozenset(
     {
         *("context", "replication_key", "replication_key_value", "covered", "stale", "fetched"),
         *("settled", "read_at", "tried_at"),
-        *("starting_replication_value", "replication_key_signpost", "progress_markers"),
+        *_OF_THE_SDK,
     }
 )
 _KEYS: Final = frozenset(
@@ -79,10 +84,7 @@ _KEYS: Final = frozenset(
         "partitions",
         "replication_key",
         "replication_key_value",
-        # The SDK's own.
-        "starting_replication_value",
-        "replication_key_signpost",
-        "progress_markers",
+        *_OF_THE_SDK,
     }
 )
 """Keys of a bookmark; one with none of them is another tool's."""
@@ -105,8 +107,8 @@ class ReportState:
         batches: submitted, and not emitted yet.
         not_before: first day that the API is known to give; earlier ones are not queried again.
         async_run: the run whose queries, submitted by themselves, the API may still hold.
-        everywhere: what a hand-written bookmark of the whole stream says of every account.
-        had_everywhere: whether there ever was one, as far as is known.
+        stream_bookmark: what a hand-written bookmark of the whole stream says of every account.
+        had_stream_bookmark: whether there ever was one, as far as is known.
         shard: whose run wrote it; what it says of accounts of other shards may be old.
     """
 
@@ -122,15 +124,15 @@ class ReportState:
     batches: tuple[SubmittedBatch, ...] = ()
     not_before: date | None = None
     async_run: AsyncRun | None = None
-    everywhere: Coverage | None = None
-    had_everywhere: bool = False
+    stream_bookmark: Coverage | None = None
+    had_stream_bookmark: bool = False
     shard: Shard = WHOLE
 
     def begin(self, account_ids: Sequence[str]) -> None:
         """Give every account without coverage what a hand-written bookmark says of all."""
-        if self.everywhere:
-            self.coverage = dict.fromkeys(account_ids, self.everywhere) | self.coverage
-            self.everywhere = None
+        if self.stream_bookmark:
+            self.coverage = dict.fromkeys(account_ids, self.stream_bookmark) | self.coverage
+            self.stream_bookmark = None
 
     def mark_done(
         self,
@@ -184,10 +186,12 @@ class ReportState:
         """Return the bookmark of the stream."""
         # An account of which nothing was read is as one that is not named at all.
         known = {
-            name: each for name, each in self.coverage.items() if each.covered or each.last_turn
+            name: each
+            for name, each in self.coverage.items()
+            if each.covered or each.last_attempt_at
         }
         first = _common_first(known.values())
-        return self._everywhere_to_json() | {
+        return self._stream_bookmark_to_json() | {
             "shard": None if self.shard.is_whole else str(self.shard),
             "query_hash": self.query_hash,
             "request_hash": self.request_hash,
@@ -202,15 +206,15 @@ class ReportState:
             "partitions": [self._partition(name, each, first) for name, each in known.items()],
         }
 
-    def _everywhere_to_json(self) -> dict[str, Any]:
+    def _stream_bookmark_to_json(self) -> dict[str, Any]:
         """Return a bookmark of the whole stream, until its accounts are known.
 
         From then on it is written as null: left out, it would live on where states are merged,
         and hold for accounts that are added later.
         """
-        if self.everywhere is None or self.everywhere.bookmark is None:
-            return {"replication_key_value": None} if self.had_everywhere else {}
-        day = self.everywhere.bookmark.isoformat()
+        if self.stream_bookmark is None or self.stream_bookmark.bookmark is None:
+            return {"replication_key_value": None} if self.had_stream_bookmark else {}
+        day = self.stream_bookmark.bookmark.isoformat()
         return {"replication_key": self.replication_key, "replication_key_value": day}
 
     def _partition(
@@ -287,8 +291,8 @@ def report_state(
         batches=tuple(reader.each(raw, "query_batches", batch, _BATCH)),
         not_before=reader.read(raw, "not_before", parse_date, "YYYY-MM-DD", None),
         async_run=reader.read(raw, "async_run", async_run_of, _ASYNC_RUN, None),
-        everywhere=reader.everywhere(raw, start),
-        had_everywhere="replication_key_value" in raw,
+        stream_bookmark=reader.stream_bookmark(raw, start),
+        had_stream_bookmark="replication_key_value" in raw,
         shard=reader.read(raw, "shard", Shard.parse, "a shard such as 2/5", WHOLE),
     )
 
@@ -354,7 +358,7 @@ class _Reader:
             found[account_id] = coverage
         return found
 
-    def everywhere(self, raw: Mapping[str, Any], start: date | None) -> Coverage | None:
+    def stream_bookmark(self, raw: Mapping[str, Any], start: date | None) -> Coverage | None:
         """Read a bookmark of the whole stream."""
         if not raw.get("replication_key_value"):
             return None
@@ -390,15 +394,15 @@ def _coverage(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 
         settled=ranges_of(raw.get("settled", [])),
         bookmark=bookmark,
         fetched=fetched,
-        read_at=moment_of(raw["read_at"]) if raw.get("read_at") else None,
-        tried_at=moment_of(raw["tried_at"]) if raw.get("tried_at") else None,
+        read_at=strict_moment_of(raw["read_at"]) if raw.get("read_at") else None,
+        tried_at=strict_moment_of(raw["tried_at"]) if raw.get("tried_at") else None,
     )
 
 
 def _fetch(raw: Sequence[str]) -> DaysFetched:
     first, last, at = raw
     return DaysFetched(
-        dates=DateRange(first=parse_date(first), last=parse_date(last)), at=moment_of(at)
+        dates=DateRange(first=parse_date(first), last=parse_date(last)), at=strict_moment_of(at)
     )
 
 

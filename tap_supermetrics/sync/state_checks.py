@@ -87,7 +87,7 @@ def _to_come(state: ReportState, path: str, last_day: date) -> Iterator[str]:
     """Find days that cannot have been loaded yet, which would never be queried."""
     if (first := state.not_before) and first > last_day:
         yield f"{path}.not_before: expected a day up to today, got {first}; remove it to ask again"
-    for account_id, coverage in [*state.coverage.items(), ("", state.everywhere)]:
+    for account_id, coverage in [*state.coverage.items(), ("", state.stream_bookmark)]:
         days = [each.last for each in coverage.covered] if coverage else []
         bookmark = coverage.bookmark if coverage else None
         late = max((*days, *([bookmark] if bookmark else [])), default=last_day)

@@ -49,7 +49,7 @@ class Summary:
 
     Attributes:
         days_read: what was found on each day; None where nobody asks for that.
-        notes: what else the user should know, a line each.
+        remarks: what else the user should know, a line each.
         first_days: first day that the API gives of a report, where it refused earlier ones.
         tallies: the counts by report and account.
         failed_alike: the queries that failed, by report, account and code of the error.
@@ -57,7 +57,7 @@ class Summary:
     """
 
     days_read: DaysRead | None = None
-    notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     first_days: dict[str, date] = field(default_factory=dict)
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
     failed_alike: dict[tuple[str, str, str], list[Failed]] = field(default_factory=dict)
@@ -173,7 +173,7 @@ class Summary:
                 f"  {report}{account}: {counted(tally.done, *tally.units)} done ({tally.empty} "
                 f"empty), {tally.failed} failed{skipped}, {counted(tally.rows, 'row', 'rows')}"
             )
-        yield from (f"  note: {note}" for note in self.notes)
+        yield from (f"  note: {each}" for each in self.remarks)
         for report, day in self.first_days.items():
             yield (
                 f"  note: {report}: the API has nothing before {day}; earlier days will not be "

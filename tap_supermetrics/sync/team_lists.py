@@ -161,7 +161,7 @@ class TeamLists:
         try:
             entries = self._client.batch_status(batch_id).queries
         except ApiError as error:
-            if error.is_missing:
+            if error.is_not_there:
                 raise NotShownError(error.code, error.message, status=error.status) from None
             raise
         members = tuple(dict.fromkeys(each for entry in entries for each in entry.accounts))

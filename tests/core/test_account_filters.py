@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from tap_supermetrics.sync import account_filters
-from tap_supermetrics.sync.account_filters import EndlessError, matching
+from tap_supermetrics.sync import account_lists
+from tap_supermetrics.sync.account_lists import EndlessError, matching
 
 ENDLESS: Final = "^(a+)+$"
 NAME: Final = "a" * 60 + "!"
@@ -20,7 +20,7 @@ def test_a_filter_tells_of_each_text() -> None:
 
 
 def test_a_filter_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account_filters, "MAX_S", 0.1)
+    monkeypatch.setattr(account_lists, "MAX_FILTER_S", 0.1)
     before = signal.getsignal(signal.SIGALRM)
     with pytest.raises(EndlessError):
         matching(ENDLESS, [NAME])

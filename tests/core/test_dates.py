@@ -21,6 +21,7 @@ from tap_supermetrics.dates import (
     with_range,
     without_range,
 )
+from tap_supermetrics.model import SplitDates
 from tap_supermetrics.planning.coverage import Coverage
 from tests.core.strategies import date_ranges, days_of, merged_ranges, range_tuples
 
@@ -73,12 +74,16 @@ def test_what_is_taken_and_what_is_left_make_the_whole(
     assert merge((*subtract(whole, taken), *intersect(whole, taken))) == (whole,)
 
 
-@given(date_ranges(), st.integers(1, 40))
-def test_pieces_cover_a_range_once_in_order_and_are_short(whole: DateRange, longest: int) -> None:
-    pieces = tuple(whole.pieces(longest))
-    assert [each for piece in pieces for each in piece.each_day()] == list(whole.each_day())
-    assert all(piece.days <= longest for piece in pieces)
-    assert all(piece.days == longest for piece in pieces[:-1])
+@given(date_ranges(), date_ranges())
+def test_a_range_holds_another_of_which_it_has_every_day(one: DateRange, other: DateRange) -> None:
+    assert one.holds(other) == ({*other.each_day()} <= {*one.each_day()})
+
+
+@given(date_ranges())
+def test_days_split_by_the_api_cover_a_range_once_in_order(whole: DateRange) -> None:
+    pieces = [each for each in SplitDates.DAY.pieces(whole) if each]
+    assert [each.first for each in pieces] == list(whole.each_day())
+    assert all(each.days == 1 for each in pieces)
 
 
 @given(date_ranges().filter(lambda whole: whole.days > 1))

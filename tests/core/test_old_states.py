@@ -65,8 +65,8 @@ def values_of(state: ReportState) -> dict[str, Any]:
         "key_properties": list(state.key_properties),
         "not_before": state.not_before and str(state.not_before),
         "async_run": run and [run.id, run.submitted_at.isoformat()],
-        "everywhere": state.everywhere and of_coverage(state.everywhere),
-        "had_everywhere": state.had_everywhere,
+        "everywhere": state.stream_bookmark and of_coverage(state.stream_bookmark),
+        "had_everywhere": state.had_stream_bookmark,
         "coverage": {name: of_coverage(each) for name, each in state.coverage.items()},
         "batches": [of_batch(each) for each in state.batches],
     }

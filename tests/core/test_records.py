@@ -19,7 +19,7 @@ from tap_supermetrics.records.encode import LineFormat
 from tap_supermetrics.records.kinds import ValueKind, kind_of
 from tap_supermetrics.records.names import warnings_of_columns
 from tap_supermetrics.records.rows import rows_of
-from tap_supermetrics.records.schema import RecordSchema, is_dated, record_schema
+from tap_supermetrics.records.schema import RecordSchema, record_schema
 from tests.core.reports import report
 
 if TYPE_CHECKING:
@@ -422,13 +422,13 @@ def test_the_replication_key_is_the_date_field_or_what_the_user_says(
 
 
 def test_a_source_is_dated_when_any_of_its_fields_is() -> None:
-    assert is_dated(report(), LISTED)
-    assert not is_dated(report(), LISTED[1:])
+    assert record_schema(report(), LISTED).is_dated
+    assert not record_schema(report(), LISTED[1:]).is_dated
 
 
 def test_a_source_is_dated_when_the_user_says_so_of_a_field() -> None:
     typed = report(fields=["Cost"], types={"Cost": "string.time.date"})
-    assert is_dated(typed, LISTED[1:])
+    assert record_schema(typed, LISTED[1:]).is_dated
 
 
 # The tap's own columns

@@ -242,7 +242,7 @@ def test_a_failure_of_a_report_that_is_read_whole_is_a_turn_but_leaves_no_rows()
         "tried_at": NOW.isoformat(timespec="milliseconds"),
     }
     known = read(written(state))[0].coverage["123"]
-    assert (known.last_turn, known.read_at) == (NOW, None)
+    assert (known.last_attempt_at, known.read_at) == (NOW, None)
 
 
 def test_what_was_read_by_a_clock_that_was_ahead_is_read_again() -> None:
@@ -560,5 +560,5 @@ def test_a_day_that_was_not_over_is_not_there(value: str, last: str) -> None:
     """Other taps write the moment up to which they read."""
     state, mistakes = read({"replication_key_value": value})
     assert mistakes == []
-    assert state.everywhere
-    assert str(state.everywhere.bookmark) == last
+    assert state.stream_bookmark
+    assert str(state.stream_bookmark.bookmark) == last

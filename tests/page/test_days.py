@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.model import Query
-from tap_supermetrics.page.days import LETTERS, MAX_DAYS, aligned, letters_of, read, written
+from tap_supermetrics.page.days import LETTERS, MAX_DAYS, letters_of, read, written
 from tap_supermetrics.sync.calendar import AccountDays
-from tap_supermetrics.sync.days_read import DaysRead
+from tap_supermetrics.sync.days_read import DaysRead, aligned
 from tests.core.strategies import date_range
 
 WANTED = date_range(0, 9)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.singer.inputs import read_catalog
+from tap_supermetrics.singer.inputs import catalog_of, read_json
 from tap_supermetrics.tap import TapSupermetrics
 from tests.tap import config_for
 
@@ -48,7 +48,7 @@ def made(
         if stream["tap_stream_id"] in {"ads", LOG}:
             properties = stream["schema"]["properties"]
             properties.update({name: columns[name] for name in columns if name in properties})
-    return TapSupermetrics(config=config, catalog=read_catalog(io.StringIO(json.dumps(catalog))))
+    return TapSupermetrics(config=config, catalog=catalog_of(catalog))
 
 
 def asked(tap: TapSupermetrics, name: str = "ads") -> tuple[str, ...]:
@@ -200,7 +200,7 @@ def test_a_query_log_that_the_catalog_lacks_is_told(
     config = config_for(emulator, [REPORT])
     catalog = json.dumps(TapSupermetrics(config=config).catalog_dict)
     config["query_log"] = True
-    TapSupermetrics(config=config, catalog=read_catalog(io.StringIO(catalog)))
+    TapSupermetrics(config=config, catalog=catalog_of(read_json(io.StringIO(catalog), "--catalog")))
 
     assert [each for each in caplog.messages if f"--catalog: {LOG} is not in it" in each]
 
@@ -210,7 +210,7 @@ def by_hand(emulator: Emulator, change: Any) -> TapSupermetrics:  # noqa: ANN401
     config = config_for(emulator, [REPORT])
     catalog: Catalog = json.loads(json.dumps(TapSupermetrics(config=config).catalog_dict))
     change(catalog, catalog["streams"][0])
-    return TapSupermetrics(config=config, catalog=read_catalog(io.StringIO(json.dumps(catalog))))
+    return TapSupermetrics(config=config, catalog=catalog_of(catalog))
 
 
 def beside(word: str, *, value: object) -> Any:  # noqa: ANN401 - a change of a catalog

@@ -19,12 +19,12 @@ from tap_supermetrics.singer.catalog_types import catalog_types, limits
 from tap_supermetrics.singer.inputs import (
     check_log_config,
     check_log_level,
-    halved,
     homeless,
     mistakes_in_sdk_settings,
     read_config,
     read_json,
     unclaimed,
+    with_half_characters,
 )
 from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.sync.state_checks import check_state
@@ -149,9 +149,9 @@ def test_a_folder_below_a_home_that_is_not_there_is_a_mistake(
 
 def test_half_a_character_in_a_setting_of_the_sdk_is_a_mistake() -> None:
     config = {"stream_maps": {"ads": {"a\ud800": "x"}}, "start_date": date(2024, 6, 1)}
-    (mistake,) = halved(config, ["stream_maps", "start_date", "batch_config"])
+    (mistake,) = with_half_characters(config, ["stream_maps", "start_date", "batch_config"])
     assert mistake == "stream_maps: a text has half a character ('\\ud800')"
-    assert not halved({"stream_maps": {"ads": "\U0001f9e6"}}, ["stream_maps"])
+    assert not with_half_characters({"stream_maps": {"ads": "\U0001f9e6"}}, ["stream_maps"])
 
 
 @pytest.mark.parametrize("size", [0, -5, "many", 1.5, True])

@@ -1,4 +1,4 @@
-"""Notes for the summary of a run, on what was written of a report."""
+"""Remarks for the summary of a run, on what was written of a report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_OTHERWISE: Final = 20
 """So many things that results say to be otherwise than asked are told of a report."""
 
 
-def note_otherwise(counts: Counter[str], result: Result) -> None:
+def count_otherwise(counts: Counter[str], result: Result) -> None:
     """Tell what a result says to be otherwise than it was asked, each once, and count it."""
     for text in result.otherwise:
         if text not in counts and len(counts) < MAX_OTHERWISE:
@@ -32,7 +32,7 @@ def note_otherwise(counts: Counter[str], result: Result) -> None:
             counts[text] += 1
 
 
-def notes_of_values(name: str, changed: Mismatches) -> Iterator[str]:
+def remarks_on_values(name: str, changed: Mismatches) -> Iterator[str]:
     """Tell which values of a report were changed to fit.
 
     Args:
@@ -48,7 +48,7 @@ def notes_of_values(name: str, changed: Mismatches) -> Iterator[str]:
         yield f"{name}.{column}: {texts} had a NUL, which targets refuse: left out"
 
 
-def notes_of_results(name: str, otherwise: Mapping[str, int], sampled: int) -> Iterator[str]:
+def remarks_on_results(name: str, otherwise: Mapping[str, int], sampled: int) -> Iterator[str]:
     """Tell what the API says itself of the numbers of a report.
 
     Args:
@@ -70,7 +70,7 @@ def notes_of_results(name: str, otherwise: Mapping[str, int], sampled: int) -> I
         )
 
 
-def notes_of_cache(name: str, early_days: int, undated: int) -> Iterator[str]:
+def remarks_on_cache(name: str, early_days: int, undated: int) -> Iterator[str]:
     """Tell which numbers of a report came from the API's cache, and may be too old.
 
     Args:

@@ -45,4 +45,10 @@ def told_at_end() -> Iterator[RunFacts]:
         if settings and settings.report_dir:
             from tap_supermetrics.page.ending import Ending  # noqa: PLC0415 - see above
 
-            Ending.of(settings, facts.run, facts.lookups, started_at, error).write()
+            Ending(
+                settings=settings,
+                run=facts.run,
+                lookups=facts.lookups,
+                started_at=started_at,
+                error=error,
+            ).write()

@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.progress import Progress
 
 
-def watched(progress: Callable[[], Progress]) -> Callable[[], None]:
+def begin_display(progress: Callable[[], Progress]) -> Callable[[], None]:
     """Begin to draw at a terminal; return what ends it, which may be called twice."""
     # Either is None where it was closed before the process began.
     if sys.stderr is None or not sys.stderr.isatty() or sys.stdout is None or sys.stdout.isatty():
         return nothing
     # Only here, as no other run needs it.
-    from tap_supermetrics.singer.terminal import Watch  # noqa: PLC0415
+    from tap_supermetrics.singer.terminal import ProgressLines  # noqa: PLC0415
 
-    watch = Watch(progress)
-    watch.start()
-    return watch.close
+    lines = ProgressLines(progress)
+    lines.start()
+    return lines.close
 
 
 def nothing() -> None:
