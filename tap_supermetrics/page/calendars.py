@@ -22,6 +22,7 @@ from tap_supermetrics.sync.days_read import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.page.run_json import RunTold
@@ -61,7 +62,8 @@ class Calendars:
         if report.wanted is None:
             return part
         found = [
-            self._calendar(report.name, account, names, days_read) for account in report.accounts
+            self._calendar(report.name, account, report.wanted.first, names, days_read)
+            for account in report.accounts
         ]
         part.accounts = [calendar for calendar, _ in found]
         part.first, part.last = str(report.wanted.first), str(report.wanted.last)
@@ -72,18 +74,23 @@ class Calendars:
         self,
         report: str,
         account: AccountDays,
+        from_day: date,
         names: Mapping[str, str],
         days_read: DaysRead | None,
     ) -> tuple[AccountCalendar, str]:
-        """Return the calendar of an account, and the letters that it is written from."""
+        """Return the calendar of an account from a day on, and the letters it is written from."""
         account_id, wanted = account.account_id, account.wanted
         first, left = self._left.get((report, account_id), ("", AccountCalendar(account_id="")))
         before = _before(left.days, first, wanted)
         now = days_read.of(report, account_id, wanted) if days_read else UNREAD * wanted.days
         letters = letters_of(account, before, now)
+        # The API gives none of these.
+        days = written(MISSING * (wanted.first - from_day).days + letters)
         name = names.get(account_id.casefold()) or left.account_name
         calendar = AccountCalendar(
-            account_id=readable(account_id), account_name=readable(name), days=written(letters)
+            account_id=readable(account_id),
+            account_name=readable(name),
+            days=days,
         )
         return calendar, letters
 

@@ -66,6 +66,7 @@ class Coverage:
         fetched: when the newest days were read; kept only where a report asks for it.
         read_at: when all was read last, of a report that is read whole.
         tried_at: when a query failed, of a run in which none was answered.
+        not_before: first day that the API gives of it; None while that is the report's, or unknown.
         settled: days that the lookback reaches, and that were read when they were older than it.
     """
 
@@ -76,6 +77,7 @@ class Coverage:
     read_at: datetime | None = None
     tried_at: datetime | None = None
     settled: tuple[DateRange, ...] = ()
+    not_before: date | None = None
 
     @property
     def last_attempt_at(self) -> datetime | None:
@@ -86,6 +88,16 @@ class Coverage:
     def is_loaded(self) -> bool:
         """Return whether the target has rows of it, or none because there are none."""
         return bool(self.covered or self.read_at)
+
+    def first_given(self, of_report: date | None) -> date | None:
+        """The first day that the API gives of it, as far as is known: earlier ones are not queried.
+
+        That of the report was learned from any account. It holds for one that was loaded from then
+        on: another was given earlier days, or has to be asked first.
+        """
+        if self.not_before or not of_report:
+            return self.not_before
+        return of_report if self.covered and self.covered[0].first >= of_report else None
 
     def with_done(self, done: DateRange, start: date) -> Coverage:
         """After every record of the days `done` was written (also when there were none).
@@ -134,6 +146,10 @@ class Coverage:
             read_at=max(filter(None, (self.read_at, other.read_at)), default=None),
             tried_at=max(filter(None, (self.tried_at, other.tried_at)), default=None),
             settled=common(self.settled, other.settled),
+            # What one was given, a refusal of the other does not take away.
+            not_before=min(self.not_before, other.not_before)
+            if self.not_before and other.not_before
+            else None,
         )
 
     def with_stale(self, *dates: DateRange) -> Coverage:
@@ -149,6 +165,10 @@ class Coverage:
         not after `wanted`: those that the source may have restated since they were read. Days of
         it that were read after `fresh_since`, or when they were settled, are left alone.
         """
+        if self.not_before and self.not_before > wanted.first:
+            if self.not_before > wanted.last:
+                return ()
+            wanted = replace(wanted, first=self.not_before)
         due = self.stale
         if restated := self._restated(lookback_days, wanted.last):
             fresh = (each.dates for each in self.fetched if fresh_since and each.at > fresh_since)

@@ -199,7 +199,7 @@ def plan_report(
     Args:
         report: the report.
         scope: what it wants.
-        coverage: what is there already, by account id.
+        coverage: what is there already, and the first day that the API gives, by account id.
         held: queries whose results the API still holds; those that are needed are planned as
             they are, so that their results can be used.
         ignores_coverage: whether what is there is read again.
@@ -284,7 +284,7 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
         return AccountPlan(whole=whole, parts=())
     needed = known.needed(scope.wanted, report.lookback_days, scope.fresh_since)
     if ignores_coverage:
-        needed = (scope.wanted,)
+        needed = Coverage(not_before=known.not_before).needed(scope.wanted, 0)
     parts = [part for gap in needed for part in gaps.filled(accounts, gap)]
     return AccountPlan(
         whole=whole,

@@ -65,14 +65,13 @@ def _by_no_day(policy: BatchPolicy) -> BatchPolicy:
     return replace(policy, split=replace(policy.split, dates=SplitDates.NONE))
 
 
-def scope_of(  # noqa: PLR0913 - all that decides what is wanted
+def scope_of(
     report: Report,
     accounts: tuple[str, ...],
     now: datetime,
     *,
     replication_key: str,
     is_dated: bool,
-    not_before: date | None = None,
 ) -> Scope:
     """Return what a report wants.
 
@@ -82,14 +81,12 @@ def scope_of(  # noqa: PLR0913 - all that decides what is wanted
         now: the time of the run, with offset; today is what it is in the report's time zone.
         replication_key: the report's; empty for one that is read whole.
         is_dated: whether the data source knows dates at all.
-        not_before: first day that the API is known to give; None when it gave all so far.
     """
     today = now.astimezone(report.timezone).date()
     wanted, has_no_day = None, False
     if is_dated and report.start_date and not report.date_range_type:
         # Days to come have no data: asked for now, they would be asked for again every day.
         first, last = report.start_date.as_first(today), min(report.end_date.on(today), today)
-        first = max(first, not_before or first)
         has_no_day = first > last
         wanted = None if has_no_day else DateRange(first=first, last=last)
     is_incremental = bool(replication_key)

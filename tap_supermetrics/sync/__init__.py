@@ -32,6 +32,7 @@ journal_entries  what the journal notes, as its lines say it
 locked_file      a file of lines that one process holds
 state_checks     what cannot be in a state
 state            the bookmarks of a report, read and written
+partitions       the coverage of an account, as the state writes it
 notation         values as the state and the journal write them down
 ```
 """

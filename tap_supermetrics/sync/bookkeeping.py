@@ -114,7 +114,7 @@ class Bookkeeping:
         if self._query_log:
             self._query_log.note(note)
         if isinstance(note, FirstDay):
-            self._prepared.known[note.report].state.not_before = note.day
+            self._prepared.known[note.report].state.learn_first_day(note.day)
             self._summary.first_days[note.report] = note.day
         elif isinstance(note, Suspect):
             self._doubt(note.query)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange, intersect, subtract
 from tap_supermetrics.model import account_id_of
-from tap_supermetrics.planning.coverage import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date
 
+    from tap_supermetrics.planning.coverage import Coverage
     from tap_supermetrics.planning.scope import Scope
     from tap_supermetrics.sync.report_sync import KnownReport
 
@@ -23,7 +22,7 @@ class AccountDays:
 
     Attributes:
         account_id: the account, or the accounts joined.
-        wanted: all days that are over and wanted.
+        wanted: all days that are over and wanted, and that the API gives as far as is known.
         stale: days that are there, and will be read again because a query for them failed.
         missing: days that are not there.
     """
@@ -61,7 +60,7 @@ class ReportDays:
 def report_days(known: KnownReport, scope: Scope) -> ReportDays:
     """Return the days that a report wants, as its state has them; the state was begun before."""
     name, ds_id = known.report.name, known.report.ds_id
-    wanted = _from(scope.complete(scope.wanted), known.state.not_before)
+    wanted = scope.complete(scope.wanted)
     if scope.is_elsewhere:
         return ReportDays(name=name, ds_id=ds_id, note=f"not in shard {known.report.shard}")
     if not scope.is_incremental:
@@ -69,26 +68,30 @@ def report_days(known: KnownReport, scope: Scope) -> ReportDays:
     if wanted is None:
         return ReportDays(name=name, ds_id=ds_id, note="no day that is over is asked for")
     account_ids = [account_id_of(group) for group in scope.groups]
-    covered = {each: known.state.coverage.get(each, Coverage()) for each in account_ids}
-    accounts = tuple(
-        AccountDays(
-            account_id=account_id,
-            wanted=wanted,
-            stale=intersect(wanted, each.stale),
-            missing=subtract(wanted, each.covered),
-        )
-        for account_id, each in covered.items()
+    found = (_account_days(each, known.state.coverage_of(each), wanted) for each in account_ids)
+    accounts = tuple(each for each in found if each)
+    if not accounts:
+        return ReportDays(name=name, ds_id=ds_id, note="no day that is over is asked for")
+    first = min(each.wanted.first for each in accounts)
+    return ReportDays(
+        name=name, ds_id=ds_id, wanted=replace(wanted, first=first), accounts=accounts
     )
-    return ReportDays(name=name, ds_id=ds_id, wanted=wanted, accounts=accounts)
+
+
+def _account_days(account_id: str, coverage: Coverage, wanted: DateRange) -> AccountDays | None:
+    """Return the days of an account; None where the API gives none of them."""
+    first = max(wanted.first, coverage.not_before or wanted.first)
+    if first > wanted.last:
+        return None
+    given = replace(wanted, first=first)
+    return AccountDays(
+        account_id=account_id,
+        wanted=given,
+        stale=intersect(given, coverage.stale),
+        missing=subtract(given, coverage.covered),
+    )
 
 
 def count_days(ranges: Iterable[DateRange]) -> int:
     """Return how many days ranges have that do not overlap."""
     return sum(each.days for each in ranges)
-
-
-def _from(wanted: DateRange | None, first: date | None) -> DateRange | None:
-    """Leave out the days that the API was found not to have, in a run before or in this one."""
-    if wanted is None or first is None or first <= wanted.first:
-        return wanted
-    return replace(wanted, first=first) if first <= wanted.last else None

@@ -210,8 +210,8 @@ def _merge(report: str, found: States) -> ReportState:
         units=units,
         coverage=dict(_coverage(states)),
         batches=one_each(batch for each in states for batch in each.batches),
-        # As one run would have learned it.
-        not_before=max((each.not_before for each in states if each.not_before), default=None),
+        # Where states differ, each account has its own.
+        not_before=states[0].not_before if len({each.not_before for each in states}) == 1 else None,
         async_run=agreed("the run that is on its way (`async_run`)", attrgetter("async_run")),
         had_stream_bookmark=any(each.had_stream_bookmark for each in states),
     )
@@ -245,7 +245,7 @@ def _coverage(states: Iterable[ReportState]) -> Iterator[tuple[str, Coverage]]:
         of_account = [each for each in known if account_id in each.coverage]
         # A state from before the shards, or of another shard, may lack days that were read since.
         owners = [each for each in of_account if _owns(each.shard, account_id.split(","))]
-        found = (each.coverage[account_id] for each in owners or of_account)
+        found = (each.coverage_of(account_id) for each in owners or of_account)
         yield account_id, reduce(Coverage.merged_with, found)
 
 

@@ -34,6 +34,7 @@ from tap_supermetrics.sync.remarks import (
     remarks_on_results,
     remarks_on_values,
 )
+from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -111,11 +112,10 @@ class KnownReport:
             now,
             replication_key=self.schema.replication_key,
             is_dated=self.schema.is_dated,
-            not_before=self.state.not_before,
         )
         _check_accounts(self.report, scope)
         self._tell_share(scope)
-        self._tell_first_day()
+        self._tell_first_days()
         if scope.has_no_day:
             logger.warning("%s: no day to ask for, %s", self.report.name, _why(self.report, scope))
         if len(scope.groups) > 1 and ACCOUNT_ID not in self.schema.key_properties:
@@ -134,16 +134,19 @@ class KnownReport:
             count = len(scope.accounts)
             logger.info("%s: shard %s has %d of its accounts", self.report.name, shard, count)
 
-    def _tell_first_day(self) -> None:
+    def _tell_first_days(self) -> None:
         """Tell that days are not asked for any more, which nothing could ever contradict."""
-        start, first = self.state.start, self.state.not_before
-        if start and first and start < first:
-            text = (
-                "%s: days before %s are not asked for, as the API refused them in an earlier run; "
-                "set `start_date` to that day, or remove `not_before` from bookmarks.%s of the "
-                "state to have them asked for again"
-            )
-            logger.warning(text, self.report.name, first, self.report.name)
+        state = self.state
+        firsts = Counter(state.coverage_of(each).not_before for each in state.coverage)
+        for first, count in firsts.items():
+            if state.start and first and state.start < first:
+                of_some = f" of {counted(count, 'account', 'accounts')}" if len(firsts) > 1 else ""
+                text = (
+                    "%s: days before %s%s are not asked for, as the API refused them in an earlier "
+                    "run; set `start_date` to that day, or remove `not_before` from bookmarks.%s "
+                    "of the state to have them asked for again"
+                )
+                logger.warning(text, self.report.name, first, of_some, self.report.name)
 
     def test_plan(self, scope: Scope) -> PlannedReport:
         """Plan the few queries of a connection test."""
@@ -181,9 +184,8 @@ class KnownReport:
         state.begin([account_id_of(group) for group in scope.groups])
         # After `forget`: what serves no more must not shape the plan.
         mine = [each for each in held.queries if each.report == self.report.name]
-        plan = plan_report(
-            self.report, scope, state.coverage, mine, ignores_coverage=ignores_coverage
-        )
+        known = {account_id: state.coverage_of(account_id) for account_id in state.coverage}
+        plan = plan_report(self.report, scope, known, mine, ignores_coverage=ignores_coverage)
         return PlannedReport(
             known=self,
             plan=replace(plan, is_tried_first=is_tried_first),

@@ -18,12 +18,11 @@ time and null at another: Meltano fails to lay the one over the other.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from tap_supermetrics.dates import DateRange, parse_date
+from tap_supermetrics.dates import parse_date, with_range
 from tap_supermetrics.model import WHOLE, Shard
 from tap_supermetrics.planning.coverage import Coverage, DaysFetched, Lookback
 from tap_supermetrics.sync.notation import (
@@ -32,21 +31,23 @@ from tap_supermetrics.sync.notation import (
     async_run_to_json,
     batch_from_json,
     batch_to_json,
-    bookmark_of,
-    id_of,
-    ranges_of,
-    ranges_to_json,
     strange_keys,
-    strict_moment_of,
     texts_of,
     types_of,
     units_of,
 )
+from tap_supermetrics.sync.partitions import (
+    common_first,
+    coverage_from_json,
+    partition_of,
+    partition_to_json,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
+    from tap_supermetrics.dates import DateRange
     from tap_supermetrics.model import AsyncRun, SubmittedBatch
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ _OF_THE_SDK: Final = (
 _OF_A_PARTITION: Final = frozenset(
     {
         *("context", "replication_key", "replication_key_value", "covered", "stale", "fetched"),
-        *("settled", "read_at", "tried_at"),
+        *("settled", "not_before", "read_at", "tried_at"),
         *_OF_THE_SDK,
     }
 )
@@ -105,7 +106,7 @@ class ReportState:
         units: what numbers of each column counted then, or which period its texts told.
         coverage: by account id.
         batches: submitted, and not emitted yet.
-        not_before: first day that the API is known to give; earlier ones are not queried again.
+        not_before: first day that the API is known to give, where accounts have none of their own.
         async_run: the run whose queries, submitted by themselves, the API may still hold.
         stream_bookmark: what a hand-written bookmark of the whole stream says of every account.
         had_stream_bookmark: whether there ever was one, as far as is known.
@@ -134,6 +135,22 @@ class ReportState:
             self.coverage = dict.fromkeys(account_ids, self.stream_bookmark) | self.coverage
             self.stream_bookmark = None
 
+    def coverage_of(self, account_id: str) -> Coverage:
+        """Return the coverage of an account, with the first day that the API gives of it."""
+        known = self.coverage.get(account_id, Coverage())
+        return replace(known, not_before=known.first_given(self.not_before))
+
+    def learn_first_day(self, day: date) -> None:
+        """Learn the first day that the API gives; what is known of accounts better is kept."""
+        if day == self.not_before:
+            return
+        for account_id, each in self.coverage.items():
+            was = each.first_given(self.not_before)
+            new = replace(each, not_before=None).first_given(day)
+            own = was if was and (new is None or new < was) else None
+            self.coverage[account_id] = replace(each, not_before=own)
+        self.not_before = day
+
     def mark_done(
         self,
         account_id: str,
@@ -154,7 +171,9 @@ class ReportState:
             self.coverage[account_id] = replace(before, read_at=fetched_at, tried_at=None)
         elif dates and self.start:
             fetch = DaysFetched(dates=dates, at=fetched_at)
-            first_day = max(self.start, self.not_before or self.start)
+            # As it will be known of it with these days.
+            covered = replace(before, covered=with_range(before.covered, dates))
+            first_day = max(self.start, covered.first_given(self.not_before) or self.start)
             self.coverage[account_id] = (
                 before.with_done(dates, first_day)
                 .with_settled(dates, lookback)
@@ -190,7 +209,7 @@ class ReportState:
             for name, each in self.coverage.items()
             if each.covered or each.last_attempt_at
         }
-        first = _common_first(known.values())
+        first = common_first(known.values())
         return self._stream_bookmark_to_json() | {
             "shard": None if self.shard.is_whole else str(self.shard),
             "query_hash": self.query_hash,
@@ -203,7 +222,10 @@ class ReportState:
             "async_run": async_run_to_json(self.async_run),
             "not_before": self.not_before.isoformat() if self.not_before else None,
             "covered_from": first.isoformat() if first else None,
-            "partitions": [self._partition(name, each, first) for name, each in known.items()],
+            "partitions": [
+                partition_to_json(name, each, self.replication_key, first)
+                for name, each in known.items()
+            ],
         }
 
     def _stream_bookmark_to_json(self) -> dict[str, Any]:
@@ -216,45 +238,6 @@ class ReportState:
             return {"replication_key_value": None} if self.had_stream_bookmark else {}
         day = self.stream_bookmark.bookmark.isoformat()
         return {"replication_key": self.replication_key, "replication_key_value": day}
-
-    def _partition(
-        self, account_id: str, coverage: Coverage, covered_from: date | None
-    ) -> dict[str, Any]:
-        """Return the partition of one account; what its bookmark says already is left out."""
-        partition: dict[str, Any] = {"context": {"account_id": account_id}}
-        if coverage.bookmark:
-            partition["replication_key"] = self.replication_key
-            partition["replication_key_value"] = coverage.bookmark.isoformat()
-        # Said by the bookmark already, for nearly every account: half of the bytes of a partition.
-        if coverage.covered != _up_to(coverage.bookmark, covered_from):
-            partition["covered"] = ranges_to_json(coverage.covered)
-        if coverage.stale:
-            partition["stale"] = ranges_to_json(coverage.stale)
-        if coverage.settled:
-            partition["settled"] = ranges_to_json(coverage.settled)
-        if coverage.fetched:
-            partition["fetched"] = [_fetch_to_json(each) for each in coverage.fetched]
-        if coverage.read_at:
-            partition["read_at"] = coverage.read_at.isoformat(timespec="milliseconds")
-        if coverage.tried_at:
-            partition["tried_at"] = coverage.tried_at.isoformat(timespec="milliseconds")
-        return partition
-
-
-def _common_first(coverages: Iterable[Coverage]) -> date | None:
-    """Return the day from which most accounts are covered without a gap up to their bookmark."""
-    plain = (
-        each.covered[0].first
-        for each in coverages
-        if len(each.covered) == 1 and each.covered[0].last == each.bookmark
-    )
-    return next((day for day, _ in Counter(plain).most_common(1)), None)
-
-
-def _up_to(bookmark: date | None, first: date | None) -> tuple[DateRange, ...]:
-    if first is None or bookmark is None or bookmark < first:
-        return ()
-    return (DateRange(first=first, last=bookmark),)
 
 
 def report_state(
@@ -345,7 +328,7 @@ class _Reader:
 
     def partitions(self, raw: Mapping[str, Any], covered_from: date | None) -> dict[str, Coverage]:
         """Read what is said of each account, each once."""
-        parse = partial(_partition, covered_from=covered_from)
+        parse = partial(partition_of, covered_from=covered_from)
         found: dict[str, Coverage] = {}
         entries = raw.get("partitions")
         for number, entry in enumerate(entries if isinstance(entries, list) else []):
@@ -362,7 +345,9 @@ class _Reader:
         """Read a bookmark of the whole stream."""
         if not raw.get("replication_key_value"):
             return None
-        return self._parsed("", lambda value: _coverage(value, start), raw, _PARTITION, None)
+        return self._parsed(
+            "", lambda value: coverage_from_json(value, start), raw, _PARTITION, None
+        )
 
     def _parsed(
         self, place: str, parse: Callable[[Any], T], value: object, expected: str, default: D
@@ -378,33 +363,3 @@ def _short_json(raw: object) -> str:
     """Return the JSON of a value on one short line."""
     text = json.dumps(raw)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
-
-
-def _partition(raw: Any, covered_from: date | None) -> tuple[str, Coverage]:  # noqa: ANN401 - whatever the state holds
-    return id_of(raw["context"]["account_id"]), _coverage(raw, covered_from)
-
-
-def _coverage(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 - whatever the state holds
-    bookmark = bookmark_of(raw.get("replication_key_value"))
-    covered = ranges_of(raw["covered"]) if "covered" in raw else _up_to(bookmark, covered_from)
-    fetched = tuple(_fetch(each) for each in raw.get("fetched", []))
-    return Coverage(
-        covered=covered,
-        stale=ranges_of(raw.get("stale", [])),
-        settled=ranges_of(raw.get("settled", [])),
-        bookmark=bookmark,
-        fetched=fetched,
-        read_at=strict_moment_of(raw["read_at"]) if raw.get("read_at") else None,
-        tried_at=strict_moment_of(raw["tried_at"]) if raw.get("tried_at") else None,
-    )
-
-
-def _fetch(raw: Sequence[str]) -> DaysFetched:
-    first, last, at = raw
-    return DaysFetched(
-        dates=DateRange(first=parse_date(first), last=parse_date(last)), at=strict_moment_of(at)
-    )
-
-
-def _fetch_to_json(fetch: DaysFetched) -> list[str]:
-    return [*ranges_to_json((fetch.dates,))[0], fetch.at.isoformat(timespec="seconds")]

@@ -85,7 +85,8 @@ def _of_other_shard(found: Shard, wanted: Shard) -> Iterator[str]:
 
 def _to_come(state: ReportState, path: str, last_day: date) -> Iterator[str]:
     """Find days that cannot have been loaded yet, which would never be queried."""
-    if (first := state.not_before) and first > last_day:
+    firsts = [state.not_before, *(each.not_before for each in state.coverage.values())]
+    if (first := max(filter(None, firsts), default=last_day)) > last_day:
         yield f"{path}.not_before: expected a day up to today, got {first}; remove it to ask again"
     for account_id, coverage in [*state.coverage.items(), ("", state.stream_bookmark)]:
         days = [each.last for each in coverage.covered] if coverage else []

@@ -94,19 +94,33 @@ def test_shards_together_are_the_whole_however_old_their_copies_are(
     assert again.coverage == found.coverage
 
 
-def test_what_is_on_its_way_is_kept_and_the_later_first_day_too() -> None:
+def test_what_is_on_its_way_is_kept() -> None:
     item = BatchItem(report="ads", accounts=("1",), dates=date_range(0, 3))
     batch = SubmittedBatch(
         batch_id="qrb_1", submitted_at=AT, split=split(), items={0: item}, item_count=1
     )
     run = AsyncRun(id="0a1b", submitted_at=AT)
-    one = state("1/2", batches=(batch,), request_hash="04d2e1f7", not_before=day(1))
-    two = state("2/2", async_run=run, request_hash="04d2e1f7", not_before=day(3))
+    one = state("1/2", batches=(batch,), request_hash="04d2e1f7")
+    two = state("2/2", async_run=run, request_hash="04d2e1f7")
     found = merged(one, two)
 
     assert (found.batches, found.async_run) == ((batch,), run)
-    assert (found.request_hash, found.not_before) == ("04d2e1f7", day(3))
+    assert found.request_hash == "04d2e1f7"
     assert merged(two, state("1/2", request_hash="ffffffff")).request_hash == "04d2e1f7"
+
+
+def test_the_first_day_that_one_shard_learned_is_none_of_accounts_of_another() -> None:
+    loaded = {
+        "1": Coverage(covered=(date_range(5, 9),)),
+        "2": Coverage(covered=(date_range(7, 9),)),
+    }
+    one = state("1/2", coverage={"1": loaded["1"]}, not_before=day(5))
+    two = state("2/2", coverage={"2": loaded["2"]})
+    found = merged(one, two)
+    firsts = {each: found.coverage_of(each).not_before for each in found.coverage}
+    assert firsts == {"1": day(5), "2": None}
+    # What all learned stays one.
+    assert merged(one, state("2/2", not_before=day(5))).not_before == day(5)
 
 
 def test_units_that_one_state_has_learned_are_those_of_all() -> None:

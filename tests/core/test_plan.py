@@ -304,16 +304,13 @@ NOW = datetime(2024, 3, 1, 23, 30, tzinfo=timezone.utc)
 """Day 10 of the strategies, and in Helsinki day 11 already."""
 
 
-def wanted_by(
-    *, key: str = "Date", is_dated: bool = True, not_before: date | None = None, **own: object
-) -> Scope:
+def wanted_by(*, key: str = "Date", is_dated: bool = True, **own: object) -> Scope:
     return scope_of(
         report(**own),
         ("1", "2"),
         NOW,
         replication_key=key,
         is_dated=is_dated,
-        not_before=not_before,
     )
 
 
@@ -339,9 +336,18 @@ def test_yesterday_is_that_of_the_reports_time_zone() -> None:
     assert wanted_by(timezone="Europe/Helsinki").wanted == date_range(0, 10)
 
 
-def test_days_that_the_api_does_not_give_are_not_wanted() -> None:
-    assert wanted_by(not_before=day(4)).wanted == date_range(4, 9)
-    assert wanted_by(start_date="2024-02-25", not_before=day(4)).wanted == date_range(5, 9)
+@pytest.mark.parametrize("is_all", [False, True])
+@pytest.mark.parametrize(("first", "asked"), [(4, 4), (0, 0), (21, None)])
+def test_days_that_the_api_does_not_give_of_an_account_are_not_asked(
+    first: int,
+    asked: int | None,
+    is_all: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    known = {"100": Coverage(not_before=day(first))}
+    made = plan_report(REPORT, days_until(20), known, ignores_coverage=is_all)
+    days = planned_days(tuple(made.queries()))
+    wanted = days_of(date_range(asked, 20)) if asked is not None else set()
+    assert days == Counter({("100", each): 1 for each in wanted})
 
 
 def test_a_source_without_dates_wants_no_days() -> None:

@@ -208,6 +208,43 @@ def test_the_state_of_another_tool_is_told() -> None:
     assert read({})[1] == []
 
 
+def loaded_from(*first_days: int, not_before: int | None = None) -> ReportState:
+    return ReportState(
+        replication_key="Date",
+        start=START,
+        not_before=None if not_before is None else day(not_before),
+        coverage={
+            str(number): Coverage(covered=(date_range(first, 20),) if first < 20 else ())
+            for number, first in enumerate(first_days)
+        },
+    )
+
+
+def first_days_of(state: ReportState) -> list[date | None]:
+    again, mistakes = read(written(state))
+    assert mistakes == []
+    known = [state.coverage_of(each).not_before for each in state.coverage]
+    # An account without any day is not written.
+    assert [again.coverage_of(each).not_before for each in state.coverage] == known
+    return known
+
+
+def test_a_first_day_holds_for_accounts_that_were_loaded_from_then_on() -> None:
+    state = loaded_from(2, 5, 7, 20)
+    state.learn_first_day(day(5))
+    assert first_days_of(state) == [None, day(5), day(5), None]
+
+
+def test_what_is_known_of_an_account_better_is_kept_when_another_is_refused() -> None:
+    state = loaded_from(2, 5, 7, not_before=2)
+    state.learn_first_day(day(5))
+    assert first_days_of(state) == [day(2), day(5), day(5)]
+    state.learn_first_day(day(1))
+    assert first_days_of(state) == [day(2), day(5), day(5)]
+    state.learn_first_day(day(6))
+    assert first_days_of(state) == [day(2), day(5), day(6)]
+
+
 def test_coverage_after_a_gap_has_no_bookmark() -> None:
     state = ReportState(replication_key="Date", start=START)
     state.mark_done("123", date_range(5, 6), NOW, lookback(0))

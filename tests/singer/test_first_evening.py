@@ -110,7 +110,7 @@ def test_a_connection_test_that_loses_something_exits_with_3(
     ended = sync(config, tmp_path, None, "--test")
 
     assert ended.code == 3, ended.stderr
-    assert re.search("(query was|queries were) lost", ended.stderr.splitlines()[-1])
+    assert re.search("(query|queries) failed", ended.stderr.splitlines()[-1])
     assert "unhandled" not in ended.stderr
 
 

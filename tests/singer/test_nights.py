@@ -272,6 +272,46 @@ def test_days_that_were_refused_once_are_told_each_night_and_the_remedy_loads_th
     assert target.tables["ads"] == truth(emulator, ONE, FIRST, LAST)
 
 
+@pytest.mark.parametrize("failed", ["one day", "all days"])
+def test_the_first_day_of_one_account_takes_no_day_from_another(
+    emulator: Emulator, tmp_path: Path, failed: str
+) -> None:
+    """A younger account is refused, while an older one fails for another reason."""
+    old, young = ACCOUNTS
+    both = {**REPORT, "ds_accounts": [old, young], "backfill_days_per_query": 1}
+    target, first = Target(), FIRST + 5 * DAY
+    if failed == "one day":
+        hole = Fault(
+            effect="fail_query", account=old, day=FIRST + 2 * DAY, code="QUERY_ERROR", times=None
+        )
+        emulator.inject(hole)
+        assert sync(config(emulator, {**both, "ds_accounts": [old]}), tmp_path, target).code == 3
+    else:
+        login = "QUERY_AUTH_UNAVAILABLE"
+        emulator.inject(Fault(effect="fail_query", account=old, status=403, code=login, times=None))
+    for number in range(5):
+        refusal = Fault(
+            effect="fail_query",
+            account=young,
+            day=FIRST + number * DAY,
+            status=400,
+            code="START_DATE_HISTORICAL",
+            description=f"Earliest supported historical start date is {first}.",
+            times=None,
+        )
+        emulator.inject(refusal)
+    assert sync(config(emulator, both), tmp_path, target).code == 3
+    emulator.clear_faults()
+    before = len(emulator.queries)
+    ended = sync(config(emulator, both), tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert covered(target)[old] == [[str(FIRST), str(LAST)]]
+    assert covered(target)[young] == [[str(first), str(LAST)]]
+    assert {query.accounts for query in emulator.queries[before:]} == {(old,)}
+    assert f"ads: days before {first} of 1 account are not asked for" in ended.stderr
+
+
 def test_a_report_read_whole_stays_whole_although_the_api_refuses_its_first_days(
     emulator: Emulator, tmp_path: Path
 ) -> None:
