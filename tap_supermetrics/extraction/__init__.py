@@ -20,7 +20,7 @@ breakers       which queries would meet a known refusal
 doubts         what gives nothing so far, and which queries find out
 deliveries     what goes to the emitting thread, each outcome in its turn
 history        the first day that the API gives of a report
-old_days       days before all that is in the target, of which a few are tried first
+trials         days that may never be given, of which a few are tried first
 totals         whether totals count a header, believed while results agree
 splits         which parts of a failed query are submitted at once, and which wait
 sequence       outcomes in any order, delivered in plan order; how much waits

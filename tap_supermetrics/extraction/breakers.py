@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.extraction.doubts import PATIENCE, Doubts
 from tap_supermetrics.extraction.history import FirstDays
-from tap_supermetrics.extraction.old_days import OldDays
+from tap_supermetrics.extraction.trials import Trials
 from tap_supermetrics.planning.scope import recent_days
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Breakers:
     Attributes:
         doubts: what gives nothing so far, and which queries find out.
         first_days: the first day that the API gives, by report.
-        old_days: what is tried of days before all that is in the target.
+        trials: of days that may never be given, a few are tried first.
     """
 
     def __init__(self, plans: Mapping[str, ReportPlan]) -> None:
@@ -101,7 +101,7 @@ class Breakers:
         self.doubts = Doubts({name: plan.report.ds_id for name, plan in plans.items()})
         self._misfits = Misfits()
         self.first_days = {name: FirstDays() for name in plans}
-        self.old_days = OldDays.of(plans)
+        self.trials = Trials.of(plans)
         for name, plan in plans.items():
             self.doubts.breakers[Reach.REPORT, name, ""].is_tried_first = plan.is_tried_first
 
@@ -111,7 +111,7 @@ class Breakers:
         return (
             next(filter(None, known), None)
             or self.first_days[query.report].bounds_of(query).error_for(query)
-            or self.old_days.error_for(query)
+            or self.trials.error_for(query)
             or self._misfits.error_for(query, self.doubts.keys_of(query))
         )
 
@@ -123,13 +123,13 @@ class Breakers:
         )
         return (
             is_probing
-            or self.old_days.must_wait(query)
+            or self.trials.must_wait(query)
             or self.first_days[query.report].bounds_of(query).is_unknown(query)
         )
 
     def answered(self, query: Query) -> list[Key]:
         """Learn that the API gave the results of a query; return what may go on."""
-        return [*self.doubts.answered(query), *self._keys(query, self.old_days.end(query))]
+        return [*self.doubts.answered(query), *self._keys(query, self.trials.end(query))]
 
     def given(self, query: Query) -> list[Key]:
         """Learn that the API ran a query; return what may go on."""
@@ -137,9 +137,11 @@ class Breakers:
 
     def paid_for_nothing(self, query: Query, error: ApiError) -> list[Key]:
         """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
-        # Of history: the account may well give later days. What old days are tried with has a
-        # bound of its own.
-        is_of_history = self._is_of_history(query, error) or self.old_days.must_wait(query)
+        # Of history: the account may well give later days. A trial of some days has a bound of its
+        # own; one of all that an account has tells of its report too.
+        trial = self.trials.trial_of(query)
+        is_of_some_days = trial is not None and trial.error is None and not trial.is_of_all
+        is_of_history = self._is_of_history(query, error) or is_of_some_days
         return [] if is_of_history else self.doubts.failed(query)
 
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> list[Key]:
@@ -147,7 +149,7 @@ class Breakers:
         finished = self.doubts.forget_probe(query)
         # A refusal of history tells more than a trial would.
         is_of_history = self._is_of_history(query, error)
-        reach = self.old_days.end(query) if is_of_history else self.old_days.failed(query, error)
+        reach = self.trials.end(query) if is_of_history else self.trials.failed(query, error)
         concerned = [*finished, *self._keys(query, reach)]
         undecided = self.doubts.end_first_tries(finished)
         if error.reach in PATIENCE:  # The error itself says how far it reaches.
@@ -172,7 +174,7 @@ class Breakers:
     def given_up(self, query: Query) -> list[Key]:
         """Learn that a query will find out nothing; return for what another one has to."""
         keys = self.doubts.forget_probe(query)
-        return [*keys, *self._keys(query, self.old_days.end(query))]
+        return [*keys, *self._keys(query, self.trials.end(query))]
 
     def fitted(self, query: Query) -> None:
         """Learn that rows of a report became records."""

@@ -44,7 +44,7 @@ class Drawing:
         self._spared: list[tuple[Query, ApiError]] = []
         for query in served:
             self._left[query.report] -= 1
-        on_trial = {report for report, _ in breakers.old_days.trials}
+        on_trial = {report for report, _ in breakers.trials.by_account}
         for name, plan in plans.items():
             if plan.is_tried_first or name in on_trial:
                 self._take_up(name)

@@ -66,26 +66,31 @@ class Probing:
         for each in heads:
             if self._is_open(each) and self._breakers.doubts.probes_wanted(each[1], Reach.ACCOUNT):
                 yield from self._probe(each, Reach.ACCOUNT, ahead)
-            yield from self._of_old_days(*each, ahead)
+            yield from self._of_trials(*each, ahead)
         yield from self._in_search(heads, ahead)
         for _, head in heads:
             bounds = self._breakers.first_days[head.report].bounds_of(head)
             # Left at what is known where no query finds out more; else days are held for ever.
             bounds.is_sure = bounds.is_sure or bounds.probe is None
 
-    def _of_old_days(
+    def _of_trials(
         self, account: AccountPlan, head: Query, ahead: Collection[Query]
     ) -> Iterator[Query]:
-        """Yield the oldest, the newest and a middle one of the old days that are on trial."""
-        trial = self._breakers.old_days.trials.get(head.report_account)
+        """Yield the newest and the oldest of the days that are on trial, and one between them.
+
+        Each night it is another one: a few good days among many bad ones are found in the end.
+        """
+        trial = self._breakers.trials.by_account.get(head.report_account)
         if trial is None or trial.probes is not None:
             return
         first, last = trial.dates.first, trial.dates.last
-        days = (last, first, first + (last - first) // 2)
+        share = self._plans[head.report].scope.last_wanted.toordinal() * _GOLDEN % 1
+        days = (last, first, first + timedelta(days=int(trial.dates.days * share)))
         queries = dict.fromkeys(account.nearest(head, day) for day in days)
-        probes = [query for query in queries if query not in ahead]
-        trial.probes = {*probes}
-        yield from probes
+        trial.probes = {each for each in queries if each not in ahead and trial.concerns(each)}
+        if not trial.probes:  # Nothing would ever end it.
+            del self._breakers.trials.by_account[head.report_account]
+        yield from (each for each in queries if each in trial.probes)
 
     def _likeliest(self, heads: Sequence[Head]) -> list[Head]:
         """Return accounts, the likeliest to answer first; neighbours may share a fault."""

@@ -8,7 +8,7 @@ from enum import IntEnum
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.dates import DateRange, intersect
+from tap_supermetrics.dates import DateRange, intersect, subtract
 from tap_supermetrics.model import Query
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class AccountPlan:
         is_read_whole: whether it has no days, so that each run reads all of it.
         is_read_anyway: whether each run reads all of its days, whatever is there.
         was_loaded: whether an earlier run loaded any of it.
+        gave_nothing: whether its queries failed when any was submitted last.
         last_attempt_at: when all was read last, or that failed; of an account with days, when
             nothing of it was answered last; None where neither is known.
     """
@@ -97,21 +98,33 @@ class AccountPlan:
     is_read_whole: bool = False
     is_read_anyway: bool = False
     was_loaded: bool = False
+    gave_nothing: bool = False
     last_attempt_at: datetime | None = None
 
     def __len__(self) -> int:
         """Return the number of queries."""
         return sum(1 if isinstance(part, Query) else len(part) for part in self.parts)
 
-    def older_than_covered(self, least: int) -> DateRange | None:
-        """Return the days to query that are older than all in the target; None for few queries."""
-        if not self.covered or self.is_read_anyway:
+    def unlikely_days(self, least: int) -> DateRange | None:
+        """Return the days that may never be given, from the first to the last of them.
+
+        They are all days of an account that gave nothing last; else those that are not there though
+        later ones are. None where fewer than `least` queries ask for them.
+        """
+        if self.is_read_anyway or not (self.covered or self.gave_nothing):
             return None
-        first = self.covered[0].first
-        old = [part for part in self.parts if part.dates and part.dates.first < first]
-        if sum(1 if isinstance(part, Query) else len(part) for part in old) < least:
+        last = date.max if self.gave_nothing else self.covered[-1].first - timedelta(days=1)
+        days, count = list[DateRange](), 0
+        for part in self.parts:
+            if part.dates and part.dates.first <= last:
+                dates = replace(part.dates, last=min(part.dates.last, last))
+                left = (dates,) if self.gave_nothing else subtract(dates, self.covered)
+                days += left
+                step = 1 if isinstance(part, Query) else part.step
+                count += sum((each.days + step - 1) // step for each in left)
+        if count < least:
             return None
-        return DateRange(first=min(map(first_day, old)), last=first - timedelta(days=1))
+        return DateRange(first=min(days).first, last=max(each.last for each in days))
 
     def queries(self, *, by_rank: bool = False) -> Iterator[Query]:
         """Make the queries in order; by rank, those of one rank after those of another."""

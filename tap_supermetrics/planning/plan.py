@@ -292,6 +292,7 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
         covered=known.covered,
         is_read_anyway=ignores_coverage,
         was_loaded=known.is_loaded,
+        gave_nothing=known.tried_at is not None,
         last_attempt_at=_failed_lately(known, scope),
         fresh_from=_fresh_from(report, scope.wanted),
     )

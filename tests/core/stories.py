@@ -23,7 +23,7 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.extraction import doubts, old_days
+from tap_supermetrics.extraction import doubts, trials
 from tap_supermetrics.extraction.events import (
     Awaited,
     BatchEnded,
@@ -445,7 +445,7 @@ def play(seed: int) -> Seen:
     rng = random.Random(seed)  # noqa: S311 - no secret
     with (
         mock.patch.dict(doubts.PATIENCE, patience_of(rng)),
-        mock.patch.object(old_days, "MIN_QUERIES", rng.choice((1, 3, 10))),
+        mock.patch.object(trials, "MIN_QUERIES", rng.choice((1, 3, 10))),
     ):
         return play_with(rng)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, time, timedelta, timezone
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -366,6 +366,73 @@ def test_old_days_whose_results_cannot_be_used_cost_a_few_queries_too(
     )
     assert count <= 10 * 3 * 3
     assert {days_late(query) for query in seen.failed} == {*range(600)}
+
+
+def with_a_hole(last: int, *, accounts: int = 10, **changes: str) -> dict[str, ReportPlan]:
+    """Plans of accounts that lack the days 100 to 299, and have all others but the last."""
+    scope = plans_of(accounts, last + 1, "a")["a"].scope
+    before = DateRange(first=FIRST_DAY, last=FIRST_DAY + 99 * DAY)
+    after = DateRange(first=FIRST_DAY + 300 * DAY, last=FIRST_DAY + (last - 1) * DAY)
+    known = dict.fromkeys(scope.accounts, Coverage(covered=(before, after), bookmark=before.last))
+    asked = replace(report(lookback_days=3, **changes), name="a")
+    return {"a": plan_report(asked, scope, known)}
+
+
+@BOTH
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize("code", CODES)
+def test_a_hole_that_a_source_never_fills_costs_a_few_queries_each_night(
+    code: tuple[str, int],
+    order: str,
+    by_batch: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    plans = with_a_hole(400, backfill_order=order)
+    count, seen = paid(plans, lambda q: 100 <= days_late(q) < 300, code, by_batch=by_batch)
+    assert count <= 10 * 3 * 3  # Some codes are worth three tries.
+    assert {days_late(each) for each in seen.results} == {397, 398, 399, 400}
+
+
+def test_good_days_of_a_hole_are_found_some_night() -> None:
+    """Neither its first nor its last day is one of them."""
+    found = 0
+    for night in range(400, 430):
+        plans = with_a_hole(night, accounts=1)
+        _, seen = paid(
+            plans,
+            lambda q: 100 <= days_late(q) < 150 or 170 <= days_late(q) < 300,
+            ("QUERY_ERROR", 500),
+            by_batch=True,
+        )
+        days = {days_late(each) for each in seen.results}
+        found += days >= {*range(150, 170)}
+    assert found
+
+
+@BOTH
+@pytest.mark.parametrize("was_loaded", [False, True])
+@pytest.mark.parametrize("code", CODES)
+def test_an_account_that_gave_nothing_costs_a_few_queries_each_night(
+    code: tuple[str, int],
+    was_loaded: bool,  # noqa: FBT001 - a parameter
+    by_batch: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    scope = plans_of(10, 700, "a")["a"].scope
+    there = (DateRange(first=FIRST_DAY, last=FIRST_DAY + 300 * DAY),) if was_loaded else ()
+    dead = Coverage(
+        covered=there, tried_at=datetime.combine(FIRST_DAY + 699 * DAY, time(4), timezone.utc)
+    )
+    there = (DateRange(first=FIRST_DAY, last=FIRST_DAY + 698 * DAY),)
+    alive = Coverage(covered=there, bookmark=there[0].last)
+    known = {each: dead if int(each) < 3 else alive for each in scope.accounts}
+    plans = {"a": plan_report(replace(report(lookback_days=3), name="a"), scope, known)}
+    count, seen = paid(plans, lambda q: int(q.account_id) < 3, code, by_batch=by_batch)
+    assert count <= 3 * 3 * 3
+    assert len(seen.results) == 7 * 4
+    # One that is well again is loaded whole.
+    _, seen = paid(plans, lambda q: int(q.account_id) < 2, code, by_batch=by_batch)
+    assert {days_late(each) for each in seen.results if each.account_id == "2"} == {
+        *range(298 if was_loaded else 0, 700)
+    }
 
 
 @BOTH

@@ -1,0 +1,136 @@
+"""Days that may never be given: a few of them are tried before the rest, night after night.
+
+Sources keep some months only, and many refuse older days, or those of an outage, with a code that
+says nothing. An account that gives its newest days is alive, so no other bound would end what is
+paid for the others. And one that gave nothing last night will hardly give anything tonight.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tap_supermetrics.api.verdicts import Reach
+from tap_supermetrics.dates import intersect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_supermetrics.api.errors import ApiError
+    from tap_supermetrics.dates import DateRange
+    from tap_supermetrics.model import Query
+    from tap_supermetrics.planning.plan import ReportPlan
+
+logger = logging.getLogger(__name__)
+
+MIN_QUERIES: Final = 10
+"""Fewer queries are not worth a trial."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """Days of one account, of which a few are tried before the rest.
+
+    Attributes:
+        dates: from the first to the last of them.
+        covered: days between them that are in the target.
+        is_of_all: whether they are all that is wanted of the account, as it gave nothing last.
+        probes: queries on their way that find out; None before any is.
+        error: what all the others would meet, once none of the tried ones was given.
+    """
+
+    dates: DateRange
+    covered: tuple[DateRange, ...] = ()
+    is_of_all: bool = False
+    probes: set[Query] | None = None
+    error: ApiError | None = None
+
+    def concerns(self, query: Query) -> bool:
+        """Return whether a query asks for such days only, and not only for what is there."""
+        dates = query.dates
+        return (
+            dates is not None
+            and self.dates.holds(dates)
+            and intersect(dates, self.covered) != (dates,)
+        )
+
+
+@dataclass(slots=True)
+class Trials:
+    """What is on trial or given up, by report and account."""
+
+    by_account: dict[tuple[str, str], Trial] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plans: Mapping[str, ReportPlan]) -> Trials:
+        """Return those of some plans; where days go by rank, a budget bounds what is paid."""
+        return cls(
+            {
+                (name, account.whole.account_id): Trial(
+                    dates=dates,
+                    covered=() if account.gave_nothing else account.covered,
+                    is_of_all=account.gave_nothing,
+                )
+                for name, plan in plans.items()
+                if not (plan.is_by_rank or plan.is_tried_first)
+                for account in plan.accounts
+                if (dates := account.unlikely_days(MIN_QUERIES))
+            }
+        )
+
+    def trial_of(self, query: Query) -> Trial | None:
+        """Return the trial that a query belongs to; None for any other."""
+        trial = self.by_account.get(query.report_account)
+        return trial if trial and trial.concerns(query) else None
+
+    def error_for(self, query: Query) -> ApiError | None:
+        """Return what a query would meet; None where it may be given."""
+        trial = self.trial_of(query)
+        return trial.error if trial else None
+
+    def must_wait(self, query: Query) -> bool:
+        """Return whether a query waits for those that find out."""
+        trial = self.trial_of(query)
+        return trial is not None and trial.error is None
+
+    def end(self, query: Query) -> Reach | None:
+        """Let all days of a trial be queried; return how far that reaches, if any waited."""
+        trial = self.trial_of(query)
+        if trial is None or trial.error:
+            return None
+        del self.by_account[query.report_account]
+        return Reach.ACCOUNT
+
+    def failed(self, query: Query, error: ApiError) -> Reach | None:
+        """Learn that a query failed for good; return how far that reaches, if it decides."""
+        trial = self.trial_of(query)
+        if trial is None or trial.error or trial.probes is None:
+            return None
+        trial.probes = {each for each in trial.probes if not _stands_for(query, each)}
+        if trial.probes:
+            return None
+        trial.error = error
+        logger.warning(
+            "%s, account %s: %s, so that no other of them is submitted now. %s",
+            query.report,
+            query.account_id,
+            *_words_for(trial),
+        )
+        return Reach.ACCOUNT
+
+
+def _words_for(trial: Trial) -> tuple[str, str]:
+    """Return what was found, and what to do."""
+    if trial.is_of_all:
+        told = "it gave nothing in an earlier run, and none of some days now"
+        return told, "If it is gone, remove it from `ds_accounts`"
+    told = f"none of some days up to {trial.dates.last} was given"
+    return told, "If the source has none so old, set `start_date` to its first day"
+
+
+def _stands_for(query: Query, probe: Query) -> bool:
+    """Return whether a query is a probe, or the newest part of one that was split."""
+    if query.dates is None or probe.dates is None:
+        return query == probe
+    return probe.dates.holds(query.dates) and query.dates.last == probe.dates.last
