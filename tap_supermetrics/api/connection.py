@@ -59,7 +59,7 @@ _INTERIM: Final = range(102, 200)
 _CONTINUE: Final = 100
 _DEPTH: Final = 10
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
-_NOT_TRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
+_NOT_TRUSTED: Final = ("CERTIFICATE_VERIFY_FAILED", "NO_CERTIFICATE_OR_CRL_FOUND")
 """What OpenSSL says of a certificate that nobody vouches for: trying again would not help."""
 _NEVER_SENT: Final = (
     requests.exceptions.SSLError,
@@ -316,7 +316,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _code_of(causes: Sequence[BaseException]) -> str:
     # That a bundle of certificates is not there is a bare OSError of requests', without a number.
     has_no_bundle = type(causes[0]) is OSError and causes[0].errno is None
-    if has_no_bundle or any(_NOT_TRUSTED in str(each) for each in causes):
+    told = " ".join(map(str, causes))
+    if has_no_bundle or any(each in told for each in _NOT_TRUSTED):
         return "CERTIFICATE_INVALID"
     if any(isinstance(each, OSError) and each.errno in _USED_UP for each in causes):
         return "SYSTEM_LIMIT"

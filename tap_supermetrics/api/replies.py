@@ -22,6 +22,7 @@ SHOWN: Final = 60
 _REDIRECTS: Final = frozenset({300, 301, 302, 303, 307, 308})
 _ERRORS: Final = 400
 _OF_KEY: Final = frozenset({401, 403})
+_OF_PROXY: Final = 407
 _START: Final = 4096
 _START_OF_JSON: Final = b"{"
 _START_OF_PAGE: Final = b"<"
@@ -49,7 +50,9 @@ class Replies:
         """
         if reply.status in _REDIRECTS:
             message = "the API redirects to another address, which is not followed"
-            raise ApiError("ADDRESS_REFUSED", message, status=reply.status)
+            # The address is right where others were answered there.
+            code = "REQUEST_BLOCKED" if self._service.is_there else "ADDRESS_REFUSED"
+            raise ApiError(code, message, status=reply.status)
         try:
             answer = read_answer(reply.body, to, is_error=reply.status >= _ERRORS)
         except RefusedAnswer as refused:
@@ -112,6 +115,7 @@ class Replies:
         address that it comes from: then with a page. And a key that was taken before is good.
         """
         is_blocked = status in _OF_KEY and (is_page or self._service.is_there)
+        is_blocked = is_blocked or status == _OF_PROXY
         return code or ("REQUEST_BLOCKED" if is_blocked else "")
 
     def without_key(self, text: str) -> str:

@@ -177,8 +177,8 @@ VERDICTS: Final[dict[str, Verdict]] = {
         for each in ("CANCEL", "CREATE", "SEARCH", "SPLIT", "UPDATE")
     },
     # The service.
-    "ENDPOINT_NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`"),
-    "NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`"),
+    "ENDPOINT_NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`", is_of_api=False),
+    "NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`", is_of_api=False),
     "TOO_MANY_REQUESTS": Verdict(RETRY, SERVICE, "lower `requests_per_second`", is_outage=True),
     "INTERNAL_SERVER_ERROR": Verdict(RETRY, QUERY, _LATER, has_reason=False),
     "SERVICE_UNAVAILABLE": Verdict(RETRY, SERVICE, _LATER, is_outage=True),
@@ -193,6 +193,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         SERVICE,
         "check `api_url`; where a proxy of your own stands between, name its certificates in the "
         "environment variable REQUESTS_CA_BUNDLE",
+        is_of_api=False,
     ),
     "ANSWER_INVALID": Verdict(
         RETRY,
@@ -223,7 +224,9 @@ VERDICTS: Final[dict[str, Verdict]] = {
         "is not the key; " + _LATER,
         max_submissions=1,  # It says nothing of the query, which may be paid.
     ),
-    "ADDRESS_REFUSED": Verdict(STOP, SERVICE, "set `api_url` to the host that serves your account"),
+    "ADDRESS_REFUSED": Verdict(
+        STOP, SERVICE, "set `api_url` to the host that serves your account", is_of_api=False
+    ),
     "QUERY_UNFINISHED": Verdict(
         RESUBMIT, ENDPOINT, "raise `timeout_minutes`, or ask for fewer days in a query"
     ),

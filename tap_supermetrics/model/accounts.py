@@ -35,15 +35,12 @@ def compile_filter(pattern: str) -> re.Pattern[str]:
     Source: Supermetrics docs, "Accounts": PCRE, delimiters optional.
 
     Raises:
-        ValueError: it is no regular expression.
+        re.error: it is no regular expression.
         TypeError: it is no text.
     """
     delimited = re.fullmatch(r"([/#~@])(.*)\1([imsx]*)", pattern, re.DOTALL)
     body, flags = (delimited[2], delimited[3]) if delimited else (pattern, "")
-    try:
-        return re.compile(f"(?{flags}){body}" if flags else body)
-    except re.error as error:
-        raise ValueError(str(error)) from None
+    return re.compile(f"(?{flags}){body}" if flags else body)
 
 
 def is_list(account: str) -> bool:

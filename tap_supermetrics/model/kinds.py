@@ -17,7 +17,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from tap_supermetrics.dates import Day
 from tap_supermetrics.model.shards import MAX_SHARDS, Shard
-from tap_supermetrics.model.written_ids import HYPHENS, as_accounts, as_texts, reject, visible
+from tap_supermetrics.model.written_ids import (
+    HYPHENS,
+    SpoiltError,
+    as_accounts,
+    as_texts,
+    reject,
+    visible,
+)
 from tap_supermetrics.redaction import without_key
 
 if TYPE_CHECKING:
@@ -135,10 +142,6 @@ def secret(expected: str, pattern: str) -> Kind[str]:
     """Return the kind of texts that no message may repeat."""
     schema = {**_TEXT, "secret": True, "writeOnly": True}
     return replace(text(expected, pattern), schema=schema, is_secret=True)
-
-
-class SpoiltError(ValueError):
-    """A value has something that is no part of it, or stands for another; told in words."""
 
 
 def key() -> Kind[str]:

@@ -14,6 +14,10 @@ HYPHENS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _LIST, _ALL = "list.", "all_accounts"
 
 
+class SpoiltError(ValueError):
+    """A value has something that is no part of it, or stands for another; told in words."""
+
+
 def reject() -> NoReturn:
     """Raise what a kind makes its message of."""
     raise ValueError
@@ -84,7 +88,10 @@ def _account_ids(written: str) -> tuple[str, ...]:
 def _as_account_filter(raw: dict[str, Any]) -> Accounts:
     # Exactly one: more or fewer of them raise ValueError here.
     ((key, pattern),) = raw.items()
-    compile_filter(pattern or reject())
+    try:
+        compile_filter(pattern or reject())
+    except re.error as error:
+        raise SpoiltError(f"the pattern of `{key}` is no regular expression: {error}") from None
     match key:
         case "filter_id":
             return Accounts(filter_id=pattern)

@@ -113,7 +113,9 @@ class AccountPlan:
         """
         if self.is_read_anyway or not (self.covered or self.gave_nothing):
             return None
-        last = date.max if self.gave_nothing else self.covered[-1].first - timedelta(days=1)
+        # The calendar has no day before day 1.
+        newest = self.covered[-1].first.toordinal() if self.covered else 0
+        last = date.max if self.gave_nothing else date.fromordinal(max(newest - 1, 1))
         days, count = list[DateRange](), 0
         for part in self.parts:
             if part.dates and part.dates.first <= last:

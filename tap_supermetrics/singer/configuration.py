@@ -40,7 +40,7 @@ def warnings_of_state(state: Mapping[str, Any], settings: Settings) -> Iterator[
         SettingsError: it cannot be understood.
     """
     check_state_of(state, settings)
-    yield from unclaimed(state, [report.name for report in settings.reports])
+    yield from unclaimed(state, [each.name for each in settings.reports], settings.log_names)
 
 
 def read_settings(

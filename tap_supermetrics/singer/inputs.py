@@ -98,9 +98,9 @@ def read_config(paths: Sequence[str]) -> _ConfigInput:
     Raises:
         SettingsError: a file is missing or no JSON.
     """
+    doubled = [f"{path}: {each}" for path in paths for each in _doubled(path)]
     try:
         read = _ConfigInput.from_cli_args(*paths)
-        doubled = [f"{path}: {each}" for path in paths for each in _doubled(path)]
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise SettingsError([f"--config: expected JSON objects ({error})"]) from None
     if doubled:
@@ -109,7 +109,11 @@ def read_config(paths: Sequence[str]) -> _ConfigInput:
 
 
 def _doubled(path: str) -> Iterator[str]:
-    """Return keys that an object in a file has twice, of which JSON would take the last."""
+    """Return keys that an object in a file has twice, of which JSON would take the last.
+
+    Raises:
+        SettingsError: the file is no JSON.
+    """
     found: list[str] = []
 
     def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,7 +123,11 @@ def _doubled(path: str) -> Iterator[str]:
 
     # A pipe can be read once only, and was.
     if path != "ENV" and Path(path).is_file():
-        json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=note)
+        try:
+            json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=note)
+        except (OSError, ValueError, RecursionError) as error:
+            told = f"--config: {path}: expected a JSON object ({error})"
+            raise SettingsError([told]) from None
     yield from found
 
 
@@ -241,17 +249,24 @@ def unwrapped(given: dict[str, Any]) -> dict[str, Any]:
     return wrapped if isinstance(wrapped, dict) and "bookmarks" not in given else given
 
 
-def unclaimed(state: Mapping[str, Any], reports: Sequence[str]) -> Iterator[str]:
+def unclaimed(
+    state: Mapping[str, Any], reports: Sequence[str], logs: Collection[str] = ()
+) -> Iterator[str]:
     """Find bookmarks of no report beside a report that has none: it was renamed, or mistyped.
 
     Args:
         state: checked.
         reports: names of the reports.
+        logs: names of other streams.
     """
     bookmarks = state.get("bookmarks") or {}
     new = [name for name in reports if name not in bookmarks]
-    for name in bookmarks:
-        if name not in reports and (like := nearest(name, new)):
+    old = [name for name in bookmarks if name not in reports and name not in logs]
+    # The most alike have their turn first: each report was one other at most.
+    for name in sorted(old, key=lambda each: not nearest(each, new)):
+        if new:
+            like = nearest(name, new) or new[0]
+            new.remove(like)
             yield (
                 f"state.bookmarks.{name}: no report is called so, and {like} has no bookmark: "
                 "all its days are queried; if it is the same report, rename it in the state "

@@ -29,6 +29,7 @@ from tests.api.server import Handler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tap_supermetrics.api.client import Client
 
@@ -381,6 +382,19 @@ def test_a_bundle_of_certificates_that_is_not_there_is_named(
     error = failure_of(lambda: make_client("https://api.example").fields("AW"))
     assert (error.code, error.fate) == ("CERTIFICATE_INVALID", Fate.STOP)
     assert "/nowhere/at/all" in str(error)
+    assert error.exit_code == EXIT_FAILED
+
+
+def test_a_bundle_of_certificates_without_any_is_named(
+    make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bundle.pem").write_text("no certificate\n")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
+    with serving(lambda handler: handler.reply("{}")) as server:
+        address = server.url.replace("http:", "https:")
+        error = failure_of(lambda: make_client(address).fields("AW"))
+    assert (error.code, error.fate) == ("CERTIFICATE_INVALID", Fate.STOP)
+    assert "REQUESTS_CA_BUNDLE" in str(error)
 
 
 @pytest.mark.parametrize("key", ["ключ-которого-нет", "key_with_a\nline_break", "k" * 100_000])

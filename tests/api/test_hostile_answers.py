@@ -121,6 +121,24 @@ def test_a_redirect_is_not_followed(
         error = failure_of(lambda: client.fields("AW"))
         assert len(server.requests) == 1
     assert (error.code, error.status) == ("ADDRESS_REFUSED", status)
+    assert error.exit_code == EXIT_FAILED  # It is not the key that is refused.
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_of_one_request_among_others_is_asked_again(
+    make_client: Callable[..., Client], status: int
+) -> None:
+    def answer(handler: Handler) -> None:
+        if len(server.requests) == 2:
+            handler.reply("", status, {"Location": f"{server.url}/login"})
+        else:
+            handler.reply(GOOD)
+
+    with serving(answer) as server:
+        client = make_client(server.url, api_key=KEY)
+        for _ in range(2):
+            client.fields("AW")
+        assert len(server.requests) == 3
 
 
 PAGE = "<!DOCTYPE html><html><head><title>Attention Required!</title></head></html>"
@@ -134,6 +152,8 @@ PAGE = "<!DOCTYPE html><html><head><title>Attention Required!</title></head></ht
         (403, "{}", "", "check `api_key`"),
         (429, PAGE, "", "`requests_per_second`"),
         (304, "", "ANSWER_INVALID", "`api_url`"),
+        (407, "", "REQUEST_BLOCKED", "proxy"),
+        (407, PAGE, "REQUEST_BLOCKED", "proxy"),
     ],
 )
 def test_what_stands_between_is_not_taken_for_the_api(

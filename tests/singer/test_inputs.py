@@ -47,7 +47,7 @@ def roots(root: object) -> list[str]:
 
 def test_a_file_that_nests_without_end_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(DEEP)
-    with pytest.raises(SettingsError, match="--config: expected JSON"):
+    with pytest.raises(SettingsError, match=r"--config: .*config.json: expected a JSON object"):
         read_config([str(tmp_path / "config.json")])
     with pytest.raises(SettingsError, match="--state: expected JSON"):
         read_json(io.StringIO(DEEP), "--state")
@@ -168,6 +168,8 @@ def test_a_bookmark_of_a_report_that_was_renamed_is_told_with_the_remedy() -> No
     (told,) = unclaimed(state, ["google_ads", "facebook"])
     assert "--rename google-ads=google_ads" in told
     assert not [*unclaimed(state, ["google-ads"])]
+    (told,) = unclaimed({"bookmarks": {"spend": {}, "log": {}}}, ["google_ads"], ["log"])
+    assert "--rename spend=google_ads" in told
     assert not [*unclaimed({}, ["google_ads"])]
 
 
