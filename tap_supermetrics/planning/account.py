@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import IntEnum
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.dates import DateRange, intersect, subtract
 from tap_supermetrics.model import Query
@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+NEARLY_LOADED_DAYS: Final = 14
+"""An account that lacks no more than the last days is kept up to date before others are begun."""
+
+
 class Rank(IntEnum):
     """The order of queries where not all can be submitted.
 
     Attributes:
+        NEXT: queries with a day after all that is loaded, of an account that is loaded but for the
+            last days: a history that is still to come must not make others old.
         NEW: queries with a day that was never loaded.
         WHOLE: reports that are read whole.
         AGAIN: days that may have been restated.
@@ -27,11 +33,15 @@ class Rank(IntEnum):
         ANYWAY: days that a catalog wants to have reloaded; of these the newest come first.
     """
 
-    NEW = 0
-    WHOLE = 1
-    AGAIN = 2
-    FAILED = 3
-    ANYWAY = 4
+    NEXT = 0
+    NEW = 1
+    WHOLE = 2
+    AGAIN = 3
+    FAILED = 4
+    ANYWAY = 5
+
+
+_OF_NEW_DAYS: Final = frozenset({Rank.NEXT, Rank.NEW, Rank.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +161,16 @@ class AccountPlan:
         if self.is_read_whole:
             return Rank.WHOLE
         if not query.dates or intersect(query.dates, self.covered) != (query.dates,):
-            return Rank.FAILED if self.last_attempt_at else Rank.NEW
+            if self.last_attempt_at:
+                return Rank.FAILED
+            return Rank.NEXT if self._is_next(query) else Rank.NEW
         return Rank.ANYWAY if self.is_read_anyway else Rank.AGAIN
+
+    def _is_next(self, query: Query) -> bool:
+        if not (self.covered and self.whole.dates and query.dates):
+            return False
+        last = self.covered[-1].last
+        return query.dates.last > last and (self.whole.dates.last - last).days <= NEARLY_LOADED_DAYS
 
     def left(self, head: Query) -> Iterator[Stretch | Query]:
         """Return the parts from a query of this plan on, itself included."""
@@ -188,7 +206,7 @@ class AccountPlan:
             return True
         # Some need a day that is not covered, others one that is; `WHOLE` comes as a single query.
         known = intersect(part.dates, self.covered)
-        return known != (part.dates,) if rank in {Rank.NEW, Rank.FAILED} else bool(known)
+        return known != (part.dates,) if rank in _OF_NEW_DAYS else bool(known)
 
 
 def first_day(part: Stretch | Query) -> date:

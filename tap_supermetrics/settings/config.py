@@ -92,8 +92,8 @@ class Settings:
     )
     max_queries_per_run: int | None = setting(
         kinds.whole(1, 10_000_000),
-        "Most queries that one run asks; the next run goes on. Spent in `backfill_order`, over all "
-        "reports.",
+        "Most queries that one run asks; the next run goes on. Spent on the last days of what is "
+        "loaded, then in `backfill_order`, over all reports.",
     )
     max_rows_per_run: int | None = setting(
         kinds.whole(1, 1_000_000_000),

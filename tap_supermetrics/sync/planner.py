@@ -131,8 +131,9 @@ class Planner:
             self._summary.remarks.append(
                 f"{counted(costly - limit, 'query was', 'queries were')} not asked, as "
                 "`max_queries_per_run` says; "
-                "days that were never loaded come first, then reports that are read whole, then "
-                "days to be read again, then accounts that gave nothing last"
+                "the last days of what is loaded come first, then days that were never loaded, "
+                "then reports that are read whole, then days to be read again, then accounts that "
+                "gave nothing last"
             )
             self._summary.remarks += [
                 f"{plan.report.name}: a catalog wants all of it reloaded (FULL_TABLE), for which "

@@ -402,6 +402,19 @@ def test_a_query_of_several_days_is_new_if_one_of_them_is() -> None:
     assert all(query.dates and query.dates.last < day(10) for query in others)
 
 
+def test_what_is_loaded_is_kept_up_to_date_before_a_history_is_begun() -> None:
+    days = days_until(60)
+    loaded = Coverage(covered=(date_range(0, 30), date_range(32, 58)))
+    begun = Coverage(covered=(date_range(0, 20),))
+    for known, ranks in (
+        (loaded, {31: Rank.NEW, 59: Rank.NEXT, 60: Rank.NEXT}),
+        (begun, {60: Rank.NEW}),
+    ):
+        (account,) = plan_report(REPORT, days, {"100": known}).accounts
+        found = {each.day: account.rank(each) for each in account.queries()}
+        assert {each: found[day(each)] for each in ranks} == ranks
+
+
 @pytest.mark.parametrize(("days", "rank"), [(0, Rank.FAILED), (2, Rank.FAILED), (3, Rank.NEW)])
 def test_an_account_that_gave_nothing_comes_last_for_some_days(days: int, rank: Rank) -> None:
     at = datetime.combine(day(20 - days), time(12), timezone.utc)
