@@ -44,6 +44,7 @@ from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.run import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     import click
@@ -183,15 +184,10 @@ class TapSupermetrics(Tap):
         self.invocation.sync_to_end()
 
     def _setup_signal_handlers(self) -> None:
-        """Have the end of the terminal handled too, unless it is ignored, as `nohup` has it."""
         # A command ends at a signal as any other program does.
-        if not self._is_run:
-            return
-        super()._setup_signal_handlers()
-        is_main = threading.current_thread() is threading.main_thread()
-        hang_up = getattr(signal, "SIGHUP", None)  # Not on each system.
-        if is_main and hang_up and signal.getsignal(hang_up) is signal.SIG_DFL:
-            signal.signal(hang_up, self._handle_termination)
+        if self._is_run:
+            super()._setup_signal_handlers()
+            _handle_hang_up(self._handle_termination)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature
         """End the run with the state written and an exit code that says so."""
@@ -265,3 +261,11 @@ class TapSupermetrics(Tap):
             SettingsError: a file is missing or no JSON.
         """
         return read_config(value)
+
+
+def _handle_hang_up(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Have the end of the terminal handled too, unless it is ignored, as `nohup` has it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    hang_up = getattr(signal, "SIGHUP", None)  # Not on each system.
+    if is_main and hang_up and signal.getsignal(hang_up) is signal.SIG_DFL:
+        signal.signal(hang_up, handler)

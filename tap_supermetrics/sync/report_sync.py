@@ -277,12 +277,7 @@ class PlannedReport:
             covered,
             # Numbers from the cache are as old as they are there, whenever they were fetched.
             min(result.fetched_at, provenance.cached_at or result.fetched_at),
-            Lookback(
-                days=report.lookback_days,
-                last_wanted=self.plan.scope.last_wanted,
-                last_known=self._last_known(provenance),
-                is_timed=bool(report.refresh_after_hours),
-            ),
+            _lookback_of(report, self.plan.scope, provenance),
         )
         state.key_properties = self.known.schema.key_properties
         state.joined = self.known.schema.joined
@@ -295,23 +290,10 @@ class PlannedReport:
         if dates is None or cached_at is None:
             return dates
         # The day on which the numbers were made was not over then.
-        last = self._day_before(cached_at)
+        last = _day_before(cached_at, self.known.report)
         covered = replace(dates, last=min(dates.last, last)) if dates.first <= last else None
         self.early_days += dates.days - (covered.days if covered else 0)
         return covered
-
-    def _last_known(self, provenance: Provenance) -> date:
-        """Return the last day that was wanted and over when numbers were made."""
-        scope = self.plan.scope
-        last = min(scope.last_wanted, scope.last_complete or date.max)
-        if not provenance.is_cached:
-            return last
-        # How old they are is not always told.
-        made_at = provenance.cached_at
-        return min(last, self._day_before(made_at)) if made_at else date.min
-
-    def _day_before(self, moment: datetime) -> date:
-        return moment.astimezone(self.known.report.timezone).date() - timedelta(days=1)
 
     def remarks(self) -> Iterator[str]:
         """Return what is to be known of the values that were written, a line each."""
@@ -353,6 +335,25 @@ class PlannedReport:
             others=self.others,
             width=result.width,
         )
+
+
+def _lookback_of(report: Report, scope: Scope, provenance: Provenance) -> Lookback:
+    """Return the lookback as it was when numbers were made."""
+    last = min(scope.last_wanted, scope.last_complete or date.max)
+    if provenance.is_cached:
+        # How old they are is not always told.
+        made_at = provenance.cached_at
+        last = min(last, _day_before(made_at, report)) if made_at else date.min
+    return Lookback(
+        days=report.lookback_days,
+        last_wanted=scope.last_wanted,
+        last_known=last,
+        is_timed=bool(report.refresh_after_hours),
+    )
+
+
+def _day_before(moment: datetime, report: Report) -> date:
+    return moment.astimezone(report.timezone).date() - timedelta(days=1)
 
 
 def _why(report: Report, scope: Scope) -> str:
