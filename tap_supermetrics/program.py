@@ -25,6 +25,7 @@ from tap_supermetrics.page.run_end import RunFacts
 from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.configuration import client_of, read_settings, settings_of_sdk
+from tap_supermetrics.singer.environment import with_variables
 from tap_supermetrics.singer.inputs import (
     catalog_of,
     check_log_config,
@@ -78,7 +79,14 @@ def _connect(
         # Who looks for ids has no reports yet.
         settings = Settings(api_url=access[0], api_key=access[1], reports=())
     else:
-        _, settings = read_settings(config, settings_of_sdk(TapSupermetrics), first_place)
+        try:
+            _, settings = read_settings(config, settings_of_sdk(TapSupermetrics), first_place)
+        except SettingsError as error:
+            prefix = TapSupermetrics._env_var_prefix  # noqa: SLF001 - that of the SDK
+            told = with_variables(error.mistakes, os.environ, prefix)
+            # A key is all that some need.
+            needed = [each for each in told if needs_reports or not each.startswith("queries: req")]
+            raise SettingsError(needed or told) from None
     client = client_of(settings)
     lookups = Lookups(client, utc_now(), may_submit=False)
 

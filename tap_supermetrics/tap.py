@@ -184,8 +184,7 @@ class TapSupermetrics(Tap):
         self.invocation.sync_to_end()
 
     def _setup_signal_handlers(self) -> None:
-        # A command ends at a signal as any other program does.
-        if self._is_run:
+        if self._is_run:  # A command ends at a signal as any other program does.
             super()._setup_signal_handlers()
             _handle_hang_up(self._handle_termination)
 
@@ -224,9 +223,7 @@ class TapSupermetrics(Tap):
             raise SettingsError(["--format: it goes with --about only; leave it out"])
         cls.print_version(print_fn=cls.logger.info)
         if config and config.parse_env:
-            names = {*config_schema()["properties"], *settings_of_sdk(TapSupermetrics)}
-            for told in unread(os.environ, cls._env_var_prefix, names):
-                logger.warning("%s", told)
+            _tell_unread(cls._env_var_prefix)
         with told_at_end() as facts:
             tap = cls(
                 config=config.config if config else None,
@@ -261,6 +258,12 @@ class TapSupermetrics(Tap):
             SettingsError: a file is missing or no JSON.
         """
         return read_config(value)
+
+
+def _tell_unread(prefix: str) -> None:
+    names = {*config_schema()["properties"], *settings_of_sdk(TapSupermetrics)}
+    for told in unread(os.environ, prefix, names):
+        logger.warning("%s", told)
 
 
 def _handle_hang_up(handler: Callable[[int, FrameType | None], None]) -> None:

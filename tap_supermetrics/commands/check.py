@@ -99,7 +99,8 @@ def findings(
     except TapError as error:
         yield Finding(what="the API answers", result=WRONG, mistake=str(error))
         return
-    yield Finding(what="the API answers, and knows the key")
+    if connection.client.service.is_there:
+        yield Finding(what="the API answers, and knows the key")
     told = set[str]()
     for report in reports:
         for finding in _report(connection, report, bookmarks, loader):

@@ -233,7 +233,8 @@ def write(texts: Mapping[Path, str]) -> None:
         for new, whole in written.items():
             new.replace(whole)
     except OSError as error:
-        raise TapError(f"{error.filename}: cannot be written ({error.strerror})") from None
+        name = error.filename or " ".join(map(str, texts))
+        raise TapError(f"{name}: cannot be written ({error.strerror})") from None
     finally:
         for new in written:
             new.unlink(missing_ok=True)

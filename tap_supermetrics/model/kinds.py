@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
@@ -348,8 +349,18 @@ def mapping(expected: str = "an object") -> Kind[Mapping[str, Any]]:
     )
 
 
+def _json_of(text: str) -> Any:  # noqa: ANN401 - any JSON
+    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = Counter(name for name, _ in pairs)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise SpoiltError(f"{twice[0]} is there twice; keep one")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=checked)
+
+
 def _as_object(raw: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a person wrote
-    value = json.loads(raw) if isinstance(raw, str) else raw
+    value = _json_of(raw) if isinstance(raw, str) else raw
     return dict(value) if isinstance(value, dict) else reject()
 
 
@@ -357,7 +368,7 @@ def entries(schema: Mapping[str, Any]) -> Kind[tuple[Any, ...]]:
     """Return the kind of lists with at least one entry, an object each; JSON is understood."""
 
     def convert(raw: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever a person wrote
-        values = json.loads(raw) if isinstance(raw, str) else raw
+        values = _json_of(raw) if isinstance(raw, str) else raw
         return tuple(values) if isinstance(values, list) and values else reject()
 
     return Kind(

@@ -74,6 +74,10 @@ def write_whole(path: Path, text: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    path = path.resolve()  # A link stays one.
+    if path.exists() and not path.is_file():
+        path.write_bytes(text)  # A pipe or a device, which nothing may replace.
+        return
     # Others may write the same file just now.
     unfinished = path.with_name(f".{path.name}.{token_hex(4)}")
     try:

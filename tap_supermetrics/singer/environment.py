@@ -9,6 +9,7 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings.config import config_schema
+from tap_supermetrics.settings.entries import ONLY_IN_REPORT
 from tap_supermetrics.settings.reading import hint
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ _SHOWN: Final = 200
 """Of a value, so much is shown."""
 _OTHERS: Final = frozenset({"loglevel"})
 _REQUIRED: Final = ": required"
+_OF_REPORTS: Final = frozenset(each.name for each in ONLY_IN_REPORT)
+_IN_ENTRY: Final = "; it is a setting of a report: write it into an entry of `queries`"
 
 
 def environment_of(of_sdk: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -77,7 +80,9 @@ def unread(environment: Collection[str], prefix: str, settings: Collection[str])
         if not variable.upper().startswith(prefix) or name.startswith("_") or name in _OTHERS:
             continue
         if name not in settings:
-            yield f"{variable}: no setting is called so{hint(name, [*settings])}"
+            is_of_report = name in _OF_REPORTS
+            advice = _IN_ENTRY if is_of_report else hint(name, [*settings])
+            yield f"{variable}: no setting is called so{advice}"
         elif variable != variable.upper():
             yield f"{variable}: it is not read: write its name in capital letters"
 

@@ -79,6 +79,37 @@ def test_who_looks_for_ids_needs_no_reports_yet(emulator: Emulator, tmp_path: Pa
     missing = command(tmp_path, config, "plan")
     assert (missing.code, missing.stdout) == (1, "")
     assert "queries: required" in missing.stderr
+    missing = command(tmp_path, {"api_url": emulator.url}, "accounts", "AW")
+    assert "api_key: required" in missing.stderr
+    assert "queries" not in missing.stderr
+
+
+def test_a_key_that_only_the_environment_has_is_told_to_commands_too(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAP_SUPERMETRICS_API_KEY", emulator.api_key)
+    missing = command(tmp_path, {"api_url": emulator.url}, "accounts", "AW")
+    assert "TAP_SUPERMETRICS_API_KEY is set: `--config ENV` reads it" in missing.stderr
+
+
+@pytest.mark.parametrize("name", ["check", "coverage"])
+def test_an_api_that_is_away_is_no_good_news(tmp_path: Path, name: str) -> None:
+    config = {"api_key": "k" * 20, "api_url": "http://127.0.0.1:9/v2", "queries": [REPORT]}
+    ended = command(tmp_path, {**config, **DATES}, name)
+    assert ended.code != 0
+    assert "knows the key" not in ended.stdout
+
+
+def test_a_page_is_written_where_a_link_points_to(emulator: Emulator, tmp_path: Path) -> None:
+    page, link = tmp_path / "there.html", tmp_path / "here.html"
+    page.write_text("old")
+    link.symlink_to(page)
+    ended = command(
+        tmp_path, config_for(emulator, [REPORT], **DATES), "coverage", "--html", str(link)
+    )
+    assert ended.code == 0, ended.stderr
+    assert link.is_symlink()
+    assert page.read_text().startswith("<!")
 
 
 def test_a_source_that_does_not_exist_is_told_in_a_line(emulator: Emulator, tmp_path: Path) -> None:

@@ -127,7 +127,9 @@ def test_a_report_without_days_says_why(
 ) -> None:
     given = config(emulator)
     given["queries"].append({**REPORT, "name": "other", **changes})
-    found = parsed(command(tmp_path, given, "coverage", "--format", "json"))
+    ended = command(tmp_path, given, "coverage", "--format", "json")
+    found = json.loads(ended.stdout)
+    assert ended.code == (3 if note == "FACEBOOK" else 0)
     assert [each["name"] for each in found] == ["google_ads", "other"]
     assert note in found[1]["note"]
     (line,) = command(tmp_path, given, "coverage").stdout.splitlines()[-1:]
