@@ -128,7 +128,7 @@ class Downloader:
                 row_count=pages.row_count,
                 missing=pages.missing,
                 provenance=pages.provenance,
-                otherwise=(*_errors_of(entry), *question.answered_otherwise(pages.echo)),
+                otherwise=(*_errors_of(entry), *self._otherwise(question, pages)),
                 latency_s=pages.latency_s,
                 page_bytes=pages.page_bytes,
                 page_count=pages.page_count,
@@ -137,6 +137,12 @@ class Downloader:
         except BaseException:
             spool.close()
             raise
+
+    def _otherwise(self, question: Question, pages: Pages) -> Iterator[str]:
+        """Return in words where a result is about something else than was asked."""
+        return question.answered_otherwise(
+            pages.echo, now=self.now(), has_rows=bool(pages.row_count)
+        )
 
 
 def _width_of(pages: Pages) -> int:

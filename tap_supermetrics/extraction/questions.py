@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.items import ids_of
 from tap_supermetrics.api.wire import QueryStatus
-from tap_supermetrics.dates import DateRange, read_day
+from tap_supermetrics.date_ranges import may_be, ranges_of
+from tap_supermetrics.dates import DateRange
+from tap_supermetrics.extraction.told_days import days_told
 from tap_supermetrics.extraction.unsplit import ids_within
 from tap_supermetrics.model.account_spelling import Spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
+    from datetime import datetime
 
     from tap_supermetrics.api import wire
     from tap_supermetrics.model import Query, Report
@@ -92,8 +94,19 @@ class Question:
     def _settings(self) -> dict[str, Any]:
         return {**self.report.parameters.get("settings", {})}
 
-    def answered_otherwise(self, echo: wire.QueryEcho) -> Iterator[str]:
-        """Yield in words where an answer is about something else than was asked."""
+    def answered_otherwise(
+        self, echo: wire.QueryEcho, *, now: datetime, has_rows: bool
+    ) -> Iterator[str]:
+        """Yield in words where an answer is about something else than was asked.
+
+        Args:
+            echo: how the API understood the query.
+            now: the wall clock, with offset.
+            has_rows: whether rows came.
+        """
+        yield from self._other_range(echo, now)
+        if ids_of(echo.ds_accounts) == [] and not has_rows and not self._is_of_list:
+            yield "`ds_accounts` was empty, and no row came: it is about no account at all"
         segments = ids_of(echo.ds_segments)
         wanted = {each.casefold() for each in self.report.segments}
         if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
@@ -108,12 +121,20 @@ class Question:
                 told_as, asked_as = str(used)[:_SHOWN], str(value)[:_SHOWN]
                 yield f"`settings.{name}` was {told_as}, not {asked_as}"
 
+    def _other_range(self, echo: wire.QueryEcho, now: datetime) -> Iterator[str]:
+        """Tell of days that are not those of the report's `date_range_type`, such as old ones."""
+        kind, told = self.report.date_range_type, self.told_dates(echo)
+        today = now.astimezone(self.report.timezone).date()
+        if kind and told and not may_be(kind, told, today):
+            yield f"`date_range_type` {kind} was {told}, not {ranges_of(kind, today)[-1]}"
+
     def told_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that the API made of a `date_range_type`, if it tells them."""
         if self.query.dates or not echo.start_date or not echo.end_date:
             return None
         try:
-            return DateRange(first=_day(echo.start_date), last=_day(echo.end_date))
+            first, last = days_told(echo.start_date, echo.end_date, self.report.timezone)
+            return DateRange(first=first, last=last)
         except ValueError:
             return None
 
@@ -130,7 +151,7 @@ class Question:
         if asked is None or not echo.start_date or not echo.end_date:
             return asked
         try:
-            first, last = _day(echo.start_date), _day(echo.end_date)
+            first, last = days_told(echo.start_date, echo.end_date, self.report.timezone)
         except ValueError as error:
             text = f"the result's dates make no sense: {error}"
             raise ApiError("RESULT_MISMATCH", text) from None
@@ -152,12 +173,6 @@ def _check_status(word: str) -> None:
         raise ApiError("RESULT_INCOMPLETE", text)
     if status is not QueryStatus.SUCCESS:
         raise ApiError("QUERY_RESULTS_UNAVAILABLE", text)
-
-
-def _day(said: str | int) -> date:
-    """Return a day that may be told as its midnight, or some moment of it."""
-    text = str(said).strip()
-    return read_day(re.split("[T ]", text, maxsplit=1)[0])
 
 
 def _normalized(value: Any) -> str:  # noqa: ANN401 - any JSON

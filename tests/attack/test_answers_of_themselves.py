@@ -243,6 +243,31 @@ def test_what_is_answered_otherwise_than_asked_is_told_once_a_report(liar: Liar,
     assert any("note: google_ads: 3 results are not quite" in line for line in done.log)
 
 
+def test_days_that_are_not_those_of_the_range_are_told_once_a_report(liar: Liar) -> None:
+    """The emulator lives in 2024, the tap now: so old is what an answer may be of."""
+    config = settings_for(
+        liar.emulator, {**ADS, "date_range_type": "last_3_days"}, api_url=liar.url
+    )
+    done = attempt({key: value for key, value in config.items() if not key.endswith("_date")})
+
+    text = "`date_range_type` last_3_days was 2024-06-07..2024-06-09, not 20"
+    assert (done.code, bool(done.written)) == (0, True), "\n".join(done.log)
+    assert [text in line for line in done.log].count(True) == 2, "a warning, and the summary"
+
+
+def test_an_answer_about_no_account_is_told_once_a_report(liar: Liar) -> None:
+    def emptied(answer: Answer) -> None:
+        echo(answer)["ds_accounts"] = answer["data"] = []
+        answer["meta"]["result"]["total_rows"] = 0
+
+    liar.tell(STATUS, changed(without_totals))
+    liar.tell(RESULTS, changed(emptied))
+    done = load(liar)
+
+    assert (done.code, done.days("google_ads")) == (0, everything(ADS))
+    assert ["about no account at all" in line for line in done.log].count(True) == 2
+
+
 @pytest.mark.parametrize("mode", ["batch", "async"])
 def test_accounts_that_an_answer_leaves_out_are_asked_again(liar: Liar, mode: str) -> None:
     report = {**ADS, "split_accounts_policy": "none"}
