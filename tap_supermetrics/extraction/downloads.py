@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.events import Succeeded
     from tap_supermetrics.extraction.pages import PageAccess
     from tap_supermetrics.model import Report
+    from tap_supermetrics.model.told_accounts import KnownAccounts
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +48,14 @@ class Downloader:
     Attributes:
         access: how pages are asked for.
         reports: by name.
+        accounts: those that answers may be about, by name of the report.
         now: the wall clock, with offset.
         vain_looks: how many second looks found nothing.
     """
 
     access: PageAccess
     reports: Mapping[str, Report]
+    accounts: Mapping[str, KnownAccounts]
     now: Callable[[], datetime]
     vain_looks: int = 0
 
@@ -109,7 +112,12 @@ class Downloader:
             address = wire.results_address(entry.schedule_id)
             if self.access.is_of(facts.results_url, entry.schedule_id):
                 address = facts.results_url
-            question = Question(query=query, report=report, schedule_id=entry.schedule_id)
+            question = Question(
+                query=query,
+                report=report,
+                schedule_id=entry.schedule_id,
+                known=self.accounts[query.report],
+            )
             pages = Pages(self.access, question, facts, address)
             for block in pages:
                 spool.add(block)

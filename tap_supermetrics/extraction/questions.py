@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
@@ -14,6 +14,7 @@ from tap_supermetrics.dates import DateRange
 from tap_supermetrics.extraction.told_days import days_told
 from tap_supermetrics.extraction.unsplit import ids_within
 from tap_supermetrics.model.account_spelling import Spellings
+from tap_supermetrics.model.told_accounts import KnownAccounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +30,19 @@ _SHOWN: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A query as it was asked, compared with what each page says of itself."""
+    """A query as it was asked, compared with what each page says of itself.
+
+    Attributes:
+        query: what was asked.
+        report: whose query it is.
+        schedule_id: the API's id of the query.
+        known: the accounts that an answer may be about.
+    """
 
     query: Query
     report: Report
     schedule_id: str
+    known: KnownAccounts = field(default_factory=KnownAccounts)
 
     def check(self, meta: wire.Meta) -> None:
         """Refuse a page of another query, or of one that did not succeed.
@@ -56,11 +65,17 @@ class Question:
         if not answered or self._is_of_list:
             return
         known = Spellings(self.query.accounts)
-        if others := [each for each in answered if not any(map(known.holds, ids_within(each)))]:
+        others = [each for each in answered if not any(map(known.holds, ids_within(each)))]
+        if others := [each for each in others if not self._is_in_other_words(each)]:
             raise ApiError(
                 "RESULT_MISMATCH",
                 f"asked for account {self.query.account_id}, the result is of {', '.join(others)}",
             )
+
+    def _is_in_other_words(self, told: str) -> bool:
+        """Return whether an answer tells so the one account that was asked for."""
+        asked = self.query.accounts
+        return len(asked) == 1 and self.known.is_told(asked[0], ids_within(told))
 
     @property
     def _is_of_list(self) -> bool:
@@ -78,7 +93,7 @@ class Question:
         answered = ids_of(echo.ds_accounts)
         if answered == [] and self._may_exclude and len(self.query.accounts) == 1:
             raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {self.query.account_id}")
-        if not answered or self._is_of_list:
+        if not answered or self._is_of_list or any(map(self._is_in_other_words, answered)):
             return
         # Each is one that was asked for, as all pages were held against the question.
         told = Spellings(name for each in answered for name in ids_within(each))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 DAYS: Final = len(everything(ADS))
 ONE: Final = {**ADS, "ds_accounts": [ACCOUNTS[0]]}
+NAMES: Final = dict(zip(ACCOUNTS, ("Nordic Outdoor", "Müller & Söhne GmbH"), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,8 @@ SPELT: Final[dict[str, Callable[[Answer], Any]]] = {
         "ds_accounts", lambda ids: [{"account_id": x, "account_name": "Shop"} for x in ids]
     ),
     "accounts as keys": respelt("ds_accounts", lambda ids: dict.fromkeys(ids, "Shop")),
+    "accounts with zeros": respelt("ds_accounts", lambda ids: [f"00{x}" for x in ids]),
+    "accounts by their names": respelt("ds_accounts", lambda ids: [NAMES[x] for x in ids]),
     "accounts as paths": respelt("ds_accounts", lambda ids: [f"customers/{x}" for x in ids]),
     "days with slashes": respelt("start_date", lambda day: day.replace("-", "/")),
     "days without signs": respelt("end_date", lambda day: day.replace("-", "")),

@@ -19,6 +19,7 @@ from tap_supermetrics.extraction.engine import Engine
 from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Failed, Result, Suspect
 from tap_supermetrics.model import Query
+from tap_supermetrics.model.told_accounts import KnownAccounts
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
@@ -233,6 +234,60 @@ def test_an_answer_about_no_account_is_told(
     echo = QueryEcho(ds_accounts=told)
     found = asking(None, *accounts).answered_otherwise(echo, now=NIGHT, has_rows=has_rows)
     assert ["about no account" in each for each in found] == [True] * is_told
+
+
+SITES: Final = ("https://www.example.com/", "sc-domain:example.org", "https://example.net/en/")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "others", "is_one"),
+    [
+        ("0012345678", "12345678", (), True),
+        ("12345678", "0012345678", ("22345678",), True),
+        ("0012345678", "12345678", ("12345678",), False),
+        ("0012345678", "act_12345678", (), True),
+        ("act_0012345678", "ig_12345678", (), False),
+        ("https://www.example.com/", "www.example.com", SITES, True),
+        ("https://www.example.com/", "example.com", SITES, False),
+        ("sc-domain:example.org", "example.org", SITES, True),
+        ("sc-domain:example.org", "example.org", ("https://example.org/",), False),
+        ("sc-domain:example.org", "https://example.org/", (), False),
+        ("example.org", "https://example.org/", SITES, True),
+        ("https://example.net/en/", "example.net/en", SITES, True),
+        ("https://example.net/en/", "example.net", SITES, False),
+        ("my-shop", "my-shop.myshopify.com", ("my-shop-2",), True),
+        ("my-shop", "my-shop-2.myshopify.com", ("my-shop-2",), False),
+        ("my-shop", "https://my-shop.myshopify.com/", (), True),
+        ("my-shop.myshopify.com", "My-Shop", (), True),
+        ("my-shop.myshopify.com", "my-shop.example.com", (), False),
+        ("my-shop", "my-shop.com", (), False),
+        ("123456", "Shop  EU", ("777777",), True),
+        ("123456", "shop eu (active)", (), True),
+        ("123456", "Twins", (), False),
+        ("123456", "Shop US", (), False),
+        ("123456", "777777", (), False),
+        ("123456", "Nobody", (), False),
+    ],
+)
+def test_an_account_that_is_told_in_other_words_is_understood_where_no_other_fits(
+    asked: str, told: str, others: tuple[str, ...], *, is_one: bool
+) -> None:
+    names = {"123456": "Shop EU", "777777": "Shop US", "1": "Twins", "2": "Twins"}
+    known = KnownAccounts((asked, *others), names)
+    question = replace(asking(None, asked), known=known)
+    echo = QueryEcho(ds_accounts=[told])
+    with nullcontext() if is_one else pytest.raises(ApiError, match="RESULT_MISMATCH") as raised:
+        question.check(Meta(query=echo))
+        question.check_excluded(echo)
+    if raised:
+        assert "What to do: in `ds_accounts`, use the spelling that" in str(raised.value)
+
+
+def test_of_several_accounts_none_is_told_in_other_words() -> None:
+    """Nobody would know which of them was left out."""
+    question = replace(asking(None, "0012", "0034"), known=KnownAccounts(("0012", "0034")))
+    with pytest.raises(ApiError, match="RESULT_MISMATCH"):
+        question.check(Meta(query=QueryEcho(ds_accounts=["12", "34"])))
 
 
 @pytest.mark.parametrize("is_emitted", [False, True])
