@@ -49,6 +49,7 @@ class Downloader:
         access: how pages are asked for.
         reports: by name.
         accounts: those that answers may be about, by name of the report.
+        listed: the fields of reports in order, as the API lists them.
         now: the wall clock, with offset.
         vain_looks: how many second looks found nothing.
     """
@@ -56,6 +57,7 @@ class Downloader:
     access: PageAccess
     reports: Mapping[str, Report]
     accounts: Mapping[str, KnownAccounts]
+    listed: Mapping[str, tuple[FieldEcho, ...]]
     now: Callable[[], datetime]
     vain_looks: int = 0
 
@@ -117,6 +119,7 @@ class Downloader:
                 report=report,
                 schedule_id=entry.schedule_id,
                 known=self.accounts[query.report],
+                listed=self.listed[query.report],
             )
             pages = Pages(self.access, question, facts, address)
             for block in pages:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.api import wire
+    from tap_supermetrics.api.fields import FieldEcho
     from tap_supermetrics.model import Query, Report
 
 _WORDS: Final = {"true": "1", "yes": "1", "false": "0", "no": "0", "none": "", "null": ""}
@@ -37,12 +38,14 @@ class Question:
         report: whose query it is.
         schedule_id: the API's id of the query.
         known: the accounts that an answer may be about.
+        listed: the fields that were asked for, in order, as the API lists them.
     """
 
     query: Query
     report: Report
     schedule_id: str
     known: KnownAccounts = field(default_factory=KnownAccounts)
+    listed: tuple[FieldEcho, ...] = ()
 
     def check(self, meta: wire.Meta) -> None:
         """Refuse a page of another query, or of one that did not succeed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sys import maxsize
 from typing import TYPE_CHECKING
 
+from tap_supermetrics.api.fields import FieldEcho
 from tap_supermetrics.extraction.async_queries import AsyncQueries
 from tap_supermetrics.extraction.batch_starts import SubmissionNotes
 from tap_supermetrics.extraction.batches import Batches
@@ -19,6 +20,7 @@ from tap_supermetrics.settings import Mode
 
 if TYPE_CHECKING:
     from tap_supermetrics.planning.plan import ReportPlan
+    from tap_supermetrics.records.schema import RecordSchema
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.preparation import Prepared
 
@@ -40,6 +42,7 @@ def assembled(prepared: Prepared) -> Engine:
             access=PageAccess(client=client),
             reports=reports,
             accounts={name: _accounts_of(plan, prepared) for name, plan in plans.items()},
+            listed={name: _listed(prepared.known[name].schema) for name in plans},
             now=now,
         ),
     )
@@ -51,6 +54,18 @@ def _accounts_of(plan: ReportPlan, prepared: Prepared) -> KnownAccounts:
     """Return the accounts that an answer may be about: of the report, and those listed."""
     names = prepared.account_names.get(plan.report.ds_id)
     return KnownAccounts((*plan.scope.accounts, *plan.report.accounts.ids), names)
+
+
+def _listed(schema: RecordSchema) -> tuple[FieldEcho, ...]:
+    """Return the fields of a report in order, as the API lists them."""
+    return tuple(
+        FieldEcho(
+            id=each.name,
+            field_name=each.title,
+            field_type="" if each.is_dimension else "met",
+        )
+        for each in schema.fields
+    )
 
 
 def limits_of(settings: Settings) -> Limits:
