@@ -13,6 +13,9 @@ from tap_supermetrics.emulator import Emulator
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
+    DAY,
+    FIRST,
+    LAST,
     Attempt,
     attempt,
     everything,
@@ -284,6 +287,48 @@ def test_accounts_that_an_answer_leaves_out_are_asked_again(liar: Liar, mode: st
     liar.forget()
     again = attempt(settings_for(liar.emulator, report, api_url=liar.url), done.bookmarks)
     assert (again.code, len(again.days("google_ads"))) == (0, 3)
+
+
+def without_last_row(answer: Answer) -> None:
+    """Its total tells of it; the page after it is empty then."""
+    del answer["data"][-1:]
+
+
+def test_a_single_result_that_lacks_a_row_is_held_against_earlier_nights(liar: Liar) -> None:
+    first = load(liar, ONE, end_date=str(LAST - DAY))
+    assert first.bookmarks["google_ads"]["header_in_totals"] is False
+    liar.tell(RESULTS, changed(without_last_row))
+    config = settings_for(liar.emulator, ONE, api_url=liar.url)
+    second = attempt(config, first.bookmarks)
+
+    assert (second.code, second.written) == (3, 0)
+    assert "RESULT_INCOMPLETE: expected" in "\n".join(second.log)
+    liar.forget()
+    third = attempt(config, second.bookmarks)
+    assert (third.code, third.days("google_ads")) == (0, everything(ONE))
+
+
+def test_a_single_result_that_lacks_a_row_is_told(liar: Liar) -> None:
+    liar.tell(RESULTS, changed(without_last_row))
+    done = load(liar, ONE, start_date=str(LAST))
+
+    assert (done.code, bool(done.written)) == (0, True)
+    text = f"that of google_ads, account {ACCOUNTS[0]}, {LAST} has one row less than it tells"
+    assert [text in line for line in done.log].count(True) == 2, "a warning, and the summary"
+    assert done.bookmarks["google_ads"]["header_in_totals"] is None
+
+
+def test_two_results_that_lack_a_row_show_that_a_header_is_counted(liar: Liar) -> None:
+    liar.tell(RESULTS, changed(without_last_row))
+    done = load(liar, ONE)
+    assert (done.code, done.bookmarks["google_ads"]["header_in_totals"]) == (0, True)
+    again = attempt(
+        settings_for(liar.emulator, ONE, api_url=liar.url, start_date=str(FIRST - DAY)),
+        done.bookmarks,
+    )
+
+    assert again.code == 0
+    assert "one row less" not in "\n".join(again.log)
 
 
 @pytest.mark.parametrize("value", ["TRUE", 1, "1", True, "yes"])
