@@ -16,6 +16,7 @@ planning/    what to query: coverage, plan, packing                         pure
 settings/    what the user configures, declared once                        pure
 api/         the API; `wire` and `listings` have its spellings, `connection` the network
 model/       reports, queries, query batches: what all layers speak of      pure
+date_ranges  ranges in words, as the API takes them                         pure
 dates        days and date ranges                                           pure
 date_words   days in words, as the API takes them                           pure
 redaction    the key, kept out of what people read                          pure

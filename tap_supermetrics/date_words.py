@@ -73,11 +73,6 @@ class Moves:
         """Return whether the day stays for a while, and then moves by many days at once."""
         return self.edge is not None or self.weekday is not None
 
-    @property
-    def is_within_week(self) -> bool:
-        """Return whether the day is one on which no week begins, neither of Sunday nor Monday."""
-        return self.weekday is not None and self.weekday.number > 1
-
     def on(self, today: date) -> date:
         """Return the day that is meant today.
 

@@ -92,6 +92,13 @@ _NO_DAY: Final = Verdict(
     "leave such rows out by `filter`; or set `replication_key: _sm_date`, and the field's type to "
     "string.text.value in `types`: each row then is of the day that was asked for",
 )
+_WRONG_ACCOUNT: Final = Verdict(
+    RESUBMIT,
+    QUERY,
+    "in `ds_accounts`, use the spelling that `tap-supermetrics accounts` lists; if it is that, ask "
+    "the vendor's support with the request id",
+    max_submissions=2,
+)
 _WRONG_DAY: Final = Verdict(FAIL, QUERY, "set `replication_key` to the day, or to _sm_date")
 _NO_KEY: Final = Verdict(FAIL, QUERY, "make it a text in `types`, or change `key_properties`")
 
@@ -290,6 +297,7 @@ _BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
     ("TYPE_MISMATCH", "^field .* of the key, the day of its row, is ", _NO_DAY),
     ("TYPE_MISMATCH", "^field .* of the key is ", _NO_KEY),
     ("RESULT_MISMATCH", "so it is not the day of the row$", _WRONG_DAY),
+    ("RESULT_MISMATCH", "^asked for account ", _WRONG_ACCOUNT),
     # An account that the license does not cover comes as a bare QUERY_ERROR (observed).
     ("", "prioriti[sz]ed account", _NO_ACCOUNT),
 )

@@ -35,7 +35,9 @@ running        a query batch that runs, and what is still expected of it
 downloads      the results of a query, into a spool; which column is which field
 pages          the pages of a result, asked for until nothing can be missing
 page_rows      checks of their rows over all pages
+headers        which row is a header
 questions      what was asked, compared with what an answer says of itself
+told_days      the days that an answer tells, in whatever form
 audit          what is kept of a query batch beside its status
 attribution    which entry of a batch's status is which query
 unsplit        split information that a status leaves out or tells otherwise

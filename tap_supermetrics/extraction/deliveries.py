@@ -10,7 +10,7 @@ from tap_supermetrics.extraction.sequence import Sequencer
 from tap_supermetrics.extraction.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tap_supermetrics.extraction.history import FirstDays
     from tap_supermetrics.extraction.results import Delivery, Failed, Result
@@ -33,7 +33,7 @@ class Deliveries:
         self.sequence = Sequencer(plans)
         self.count = 0
         self._plans = plans
-        self._totals = Totals()
+        self._totals = Totals(_remembered(plans.values()))
         self._new: list[Deliver] = []
 
     def add(self, *deliveries: Delivery) -> None:
@@ -69,10 +69,16 @@ class Deliveries:
         self.add(*(Suspect(query=query) for query in judgement.suspect))
         return judgement.refused
 
-    def release(self) -> None:
-        """Deliver the results that wait for others, of which none will come."""
-        for each in self._totals.release():
+    def release(self) -> Sequence[Result]:
+        """Deliver the results that wait for others, of which none will come.
+
+        Returns:
+            Those that lack a row, by what earlier runs showed, which are not delivered.
+        """
+        judgement = self._totals.release()
+        for each in judgement.accepted:
             self.settle(each)
+        return judgement.refused
 
     def take(self) -> list[Deliver]:
         """Return what was delivered since this was asked last, in order."""
@@ -83,3 +89,13 @@ class Deliveries:
         """Give back the results that were not delivered."""
         self._totals.close()
         self.sequence.close()
+
+
+def _remembered(plans: Iterable[ReportPlan]) -> dict[str, bool]:
+    """Return whether totals count a header, by data source; of reports that differ, nothing."""
+    told = {
+        (each.report.ds_id, each.header_in_totals)
+        for each in plans
+        if each.header_in_totals is not None
+    }
+    return {ds_id: is_counted for ds_id, is_counted in told if (ds_id, not is_counted) not in told}

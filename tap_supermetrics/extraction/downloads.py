@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.extraction.events import Succeeded
     from tap_supermetrics.extraction.pages import PageAccess
     from tap_supermetrics.model import Report
+    from tap_supermetrics.model.told_accounts import KnownAccounts
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +48,16 @@ class Downloader:
     Attributes:
         access: how pages are asked for.
         reports: by name.
+        accounts: those that answers may be about, by name of the report.
+        listed: the fields of reports in order, as the API lists them.
         now: the wall clock, with offset.
         vain_looks: how many second looks found nothing.
     """
 
     access: PageAccess
     reports: Mapping[str, Report]
+    accounts: Mapping[str, KnownAccounts]
+    listed: Mapping[str, tuple[FieldEcho, ...]]
     now: Callable[[], datetime]
     vain_looks: int = 0
 
@@ -109,7 +114,13 @@ class Downloader:
             address = wire.results_address(entry.schedule_id)
             if self.access.is_of(facts.results_url, entry.schedule_id):
                 address = facts.results_url
-            question = Question(query=query, report=report, schedule_id=entry.schedule_id)
+            question = Question(
+                query=query,
+                report=report,
+                schedule_id=entry.schedule_id,
+                known=self.accounts[query.report],
+                listed=self.listed[query.report],
+            )
             pages = Pages(self.access, question, facts, address)
             for block in pages:
                 spool.add(block)
@@ -128,7 +139,7 @@ class Downloader:
                 row_count=pages.row_count,
                 missing=pages.missing,
                 provenance=pages.provenance,
-                otherwise=(*_errors_of(entry), *question.answered_otherwise(pages.echo)),
+                otherwise=(*_errors_of(entry), *self._otherwise(question, pages)),
                 latency_s=pages.latency_s,
                 page_bytes=pages.page_bytes,
                 page_count=pages.page_count,
@@ -137,6 +148,12 @@ class Downloader:
         except BaseException:
             spool.close()
             raise
+
+    def _otherwise(self, question: Question, pages: Pages) -> Iterator[str]:
+        """Return in words where a result is about something else than was asked."""
+        return question.answered_otherwise(
+            pages.echo, now=self.now(), has_rows=bool(pages.row_count)
+        )
 
 
 def _width_of(pages: Pages) -> int:

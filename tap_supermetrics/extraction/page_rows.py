@@ -9,10 +9,13 @@ import msgspec
 
 from tap_supermetrics.api import lenient, wire
 from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.extraction import headers
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tap_supermetrics.api.fields import FieldEcho
 
 OVERLAP_ROWS: Final = 100
 """So many rows at the end of a page must not begin the next one."""
@@ -58,30 +61,49 @@ class Extras:
 
     Attributes:
         may_have_marker: whether the marker cannot be mistaken for a row.
+        listed: the fields that were asked for, in order, as the API lists them.
         has_header: whether the first page had a header.
         has_marker: whether it had the marker.
         shift: how many rows our own offsets count too few.
     """
 
     may_have_marker: bool
+    listed: Sequence[FieldEcho] = ()
     has_header: bool = False
     has_marker: bool = False
     shift: int = 0
+    _header: bytes = b""
 
     def taken_out(
         self, rows: Sequence[msgspec.Raw], echo: wire.QueryEcho, *, is_first: bool, page_size: int
     ) -> Sequence[msgspec.Raw]:
         """Return the rows of a page without them."""
         if is_first and rows:
-            self.has_header = _is_header(rows[0], echo)
+            self.has_header = self._is_header(rows, echo)
+            self._header = bytes(rows[0]) if self.has_header else b""
             # A page that is one row longer than asked has its header beside what was asked for.
             self.shift = int(self.has_header and len(rows) <= page_size)
-        if self.has_header and rows and _is_header(rows[0], echo):
+        if self.has_header and rows and bytes(rows[0]) == self._header:
             rows = rows[1:]
         may_have_marker = self.may_have_marker or any(each.is_metric for each in echo.fields)
         if is_first and may_have_marker and len(rows) == 1:
             self.has_marker = self.has_marker or wire.is_empty_answer(cells_of(rows[0]))
         return [] if self.has_marker else rows
+
+    def _is_header(self, rows: Sequence[msgspec.Raw], echo: wire.QueryEcho) -> bool:
+        """Return whether the first row is the header that was asked to be left out.
+
+        An answer that says itself to have none is believed, unless the row holds words for numbers.
+        """
+        columns = headers.columns_of(echo, self.listed)
+        if echo.has_no_headers and not any(each.is_metric for each in columns):
+            return False
+        first = cells_of(rows[0])
+        if headers.is_named(first, columns):
+            return True
+        # Nearly always there are numbers in it, so that no other row is decoded.
+        others = map(cells_of, rows[1 : headers.COMPARED])
+        return headers.is_of_words(first, columns) and headers.are_of_numbers(others, columns)
 
 
 @dataclass(slots=True)
@@ -184,21 +206,6 @@ class PageTotals:
 def incomplete(total: int, rows: int) -> ApiError:
     """Return the error of a result that has other rows than it says."""
     return ApiError("RESULT_INCOMPLETE", f"expected {counted(total, 'row', 'rows')}, got {rows:,}")
-
-
-def _is_header(row: msgspec.Raw, echo: wire.QueryEcho) -> bool:
-    """Return whether a row is the header that was asked to be left out.
-
-    An answer that says itself to have none is believed, unless the row holds words for numbers.
-    """
-    headers = (
-        [each.field_name for each in echo.fields],
-        [each.id for each in echo.fields],
-        [each.field_id for each in echo.fields],
-    )
-    has_metrics = any(each.is_metric for each in echo.fields)
-    may_be = has_metrics or not echo.has_no_headers
-    return may_be and bool(echo.fields) and cells_of(row) in headers
 
 
 def cells_of(row: msgspec.Raw) -> list[Any]:

@@ -118,7 +118,9 @@ class Pages:
         self._address = address
         self._total = RowTotal(facts.total_rows, is_of_all=facts.total_rows is not None)
         # The marker is a row of one cell: with one field, it could be a value of a text field.
-        self._extras = Extras(may_have_marker=len(question.report.fields) > 1)
+        self._extras = Extras(
+            may_have_marker=len(question.report.fields) > 1, listed=question.listed
+        )
         self._totals = PageTotals()
         self._repeats = Repeats()
         self._saw_end = False

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.items import ids_of
 from tap_supermetrics.api.wire import QueryStatus
-from tap_supermetrics.dates import DateRange, read_day
+from tap_supermetrics.date_ranges import may_be, ranges_of
+from tap_supermetrics.dates import DateRange
+from tap_supermetrics.extraction.told_days import days_told
 from tap_supermetrics.extraction.unsplit import ids_within
 from tap_supermetrics.model.account_spelling import Spellings
+from tap_supermetrics.model.told_accounts import KnownAccounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
+    from datetime import datetime
 
     from tap_supermetrics.api import wire
+    from tap_supermetrics.api.fields import FieldEcho
     from tap_supermetrics.model import Query, Report
 
 _WORDS: Final = {"true": "1", "yes": "1", "false": "0", "no": "0", "none": "", "null": ""}
@@ -27,11 +31,21 @@ _SHOWN: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A query as it was asked, compared with what each page says of itself."""
+    """A query as it was asked, compared with what each page says of itself.
+
+    Attributes:
+        query: what was asked.
+        report: whose query it is.
+        schedule_id: the API's id of the query.
+        known: the accounts that an answer may be about.
+        listed: the fields that were asked for, in order, as the API lists them.
+    """
 
     query: Query
     report: Report
     schedule_id: str
+    known: KnownAccounts = field(default_factory=KnownAccounts)
+    listed: tuple[FieldEcho, ...] = ()
 
     def check(self, meta: wire.Meta) -> None:
         """Refuse a page of another query, or of one that did not succeed.
@@ -54,11 +68,17 @@ class Question:
         if not answered or self._is_of_list:
             return
         known = Spellings(self.query.accounts)
-        if others := [each for each in answered if not any(map(known.holds, ids_within(each)))]:
+        others = [each for each in answered if not any(map(known.holds, ids_within(each)))]
+        if others := [each for each in others if not self._is_in_other_words(each)]:
             raise ApiError(
                 "RESULT_MISMATCH",
                 f"asked for account {self.query.account_id}, the result is of {', '.join(others)}",
             )
+
+    def _is_in_other_words(self, told: str) -> bool:
+        """Return whether an answer tells so the one account that was asked for."""
+        asked = self.query.accounts
+        return len(asked) == 1 and self.known.is_told(asked[0], ids_within(told))
 
     @property
     def _is_of_list(self) -> bool:
@@ -76,7 +96,7 @@ class Question:
         answered = ids_of(echo.ds_accounts)
         if answered == [] and self._may_exclude and len(self.query.accounts) == 1:
             raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {self.query.account_id}")
-        if not answered or self._is_of_list:
+        if not answered or self._is_of_list or any(map(self._is_in_other_words, answered)):
             return
         # Each is one that was asked for, as all pages were held against the question.
         told = Spellings(name for each in answered for name in ids_within(each))
@@ -92,8 +112,19 @@ class Question:
     def _settings(self) -> dict[str, Any]:
         return {**self.report.parameters.get("settings", {})}
 
-    def answered_otherwise(self, echo: wire.QueryEcho) -> Iterator[str]:
-        """Yield in words where an answer is about something else than was asked."""
+    def answered_otherwise(
+        self, echo: wire.QueryEcho, *, now: datetime, has_rows: bool
+    ) -> Iterator[str]:
+        """Yield in words where an answer is about something else than was asked.
+
+        Args:
+            echo: how the API understood the query.
+            now: the wall clock, with offset.
+            has_rows: whether rows came.
+        """
+        yield from self._other_range(echo, now)
+        if ids_of(echo.ds_accounts) == [] and not has_rows and not self._is_of_list:
+            yield "`ds_accounts` was empty, and no row came: it is about no account at all"
         segments = ids_of(echo.ds_segments)
         wanted = {each.casefold() for each in self.report.segments}
         if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
@@ -108,12 +139,20 @@ class Question:
                 told_as, asked_as = str(used)[:_SHOWN], str(value)[:_SHOWN]
                 yield f"`settings.{name}` was {told_as}, not {asked_as}"
 
+    def _other_range(self, echo: wire.QueryEcho, now: datetime) -> Iterator[str]:
+        """Tell of days that are not those of the report's `date_range_type`, such as old ones."""
+        kind, told = self.report.date_range_type, self.told_dates(echo)
+        today = now.astimezone(self.report.timezone).date()
+        if kind and told and not may_be(kind, told, today):
+            yield f"`date_range_type` {kind} was {told}, not {ranges_of(kind, today)[-1]}"
+
     def told_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that the API made of a `date_range_type`, if it tells them."""
         if self.query.dates or not echo.start_date or not echo.end_date:
             return None
         try:
-            return DateRange(first=_day(echo.start_date), last=_day(echo.end_date))
+            first, last = days_told(echo.start_date, echo.end_date, self.report.timezone)
+            return DateRange(first=first, last=last)
         except ValueError:
             return None
 
@@ -130,7 +169,7 @@ class Question:
         if asked is None or not echo.start_date or not echo.end_date:
             return asked
         try:
-            first, last = _day(echo.start_date), _day(echo.end_date)
+            first, last = days_told(echo.start_date, echo.end_date, self.report.timezone)
         except ValueError as error:
             text = f"the result's dates make no sense: {error}"
             raise ApiError("RESULT_MISMATCH", text) from None
@@ -152,12 +191,6 @@ def _check_status(word: str) -> None:
         raise ApiError("RESULT_INCOMPLETE", text)
     if status is not QueryStatus.SUCCESS:
         raise ApiError("QUERY_RESULTS_UNAVAILABLE", text)
-
-
-def _day(said: str | int) -> date:
-    """Return a day that may be told as its midnight, or some moment of it."""
-    text = str(said).strip()
-    return read_day(re.split("[T ]", text, maxsplit=1)[0])
 
 
 def _normalized(value: Any) -> str:  # noqa: ANN401 - any JSON

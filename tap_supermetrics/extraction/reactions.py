@@ -11,11 +11,14 @@ from tap_supermetrics.extraction.page_rows import incomplete
 from tap_supermetrics.extraction.results import BatchTaken, QueryTaken
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.extraction.deliveries import Deliveries
     from tap_supermetrics.extraction.events import Event
     from tap_supermetrics.extraction.failures import Failures
     from tap_supermetrics.extraction.in_flight import InFlight
+    from tap_supermetrics.extraction.results import Result
     from tap_supermetrics.extraction.submissions import Submissions
 
 
@@ -128,7 +131,11 @@ class Reactions:
         query = event.result.query
         self._failures.release(query, self._breakers.answered(query))
         # The judgement may be of other results too, which waited for this one.
-        for each in self._deliveries.judge(event.result):
+        self.refuse(self._deliveries.judge(event.result))
+
+    def refuse(self, results: Iterable[Result]) -> None:
+        """Decide about results that lack a row."""
+        for each in results:
             each.spool.close()
             error = incomplete(each.row_count + each.missing, each.row_count)
             self._failures.decide(each.query, error)

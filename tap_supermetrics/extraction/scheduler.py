@@ -106,8 +106,10 @@ class Scheduler:
             is_more_to_draw = self._drawing.is_sparing
             # No result can come any more that would tell about those that wait for their totals:
             # without this, the run would wait for them for ever.
-            if not actions and self._in_flight.is_empty:
-                self._deliveries.release()
+            if not actions and self._in_flight.is_empty and (lacking := self._deliveries.release()):
+                # Such a query may be submitted again.
+                self._reactions.refuse(lacking)
+                continue
             # Last, because submitting draws queries, spares some and may stop the run.
             self._finish_reports()
             actions = self._take_actions() + actions

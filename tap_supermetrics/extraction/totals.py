@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tap_supermetrics.extraction.results import Result
     from tap_supermetrics.model import Query
@@ -35,6 +35,9 @@ class Judgement:
 
 @dataclass(slots=True)
 class _Source:
+    """What is believed of a source, and what earlier runs showed of it."""
+
+    remembered: bool | None = None
     is_counted: bool | None = None
     waiting: list[Result] = field(default_factory=list)
     under: list[Query] = field(default_factory=list)
@@ -45,11 +48,17 @@ class Totals:
 
     It has been seen to count the header; whether it does so when headers are off is not known. A
     result with one row less than its total lacks a row, or nothing: it waits until another result
-    of the source tells, and a result that has all its rows refutes what was believed before.
+    of the source tells, and a result that has all its rows refutes what was believed before. Where
+    none tells in this run, it counts what earlier ones showed.
+
+    Args:
+        remembered: whether totals count the header, by data source, where earlier runs showed that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: Mapping[str, bool] | None = None) -> None:
         self._sources: dict[str, _Source] = defaultdict(_Source)
+        for ds_id, is_counted in (remembered or {}).items():
+            self._sources[ds_id].remembered = is_counted
 
     def judge(self, ds_id: str, result: Result) -> Judgement:
         """Judge a result, and those that waited for it."""
@@ -60,7 +69,7 @@ class Totals:
         # All rows came, so the total counts no header: a result that lacks one row does lack it.
         if not result.missing:
             refused, suspect = source.waiting, source.under
-            self._sources[ds_id] = _Source(is_counted=False)
+            self._sources[ds_id] = _Source(remembered=False, is_counted=False)
             return Judgement(accepted=(result,), refused=refused, suspect=suspect)
         if source.is_counted is False:
             return Judgement(refused=(result,))
@@ -69,9 +78,18 @@ class Totals:
             source.is_counted = True
         return Judgement(accepted=self._released(source)) if source.is_counted else Judgement()
 
-    def release(self) -> list[Result]:
-        """Return the results that wait for others, of which none will come."""
-        return [result for source in self._sources.values() for result in self._released(source)]
+    def release(self) -> Judgement:
+        """Judge the results that wait for others, of which none will come."""
+        accepted: list[Result] = []
+        refused: list[Result] = []
+        for source in self._sources.values():
+            if source.remembered is False:
+                refused += source.waiting
+                source.waiting = []
+            is_sure = source.remembered or source.is_counted
+            found = self._released(source)
+            accepted += found if is_sure else map(_told, found)
+        return Judgement(accepted=accepted, refused=refused)
 
     def _released(self, source: _Source) -> list[Result]:
         released, source.waiting = source.waiting, []
@@ -81,5 +99,15 @@ class Totals:
 
     def close(self) -> None:
         """Give back the results that wait."""
-        for result in self.release():
-            result.spool.close()
+        for source in self._sources.values():
+            for result in source.waiting:
+                result.spool.close()
+
+
+def _told(result: Result) -> Result:
+    """Return a result with the remark that nothing but itself says that it is whole."""
+    text = (
+        f"that of {result.query} has one row less than it tells, which is taken for a header that "
+        "is counted, as no other result tells"
+    )
+    return replace(result, otherwise=(*result.otherwise, text))

@@ -7,6 +7,7 @@ declared          how a setting is declared, once
 kinds             what the value of a setting may be
 written_ids       ids as people write them
 accounts          which accounts a report reads
+told_accounts     accounts that an answer tells in other words
 account_spelling  whether two ids are of one account: four answers, and what each may confuse
 columns           names of the columns that the tap adds
 shards            which of them each of several runs takes

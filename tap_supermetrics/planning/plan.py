@@ -52,6 +52,7 @@ class ReportPlan:
         is_by_rank: whether days never loaded come before days to be read again.
         is_tried_first: whether one query is answered before others are submitted, as the API may
             refuse what all of them ask for.
+        header_in_totals: whether totals of its results count a header; None where no run showed it.
     """
 
     report: Report
@@ -59,6 +60,7 @@ class ReportPlan:
     accounts: tuple[AccountPlan, ...] = ()
     is_by_rank: bool = False
     is_tried_first: bool = False
+    header_in_totals: bool | None = None
 
     def __len__(self) -> int:
         """Return the number of queries."""

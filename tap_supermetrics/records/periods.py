@@ -18,7 +18,7 @@ from tap_supermetrics.records.kinds import ValueKind
 from tap_supermetrics.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tap_supermetrics.dates import Day
     from tap_supermetrics.model import Report
@@ -54,7 +54,13 @@ _ONLY_PERIODS: Final = re.compile(
 )
 """Names of letters that tell nothing beside a period: `Birth year` and `Number of weeks` do."""
 _TIME: Final = "string.time"
-_SUNDAY_TO_SATURDAY: Final = "weeks_sun_sat"
+_SUNDAY, _MONDAY = 7, 1
+"""As `date.isoweekday` counts."""
+_OF_A_RANGE: Final = (("week(s)?_sun_sat", _SUNDAY), ("week(s)?_mon_sun", _MONDAY))
+_OF_A_NAME: Final = (("iso|mon(day)?(to)?sun", _MONDAY), ("sun", _SUNDAY), ("mon(?!th)", _MONDAY))
+"""What tells on which day a week begins, in the letters of a range, and of a name and its type."""
+_NIGHTS: Final = (date(2025, 1, 2), 2 * 366)
+"""The first of so many nights in which each day in words has jumped, over two new years."""
 _WHOLE: Final = {
     Period.WEEK: {Period.WEEK},
     Period.MONTH: {Period.MONTH},
@@ -109,39 +115,59 @@ def warnings_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
     if report.date_range_type:
         has_days = any(each.kind is ValueKind.DATE for each in dimensions)
         yield from _warnings_of_range(report.date_range_type, periods, has_days=has_days)
-        if _SUNDAY_TO_SATURDAY in report.date_range_type and any(map(_is_iso_week, dimensions)):
+        yield from _warnings_of_week_begin(report.date_range_type, _week_begins(dimensions))
+    elif periods:
+        yield from _warnings_of_dates(report, periods, _week_begins(dimensions))
+
+
+def _warnings_of_dates(
+    report: Report, periods: list[Period], week_begins: set[int]
+) -> Iterator[str]:
+    """Name a first or last day that cuts a period, now or in some night to come."""
+    start, end = report.start_date, report.end_date
+    firsts = _days_meant(start) if start else set()
+    if start and len(firsts) > 1:
+        if not start.moves.is_jump or _cuts(firsts, periods, week_begins):
             yield (
-                f"date_range_type: {report.date_range_type} is of weeks from Sunday, and the "
-                "report's begin on Monday, so that rows are of parts; use its form with mon_sun"
+                "start_date: it moves, and the report has no day, so that its first "
+                f"{periods[0].value} is read in part and its rows shrink each night; set a fixed "
+                "day on which one begins, or add the day to `fields`"
             )
-    elif periods and report.start_date and _is_moving(report.start_date, periods):
+    elif cut := next((each for day in firsts if (each := _cut(day, periods))), None):
         yield (
-            f"start_date: it moves, and the report has no day, so that its first {periods[0].value}"
-            " is read in part and its rows shrink each night; set a fixed day on which one begins, "
-            "or add the day to `fields`"
+            f"start_date: {min(firsts)} is in the middle of a {cut.value}, whose rows then are of "
+            "a part; set the day on which it begins"
         )
-    else:
-        first = report.start_date.fixed if report.start_date else None
-        if first and (cut := _cut(first, periods)):
+    after = {day + ONE_DAY for day in _days_meant(end)}
+    if len(after) > 1:
+        if end.moves.is_jump and Period.WEEK in periods and _cuts_weeks(after, week_begins):
             yield (
-                f"start_date: {first} is in the middle of a {cut.value}, whose rows then are of a "
-                "part; set the day on which it begins"
+                "end_date: it jumps, and the report has no day, so that its last week is read in "
+                "part until it jumps again; set the day on which a week ends, or yesterday"
             )
-        last = report.end_date.fixed
-        if last and (cut := _cut(last + ONE_DAY, periods)):
-            yield (
-                f"end_date: {last} is in the middle of a {cut.value}, whose rows then are of a "
-                "part; set the day on which it ends"
-            )
+    elif cut := next((each for day in after if (each := _cut(day, periods))), None):
+        yield (
+            f"end_date: {min(after) - ONE_DAY} is in the middle of a {cut.value}, whose rows then "
+            "are of a part; set the day on which it ends"
+        )
 
 
-def _is_moving(start: Day, periods: list[Period]) -> bool:
-    """Return whether a first day comes to stand in the middle of a period."""
-    if start.fixed or not start.moves.is_jump:
-        return start.fixed is None
-    if Period.WEEK in periods and start.moves.is_within_week:
-        return True
-    return any(_cut(start.on(date(2024, month, 15)), periods) for month in range(1, 13))
+def _days_meant(day: Day) -> set[date]:
+    """Return the days that one in words is by and by; one day where it never moves."""
+    first, count = _NIGHTS
+    return {day.on(first + number * ONE_DAY) for number in range(1 if day.fixed else count)}
+
+
+def _cuts(days: set[date], periods: list[Period], week_begins: set[int]) -> bool:
+    """Return whether one of the days on which a window begins is in the middle of a period."""
+    cuts_weeks = Period.WEEK in periods and _cuts_weeks(days, week_begins)
+    return cuts_weeks or any(_cut(each, periods) for each in days)
+
+
+def _cuts_weeks(days: set[date], week_begins: set[int]) -> bool:
+    """Return whether no kind of week begins on all of the days on which a window begins."""
+    found = {each.isoweekday() for each in days}
+    return len(found) > 1 or not found <= (week_begins or {_SUNDAY, _MONDAY})
 
 
 def _warnings_of_day(schema: RecordSchema) -> Iterator[str]:
@@ -167,10 +193,31 @@ def _cut(day: date, periods: list[Period]) -> Period | None:
     return next((each for each in periods if not begins.get(each, True)), None)
 
 
-def _is_iso_week(each: Field) -> bool:
-    """Return whether a field tells weeks that begin on Monday (ISO 8601)."""
-    is_week = period_of(each.name, each.data_type) is Period.WEEK
-    return is_week and "iso" in f"{each.name} {each.data_type}".casefold()
+def _week_begins(dimensions: Iterable[Field]) -> set[int]:
+    """Return the days on which weeks of a report begin, where their names or types tell that."""
+    weeks = (each for each in dimensions if period_of(each.name, each.data_type) is Period.WEEK)
+    letters = ("".join(filter(str.isalpha, f"{each.name}{each.data_type}")) for each in weeks)
+    # One that ends on Sunday begins on Monday: only what tells the begin counts.
+    told = (_begin_in(each.casefold(), _OF_A_NAME) for each in letters if "ending" not in each)
+    return {each for each in told if each}
+
+
+def _begin_in(text: str, words: Iterable[tuple[str, int]]) -> int | None:
+    return next((day for pattern, day in words if re.search(pattern, text)), None)
+
+
+def _warnings_of_week_begin(range_type: str, week_begins: set[int]) -> Iterator[str]:
+    """Name a range of weeks that begin on another day than those of the report."""
+    begin = _begin_in(range_type, _OF_A_RANGE)
+    if begin and week_begins - {begin}:
+        is_sunday = begin == _SUNDAY
+        day, other, form = (
+            ("Sunday", "Monday", "mon_sun") if is_sunday else ("Monday", "Sunday", "sun_sat")
+        )
+        yield (
+            f"date_range_type: {range_type} is of weeks from {day}, and the report's begin on "
+            f"{other}, so that rows are of parts; use its form with {form}"
+        )
 
 
 def _range_type_meant(range_type: str) -> str:

@@ -71,6 +71,7 @@ class Field:
         is_typed: whether its type is one that is known.
         is_assumed: whether it is in the key only because nothing says that it is no dimension.
         description: for the schema.
+        title: the name by which the API lists it.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Field:
     is_typed: bool
     is_assumed: bool
     description: str
+    title: str = ""
 
     @property
     def may_be_metric(self) -> bool:
@@ -289,6 +291,7 @@ def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
         is_typed=is_known(told),
         is_assumed=info is None and not is_number and not report.key_properties,
         description=_description(info, data_type),
+        title=info.field_name if info else "",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sys import maxsize
 from typing import TYPE_CHECKING
 
+from tap_supermetrics.api.fields import FieldEcho
 from tap_supermetrics.extraction.async_queries import AsyncQueries
 from tap_supermetrics.extraction.batch_starts import SubmissionNotes
 from tap_supermetrics.extraction.batches import Batches
@@ -14,9 +15,12 @@ from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.pages import PageAccess
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.extraction.ways import Ways
+from tap_supermetrics.model.told_accounts import KnownAccounts
 from tap_supermetrics.settings import Mode
 
 if TYPE_CHECKING:
+    from tap_supermetrics.planning.plan import ReportPlan
+    from tap_supermetrics.records.schema import RecordSchema
     from tap_supermetrics.settings import Settings
     from tap_supermetrics.sync.preparation import Prepared
 
@@ -34,10 +38,34 @@ def assembled(prepared: Prepared) -> Engine:
         queries=AsyncQueries(
             client, plans, now, prepared.async_run, notes, is_resumed=prepared.is_resumed
         ),
-        downloader=Downloader(access=PageAccess(client=client), reports=reports, now=now),
+        downloader=Downloader(
+            access=PageAccess(client=client),
+            reports=reports,
+            accounts={name: _accounts_of(plan, prepared) for name, plan in plans.items()},
+            listed={name: _listed(prepared.known[name].schema) for name in plans},
+            now=now,
+        ),
     )
     scheduler = Scheduler(plans, limits_of(prepared.settings), adopted)
     return Engine(scheduler, ways, held.unneeded)
+
+
+def _accounts_of(plan: ReportPlan, prepared: Prepared) -> KnownAccounts:
+    """Return the accounts that an answer may be about: of the report, and those listed."""
+    names = prepared.account_names.get(plan.report.ds_id)
+    return KnownAccounts((*plan.scope.accounts, *plan.report.accounts.ids), names)
+
+
+def _listed(schema: RecordSchema) -> tuple[FieldEcho, ...]:
+    """Return the fields of a report in order, as the API lists them."""
+    return tuple(
+        FieldEcho(
+            id=each.name,
+            field_name=each.title,
+            field_type="" if each.is_dimension else "met",
+        )
+        for each in schema.fields
+    )
 
 
 def limits_of(settings: Settings) -> Limits:

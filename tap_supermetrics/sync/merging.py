@@ -191,6 +191,7 @@ def _merge(report: str, found: States) -> ReportState:
     states = [*found.values()]
     types = by_column("type", attrgetter("types"))
     units = by_column("unit", attrgetter("units"))
+    headers = {each.header_in_totals for each in states} - {None}
     unfinished = {file: each for file, each in found.items() if each.batches or each.async_run}
     # With nothing on its way, it only tells what was asked last: states need not agree on it.
     newest = dict([*found.items()][-1:])
@@ -208,6 +209,7 @@ def _merge(report: str, found: States) -> ReportState:
         joined=next((each.joined for each in states if each.joined), ()),
         types=types,
         units=units,
+        header_in_totals=headers.pop() if len(headers) == 1 else None,
         coverage=dict(_coverage(states)),
         batches=one_each(batch for each in states for batch in each.batches),
         # Where states differ, each account has its own.

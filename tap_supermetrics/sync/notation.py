@@ -80,6 +80,13 @@ def units_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state h
     return {str(column): str(unit).lower() for column, unit in raw.items() if unit}
 
 
+def flag_of(raw: Any) -> bool:  # noqa: ANN401 - whatever the state holds
+    """Return true or false."""
+    if not isinstance(raw, bool):
+        raise TypeError(raw)
+    return raw
+
+
 def strict_moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
     """Return a moment, which must have an offset."""
     moment = datetime.fromisoformat(raw)

@@ -48,6 +48,7 @@ class Prepared:
         held_queries: the planned queries whose results are among that; none is ever left out.
         async_run: the run under which queries are submitted by themselves.
         is_resumed: whether that one was begun by a run that was killed.
+        account_names: of the accounts that were listed so far, by data source and id.
         journal: what is noted on the disk; None for a test, and without `journal_dir`.
     """
 
@@ -61,6 +62,7 @@ class Prepared:
     held_queries: Collection[Query]
     async_run: AsyncRun
     is_resumed: bool
+    account_names: Mapping[str, Mapping[str, str]]
     journal: RunJournal | None
 
     def close(self) -> None:
@@ -130,6 +132,7 @@ def prepare(  # noqa: PLR0913 - all that a run begins with
         held_queries=free,
         async_run=killed or AsyncRun(id=uuid4().hex, submitted_at=now()),
         is_resumed=killed is not None,
+        account_names=lookups.accounts.known_names(),
         journal=journal,
     )
 

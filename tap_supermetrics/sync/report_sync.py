@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.extraction.totals import CONFIRMED_BY
 from tap_supermetrics.model import SplitAccounts, account_id_of
 from tap_supermetrics.model.columns import ACCOUNT_ID, DATE, FETCHED_AT, SCHEDULE_ID
 from tap_supermetrics.planning.coverage import Lookback
@@ -188,7 +189,9 @@ class KnownReport:
         plan = plan_report(self.report, scope, known, mine, ignores_coverage=ignores_coverage)
         return PlannedReport(
             known=self,
-            plan=replace(plan, is_tried_first=is_tried_first),
+            plan=replace(
+                plan, is_tried_first=is_tried_first, header_in_totals=state.header_in_totals
+            ),
             warnings=warnings,
         )
 
@@ -208,6 +211,7 @@ class PlannedReport:
         otherwise: what results say to be otherwise than it was asked, counted.
         others: keys of all accounts, where the key does not tell these apart.
         answered: ids of accounts with a result in this run.
+        lacking: how many results had one row less than they told.
     """
 
     known: KnownReport
@@ -220,6 +224,7 @@ class PlannedReport:
     otherwise: Counter[str] = field(default_factory=Counter)
     others: OtherAccounts | None = None
     answered: set[str] = field(default_factory=set)
+    lacking: int = 0
     _rows_by_day: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -272,6 +277,7 @@ class PlannedReport:
         count_otherwise(self.otherwise, result)
         covered = self._covered(result)
         self.answered.add(result.query.account_id)
+        self._learn_totals(result)
         state.mark_done(
             result.query.account_id,
             covered,
@@ -283,6 +289,14 @@ class PlannedReport:
         state.joined = self.known.schema.joined
         learn_types(report, self.known.schema, state)  # of an empty result too
         return covered
+
+    def _learn_totals(self, result: Result) -> None:
+        """Learn whether totals count a header: one whole result refutes it, two alike show it."""
+        self.lacking += result.missing
+        if result.row_count and not result.missing:
+            self.known.state.header_in_totals = False
+        elif self.lacking >= CONFIRMED_BY:
+            self.known.state.header_in_totals = True
 
     def _covered(self, result: Result) -> DateRange | None:
         """Return the days that a result covers: those that were over when its numbers were made."""

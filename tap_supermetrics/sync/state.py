@@ -4,7 +4,8 @@
 {"shard": null, "query_hash": "9f1c2a7e", "request_hash": "04d2e1f7",
  "key_properties": ["_sm_account_id", "Date"], "joined": [],
  "types": {"Date": "date", "Clicks": "integer"}, "units": {"Clicks": "value"},
- "query_batches": [], "async_run": null, "not_before": null, "covered_from": "2024-01-01",
+ "header_in_totals": null, "query_batches": [], "async_run": null, "not_before": null,
+ "covered_from": "2024-01-01",
  "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
                  "replication_key_value": "2024-03-05"}]}
 ```
@@ -31,6 +32,7 @@ from tap_supermetrics.sync.notation import (
     async_run_to_json,
     batch_from_json,
     batch_to_json,
+    flag_of,
     strange_keys,
     texts_of,
     types_of,
@@ -78,6 +80,7 @@ _KEYS: Final = frozenset(
         "joined",
         "types",
         "units",
+        "header_in_totals",
         "query_batches",
         "async_run",
         "not_before",
@@ -104,6 +107,7 @@ class ReportState:
         joined: the fields that `_sm_dimensions` of the key joins, in its order.
         types: what values of each column were when it was first loaded, in a word each.
         units: what numbers of each column counted then, or which period its texts told.
+        header_in_totals: whether totals of results count a header; None where nothing showed it.
         coverage: by account id.
         batches: submitted, and not emitted yet.
         not_before: first day that the API is known to give, where accounts have none of their own.
@@ -121,6 +125,7 @@ class ReportState:
     joined: tuple[str, ...] = ()
     types: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    header_in_totals: bool | None = None
     coverage: dict[str, Coverage] = field(default_factory=dict)
     batches: tuple[SubmittedBatch, ...] = ()
     not_before: date | None = None
@@ -218,6 +223,7 @@ class ReportState:
             "joined": list(self.joined),
             "types": {**self.types},
             "units": {**self.units},
+            "header_in_totals": self.header_in_totals,
             "query_batches": [batch_to_json(batch) for batch in self.batches],
             "async_run": async_run_to_json(self.async_run),
             "not_before": self.not_before.isoformat() if self.not_before else None,
@@ -270,6 +276,7 @@ def report_state(
         joined=reader.read(raw, "joined", texts_of, "a list of fields", ()),
         types=reader.read(raw, "types", types_of, "an object of column and type", {}),
         units=reader.read(raw, "units", units_of, "an object of column and unit", {}),
+        header_in_totals=reader.read(raw, "header_in_totals", flag_of, "true or false", None),
         coverage=reader.partitions(raw, covered_from or start),
         batches=tuple(reader.each(raw, "query_batches", batch, _BATCH)),
         not_before=reader.read(raw, "not_before", parse_date, "YYYY-MM-DD", None),

@@ -13,6 +13,9 @@ from tap_supermetrics.emulator import Emulator
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
+    DAY,
+    FIRST,
+    LAST,
     Attempt,
     attempt,
     everything,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 DAYS: Final = len(everything(ADS))
 ONE: Final = {**ADS, "ds_accounts": [ACCOUNTS[0]]}
+NAMES: Final = dict(zip(ACCOUNTS, ("Nordic Outdoor", "Müller & Söhne GmbH"), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +99,8 @@ SPELT: Final[dict[str, Callable[[Answer], Any]]] = {
         "ds_accounts", lambda ids: [{"account_id": x, "account_name": "Shop"} for x in ids]
     ),
     "accounts as keys": respelt("ds_accounts", lambda ids: dict.fromkeys(ids, "Shop")),
+    "accounts with zeros": respelt("ds_accounts", lambda ids: [f"00{x}" for x in ids]),
+    "accounts by their names": respelt("ds_accounts", lambda ids: [NAMES[x] for x in ids]),
     "accounts as paths": respelt("ds_accounts", lambda ids: [f"customers/{x}" for x in ids]),
     "days with slashes": respelt("start_date", lambda day: day.replace("-", "/")),
     "days without signs": respelt("end_date", lambda day: day.replace("-", "")),
@@ -243,6 +249,31 @@ def test_what_is_answered_otherwise_than_asked_is_told_once_a_report(liar: Liar,
     assert any("note: google_ads: 3 results are not quite" in line for line in done.log)
 
 
+def test_days_that_are_not_those_of_the_range_are_told_once_a_report(liar: Liar) -> None:
+    """The emulator lives in 2024, the tap now: so old is what an answer may be of."""
+    config = settings_for(
+        liar.emulator, {**ADS, "date_range_type": "last_3_days"}, api_url=liar.url
+    )
+    done = attempt({key: value for key, value in config.items() if not key.endswith("_date")})
+
+    text = "`date_range_type` last_3_days was 2024-06-07..2024-06-09, not 20"
+    assert (done.code, bool(done.written)) == (0, True), "\n".join(done.log)
+    assert [text in line for line in done.log].count(True) == 2, "a warning, and the summary"
+
+
+def test_an_answer_about_no_account_is_told_once_a_report(liar: Liar) -> None:
+    def emptied(answer: Answer) -> None:
+        echo(answer)["ds_accounts"] = answer["data"] = []
+        answer["meta"]["result"]["total_rows"] = 0
+
+    liar.tell(STATUS, changed(without_totals))
+    liar.tell(RESULTS, changed(emptied))
+    done = load(liar)
+
+    assert (done.code, done.days("google_ads")) == (0, everything(ADS))
+    assert ["about no account at all" in line for line in done.log].count(True) == 2
+
+
 @pytest.mark.parametrize("mode", ["batch", "async"])
 def test_accounts_that_an_answer_leaves_out_are_asked_again(liar: Liar, mode: str) -> None:
     report = {**ADS, "split_accounts_policy": "none"}
@@ -256,6 +287,48 @@ def test_accounts_that_an_answer_leaves_out_are_asked_again(liar: Liar, mode: st
     liar.forget()
     again = attempt(settings_for(liar.emulator, report, api_url=liar.url), done.bookmarks)
     assert (again.code, len(again.days("google_ads"))) == (0, 3)
+
+
+def without_last_row(answer: Answer) -> None:
+    """Its total tells of it; the page after it is empty then."""
+    del answer["data"][-1:]
+
+
+def test_a_single_result_that_lacks_a_row_is_held_against_earlier_nights(liar: Liar) -> None:
+    first = load(liar, ONE, end_date=str(LAST - DAY))
+    assert first.bookmarks["google_ads"]["header_in_totals"] is False
+    liar.tell(RESULTS, changed(without_last_row))
+    config = settings_for(liar.emulator, ONE, api_url=liar.url)
+    second = attempt(config, first.bookmarks)
+
+    assert (second.code, second.written) == (3, 0)
+    assert "RESULT_INCOMPLETE: expected" in "\n".join(second.log)
+    liar.forget()
+    third = attempt(config, second.bookmarks)
+    assert (third.code, third.days("google_ads")) == (0, everything(ONE))
+
+
+def test_a_single_result_that_lacks_a_row_is_told(liar: Liar) -> None:
+    liar.tell(RESULTS, changed(without_last_row))
+    done = load(liar, ONE, start_date=str(LAST))
+
+    assert (done.code, bool(done.written)) == (0, True)
+    text = f"that of google_ads, account {ACCOUNTS[0]}, {LAST} has one row less than it tells"
+    assert [text in line for line in done.log].count(True) == 2, "a warning, and the summary"
+    assert done.bookmarks["google_ads"]["header_in_totals"] is None
+
+
+def test_two_results_that_lack_a_row_show_that_a_header_is_counted(liar: Liar) -> None:
+    liar.tell(RESULTS, changed(without_last_row))
+    done = load(liar, ONE)
+    assert (done.code, done.bookmarks["google_ads"]["header_in_totals"]) == (0, True)
+    again = attempt(
+        settings_for(liar.emulator, ONE, api_url=liar.url, start_date=str(FIRST - DAY)),
+        done.bookmarks,
+    )
+
+    assert again.code == 0
+    assert "one row less" not in "\n".join(again.log)
 
 
 @pytest.mark.parametrize("value", ["TRUE", 1, "1", True, "yes"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import pytest
@@ -12,11 +13,13 @@ import pytest
 from tap_supermetrics.api.client import Client
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Meta, QueryEcho
+from tap_supermetrics.dates import DateRange
 from tap_supermetrics.emulator import Emulator, Fault
 from tap_supermetrics.extraction.engine import Engine
 from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Failed, Result, Suspect
 from tap_supermetrics.model import Query
+from tap_supermetrics.model.told_accounts import KnownAccounts
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_supermetrics.extraction.results import Note, Outcome
+
+NIGHT: Final = datetime(2024, 3, 1, 4, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -133,6 +138,156 @@ def test_what_stands_before_a_number_tells_accounts_apart(
         question.check(Meta(query=echo))
     with nullcontext() if is_one else pytest.raises(ApiError, match="ACCOUNT_LEFT_OUT"):
         question.check_excluded(echo)
+
+
+def asking(dates: DateRange | None = None, *accounts: str, **own: object) -> Question:
+    """A question of a report in Helsinki, two hours before UTC in winter."""
+    return Question(
+        query=Query(report="ads", accounts=accounts or ("123",), dates=dates),
+        report=report(timezone="Europe/Helsinki", **own),
+        schedule_id="tap_1",
+    )
+
+
+MARCH_1: Final = DateRange(first=date(2024, 3, 1), last=date(2024, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2024-03-01", "2024-03-01"),
+        (1709251200, 1709251200),
+        ("1709251200", "@1709337599"),
+        ("@1709251200", "@1709251200"),
+        (1709251200000, 1709337599999),
+        # Midnight in Helsinki.
+        ("@1709244000", "@1709330399"),
+        ("2024-02-29T22:00:00+00:00", "2024-03-01T21:59:59+00:00"),
+        ("2024-02-29 22:00:00Z", "2024-02-29 22:00:00Z"),
+        ("2024-03-01T00:00:00+02:00", "2024-03-01T23:59:59.999+02:00"),
+        ("2024-03-01T00:00:00-0500", "2024-03-01T23:59:59-0500"),
+        # Midnight in UTC, told in another zone.
+        ("2024-02-29T19:00:00-05:00", "2024-03-01T18:59:59-05:00"),
+        # Some moment of the day.
+        ("2024-03-01T10:20:30+00:00", "2024-03-01T10:20:30+00:00"),
+        ("2024-03-01 10:20", "2024-03-01"),
+    ],
+)
+def test_days_are_read_in_whatever_form_an_answer_tells_them(
+    start: str | int, end: str | int
+) -> None:
+    echo = QueryEcho(start_date=start, end_date=end)
+    assert asking(MARCH_1).answered_dates(echo) == MARCH_1
+    told = asking(date_range_type="yesterday", start_date=None).told_dates(echo)
+    assert told == MARCH_1
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("@1709164800", "@1709164800"),
+        ("2024-02-28T22:00:00+00:00", "2024-02-29T21:59:59+00:00"),
+        (17092512, 17092512),
+    ],
+)
+def test_other_days_in_whatever_form_are_refused(start: str | int, end: str | int) -> None:
+    with pytest.raises(ApiError, match="RESULT_MISMATCH"):
+        asking(MARCH_1).answered_dates(QueryEcho(start_date=start, end_date=end))
+
+
+@pytest.mark.parametrize(
+    ("told", "is_right"),
+    [
+        (("2024-02-23", "2024-02-29"), True),
+        (("2024-02-22", "2024-02-28"), True),
+        (("2024-02-23", "2024-02-28"), True),
+        (("2024-01-01", "2024-01-07"), False),
+        (("2024-02-29", "2024-02-29"), False),
+        ((None, None), True),
+    ],
+)
+def test_a_range_of_the_api_that_was_answered_for_other_days_is_told(
+    told: tuple[str | None, str | None], *, is_right: bool
+) -> None:
+    question = asking(date_range_type="last_7_days", start_date=None)
+    echo = QueryEcho(start_date=told[0], end_date=told[1])
+    found = [*question.answered_otherwise(echo, now=NIGHT, has_rows=True)]
+    text = f"`date_range_type` last_7_days was {told[0]}..{told[1]}, not 2024-02-23..2024-02-29"
+    assert len(found) == (not is_right)
+    assert is_right or found[0] == text.replace("2024-02-29..2024-02-29,", "2024-02-29,")
+
+
+@pytest.mark.parametrize(
+    ("accounts", "told", "has_rows", "is_told"),
+    [
+        (("123",), [], False, True),
+        (("123", "456"), [], False, True),
+        (("123",), [], True, False),
+        (("123",), None, False, False),
+        (("123",), ["123"], False, False),
+        (("list.all_accounts",), [], False, False),
+    ],
+)
+def test_an_answer_about_no_account_is_told(
+    accounts: tuple[str, ...], told: list[str] | None, *, has_rows: bool, is_told: bool
+) -> None:
+    echo = QueryEcho(ds_accounts=told)
+    found = asking(None, *accounts).answered_otherwise(echo, now=NIGHT, has_rows=has_rows)
+    assert ["about no account" in each for each in found] == [True] * is_told
+
+
+SITES: Final = ("https://www.example.com/", "sc-domain:example.org", "https://example.net/en/")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "others", "is_one"),
+    [
+        ("0012345678", "12345678", (), True),
+        ("12345678", "0012345678", ("22345678",), True),
+        ("0012345678", "12345678", ("12345678",), False),
+        ("0012345678", "act_12345678", (), True),
+        ("act_0012345678", "ig_12345678", (), False),
+        ("https://www.example.com/", "www.example.com", SITES, True),
+        ("https://www.example.com/", "example.com", SITES, False),
+        ("sc-domain:example.org", "example.org", SITES, True),
+        ("sc-domain:example.org", "example.org", ("https://example.org/",), False),
+        ("sc-domain:example.org", "https://example.org/", (), False),
+        ("example.org", "https://example.org/", SITES, True),
+        ("https://example.net/en/", "example.net/en", SITES, True),
+        ("https://example.net/en/", "example.net", SITES, False),
+        ("my-shop", "my-shop.myshopify.com", ("my-shop-2",), True),
+        ("my-shop", "my-shop-2.myshopify.com", ("my-shop-2",), False),
+        ("my-shop", "https://my-shop.myshopify.com/", (), True),
+        ("my-shop.myshopify.com", "My-Shop", (), True),
+        ("my-shop.myshopify.com", "my-shop.example.com", (), False),
+        ("my-shop", "my-shop.com", (), False),
+        ("123456", "Shop  EU", ("777777",), True),
+        ("123456", "shop eu (active)", (), True),
+        ("123456", "Twins", (), False),
+        ("123456", "Shop US", (), False),
+        ("123456", "777777", (), False),
+        ("123456", "Nobody", (), False),
+    ],
+)
+def test_an_account_that_is_told_in_other_words_is_understood_where_no_other_fits(
+    asked: str, told: str, others: tuple[str, ...], *, is_one: bool
+) -> None:
+    names = {"123456": "Shop EU", "777777": "Shop US", "1": "Twins", "2": "Twins"}
+    known = KnownAccounts((asked, *others), names)
+    question = replace(asking(None, asked), known=known)
+    echo = QueryEcho(ds_accounts=[told])
+    with nullcontext() if is_one else pytest.raises(ApiError, match="RESULT_MISMATCH") as raised:
+        question.check(Meta(query=echo))
+        question.check_excluded(echo)
+    if raised:
+        assert "What to do: in `ds_accounts`, use the spelling that" in str(raised.value)
+
+
+def test_of_several_accounts_none_is_told_in_other_words() -> None:
+    """Nobody would know which of them was left out."""
+    question = replace(asking(None, "0012", "0034"), known=KnownAccounts(("0012", "0034")))
+    with pytest.raises(ApiError, match="RESULT_MISMATCH"):
+        question.check(Meta(query=QueryEcho(ds_accounts=["12", "34"])))
 
 
 @pytest.mark.parametrize("is_emitted", [False, True])

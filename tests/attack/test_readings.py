@@ -149,14 +149,6 @@ def test_a_reading_of_batches(emulator: Emulator, reading: dict[str, Any]) -> No
 
 REFUSED_ALOUD: Final[list[tuple[dict[str, Any], str]]] = [
     (
-        {"header": "always", "echo": "thin"},
-        "TYPE_MISMATCH: field Date of the key, the day",
-    ),
-    (
-        {"header": "always", "echo": "none"},
-        "TYPE_MISMATCH: field Date of the key, the day",
-    ),
-    (
         {"results_limit_max": 3, "results_limit_over_maximum": "refuse"},
         "PARAMETER_INVALID: limit may be 3 at most",
     ),
@@ -179,6 +171,12 @@ def is_right_or_loud(
 def test_two_readings_of_results_together(emulator: Emulator, reading: dict[str, Any]) -> None:
     emulator.change_options(**reading)
     is_right_or_loud(load(emulator, **PAGED), emulator, reading, 2)
+
+
+@pytest.mark.parametrize("echo", ["thin", "none"])
+def test_a_header_is_known_by_the_names_that_the_api_lists(emulator: Emulator, echo: str) -> None:
+    emulator.change_options(header="always", echo=echo)
+    is_right_and_cheap(load(emulator, **PAGED), emulator, 2)
 
 
 @pytest.mark.parametrize("reading", [each for each, _ in REFUSED_ALOUD], ids=named)

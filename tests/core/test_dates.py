@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics import dates
+from tap_supermetrics.date_ranges import may_be, ranges_of
 from tap_supermetrics.dates import (
+    ONE_DAY,
     DateRange,
     Day,
     common,
@@ -21,6 +23,7 @@ from tap_supermetrics.dates import (
     with_range,
     without_range,
 )
+from tap_supermetrics.emulator.ranges import parsed_range
 from tap_supermetrics.model import SplitDates
 from tap_supermetrics.planning.coverage import Coverage
 from tests.core.strategies import date_ranges, days_of, merged_ranges, range_tuples
@@ -224,3 +227,40 @@ def test_a_moment_is_read_in_whatever_form_it_is_told(said: object) -> None:
 @pytest.mark.parametrize("said", [None, "", "a while ago", 5, "nan", "9" * 400, [], {}])
 def test_what_nobody_can_read_is_no_moment(said: object) -> None:
     assert moment_of(said) is None
+
+
+RANGE_TYPES = (
+    *("today", "yesterday", "last_week_sun_sat", "last_week_mon_sun", "this_month"),
+    *("this_month_inc", "this_year_inc", "last_month", "last_year", "last_year_inc"),
+    *("last_30_days", "last_7_days_inc", "last_2_weeks_sun_sat", "last_3_weeks_mon_sun_inc"),
+    *("last_4_weeks_mon_sun", "last_14_months", "last_2_months_inc", "last_3_years"),
+)
+
+
+@given(st.sampled_from(RANGE_TYPES), st.dates(date(2020, 1, 1), date(2030, 1, 1)))
+def test_ranges_of_the_api_mean_what_its_documents_say(kind: str, today: date) -> None:
+    first, last = parsed_range(kind, today)
+    meant = DateRange(first=first, last=last)
+    assert meant in ranges_of(kind, today)
+    for days in (-1, 0, 1):
+        assert may_be(kind, meant, today + days * ONE_DAY)
+    assert not may_be(kind, meant, today + 3 * 366 * ONE_DAY)
+
+
+@pytest.mark.parametrize("kind", ["last_decade", "last_0_days", "last_9999_years", "last_7_day"])
+def test_a_range_that_no_document_defines_may_be_anything(kind: str) -> None:
+    today = date(2024, 3, 1)
+    assert ranges_of(kind, today) == ()
+    assert may_be(kind, DateRange(first=date(2020, 1, 1), last=today), today)
+
+
+@pytest.mark.parametrize(("days", "is_right"), [(0, True), (1, True), (2, False), (50, False)])
+def test_a_range_lies_no_more_than_a_day_beside_what_is_defined(
+    days: int, *, is_right: bool
+) -> None:
+    today = date(2024, 3, 1)
+    (meant,) = ranges_of("last_7_days", today)
+    shift = days * ONE_DAY
+    for sign in (-1, 1):
+        told = DateRange(first=meant.first + sign * shift, last=meant.last + sign * shift)
+        assert may_be("last_7_days", told, today) is is_right

@@ -130,6 +130,20 @@ def test_units_that_one_state_has_learned_are_those_of_all() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "two", "both"),
+    [(None, None, None), (True, None, True), (None, False, False), (True, False, None)],
+)
+def test_states_that_differ_about_totals_know_nothing_of_them(
+    one: bool | None,  # noqa: FBT001 - a parameter of the test
+    two: bool | None,  # noqa: FBT001 - a parameter of the test
+    both: bool | None,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    found = merged(state("1/2", header_in_totals=one), state("2/2", header_in_totals=two))
+
+    assert found.header_in_totals is both
+
+
+@pytest.mark.parametrize(
     ("one", "two", "told"),
     [
         ({"query_hash": "a"}, {"query_hash": "b"}, "ads: what it asks for (`query_hash`) is a in"),

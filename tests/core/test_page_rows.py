@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.extraction.page_rows import PageTotals, RowTotal
+from tap_supermetrics.api.fields import FieldEcho
+from tap_supermetrics.api.wire import QueryEcho
+from tap_supermetrics.extraction.page_rows import Extras, PageTotals, RowTotal
 
 WHOLE, OF_PAGE = {"is_of_all": True}, {"is_of_all": False}
 
@@ -85,3 +90,75 @@ def test_totals_of_pages_that_contradict_each_other(last: tuple[int, int, int]) 
     told, came, rows = last
     with pytest.raises(ApiError, match=f"tells of 6 rows in all, the next one of {told}"):
         totals.note(told, came=came, rows=rows)
+
+
+LISTED = (
+    FieldEcho(id="Campaignname", field_name="Campaign name"),
+    FieldEcho(id="Adgroup", field_name="Ad group"),
+    FieldEcho(id="Clicks", field_name="Clicks", field_type="met"),
+)
+
+
+def left(rows: list[list[Any]], width: int, **told: Any) -> list[list[Any]]:  # noqa: ANN401 - any JSON
+    """The rows of a result of so many fields, without its header."""
+    extras = Extras(may_have_marker=True, listed=LISTED[:width])
+    raw = [msgspec.Raw(msgspec.json.encode(row)) for row in rows]
+    taken = extras.taken_out(raw, QueryEcho(**told), is_first=True, page_size=100)
+    assert extras.has_header is (len(taken) < len(rows))
+    return [msgspec.json.decode(row) for row in taken]
+
+
+TEXTS = ["Brand", "Shoes"]
+ECHO = [
+    FieldEcho(id="Campaignname", field_name="Kampagne", data_column=0),
+    FieldEcho(id="Adgroup", field_name="Anzeigengruppe", data_column=1),
+]
+
+
+@pytest.mark.parametrize(
+    ("header", "fields"),
+    [
+        (["Campaign name", "Ad group"], []),
+        (["Campaign Name ", " ad  GROUP"], []),
+        (["campaignname", "ADGROUP"], []),
+        (["KAMPAGNE", "Anzeigengruppe "], ECHO),
+        (["campaign\u00a0name", "Adgroup"], ECHO),
+        (["Campaign name", "Ad group"], ECHO[::-1]),
+    ],
+)
+def test_a_header_is_one_however_it_is_spelt(header: list[str], fields: list[FieldEcho]) -> None:
+    assert left([header, TEXTS], 2, fields=fields) == [TEXTS]
+    assert left([TEXTS, header], 2, fields=fields) == [TEXTS, header]
+    # An answer that says to have none is believed.
+    no_headers = {"no_headers": True}
+    assert left([header, TEXTS], 2, fields=fields, settings=no_headers) == [header, TEXTS]
+
+
+@pytest.mark.parametrize("first", [["Kampagne", "Anzeigengruppe"], ["Campaign name", "Shoes"]])
+def test_without_metrics_no_header_is_guessed(first: list[str]) -> None:
+    assert left([first, TEXTS], 2) == [first, TEXTS]
+
+
+@pytest.mark.parametrize("others", [[7], [7, 1.5], ["1 234,5"], [7, None, ""]])
+def test_words_where_all_others_have_numbers_are_a_header(others: list[Any]) -> None:
+    rows = [[*TEXTS, each] for each in others]
+    assert left([["Kampagne", "Anzeigengruppe", "Klicks"], *rows], 3) == rows
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["Kampagne", "Anzeigengruppe", "Klicks"]],
+        [["Kampagne", "Anzeigengruppe", "Klicks"], [*TEXTS, "viele"]],
+        [["Kampagne", "Anzeigengruppe", "Klicks"], [*TEXTS, None]],
+        [["Kampagne", "Anzeigengruppe", "Klicks"], [*TEXTS, True]],
+        [["Kampagne", "Anzeigengruppe", 7], [*TEXTS, 7]],
+        [["Kampagne", None, "Klicks"], [*TEXTS, 7]],
+        [["Kampagne", "Klicks", "Klicks"], [*TEXTS, 7]],
+        [["2024-03-01", "Shoes", "many"], [*TEXTS, 7]],
+        *([["Boots", "Shoes", word], [*TEXTS, 7]] for word in ("N/A", "(not set)", "--", "NaN")),
+        *([["Boots", "Shoes", word], [*TEXTS, 7]] for word in ("", "1e999", "< 10", "Infinity")),
+    ],
+)
+def test_a_row_that_may_be_one_is_no_header(rows: list[list[Any]]) -> None:
+    assert left(rows, 3) == rows

@@ -140,6 +140,7 @@ def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
         "joined": [],
         "types": {},
         "units": {},
+        "header_in_totals": None,
         "query_batches": [],
         "async_run": None,
         "not_before": None,

@@ -3,11 +3,12 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from io import BytesIO
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.extraction.results import Result, Spool
-from tap_supermetrics.extraction.totals import Totals
+from tap_supermetrics.extraction.totals import Judgement, Totals
 from tap_supermetrics.model import Query
 from tests.core.strategies import date_range
 
@@ -45,7 +46,7 @@ def played(results: list[Result]) -> tuple[list[Query], list[Query], list[Query]
         accepted += [result.query for result in judgement.accepted]
         refused += [result.query for result in judgement.refused]
         suspect += judgement.suspect
-    accepted += [result.query for result in totals.release()]
+    accepted += [result.query for result in totals.release().accepted]
     return [query for query in accepted if query not in suspect], refused, suspect
 
 
@@ -82,4 +83,39 @@ def test_sources_are_judged_by_themselves() -> None:
     assert totals.judge("AW", result(0, missing=0)).accepted
     assert not totals.judge("FA", result(1, missing=1)).refused
     assert totals.judge("AW", result(2, missing=1)).refused
-    assert len(totals.release()) == 1
+    assert len(totals.release().accepted) == 1
+
+
+@pytest.mark.parametrize(
+    ("remembered", "is_accepted", "is_told"),
+    [(None, True, True), (True, True, False), (False, False, False)],
+)
+def test_a_single_result_that_lacks_a_row_is_judged_by_earlier_runs(
+    remembered: bool | None,  # noqa: FBT001 - a parameter of the test
+    *,
+    is_accepted: bool,
+    is_told: bool,
+) -> None:
+    totals = Totals({} if remembered is None else {"AW": remembered})
+    assert totals.judge("AW", result(0, missing=1)) == Judgement()
+    judgement = totals.release()
+    assert len(judgement.accepted) == is_accepted
+    assert len(judgement.refused) == (not is_accepted)
+    (otherwise,) = [each.otherwise for each in (*judgement.accepted, *judgement.refused)]
+    assert len(otherwise) == is_told
+    assert all("that of ads, account 1, " in each for each in otherwise)
+
+
+def test_results_that_agree_refute_what_earlier_runs_showed() -> None:
+    """Else no later night would ever load anything."""
+    totals = Totals({"AW": False})
+    totals.judge("AW", result(0, missing=1))
+    assert len(totals.judge("AW", result(1, missing=1)).accepted) == 2
+    assert totals.release() == Judgement(accepted=[], refused=[])
+
+
+def test_a_whole_result_refutes_what_earlier_runs_showed() -> None:
+    totals = Totals({"AW": True})
+    lacking = result(0, missing=1)
+    totals.judge("AW", lacking)
+    assert totals.judge("AW", result(1, missing=0)).refused == [lacking]

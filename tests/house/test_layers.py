@@ -15,6 +15,7 @@ EMULATOR: Final = [each for each in MODULES if each.top == "emulator"]
 TAP: Final = [each for each in MODULES if each.top != "emulator"]
 PURE: Final = (
     "dates",
+    "date_ranges",
     "errors",
     "redaction",
     "words",
