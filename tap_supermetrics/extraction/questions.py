@@ -94,6 +94,7 @@ class Question:
 
     def answered_otherwise(self, echo: wire.QueryEcho) -> Iterator[str]:
         """Yield in words where an answer is about something else than was asked."""
+        yield from self._days_left_out(echo)
         segments = ids_of(echo.ds_segments)
         wanted = {each.casefold() for each in self.report.segments}
         if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
@@ -108,6 +109,16 @@ class Question:
                 told_as, asked_as = str(used)[:_SHOWN], str(value)[:_SHOWN]
                 yield f"`settings.{name}` was {told_as}, not {asked_as}"
 
+    def _days_left_out(self, echo: wire.QueryEcho) -> Iterator[str]:
+        """Yield in words that the begin was clamped: days before it are asked for again for ever.
+
+        A clamped end needs no word, as its days come.
+        """
+        asked, answered = self.query.dates, self.answered_dates(echo)
+        if asked and answered and answered.first > asked.first:
+            text = f"days before {answered.first} were left out, set `start_date` to that day"
+            yield f"{text} if the source gives none before"
+
     def told_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that the API made of a `date_range_type`, if it tells them."""
         if self.query.dates or not echo.start_date or not echo.end_date:
@@ -120,11 +131,13 @@ class Question:
     def answered_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that a result is about, by what the API says itself.
 
-        The end may be clamped to today (observed); what is after it was not answered.
+        The end may be clamped to today (observed), and the begin to the first day that the source
+        gives; what is outside was not answered.
 
         Raises:
             ApiError: RESULT_MISMATCH for any other days than those asked for, DAY_NOT_YET where
-                the end is clamped to before the begin.
+                the end is clamped to before the begin, DAY_NOT_GIVEN where the begin is clamped to
+                after the end.
         """
         asked = self.query.dates
         if asked is None or not echo.start_date or not echo.end_date:
@@ -136,7 +149,10 @@ class Question:
             raise ApiError("RESULT_MISMATCH", text) from None
         if last < first == asked.first:
             raise ApiError("DAY_NOT_YET", f"asked for {asked}, the API has days up to {last} only")
-        if first != asked.first or not first <= last <= asked.last:
+        # One day, or a begin after the end: what becomes of days that are all before the first.
+        if first > asked.last and last in {asked.last, first}:
+            raise ApiError("DAY_NOT_GIVEN", f"asked for {asked}, the API has days from {first} on")
+        if not asked.first <= first <= last <= asked.last:
             told = str(first) if first == last else f"{first}..{last}"
             text = f"asked for {asked}, the result is for {told}"
             raise ApiError("RESULT_MISMATCH", text)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +16,9 @@ from tap_supermetrics.emulator import Emulator
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
+    DAY,
+    FIRST,
+    LAST,
     Attempt,
     attempt,
     everything,
@@ -257,6 +261,59 @@ def test_what_a_page_says_against_itself_is_refused(liar: Liar, how: str) -> Non
     assert message in "\n".join(done.log)
     assert done.days("google_ads") == set()
     assert len(liar.emulator.queries) <= 2 * DAYS
+
+
+def clamped_to(first: str, answer: Answer) -> None:
+    """Begin with the first day that the source gives, whatever was asked for."""
+    query = echo(answer)
+    query["start_date"] = max(query["start_date"], first)
+    query["end_date"] = max(query["end_date"], first)
+    is_first = answer["meta"]["paginate"]["prev"] is None
+    answer["data"] = [row for row in answer["data"] if row[0] >= first] if is_first else []
+    answer["meta"]["result"]["total_rows"] = None
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_days_that_a_later_begin_leaves_out_are_told_and_stay_to_be_queried(
+    mode: str,
+) -> None:
+    first = LAST - DAY
+    emulated = Emulator(options=options(results_total="none"))
+    with emulated as emulator, Liar(emulator) as liar:
+        liar.tell(RESULTS, changed(partial(clamped_to, str(first))))
+        done = load(liar, ONE, mode=mode, split_dates_policy="none")
+
+        assert (done.code, len(emulator.queries)) == (0, 1), "\n".join(done.log)
+        assert done.days("google_ads") == {(ACCOUNTS[0], first), (ACCOUNTS[0], LAST)}
+        text = f"days before {first} were left out, set `start_date` to that day"
+        assert [text in line for line in done.log].count(True) == 2, "a warning, and the summary"
+
+        config = settings_for(emulator, ONE, api_url=liar.url, mode=mode, lookback_days=0)
+        again = attempt(config, done.bookmarks)
+        assert again.code == 3
+        assert len(emulator.queries) == 2
+        assert {each.first for each in emulator.queries} == {FIRST}
+
+
+@pytest.mark.parametrize("end", ["asked", "first"])
+def test_a_day_before_the_first_that_is_given_is_paid_once_and_names_its_setting(
+    liar: Liar, end: str
+) -> None:
+    def clamp(answer: Answer) -> None:
+        query, answer["data"] = echo(answer), []
+        query["start_date"] = "2024-06-10"
+        query["end_date"] = "2024-06-10" if end == "first" else query["end_date"]
+        answer["meta"]["result"]["total_rows"] = 0
+
+    liar.tell(STATUS, changed(without_totals))
+    liar.tell(RESULTS, changed(clamp))
+    done = load(liar, ONE)
+
+    assert (done.code, done.days("google_ads")) == (3, set())
+    assert len(liar.emulator.queries) == len(everything(ONE))
+    (line,) = [each for each in done.log if "2024-06-07 failed: DAY_NOT_GIVEN" in each]
+    assert "asked for 2024-06-07, the API has days from 2024-06-10 on" in line
+    assert "set `start_date` to the first day that the source gives" in line
 
 
 def test_a_later_page_with_other_columns_is_refused(liar: Liar) -> None:
