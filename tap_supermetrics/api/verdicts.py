@@ -257,6 +257,9 @@ VERDICTS: Final[dict[str, Verdict]] = {
     ),
     "RESULT_MISMATCH": Verdict(RESUBMIT, QUERY, _BUG, max_submissions=2),
     "DAY_NOT_YET": Verdict(FAIL, QUERY, "set `end_date: yesterday`, or `timezone` to the source's"),
+    "DAY_NOT_GIVEN": Verdict(
+        FAIL, QUERY, "set `start_date` to the first day that the source gives"
+    ),
     "TYPE_MISMATCH": Verdict(
         FAIL, QUERY, "set the field's type in `types`, or `on_type_mismatch: null`"
     ),

@@ -108,6 +108,8 @@ class Options(Limits):
         results_limit_max: Longest page of `query/results`; 0 for any.
         results_limit_over_maximum: A longer page is clamped, or refused with 400. Not known.
         results_next: `paginate.next` of `query/results` is given, or always null. Not known.
+        results_behind_end: A page of `query/results` behind the last row is empty; or there is none
+            (404 QUERY_RESULTS_UNAVAILABLE); or its offset is refused with 400. Not known.
         data_sampled: `data_sampled` of a result, null where it is not known, as was seen.
         cache_age: Minutes since a result was cached, as `cache_used` and `cache_time` say; 0 for a
             result that came from no cache.
@@ -165,6 +167,7 @@ class Options(Limits):
     results_limit_max: int = 0
     results_limit_over_maximum: Literal["clamp", "refuse"] = "clamp"
     results_next: Literal["given", "null"] = "given"
+    results_behind_end: Literal["empty", "none", "refused"] = "empty"
     data_sampled: Literal["null", "false", "true"] = "null"
     cache_age: float = 0.0
     header: Literal["as_asked", "always", "of_empty"] = "as_asked"

@@ -12,6 +12,7 @@ from tap_supermetrics.emulator.batch_requests import (
     check_emulated,
     target_of,
 )
+from tap_supermetrics.emulator.encoding import size_of
 from tap_supermetrics.emulator.envelopes import Endpoints
 from tap_supermetrics.emulator.failures import RefusalError
 from tap_supermetrics.emulator.parameters import (
@@ -154,11 +155,21 @@ class QueryEndpoints(Endpoints):
         ):
             raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this query.")
         first = whole_number(call.params, "offset", 0) or 0
+        self._check_offset(first, query)
         limit = self._page_limit(call.params)
         page = Page(first=first, last=limit and first + limit, names=("offset", "limit"))
         if not self._engine.options.results_paging:
             page = Page(names=("offset", "limit"))
         return self._results_of.answer(call, query, page, self._engine.options)
+
+    def _check_offset(self, first: int, query: EmulatedQuery) -> None:
+        """Refuse an offset behind the last row, where such are refused; a first page there is."""
+        options = self._engine.options
+        if not first or options.results_behind_end == "empty" or first < size_of(query, options):
+            return
+        if options.results_behind_end == "none":
+            raise RefusalError("QUERY_RESULTS_UNAVAILABLE", "No results found for this offset.")
+        raise RefusalError("PARAMETER_INVALID", f"offset {first} is behind the last row.")
 
     def _page_limit(self, params: Params) -> int | None:
         limit, longest = whole_number(params, "limit", None), self._engine.options.results_limit_max

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.api.wire import batch_id_of
 from tap_supermetrics.extraction.unsplit import ids_within, restored
 from tap_supermetrics.model.account_spelling import folded
 
@@ -18,9 +19,20 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.wire import BatchQuery
     from tap_supermetrics.model import BatchItem, Query, SplitPolicy
 
+_BATCH_ID: Final = re.compile(r"qrb_\w+")
 _ITEM_NUMBER = re.compile(r"_query_(\d+)(?:_|$)")
 DAY_LENGTH: Final = len("2024-05-20")
 _Key = tuple[tuple[str, ...], str, str]
+
+
+def names_another(batch_id: str, entry: BatchQuery) -> bool:
+    """Return whether the id of an entry names another batch than the one asked about.
+
+    Documented is `qrb_..._query_<n>`, made of the batch's id. Of ids in another form, nobody knows.
+    """
+    named = batch_id_of(entry.schedule_id)
+    is_known = bool(named) and bool(_BATCH_ID.fullmatch(batch_id))
+    return is_known and named.casefold() != batch_id.casefold()
 
 
 def attribute(

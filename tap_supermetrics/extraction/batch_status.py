@@ -50,6 +50,7 @@ class StatusReader:
         """Tell what is new in a status, and wait for the rest."""
         before = len(batch.waiting)
         entries = batch.entries(status)
+        _tell_foreign(batch, status)
         new = [each for each in entries if each in batch.waiting]
         failed = [each for each in new if entries[each].status.is_failure]
         # What succeeded, and what is newest, may say that older failures need no more queries.
@@ -134,12 +135,26 @@ class StatusReader:
     def _is_unreadable(self, batch: RunningBatch, status: BatchStatus) -> bool:
         """Return whether a batch of this run lists as many queries as were asked, none fitting.
 
-        Asking again would give the same. A single query may as well be of a day that has not come
-        yet.
+        Asking again would give the same. A single query that is of this batch may as well be of a
+        day that has not come yet.
         """
         is_of_this_run = batch.batch.batch_id not in self._adopted
-        is_whole = len(status.queries) == batch.query_count > 1
-        return is_of_this_run and is_whole and not batch.entries(status)
+        is_whole = len(status.queries) == batch.query_count
+        is_no_day = batch.query_count == 1 and not batch.foreign(status)
+        return is_of_this_run and is_whole and not is_no_day and not batch.entries(status)
+
+
+def _tell_foreign(batch: RunningBatch, status: BatchStatus) -> None:
+    """Tell once that a status lists what is of another batch: it is left out."""
+    if batch.is_doubted or not (foreign := batch.foreign(status)):
+        return
+    batch.is_doubted = True
+    text = (
+        "The status of query batch %s lists %s of another batch, such as %s: left out. If it lasts,"
+        " ask the vendor's support, or set `mode: async`"
+    )
+    queries = counted(len(foreign), "query", "queries")
+    logger.warning(text, batch.batch.batch_id, queries, wire.batch_id_of(foreign[0].schedule_id))
 
 
 def _tell_ending(batch: RunningBatch) -> Iterator[Event]:

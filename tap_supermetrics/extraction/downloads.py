@@ -140,8 +140,8 @@ class Downloader:
                 missing=pages.missing,
                 provenance=pages.provenance,
                 otherwise=(*_errors_of(entry), *self._otherwise(question, pages)),
-                latency_s=pages.latency_s,
-                page_bytes=pages.page_bytes,
+                latency_s=pages.requests.latency_s,
+                page_bytes=pages.requests.page_bytes,
                 page_count=pages.page_count,
                 spool=spool,
             )

@@ -28,6 +28,8 @@ class Repeats:
     _asked: set[str] = field(default_factory=set)
     _starts: set[bytes] = field(default_factory=set)
     _last_rows: set[bytes] = field(default_factory=set)
+    _last_row: bytes = b""
+    _first_page: tuple[int, bytes, bytes] | None = None
 
     def check_address(self, asked: str) -> None:
         """Refuse to ask for the same page twice.
@@ -39,20 +41,31 @@ class Repeats:
             raise ApiError("RESULT_INCOMPLETE", "the pages of the result run in a circle")
         self._asked.add(asked)
 
-    def check_rows(self, rows: Sequence[msgspec.Raw]) -> None:
+    def check_rows(self, rows: Sequence[msgspec.Raw], *, is_look: bool = False) -> None:
         """Refuse a page that begins as another one did, or within the end of the last one.
+
+        Args:
+            rows: the page.
+            is_look: whether it is the answer to a look behind what may be the last row.
 
         Raises:
             ApiError: RESULT_INCOMPLETE.
         """
-        if len(rows) < 2:  # noqa: PLR2004 - a single row may well be like another
-            return
-        start = bytes(rows[0])
-        if start in self._starts or start in self._last_rows:
-            text = f"a page of {len(rows)} rows repeats rows of a page before"
+        start, is_one = bytes(rows[0]), len(rows) == 1
+        # A single row may well be like another, but not where the last one was passed.
+        is_again = start == self._last_row and is_look
+        if is_again or (not is_one and (start in self._starts or start in self._last_rows)):
+            text = f"a page of {counted(len(rows), 'row', 'rows')} repeats rows of a page before"
             raise ApiError("RESULT_INCOMPLETE", text)
-        self._starts.add(start)
-        self._last_rows = {bytes(row) for row in rows[-OVERLAP_ROWS:]}
+        self._first_page = self._first_page or _outline(rows)
+        self._last_row = bytes(rows[-1])
+        if not is_one:
+            self._starts.add(start)
+            self._last_rows = {bytes(row) for row in rows[-OVERLAP_ROWS:]}
+
+    def is_first_page(self, rows: Sequence[msgspec.Raw]) -> bool:
+        """Return whether a page is the first one again."""
+        return bool(rows) and _outline(rows) == self._first_page
 
 
 @dataclass(slots=True, kw_only=True)
@@ -201,6 +214,11 @@ class PageTotals:
             text = f"one of its pages tells of {before} in all, the next one of {told:,}"
             raise ApiError("RESULT_INCOMPLETE", text)
         self._last = told
+
+
+def _outline(rows: Sequence[msgspec.Raw]) -> tuple[int, bytes, bytes]:
+    """Return what tells a page from others."""
+    return len(rows), bytes(rows[0]), bytes(rows[-1])
 
 
 def incomplete(total: int, rows: int) -> ApiError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tap_supermetrics.api import wire
+from tap_supermetrics.api.answers import Answer
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.listings import is_of_query
 from tap_supermetrics.api.verdicts import Fate
@@ -19,13 +21,14 @@ from tap_supermetrics.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_supermetrics.api.answers import Answer
     from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.fields import FieldEcho
     from tap_supermetrics.extraction.questions import Question
     from tap_supermetrics.model import Report
 
 logger = logging.getLogger(__name__)
+
+Page = Answer[list[msgspec.Raw]]
 
 MAX_SHORT_PAGES: Final = 1_000
 """So many pages may have a few rows only."""
@@ -35,6 +38,10 @@ REFUSED: Final = 400
 """HTTP status by which the API refuses a page that is too long."""
 SHORTEST_PAGE: Final = 100
 """A page of so few rows is not refused for its length."""
+FEW_TO_SEE: Final = 3
+"""So few rows are asked for to see that one is the last: a header may be counted as one of them."""
+OF_KEY: Final = frozenset({401, 403})
+"""HTTP status by which a key is refused, or what stands between refuses."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
 
@@ -95,6 +102,73 @@ class PageAccess:
         return True
 
 
+class PageRequests:
+    """Asks for the pages of one result, none of them twice.
+
+    Attributes:
+        page_bytes: bytes of the longest page.
+        count: how many were asked for.
+    """
+
+    def __init__(
+        self, access: PageAccess, question: Question, repeats: Repeats, address: str
+    ) -> None:
+        self._access = access
+        self._question = question
+        self._repeats = repeats
+        self._address = address
+        self._waited_s = 0.0
+        self.page_bytes = self.count = 0
+
+    @property
+    def latency_s(self) -> float:
+        """Return how long the API took to begin an answer, on average, in seconds."""
+        return self._waited_s / max(self.count, 1)
+
+    @property
+    def page_size(self) -> int:
+        """Return how many rows to ask for."""
+        return self._access.page_size(self._question.report)
+
+    def follow(self, address: str) -> Page:
+        """Ask for a page that the API names."""
+        return self._ask(address, None)
+
+    def at(self, offset: int, *, is_look: bool = False) -> Page:
+        """Ask for the page at an offset; one that is refused as too long is halved.
+
+        Args:
+            offset: how many rows of the result to leave out.
+            is_look: whether there may be no such page, so that its length is no reason to refuse
+                it: a page of that length was given before.
+
+        Raises:
+            ApiError: a short page is refused too.
+        """
+        while True:
+            size = self.page_size  # Read once: another thread may halve it meanwhile.
+            try:
+                return self._ask(self._address, wire.page_of(offset, size))
+            except ApiError as error:
+                if is_look or not self._access.halve(self._question.report, size, error):
+                    raise
+
+    def few_at(self, offset: int) -> Page:
+        """Ask for the few rows at an offset."""
+        return self._ask(self._address, wire.page_of(offset, FEW_TO_SEE))
+
+    def _ask(self, address: str, page: dict[str, int] | None) -> Page:
+        self._repeats.check_address(f"{address} {page}")
+        # Two offsets in one address: nobody knows which of them the API would obey.
+        asked_at = address if page is None else wire.without_paging(address)
+        answer = self._access.client.results(asked_at, page)
+        self._waited_s += answer.latency_s
+        self.count += 1
+        self.page_bytes = max(self.page_bytes, answer.size)
+        self._question.check(answer.meta)
+        return answer
+
+
 class Pages:
     """The pages of one result as JSON arrays of some rows, never of none, and without header.
 
@@ -105,8 +179,8 @@ class Pages:
         provenance: where the numbers come from.
         width: how many columns the first row has; None without rows.
         told_width: how many columns the result says to have; None or 0 where it does not.
-        page_bytes: bytes of the longest page.
         page_count: pages that had rows.
+        requests: how the pages are asked for.
     """
 
     def __init__(
@@ -115,8 +189,9 @@ class Pages:
         self._access = access
         self._question = question
         self._report = question.report
-        self._address = address
-        self._total = RowTotal(facts.total_rows, is_of_all=facts.total_rows is not None)
+        told = facts.total_rows
+        # Zero, or less, may stand for a number that nobody knows.
+        self._total = RowTotal(told, is_of_all=told is not None and told > 0)
         # The marker is a row of one cell: with one field, it could be a value of a text field.
         self._extras = Extras(
             may_have_marker=len(question.report.fields) > 1, listed=question.listed
@@ -124,25 +199,20 @@ class Pages:
         self._totals = PageTotals()
         self._repeats = Repeats()
         self._saw_end = False
-        self.row_count = 0
+        self.requests = PageRequests(access, question, self._repeats, address)
+        self.row_count = self.page_count = 0
         self.missing = 0
         self.width: int | None = None
         self.told_width: int | None = None
         self.provenance = Provenance().with_page(facts)
         self.echo = wire.QueryEcho()
-        self.page_bytes = self.page_count = 0
-        self._waited_s: list[float] = []
-
-    @property
-    def latency_s(self) -> float:
-        """Return how long the API took to begin an answer, on average, in seconds."""
-        return sum(self._waited_s) / max(len(self._waited_s), 1)
 
     def __iter__(self) -> Iterator[bytes]:
         """Ask for page after page until nothing can be missing."""
-        answer = self._ask_own()
-        self.echo = answer.meta.query or wire.QueryEcho()
-        while True:
+        answer: Page | None = self.requests.at(0)
+        self.echo = (answer and answer.meta.query) or wire.QueryEcho()
+        is_look = False
+        while answer:
             facts = answer.meta.result or wire.ResultFacts()
             self.provenance = self.provenance.with_page(facts)
             self._total.note(facts.total_rows)
@@ -150,9 +220,10 @@ class Pages:
             rows = self._rows(answer)
             self._totals.note(facts.total_rows, came=len(answer.data), rows=len(rows))
             if rows:
+                self._repeats.check_rows(rows, is_look=is_look)
                 self.page_count += 1
                 self.row_count += len(rows)
-                yield from self._new_blocks(rows)
+                yield from _blocks(rows)
                 _check_length(self.row_count, self._report)
                 self._check_pace()
             self._saw_end = not rows
@@ -160,72 +231,75 @@ class Pages:
             if following is None:
                 break
             del answer, rows  # Else two pages are in memory.
-            answer = self._ask(following, None) if following else self._ask_own()
+            is_look = not following and not self._total.has_more(self.row_count)
+            answer = self._look() if is_look else self._more(following)
         has_extra = self._extras.has_header or self._extras.has_marker
         self.missing = self._total.check_end(self.row_count, has_extra=has_extra)
         if self.missing and self._saw_end:
             self._access.looked.add(self._report.ds_id)
 
-    def _new_blocks(self, rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
-        """Yield a page in blocks, after a check that it does not repeat a page before."""
-        self._repeats.check_rows(rows)
-        for first in range(0, len(rows), ROWS_PER_BLOCK):
-            yield msgspec.json.encode(rows[first : first + ROWS_PER_BLOCK])
+    @property
+    def _offset(self) -> int:
+        """Return where the next page begins."""
+        return self.row_count + self._extras.shift
 
-    def _ask(self, address: str, page: dict[str, int] | None) -> Answer[list[msgspec.Raw]]:
-        self._repeats.check_address(f"{address} {page}")
-        # Two offsets in one address: nobody knows which of them the API would obey.
-        asked_at = address if page is None else wire.without_paging(address)
-        answer = self._access.client.results(asked_at, page)
-        self._waited_s.append(answer.latency_s)
-        self.page_bytes = max(self.page_bytes, answer.size)
-        self._question.check(answer.meta)
-        if answer.meta.query and self.row_count:
-            _check_columns(self.echo.fields, answer.meta.query.fields)
-        return answer
+    def _more(self, following: str) -> Page:
+        """Ask for a page that there has to be."""
+        return self.requests.follow(following) if following else self.requests.at(self._offset)
+
+    def _look(self) -> Page | None:
+        """Look behind what may be the last row; None where there is nothing.
+
+        Nobody knows what the API answers there. A refusal tells that there is no such page, and no
+        more, so the last row has to be there still, and to be the last. An API that does not page
+        gives its only page again.
+        """
+        try:
+            answer = self.requests.at(self._offset, is_look=True)
+        except ApiError as error:
+            if not _may_be_no_page(error) or not self._is_last(self._offset - 1):
+                raise
+            answer = None
+        if answer and not (self._is_only_page and self._repeats.is_first_page(self._rows(answer))):
+            return answer
+        self._saw_end = True
+        return None
 
     @property
-    def _page_size(self) -> int:
-        return self._access.page_size(self._report)
+    def _is_only_page(self) -> bool:
+        """Return whether one page came, which is shorter than it could be."""
+        return self.page_count == 1 and self.row_count < self.requests.page_size
 
-    def _ask_own(self) -> Answer[list[msgspec.Raw]]:
-        """Ask for the next page by our own numbers; a page that is refused as too long is halved.
+    def _is_last(self, offset: int) -> bool:
+        """Return whether there is one row from an offset on."""
+        with suppress(ApiError):
+            return len(self._rows(self.requests.few_at(offset))) == 1
+        return False
 
-        Raises:
-            ApiError: a short page is refused too.
-        """
-        while True:
-            size = self._page_size  # Read once: another thread may halve it meanwhile.
-            try:
-                return self._ask(
-                    self._address, wire.page_of(self.row_count + self._extras.shift, size)
-                )
-            except ApiError as error:
-                if not self._access.halve(self._report, size, error):
-                    raise
-
-    def _rows(self, answer: Answer[list[msgspec.Raw]]) -> Sequence[msgspec.Raw]:
-        """Return the rows of a page, without what is none."""
+    def _rows(self, answer: Page) -> Sequence[msgspec.Raw]:
+        """Return the rows of a page, without what is none, once its columns were compared."""
+        if answer.meta.query and self.row_count:
+            _check_columns(self.echo.fields, answer.meta.query.fields)
         rows = self._extras.taken_out(
-            answer.data, self.echo, is_first=not self.row_count, page_size=self._page_size
+            answer.data, self.echo, is_first=not self.row_count, page_size=self.requests.page_size
         )
         if rows and self.width is None:
             self.width = len(cells_of(rows[0]))
         return rows
 
-    def _following(
-        self, answer: Answer[list[msgspec.Raw]], rows: Sequence[msgspec.Raw]
-    ) -> str | None:
+    def _following(self, answer: Page, rows: Sequence[msgspec.Raw]) -> str | None:
         """Return the address of the next page; empty to ask by our own numbers, None at the end."""
         paginate, own = answer.meta.paginate, ""
         if paginate and paginate.next and rows:
             is_its = self._access.is_of(paginate.next, self._question.schedule_id)
             return str(paginate.next) if is_its else own
-        if len(answer.data) > self._page_size + 1:
+        if len(answer.data) > self.requests.page_size + 1:
             return None  # It does not page: this is all.
-        # A full page may be the last one by chance: only a total that fits it says so.
-        is_full = bool(rows) and len(answer.data) >= self._page_size
-        is_cut = is_full and not self._total.is_reached(self.row_count)
+        # A full page may be the last one by chance, and the API may give shorter pages than asked:
+        # only a total that fits says so.
+        is_full = len(answer.data) >= self.requests.page_size
+        may_be_cut = bool(rows) and (is_full or not self._total.is_of_all)
+        is_cut = may_be_cut and not self._total.is_reached(self.row_count)
         if is_cut or self._may_be_short() or (rows and self._total.has_more(self.row_count)):
             return own
         return None
@@ -242,10 +316,23 @@ class Pages:
     def _check_pace(self) -> None:
         """Refuse pages that would go on for ever: beyond the total, or with few rows in each."""
         self._total.check_so_far(self.row_count)
-        pages = len(self._waited_s)
-        if pages > MAX_SHORT_PAGES and self.row_count < pages * min(FEW_ROWS, self._page_size):
+        pages, few = self.requests.count, min(FEW_ROWS, self.requests.page_size)
+        if pages > MAX_SHORT_PAGES and self.row_count < pages * few:
             text = f"its pages do not end: {pages:,} of them gave {self.row_count:,} rows"
             raise ApiError("RESULT_INCOMPLETE", text)
+
+
+def _blocks(rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
+    """Yield a page in blocks."""
+    for first in range(0, len(rows), ROWS_PER_BLOCK):
+        yield msgspec.json.encode(rows[first : first + ROWS_PER_BLOCK])
+
+
+def _may_be_no_page(error: ApiError) -> bool:
+    """Return whether a refusal may be of a page that there is not: not of the key, or of all."""
+    if not error.status or error.status in OF_KEY:
+        return False  # What the tap finds itself has no status.
+    return error.is_not_there or error.fate not in {Fate.RETRY, Fate.STOP}
 
 
 def _check_columns(first: Sequence[FieldEcho], here: Sequence[FieldEcho]) -> None:

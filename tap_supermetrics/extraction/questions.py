@@ -125,6 +125,7 @@ class Question:
         yield from self._other_range(echo, now)
         if ids_of(echo.ds_accounts) == [] and not has_rows and not self._is_of_list:
             yield "`ds_accounts` was empty, and no row came: it is about no account at all"
+        yield from self._days_left_out(echo)
         segments = ids_of(echo.ds_segments)
         wanted = {each.casefold() for each in self.report.segments}
         if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
@@ -146,6 +147,16 @@ class Question:
         if kind and told and not may_be(kind, told, today):
             yield f"`date_range_type` {kind} was {told}, not {ranges_of(kind, today)[-1]}"
 
+    def _days_left_out(self, echo: wire.QueryEcho) -> Iterator[str]:
+        """Yield in words that the begin was clamped: days before it are asked for again for ever.
+
+        A clamped end needs no word, as its days come.
+        """
+        asked, answered = self.query.dates, self.answered_dates(echo)
+        if asked and answered and answered.first > asked.first:
+            text = f"days before {answered.first} were left out, set `start_date` to that day"
+            yield f"{text} if the source gives none before"
+
     def told_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that the API made of a `date_range_type`, if it tells them."""
         if self.query.dates or not echo.start_date or not echo.end_date:
@@ -159,11 +170,13 @@ class Question:
     def answered_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that a result is about, by what the API says itself.
 
-        The end may be clamped to today (observed); what is after it was not answered.
+        The end may be clamped to today (observed), and the begin to the first day that the source
+        gives; what is outside was not answered.
 
         Raises:
             ApiError: RESULT_MISMATCH for any other days than those asked for, DAY_NOT_YET where
-                the end is clamped to before the begin.
+                the end is clamped to before the begin, DAY_NOT_GIVEN where the begin is clamped to
+                after the end.
         """
         asked = self.query.dates
         if asked is None or not echo.start_date or not echo.end_date:
@@ -175,7 +188,10 @@ class Question:
             raise ApiError("RESULT_MISMATCH", text) from None
         if last < first == asked.first:
             raise ApiError("DAY_NOT_YET", f"asked for {asked}, the API has days up to {last} only")
-        if first != asked.first or not first <= last <= asked.last:
+        # One day, or a begin after the end: what becomes of days that are all before the first.
+        if first > asked.last and last in {asked.last, first}:
+            raise ApiError("DAY_NOT_GIVEN", f"asked for {asked}, the API has days from {first} on")
+        if not asked.first <= first <= last <= asked.last:
             told = str(first) if first == last else f"{first}..{last}"
             text = f"asked for {asked}, the result is for {told}"
             raise ApiError("RESULT_MISMATCH", text)

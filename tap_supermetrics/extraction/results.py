@@ -87,7 +87,7 @@ class Result:
 
     Attributes:
         query: what was asked.
-        dates: the days that the API answered for; fewer than asked when it clamped the end.
+        dates: the days that the API answered for; fewer than asked when it clamped them.
         told_dates: the days that the API made of a `date_range_type`, where it tells them.
         schedule_id: the API's id of the query.
         finished_at: when the API told that the query succeeded, with offset, if that is known.

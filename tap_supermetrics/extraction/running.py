@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.attribution import attribute
+from tap_supermetrics.extraction.attribution import attribute, names_another
 from tap_supermetrics.extraction.polling import Polled
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class RunningBatch(Polled):
         started: monotonic time at which it was first seen running; None before.
         stopped: monotonic time at which it was first seen stopped; None before.
         is_ending: whether it was told that its last queries run.
+        is_doubted: whether it was told that its status lists what is of another batch.
         rows: of the results so far.
         done: number of queries that succeeded.
         failed: number of queries that did not.
@@ -46,6 +47,7 @@ class RunningBatch(Polled):
     started: float | None = None
     stopped: float | None = None
     is_ending: bool = False
+    is_doubted: bool = False
     rows: int = 0
     done: int = 0
     failed: int = 0
@@ -71,4 +73,9 @@ class RunningBatch(Polled):
     def entries(self, status: BatchStatus) -> dict[Query, wire.BatchQuery]:
         """Return the queries of this batch, each with its entry of the status."""
         batch = self.batch
-        return attribute(batch.items, status.queries, batch.split, batch.item_count)
+        own = [each for each in status.queries if not names_another(batch.batch_id, each)]
+        return attribute(batch.items, own, batch.split, batch.item_count)
+
+    def foreign(self, status: BatchStatus) -> list[wire.BatchQuery]:
+        """Return what a status lists of another batch."""
+        return [each for each in status.queries if names_another(self.batch.batch_id, each)]

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -23,10 +26,12 @@ from tests.attack.driver import (
     options,
     settings_for,
 )
-from tests.attack.liar import FIELDS, RESULTS, STATUS, Liar, at, changed
+from tests.attack.liar import FIELDS, RESULTS, STATUS, Liar, Said, at, changed, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.attack.liar import Lie
 
 Answer = dict[str, Any]
 DAYS: Final = len(everything(ADS))
@@ -128,6 +133,59 @@ def test_what_is_said_in_other_words_is_understood(liar: Liar, how: str) -> None
     keeps_its_promise(done, liar.emulator, ADS)
 
 
+def one_more(answer: Answer) -> None:
+    """Count a header that is not there."""
+    facts = [answer["meta"].get("result"), *(each.get("result_info") for each in rows(answer))]
+    for each in facts:
+        if each and each.get("total_rows"):
+            each["total_rows"] += 1
+
+
+def rows(answer: Answer) -> list[Answer]:
+    return [each for each in answer.get("data", ()) if isinstance(each, dict)]
+
+
+@pytest.mark.parametrize("behind", ["none", "refused"])
+def test_a_refused_look_for_a_row_that_lacks_is_as_good_as_an_empty_page(behind: str) -> None:
+    emulated = Emulator(options=options(results_behind_end=behind))
+    with emulated as emulator, Liar(emulator) as liar:
+        liar.tell(STATUS, changed(one_more))
+        liar.tell(RESULTS, changed(one_more))
+        done = load(liar)
+
+        assert (done.code, len(emulator.queries)) == (0, DAYS), "\n".join(done.log)
+        keeps_its_promise(done, emulator, ADS)
+        assert not any("is refused" in line for line in done.log), "it is not its length"
+
+
+def refused_from(offset: int, status: int, code: str) -> Lie:
+    """Refuse pages from an offset on, whatever is there."""
+
+    def lie(said: Said) -> bytes:
+        if int(dict(parse_qsl(said.request.query)).get("offset", 0)) < offset:
+            return http(said.body, said.status)
+        return http(json.dumps({"error": {"code": code, "message": "no"}}).encode(), status)
+
+    return lie
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(404, "QUERY_RESULTS_UNAVAILABLE"), (400, "OFFSET_INVALID"), (410, ""), (416, "")],
+)
+def test_a_refused_page_is_no_end_where_its_last_row_is_not_the_last(
+    status: int, code: str
+) -> None:
+    """Each account has more than four rows, and nothing else tells of them."""
+    emulated = Emulator(options=options(results_total="none", results_next="null"))
+    with emulated as emulator, Liar(emulator) as liar:
+        liar.tell(RESULTS, refused_from(4, status, code))
+        done = load(liar, page_size=4, split_dates_policy="none")
+
+        assert done.code == 3
+        assert done.days("google_ads") == set()
+
+
 def swapped(answer: Answer) -> None:
     for each in answer["data"]:
         address = each["result_info"]["results_url"]
@@ -208,6 +266,59 @@ def test_what_a_page_says_against_itself_is_refused(liar: Liar, how: str) -> Non
     assert len(liar.emulator.queries) <= 2 * DAYS
 
 
+def clamped_to(first: str, answer: Answer) -> None:
+    """Begin with the first day that the source gives, whatever was asked for."""
+    query = echo(answer)
+    query["start_date"] = max(query["start_date"], first)
+    query["end_date"] = max(query["end_date"], first)
+    is_first = answer["meta"]["paginate"]["prev"] is None
+    answer["data"] = [row for row in answer["data"] if row[0] >= first] if is_first else []
+    answer["meta"]["result"]["total_rows"] = None
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_days_that_a_later_begin_leaves_out_are_told_and_stay_to_be_queried(
+    mode: str,
+) -> None:
+    first = LAST - DAY
+    emulated = Emulator(options=options(results_total="none"))
+    with emulated as emulator, Liar(emulator) as liar:
+        liar.tell(RESULTS, changed(partial(clamped_to, str(first))))
+        done = load(liar, ONE, mode=mode, split_dates_policy="none")
+
+        assert (done.code, len(emulator.queries)) == (0, 1), "\n".join(done.log)
+        assert done.days("google_ads") == {(ACCOUNTS[0], first), (ACCOUNTS[0], LAST)}
+        text = f"days before {first} were left out, set `start_date` to that day"
+        assert [text in line for line in done.log].count(True) == 2, "a warning, and the summary"
+
+        config = settings_for(emulator, ONE, api_url=liar.url, mode=mode, lookback_days=0)
+        again = attempt(config, done.bookmarks)
+        assert again.code == 3
+        assert len(emulator.queries) == 2
+        assert {each.first for each in emulator.queries} == {FIRST}
+
+
+@pytest.mark.parametrize("end", ["asked", "first"])
+def test_a_day_before_the_first_that_is_given_is_paid_once_and_names_its_setting(
+    liar: Liar, end: str
+) -> None:
+    def clamp(answer: Answer) -> None:
+        query, answer["data"] = echo(answer), []
+        query["start_date"] = "2024-06-10"
+        query["end_date"] = "2024-06-10" if end == "first" else query["end_date"]
+        answer["meta"]["result"]["total_rows"] = 0
+
+    liar.tell(STATUS, changed(without_totals))
+    liar.tell(RESULTS, changed(clamp))
+    done = load(liar, ONE)
+
+    assert (done.code, done.days("google_ads")) == (3, set())
+    assert len(liar.emulator.queries) == len(everything(ONE))
+    (line,) = [each for each in done.log if "2024-06-07 failed: DAY_NOT_GIVEN" in each]
+    assert "asked for 2024-06-07, the API has days from 2024-06-10 on" in line
+    assert "set `start_date` to the first day that the source gives" in line
+
+
 def test_a_later_page_with_other_columns_is_refused(liar: Liar) -> None:
     liar.tell(RESULTS, changed(later_columns_swapped))
     done = load(liar, page_size=2, split_dates_policy="none")
@@ -215,6 +326,24 @@ def test_a_later_page_with_other_columns_is_refused(liar: Liar) -> None:
     assert done.code == 3
     assert "is in another column than on the page before" in "\n".join(done.log)
     keeps_its_promise(done, liar.emulator, ADS)
+
+
+def next_skips_one(answer: Answer) -> None:
+    following = answer["meta"]["paginate"]["next"]
+    if following:
+        offset = int(dict(parse_qsl(urlsplit(following).query))["offset"])
+        skipped = following.replace(f"offset={offset}", f"offset={offset + 1}")
+        answer["meta"]["paginate"]["next"] = skipped
+
+
+def test_a_row_that_the_next_page_skips_is_missing_and_no_fault_of_the_key(liar: Liar) -> None:
+    """The look for it by the number of rows that came gives the last row again."""
+    liar.tell(RESULTS, changed(next_skips_one))
+    done = load(liar, ONE, page_size=9, split_dates_policy="none")
+
+    assert (done.code, done.written) == (3, 0)
+    assert "RESULT_INCOMPLETE: a page of 1 row repeats" in "\n".join(done.log)
+    assert "KEY_NOT_UNIQUE" not in "\n".join(done.log)
 
 
 def test_a_result_that_is_not_finished_yet_is_looked_at_again(liar: Liar) -> None:

@@ -519,6 +519,32 @@ def test_a_status_that_fits_no_query_is_paid_for_once(
     keeps_its_promise(done, liar.emulator, ADS, FACEBOOK)
 
 
+@pytest.mark.parametrize("accounts", [ADS["ds_accounts"], ADS["ds_accounts"][:1]])
+def test_what_a_status_lists_of_another_batch_is_left_out_and_told(
+    accounts: list[str], liar: Liar
+) -> None:
+    """A proxy may give the status of yesterday's batch, whose results are held still."""
+    report = {**ADS, "ds_accounts": accounts}
+    one_day = {"start_date": "2024-06-09"} if len(accounts) == 1 else {}
+    config = settings_for(liar.emulator, report, mode="batch", api_url=liar.url, **one_day)
+    assert attempt(config).code == 0
+    paid = len(liar.emulator.queries)
+    (old,) = liar.emulator.batches
+
+    def of_before(answer: Any) -> Any:  # noqa: ANN401 - any JSON
+        new = liar.emulator.batches[-1].batch_id
+        return json.loads(json.dumps(answer).replace(new, old.batch_id))
+
+    liar.tell(lies.STATUS, changed(of_before))
+    done = attempt(config)
+
+    assert (done.code, done.written, done.days("google_ads")) == (3, 0, set())
+    assert len(liar.emulator.queries) == 2 * paid
+    (told,) = [line for line in done.log if "of another batch, such as" in line]
+    assert f"of another batch, such as {old.batch_id}: left out" in told
+    assert "STATUS_UNREADABLE" in "\n".join(done.log)
+
+
 # The decoder, by Hypothesis
 
 

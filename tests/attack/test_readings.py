@@ -68,6 +68,7 @@ OF_RESULTS: Final[dict[str, tuple[Any, ...]]] = {
         for name in (
             "results_total",
             "results_next",
+            "results_behind_end",
             "results_paging",
             "header",
             "clean_dates",
@@ -145,6 +146,45 @@ def test_queries_that_the_api_gives_an_id_of_its_own_are_paid_once(emulator: Emu
 def test_a_reading_of_batches(emulator: Emulator, reading: dict[str, Any]) -> None:
     emulator.change_options(**reading)
     is_right_and_cheap(load(emulator), emulator)
+
+
+SHORT_PAGES: Final = {"results_limit_max": 3, "results_next": "null"}
+"""Pages of three rows, whatever is asked for, of which no one names the next."""
+
+
+@pytest.mark.parametrize("behind", choices("results_behind_end"))
+@pytest.mark.parametrize("total", ["none", "page"])
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_a_short_page_is_not_the_last_one_unless_a_total_says_so(
+    emulator: Emulator, mode: str, total: str, behind: str
+) -> None:
+    emulator.change_options(**SHORT_PAGES, results_total=total, results_behind_end=behind)
+    is_right_and_cheap(load(emulator, mode=mode, split_dates_policy="none"), emulator, 2)
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_pages_whose_total_is_known_are_not_looked_behind(emulator: Emulator, mode: str) -> None:
+    emulator.change_options(total_rows_counts_header=False)
+    done = load(emulator, mode=mode, split_dates_policy="none")
+
+    is_right_and_cheap(done, emulator, 2)
+    assert sum("query/results" in each.path for each in emulator.requests) == 2
+
+
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_an_api_that_sends_everything_and_tells_no_total_sends_the_same_again(
+    emulator: Emulator, mode: str
+) -> None:
+    emulator.change_options(results_paging=False, results_total="none", results_next="null")
+    is_right_and_cheap(load(emulator, mode=mode), emulator)
+
+
+@pytest.mark.parametrize("behind", choices("results_behind_end"))
+def test_a_full_page_may_be_the_last_one(emulator: Emulator, behind: str) -> None:
+    emulator.change_options(
+        results_total="none", results_next="null", results_behind_end=behind, results_limit_max=1
+    )
+    is_right_and_cheap(load(emulator, page_size=1), emulator)
 
 
 REFUSED_ALOUD: Final[list[tuple[dict[str, Any], str]]] = [

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_supermetrics.api.wire import BatchQuery, SplitInfo
-from tap_supermetrics.extraction.attribution import attribute
+from tap_supermetrics.extraction.attribution import attribute, names_another
 from tap_supermetrics.model import BatchItem, SplitPolicy
 from tests.core.reports import split
 from tests.core.strategies import date_range
@@ -97,6 +97,25 @@ ALL_WAYS = [
     for unsplit in (False, True)
     for names_all in (False, True)
 ]
+
+
+@pytest.mark.parametrize(
+    ("batch_id", "schedule_id", "is_other"),
+    [
+        ("qrb_0a1b", "qrb_0a1c_query_1_acc_2", True),
+        ("qrb_0a1b", "qrb_0a1b_query_1", False),
+        ("qrb_0a1b", "qrb_0A1B_query_1", False),
+        # Nobody knows what these are made of.
+        ("qrb_0a1b", "5f" * 32, False),
+        ("batch-17", "qrb_0a1c_query_1", False),
+        ("qrb_0a1b", "tap_query_1", False),
+    ],
+)
+def test_an_entry_names_another_batch_only_in_the_documented_form(
+    batch_id: str, schedule_id: str, *, is_other: bool
+) -> None:
+    entry = BatchQuery(schedule_id=schedule_id, status_code="SUCCESS")
+    assert names_another(batch_id, entry) is is_other
 
 
 @pytest.mark.parametrize("api", ALL_WAYS)

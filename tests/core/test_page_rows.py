@@ -10,7 +10,7 @@ import pytest
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldEcho
 from tap_supermetrics.api.wire import QueryEcho
-from tap_supermetrics.extraction.page_rows import Extras, PageTotals, RowTotal
+from tap_supermetrics.extraction.page_rows import Extras, PageTotals, Repeats, RowTotal
 
 WHOLE, OF_PAGE = {"is_of_all": True}, {"is_of_all": False}
 
@@ -61,6 +61,16 @@ def test_more_rows_than_told_end_the_pages_at_once() -> None:
     total.check_so_far(5)
     with pytest.raises(ApiError, match="expected 5 rows, got 6"):
         total.check_so_far(6)
+
+
+def test_a_row_that_comes_again_is_a_repeated_page_only_where_the_last_one_was_passed() -> None:
+    repeats = Repeats()
+    row, other = msgspec.Raw(b"[1]"), msgspec.Raw(b"[2]")
+    repeats.check_rows([other, row])
+    repeats.check_rows([row])
+    with pytest.raises(ApiError, match="a page of 1 row repeats rows of a page before") as raised:
+        repeats.check_rows([row], is_look=True)
+    assert raised.value.code == "RESULT_INCOMPLETE"
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,6 @@ NEVER_ONE: Final = {
     "commands.plan",
     "extraction.breakers",
     "extraction.not_taken",
-    "extraction.page_rows",
     "extraction.pages",
     "sync.journal_folder",
     "sync.report_sync",

@@ -137,6 +137,7 @@ UNKNOWNS: list[dict[str, Any]] = [
     {"unfinished_in_stopped_batch": "failed"},
     {"eleventh_duplicate": "wait", "same_schedule_id": "return", "schedule_id_conflict": "refuse"},
     {"results_limit_max": 2, "results_limit_over_maximum": "clamp", "results_next": "null"},
+    {"results_limit_max": 2, "results_total": "none", "results_behind_end": "refused"},
     {"clean_dates": "midnight", "echo": "thin", "results_total": "none"},
     {"split_info_form": "null", "duplicate_accounts": "each", "batch_item_lists": "texts"},
     {"header": "of_empty", "same_schedule_id": "rerun"},
