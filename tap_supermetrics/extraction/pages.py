@@ -200,8 +200,7 @@ class Pages:
         self._repeats = Repeats()
         self._saw_end = False
         self.requests = PageRequests(access, question, self._repeats, address)
-        self.row_count = self.page_count = 0
-        self.missing = 0
+        self.row_count = self.page_count = self.missing = 0
         self.width: int | None = None
         self.told_width: int | None = None
         self.provenance = Provenance().with_page(facts)

@@ -270,8 +270,7 @@ class PlannedReport:
         Returns:
             Its days that were over when its numbers were made.
         """
-        report, state = self.known.report, self.known.state
-        provenance = result.provenance
+        report, state, provenance = self.known.report, self.known.state, result.provenance
         self.sampled += provenance.is_sampled
         self.undated += provenance.is_cached and provenance.cached_at is None
         count_otherwise(self.otherwise, result)
@@ -285,9 +284,9 @@ class PlannedReport:
             min(result.fetched_at, provenance.cached_at or result.fetched_at),
             _lookback_of(report, self.plan.scope, provenance),
         )
-        state.key_properties = self.known.schema.key_properties
-        state.joined = self.known.schema.joined
-        learn_types(report, self.known.schema, state)  # of an empty result too
+        schema = self.known.schema
+        state.key_properties, state.joined = schema.key_properties, schema.joined
+        learn_types(report, schema, state)  # of an empty result too
         return covered
 
     def _learn_totals(self, result: Result) -> None:
