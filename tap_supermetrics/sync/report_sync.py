@@ -228,8 +228,7 @@ class PlannedReport:
     _rows_by_day: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        are_refused = self.known.report.on_type_mismatch == "fail"
-        self.mismatches = Mismatches(are_refused=are_refused)
+        self.mismatches = Mismatches(are_refused=self.known.report.on_type_mismatch == "fail")
         if len(self.plan.accounts) > 1 and ACCOUNT_ID not in self.known.schema.key_properties:
             self.others = OtherAccounts()
 
