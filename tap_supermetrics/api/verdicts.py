@@ -93,6 +93,7 @@ _NO_DAY: Final = Verdict(
     "string.text.value in `types`: each row then is of the day that was asked for",
 )
 _WRONG_DAY: Final = Verdict(FAIL, QUERY, "set `replication_key` to the day, or to _sm_date")
+_TOO_LARGE: Final = Verdict(FAIL, QUERY, "lower `page_size`", may_have_run=True)
 _NO_KEY: Final = Verdict(FAIL, QUERY, "make it a text in `types`, or change `key_properties`")
 
 VERDICTS: Final[dict[str, Verdict]] = {
@@ -204,7 +205,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "ANSWER_UNREADABLE": Verdict(
         FAIL,
         QUERY,
-        "lower `page_size` where the answer is too large; else send this to the vendor's support",
+        "send this to the vendor's support",
         may_have_run=True,
     ),
     "SYSTEM_LIMIT": Verdict(
@@ -284,6 +285,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""
 _BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
+    ("ANSWER_UNREADABLE", "; lower `page_size`\\)?$", _TOO_LARGE),
     # Where a batch splits by days, a day that is too early comes under the code of the split.
     ("BATCH_QUERY_ITEM_SPLIT_FAILED", "histor", _TOO_EARLY),
     ("", "historical start date", _TOO_EARLY),

@@ -121,10 +121,11 @@ class Question:
 
     def told_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that the API made of a `date_range_type`, if it tells them."""
-        if self.query.dates or not echo.start_date or not echo.end_date:
+        begin, end = _told(echo.start_date), _told(echo.end_date)
+        if self.query.dates or not begin or not end:
             return None
         try:
-            return DateRange(first=_day(echo.start_date), last=_day(echo.end_date))
+            return DateRange(first=_day(begin), last=_day(end))
         except ValueError:
             return None
 
@@ -139,11 +140,11 @@ class Question:
                 the end is clamped to before the begin, DAY_NOT_GIVEN where the begin is clamped to
                 after the end.
         """
-        asked = self.query.dates
-        if asked is None or not echo.start_date or not echo.end_date:
+        asked, begin, end = self.query.dates, _told(echo.start_date), _told(echo.end_date)
+        if asked is None or not begin or not end:
             return asked
         try:
-            first, last = _day(echo.start_date), _day(echo.end_date)
+            first, last = _day(begin), _day(end)
         except ValueError as error:
             text = f"the result's dates make no sense: {error}"
             raise ApiError("RESULT_MISMATCH", text) from None
@@ -168,6 +169,12 @@ def _check_status(word: str) -> None:
         raise ApiError("RESULT_INCOMPLETE", text)
     if status is not QueryStatus.SUCCESS:
         raise ApiError("QUERY_RESULTS_UNAVAILABLE", text)
+
+
+def _told(said: Any) -> str | int | None:  # noqa: ANN401 - any JSON
+    """Return a day as it is told, also in the object that PHP writes; None where none is."""
+    said = said.get("date") if isinstance(said, dict) else said
+    return said if isinstance(said, (str, int)) and not isinstance(said, bool) else None
 
 
 def _day(said: str | int) -> date:
