@@ -9,6 +9,7 @@ replies         replies: translated into answers, or into the errors that they t
 connection      answers bounded in time and memory; the only module on the network
 retry           limits of repeating a request, and of waiting for a service that is away
 answers         what an answer gives or refuses, or how it is damaged
+meta            what an answer says of itself, fact by fact
 lenient         answers that say what is documented in a slightly other way
 items           spelling of ids in queries and answers
 listings        spelling of accounts, segments, team lists, the history, addresses

@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from tap_supermetrics.api import lenient, wire
+from tap_supermetrics.api.meta import read_meta
 
 T = TypeVar("T")
 
@@ -131,7 +132,7 @@ def _strictly(body: bytes | bytearray, to: type[T]) -> Answer[T]:
 def _leniently(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answer[T]:
     """Read an answer part by part, and take the errors that it tells."""
     parts = _PARTS.decode(body)
-    meta, error = _meta_and_error(parts, body)
+    meta, error = _meta_and_error(parts, body, to)
     error = error or lenient.problem_of(body)
     if error is not None or is_error:
         raise RefusedAnswer(error or wire.Error(), meta.request_id)
@@ -139,9 +140,13 @@ def _leniently(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answe
     if to == list[msgspec.Raw] and bytes(data) in _NO_ROWS and _has_no_rows(meta):
         data = msgspec.Raw(b"[]")
     try:
-        return Answer(meta=meta, data=lenient.decoded(data, to))
+        answer = Answer(meta=meta, data=lenient.decoded(data, to))
     except _NO_JSON as cause:
         raise DamagedAnswer(cause, meta.request_id) from None
+    # Beside rows, what it says of itself may be left out; else nothing shows that it is an answer.
+    if answer.data == [] and bytes(parts.meta) != b"{}" and _is_empty(parts.meta):
+        raise DamagedAnswer("it says nothing of itself, and has no data")
+    return answer
 
 
 def _has_no_rows(meta: wire.Meta) -> bool:
@@ -149,10 +154,12 @@ def _has_no_rows(meta: wire.Meta) -> bool:
 
 
 def _meta_and_error(
-    parts: wire.Parts, body: bytes | bytearray
+    parts: wire.Parts, body: bytes | bytearray, to: type[T]
 ) -> tuple[wire.Meta, wire.Error | None]:
     try:
-        meta = lenient.decoded(parts.meta, wire.Meta)
+        # Where it is all that an answer gives, nothing of it is left out.
+        is_all = to is msgspec.Raw
+        meta = lenient.decoded(parts.meta, wire.Meta) if is_all else read_meta(parts.meta)
         if _is_empty(parts.error):
             return meta, None
         return meta, lenient.decoded(parts.error, wire.Error)

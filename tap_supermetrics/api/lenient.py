@@ -10,7 +10,8 @@ be read makes the tap submit all its queries again. So where the strict reading 
 - a byte order mark before the answer; blanks and NULs around it;
 - NaN and Infinity: as the texts "NaN" and "Infinity", which fit no number;
 - numbers that no double holds, such as 1e999: as texts, which fit no number either;
-- facts of a result that the tap only tells, in a form that nobody can read: they are left out;
+- facts of a result that the tap only tells, in a form that nobody can read: they are left out (so
+  are others that an answer says of itself, by `meta`);
 - entries of the lists that the API keeps, such as accounts, without an id: they are left out;
 - errors in the form of RFC 9457 (an older crawl of the vendor's docs), or several of them.
 """

@@ -100,6 +100,7 @@ _WRONG_ACCOUNT: Final = Verdict(
     max_submissions=2,
 )
 _WRONG_DAY: Final = Verdict(FAIL, QUERY, "set `replication_key` to the day, or to _sm_date")
+_TOO_LARGE: Final = Verdict(FAIL, QUERY, "lower `page_size`", may_have_run=True)
 _NO_KEY: Final = Verdict(FAIL, QUERY, "make it a text in `types`, or change `key_properties`")
 
 VERDICTS: Final[dict[str, Verdict]] = {
@@ -212,7 +213,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "ANSWER_UNREADABLE": Verdict(
         FAIL,
         QUERY,
-        "lower `page_size` where the answer is too large; else send this to the vendor's support",
+        "send this to the vendor's support",
         may_have_run=True,
     ),
     "SYSTEM_LIMIT": Verdict(
@@ -294,6 +295,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
 }
 """By error code: every documented or observed code of the API, and those of the tap itself."""
 _BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
+    ("ANSWER_UNREADABLE", "; lower `page_size`\\)?$", _TOO_LARGE),
     # Where a batch splits by days, a day that is too early comes under the code of the split.
     ("BATCH_QUERY_ITEM_SPLIT_FAILED", "histor", _TOO_EARLY),
     ("", "historical start date", _TOO_EARLY),

@@ -119,8 +119,8 @@ class Paginate(msgspec.Struct, kw_only=True):
 class QueryEcho(msgspec.Struct, kw_only=True):
     """A query, as the API understood it. Dates are null for sources without them."""
 
-    start_date: str | int | None = None
-    end_date: str | int | None = None
+    start_date: Any = None
+    end_date: Any = None
     ds_accounts: Any = None
     ds_segments: Any = None
     compare_type: Any = None

@@ -36,6 +36,7 @@ downloads      the results of a query, into a spool; which column is which field
 pages          the pages of a result, asked for until nothing can be missing
 page_rows      checks of their rows over all pages
 headers        which row is a header
+otherwise      what an answer tells to be otherwise, though it is used
 questions      what was asked, compared with what an answer says of itself
 told_days      the days that an answer tells, in whatever form
 audit          what is kept of a query batch beside its status

@@ -13,6 +13,7 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldEcho
 from tap_supermetrics.extraction import polling
+from tap_supermetrics.extraction.otherwise import answered_otherwise
 from tap_supermetrics.extraction.pages import Pages
 from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Result, Spool
@@ -151,8 +152,8 @@ class Downloader:
 
     def _otherwise(self, question: Question, pages: Pages) -> Iterator[str]:
         """Return in words where a result is about something else than was asked."""
-        return question.answered_otherwise(
-            pages.echo, now=self.now(), has_rows=bool(pages.row_count)
+        return answered_otherwise(
+            question, pages.echo, now=self.now(), has_rows=bool(pages.row_count)
         )
 
 

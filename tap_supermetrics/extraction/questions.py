@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.items import ids_of
 from tap_supermetrics.api.wire import QueryStatus
-from tap_supermetrics.date_ranges import may_be, ranges_of
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.extraction.told_days import days_told
 from tap_supermetrics.extraction.unsplit import ids_within
@@ -17,16 +15,9 @@ from tap_supermetrics.model.account_spelling import Spellings
 from tap_supermetrics.model.told_accounts import KnownAccounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
     from tap_supermetrics.api import wire
     from tap_supermetrics.api.fields import FieldEcho
     from tap_supermetrics.model import Query, Report
-
-_WORDS: Final = {"true": "1", "yes": "1", "false": "0", "no": "0", "none": "", "null": ""}
-"""Words for one value of a setting, as an answer may write it back."""
-_SHOWN: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +56,7 @@ class Question:
 
     def _check_accounts(self, answered: list[str] | None) -> None:
         """Refuse accounts that were not asked for; one may be left out, which is found later."""
-        if not answered or self._is_of_list:
+        if not answered or self.is_of_list:
             return
         known = Spellings(self.query.accounts)
         others = [each for each in answered if not any(map(known.holds, ids_within(each)))]
@@ -81,7 +72,7 @@ class Question:
         return len(asked) == 1 and self.known.is_told(asked[0], ids_within(told))
 
     @property
-    def _is_of_list(self) -> bool:
+    def is_of_list(self) -> bool:
         """Return whether nobody knows yet which accounts are asked for: of a list, or none."""
         asked = self.query.accounts
         return not asked or any(each.startswith("list.") for each in asked)
@@ -96,7 +87,7 @@ class Question:
         answered = ids_of(echo.ds_accounts)
         if answered == [] and self._may_exclude and len(self.query.accounts) == 1:
             raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {self.query.account_id}")
-        if not answered or self._is_of_list or any(map(self._is_in_other_words, answered)):
+        if not answered or self.is_of_list or any(map(self._is_in_other_words, answered)):
             return
         # Each is one that was asked for, as all pages were held against the question.
         told = Spellings(name for each in answered for name in ids_within(each))
@@ -108,61 +99,13 @@ class Question:
     def _may_exclude(self) -> bool:
         return self.report.add_exclude_account_errors or bool(self.report.exclusions)
 
-    @property
-    def _settings(self) -> dict[str, Any]:
-        return {**self.report.parameters.get("settings", {})}
-
-    def answered_otherwise(
-        self, echo: wire.QueryEcho, *, now: datetime, has_rows: bool
-    ) -> Iterator[str]:
-        """Yield in words where an answer is about something else than was asked.
-
-        Args:
-            echo: how the API understood the query.
-            now: the wall clock, with offset.
-            has_rows: whether rows came.
-        """
-        yield from self._other_range(echo, now)
-        if ids_of(echo.ds_accounts) == [] and not has_rows and not self._is_of_list:
-            yield "`ds_accounts` was empty, and no row came: it is about no account at all"
-        yield from self._days_left_out(echo)
-        segments = ids_of(echo.ds_segments)
-        wanted = {each.casefold() for each in self.report.segments}
-        if wanted and segments is not None and {each.casefold() for each in segments} != wanted:
-            asked = ", ".join(self.report.segments)
-            yield f"`ds_segments` were {', '.join(segments) or 'none'}, not {asked}"[: 2 * _SHOWN]
-        if isinstance(echo.compare_type, str) and _normalized(echo.compare_type):
-            yield f"`compare_type` was {echo.compare_type[:_SHOWN]}, which adds columns"
-        settings = echo.settings if isinstance(echo.settings, dict) else {}
-        for name, value in self._settings.items():
-            used = settings.get(name)
-            if used is not None and _normalized(used) != _normalized(value):
-                told_as, asked_as = str(used)[:_SHOWN], str(value)[:_SHOWN]
-                yield f"`settings.{name}` was {told_as}, not {asked_as}"
-
-    def _other_range(self, echo: wire.QueryEcho, now: datetime) -> Iterator[str]:
-        """Tell of days that are not those of the report's `date_range_type`, such as old ones."""
-        kind, told = self.report.date_range_type, self.told_dates(echo)
-        today = now.astimezone(self.report.timezone).date()
-        if kind and told and not may_be(kind, told, today):
-            yield f"`date_range_type` {kind} was {told}, not {ranges_of(kind, today)[-1]}"
-
-    def _days_left_out(self, echo: wire.QueryEcho) -> Iterator[str]:
-        """Yield in words that the begin was clamped: days before it are asked for again for ever.
-
-        A clamped end needs no word, as its days come.
-        """
-        asked, answered = self.query.dates, self.answered_dates(echo)
-        if asked and answered and answered.first > asked.first:
-            text = f"days before {answered.first} were left out, set `start_date` to that day"
-            yield f"{text} if the source gives none before"
-
     def told_dates(self, echo: wire.QueryEcho) -> DateRange | None:
         """Return the days that the API made of a `date_range_type`, if it tells them."""
-        if self.query.dates or not echo.start_date or not echo.end_date:
+        begin, end = _told(echo.start_date), _told(echo.end_date)
+        if self.query.dates or not begin or not end:
             return None
         try:
-            first, last = days_told(echo.start_date, echo.end_date, self.report.timezone)
+            first, last = days_told(begin, end, self.report.timezone)
             return DateRange(first=first, last=last)
         except ValueError:
             return None
@@ -178,11 +121,11 @@ class Question:
                 the end is clamped to before the begin, DAY_NOT_GIVEN where the begin is clamped to
                 after the end.
         """
-        asked = self.query.dates
-        if asked is None or not echo.start_date or not echo.end_date:
+        asked, begin, end = self.query.dates, _told(echo.start_date), _told(echo.end_date)
+        if asked is None or not begin or not end:
             return asked
         try:
-            first, last = days_told(echo.start_date, echo.end_date, self.report.timezone)
+            first, last = days_told(begin, end, self.report.timezone)
         except ValueError as error:
             text = f"the result's dates make no sense: {error}"
             raise ApiError("RESULT_MISMATCH", text) from None
@@ -209,15 +152,10 @@ def _check_status(word: str) -> None:
         raise ApiError("QUERY_RESULTS_UNAVAILABLE", text)
 
 
-def _normalized(value: Any) -> str:  # noqa: ANN401 - any JSON
-    """Return the value of a setting as a text that is the same however it is written."""
-    if isinstance(value, list):
-        return ",".join(map(_normalized, value))
-    text = str(value).strip().casefold()
-    try:
-        return repr(float(_WORDS.get(text, text)))
-    except ValueError:
-        return _WORDS.get(text, re.sub(r"\s*,\s*", ",", text))
+def _told(said: Any) -> str | int | None:  # noqa: ANN401 - any JSON
+    """Return a day as it is told, also in the object that PHP writes; None where none is."""
+    said = said.get("date") if isinstance(said, dict) else said
+    return said if isinstance(said, (str, int)) and not isinstance(said, bool) else None
 
 
 def _family(schedule_id: str) -> str:

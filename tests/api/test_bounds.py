@@ -256,6 +256,18 @@ def test_an_error_does_not_hold_the_answer_that_it_came_of(
     assert held < len(body)
 
 
+def test_a_shorter_page_is_advised_only_where_an_answer_is_too_large(
+    make_client: Callable[..., Client],
+) -> None:
+    too_large = ApiError("ANSWER_UNREADABLE", "but it has no end; lower `page_size`")
+    assert "What to do: lower `page_size`." in str(too_large)
+    with serving(lambda handler: handler.reply('{"meta": {}, "data": [[01]]}')) as server:
+        error = failure_of(lambda: make_client(server.url).results("query/results"))
+    assert error.code == "ANSWER_UNREADABLE"
+    assert "page_size" not in str(error)
+    assert "What to do: send this to the vendor's support." in str(error)
+
+
 # Waits that a server asks for
 
 

@@ -27,6 +27,8 @@ from tests.attack.liar import RESULTS, Liar, Said, always, at, changed, head, ht
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.attack.liar import Lie
+
 COUNT = 1_000 if WHOLE else 60
 DAYS = len(everything(ADS))
 Answer = dict[str, Any]
@@ -215,6 +217,70 @@ def test_a_day_is_not_over_in_whatever_form_its_cache_says_so(shared: Liar, mome
     assert (done.code, again.code) == (0, 0)
     accounts = len(ADS["ds_accounts"])
     assert len(shared.emulator.queries) == DAYS + accounts, "the last day of each account"
+
+
+def by_id(answer: Answer) -> None:
+    """Write the fields in another order than they were asked for, as an object by id."""
+    fields = {each["id"]: each for each in reversed(answer["meta"]["query"]["fields"])}
+    answer["meta"]["query"]["fields"] = fields
+
+
+UNREADABLE: dict[str, Lie] = {
+    "no meta": at("meta", None),
+    "meta of PHP": at("meta", []),
+    "a query": at("meta.query", "see above"),
+    "a result": at("meta.result", "ok"),
+    "results": changed(lambda answer: answer["meta"].update(result=[answer["meta"]["result"]])),
+    "pages": at("meta.paginate", "none"),
+    "a schedule id": at("meta.schedule_id", 42),
+    "a request id": at("meta.request_id", ["r"]),
+    "fields": at("meta.query.fields", "all"),
+    "ids of fields": at("meta.query.fields", ADS["fields"]),
+    "fields by id": changed(by_id),
+    "the name of a field": at("meta.query.fields.0.field_name", {"en": "Day"}),
+    "a day": at("meta.query.start_date", {"year": 2024}),
+    "many": changed(lambda answer: answer["meta"].update(result=7, paginate=True, request_id={})),
+}
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_what_an_answer_says_of_itself_costs_no_day_where_nobody_can_read_it(
+    shared: Liar, how: str
+) -> None:
+    shared.emulator.reset()
+    shared.forget()
+    shared.tell(RESULTS, UNREADABLE[how])
+    done = attempt(settings_for(shared.emulator, ADS, api_url=shared.url))
+
+    assert (done.code, len(shared.emulator.queries)) == (0, DAYS), "\n".join(done.log)
+    keeps_its_promise(done, shared.emulator, ADS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"start_date": {"date": "2020-01-01 00:00:00.000000"}}, "the result is for 2020-01-01"),
+        ({"ds_accounts": ["55555"]}, "the result is of 55555"),
+        ({"fields": {"0": "Date", "1": 5}}, "ANSWER_UNREADABLE"),
+        ({"fields": [{"id": "Date", "data_column": "first"}]}, "ANSWER_UNREADABLE"),
+    ],
+)
+def test_what_can_be_read_beside_what_cannot_is_held_against_the_question(
+    shared: Liar, wrong: Answer, message: str
+) -> None:
+    shared.emulator.reset()
+    shared.forget()
+
+    def lie(answer: Answer) -> None:
+        answer["meta"]["result"] = "ok"
+        answer["meta"]["query"].update(wrong)
+
+    shared.tell(RESULTS, changed(lie))
+    done = attempt(settings_for(shared.emulator, ADS, api_url=shared.url))
+
+    assert (done.code, done.written) == (3, 0)
+    assert message in "\n".join(done.log)
+    assert "page_size" not in "\n".join(done.log)
 
 
 @pytest.mark.parametrize(
