@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tap_supermetrics.api.fields import FieldEcho
 
+FEWEST_ROWS: Final = 2
+"""So few rows are all there are, where their page says so: no page is cut to so few."""
 OVERLAP_ROWS: Final = 100
 """So many rows at the end of a page must not begin the next one."""
 
@@ -136,6 +138,10 @@ class RowTotal:
         # One more may be a header that is counted here and not there.
         if self.told is None or (told or 0) > self.told + 1:
             self.told = told
+
+    def is_sure(self, row_count: int) -> bool:
+        """Return whether the total is that of all rows, as no page is cut to so few."""
+        return self.is_of_all or (row_count <= FEWEST_ROWS and row_count == self.told)
 
     def is_reached(self, row_count: int) -> bool:
         """Return whether these are all rows, for sure."""

@@ -297,7 +297,7 @@ class Pages:
         # A full page may be the last one by chance, and the API may give shorter pages than asked:
         # only a total that fits says so.
         is_full = len(answer.data) >= self.requests.page_size
-        may_be_cut = bool(rows) and (is_full or not self._total.is_of_all)
+        may_be_cut = bool(rows) and (is_full or not self._total.is_sure(self.row_count))
         is_cut = may_be_cut and not self._total.is_reached(self.row_count)
         if is_cut or self._may_be_short() or (rows and self._total.has_more(self.row_count)):
             return own

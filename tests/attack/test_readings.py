@@ -171,6 +171,15 @@ def test_pages_whose_total_is_known_are_not_looked_behind(emulator: Emulator, mo
     assert sum("query/results" in each.path for each in emulator.requests) == 2
 
 
+def test_results_of_one_row_are_not_looked_behind(emulator: Emulator) -> None:
+    emulator.change_options(total_rows_counts_header=False)
+    report = {**ADS, "fields": ["Date", "Cost"]}
+    done = attempt(settings_for(emulator, report, mode="async"))
+    assert done.code == 0
+    asked = [each for each in emulator.requests if "query/results" in each.path]
+    assert len(asked) == len(emulator.queries) == done.written
+
+
 @pytest.mark.parametrize("mode", ["batch", "async"])
 def test_an_api_that_sends_everything_and_tells_no_total_sends_the_same_again(
     emulator: Emulator, mode: str

@@ -346,7 +346,7 @@ def test_the_key_is_not_sent_to_another_origin(
 def test_no_redirect_is_followed(status: int, liar: Liar, elsewhere: Elsewhere) -> None:
     address = f"http://127.0.0.1:{elsewhere.port}/enterprise/v2/query/fields"
     liar.tell(lies.FIELDS, always(head(status, location=address)))
-    assert here(liar, ADS).code == 4
+    assert here(liar, ADS).code == 1
     assert elsewhere.requests == []
 
 
