@@ -41,9 +41,6 @@ class Rank(IntEnum):
     ANYWAY = 5
 
 
-_OF_NEW_DAYS: Final = frozenset({Rank.NEXT, Rank.NEW, Rank.FAILED})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
     """Days without a gap, queried some at a time.
@@ -163,14 +160,14 @@ class AccountPlan:
         if not query.dates or intersect(query.dates, self.covered) != (query.dates,):
             if self.last_attempt_at:
                 return Rank.FAILED
-            return Rank.NEXT if self._is_next(query) else Rank.NEW
+            return Rank.NEXT if self._is_next(query.dates) else Rank.NEW
         return Rank.ANYWAY if self.is_read_anyway else Rank.AGAIN
 
-    def _is_next(self, query: Query) -> bool:
-        if not (self.covered and self.whole.dates and query.dates):
+    def _is_next(self, dates: DateRange | None) -> bool:
+        if not (self.covered and self.whole.dates and dates):
             return False
         last = self.covered[-1].last
-        return query.dates.last > last and (self.whole.dates.last - last).days <= NEARLY_LOADED_DAYS
+        return dates.last > last and (self.whole.dates.last - last).days <= NEARLY_LOADED_DAYS
 
     def left(self, head: Query) -> Iterator[Stretch | Query]:
         """Return the parts from a query of this plan on, itself included."""
@@ -205,8 +202,12 @@ class AccountPlan:
         if isinstance(part, Query):
             return True
         # Some need a day that is not covered, others one that is; `WHOLE` comes as a single query.
+        if rank is Rank.NEXT:
+            return not self.last_attempt_at and self._is_next(part.dates)
         known = intersect(part.dates, self.covered)
-        return known != (part.dates,) if rank in _OF_NEW_DAYS else bool(known)
+        if rank in {Rank.NEW, Rank.FAILED}:
+            return known != (part.dates,) and (rank is Rank.FAILED) == bool(self.last_attempt_at)
+        return bool(known)
 
 
 def first_day(part: Stretch | Query) -> date:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.model import Query, SplitDates, account_id_of
 from tap_supermetrics.planning import plan
-from tap_supermetrics.planning.account import Rank
+from tap_supermetrics.planning.account import AccountPlan, Rank
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.planning.plan import TEST_ACCOUNTS, plan_report, plan_test
 from tap_supermetrics.planning.scope import Scope, scope_of
@@ -413,6 +413,24 @@ def test_what_is_loaded_is_kept_up_to_date_before_a_history_is_begun() -> None:
         (account,) = plan_report(REPORT, days, {"100": known}).accounts
         found = {each.day: account.rank(each) for each in account.queries()}
         assert {each: found[day(each)] for each in ranks} == ranks
+
+
+@pytest.mark.parametrize("tried", [False, True])
+def test_the_first_query_by_rank_is_found_without_a_walk_through_the_history(
+    monkeypatch: pytest.MonkeyPatch,
+    tried: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    at = datetime.combine(day(3_650), time(12), timezone.utc) if tried else None
+    (account,) = plan_report(REPORT, days_until(3_650), {"100": Coverage(tried_at=at)}).accounts
+    ranked, rank = list[Query](), AccountPlan.rank
+
+    def counting(self: AccountPlan, query: Query) -> Rank:
+        ranked.append(query)
+        return rank(self, query)
+
+    monkeypatch.setattr(AccountPlan, "rank", counting)
+    assert next(account.queries(by_rank=True)).day == day(0)
+    assert len(ranked) == 1
 
 
 @pytest.mark.parametrize(("days", "rank"), [(0, Rank.FAILED), (2, Rank.FAILED), (3, Rank.NEW)])
