@@ -164,8 +164,10 @@ class RowTotal:
         if self.is_of_all and self.told and row_count > self.told:
             raise self._incomplete(row_count)
 
-    def check_end(self, row_count: int, *, has_extra: bool) -> int:
+    def check_end(self, row_count: int, *, has_extra: bool) -> int | None:
         """Return how many rows are missing: one may be, which a header may be counted for.
+
+        None where no total of the whole result was told.
 
         Args:
             row_count: the rows that came.
@@ -174,9 +176,9 @@ class RowTotal:
         Raises:
             ApiError: RESULT_INCOMPLETE when more are missing, or more came.
         """
-        if self.told is None or (not self.told and not row_count):
-            return 0
-        if not self.is_of_all and row_count > self.told:
+        if self.told is None or (not self.is_of_all and row_count > self.told):
+            return None
+        if not self.told and not row_count:
             return 0
         missing = self.told - row_count
         # Without rows, no header is counted (observed), unless it came.

@@ -174,7 +174,8 @@ class Pages:
 
     Attributes:
         row_count: rows given so far.
-        missing: 1 when the total is one more: it counts a header, or a row is missing.
+        missing: 1 when the total is one more: it counts a header, or a row is missing; None where
+            no total of all was told.
         echo: how the API understood the query.
         provenance: where the numbers come from.
         width: how many columns the first row has; None without rows.
@@ -200,7 +201,8 @@ class Pages:
         self._repeats = Repeats()
         self._saw_end = False
         self.requests = PageRequests(access, question, self._repeats, address)
-        self.row_count = self.page_count = self.missing = 0
+        self.row_count = self.page_count = 0
+        self.missing: int | None = None
         self.width: int | None = None
         self.told_width: int | None = None
         self.provenance = Provenance().with_page(facts)

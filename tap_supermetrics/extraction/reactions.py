@@ -137,7 +137,7 @@ class Reactions:
         """Decide about results that lack a row."""
         for each in results:
             each.spool.close()
-            error = incomplete(each.row_count + each.missing, each.row_count)
+            error = incomplete(each.row_count + 1, each.row_count)
             self._failures.decide(each.query, error)
 
     @handle.register

@@ -95,7 +95,8 @@ class Result:
         fields: how the API placed the fields.
         width: how many cells each row has to have, 0 where that is not known.
         row_count: number of rows, header not included.
-        missing: 1 when the API told one more, which may be a header that it counts.
+        missing: 1 when the API told one more, which may be a header that it counts; None where it
+            told no total of all.
         provenance: where its numbers come from.
         otherwise: what the API says to be otherwise than it was asked, in words.
         latency_s: how long the API took to begin an answer, on average.
@@ -112,7 +113,7 @@ class Result:
     fields: tuple[FieldEcho, ...]
     width: int = 0
     row_count: int
-    missing: int = 0
+    missing: int | None = 0
     provenance: Provenance = Provenance()
     otherwise: tuple[str, ...] = ()
     finished_at: datetime | None = None

@@ -64,7 +64,7 @@ class Totals:
         """Judge a result, and those that waited for it."""
         source = self._sources[ds_id]
         # An empty result has no header to count, so that it says nothing about it.
-        if not result.row_count:
+        if not result.row_count or result.missing is None:
             return Judgement(accepted=(result,))
         # All rows came, so the total counts no header: a result that lacks one row does lack it.
         if not result.missing:

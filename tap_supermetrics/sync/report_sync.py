@@ -290,8 +290,8 @@ class PlannedReport:
 
     def _learn_totals(self, result: Result) -> None:
         """Learn whether totals count a header: one whole result refutes it, two alike show it."""
-        self.lacking += result.missing
-        if result.row_count and not result.missing:
+        self.lacking += result.missing or 0
+        if result.row_count and result.missing == 0:
             self.known.state.header_in_totals = False
         elif self.lacking >= CONFIRMED_BY:
             self.known.state.header_in_totals = True

@@ -48,6 +48,7 @@ def shared() -> Iterator[Liar]:
 @pytest.fixture
 def liar(shared: Liar) -> Liar:
     shared.emulator.reset()
+    shared.emulator.change_options(results_total="whole")
     shared.forget()
     return shared
 
@@ -444,6 +445,13 @@ def test_a_single_result_that_lacks_a_row_is_told(liar: Liar) -> None:
     assert (done.code, bool(done.written)) == (0, True)
     text = f"that of google_ads, account {ACCOUNTS[0]}, {LAST} has one row less than it tells"
     assert [text in line for line in done.log].count(True) == 2, "a warning, and the summary"
+    assert done.bookmarks["google_ads"]["header_in_totals"] is None
+
+
+def test_results_that_tell_no_total_show_nothing_of_headers(liar: Liar) -> None:
+    liar.emulator.change_options(results_total="none")
+    done = load(liar, ONE)
+    assert (done.code, bool(done.written)) == (0, True)
     assert done.bookmarks["google_ads"]["header_in_totals"] is None
 
 

@@ -18,15 +18,15 @@ WHOLE, OF_PAGE = {"is_of_all": True}, {"is_of_all": False}
 @pytest.mark.parametrize(
     ("total", "rows", "missing"),
     [
-        (RowTotal(None, **OF_PAGE), 7, 0),
+        (RowTotal(None, **OF_PAGE), 7, None),
         (RowTotal(0, **WHOLE), 0, 0),
         (RowTotal(7, **WHOLE), 7, 0),
         (RowTotal(8, **WHOLE), 7, 1),
         # What a page tells may be of this page only.
-        (RowTotal(3, **OF_PAGE), 7, 0),
+        (RowTotal(3, **OF_PAGE), 7, None),
     ],
 )
-def test_rows_that_fit_their_total(total: RowTotal, rows: int, missing: int) -> None:
+def test_rows_that_fit_their_total(total: RowTotal, rows: int, missing: int | None) -> None:
     assert total.check_end(rows, has_extra=False) == missing
 
 

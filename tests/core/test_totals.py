@@ -21,7 +21,7 @@ class NoFile(Spool):
         self._sizes = []
 
 
-def result(number: int, *, missing: int, rows: int = 3) -> Result:
+def result(number: int, *, missing: int | None, rows: int = 3) -> Result:
     dates = date_range(number, number)
     return Result(
         query=Query(report="ads", accounts=("1",), dates=dates),
@@ -68,6 +68,13 @@ def test_a_row_that_is_missing_is_noticed_by_any_whole_result(lack_one: list[boo
     lacking = {each.query for each in results if each.missing}
     assert lacking <= {*refused, *suspect}
     assert {*accepted} == {each.query for each in results} - lacking
+
+
+def test_a_result_that_tells_no_total_says_nothing_of_others() -> None:
+    results = [result(0, missing=1), result(1, missing=None), result(2, missing=1)]
+    accepted, refused, suspect = played(results)
+    assert {*accepted} == {each.query for each in results}
+    assert (refused, suspect) == ([], [])
 
 
 def test_a_first_result_that_lacks_a_row_does_not_condemn_the_others() -> None:
