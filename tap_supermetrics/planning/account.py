@@ -94,8 +94,9 @@ class AccountPlan:
         is_read_anyway: whether each run reads all of its days, whatever is there.
         was_loaded: whether an earlier run loaded any of it.
         gave_nothing: whether its queries failed when any was submitted last.
-        last_attempt_at: when all was read last, or that failed; of an account with days, when
-            nothing of it was answered last; None where neither is known.
+        comes_last: whether that is so short ago that all others come before it.
+        last_attempt_at: when all of an account without days was read last, or that failed; None
+            where neither is known.
     """
 
     whole: Query
@@ -106,6 +107,7 @@ class AccountPlan:
     is_read_anyway: bool = False
     was_loaded: bool = False
     gave_nothing: bool = False
+    comes_last: bool = False
     last_attempt_at: datetime | None = None
 
     def __len__(self) -> int:
@@ -158,7 +160,7 @@ class AccountPlan:
         if self.is_read_whole:
             return Rank.WHOLE
         if not query.dates or intersect(query.dates, self.covered) != (query.dates,):
-            if self.last_attempt_at:
+            if self.comes_last:
                 return Rank.FAILED
             return Rank.NEXT if self._is_next(query.dates) else Rank.NEW
         return Rank.ANYWAY if self.is_read_anyway else Rank.AGAIN
@@ -203,10 +205,10 @@ class AccountPlan:
             return True
         # Some need a day that is not covered, others one that is; `WHOLE` comes as a single query.
         if rank is Rank.NEXT:
-            return not self.last_attempt_at and self._is_next(part.dates)
+            return not self.comes_last and self._is_next(part.dates)
         known = intersect(part.dates, self.covered)
         if rank in {Rank.NEW, Rank.FAILED}:
-            return known != (part.dates,) and (rank is Rank.FAILED) == bool(self.last_attempt_at)
+            return known != (part.dates,) and (rank is Rank.FAILED) == self.comes_last
         return bool(known)
 
 

@@ -90,7 +90,7 @@ class Coverage:
         return bool(self.covered or self.read_at)
 
     def first_given(self, of_report: date | None) -> date | None:
-        """The first day that the API gives of it, as far as is known: earlier ones are not queried.
+        """Return the first day that the API gives of it, as far as is known; None for any day.
 
         That of the report was learned from any account. It holds for one that was loaded from then
         on: another was given earlier days, or has to be asked first.
@@ -99,16 +99,18 @@ class Coverage:
             return self.not_before
         return of_report if self.covered and self.covered[0].first >= of_report else None
 
-    def with_done(self, done: DateRange, start: date) -> Coverage:
+    def with_done(self, done: DateRange, start: date, not_before: date | None = None) -> Coverage:
         """After every record of the days `done` was written (also when there were none).
 
         Args:
             done: the days of the query.
             start: the report's first day, from which the bookmark counts.
+            not_before: first day that the API is known to give of the report.
         """
         covered, stale = with_range(self.covered, done), without_range(self.stale, done)
-        bookmark = _bookmark(covered, start, self.bookmark)
-        return replace(self, covered=covered, stale=stale, bookmark=bookmark, tried_at=None)
+        after = replace(self, covered=covered, stale=stale, tried_at=None)
+        first = max(start, after.first_given(not_before) or start)
+        return replace(after, bookmark=_bookmark(covered, first, self.bookmark))
 
     def with_fetch(self, fetch: DaysFetched, lookback: Lookback) -> Coverage:
         """After these days were read; only days of the lookback are remembered."""
@@ -146,10 +148,7 @@ class Coverage:
             read_at=max(filter(None, (self.read_at, other.read_at)), default=None),
             tried_at=max(filter(None, (self.tried_at, other.tried_at)), default=None),
             settled=common(self.settled, other.settled),
-            # What one was given, a refusal of the other does not take away.
-            not_before=min(self.not_before, other.not_before)
-            if self.not_before and other.not_before
-            else None,
+            not_before=_earlier(self.not_before, other.not_before),
         )
 
     def with_stale(self, *dates: DateRange) -> Coverage:
@@ -204,6 +203,11 @@ def _cut(older: Iterable[DaysFetched], newer: DaysFetched) -> tuple[DaysFetched,
         for each in older
         for left in subtract(each.dates, (newer.dates,))
     )
+
+
+def _earlier(one: date | None, other: date | None) -> date | None:
+    # What one was given, a refusal of the other does not take away.
+    return min(one, other) if one and other else None
 
 
 def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:

@@ -23,7 +23,6 @@ from tap_supermetrics.planning.scope import Scope, recent_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from tap_supermetrics.model import BatchPolicy, Report
 
@@ -295,16 +294,15 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
         is_read_anyway=ignores_coverage,
         was_loaded=known.is_loaded,
         gave_nothing=known.tried_at is not None,
-        last_attempt_at=_failed_lately(known, scope),
+        comes_last=_has_failed_lately(known, scope),
         fresh_from=_fresh_from(report, scope.wanted),
     )
 
 
-def _failed_lately(known: Coverage, scope: Scope) -> datetime | None:
-    if known.tried_at and scope.last_complete:
-        days = (scope.last_complete - known.tried_at.date()).days
-        return known.tried_at if days < LAST_FOR_DAYS else None
-    return known.tried_at
+def _has_failed_lately(known: Coverage, scope: Scope) -> bool:
+    if known.tried_at is None or scope.last_complete is None:
+        return known.tried_at is not None
+    return (scope.last_complete - known.tried_at.date()).days < LAST_FOR_DAYS
 
 
 def _stretches(

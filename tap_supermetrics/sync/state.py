@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from tap_supermetrics.dates import parse_date, with_range
+from tap_supermetrics.dates import parse_date
 from tap_supermetrics.model import WHOLE, Shard
 from tap_supermetrics.planning.coverage import Coverage, DaysFetched, Lookback
 from tap_supermetrics.sync.notation import (
@@ -176,11 +176,8 @@ class ReportState:
             self.coverage[account_id] = replace(before, read_at=fetched_at, tried_at=None)
         elif dates and self.start:
             fetch = DaysFetched(dates=dates, at=fetched_at)
-            # As it will be known of it with these days.
-            covered = replace(before, covered=with_range(before.covered, dates))
-            first_day = max(self.start, covered.first_given(self.not_before) or self.start)
             self.coverage[account_id] = (
-                before.with_done(dates, first_day)
+                before.with_done(dates, self.start, self.not_before)
                 .with_settled(dates, lookback)
                 .with_fetch(fetch, lookback)
             )
