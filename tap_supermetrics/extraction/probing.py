@@ -87,10 +87,9 @@ class Probing:
         share = self._plans[head.report].scope.last_wanted.toordinal() * _GOLDEN % 1
         days = (last, first, first + timedelta(days=int(trial.dates.days * share)))
         queries = dict.fromkeys(account.nearest(head, day) for day in days)
-        trial.probes = {each for each in queries if each not in ahead and trial.concerns(each)}
-        if not trial.probes:  # Nothing would ever end it.
-            del self._breakers.trials.by_account[head.report_account]
-        yield from (each for each in queries if each in trial.probes)
+        likely = [each for each in queries if each not in ahead]
+        probes = self._breakers.trials.begin(head, likely)
+        yield from (each for each in likely if each in probes)
 
     def _likeliest(self, heads: Sequence[Head]) -> list[Head]:
         """Return accounts, the likeliest to answer first; neighbours may share a fault."""

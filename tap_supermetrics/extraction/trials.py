@@ -15,7 +15,7 @@ from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.dates import intersect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tap_supermetrics.api.errors import ApiError
     from tap_supermetrics.dates import DateRange
@@ -94,6 +94,19 @@ class Trials:
         trial = self.trial_of(query)
         return trial is not None and trial.error is None
 
+    def begin(self, query: Query, probes: Iterable[Query]) -> set[Query]:
+        """Let some queries of an account find out; return them. Without any, nothing waits.
+
+        Args:
+            query: any query of the account.
+            probes: likely ones; those that are of other days find out nothing.
+        """
+        trial = self.by_account[query.report_account]
+        trial.probes = {*filter(trial.concerns, probes)}
+        if not trial.probes:
+            del self.by_account[query.report_account]
+        return trial.probes
+
     def end(self, query: Query) -> Reach | None:
         """Let all days of a trial be queried; return how far that reaches, if any waited."""
         trial = self.trial_of(query)
@@ -126,6 +139,8 @@ def _words_for(trial: Trial) -> tuple[str, str]:
         told = "it gave nothing in an earlier run, and none of some days now"
         return told, "If it is gone, remove it from `ds_accounts`"
     told = f"none of some days up to {trial.dates.last} was given"
+    if trial.covered[0].first < trial.dates.last:
+        return told, "If the source has lost them, add them to `covered` of the state"
     return told, "If the source has none so old, set `start_date` to its first day"
 
 
