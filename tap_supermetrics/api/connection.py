@@ -60,7 +60,7 @@ _CONTINUE: Final = 100
 _DEPTH: Final = 10
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 _NOT_TRUSTED: Final = ("CERTIFICATE_VERIFY_FAILED", "NO_CERTIFICATE_OR_CRL_FOUND")
-"""What OpenSSL says of a certificate that nobody vouches for: trying again would not help."""
+"""What OpenSSL says of certificates that cannot be trusted or read: trying again would not help."""
 _NEVER_SENT: Final = (
     requests.exceptions.SSLError,
     urllib3.exceptions.ConnectTimeoutError,

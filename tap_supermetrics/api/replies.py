@@ -114,8 +114,8 @@ class Replies:
         A firewall or a proxy refuses so what it does not like about a single request, or about the
         address that it comes from: then with a page. And a key that was taken before is good.
         """
-        is_blocked = status in _OF_KEY and (is_page or self._service.is_there)
-        is_blocked = is_blocked or status == _OF_PROXY
+        is_not_of_key = status in _OF_KEY and (is_page or self._service.is_there)
+        is_blocked = is_not_of_key or status == _OF_PROXY
         return code or ("REQUEST_BLOCKED" if is_blocked else "")
 
     def without_key(self, text: str) -> str:

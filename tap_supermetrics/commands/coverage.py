@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the days of each report and account; return 3 where those of a report are unknown."""
-    reports, unknown = _reports(args, connection), dict[str, TapError]()
+    reports = _reports(args, connection)
     connection.lookups.ask_for_fields(each.ds_id for each in reports)
-    found = [_days_of(connection, report, args.bookmarks, unknown) for report in reports]
+    found = [_days_of(connection, report, args.bookmarks) for report in reports]
     if args.html:
         _write_page(Path(args.html), connection, found)
     if args.format == "json":
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         signs = SIGNS if can_print("".join(SIGNS)) else ASCII_SIGNS
         for each in found:
             _print(each, signs)
-    return EXIT_INCOMPLETE if unknown else 0
+    return EXIT_INCOMPLETE if any(each.is_unknown for each in found) else 0
 
 
 def _reports(args: argparse.Namespace, connection: Connection) -> Sequence[Report]:
@@ -74,24 +74,21 @@ def _reports(args: argparse.Namespace, connection: Connection) -> Sequence[Repor
     return [each for each in begun.settings.reports if each.name in names]
 
 
-def _days_of(
-    connection: Connection,
-    report: Report,
-    bookmarks: Mapping[str, Any],
-    unknown: dict[str, TapError],
-) -> ReportDays:
+def _days_of(connection: Connection, report: Report, bookmarks: Mapping[str, Any]) -> ReportDays:
     if refusal := refusal_of(connection.lookups, report):
-        unknown[report.name] = refusal
-        return ReportDays(name=report.name, ds_id=report.ds_id, note=str(refusal))
+        return _unknown(report, refusal)
     known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
     try:
         scope = known.resolve(connection.lookups, utc_now())
     except TapError as error:
-        unknown[report.name] = error
-        return ReportDays(name=report.name, ds_id=report.ds_id, note=str(error))
+        return _unknown(report, error)
     # As a run does: a bookmark of the whole stream counts for each of its accounts.
     known.state.begin([account_id_of(group) for group in scope.groups])
     return report_days(known, scope)
+
+
+def _unknown(report: Report, error: TapError) -> ReportDays:
+    return ReportDays(name=report.name, ds_id=report.ds_id, note=str(error), is_unknown=True)
 
 
 def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays]) -> None:

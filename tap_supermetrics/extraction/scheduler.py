@@ -106,8 +106,9 @@ class Scheduler:
             is_more_to_draw = self._drawing.is_sparing
             # No result can come any more that would tell about those that wait for their totals:
             # without this, the run would wait for them for ever.
-            if not actions and self._in_flight.is_empty and (lacking := self._deliveries.release()):
-                # Such a query may be submitted again.
+            is_idle = not actions and self._in_flight.is_empty
+            lacking = self._deliveries.release() if is_idle else ()
+            if lacking:  # Such a query may be submitted again.
                 self._reactions.refuse(lacking)
                 continue
             # Last, because submitting draws queries, spares some and may stop the run.

@@ -46,6 +46,7 @@ class ReportDays:
         name: of the report.
         ds_id: its data source.
         note: why there is nothing to say of days; empty where there is.
+        is_unknown: whether that is so because the API refused to tell.
         wanted: all days that are over and wanted.
         accounts: the days of each account.
     """
@@ -53,6 +54,7 @@ class ReportDays:
     name: str
     ds_id: str
     note: str = ""
+    is_unknown: bool = False
     wanted: DateRange | None = None
     accounts: tuple[AccountDays, ...] = ()
 
