@@ -125,7 +125,7 @@ class Trials:
             return None
         trial.error = error
         logger.warning(
-            "%s, account %s: %s, so that no other of them is submitted now. %s",
+            "%s, account %s: %s, so that the others wait for the next run. %s",
             query.report,
             query.account_id,
             *_words_for(trial),
@@ -136,9 +136,9 @@ class Trials:
 def _words_for(trial: Trial) -> tuple[str, str]:
     """Return what was found, and what to do."""
     if trial.is_of_all:
-        told = "it gave nothing in an earlier run, and none of some days now"
+        told = "it gave nothing in an earlier run, and none of the days that were tried now"
         return told, "If it is gone, remove it from `ds_accounts`"
-    told = f"none of some days up to {trial.dates.last} was given"
+    told = f"of the days up to {trial.dates.last} that are missing, none that was tried was given"
     if trial.covered[0].first < trial.dates.last:
         return told, "If the source has lost them, add them to `covered` of the state"
     return told, "If the source has none so old, set `start_date` to its first day"
