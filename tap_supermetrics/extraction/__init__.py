@@ -34,6 +34,7 @@ batch_status   what the status of a batch says of its queries
 running        a query batch that runs, and what is still expected of it
 downloads      the results of a query, into a spool; which column is which field
 pages          the pages of a result, asked for until nothing can be missing
+page_requests  how they are asked for, as long as the API gives them
 page_rows      checks of their rows over all pages
 headers        which row is a header
 otherwise      what an answer tells to be otherwise, though it is used

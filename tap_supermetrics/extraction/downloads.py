@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_supermetrics.extraction.events import Succeeded
-    from tap_supermetrics.extraction.pages import PageAccess
+    from tap_supermetrics.extraction.page_requests import PageAccess
     from tap_supermetrics.model import Report
     from tap_supermetrics.model.told_accounts import KnownAccounts
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.api.answers import Answer
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.api.listings import is_of_query
 from tap_supermetrics.api.verdicts import Fate
+from tap_supermetrics.extraction.page_requests import PageRequests
 from tap_supermetrics.extraction.page_rows import Extras, PageTotals, Repeats, RowTotal, cells_of
 from tap_supermetrics.extraction.results import Provenance
 from tap_supermetrics.words import counted
@@ -21,152 +18,15 @@ from tap_supermetrics.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_supermetrics.api.client import Client
     from tap_supermetrics.api.fields import FieldEcho
+    from tap_supermetrics.extraction.page_requests import Page, PageAccess
     from tap_supermetrics.extraction.questions import Question
     from tap_supermetrics.model import Report
 
-logger = logging.getLogger(__name__)
-
-Page = Answer[list[msgspec.Raw]]
-
-MAX_SHORT_PAGES: Final = 1_000
-"""So many pages may have a few rows only."""
-FEW_ROWS: Final = 10
-"""Fewer rows than these, of thousands that are asked for, are few for a page."""
-REFUSED: Final = 400
-"""HTTP status by which the API refuses a page that is too long."""
-SHORTEST_PAGE: Final = 100
-"""A page of so few rows is not refused for its length."""
-FEW_TO_SEE: Final = 3
-"""So few rows are asked for to see that one is the last: a header may be counted as one of them."""
 OF_KEY: Final = frozenset({401, 403})
 """HTTP status by which a key is refused, or what stands between refuses."""
 ROWS_PER_BLOCK: Final = 256
 """So many rows are converted together: of more, the values do not fit a processor's cache."""
-
-
-@dataclass(slots=True, kw_only=True)
-class PageAccess:
-    """Access to pages, and what those of all results have shown. Any thread may use it.
-
-    Attributes:
-        client: the API.
-        looked: data sources where a look for one more row found none.
-        read_twice: data sources of which several pages that lack one row lacked it again.
-        has_warned: whether the user was told that the API names addresses of another origin.
-        longest_page: rows of the longest page that the API gives, learned where it refuses longer
-            ones; None while none was refused.
-    """
-
-    client: Client
-    looked: set[str] = field(default_factory=set)
-    read_twice: set[str] = field(default_factory=set)
-    has_warned: bool = False
-    longest_page: int | None = None
-
-    def is_of(self, address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
-        """Return whether an address may be asked for the results of a query, and names no other."""
-        return is_of_query(address, schedule_id) and self._is_usable(address)
-
-    def _is_usable(self, address: str) -> bool:
-        """Return whether an address that the API names may be asked.
-
-        One of another origin gets no key. The API has more hosts than the documented one, some of a
-        cluster each (observed), so the same results are asked for at `api_url` instead.
-        """
-        try:
-            self.client.checked_url(address)
-        except ApiError as error:
-            if not self.has_warned:
-                self.has_warned = True
-                logger.warning("%s Until then, `api_url` is asked for the same.", error)
-            return False
-        return True
-
-    def page_size(self, report: Report) -> int:
-        """Return how many rows to ask for."""
-        return min(report.page_size, self.longest_page or report.page_size)
-
-    def halve(self, report: Report, size: int, error: ApiError) -> bool:
-        """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
-        # A 400 may mean anything: where length was no reason, the shortest page is refused too.
-        is_refused = error.status == REFUSED and error.fate is not Fate.STOP
-        if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
-            return False
-        # Else another thread has halved it already: the caller tries again with that.
-        if self.page_size(report) == size:
-            self.longest_page = max(size // 2, SHORTEST_PAGE)
-            text = "A page of %d rows is refused, %d are asked for; set `page_size` to that. %s"
-            logger.warning(text, size, self.longest_page, error)
-        return True
-
-
-class PageRequests:
-    """Asks for the pages of one result, none of them twice.
-
-    Attributes:
-        page_bytes: bytes of the longest page.
-        count: how many were asked for.
-    """
-
-    def __init__(
-        self, access: PageAccess, question: Question, repeats: Repeats, address: str
-    ) -> None:
-        self._access = access
-        self._question = question
-        self._repeats = repeats
-        self._address = address
-        self._waited_s = 0.0
-        self.page_bytes = self.count = 0
-
-    @property
-    def latency_s(self) -> float:
-        """Return how long the API took to begin an answer, on average, in seconds."""
-        return self._waited_s / max(self.count, 1)
-
-    @property
-    def page_size(self) -> int:
-        """Return how many rows to ask for."""
-        return self._access.page_size(self._question.report)
-
-    def follow(self, address: str) -> Page:
-        """Ask for a page that the API names."""
-        return self._ask(address, None)
-
-    def at(self, offset: int, *, is_look: bool = False) -> Page:
-        """Ask for the page at an offset; one that is refused as too long is halved.
-
-        Args:
-            offset: how many rows of the result to leave out.
-            is_look: whether there may be no such page, so that its length is no reason to refuse
-                it: a page of that length was given before.
-
-        Raises:
-            ApiError: a short page is refused too.
-        """
-        while True:
-            size = self.page_size  # Read once: another thread may halve it meanwhile.
-            try:
-                return self._ask(self._address, wire.page_of(offset, size))
-            except ApiError as error:
-                if is_look or not self._access.halve(self._question.report, size, error):
-                    raise
-
-    def few_at(self, offset: int) -> Page:
-        """Ask for the few rows at an offset."""
-        return self._ask(self._address, wire.page_of(offset, FEW_TO_SEE))
-
-    def _ask(self, address: str, page: dict[str, int] | None) -> Page:
-        self._repeats.check_address(f"{address} {page}")
-        # Two offsets in one address: nobody knows which of them the API would obey.
-        asked_at = address if page is None else wire.without_paging(address)
-        answer = self._access.client.results(asked_at, page)
-        self._waited_s += answer.latency_s
-        self.count += 1
-        self.page_bytes = max(self.page_bytes, answer.size)
-        self._question.check(answer.meta)
-        return answer
 
 
 class Pages:
@@ -190,9 +50,8 @@ class Pages:
         self._access = access
         self._question = question
         self._report = question.report
-        told = facts.total_rows
         # Zero, or less, may stand for a number that nobody knows.
-        self._total = RowTotal(told, is_of_all=told is not None and told > 0)
+        self._total = RowTotal(facts.total_rows, is_of_all=(facts.total_rows or 0) > 0)
         # The marker is a row of one cell: with one field, it could be a value of a text field.
         self._extras = Extras(
             may_have_marker=len(question.report.fields) > 1, listed=question.listed
@@ -226,7 +85,8 @@ class Pages:
                 self.row_count += len(rows)
                 yield from _blocks(rows)
                 _check_length(self.row_count, self._report)
-                self._check_pace()
+                self._total.check_so_far(self.row_count)
+                self.requests.check_pace(self.row_count)
             self._saw_end = not rows
             following = self._following(answer, rows)
             if following is None:
@@ -245,8 +105,18 @@ class Pages:
         return self.row_count + self._extras.shift
 
     def _more(self, following: str) -> Page:
-        """Ask for a page that there has to be."""
-        return self.requests.follow(following) if following else self.requests.at(self._offset)
+        """Ask for a page that there has to be, as the one before it was there.
+
+        Raises:
+            ApiError: RESULT_INCOMPLETE where there is none.
+        """
+        try:
+            return self.requests.follow(following) if following else self.requests.at(self._offset)
+        except ApiError as error:
+            if not error.is_not_there:
+                raise
+            text = f"the page after {counted(self.row_count, 'row', 'rows')} is not there"
+            raise ApiError("RESULT_INCOMPLETE", text, request_id=error.request_id) from error
 
     def _look(self) -> Page | None:
         """Look behind what may be the last row; None where there is nothing.
@@ -261,15 +131,11 @@ class Pages:
             if not _may_be_no_page(error) or not self._is_last(self._offset - 1):
                 raise
             answer = None
-        if answer and not (self._is_only_page and self._repeats.is_first_page(self._rows(answer))):
+        is_only_page = self.page_count == 1 and self.row_count < self.requests.page_size
+        if answer and not (is_only_page and self._repeats.is_first_page(self._rows(answer))):
             return answer
         self._saw_end = True
         return None
-
-    @property
-    def _is_only_page(self) -> bool:
-        """Return whether one page came, which is shorter than it could be."""
-        return self.page_count == 1 and self.row_count < self.requests.page_size
 
     def _is_last(self, offset: int) -> bool:
         """Return whether there is one row from an offset on."""
@@ -313,14 +179,6 @@ class Pages:
             and not self._extras.has_header
             and self._report.ds_id not in self._access.looked
         )
-
-    def _check_pace(self) -> None:
-        """Refuse pages that would go on for ever: beyond the total, or with few rows in each."""
-        self._total.check_so_far(self.row_count)
-        pages, few = self.requests.count, min(FEW_ROWS, self.requests.page_size)
-        if pages > MAX_SHORT_PAGES and self.row_count < pages * few:
-            text = f"its pages do not end: {pages:,} of them gave {self.row_count:,} rows"
-            raise ApiError("RESULT_INCOMPLETE", text)
 
 
 def _blocks(rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from tap_supermetrics.extraction.batches import Batches
 from tap_supermetrics.extraction.downloads import Downloader
 from tap_supermetrics.extraction.engine import Engine
 from tap_supermetrics.extraction.in_flight import Limits
-from tap_supermetrics.extraction.pages import PageAccess
+from tap_supermetrics.extraction.page_requests import PageAccess
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.extraction.ways import Ways
 from tap_supermetrics.model.told_accounts import KnownAccounts

@@ -96,18 +96,21 @@ class Finding:
         blows_dealt: how many of its blows hit a run.
         queries: those that the API was asked in all.
         unknown: those of batches that no state which the target read tells of.
+        ended: how many blows hit a run that had come to its end, but not yet to its exit: its
+            journal is cleared, and a pipeline that dies then has paid for all of it.
     """
 
     plot: Plot
     blows_dealt: int = 0
     queries: int = 0
     unknown: int = 0
+    ended: int = 0
     faults: list[str] = field(default_factory=list)
 
     @property
     def known(self) -> int:
         """Queries that a next run could know of."""
-        return self.queries - self.unknown
+        return self.queries - self.unknown - self.ended * QUERIES
 
 
 def every_message(count: int, step: int = 1) -> list[Plot]:
@@ -206,7 +209,7 @@ def too_dear(plot: Plot, finding: Finding) -> Iterable[str]:
     if plot.is_pipeline:
         # Each signal cancels what runs just then.
         cancelled = 0 if is_killed else RUNNING * finding.blows_dealt
-        most, paid = MAX_COST_OF_PIPELINE * QUERIES + cancelled, finding.queries
+        most = MAX_COST_OF_PIPELINE * QUERIES + cancelled
     if paid > most and (is_killed or plot.is_pipeline):
         yield f"{finding.queries} queries instead of {QUERIES}"
 
@@ -268,6 +271,9 @@ def strike(  # noqa: C901, PLR0913, PLR0917 - all that a blow needs
             process.stdout.read(blow.more_bytes)
             process.kill()
             process.wait()
+            if plot.is_pipeline:
+                finding.ended += has_ended(folder)
+                return 1
             started = emulator.batches[batches_before:]
             finding.unknown += sum(each.amount for each in started if each.batch_id not in told)
             return 1
@@ -281,6 +287,7 @@ def strike(  # noqa: C901, PLR0913, PLR0917 - all that a blow needs
             target.read(message)
         return 0
     if blow.number is signal.SIGKILL:
+        finding.ended += has_ended(folder)
         return 1
     has_asked = len(emulator.batches) > batches_before
     stderr_text = (folder / "stderr").read_text()
@@ -292,6 +299,13 @@ def strike(  # noqa: C901, PLR0913, PLR0917 - all that a blow needs
     # A state that says the same as the one before is not written again.
     finding.faults += ["no state"] if has_asked and "STATE" not in target.messages else []
     return 1
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether a run told what it did, and nothing of it is in its journal any more."""
+    journal = folder / "journal"
+    noted = [each for each in journal.rglob("*") if each.is_file() and each.stat().st_size]
+    return not noted and "Summary: " in (folder / "stderr").read_text()
 
 
 def after_signal(blow: Blow, code: int, rest: bytes, stderr: str) -> Iterable[str]:
@@ -332,8 +346,12 @@ def main() -> None:
     for kind in dict.fromkeys(each.plot.kind for each in findings):
         alike = [each for each in findings if each.plot.kind == kind]
         held = sum(not each.faults for each in alike)
-        mean = sum(each.queries for each in alike) / len(alike) / QUERIES
-        sys.stdout.write(f"{kind}: {held} of {len(alike)} held, {mean:.3f} times the queries\n")
+        mean = sum(each.known for each in alike) / len(alike) / QUERIES
+        ended = sum(each.ended for each in alike)
+        sys.stdout.write(
+            f"{kind}: {held} of {len(alike)} held, {mean:.3f} times the queries"
+            f"{f', {ended} hit after the end' if ended else ''}\n"
+        )
 
 
 if __name__ == "__main__":

@@ -347,6 +347,20 @@ def test_a_row_that_the_next_page_skips_is_missing_and_no_fault_of_the_key(liar:
     assert "KEY_NOT_UNIQUE" not in "\n".join(done.log)
 
 
+def test_a_later_page_that_is_never_there_is_paid_twice(liar: Liar) -> None:
+    def gone(said: Said) -> bytes:
+        is_first = "offset" not in said.request.query or "offset=0" in said.request.query
+        code = {"error": {"code": "QUERY_RESULTS_UNAVAILABLE", "message": "Not available"}}
+        return http(said.body) if is_first else http(json.dumps(code).encode(), 404)
+
+    liar.tell(RESULTS, gone)
+    done = load(liar, ONE, page_size=9, split_dates_policy="none")
+
+    assert (done.code, done.written) == (3, 0)
+    assert "RESULT_INCOMPLETE: the page after 9 rows is not there" in "\n".join(done.log)
+    assert len(liar.emulator.queries) == 2
+
+
 def test_a_result_that_is_not_finished_yet_is_looked_at_again(liar: Liar) -> None:
     liar.tell(RESULTS, at("meta.status_code", "RUNNING"), 2)
     done = load(liar, ONE)

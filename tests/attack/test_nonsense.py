@@ -23,7 +23,7 @@ from tap_supermetrics.api import fields, listings, wire
 from tap_supermetrics.api.answers import DamagedAnswer, RefusedAnswer, read_answer
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.emulator import Emulator, Fault
-from tap_supermetrics.extraction import pages, polling, running
+from tap_supermetrics.extraction import page_requests, polling, running
 from tap_supermetrics.records.convert import Mismatches, RecordReader
 from tap_supermetrics.records.schema import record_schema
 from tap_supermetrics.sync import run as run_module
@@ -326,7 +326,7 @@ def test_pages_of_a_row_each_that_never_end_are_given_up(
     liar: Liar, monkeypatch: pytest.MonkeyPatch, total: int | None
 ) -> None:
     """Each names another next one; the status tells how many rows there are, or far too many."""
-    monkeypatch.setattr(pages, "MAX_SHORT_PAGES", 20)
+    monkeypatch.setattr(page_requests, "MAX_SHORT_PAGES", 20)
     asked: set[int] = set()
 
     def one_more(said: Said) -> bytes:

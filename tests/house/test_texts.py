@@ -63,7 +63,7 @@ NEVER_ONE: Final = {
     "commands.plan",
     "extraction.breakers",
     "extraction.not_taken",
-    "extraction.pages",
+    "extraction.page_requests",
     "sync.journal_folder",
     "sync.report_sync",
 }
