@@ -51,6 +51,8 @@ _BESIDE_A_KEY: Mapping[str, str] = {
     r"^<.*>$": "stands in angle brackets, as an example does; put your own key there",
     r"^[{\[]": "is a list or an object, not a text; give the key alone",
     r"^[a-z][a-z0-9+.-]*://": "is an address; give the key alone, not where it is kept",
+    # Each letter of it is looked for in whatever is shown: a file's content would take minutes.
+    r"(?s)^.{4097}": "has more than 4,096 letters, as no key has; copy the key alone",
     r"[*\u2022\u25cf]{3}|\.{3}|\u2026|^(x{6,}|your.*key.*)$": "is masked or an example, as a page "
     "shows it; copy the key itself",
 }

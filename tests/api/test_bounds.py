@@ -409,7 +409,7 @@ def test_a_bundle_of_certificates_without_any_is_named(
     assert "REQUESTS_CA_BUNDLE" in str(error)
 
 
-@pytest.mark.parametrize("key", ["ключ-которого-нет", "key_with_a\nline_break", "k" * 100_000])
+@pytest.mark.parametrize("key", ["ключ-которого-нет", "key_with_a\nline_break"])
 def test_a_key_that_no_header_can_carry_is_told_and_not_shown(
     make_client: Callable[..., Client], key: str
 ) -> None:

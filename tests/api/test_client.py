@@ -374,7 +374,7 @@ def test_an_error_of_one_request_is_no_outage(client: Client, emulator: Emulator
 def test_an_outage_that_outlasts_patience_is_waited_for_once(
     client: Client, emulator: Emulator
 ) -> None:
-    client = waiting(client, 0.2)
+    client = waiting(client, 2.0)
     client.fields("AW")
     emulator.inject(Fault(effect="reset_before", times=None))
     assert failure_of(lambda: client.fields("FA")).code == "CONNECTION_FAILED"
@@ -397,7 +397,7 @@ def test_a_start_that_a_proxy_never_passed_on_is_no_lost_start(
 def test_a_start_of_a_batch_is_not_repeated_for_long_when_its_answers_are_lost(
     client: Client, emulator: Emulator
 ) -> None:
-    client = waiting(client, 60.0)
+    client = waiting(client, 2.0)
     client.fields("AW")
     emulator.inject(Fault(effect="reset_after", times=None))
     assert failure_of(lambda: client.start_batch(body())).code == "CONNECTION_FAILED"

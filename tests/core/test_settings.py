@@ -408,6 +408,7 @@ MALFORMED: dict[str, tuple[dict[str, object], dict[str, object], str, str]] = {
     ),
     "key in JSON": ({"api_key": f'{{"key": "{API_KEY}"}}'}, {}, "api_key", "a list or an object"),
     "key of a vault": ({"api_key": "op://vault/item/key"}, {}, "api_key", "is an address"),
+    "key of a file": ({"api_key": "k" * 4_097}, {}, "api_key", "4,096 letters, as no key has"),
     "key of a page": ({"api_key": f"{API_KEY[:4]}****"}, {}, "api_key", "is masked or an example"),
     "key cut short": ({"api_key": f"{API_KEY[:4]}...{API_KEY[-3:]}"}, {}, "api_key", "is masked"),
     "key of a guide": ({"api_key": "YOUR_API_KEY"}, {}, "api_key", "is masked or an example"),
