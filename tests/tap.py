@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import tap_supermetrics.__main__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
-    from pathlib import Path
 
     from tap_supermetrics.emulator import Emulator
 
 Key = tuple[str, ...]
 Values = dict[str, Any]
 METADATA = ("_sm_account_id", "_sm_date", "_sm_fetched_at", "_sm_schedule_id")
+
+_FORKED = multiprocessing.get_context("forkserver")
+_FORKED.set_forkserver_preload(["tap_supermetrics.commands.command_line", "tests.tap"])
 
 
 def command(*arguments: str) -> list[str]:
@@ -83,12 +91,51 @@ class Ended:
     stderr: str
 
 
-def run(*arguments: str) -> Ended:
-    """Run the tap to its end with these arguments only."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        command(*arguments), capture_output=True, text=True, check=False, timeout=60
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+def run(
+    *arguments: str,
+    folder: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 60,
+) -> Ended:
+    """Run the tap to its end.
+
+    It is a process of its own, forked from one that has imported what takes half of its time.
+
+    Args:
+        arguments: of the command line.
+        folder: where it runs; here, unless given.
+        env: the environment; this one, unless given.
+        timeout: it is killed after so many seconds.
+
+    Raises:
+        subprocess.TimeoutExpired: it had to be killed.
+    """
+    environment = dict(os.environ if env is None else env)
+    with tempfile.TemporaryDirectory() as name:
+        streams = Path(name, "stdout"), Path(name, "stderr")
+        process = _FORKED.Process(
+            target=_main, args=(arguments, folder or Path.cwd(), environment, streams)
+        )
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(command(*arguments), timeout)
+        return Ended(process.exitcode, *(each.read_bytes().decode() for each in streams))
+
+
+def _main(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: Sequence[Path]
+) -> None:
+    """Become the tap, in this folder and environment, with its streams in files."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in enumerate(streams, 1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    sys.argv = ["tap-supermetrics", *arguments]
+    tap_supermetrics.__main__.main()
 
 
 def discovered(config: Mapping[str, Any], folder: Path) -> Values:
@@ -110,20 +157,18 @@ def sync(
     """Run the tap to its end, with the target's state, and let the target read what it wrote."""
     config_file = folder / "config.json"
     config_file.write_text(json.dumps(config))
-    line = command("--config", str(config_file), *arguments)
+    line = ["--config", str(config_file), *arguments]
     if target and target.state:
         state_file = folder / "state.json"
         state_file.write_text(json.dumps(target.state))
         line += ["--state", str(state_file)]
-    done = subprocess.run(  # noqa: S603 - our own command
-        line, capture_output=True, text=True, check=False, timeout=timeout
-    )
+    ended = run(*line, timeout=timeout)
     if target:
         target.new_run()
         # Not `splitlines`: a text may hold U+2028.
-        for message in filter(None, done.stdout.split("\n")):
+        for message in filter(None, ended.stdout.split("\n")):
             target.read(message)
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return ended
 
 
 def days_covered(bookmark: Mapping[str, Any]) -> dict[str, list[list[str]]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_supermetrics.emulator import Emulator, Fault
-from tests.tap import Ended, Target, config_for, sync
+from tests.tap import Ended, Target, config_for, run, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,14 +28,13 @@ DATES = {"start_date": "2024-05-31", "end_date": str(LAST)}
 
 def command(folder: Path, config: dict[str, Any], *arguments: str, state: Any = None) -> Ended:  # noqa: ANN401 - any state
     (folder / "config.json").write_text(json.dumps(config))
-    line = [sys.executable, "-m", "tap_supermetrics", *arguments]
-    line += ["--config", str(folder / "config.json")]
+    line = [*arguments, "--config", str(folder / "config.json")]
     if state is not None:
         (folder / "state.json").write_text(json.dumps(state))
         line += ["--state", str(folder / "state.json")]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own command
-    assert "Traceback" not in done.stderr
-    return Ended(done.returncode, done.stdout, done.stderr)
+    ended = run(*line)
+    assert "Traceback" not in ended.stderr
+    return ended
 
 
 def parsed(ended: Ended) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -14,7 +14,7 @@ import yaml
 
 from tap_supermetrics.commands.yaml_text import Item, with_added
 from tests.singer.test_addresses import version_1
-from tests.tap import Ended, command
+from tests.tap import Ended, command, run
 from tests.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -49,19 +49,10 @@ def options(emulator: Emulator, folder: Path, **others: str) -> dict[str, str]:
 
 
 def init(folder: Path, answers: dict[str, str], *more: str, env: Mapping[str, str] = ENV) -> Ended:
-    line = command("init", *more)
-    line += [f"--{name.replace('_', '-')}={value}" for name, value in answers.items()]
-    done = subprocess.run(  # noqa: S603 - our own command
-        line,
-        cwd=folder,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return Ended(done.returncode, done.stdout, done.stderr)
+    line = [f"--{name.replace('_', '-')}={value}" for name, value in answers.items()]
+    ended = run("init", *more, *line, folder=folder, env=env)
+    assert "Traceback" not in ended.stderr
+    return ended
 
 
 def written(folder: Path) -> set[str]:

@@ -18,7 +18,7 @@ from tap_supermetrics.page import folder as folder_module
 from tap_supermetrics.page.document import html_of
 from tap_supermetrics.page.folder import kept_runs, remove_unfinished, write_run, write_whole
 from tap_supermetrics.page.run_json import AccountCalendar, Failure, ReportPart, RunTold
-from tests.tap import Ended, Target, command, config_for, sync
+from tests.tap import Ended, Target, command, config_for, run, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -343,15 +343,15 @@ def test_coverage_writes_the_same_page(emulator: Emulator, tmp_path: Path) -> No
     file = tmp_path / "page.html"
     line = ["coverage", "--config", str(tmp_path / "config.json")]
     line += ["--state", str(tmp_path / "state.json"), "--html", str(file)]
-    done = subprocess.run(command(*line), capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    done = run(*line)
     assert done.stdout == f"{file} shows 1 report\n"
     mine = data_of(file.read_text(encoding="utf-8"))
     theirs = data_of((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
     assert mine["runs"] == theirs["runs"]
     assert mine["reports"][0]["accounts"] == theirs["reports"][0]["accounts"]
     line[-1] = str(tmp_path / "none" / "page.html")
-    refused = subprocess.run(command(*line), capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    refused = run(*line)
+    assert (refused.code, len(refused.stderr.splitlines())) == (1, 1)
 
 
 def test_discovery_and_a_test_leave_nothing(emulator: Emulator, tmp_path: Path) -> None:
