@@ -23,7 +23,7 @@ from tap_supermetrics.sync.discovery import (
 )
 from tap_supermetrics.sync.name_checks import unlisted_accounts
 from tap_supermetrics.sync.run import utc_now
-from tap_supermetrics.sync.team_lists import UntoldAccountsError
+from tap_supermetrics.sync.team_lists import UnreadableAccountsError
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def findings(
     yield from _folders(connection)
     reports = connection.settings.reports
     try:
-        connection.lookups.ask_for_fields(each.ds_id for each in reports)
+        connection.lookups.request_fields(each.ds_id for each in reports)
     except TapError as error:
         yield Finding(what="the API answers", result=WRONG, mistake=str(error))
         return
@@ -125,7 +125,7 @@ def _report(
             known = known_reports(connection.lookups, [report], bookmarks, utc_now())[report.name]
             _fields(connection, known, wrong, warned)
             accounts = _accounts(connection, known, warned)
-        except UntoldAccountsError as error:
+        except UnreadableAccountsError as error:
             warned.append(str(error))
         except SettingsError as error:
             wrong += error.mistakes

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the days of each report and account; return 3 where those of a report are unknown."""
     reports = _reports(args, connection)
-    connection.lookups.ask_for_fields(each.ds_id for each in reports)
+    connection.lookups.request_fields(each.ds_id for each in reports)
     found = [_days_of(connection, report, args.bookmarks) for report in reports]
     if args.html:
         _write_page(Path(args.html), connection, found)

@@ -74,14 +74,14 @@ class Forecast:
     Attributes:
         reports: for each report and account its days and queries.
         queries: that would be submitted.
-        held: queries whose results the API still holds from a run before; they cost nothing.
+        held: queries whose results of an earlier run the API still retains; they cost nothing.
         batches: query batches.
-        requests: at least so many, beside the lists of fields and accounts.
+        requests: the least number of them, beside the lists of fields and accounts.
         seconds: the shortest time of the run.
-        left: queries that are left for the next run, as `max_queries_per_run` says.
+        left: queries that `max_queries_per_run` leaves for the next run.
         budgets: the settings that bound a run, as far as they are set.
-        failures: reports that cannot be planned, by name, and why.
-        notes: what else there is to know.
+        failures: why reports cannot be planned, by name.
+        notes: warnings and remarks.
     """
 
     reports: Sequence[Mapping[str, Any]]
@@ -102,7 +102,7 @@ class _Batches:
 
     Attributes:
         count: how many there are.
-        queries: how many they hold.
+        queries: how many they contain.
         seconds: how long they run, one after another.
         longest_s: how long the longest runs.
     """
@@ -150,22 +150,22 @@ def forecast_of(
         settings, connection.lookups, bookmarks, begun.selection, summary=summary, now=utc_now
     )
     prepared.close()
-    plans, held = prepared.plans, prepared.held_queries
-    queries = sum(map(len, plans.values())) - len(held)
+    plans, retained = prepared.plans, prepared.retained_queries
+    queries = sum(map(len, plans.values())) - len(retained)
     batches = _Batches()
     if settings.mode is not Mode.ASYNC:
-        batches = _packed(plans, held, settings, query_seconds)
-    requests = batches.count * REQUESTS_PER_BATCH + queries + len(held)
+        batches = _packed(plans, retained, settings, query_seconds)
+    requests = batches.count * REQUESTS_PER_BATCH + queries + len(retained)
     requests += (queries - batches.queries) * MORE_REQUESTS_PER_QUERY
     planned = sum(len(each.plan) for each in prepared.planned.values())
     return Forecast(
-        reports=[_report(plan, held) for plan in plans.values()],
+        reports=[_report(plan, retained) for plan in plans.values()],
         queries=queries,
-        held=len(held),
+        held=len(retained),
         batches=batches.count,
         requests=requests,
         seconds=_seconds(batches, queries, requests, query_seconds, settings),
-        left=planned - queries - len(held),
+        left=planned - queries - len(retained),
         budgets={name: each for name in BUDGETS if (each := getattr(settings, name)) is not None},
         failures=summary.failed_reports,
         notes=[*summary.remarks, *_warnings(prepared, batches)],
@@ -173,7 +173,7 @@ def forecast_of(
 
 
 def _warnings(prepared: Prepared, batches: _Batches) -> Iterator[str]:
-    """Return why a run may submit less than this says, or in other query batches."""
+    """Yield why a run may submit less than this forecast, or in other query batches."""
     if batches.count > MAX_PACKED:
         yield (
             f"the first {MAX_PACKED:,} query batches were counted, the others are estimated by them"
@@ -185,8 +185,8 @@ def _warnings(prepared: Prepared, batches: _Batches) -> Iterator[str]:
         )
 
 
-def _report(plan: ReportPlan, held: Collection[Query]) -> dict[str, Any]:
-    by_account = Counter(each.report_account for each in held)
+def _report(plan: ReportPlan, retained: Collection[Query]) -> dict[str, Any]:
+    by_account = Counter(each.report_account for each in retained)
     accounts = [_account(each, by_account[each.whole.report_account]) for each in plan.accounts]
     sums = {
         name: sum(each[name] for each in accounts)
@@ -195,8 +195,8 @@ def _report(plan: ReportPlan, held: Collection[Query]) -> dict[str, Any]:
     return {"name": plan.report.name, **sums, "accounts": accounts}
 
 
-def _account(account: AccountPlan, held: int) -> dict[str, Any]:
-    """Return days and queries of one account, as `plan` tells them."""
+def _account(account: AccountPlan, retained: int) -> dict[str, Any]:
+    """Return days and queries of one account, by the names that `plan` prints."""
     ranges = [part.dates for part in account.parts if part.dates]
     days = sum(each.days for each in ranges)
     again = sum(each.days for whole in ranges for each in intersect(whole, account.covered))
@@ -204,19 +204,19 @@ def _account(account: AccountPlan, held: int) -> dict[str, Any]:
         "account_id": account.whole.account_id,
         "new_days": days - again,
         "days_again": again,
-        "queries": len(account) - held,
-        "held": held,
+        "queries": len(account) - retained,
+        "held": retained,
     }
 
 
 def _packed(
     plans: Mapping[str, ReportPlan],
-    held: Collection[Query],
+    retained: Collection[Query],
     settings: Settings,
     query_seconds: float,
 ) -> _Batches:
     """Pack what would be submitted, as the run does."""
-    drawing = Drawing(plans, Breakers(plans), held)
+    drawing = Drawing(plans, Breakers(plans), retained)
     backlog, batches = Backlog(drawing, plans, limits_of(settings)), _Batches()
     while batches.count < MAX_PACKED and (request := backlog.next_batch()):
         rounds = -(-len(request) // request.policy.query_concurrency)
@@ -224,20 +224,20 @@ def _packed(
         batches.queries += len(request)
         batches.seconds += rounds * query_seconds
         batches.longest_s = max(batches.longest_s, rounds * query_seconds)
-        # Nobody else takes them here, and they would fill memory.
+        # Nothing else takes them here, and they would fill memory.
         drawing.take_new()
-    queries = sum(map(len, plans.values())) - len(held)
+    queries = sum(map(len, plans.values())) - len(retained)
     return batches.of(queries) if batches.count == MAX_PACKED else batches
 
 
 def _seconds(
     batches: _Batches, queries: int, requests: int, query_seconds: float, settings: Settings
 ) -> float:
-    """Return what takes longest: queries side by side, or requests at their pace."""
+    """Return the longest time: of queries side by side, or of requests at their pace."""
     rounds = -(-(queries - batches.queries) // settings.max_running_queries)
     return max(
         batches.seconds / settings.max_running_batches,
-        # A batch is not shared out: it takes its time, whatever runs beside it.
+        # A batch is not divided: it takes its time, whatever runs beside it.
         batches.longest_s,
         rounds * query_seconds,
         requests / settings.requests_per_second,
@@ -261,8 +261,8 @@ def _print(forecast: Forecast) -> None:
         f"{_duration(forecast.seconds)}"
     )
     if forecast.held:
-        held = counted(forecast.held, "result", "results")
-        print_line(f"{held} of a run before are still held by the API, and cost nothing")
+        results = counted(forecast.held, "result", "results")
+        print_line(f"{results} of a run before are still held by the API, and cost nothing")
     for name, limit in forecast.budgets.items():
         print_line(f"bounded by `{name}`: {limit:,}")
     for name, reason in forecast.failures.items():

@@ -111,7 +111,7 @@ class Ending:
         head.queries_done = sum(each.queries_done for each in summary.tallies.values())
         head.queries_failed = summary.failed_queries
         head.reports_failed = len(summary.failed_reports)
-        head.days_not_asked = sum(each.not_asked for each in summary.tallies.values())
+        head.days_not_asked = sum(each.not_submitted for each in summary.tallies.values())
         failures = [*_failures(summary)]
         head.failures = failures[:MAX_FAILURES]
         head.failures_left_off = max(0, len(failures) - MAX_FAILURES)

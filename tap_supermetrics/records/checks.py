@@ -1,12 +1,12 @@
-"""Checks of what is written: that a key tells records apart, and that their day was asked for.
+"""Checks of what is written: that keys are unique, and that days are those requested.
 
-A target that knows the key keeps one of the records that share it and drops the others without a
-word. So keys are compared as they are written: two different cells may become one value. And a
+A target that knows the key retains one of the records that share it, and drops the others in
+silence. So keys are compared as they are written: two different cells may become one value. And a
 date that is not the row's day, such as the start of a campaign, is the same on many days.
 
 Two queries of a plan cannot write the same key: they differ in account or day, both are in the
-default key, and the day of every row is held against its query. Where a chosen key has no account,
-keys are held against those of other accounts too.
+default key, and the day of every row is checked against its query. Where a chosen key has no
+account, keys are compared with those of other accounts too.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from tap_supermetrics.dates import DateRange
 
 MAX_HASHES: Final = 200_000
-"""So many keys are held as a set of hashes, 100 bytes each; older ones take 8 bytes each."""
+"""How many keys are in a set of hashes, 100 bytes each; older ones take 8 bytes each."""
 _EXACT: Final = frozenset({ValueKind.TEXT, ValueKind.DATE, ValueKind.TIME})
-"""Kinds whose values are texts, whose hashes of 64 bits differ where the texts do."""
+"""Kinds whose values are texts: their hashes of 64 bits differ where the texts do."""
 
 
 def in_key(kind: ValueKind) -> Callable[[Any], Any] | None:
-    """Return what makes a value of a kind comparable in a key; None where it is already.
+    """Return a function that makes a value of a kind comparable in a key; None where it is already.
 
     Hashes of numbers repeat: -1 and -2 share one.
     """
@@ -43,20 +43,20 @@ def in_key(kind: ValueKind) -> Callable[[Any], Any] | None:
 
 
 def _number_in_key(value: float) -> str:
-    # As a target holds it: 1 and 1.0 are one number, and so are 0.0 and -0.0.
+    # As a target stores it: 1 and 1.0 are one number, and so are 0.0 and -0.0.
     return repr(float(value) + 0.0)
 
 
 _IN_KEY: Final[Mapping[ValueKind, Callable[[Any], str]]] = {
     ValueKind.NUMBER: _number_in_key,
-    # Noon with an offset of two hours is ten o'clock, as targets hold it.
+    # Noon with an offset of two hours is ten o'clock, as targets store it.
     ValueKind.DATETIME: same_moment,
 }
 
 
 @dataclass(slots=True, kw_only=True)
 class OtherAccounts:
-    """Keys of all results of a report, each with the account that has it; some 200,000 of them."""
+    """Keys of all results of a report, each with its account; the first 200,000 of them."""
 
     _owners: dict[int, str] = field(default_factory=dict)
 
@@ -74,12 +74,12 @@ class RecordChecks:
     Attributes:
         key: columns of the key whose values differ within a result.
         whole_key: all columns of the key, as messages name them.
-        day: the field that holds the day of a row; empty where none does.
-        dates: the days that were asked for; None where the API determines them.
+        day: the field with the day of a row; empty where none has it.
+        dates: the requested days; None where the API determines them.
         blank: what stands for a blank text of the key.
         account: whose result it is.
-        others: the keys of other accounts; None where the key tells accounts apart.
-        rows_by_day: how many rows each day has; only counted where several days were asked for.
+        others: the keys of other accounts; None where the key has the account.
+        rows_by_day: how many rows each day has; only counted where several days were requested.
     """
 
     key: tuple[str, ...]
@@ -100,14 +100,14 @@ class RecordChecks:
 
     @property
     def counts_days(self) -> bool:
-        """Return whether rows are counted by day: where their number does not tell it."""
+        """Return whether rows are counted by day: where the result has several."""
         return bool(self.day and self.dates and self.dates.days > 1)
 
     def check_days(self, days: Iterable[str]) -> None:
-        """Hold days of rows against the days that were asked for.
+        """Check days of rows against the requested days.
 
         Raises:
-            ApiError: RESULT_MISMATCH when a row is of another day.
+            ApiError: RESULT_MISMATCH when a row has another day.
         """
         if self.dates is None:
             return
@@ -121,7 +121,7 @@ class RecordChecks:
                 )
 
     def check_key(self, key: Any) -> None:  # noqa: ANN401 - a value, or a tuple of values
-        """Look for a key among those before it.
+        """Compare a key with those before it.
 
         Raises:
             ApiError: KEY_NOT_UNIQUE when a record before has it.
@@ -135,16 +135,16 @@ class RecordChecks:
             self._put_away()
 
     def check_keys(self, keys: Callable[[], Iterable[Any]], count: int) -> None:
-        """Look for keys among each other and among those before them.
+        """Compare keys with each other and with those before them.
 
         Args:
-            keys: gives them, each time anew.
+            keys: returns them, each time anew.
             count: how many there are.
 
         Raises:
             ApiError: KEY_NOT_UNIQUE when two records share a key.
         """
-        # Fewer than expected means that two are the same: one comparison for a whole block.
+        # Fewer than expected means that two are equal: one comparison for a whole block.
         expected = len(self._hashes) + count
         self._hashes.update(map(hash, keys()))
         if len(self._hashes) != expected:
@@ -167,7 +167,7 @@ class RecordChecks:
                 )
 
     def finish(self) -> None:
-        """Look for keys that are far apart in a long result.
+        """Compare keys that are far apart in a long result.
 
         Raises:
             ApiError: KEY_NOT_UNIQUE when two records share a key.
@@ -177,7 +177,7 @@ class RecordChecks:
             self._put_away()
 
     def _put_away(self) -> None:
-        # Set against array costs less than a search for each key.
+        # Comparing a set with an array costs less than a search for each key.
         if not all(map(self._hashes.isdisjoint, self._older)):
             raise self._not_unique(None)
         # `q`: the hashes of Python are signed numbers of 64 bits.
@@ -185,14 +185,14 @@ class RecordChecks:
         self._hashes = set()
 
     def _not_unique(self, example: Any) -> ApiError:  # noqa: ANN401 - a value, or a tuple of values
-        # Of a key that all rows of a day share, nothing is left to show.
-        told = "" if example in (None, ()) else f", for example {repr(example)[:200]}"
+        # A key that all rows of a day share has nothing to show.
+        details = "" if example in (None, ()) else f", for example {repr(example)[:200]}"
         values = example if isinstance(example, tuple) else (example,)
         if self.blank and self.blank in values:
-            told += " (a blank is written so, and a value may be: change `blank_key_value`)"
+            details += " (a blank is written so, and a value may be: change `blank_key_value`)"
         return ApiError(
             "KEY_NOT_UNIQUE",
-            f"rows share the key {', '.join(self.whole_key)}{told}; a target would keep one of "
+            f"rows share the key {', '.join(self.whole_key)}{details}; a target would keep one of "
             "them",
         )
 

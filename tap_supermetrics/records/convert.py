@@ -1,4 +1,4 @@
-"""From the API's rows to records: each value is converted by what is chosen once for its field."""
+"""From the API's rows to records: each field has one converter, chosen once for a result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.records.schema import Field, RecordSchema
 
 _FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
-"""Kinds whose values repeat so often within a result that remembering them pays."""
+"""Kinds whose values repeat so often within a result that caching them pays."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Mismatches:
         are_refused: whether a metric that does not fit fails its query; a dimension never does.
         counts: values that became null.
         examples: the first of them.
-        nuls: texts that lost a NUL.
+        nuls: texts from which a NUL was dropped.
     """
 
     are_refused: bool = False
@@ -51,7 +51,7 @@ class Mismatches:
 
 
 class Role(Enum):
-    """The purpose of a field, as messages tell it."""
+    """The purpose of a field, in the words of messages."""
 
     VALUE = ""
     KEY = " of the key"
@@ -60,11 +60,11 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A field's place in the rows of one result, and what makes its values.
+    """A field's place in the rows of one result, and its converter.
 
     Attributes:
         role: what the field is for.
-        blank: stands for a blank; None where null does.
+        blank: replaces a blank; None where null does.
     """
 
     field: Field
@@ -84,11 +84,7 @@ class Column:
         return self.field.name
 
     def strict(self) -> Callable[[Cell], Any]:
-        """Return what converts a cell, and lets no value pass that does not fit.
-
-        Raises:
-            ApiError: TYPE_MISMATCH, by what is returned.
-        """
+        """Return a converter of cells that raises TYPE_MISMATCH where a value does not fit."""
         return _converter(self.field, self.blank, None, self.role)
 
 
@@ -98,10 +94,10 @@ class RecordReader:
     Args:
         schema: what records look like.
         echo: how the API placed the fields in this result.
-        metadata: values of the tap's own columns; `_sm_date` is None where rows say it.
+        metadata: values of the tap's own columns; `_sm_date` is None where rows have it.
         mismatches: where values that do not fit are counted.
-        dates: the days that were asked for; None where the API determines them.
-        others: the keys of other accounts; None where the key tells accounts apart.
+        dates: the requested days; None where the API determines them.
+        others: the keys of other accounts; None where the key has the account.
         width: how many cells each row has to have; 0 for as many as there are fields, or more.
 
     Attributes:
@@ -109,18 +105,18 @@ class RecordReader:
         shared: values of the tap's own columns that all records of the result have.
         dated_by: the field that gives `_sm_date`; empty where all records share it.
         dimensions: columns that `_sm_dimensions` joins.
-        blank: what stands for a blank in it.
+        blank: replaces a blank in it.
         added: columns that are made of others, in the order in which they come before these.
         sent_width: how many cells a row has, as far as is known.
         checks: of the records of this result.
-        in_key: what makes the values of each column of the key comparable; None where they are.
+        in_key: makes the values of each column of the key comparable; None where they are.
 
     Raises:
         ApiError: RESULT_MISMATCH when a requested field is not in the result; FIELD_NOT_LISTED
-            when a field that was taken for a dimension is a metric.
+            when a field that was assumed to be a dimension is a metric.
     """
 
-    def __init__(  # noqa: PLR0913 - all that a result is held against
+    def __init__(  # noqa: PLR0913 - all that a result is checked against
         self,
         schema: RecordSchema,
         echo: Sequence[FieldEcho],
@@ -140,7 +136,7 @@ class RecordReader:
             for each in schema.fields
         )
         self.shared = {name: metadata[name] for name in schema.metadata_columns}
-        # None says that rows tell the day; the empty default, that the column is left out.
+        # None: rows have the day. The empty default: the column is left out.
         is_dated_by_rows = self.shared.get(DATE, "") is None and schema.replication_key != DATE
         self.dated_by = schema.day if is_dated_by_rows else ""
         if self.dated_by:
@@ -162,7 +158,7 @@ class RecordReader:
         account: str,
         others: OtherAccounts | None,
     ) -> RecordChecks:
-        # What all rows of a result share tells none of them apart, and need not be compared.
+        # What all rows of a result share distinguishes none, and need not be compared.
         constant = {*self.shared}
         if dates and dates.days == 1:
             constant.add(schema.day)
@@ -184,7 +180,7 @@ class RecordReader:
             ApiError: as `records`; KEY_NOT_UNIQUE at the end too.
         """
         for block in blocks:
-            # A block with a bad row is not written in part.
+            # Nothing of a block with a bad row is written.
             yield from [*self.records(rows_of(block, self.sent_width))]
         self.checks.finish()
 
@@ -199,7 +195,7 @@ class RecordReader:
         key_of = self._key_maker()
         checks, counts_days = self.checks, self.checks.counts_days
         for row in rows:
-            # A decimal comma, say, moves all values after it.
+            # A decimal comma, for example, moves all values after it.
             if len(row) < self._least or (self._width and len(row) != self._width):
                 expected = counted(max(self._width, self._least), "value", "values")
                 text = f"expected rows of {expected}, got {len(row)}"
@@ -240,15 +236,15 @@ def dimensions_text(values: Iterable[tuple[Any, Cell]], blank: str) -> str:
     """Return the values of dimensions as one text of a key.
 
     Args:
-        values: each as it is written, and as it came, which counts where it became null.
-        blank: stands for an empty text.
+        values: each as it is written, and as it came, which is used where it became null.
+        blank: replaces an empty text.
     """
-    kept = (_raw(cell) if value is None else value for value, cell in values)
-    return "|".join(map(to_text, kept)) or blank
+    parts = (_raw(cell) if value is None else value for value, cell in values)
+    return "|".join(map(to_text, parts)) or blank
 
 
 def _raw(cell: Cell) -> Cell:
-    """Return a cell that became null, as the key tells it: all blanks alike."""
+    """Return a cell that became null as it is in the key: all blanks alike."""
     return "" if cell is None or (isinstance(cell, str) and not cell.strip()) else cell
 
 
@@ -257,12 +253,12 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
 
     The API understands more ids than it lists, `cost` for `spend` among them (observed).
     """
-    told = {name: each for each in echo for name in each.names}
+    echoed = {name: each for each in echo for name in each.names}
     for each in fields:
-        metric = told.get(each.name.casefold())
+        metric = echoed.get(each.name.casefold())
         if not metric or not each.is_assumed:
             continue
-        # Without a word for what it is, its type tells.
+        # Without a field type, the data type decides.
         is_number = not metric.field_type.strip() and kind_of(metric.data_type).is_number
         if metric.is_metric or (is_number and each.may_be_metric):
             raise ApiError(
@@ -273,15 +269,15 @@ def _check_assumed(fields: Sequence[Field], echo: Sequence[FieldEcho]) -> None:
 
 
 def _check_columns(echo: Sequence[FieldEcho]) -> None:
-    """Refuse two fields in one column, which would be read for the wrong one without a word.
+    """Refuse two fields in one column, as one of them would get the other's values in silence.
 
     Two names of one field, `cost` and `spend` of LinkedIn (observed), may share theirs.
     """
-    held: dict[int, FieldEcho] = {}
+    by_column: dict[int, FieldEcho] = {}
     for each in echo:
         if each.data_column is None:
             continue
-        other = held.setdefault(each.data_column, each)
+        other = by_column.setdefault(each.data_column, each)
         if other.names[1] != each.names[1] or (not each.field_id and other.names != each.names):
             raise ApiError(
                 "RESULT_MISMATCH",
@@ -291,7 +287,7 @@ def _check_columns(echo: Sequence[FieldEcho]) -> None:
 
 
 def _places(echo: Sequence[FieldEcho]) -> dict[str, int]:
-    """Return places by field id, in any case; as requested counts more than as the API calls it."""
+    """Return places by field id, in lower case; requested ids take precedence over the API's."""
     placed = [(each, each.data_column) for each in echo if each.data_column is not None]
     by_field_id = {each.field_id.casefold(): place for each, place in placed}
     by_requested_id = {each.id.casefold(): place for each, place in placed}
@@ -318,7 +314,7 @@ def _role(each: Field, schema: RecordSchema) -> Role:
 def _column(each: Field, place: int, blank: str, mismatches: Mismatches, role: Role) -> Column:
     is_key = role is not Role.VALUE
     own_blank = blank if is_key and each.kind is ValueKind.TEXT else None
-    # A dimension that does not fit is told, but no day fails for it.
+    # A dimension that does not fit is counted, but no day fails for it.
     refuses = is_key or (mismatches.are_refused and not each.is_dimension)
     convert = _converter(each, own_blank, None if refuses else mismatches, role)
     if each.kind is ValueKind.TEXT:
@@ -331,11 +327,11 @@ def _converter(
 ) -> Callable[[Cell], Any]:
     plain, kind, is_key = _plain(each), each.kind, role is not Role.VALUE
     known: dict[Cell, Any] = {}
-    # Of a text, blanks may be all there is; of a number or a time they are nothing.
+    # A text may consist of blanks; a number or a time of blanks is null.
     is_blank_kind = kind is not ValueKind.TEXT and not is_key
 
     def convert(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind
-        # A blank in a key that no text can stand for goes on below, where it does not fit.
+        # A blank in a key that no text can replace goes on below, where it does not fit.
         if (cell is None or cell == "") and (blank is not None or not is_key):
             return blank
         if is_blank_kind and isinstance(cell, str) and not cell.strip():
@@ -358,7 +354,7 @@ def _converter(
 
 
 def _plain(each: Field) -> Callable[[Any], Any]:
-    """Return what converts a cell that is not blank; it refuses what shows a field as a metric."""
+    """Return a converter of cells with a value; it refuses numbers of an assumed dimension."""
     plain = CONVERTERS[each.kind]
 
     def texts_only(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind

@@ -1,7 +1,7 @@
-"""Blocks of rows decoded, each column in the fastest way that takes its values.
+"""Decodes blocks of rows, each column in the fastest way that accepts its values.
 
-What the API sends mostly has the right JSON types already. So a column is decoded as a type that
-only good values fit, and msgspec does all the work. Where a value of a block does not fit, its
+Most values that the API sends have the right JSON types already. So a column is decoded as a type
+that only good values fit, and msgspec does all the work. Where a value of a block does not fit, its
 column is read more loosely from then on, and mended by Python.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Values = Sequence[Any]
 """The values of one column of a block, in the order of its rows."""
 _AT_PLACE: Final = re.compile(r"\$\[\d+\]\[(\d+)\]$")
-"""Where msgspec says that a value does not fit: row, then place in the row."""
+"""Where msgspec found a value that does not fit: row, then place in the row."""
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _EXACT_TYPES: Final[Mapping[ValueKind, Any]] = {
     ValueKind.BOOLEAN: bool,
@@ -37,7 +37,7 @@ _EXACT_TYPES: Final[Mapping[ValueKind, Any]] = {
     # As strict as `YYYY-MM-DD` and the calendar, and encoded as it came.
     ValueKind.DATE: date,
 }
-"""What a value is decoded as, by kind, when it is to be passed on as it is; never blank."""
+"""The type of a value that is passed on as it is, by kind; never blank."""
 _BLANK: Final = Literal[""]
 
 
@@ -47,7 +47,7 @@ class Reading:
 
     Attributes:
         cell_type: what its cells are decoded as; others are refused.
-        mend: makes the values of the cells of a block.
+        mend: converts the cells of a block to values.
         is_days: whether the cells are texts of days, which mostly need no mending.
     """
 
@@ -72,7 +72,7 @@ def _each_once(strict: Callable[[Any], Any], cells: Values) -> Values:
 
 
 def _ways(column: Column) -> tuple[Reading, ...]:
-    """Return the ways to read a column, from the fastest to the one that takes all it can."""
+    """Return the ways to read a column, from the fastest to the loosest."""
     kind, strict = column.field.kind, column.strict()
     last = Reading(Cell, lambda cells: [strict(cell) for cell in cells])
     exact = _EXACT_TYPES.get(kind)
@@ -154,8 +154,8 @@ class BlockDecoder:
         return msgspec.json.Decoder(rows).decode
 
     def _loosen(self, error: msgspec.ValidationError) -> None:
-        """Read a column that has a value that does not fit in the next, looser way."""
-        # Only the text of the error says which value it is.
+        """Read a column in the next, looser way, after a value that does not fit."""
+        # Only the text of the error names the value.
         match = _AT_PLACE.search(str(error))
         numbers = [
             number

@@ -1,7 +1,7 @@
-"""Records as lines of JSON, made of blocks of rows without a step of Python for each value.
+"""Makes records as lines of JSON from blocks of rows, without a step of Python for each value.
 
 A block with a value that `decode` cannot read goes through `RecordReader`, row by row, which also
-words what is wrong with it.
+names what is wrong with it.
 
 The lines are those that the SDK would write, value for value: RECORD messages, or records only.
 """
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 _ENCODER: Final = msgspec.json.Encoder()
 _SLOT: Final = b"\0"
-"""Stands for what all records of a result share: a byte that JSON never has."""
+"""Replaced by what all records of a result share: a byte that JSON never has."""
 _NUL: Final = b"\\u0000"
-"""A NUL as JSON has it, which a text loses."""
+"""A NUL as JSON has it; it is dropped from a text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class _BlockReader:
         """Make and check a record for each row of a block.
 
         Returns:
-            The records; None where a value or a row needs a look at each row.
+            The records; None where the block has to be read row by row.
 
         Raises:
             ApiError: KEY_NOT_UNIQUE when two records share a key.
@@ -96,10 +96,10 @@ class _BlockReader:
             if not self._are_records(rows, checks):
                 values = self._values(rows)
                 checks.check_days({*values[checks.day]} if checks.day else ())
-        # Read row by row, the block meets the same mistake, which is worded there.
+        # Read row by row, the block meets the same mistake, and the error names it.
         except (UnreadableError, ApiError):
             return None
-        # Keys are noted only now: a block that is read again would meet its own.
+        # Keys are stored only now: a block that is read again would meet its own.
         if values is None:
             checks.check_keys(lambda: map(self._key_of, rows), len(rows))
             if self._day_of and checks.counts_days:
@@ -111,7 +111,7 @@ class _BlockReader:
         return list(map(self._record, *(values[name] for name in self._own)))
 
     def _are_records(self, rows: list[tuple[Any, ...]], checks: RecordChecks) -> bool:
-        """Return whether rows are records as they came, which their days are checked for."""
+        """Return whether rows are records as they came; their days are checked."""
         if not self._is_whole:
             return False
         for column, reading in self._decoder.readings:
@@ -122,7 +122,7 @@ class _BlockReader:
                 if countOf(cells, checks.only_day) != len(rows):
                     return False
                 continue
-            # Of days there are few, and as texts they can be right already.
+            # There are few days, and as texts they can be right already.
             days = {*cells}
             if not reading.is_days or any(map(ne, days, reading.mend([*days]))):
                 return False
@@ -167,7 +167,7 @@ class LineFormat:
         stream: name of the stream.
         version: of the stream; None where it has none.
         is_selected: whether a column is to be written, by its name.
-        clock: tells the time, with offset.
+        clock: returns the time, with offset.
         is_bare: whether records stand by themselves, as in files, and not in RECORD messages.
     """
 
@@ -202,7 +202,7 @@ class LineFormat:
 
     def _block_reader(self, reader: RecordReader) -> _BlockReader:
         places = (column.place for column in reader.columns)
-        # The API may place the fields of each result otherwise.
+        # The API may place the fields of each result differently.
         layout = (reader.dated_by, reader.checks.key, reader.sent_width, *places)
         if layout not in self._readers:
             self._readers[layout] = _BlockReader(reader, self.is_selected)
@@ -230,19 +230,19 @@ class LineFormat:
 
 
 def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., msgspec.Struct]:
-    """Return what makes a record; before its own values is a slot for those that all share."""
+    """Return a maker of records, with a slot for shared values before a record's own."""
     names = [*shared[:1], *own]
-    # Columns need not be named as Python names things: so only the JSON has their names.
+    # Names of columns need not be Python identifiers: so only the JSON has them.
     members = [(f"_{n}", Any, msgspec.field(name=name)) for n, name in enumerate(names)]
-    # Records hold no cycles: the collector need not look at a million of them.
+    # Records have no cycles: the collector need not visit a million of them.
     record: Any = msgspec.defstruct("Record", members, gc=False)
     return partial(record, msgspec.Raw(_SLOT)) if shared else record
 
 
 def _json_of_shared(shared: Mapping[str, str | None]) -> bytes:
-    """Return what all records share, as the JSON of the first value and of all members after it."""
+    """Return the JSON of what all records share, but for the first name, which the slot has."""
     if not shared:
         return b""
     name = _ENCODER.encode(next(iter(shared)))
-    # Without the brace, the first name and its colon, which the slot's own member has.
+    # Without the brace, the first name and its colon.
     return _ENCODER.encode(shared)[len(name) + 2 : -1]

@@ -59,7 +59,7 @@ _WIDTHS: Final = (
     ValueKind.DATETIME,
     ValueKind.TEXT,
 )
-"""Kinds by how much their values can tell."""
+"""Kinds by how much their values can express."""
 
 
 def data_type_of(kind: ValueKind) -> str:
@@ -74,7 +74,7 @@ def data_type_of(kind: ValueKind) -> str:
 
 
 def kind_of(data_type: str) -> ValueKind:
-    """Return what values of an API data type become; undocumented types stay text.
+    """Return the kind of an API data type's values; undocumented types stay text.
 
     Source: Supermetrics docs, "Field data types" (`type.group.class.format`), and the mapping of
     the vendor's own Power BI connector. Weeks and months such as `2023|48` have no JSON type and
@@ -86,11 +86,11 @@ def kind_of(data_type: str) -> ValueKind:
 
 
 def unit_of(data_type: str) -> str:
-    """Return what numbers of an API data type count, or which period its texts tell.
+    """Return what numbers of an API data type count, or which period its texts name.
 
     Returns:
         `number.percentage`, `duration.seconds`, `time.yearweek` and the like; `value` for numbers
-        of no unit; empty for texts that tell no period, and for all else.
+        of no unit; empty for texts that name no period, and for all else.
     """
     found = re.fullmatch(r"\w+\.([\w.]{1,60})", data_type.strip().casefold(), re.ASCII)
     unit = found[1] if found else ""
@@ -101,7 +101,7 @@ def unit_of(data_type: str) -> str:
 
 
 def width_of(data_type: str) -> int:
-    """Return how much the values of an API data type can tell: more for texts than for numbers."""
+    """Return how much the values of an API data type can express: texts more than numbers."""
     return _WIDTHS.index(kind_of(data_type))
 
 

@@ -15,17 +15,17 @@ MAX_NAME_BYTES: Final = 63
 
 _SHOWN: Final = 80
 OF_LOADERS: Final = "_sdc_"
-"""Columns that loaders add are called so."""
+"""The prefix of columns that loaders add."""
 
 
 def as_targets_see(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
-    """Return a name as common loaders keep it: snake case, cut off; by default as the strictest."""
+    """Return a name as common loaders store it: snake case, cut off, by default to the shortest."""
     plain = re.sub(r"\W+|_+", "_", with_parted_words(name)).strip("_").casefold()
     return plain.encode()[:max_bytes].decode(errors="ignore")
 
 
 def as_the_sdk_sees(name: str) -> str:
-    """Return a name as loaders keep it that leave it to the SDK: without signs and other letters.
+    """Return a name as loaders on the SDK's default store it: without signs and other letters.
 
     Source: singer-sdk, `SQLSink.conform_name`.
     """
@@ -34,7 +34,7 @@ def as_the_sdk_sees(name: str) -> str:
 
 
 def clashes(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Give each name that targets cannot keep apart from one before it, after that one."""
+    """Yield each name that targets cannot distinguish from an earlier one, after that one."""
     known: dict[tuple[object, str], str] = {}
     for name in names:
         seen = ((see, see(name)) for see in (as_targets_see, as_the_sdk_sees))
@@ -44,7 +44,7 @@ def clashes(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def warnings_of_name(name: str) -> str:
-    """Return why some targets refuse a name, whatever others there are; else nothing."""
+    """Return why some targets refuse a name by itself; else nothing."""
     if len(name.encode()) > MAX_NAME_BYTES:
         return f"is longer than {MAX_NAME_BYTES} bytes: some targets cut it off, others refuse it"
     if not as_the_sdk_sees(name).strip("_"):
@@ -55,7 +55,7 @@ def warnings_of_name(name: str) -> str:
 
 
 def warnings_of_columns(names: Collection[str]) -> Iterator[str]:
-    """Return what some targets may not keep of the names of columns."""
+    """Yield why some targets may change or refuse names of columns."""
     for name in names:
         if doubt := warnings_of_name(name):
             yield f"the name {name[:_SHOWN]} {doubt}; rename it by `stream_maps`"

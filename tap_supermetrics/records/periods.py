@@ -1,9 +1,9 @@
 """Weeks, months, quarters, halves and years that a report reads in part, because its window moves.
 
 A report without the day of its rows is read whole by every run, and its rows are those of periods.
-A period at the edge of the window is a part of it. When the window moves on, a week goes from seven
-days to six, then five, and the target believes each. When it jumps, the last day of a month stays
-as it was in the middle of that day. So the user is told, and which setting gives whole periods.
+At the edge of the window, only a part of a period is read. When the window moves on, a week shrinks
+from seven days to six, then five, and the target stores each. When it jumps, the last day of a
+month stays as it was in the middle of that day. So the user is warned, with a setting to change.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Period(Enum):
-    """A stretch of days of which a report has one row."""
+    """A stretch of days for which a report has one row."""
 
     WEEK = "week"
     MONTH = "month"
@@ -36,7 +36,7 @@ class Period(Enum):
 
 
 _OF_NAMES: Final = (
-    # The smallest counts: `Year & week` are weeks.
+    # The smallest comes first: `Year & week` are weeks.
     ("week", Period.WEEK),
     ("month", Period.MONTH),
     ("quarter|qtr", Period.QUARTER),
@@ -44,7 +44,7 @@ _OF_NAMES: Final = (
     ("year", Period.YEAR),
 )
 _NO_PERIOD: Final = re.compile("(day|hour)(s)?of|weekday")
-"""`Day of week` has values of any window."""
+"""`Day of week` is no period: its values repeat in any window."""
 _ONLY_PERIODS: Final = re.compile(
     "(segments|date|time|report(ing)?|calendar|fiscal|financial|iso|nth|by)*"
     "((week|month|quarter|half|year)(ly)?|qtr|semester)"
@@ -52,21 +52,21 @@ _ONLY_PERIODS: Final = re.compile(
     "|sat(urday)?|start(s|ing)?|begin(s|ning)?|commencing|ending|on|date|number|num|no|index|id"
     "|code|name|short|label)*"
 )
-"""Names of letters that tell nothing beside a period: `Birth year` and `Number of weeks` do."""
+"""Names that consist of a period only, unlike `Birth year` and `Number of weeks`."""
 _TIME: Final = "string.time"
 _SUNDAY, _MONDAY = 7, 1
-"""As `date.isoweekday` counts."""
+"""Numbers of `date.isoweekday`."""
 _OF_A_RANGE: Final = (("week(s)?_sun_sat", _SUNDAY), ("week(s)?_mon_sun", _MONDAY))
 _OF_A_NAME: Final = (("iso|mon(day)?(to)?sun", _MONDAY), ("sun", _SUNDAY), ("mon(?!th)", _MONDAY))
-"""What tells on which day a week begins, in the letters of a range, and of a name and its type."""
+"""The day on which a week begins, by the letters of a range, or of a name and its type."""
 _NIGHTS: Final = (date(2025, 1, 2), 2 * 366)
-"""The first of so many nights in which each day in words has jumped, over two new years."""
+"""The first of the nights, and their number, in which each day in words jumps, over two years."""
 _WHOLE: Final = {
     Period.WEEK: {Period.WEEK},
     Period.MONTH: {Period.MONTH},
     Period.YEAR: {Period.MONTH, Period.QUARTER, Period.HALF, Period.YEAR},
 }
-"""The periods that a range of whole weeks, months or years has no part of."""
+"""The periods that a range of whole weeks, months or years never cuts."""
 _RANGE_TYPES: Final = (
     *("today", "yesterday", "last_week_sun_sat", "last_week_mon_sun", "this_month"),
     *("this_month_inc", "this_year_inc", "last_month", "last_year", "last_year_inc"),
@@ -80,11 +80,11 @@ _COUNTED_RANGES: Final = tuple(
 
 
 def period_of(name: str, data_type: str) -> Period | None:
-    """Return the period that a dimension tells; None for others.
+    """Return the period that a dimension names; None for others.
 
     Source: Supermetrics docs, "Field data types": `string.time.yearweek`, `.month`, `.year`; for
     quarters there is none. Data types are "informational only": sources list weeks as numbers and
-    as texts, so that a name that is all of periods tells one whatever its type.
+    as texts, so that a name that consists of periods is one, whatever its type.
     """
     of_type = re.fullmatch(rf"{_TIME}(\..*)?", data_type.strip().casefold(), re.DOTALL)
     text = of_type[0].removeprefix(_TIME) if of_type else ""
@@ -100,7 +100,7 @@ def _named_in(text: str) -> Period | None:
 
 
 def warnings_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
-    """Name what the window of a report that is read whole makes of its periods.
+    """Yield warnings of periods that the window of a report that is read whole cuts.
 
     Args:
         report: the report.
@@ -123,7 +123,7 @@ def warnings_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
 def _warnings_of_dates(
     report: Report, periods: list[Period], week_begins: set[int]
 ) -> Iterator[str]:
-    """Name a first or last day that cuts a period, now or in some night to come."""
+    """Yield a warning of a first or last day that cuts a period, now or in a later night."""
     start, end = report.start_date, report.end_date
     firsts = _days_meant(start) if start else set()
     if start and len(firsts) > 1:
@@ -153,7 +153,7 @@ def _warnings_of_dates(
 
 
 def _days_meant(day: Day) -> set[date]:
-    """Return the days that one in words is by and by; one day where it never moves."""
+    """Return the days that a day in words becomes over time; one day where it never moves."""
     first, count = _NIGHTS
     return {day.on(first + number * ONE_DAY) for number in range(1 if day.fixed else count)}
 
@@ -165,13 +165,13 @@ def _cuts(days: set[date], periods: list[Period], week_begins: set[int]) -> bool
 
 
 def _cuts_weeks(days: set[date], week_begins: set[int]) -> bool:
-    """Return whether no kind of week begins on all of the days on which a window begins."""
+    """Return whether a window begins in the middle of weeks, whichever day they begin on."""
     found = {each.isoweekday() for each in days}
     return len(found) > 1 or not found <= (week_begins or {_SUNDAY, _MONDAY})
 
 
 def _warnings_of_day(schema: RecordSchema) -> Iterator[str]:
-    """Name a chosen day that begins a period: a query of one day gives a part of it."""
+    """Yield a warning of a chosen day that names a period: a query of a day reads a part of it."""
     for each in schema.fields:
         period = period_of(each.name, each.data_type)
         if each.name == schema.replication_key and period and "day" not in each.letters:
@@ -194,12 +194,12 @@ def _cut(day: date, periods: list[Period]) -> Period | None:
 
 
 def _week_begins(dimensions: Iterable[Field]) -> set[int]:
-    """Return the days on which weeks of a report begin, where their names or types tell that."""
+    """Return the days on which weeks of a report begin, by their names and types."""
     weeks = (each for each in dimensions if period_of(each.name, each.data_type) is Period.WEEK)
     letters = ("".join(filter(str.isalpha, f"{each.name}{each.data_type}")) for each in weeks)
-    # One that ends on Sunday begins on Monday: only what tells the begin counts.
-    told = (_begin_in(each.casefold(), _OF_A_NAME) for each in letters if "ending" not in each)
-    return {each for each in told if each}
+    # A week that ends on Sunday begins on Monday: names of its end do not count.
+    begins = (_begin_in(each.casefold(), _OF_A_NAME) for each in letters if "ending" not in each)
+    return {each for each in begins if each}
 
 
 def _begin_in(text: str, words: Iterable[tuple[str, int]]) -> int | None:
@@ -207,7 +207,7 @@ def _begin_in(text: str, words: Iterable[tuple[str, int]]) -> int | None:
 
 
 def _warnings_of_week_begin(range_type: str, week_begins: set[int]) -> Iterator[str]:
-    """Name a range of weeks that begin on another day than those of the report."""
+    """Yield a warning of a range whose weeks begin on another day than those of the report."""
     begin = _begin_in(range_type, _OF_A_RANGE)
     if begin and week_begins - {begin}:
         is_sunday = begin == _SUNDAY
@@ -221,8 +221,8 @@ def _warnings_of_week_begin(range_type: str, week_begins: set[int]) -> Iterator[
 
 
 def _range_type_meant(range_type: str) -> str:
-    """Return the date range type that is most like one that is not documented, or nothing."""
-    # Of those with a number, the one with the same.
+    """Return the documented date range type that an undocumented one resembles, or nothing."""
+    # Types with a number are compared with the same number.
     number = next(iter(re.findall(r"\d+", range_type)), "")
     known = (*_RANGE_TYPES, *(each.format(number) for each in _COUNTED_RANGES if number))
     return "" if range_type in known else nearest(range_type, known, cutoff=0.8)
@@ -230,7 +230,7 @@ def _range_type_meant(range_type: str) -> str:
 
 def _warnings_of_range(range_type: str, periods: list[Period], *, has_days: bool) -> Iterator[str]:
     if meant := _range_type_meant(range_type):
-        # No mistake: the API may know more than its documents say.
+        # No mistake: the API may know more types than are documented.
         yield (
             f"date_range_type: {range_type} is not documented, and the API may refuse it; did you "
             f"mean {meant}?"

@@ -1,4 +1,4 @@
-"""Rows of a result, from the JSON that they are kept in."""
+"""Rows of a result, from the JSON that they are stored in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def rows_of(block: bytes, width: int = 0) -> list[Row]:
 
     Args:
         block: the rows.
-        width: how many cells a row has that came as an object of places.
+        width: how many cells a row that came as an object of places has.
 
     Raises:
         ApiError: RESULT_MISMATCH when a row is no array of values.
@@ -42,7 +42,7 @@ def _strict_rows(block: bytes, width: int) -> list[Row]:
 
 
 def _row(row: Any, width: int) -> Any:  # noqa: ANN401 - any JSON
-    """Return a row; one that came as an object of places lacks the values that are blank."""
+    """Return a row as a list; one that came as an object of places lacks blank values."""
     if isinstance(row, dict) and lenient.is_list(row):
         return [row.get(str(place)) for place in range(max(width, 1 + int([*row][-1])))]
     return row

@@ -51,11 +51,11 @@ _DIMENSIONS_SCHEMA: Final[dict[str, Any]] = {
     ),
 }
 _DAY_FIELDS: Final = ("date", "day", "segmentsdate", "gadate", "reportdate", "statdate")
-"""Names of the field that holds the day of a row, as data sources write them, letters only."""
+"""Names of the field with the day of a row, as data sources write them, letters only."""
 _SURE_DAYS: Final = 4
-"""So many of them, from the first, can be nothing else: a report may have a date of its own."""
+"""How many of them, from the first, can be nothing else: a report may have a date of its own."""
 _OF_READING: Final = frozenset({FETCHED_AT, SCHEDULE_ID})
-"""Columns that are others with each reading."""
+"""Columns that change with each reading."""
 _LONG_TEXT: Final = "string.text.url"
 
 
@@ -68,8 +68,8 @@ class Field:
         data_type: the API's.
         is_dimension: whether it may be part of the key.
         is_listed: whether the API lists the field.
-        is_typed: whether its type is one that is known.
-        is_assumed: whether it is in the key only because nothing says that it is no dimension.
+        is_typed: whether its type is known.
+        is_assumed: whether it is in the key only because nothing shows that it is a metric.
         description: for the schema.
         title: the name by which the API lists it.
     """
@@ -85,17 +85,17 @@ class Field:
 
     @property
     def may_be_metric(self) -> bool:
-        """Return whether it is in the key although nobody, not even the user, says its type."""
+        """Return whether it is in the key although neither the API nor the user gives its type."""
         return self.is_assumed and not self.is_typed
 
     @property
     def kind(self) -> ValueKind:
-        """Return what its values become."""
+        """Return the kind of its values."""
         return kind_of(self.data_type)
 
     @property
     def unit(self) -> str:
-        """Return what its numbers count, or which period its texts tell."""
+        """Return what its numbers count, or which period its texts name."""
         return unit_of(self.data_type)
 
     def data_type_in(self, unit: str) -> str:
@@ -105,18 +105,18 @@ class Field:
 
     @property
     def may_be_day(self) -> bool:
-        """Return whether it is called as data sources call the day, and holds dates."""
+        """Return whether it has a usual name of the day, and dates."""
         is_date = self.is_dimension and self.kind is ValueKind.DATE
         return is_date and self.letters in _DAY_FIELDS
 
     @property
     def letters(self) -> str:
-        """Return its name as names of days are compared."""
+        """Return the letters of its name, by which names of days are compared."""
         return "".join(filter(str.isalpha, self.name.casefold()))
 
     @property
     def is_day_of_another_type(self) -> bool:
-        """Return whether it is called as the day, but its type is none of a day."""
+        """Return whether it has a usual name of the day, but a type of no day."""
         data_type = self.data_type.casefold()
         is_of_time = data_type.startswith(OF_TIME) and self.kind is ValueKind.TEXT
         return self.letters in _DAY_FIELDS and not self.may_be_day and not is_of_time
@@ -130,12 +130,12 @@ class RecordSchema:
         fields: in the order requested.
         key_properties: the key; its values are never null.
         replication_key: empty for a report that is read whole.
-        day: the field that holds the day of a row; empty where none does.
-        blank: what stands for a blank text in the key.
-        joined: names of the fields that `_sm_dimensions` joins, in the order in which it does;
-            empty where the key has no such column.
+        day: the field with the day of a row; empty where none has it.
+        blank: replaces a blank text in the key.
+        joined: names of the fields that `_sm_dimensions` joins, in its order; empty where the key
+            has no such column.
         json_schema: JSON Schema of a record.
-        is_dated: whether the data source knows dates at all.
+        is_dated: whether the data source has dates.
         is_by_range: whether the API determines its days, so that it can have no replication key.
     """
 
@@ -160,17 +160,17 @@ class RecordSchema:
         return tuple(each.name for each in self.fields if _is_other(each, self.day))
 
     def joined_as(self, names: tuple[str, ...], but: Collection[str] = ()) -> RecordSchema:
-        """Return the schema with `_sm_dimensions` as before, if it joins the same.
+        """Return the schema with `_sm_dimensions` in its former order, if it joins the same fields.
 
         Args:
             names: the fields that it joined, in its order.
-            but: fields whose difference does not count.
+            but: fields whose difference is ignored.
         """
         is_same = {*names} ^ {*self.joined} <= {*but}
         return replace(self, joined=names) if is_same and self.joined else self
 
     def warnings(self) -> list[str]:
-        """Name what is likely to go wrong with these records, and the setting that mends it."""
+        """Return what is likely to go wrong with these records, and the settings that mend it."""
         return [
             *self._warnings_of_day(),
             *self._warnings_of_types(),
@@ -254,8 +254,8 @@ def record_schema(report: Report, listed: Sequence[FieldInfo]) -> RecordSchema:
 def _by_id(listed: Iterable[FieldInfo]) -> dict[str, FieldInfo]:
     """Return fields by id, and by id in small letters.
 
-    Of one that is listed twice, for two kinds of reports, the metric counts, and the wider type: it
-    must not depend on the order of the list, which may change from night to night.
+    A field may be listed twice, for two kinds of reports: then the metric counts, and the wider
+    type, as the order of the list may change from night to night.
     """
     by_id: dict[str, FieldInfo] = {}
     folded: dict[str, FieldInfo] = {}
@@ -270,25 +270,22 @@ def _width(info: FieldInfo) -> tuple[bool, int]:
 
 
 def _is_dated(report: Report, listed: Sequence[FieldInfo]) -> bool:
-    """Return whether a report's data source knows dates at all: then it lists a field of dates.
-
-    What the user says of a field's type counts too.
-    """
+    """Return whether a report's data source has dates: it lists one, or `types` names one."""
     types = (*report.types.values(), *(info.data_type for info in listed))
     return any(kind_of(data_type) is ValueKind.DATE for data_type in types)
 
 
 def _field(name: str, info: FieldInfo | None, report: Report) -> Field:
     """Return a requested field, typed by settings, by the API, or as text."""
-    told = str(report.types.get(name) or "").strip() or (info.data_type if info else "")
-    data_type = told or TEXT
+    given = str(report.types.get(name) or "").strip() or (info.data_type if info else "")
+    data_type = given or TEXT
     is_number = kind_of(data_type).is_number
     return Field(
         name=name,
         data_type=data_type,
         is_dimension=info.is_dimension if info else not is_number,
         is_listed=info is not None,
-        is_typed=is_known(told),
+        is_typed=is_known(given),
         is_assumed=info is None and not is_number and not report.key_properties,
         description=_description(info, data_type),
         title=info.field_name if info else "",
@@ -307,7 +304,7 @@ def _description(info: FieldInfo | None, data_type: str) -> str:
 
 
 def _day(report: Report, fields: Sequence[Field]) -> str:
-    """Return the field that holds the day: the user's, else the one called so.
+    """Return the field with the day: the user's choice, else the one with a usual name.
 
     Other dates, such as the start of a campaign or of a week, are not the day of the row.
     """
@@ -319,7 +316,7 @@ def _day(report: Report, fields: Sequence[Field]) -> str:
 
 
 def _default_key(fields: Sequence[Field], day: str, replication_key: str) -> tuple[str, ...]:
-    """Return account, day and text dimensions; others could be blank, which no key holds."""
+    """Return account, day and text dimensions; others could be blank, and no key may be null."""
     by_day = (DATE,) if replication_key == DATE else ()
     in_key = tuple(each.name for each in fields if each.is_dimension and not _is_other(each, day))
     others = (DIMENSIONS,) if any(_is_other(each, day) for each in fields) else ()

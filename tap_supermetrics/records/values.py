@@ -26,7 +26,7 @@ _DATETIME: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _INT64: Final = range(-(2**63), 2**63)
-"""Integers that targets can hold."""
+"""Integers that targets can store."""
 
 
 def _to_boolean(cell: Cell) -> bool:
@@ -48,7 +48,7 @@ def _to_whole(cell: Cell) -> int:
     if isinstance(cell, int):
         return cell
     if isinstance(cell, str):
-        # Text first as it is: a float would round ids and micros beyond 2**53.
+        # Texts are not read as floats, which round ids and micros beyond 2**53.
         whole = _WHOLE.fullmatch(cell.strip())
         return int(whole[1]) if whole else _to_whole(_to_number(cell))
     if isinstance(cell, float) and cell.is_integer():
@@ -60,7 +60,7 @@ def _to_number(cell: Cell) -> float:
     if isinstance(cell, bool):
         raise ValueError(cell)  # noqa: TRY004 - it is the value that does not fit
     if isinstance(cell, int):
-        float(cell)  # an OverflowError where no double holds it
+        float(cell)  # an OverflowError where no double can store it
         return cell
     if isinstance(cell, str) and not _NUMBER.fullmatch(cell.strip()):
         raise ValueError(cell)
@@ -71,7 +71,7 @@ def _to_number(cell: Cell) -> float:
 
 
 def to_text(cell: Cell) -> str:
-    """Return a cell as a text; a whole number has no point, as an id may come as any number."""
+    """Return a cell as a text; a whole number has no point, as an id may come as a float."""
     if isinstance(cell, str):
         # PostgreSQL and others refuse a NUL in a text.
         return cell.replace("\0", "") if "\0" in cell else cell
@@ -94,7 +94,7 @@ def _to_datetime(cell: Cell) -> str:
 
 
 def _zone(written: str) -> str:
-    """Return an offset as JSON Schema wants it: `+0000`, as Facebook writes it, lacks a colon."""
+    """Return an offset as JSON Schema requires it; Facebook writes `+0000`, without a colon."""
     if written[:1] in {"+", "-"}:
         return f"{written[:3]}:{written[-2:]}"
     return "Z" if written else ""
@@ -116,5 +116,5 @@ CONVERTERS: Final[Mapping[ValueKind, Callable[[Cell], Any]]] = {
     ValueKind.DATETIME: _to_datetime,
     ValueKind.TIME: _to_time,
 }
-"""What makes a value of each kind; it raises one of `MISFITS` where a cell does not fit."""
+"""The converter of each kind; it raises one of `MISFITS` where a cell does not fit."""
 MISFITS: Final = (ValueError, TypeError, LookupError, OverflowError)

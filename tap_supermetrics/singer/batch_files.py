@@ -113,7 +113,7 @@ class BatchFiles:
                 self._given.unlink(missing_ok=True)
 
     @property
-    def is_holding(self) -> bool:
+    def has_pending(self) -> bool:
         """Return whether records wait in a file that is not whole yet."""
         return bool(self._open or self._ended)
 
@@ -133,7 +133,7 @@ class BatchFiles:
             if file.count >= self._max_records or file.size >= MAX_BYTES:
                 yield from self._end()
 
-    def keep(self, written: Written) -> Iterator[BatchFile]:
+    def end_result(self, written: Written) -> Iterator[BatchFile]:
         """Take note that a result ended; give the files that must not wait any longer."""
         file = self._open or self._ended
         if file is None:

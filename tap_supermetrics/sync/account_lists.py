@@ -1,4 +1,4 @@
-"""The accounts that the API lists, each list asked once, and those that a filter lets through."""
+"""The accounts that the API lists, each list requested once, and those that a filter matches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Report
 
 MAX_FILTER_S: Final = 10.0
-"""Longer than any sound pattern takes with a hundred thousand names, in seconds."""
+"""Seconds; longer than any sound pattern takes with a hundred thousand names."""
 
 
 class AccountLists:
@@ -37,13 +37,13 @@ class AccountLists:
 
     def of(self, report: Report) -> tuple[listings.AccountInfo, ...]:
         """Return the accounts that the API lists for the logins of a report."""
-        asked = report.ds_id, str(report.logins)
-        # One list serves all reports of its logins, unless one of them wants a younger one.
+        key = report.ds_id, str(report.logins)
+        # One list serves all reports of its logins, unless one of them needs a younger one.
         age = listings.MIN_AGE_MINUTES if report.require_fresh_days else listings.MAX_AGE_MINUTES
-        if self._ages.get(asked, age + 1) > age:
-            self._listed[asked] = self._client.accounts(report.ds_id, report.logins, age)
-            self._ages[asked] = age
-        return self._listed[asked]
+        if self._ages.get(key, age + 1) > age:
+            self._listed[key] = self._client.accounts(report.ds_id, report.logins, age)
+            self._ages[key] = age
+        return self._listed[key]
 
     def ids_of(self, report: Report) -> Mapping[str, str]:
         """Return the ids of the accounts that the API lists, by id in lower case."""
@@ -66,7 +66,7 @@ class AccountLists:
         return frozenset(each.id for each in self.of(report))
 
     def chosen_by(self, report: Report) -> tuple[str, ...]:
-        """Return the ids that the filter of a report lets through; all where it has none.
+        """Return the ids that the filter of a report matches; all where it has none.
 
         Raises:
             SettingsError: the filter takes too long.
@@ -77,14 +77,14 @@ class AccountLists:
         try:
             matches = matching(pattern, (x.id if by_id else x.account_name for x in listed))
         except EndlessError:
-            told = "takes too long with a name that the API lists; avoid repeating what repeats"
-            raise SettingsError([f"{report.path}.ds_accounts: {pattern} {told}"]) from None
+            text = "takes too long with a name that the API lists; avoid repeating what repeats"
+            raise SettingsError([f"{report.path}.ds_accounts: {pattern} {text}"]) from None
         return tuple(each.id for each, is_match in zip(listed, matches, strict=True) if is_match)
 
     def known_names(self) -> dict[str, dict[str, str]]:
         """Return the names of accounts that were listed so far, by data source and id, lower case.
 
-        Nothing is asked for it.
+        It sends no request.
         """
         names: dict[str, dict[str, str]] = {}
         for (ds_id, _), accounts in self._listed.items():
@@ -94,11 +94,11 @@ class AccountLists:
 
 
 class EndlessError(Exception):
-    """A pattern that was given up."""
+    """A pattern took too long, and was given up."""
 
 
 def matching(pattern: str, texts: Iterable[str]) -> list[bool]:
-    """Tell of each text whether an account filter lets it through.
+    """Return for each text whether an account filter matches it.
 
     Raises:
         EndlessError: that took too long, as patterns do that repeat what repeats itself.
@@ -110,7 +110,7 @@ def matching(pattern: str, texts: Iterable[str]) -> list[bool]:
 
 @contextmanager
 def _bounded(seconds: float) -> Iterator[None]:
-    """Break off after some time, where the system can: `re` looks for signals, and for no clock."""
+    """Interrupt what takes too long, where the system can: `re` checks signals, but no clock."""
     # Python lets only the main thread set handlers of signals, and runs them only there.
     is_main = threading.current_thread() is threading.main_thread()
     if not (is_main and hasattr(signal, "setitimer")):

@@ -1,4 +1,4 @@
-"""Queries given by an address that only the API can read: of version 1, or of a saved query."""
+"""Queries given by an address that only the API can read: version 1, or a saved query."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def with_converted(
 ) -> dict[str, Any]:
     """Return a configuration whose addresses the tap can read itself, by one request at most.
 
-    What the API makes of an address is told, for the user to write it down as settings.
+    What the API makes of an address is logged, for the user to write it as settings.
 
     Args:
         config: what the user wrote.
         client: makes the API's client; None where the settings for it are wrong.
 
     Raises:
-        SettingsError: the API cannot read an address, or cannot be asked.
+        SettingsError: the API cannot read an address, or cannot be reached.
     """
     entries = _entries(config.get("queries"))
     old = [place for place, each in enumerate(entries) if must_be_converted(_url(each))]
@@ -51,7 +51,7 @@ def with_converted(
         )
         raise SettingsError([text]) from None
     mistakes = []
-    # Fewer answers than addresses are possible, and told below.
+    # Fewer answers than addresses are possible, and reported below.
     for place, answer in zip(old, answers, strict=False):
         path = f"queries[{place}].url"
         if answer.result is None:
@@ -65,11 +65,11 @@ def with_converted(
 
 
 def _address(path: str, answer: Converted) -> str:
-    """Return the version 2 address of a query, and tell its parameters."""
+    """Return the version 2 address of a query, and log its parameters."""
     result = answer.result
     parameters = without_keys(result.params if result else {})
-    told = json.dumps(parameters, ensure_ascii=False)
-    logger.info("%s: read by the API as %s; write this instead of `url`", path, told)
+    text = json.dumps(parameters, ensure_ascii=False)
+    logger.info("%s: read by the API as %s; write this instead of `url`", path, text)
     return address_of(parameters)
 
 

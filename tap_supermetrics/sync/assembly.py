@@ -1,4 +1,4 @@
-"""Puts together what carries out the plans of a run."""
+"""Assembles the engine that carries out the plans of a run."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 
 def assembled(prepared: Prepared) -> Engine:
-    """Return what carries out the plans; it has not begun."""
-    plans, held, client, now = prepared.plans, prepared.held, prepared.client, prepared.now
-    # Before `held.running` and `held.unneeded` are read: this decides which batches are which.
-    adopted = held.adopt(prepared.held_queries)
+    """Return the engine that carries out the plans; it has not begun."""
+    plans, retained, client, now = prepared.plans, prepared.retained, prepared.client, prepared.now
+    # Before `running` and `unneeded` are read: this decides which batches are which.
+    adopted = retained.adopt(prepared.retained_queries)
     reports = {name: plan.report for name, plan in plans.items()}
     notes = prepared.journal or SubmissionNotes()
     ways = Ways(
         client=client,
-        batches=Batches(client, reports, now, held.running, notes),
+        batches=Batches(client, reports, now, retained.running, notes),
         queries=AsyncQueries(
             client, plans, now, prepared.async_run, notes, is_resumed=prepared.is_resumed
         ),
@@ -47,11 +47,11 @@ def assembled(prepared: Prepared) -> Engine:
         ),
     )
     scheduler = Scheduler(plans, limits_of(prepared.settings), adopted)
-    return Engine(scheduler, ways, held.unneeded)
+    return Engine(scheduler, ways, retained.unneeded)
 
 
 def _accounts_of(plan: ReportPlan, prepared: Prepared) -> KnownAccounts:
-    """Return the accounts that an answer may be about: of the report, and those listed."""
+    """Return the accounts that an answer may name: those of the report, and those listed."""
     names = prepared.account_names.get(plan.report.ds_id)
     return KnownAccounts((*plan.scope.accounts, *plan.report.accounts.ids), names)
 

@@ -1,4 +1,4 @@
-"""Tells state, summary and query log what became of each query."""
+"""Records the outcome of each query in state, summary and query log."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 
 
 class Bookkeeping:
-    """Notes what became of each query, wherever somebody will look for it.
+    """Records the outcome of each query in state, summary and query log.
 
     Args:
         prepared: the reports, with their states.
         summary: what was done and what failed.
         bookmarks: writes the state when it is worth it.
-        query_log: is told of every query; None where nobody wants to know.
+        query_log: records every query; None where it is not wanted.
 
     Attributes:
         stopped_by: the first error with which the API refused everything; None without one.
@@ -54,7 +54,7 @@ class Bookkeeping:
         self.stopped_by: ApiError | None = None
 
     def committed(self, planned: PlannedReport, result: Result) -> None:
-        """Count the days of a result as done: all of its records are with the target."""
+        """Count the days of a result as done: the target has all of its records."""
         whole = planned.commit(result)
         self._summary.done(result, planned.rows_of_days(result))
         # `commit` has just covered its days; its failure has them read again.
@@ -87,7 +87,7 @@ class Bookkeeping:
 
     def ended(self, failed: Failed) -> None:
         """Count a query that failed as emitted."""
-        # With STOP the API may still hold the results, which it refuses until a person has acted.
+        # With STOP the API may still retain the results, but refuses them until a person acts.
         if failed.error.fate is not Fate.STOP:
             self._bookmarks.emitted(failed.query)
         self._bookmarks.progressed()
@@ -105,12 +105,12 @@ class Bookkeeping:
         self._bookmarks.report_ended(name)
 
     def noted(self, note: Note) -> None:
-        """Learn what the state has to know, and write it when it is worth it."""
+        """Record what the API did, and write the state when it is worth it."""
         self.learn(note)
         self._bookmarks.save_when_due()
 
     def learn(self, note: Note) -> None:
-        """Learn what the state has to know."""
+        """Record what the API did."""
         if self._query_log:
             self._query_log.note(note)
         if isinstance(note, FirstDay):

@@ -46,7 +46,7 @@ class ReportDays:
         name: of the report.
         ds_id: its data source.
         note: why there is nothing to say of days; empty where there is.
-        is_unknown: whether that is so because the API refused to tell.
+        is_unknown: whether that is so because the API refused its list.
         wanted: all days that are over and wanted.
         accounts: the days of each account.
     """
@@ -60,7 +60,7 @@ class ReportDays:
 
 
 def report_days(known: KnownReport, scope: Scope) -> ReportDays:
-    """Return the days that a report wants, as its state has them; the state was begun before."""
+    """Return the days that a report wants, as its state has them; `begin` comes first."""
     name, ds_id = known.report.name, known.report.ds_id
     wanted = scope.complete(scope.wanted)
     if scope.is_elsewhere:

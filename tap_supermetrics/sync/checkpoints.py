@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.sync.preparation import Prepared
 
 BYTES_PER_QUERY: Final = 1_800
-"""What the state may cost of stdout for each query that is submitted."""
+"""How many bytes of STATE messages each submitted query allows."""
 
 
 class Checkpoints:
@@ -25,9 +25,9 @@ class Checkpoints:
 
     Each query adds to the budget, and each STATE message takes from it.
 
-    A STATE message holds all of the state, whose size grows with accounts and reports. What the API
-    has taken is named at once where the budget allows it, so that a killed run pays for nothing
-    twice; progress is written when so many queries were emitted as one message may cost.
+    A STATE message contains all of the state, whose size grows with accounts and reports. What the
+    API has accepted is named at once where the budget allows it, so that a killed run pays for
+    nothing twice; progress is written when the emitted queries pay for one message.
     """
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class Checkpoints:
         self._has_news = False
 
     def submitted(self, note: Note, *, is_news: bool) -> None:
-        """Earn with what the API has taken.
+        """Add what the API has accepted to the budget.
 
         Args:
-            note: what it has taken.
+            note: what it has accepted.
             is_news: whether the state has to name it.
         """
         if isinstance(note, BatchTaken):
@@ -74,11 +74,11 @@ class Checkpoints:
 
 
 class Bookmarks:
-    """Singer's bookmarks of one run: brought up to date, and written when that is worth it.
+    """Singer's bookmarks of one run: updated, and written when that is worth it.
 
     Args:
         prepared: the reports, with their states.
-        bookmarks: by stream; kept up to date.
+        bookmarks: by stream; updated in place.
         write_state: writes a STATE message with these bookmarks.
 
     Attributes:
@@ -100,15 +100,15 @@ class Bookmarks:
         self.writes_state = True
 
     def submitted(self, note: Note) -> None:
-        """Take in what the API has taken."""
+        """Record what the API has accepted."""
         self._checkpoints.submitted(note, is_news=self._submitted.note(note))
 
     def waits_for(self, query: Query) -> bool:
         """Return whether a query was submitted and not emitted yet."""
-        return self._submitted.holds(query)
+        return self._submitted.is_pending(query)
 
     def emitted(self, query: Query) -> None:
-        """Forget what the API holds for a query: nobody will ask for it."""
+        """Forget what the API retains for a query: it is not needed any more."""
         self._submitted.emitted(query)
 
     def progressed(self) -> None:
@@ -126,14 +126,14 @@ class Bookmarks:
 
     def save_when_due(self) -> None:
         """Write the state when it is worth it."""
-        # Who writes it does so unasked, from what it finds in the bookmarks.
+        # Whoever else writes it reads the bookmarks whenever it likes.
         if self._checkpoints.is_due or not self.writes_state:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Bring the bookmarks up to date, and write them unless somebody else does."""
+        """Update the bookmarks, and write them unless somebody else does."""
         for name, known in self._prepared.known.items():
-            # One that could not be planned keeps the batches that its state names.
+            # The state of a report that could not be planned still names its batches.
             if name in self._prepared.planned:
                 known.state.batches = self._submitted.batches_of(name)
                 has_queries = self._submitted.has_one_by_one(name)

@@ -1,10 +1,10 @@
-"""Holds what was loaded before against what is to be loaded now.
+"""Compares what was loaded before with what is to be loaded now.
 
-A target's table has the key and the types of its first night. Rows under another key would be there
-twice, so that report is refused. A type that changes is told, each night until somebody acts: a
-column of integers rounds 10.5 to 10 without a word. `types` says what the column is: with the old
-type, values that do not fit fail aloud; with the new one, the user has changed the table. A unit
-that changes, from percentage to ratio, is told likewise; a period in the key that does is refused.
+A target's table has the key and the types of its first night. A report with another key is refused,
+as rows would be there twice. A type that changes is warned of each night until somebody acts: a
+column of integers rounds 10.5 to 10 in silence. `types` pins the column: with the old type, values
+that do not fit are reported; with the new one, the user has changed the table. A unit that changes,
+from percentage to ratio, is warned of likewise; in the key, a period that changes is refused.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ logger = logging.getLogger(__name__)
 
 
 def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
-    """Refuse another key, or another type in it, than that of the rows in the target.
+    """Refuse a key, or a type in it, that differs from that of the rows in the target.
 
     Raises:
-        TapError: with the settings that give the old key, where there are such.
+        TapError: with the settings that restore the old key, where they can.
     """
     old, new = state.key_properties, schema.key_properties
     fixed = {*old, *new, *_parts_of_key(schema, state)}
@@ -66,7 +66,7 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
         back = f"`key_properties: [{', '.join(old)}]`" if is_there else "`fields` as they were"
         set_back, because = f"Set {back}; {ways}", ""
         if not is_there and (fields := reclassified(schema, state)):
-            because = f", because {_otherwise(fields)}"
+            because = f", because {_class_change(fields)}"
             set_back = f"E{ways.removeprefix('or e')}"
         raise TapError(
             f"its key was {', '.join(old)} and now is {', '.join(new)}{because}: days read again "
@@ -77,7 +77,7 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
 def reclassified(schema: RecordSchema, state: ReportState) -> tuple[str, ...]:
     """Return metrics that `_sm_dimensions` joined, and dimensions that were loaded outside the key.
 
-    The API called them otherwise when they were loaded.
+    The API classified them the other way when they were loaded.
     """
     metrics = {each.name for each in schema.fields if not each.is_dimension}
     outside = {*state.types} - {*state.joined, *state.key_properties}
@@ -87,17 +87,17 @@ def reclassified(schema: RecordSchema, state: ReportState) -> tuple[str, ...]:
 
 
 def class_changes(report: Report, schema: RecordSchema, state: ReportState) -> Iterator[str]:
-    """Return what to say of fields that are kept in or out of the key, whatever they are now."""
+    """Yield a warning of fields that stay in or out of the key, whatever they are now."""
     if schema.joined and (fields := reclassified(schema, state)):
         yield (
-            f"{report.name}: {_otherwise(fields)}; {DIMENSIONS} of its key joins "
+            f"{report.name}: {_class_change(fields)}; {DIMENSIONS} of its key joins "
             f"{', '.join(schema.joined)} as before. To have it joined as the API says now, empty "
             f"the table, and remove bookmarks.{report.name} from the state; or give the report "
             "another name"
         )
 
 
-def _otherwise(fields: Iterable[str]) -> str:
+def _class_change(fields: Iterable[str]) -> str:
     named = ", ".join(fields)
     return f"the API changed {named} from metric to dimension, or from dimension to metric"
 
@@ -107,7 +107,7 @@ def joined_before(
 ) -> tuple[str, ...]:
     """Return the fields that `_sm_dimensions` joined, in its order.
 
-    A state that does not say so, of an older version, has them in the order of their types.
+    The state of an older version has them only in the order of their types.
 
     Args:
         state: what was loaded.
@@ -128,10 +128,10 @@ def joined_before(
 
 
 def check_day(report: Report, schema: RecordSchema, state: ReportState) -> None:
-    """Refuse a report that was loaded day by day, and whose day is none any more.
+    """Refuse a report that was loaded day by day, and has no day any more.
 
     Raises:
-        TapError: with the setting that gives it back.
+        TapError: with the setting that restores the day.
     """
     was_by_day = any(each.covered for each in state.coverage.values())
     is_by_day = schema.replication_key or report.date_range_type or not was_by_day
@@ -145,16 +145,16 @@ def check_day(report: Report, schema: RecordSchema, state: ReportState) -> None:
 
 
 def _parts_of_key(schema: RecordSchema, state: ReportState) -> Iterator[str]:
-    """Return the columns that `_sm_dimensions` joins as text, but for those that stay the same."""
+    """Return the columns that `_sm_dimensions` joins and whose text changes."""
     numbers = {_word(ValueKind.INTEGER), _word(ValueKind.NUMBER)}
     for column, was, now in _changes(schema, state):
-        # A number has one spelling there, whichever of the two it is.
+        # Integer or not, a number has the same spelling there.
         if column in {*schema.joined, *state.joined} and not {was, now} <= numbers:
             yield column
 
 
 def type_changes(report: Report, schema: RecordSchema, state: ReportState) -> Iterator[str]:
-    """Return what to say of columns whose type is another than in the target."""
+    """Yield a warning of each column whose type or unit differs from the target's."""
     for column, was, now in _changes(schema, state):
         if column not in report.types:
             yield (
@@ -174,9 +174,9 @@ def type_changes(report: Report, schema: RecordSchema, state: ReportState) -> It
 
 
 def learn_types(report: Report, schema: RecordSchema, state: ReportState) -> None:
-    """Remember the types of columns: those that are new, and those that the user decided on.
+    """Store types and units of columns: those that are new, and those that the user set.
 
-    And their units. A state of an older version has none, and learns them without a word.
+    A state of an older version has no units, and learns them in silence.
     """
     for column, kind in _kinds(schema).items():
         if column not in state.types or column in report.types:
@@ -195,10 +195,10 @@ def _changes(schema: RecordSchema, state: ReportState) -> Iterator[tuple[str, st
 
 
 def _unit_changes(schema: RecordSchema, state: ReportState) -> Iterator[tuple[str, str, str]]:
-    """Return columns with the data type whose unit they had, and with that of now."""
+    """Yield columns whose unit changed, with the data types of the old and the new unit."""
     for each in schema.fields:
         was, now = state.units.get(each.name, each.unit), each.unit
-        # Of a number that became a text, the type says enough.
+        # Where a number became a text, the change of its type is enough.
         if now and was != now and _is_period(was) is _is_period(now):
             yield each.name, each.data_type_in(was), each.data_type_in(now)
 
@@ -220,16 +220,16 @@ def _pin(column: str, word: str) -> str:
 
 
 def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
-    """Tell of accounts that are not asked any more, and refuse those that are grouped anew."""
-    asked = {account_id_of(group): group for group in scope.groups}
+    """Warn of accounts that are not listed any more, and refuse those that are grouped anew."""
+    requested = {account_id_of(group): group for group in scope.groups}
     there = [each for each, known in state.coverage.items() if known.is_loaded]
-    old = [each for each in there if each not in asked]
+    old = [each for each in there if each not in requested]
     owners = [(part, each) for each in old for part in each.split(",")]
     of_lists = [each for part, each in owners if is_list(part)]
     alike: dict[str, list[tuple[str, str]]] = {}
     for part, each in owners:
         alike.setdefault(core_of(part), []).append((part, each))
-    for account_id, accounts in asked.items():
+    for account_id, accounts in requested.items():
         near = ((one, *was) for one in accounts for was in alike.get(core_of(one), ()))
         twins = [owner for one, part, owner in near if are_one(one, part)]
         twins += [each for each in old[:1] if any(map(is_list, accounts))]
@@ -242,7 +242,7 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
                 f"were; or empty the table, and remove bookmarks.{report.name} from the state; or "
                 "give the report another name"
             )
-    # Accounts of other shards may stand in this state from before, and are no news.
+    # The state may contain accounts of other shards, from before there were any.
     mine = [each for each in old if report.shard.holds_together(tuple(each.split(",")))]
     if mine and not report.accounts.ids:
         listed = ", ".join(mine)
@@ -250,7 +250,7 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
 
 
 def query_change(report: Report, state: ReportState) -> str:
-    """Return what to say of a report that asks for something else than it did."""
+    """Return a warning of a report whose query has changed."""
     days = [each.bookmark for each in state.coverage.values() if each.bookmark]
     return (
         f"{report.name}: what it asks for has changed since the last run; days up to "

@@ -32,7 +32,7 @@ class _Letters:
         self.letters = bytearray()
 
     def put(self, dates: DateRange, letter: str) -> None:
-        # With `newest_first`, days come from before those that came already.
+        # With `newest_first`, earlier days come later.
         early = max(0, self.first - dates.first.toordinal())
         self.letters[:0] = UNREAD.encode() * early
         self.first -= early
@@ -62,7 +62,7 @@ class DaysRead:
         Args:
             query: the query.
             dates: its days.
-            rows_by_day: the number of rows of each; none where they are not known.
+            rows_by_day: the number of rows of each; empty where they are not known.
         """
         for day, count in zip(dates.each_day() if rows_by_day else (), rows_by_day, strict=True):
             if not count:

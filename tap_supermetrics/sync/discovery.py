@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_COMPARED: Final = 200_000
-"""So many pairs of names are held against each other, to find the one that was meant."""
+"""How many pairs of names are compared to find the one that was meant."""
 
 
 def discover(lookups: Lookups, reports: Sequence[Report]) -> dict[str, RecordSchema]:
-    """Return the schema of every report that can be read, by name; tell of the others.
+    """Return the schema of every report that can be read, by name; log why others cannot.
 
     Raises:
-        SettingsError: what all reports say of their fields contradicts the API.
+        SettingsError: the fields of every report contradict the API.
         ApiError: the fields of a data source cannot be had, or the API serves none of them.
     """
     schemas, refusals = _discover(lookups, reports)
@@ -68,8 +68,8 @@ def known_reports(
             continue
         state = _state(report, schema, bookmarks.get(report.name), now, mistakes)
         state.joined = joined_before(state, schema, lookups.fields_of(report))
-        kept = schema.joined_as(state.joined, reclassified(schema, state))
-        known[report.name] = KnownReport(report=report, schema=kept, state=state)
+        schema = schema.joined_as(state.joined, reclassified(schema, state))
+        known[report.name] = KnownReport(report=report, schema=schema, state=state)
     if mistakes:
         raise SettingsError(mistakes)
     return known
@@ -86,7 +86,7 @@ def _state(
 
 
 def refusal_of(lookups: Lookups, report: Report) -> TapError | None:
-    """Return why nothing of a report can be read, as the API describes its fields; else None.
+    """Return why the API's description of its fields rules a report out; else None.
 
     Raises:
         ApiError: the API refuses everything.
@@ -96,7 +96,7 @@ def refusal_of(lookups: Lookups, report: Report) -> TapError | None:
 
 
 def _with_meant(report: Report, error: ApiError) -> TapError:
-    """Return the error of a data source with one that may be meant, if there is none of this id."""
+    """Return the error of a data source, with the id that may be meant where its id is unknown."""
     meant = source_meant(report.ds_id) if error.reach is Reach.SOURCE else ""
     return (
         SettingsError([f"{report.path}.ds_id: {error} Did you mean {meant}?"]) if meant else error
@@ -111,7 +111,7 @@ def _discover(
     Raises:
         TapError: no report can be read.
     """
-    lookups.ask_for_fields(report.ds_id for report in reports)
+    lookups.request_fields(report.ds_id for report in reports)
     schemas: dict[str, RecordSchema] = {}
     refusals: dict[str, TapError] = {}
     for report in reports:
@@ -126,10 +126,10 @@ def _discover(
 
 
 def _as_one(refusals: Mapping[str, TapError]) -> TapError:
-    """Return the error that ends a run of which no report is left, by name of the report."""
+    """Return the error that ends a run without a report that can be read."""
     for error in refusals.values():
         if isinstance(error, ApiError) and error.refuses_everything:
-            return error  # Of no report: all would meet it.
+            return error  # It belongs to no report: all would meet it.
     mistakes: list[str] = []
     for name, error in refusals.items():
         mistakes += error.mistakes if isinstance(error, SettingsError) else [f"{name}: {error}"]
@@ -162,13 +162,13 @@ def unlisted_fields(
         each.name for each in schema.fields if not each.is_listed and each.name not in report.types
     ]
     known = [each.field_id for each in listed] if names else []
-    # Each name is held against each field, which takes microseconds.
-    looked_at = names[: MAX_COMPARED // max(len(known), 1)]
-    return {name: nearest(name, known, cutoff=0.8) if name in looked_at else "" for name in names}
+    # Comparing a name with a field takes microseconds.
+    compared = names[: MAX_COMPARED // max(len(known), 1)]
+    return {name: nearest(name, known, cutoff=0.8) if name in compared else "" for name in names}
 
 
 def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
-    """Return what to say of fields that the API does not list."""
+    """Return a warning of fields that the API does not list."""
     named = (f"{name} (did you mean {each}?)" if each else name for name, each in unlisted.items())
     key = "" if report.key_properties else " and part of the key"
     return (
@@ -180,8 +180,8 @@ def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
 def _check_schema(report: Report, schema: RecordSchema) -> None:
     _check_replication_key(report, schema)
     if DIMENSIONS in schema.key_properties and not schema.joined:
-        told = f"leave {DIMENSIONS} out: the report has no dimension but texts and the day"
-        raise SettingsError([f"{report.path}.key_properties: {told}"])
+        advice = f"leave {DIMENSIONS} out: the report has no dimension but texts and the day"
+        raise SettingsError([f"{report.path}.key_properties: {advice}"])
     day = {schema.replication_key, DATE}
     if schema.replication_key and not day & {*schema.key_properties}:
         # `_sm_date` may be the replication key itself.
@@ -203,5 +203,5 @@ def _check_replication_key(report: Report, schema: RecordSchema) -> None:
     kinds = {each.name: each.kind for each in schema.fields}
     if key in kinds and kinds[key] is not ValueKind.DATE:
         pin = f"`types: {{{key}: {data_type_of(ValueKind.DATE)}}}`"
-        told = f"expected a field of dates, {key} is {kinds[key].name}; set {pin} if it holds days"
-        raise SettingsError([f"{path}: {told}"])
+        text = f"expected a field of dates, {key} is {kinds[key].name}; set {pin} if it holds days"
+        raise SettingsError([f"{path}: {text}"])

@@ -1,7 +1,7 @@
-"""Makes the records of reports, one report after the other, and says where each result ends.
+"""Makes the records of reports, one report after the other, and marks where each result ends.
 
-The consumer of the records writes them. A day counts as done only when the consumer asks for more,
-because it then has written all that it got before.
+The consumer writes the records. A day counts as done only when the consumer requests the next
+record, because it has written all earlier ones by then.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A result whose last record was given away, and whose days are not counted as done yet."""
+    """A result whose last record was emitted, and whose days are not counted as done yet."""
 
     planned: PlannedReport
     result: Result
@@ -45,17 +45,17 @@ class Files(Protocol[FileT_co]):
     """A writer of records to files."""
 
     @property
-    def is_holding(self) -> bool:
-        """Return whether records wait in a file that was not given yet."""
+    def has_pending(self) -> bool:
+        """Return whether records wait in a file that was not emitted yet."""
 
     def add(self, lines: Lines) -> Iterator[FileT_co]:
-        """Take lines; give the files that are whole now."""
+        """Add lines; yield the files that are complete now."""
 
-    def keep(self, written: Written) -> Iterator[FileT_co]:
-        """Take note that a result ended; give the files that must not wait any longer."""
+    def end_result(self, written: Written) -> Iterator[FileT_co]:
+        """Note that a result ended; yield the files that must not wait any longer."""
 
     def rest(self) -> Iterator[FileT_co]:
-        """Give all that is held."""
+        """Yield all files that are left."""
 
 
 class Emission:
@@ -64,7 +64,7 @@ class Emission:
     Args:
         engine: carries out the plans.
         planned: the reports that could be planned, by name.
-        books: are told what became of each query.
+        books: records the outcome of each query.
         stops_at_failure: whether the first failure ends the run.
     """
 
@@ -82,14 +82,13 @@ class Emission:
         self._stops_at_failure = stops_at_failure
 
     def records(self, name: str, convert: Converter[T]) -> Iterator[T]:
-        """Make the records of a report, in whatever form, query by query in plan order.
+        """Yield the records of a report, in any form, query by query in plan order.
 
-        A day counts as done when the consumer asks for the record after its last one: it has
-        written the last one by then.
+        A day counts as done when the consumer requests the record after its last one.
 
         Args:
             name: of the report.
-            convert: makes the records of a result; an `ApiError` of it is of this result only.
+            convert: makes the records of a result; an `ApiError` of it fails this result only.
         """
         for each in self._emission(name, convert):
             if isinstance(each, Written):
@@ -101,15 +100,15 @@ class Emission:
     def files(
         self, name: str, line_format: LineFormat, files: Files[FileT_co]
     ) -> Iterator[FileT_co]:
-        """Put lines of records into files; a day is done when its file was written."""
+        """Yield files of the records of a report; a day is done when its file was written."""
         for each in self._emission(name, line_format.lines):
             if not isinstance(each, Written):
                 yield from self._committed(files.add(each))
-            # Its last records wait in a file that is not given yet: so do its days.
-            elif files.is_holding:
-                yield from self._committed(files.keep(each))
+            # Its last records wait in a file that is not emitted yet: so do its days.
+            elif files.has_pending:
+                yield from self._committed(files.end_result(each))
             else:
-                # Nothing of it is held: its last file was written before this was asked for.
+                # The consumer wrote its last file before it requested this.
                 self._commit(each)
         yield from self._committed(files.rest())
         self._books.report_ended(name)
@@ -124,8 +123,8 @@ class Emission:
         self._books.committed(written.planned, written.result)
 
     def _emission(self, name: str, convert: Converter[T]) -> Iterator[T | Written]:
-        """Make the records of a report, and say so after the last one of each result."""
-        # A report that could not be planned was told of already, and has no deliveries.
+        """Yield the records of a report, and `Written` after the last one of each result."""
+        # A report that could not be planned was logged already, and has no deliveries.
         planned = self._planned.get(name)
         if planned is None:
             return
@@ -138,7 +137,7 @@ class Emission:
     def _emit(
         self, planned: PlannedReport, outcome: Outcome, convert: Converter[T]
     ) -> Iterator[T | Written]:
-        """Give the records of an outcome, and tell engine and books what became of it."""
+        """Yield the records of an outcome; report to engine and books what became of it."""
         if isinstance(outcome, Left):
             self._books.left(outcome)
             return
@@ -158,7 +157,7 @@ class Emission:
     def _write(
         self, planned: PlannedReport, result: Result, convert: Converter[T]
     ) -> Generator[T, None, Result | Failed]:
-        """Give the records of a result; return what became of it."""
+        """Yield the records of a result; return what became of it."""
         try:
             for each in planned.emit(result, convert):
                 yield each
@@ -168,7 +167,7 @@ class Emission:
         except ApiError as error:
             return Failed(query=result.query, error=error, is_of_rows=True)
         finally:
-            # In `finally`, for a consumer that stops early closes this generator in the middle.
+            # In `finally`: a consumer that stops early closes this generator in the middle.
             result.spool.close()
         return result
 

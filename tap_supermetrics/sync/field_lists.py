@@ -1,4 +1,4 @@
-"""The fields of data sources, each list asked once, several at a time."""
+"""The fields of data sources, each list requested once, several at a time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 THREADS: Final = 4
-"""So many data sources are asked for their fields at a time."""
+"""How many lists of fields are requested at a time."""
 
 
 class FieldLists:
-    """Asks for the fields of data sources, and remembers what came.
+    """Requests the fields of data sources, and stores what came.
 
     Args:
         client: the API.
@@ -43,35 +43,35 @@ class FieldLists:
         """Return why the fields of a data source cannot be had; None where they can."""
         return self._refused.get(ds_id)
 
-    def ask(self, sources: Iterable[str]) -> None:
-        """Ask for the fields of several data sources side by side.
+    def request(self, sources: Iterable[str]) -> None:
+        """Request the fields of several data sources side by side.
 
-        Whatever keeps those of one from being had, it is of that data source, and remembered for
-        `refusal_of`: another may well be served.
+        An error belongs to its data source only, and is stored for `refusal_of`: the API may well
+        serve another.
 
         Raises:
             ApiError: the API refuses everything.
         """
-        asked = self._fields.keys() | self._refused.keys()
-        unasked = [each for each in dict.fromkeys(sources) if each not in asked]
-        answers = _side_by_side(self._ask_fields, unasked)
+        known = self._fields.keys() | self._refused.keys()
+        missing = [each for each in dict.fromkeys(sources) if each not in known]
+        answers = _side_by_side(self._answer_of, missing)
         for ds_id, answer in answers.items():
-            self._take_fields(ds_id, answer)
+            self._store(ds_id, answer)
         for ds_id, error in [*self._refused.items()]:
-            # Where no code says that it is the key, what others are answered says that it is not.
+            # Without a code that blames the key, answers to other requests show that it is right.
             if self._fields and error.refuses_everything and not error.code:
                 del self._refused[ds_id]
-                self._take_fields(ds_id, self._ask_fields(ds_id))
+                self._store(ds_id, self._answer_of(ds_id))
         for error in self._refused.values():
             error.raise_if_it_refuses_everything()
 
-    def _take_fields(self, ds_id: str, answer: tuple[FieldInfo, ...] | ApiError) -> None:
+    def _store(self, ds_id: str, answer: tuple[FieldInfo, ...] | ApiError) -> None:
         if isinstance(answer, ApiError):
             self._refused[ds_id] = answer
         else:
             self._fields[ds_id] = answer
 
-    def _ask_fields(self, ds_id: str) -> tuple[FieldInfo, ...] | ApiError:
+    def _answer_of(self, ds_id: str) -> tuple[FieldInfo, ...] | ApiError:
         is_there = self._client.service.is_there
         if self._away and not is_there:
             return self._away
@@ -79,27 +79,27 @@ class FieldLists:
             return self._client.fields(ds_id)
         except ApiError as error:
             if error.code and error.reach is Reach.SERVICE:
-                self._away = error  # Where nobody answers, all others would wait for it too.
+                self._away = error  # All others would wait in vain too.
             return error
 
 
-def _side_by_side(ask: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
-    """Return what is answered for each name, in their order.
+def _side_by_side(request: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
+    """Return the answer for each name, in their order.
 
-    The threads are daemons: a signal that ends the process does not wait for what they wait for.
+    The threads are daemons: a signal that ends the process does not wait for them.
     """
     answers: dict[str, T] = {}
     failures: list[BaseException] = []
-    unasked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in names:
-        unasked.put(name)
+        waiting.put(name)
 
     def work() -> None:
         try:
             with suppress(queue.Empty):
-                while name := unasked.get_nowait():
-                    answers[name] = ask(name)
-        except BaseException as error:  # noqa: BLE001 - whoever waits is to meet it
+                while name := waiting.get_nowait():
+                    answers[name] = request(name)
+        except BaseException as error:  # noqa: BLE001 - raised where the answers are awaited
             failures.append(error)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in names[:THREADS]]

@@ -1,7 +1,7 @@
-"""Finds settings that are given and have no effect, so that nobody trusts them in vain.
+"""Finds settings that are given and have no effect, so that nobody relies on them.
 
-A setting in an entry of `queries` is told where it has none there; one at the top level, which is a
-default for all reports, only where it has none in any.
+A setting in an entry of `queries` is named where it has none there; one at the top level, the
+default of all reports, only where it has none in any.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _IN_BATCHES: Final = "with `mode: async` queries are asked one by one"
 
 
 def idle_settings(settings: Settings, schemas: Mapping[str, RecordSchema]) -> Iterator[str]:
-    """Name each setting that is given in vain, and why.
+    """Yield each setting that has no effect, with the reason.
 
     Args:
         settings: all of them.
@@ -45,7 +45,7 @@ def idle_settings(settings: Settings, schemas: Mapping[str, RecordSchema]) -> It
     for report in reports:
         own = {name: why for name, why in idle[report.name].items() if name in report.given}
         yield from (
-            f"{told} (report {report.name})" for told in _lines_by_reason(own, f"{report.path}.")
+            f"{line} (report {report.name})" for line in _lines_by_reason(own, f"{report.path}.")
         )
     for_all = _idle_in_run(settings)
     for each in OVERRIDABLE:
@@ -64,7 +64,7 @@ def _lines_by_reason(idle: Mapping[str, str], path: str) -> Iterator[str]:
 
 
 def _idle(report: Report, schema: RecordSchema, mode: Mode) -> dict[str, str]:
-    """Return why settings of a report have no effect, by name; those that are as usual left out."""
+    """Return why settings of a report have no effect, by name, but for those of the usual value."""
     reasons = dict(_reasons(report, schema, mode))
     return {
         each.name: reasons[each.name]

@@ -1,8 +1,8 @@
 """The tap's own note, on disk, of what it submitted, for the run after one that left no state.
 
-A run has one file, which it holds locked while it lives: a line that says for whom it is, then one
-for each query batch and report. What a dead run left is taken over into the file of the next one.
-The file holds no key: only a salted fingerprint says which key the submissions belong to.
+A run has one file, locked while the run lives: a line that names its owner, then one for each query
+batch and report. The next run takes over what a dead run left into its own file. The file contains
+no key: a salted fingerprint identifies the key of the submissions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Journal:
     """Submissions of this run, and those that dead runs of the same owner left.
 
     Any thread may note something. Nothing here ends a run: where the folder or a file cannot be
-    used, one warning says so, and the run goes on without.
+    used, the run warns once and goes on without.
     """
 
     def __init__(self, directory: Path, owner: Owner, max_age: timedelta) -> None:
@@ -57,7 +57,7 @@ class Journal:
             directory: where the files are; it is made where it is missing.
             owner: whose submissions these are.
             now: the wall clock, with offset.
-            max_age: what was submitted longer ago is of no use: the API holds nothing of it.
+            max_age: the API retains nothing of what was submitted longer ago.
         """
         journal = cls(directory, owner, max_age)
         try:
@@ -73,17 +73,17 @@ class Journal:
         return journal
 
     @classmethod
-    def look(cls, directory: Path, owner: Owner, now: datetime, max_age: timedelta) -> Journal:
+    def peek(cls, directory: Path, owner: Owner, now: datetime, max_age: timedelta) -> Journal:
         """Read what dead runs left, and leave it to the next run; for arguments see `open`."""
         journal = cls(directory, owner, max_age)
         with (
             suppress(OSError),
-            closing(Leftovers(directory, owner, now - max_age, is_to_be_kept=True)) as left,
+            closing(Leftovers(directory, owner, now - max_age, is_read_only=True)) as left,
         ):
             journal._found = left.entries
         return journal
 
-    def held(self, report: str, request_hash: str) -> tuple[SubmittedBatch | AsyncRun, ...]:
+    def left_for(self, report: str, request_hash: str) -> tuple[SubmittedBatch | AsyncRun, ...]:
         """Return what dead runs submitted for a report with the same request."""
         return tuple(
             entry.submitted
@@ -93,7 +93,7 @@ class Journal:
 
     @property
     def unanswered(self) -> tuple[Entry, ...]:
-        """The batches that dead runs sent, and did not live to learn the ids of."""
+        """The batches that dead runs sent, and whose ids they did not live to learn."""
         return tuple(entry for entry in self._found if entry.token)
 
     def leave(self, report: str) -> None:
@@ -102,7 +102,7 @@ class Journal:
 
     @property
     def ids(self) -> frozenset[str]:
-        """The ids of what dead runs submitted, as far as they are known."""
+        """The known ids of what dead runs submitted."""
         return frozenset(each.id for each in self._found if not each.token)
 
     def submitted(
@@ -111,7 +111,7 @@ class Journal:
         request_hashes: Mapping[str, str],
         token: str = "",
     ) -> None:
-        """Note what the API is given; it is on the disk before this returns.
+        """Note what is about to be submitted; it is on the disk before this returns.
 
         Args:
             submitted: a query batch, or the run of queries that are submitted by themselves.
@@ -124,26 +124,26 @@ class Journal:
             self._append(b"".join(entry.line for entry in entries))
 
     def answered(self, token: str, batch_ids: Sequence[str]) -> None:
-        """Note the ids of the batches that were made of what was sent under a token."""
+        """Note the ids of the batches that were started under a token."""
         with self._lock:
             self._found = tuple(with_ids(self._found, {token: batch_ids}))
             self._noted.answered(token, batch_ids)
             self._append(answer_line(token, batch_ids))
 
     def forget(self, reports: Collection[str]) -> None:
-        """Forget what was submitted for reports, now that all of it came to its end."""
+        """Forget what was submitted for reports, as all of it has ended."""
         with self._lock:
-            self._found = tuple(each for each in self._found if self._is_kept(each, reports))
+            self._found = tuple(each for each in self._found if self._is_retained(each, reports))
             self._noted = JournalContent(
-                each for each in self._noted if self._is_kept(each, reports)
+                each for each in self._noted if self._is_retained(each, reports)
             )
             self._file.rewrite(self._lines)
 
-    def _is_kept(self, entry: Entry, reports: Collection[str]) -> bool:
+    def _is_retained(self, entry: Entry, reports: Collection[str]) -> bool:
         return entry.report not in reports or entry.id in self._left
 
     def close(self) -> None:
-        """Leave the file to the next run; one that holds nothing is removed."""
+        """Leave the file to the next run; an empty one is removed."""
         with self._lock:
             self._file.close(is_of_use=any(self._noted))
 
@@ -187,7 +187,7 @@ class _File:
             self.give_up(error)
 
     def rewrite(self, lines: bytes) -> None:
-        """Write a new file and then remove the old one, so that one of them is whole always."""
+        """Write a new file and then remove the old one, so that one of them is always whole."""
         if (before := self._file) is None:
             return
         try:
@@ -198,7 +198,7 @@ class _File:
         before.close()
 
     def give_up(self, error: OSError) -> None:
-        """Go on without a file, and say so."""
+        """Go on without a file, and warn of it."""
         if self._file:
             self._file.close()
         self._file = None

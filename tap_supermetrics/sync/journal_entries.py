@@ -1,8 +1,7 @@
-"""The entries of the journal, and the lines that hold them.
+"""The entries of the journal, and their lines.
 
 A query batch is noted before it is sent, under a token that its description has too, and its id as
-soon as the API has told it. So one that was sent by a run which was killed before the answer came
-can be looked for.
+soon as the API returns it. So a batch of a run that was killed before the answer came can be found.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class Entry:
 
 
 class JournalContent:
-    """The notes of a run: all that its file has to hold."""
+    """The notes of a run: all entries of its file."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._answered: list[Entry] = []
@@ -88,7 +87,7 @@ class JournalContent:
                 self._answered.append(entry)
 
     def answered(self, token: str, batch_ids: Sequence[str]) -> None:
-        """Note the ids of the batches that were made of what was sent under a token."""
+        """Note the ids of the batches that were started under a token."""
         self._answered += with_ids(self._by_token.pop(token, ()), {token: batch_ids})
 
     def since(self, max_age: timedelta) -> Iterator[Entry]:
@@ -108,12 +107,12 @@ def entries_of(
 
 
 def with_ids(entries: Iterable[Entry], ids: Mapping[str, Sequence[str]]) -> Iterator[Entry]:
-    """Yield entries, those of tokens whose batches are known with the ids of these.
+    """Yield entries; those of tokens whose batches are known get the ids of these.
 
     Args:
         entries: as they were noted.
-        ids: of the batches, by token. A start that was refused made none; one that was sent again,
-            as its answer was lost, may have made several.
+        ids: of the batches, by token. A start that was refused made none; one without an answer,
+            which was sent again, may have made several.
     """
     for entry in entries:
         if entry.token not in ids or not isinstance(entry.submitted, SubmittedBatch):
@@ -130,7 +129,7 @@ def line(value: object) -> bytes:
 
 
 def answer_line(token: str, batch_ids: Iterable[str]) -> bytes:
-    """Return the line that tells the ids of the batches which were made under a token."""
+    """Return the line with the ids of the batches that were started under a token."""
     return line({"token": token, "batch_ids": list(batch_ids)})
 
 
@@ -144,7 +143,7 @@ def read_entries(values: Sequence[Any]) -> tuple[list[Entry], int]:
     return [*with_ids(entries, dict(answers))], len(values) - len(entries) - len(answers)
 
 
-def _entry(raw: Any) -> Entry | None:  # noqa: ANN401 - whatever the file holds
+def _entry(raw: Any) -> Entry | None:  # noqa: ANN401 - whatever the file contains
     try:
         report, request_hash = str(raw["report"]), str(raw["request_hash"])
         submitted = submitted_of(raw, report)
@@ -154,7 +153,7 @@ def _entry(raw: Any) -> Entry | None:  # noqa: ANN401 - whatever the file holds
     return Entry(report=report, request_hash=request_hash, submitted=submitted, token=token)
 
 
-def _answer(raw: Any) -> tuple[str, tuple[str, ...]] | None:  # noqa: ANN401 - whatever the file holds
+def _answer(raw: Any) -> tuple[str, tuple[str, ...]] | None:  # noqa: ANN401 - whatever the file contains
     try:
         return id_of(raw["token"]), texts_of(raw["batch_ids"])
     except MALFORMED:

@@ -35,7 +35,7 @@ class Owner:
     Attributes:
         origin: of the API.
         api_key: never written, only a salted hash of it.
-        shard: which of several runs; empty for one that nobody shares with.
+        shard: which of several runs; empty for a run without shards.
     """
 
     origin: str
@@ -43,7 +43,7 @@ class Owner:
     shard: str = ""
 
     def signature(self, salt: str) -> dict[str, Any]:
-        """Return what the first line of a file says of its owner."""
+        """Return the first line of a file, which identifies its owner."""
         key = pbkdf2_hmac("sha256", self.api_key.encode(), bytes.fromhex(salt), _ROUNDS).hex()
         shard = {"shard": self.shard} if self.shard else {}
         return {"journal": _FORMAT, "origin": self.origin, "salt": salt, "key": key, **shard}
@@ -55,22 +55,22 @@ def new_path(directory: Path) -> Path:
 
 
 class Leftovers:
-    """The owner's files that no living run holds, and none takes before `close`.
+    """The owner's files that no living run has locked, locked here until `close`.
 
-    Files of others are looked at, and never held: their runs must not take them for held ones.
+    Files of others are read and never locked: to their runs, they would look as if in use.
 
     Args:
         directory: where they are.
         owner: whose entries are of use.
-        not_before: what was submitted or written earlier is of no use to anybody.
-        is_to_be_kept: whether they are only read, and are a new run's at any time.
+        not_before: what was submitted or written earlier is of no use.
+        is_read_only: whether they are only read; a new run can then take them at any time.
 
     Raises:
         OSError: the folder cannot be read.
     """
 
     def __init__(
-        self, directory: Path, owner: Owner, not_before: datetime, *, is_to_be_kept: bool = False
+        self, directory: Path, owner: Owner, not_before: datetime, *, is_read_only: bool = False
     ) -> None:
         self._not_before = not_before
         paths = sorted(islice(directory.glob(f"{_PREFIX}*"), _MAX_FILES + 1))
@@ -78,22 +78,22 @@ class Leftovers:
             text = "journal_dir: %s has more than %d files; what some hold may be paid for again"
             logger.warning(text, directory, _MAX_FILES)
         are_mine = {path: _is_of(path, owner) for path in paths[:_MAX_FILES]}
-        held = (locked(path) for path, is_mine in are_mine.items() if is_mine)
-        self._files = [file for file in held if file]
+        files = (locked(path) for path, is_mine in are_mine.items() if is_mine)
+        self._files = [file for file in files if file]
         self._others = [path for path, is_mine in are_mine.items() if not is_mine]
-        if is_to_be_kept:
+        if is_read_only:
             for file in self._files:
                 file.unlock()  # A lock would hide them from a new run.
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The entries that the API may still hold something of, each once."""
+        """The entries whose results the API may still retain, each once."""
         # A run that was killed while it took over left the same entries twice.
         entries = {entry.identity: entry for file in self._files for entry in _entries_in(file)}
         return tuple(each for each in entries.values() if each.at >= self._not_before)
 
     def remove(self) -> None:
-        """Remove the owner's files, and those of others that are too old for anybody."""
+        """Remove the owner's files, and those of others that are too old to be of use."""
         for file in self._files:
             file.remove()
         for path in self._others:
@@ -103,13 +103,13 @@ class Leftovers:
                 other.close()
 
     def close(self) -> None:
-        """Let others have the files."""
+        """Unlock the files."""
         for file in self._files:
             file.close()
 
 
 def _is_of(path: Path, owner: Owner) -> bool:
-    """Return whether a file is the owner's; tell of one that nobody can say that of."""
+    """Return whether a file is the owner's; warn of one that cannot be read."""
     try:
         signature = first_line(path)
     except FileNotFoundError:  # Its run has just ended.
@@ -120,7 +120,7 @@ def _is_of(path: Path, owner: Owner) -> bool:
         logger.warning(text, path, error.strerror)
         return False
     try:
-        # The hash last, which takes long: others' files may be many.
+        # The hash last, as it takes long: others' files may be many.
         return bool(
             signature["origin"] == owner.origin
             and signature.get("shard", "") == owner.shard

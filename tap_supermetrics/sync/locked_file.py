@@ -1,4 +1,4 @@
-"""A file of lines of JSON that one process holds; the lock goes with the process."""
+"""A file of lines of JSON that one process locks; the lock ends with the process."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 _MAX_LINE: Final = 4096
 _MAX_BYTES: Final = 32 * 1024 * 1024
 _ROOM: Final = 1024 * 1024
-"""A file may grow by so much, and to twice of what is needed, before it is written anew."""
+"""How far a file may grow beyond twice of what is needed before it is written anew."""
 
 
 class LockedFile:
-    """A file that this process has locked; the lock goes with the process, however it ends."""
+    """A file that this process has locked; the lock ends with the process, however that ends."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
-        self._kept = self._size = os.fstat(descriptor).st_size
+        self._needed = self._size = os.fstat(descriptor).st_size
 
     @classmethod
     def make(cls, path: Path, content: bytes) -> LockedFile:
-        """Write a file, which has its name only when it is locked and on the disk.
+        """Write a file; it gets its name only when it is locked and on the disk.
 
         Raises:
             OSError: it cannot be written.
@@ -46,24 +46,24 @@ class LockedFile:
             file.close()
             hidden.unlink(missing_ok=True)
             raise
-        file._kept = len(content)
+        file._needed = len(content)
         return file
 
     @property
     def is_overgrown(self) -> bool:
         """Return whether most of it may be of no use any more."""
-        return self._size > 2 * self._kept + _ROOM
+        return self._size > 2 * self._needed + _ROOM
 
     def append(self, lines: bytes) -> None:
         """Write lines; they are on the disk before this returns."""
         rest = memoryview(lines)
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]  # It may take only a part.
+            rest = rest[os.write(self._descriptor, rest) :]  # It may write only a part.
         os.fsync(self._descriptor)
         self._size += len(lines)
 
     def lines(self) -> Iterator[Any]:
-        """Make the values of the lines; None for what is no line of JSON."""
+        """Return the values of the lines; None for a line that is no JSON."""
         text = os.pread(self._descriptor, min(self._size, _MAX_BYTES), 0)
         return map(_value, text.splitlines())
 
@@ -73,18 +73,18 @@ class LockedFile:
             self.path.unlink()
 
     def unlock(self) -> None:
-        """Let others have it, and go on reading."""
+        """Unlock it for others, and go on reading."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Let others have it."""
+        """Close and unlock it."""
         descriptor, self._descriptor = self._descriptor, -1  # Closed twice, it may be another's.
         if descriptor >= 0:
             os.close(descriptor)
 
 
 def locked(path: Path) -> LockedFile | None:
-    """Lock a file that nobody uses; return None for one that a living run holds."""
+    """Lock a file; return None for one that a living run has locked."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)  # A link may lead to another's file.
     except OSError:
@@ -102,11 +102,11 @@ def locked(path: Path) -> LockedFile | None:
     return None
 
 
-def first_line(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
-    """Return the value of the first line, whoever holds the file; None for no line of JSON.
+def first_line(path: Path) -> Any:  # noqa: ANN401 - whatever the file contains
+    """Return the value of the first line, even of a locked file; None where that is no JSON.
 
     Raises:
-        OSError: it cannot be opened for writing, as it would have to be.
+        OSError: it cannot be opened for writing.
     """
     # A link may lead to another's file, and a pipe has no end.
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -125,7 +125,7 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _value(line: bytes) -> Any:  # noqa: ANN401 - whatever the file holds
+def _value(line: bytes) -> Any:  # noqa: ANN401 - whatever the file contains
     try:
         return json.loads(line)
     except (ValueError, RecursionError):

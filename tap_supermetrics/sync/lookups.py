@@ -1,4 +1,4 @@
-"""Lists of the API that reports need, asked once a run: fields, accounts, logins, segments."""
+"""Lists of the API that reports need, requested once a run: fields, accounts, logins, segments."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ logger = logging.getLogger(__name__)
 
 
 class Lookups:
-    """The lists of the API, each asked once. Used by one thread only.
+    """The lists of the API, each requested once. Used by one thread only.
 
     Args:
         client: the API.
         now: the time of the run, with offset.
-        may_submit: whether a query batch may be submitted to learn the accounts of a team list,
-            where they cannot be read.
+        may_submit: whether a query batch may be submitted to learn the accounts of a team list
+            that cannot be read.
 
     Attributes:
         client: the API.
@@ -50,22 +50,22 @@ class Lookups:
         self._team_lists = TeamLists(client, now, may_submit=may_submit)
         self._segments: dict[object, dict[str, str]] = {}
 
-    def ask_for_fields(self, sources: Iterable[str]) -> None:
-        """Ask for the fields of several data sources side by side; see `FieldLists.ask`.
+    def request_fields(self, sources: Iterable[str]) -> None:
+        """Request the fields of several data sources side by side; see `FieldLists.request`.
 
         Raises:
             ApiError: the API refuses everything.
         """
-        self._fields.ask(sources)
+        self._fields.request(sources)
 
     def refusal_of(self, report: Report) -> ApiError | None:
         """Return why the fields of a report's data source cannot be had; None where they can."""
         return self._fields.refusal_of(report.ds_id) or self._unlisted(report)
 
     def _unlisted(self, report: Report) -> ApiError | None:
-        """Return why a report cannot be read of a source that lists no field: nobody knows types.
+        """Return why a report of a source that lists no field cannot be read: types are unknown.
 
-        An empty list is what the API gives of a source that it cannot read just now, too.
+        The API also returns an empty list for a source that it cannot read at the moment.
         """
         is_known = self._fields.of(report.ds_id) != () or {*report.fields} <= report.types.keys()
         if is_known or self._custom_fields(report):
@@ -77,9 +77,9 @@ class Lookups:
         )
 
     def fields_of(self, report: Report) -> tuple[FieldInfo, ...]:
-        """Return the fields of a report's data source, which were asked for before.
+        """Return the fields of a report's data source, which were requested before.
 
-        Those of its accounts too, where it names fields that are not among them.
+        Custom fields of its accounts are added where the report names fields that are not listed.
 
         Raises:
             ApiError: the API refuses everything.
@@ -92,19 +92,19 @@ class Lookups:
         return (*listed, *self._custom_fields(report))
 
     def _custom_fields(self, report: Report) -> tuple[FieldInfo, ...]:
-        asked = report.ds_id, str(report.logins), report.accounts
-        if asked not in self._custom:
-            # Noted before it is asked: where that fails, it is not asked again for each report.
-            self._custom[asked] = ()
+        key = report.ds_id, str(report.logins), report.accounts
+        if key not in self._custom:
+            # Stored before the request, so that one which fails is not repeated for each report.
+            self._custom[key] = ()
             try:
                 accounts = self._some_accounts(report)
                 logins = report.login_names or tuple(self.logins_of(report)) if accounts else ()
                 if logins:
-                    self._custom[asked] = self.client.fields(report.ds_id, accounts, logins)
+                    self._custom[key] = self.client.fields(report.ds_id, accounts, logins)
             except ApiError as error:
                 error.raise_if_it_refuses_everything()
                 logger.warning("%s.fields: custom fields not asked for: %s", report.path, error)
-        return self._custom[asked]
+        return self._custom[key]
 
     def _some_accounts(self, report: Report) -> tuple[str, ...]:
         """Return the accounts of a report, as many as one request may name."""
@@ -114,16 +114,16 @@ class Lookups:
         return (chosen.ids or self.accounts.chosen_by(report))[: wire.MAX_ACCOUNTS_PER_QUERY]
 
     def accounts_of(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
-        """Return the accounts of a report, each once; a team list that is not split stays as it is.
+        """Return the accounts of a report, each once; a team list that is not split is left as is.
 
         Args:
             report: the report.
-            is_dated: whether its data source knows dates at all.
+            is_dated: whether its data source has dates.
 
         Raises:
             SettingsError: a filter, or the list of all, matches none.
             ApiError: the API refuses everything.
-            TapError: the API does not tell the accounts.
+            TapError: the API does not show the accounts.
         """
         chosen = report.accounts
         if chosen.team_list:
@@ -141,14 +141,14 @@ class Lookups:
 
     def segments_of(self, report: Report) -> Mapping[str, str]:
         """Return the ids of the segments that the API lists, by id in lower case."""
-        asked = report.ds_id, str(report.logins)
-        if asked not in self._segments:
+        key = report.ds_id, str(report.logins)
+        if key not in self._segments:
             listed = self.client.segments(report.ds_id, report.logins)
-            self._segments[asked] = {each.casefold(): each for each in listed}
-        return self._segments[asked]
+            self._segments[key] = {each.casefold(): each for each in listed}
+        return self._segments[key]
 
     def logins_of(self, report: Report) -> Mapping[str, str]:
-        """Return what a person can tell each login by, by id in lower case."""
+        """Return the name of each login that a person knows it by, by id in lower case."""
         if report.ds_id not in self._logins:
             listed = self.client.logins(report.ds_id)
             self._logins[report.ds_id] = {each.casefold(): name for each, name in listed.items()}

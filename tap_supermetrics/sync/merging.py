@@ -1,7 +1,7 @@
 """States of several runs made into one, and what a person may do to it: prune and rename.
 
-The state of a shard may hold accounts of other shards, from before there were any: of each account
-the state of its own shard is believed, whatever the others say of it.
+The state of a shard may contain accounts of other shards, from before there were any: the state of
+an account's own shard decides.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BY_HAND: Final = (
 def merge_states(
     given: Mapping[str, Mapping[str, Any]], last_day: date, *, is_partial: bool = False
 ) -> States:
-    """Return what several states say together, by report; it is the state of no shard.
+    """Return several states as one, by report; it belongs to no shard.
 
     Args:
         given: Singer states, by name of the file.
@@ -100,7 +100,7 @@ def _check_known(states: States, name: str, option: str) -> None:
 
 def _read(file: str, state: Mapping[str, Any], last_day: date) -> States:
     bookmarks = state.get("bookmarks")
-    # What is no object is refused by `check_state`, with the place of it.
+    # `check_state` refuses whatever is no object, and names its place.
     names = [*bookmarks] if isinstance(bookmarks, dict) else []
     try:
         check_state(state, names, last_day, shard=None)
@@ -112,7 +112,7 @@ def _read(file: str, state: Mapping[str, Any], last_day: date) -> States:
 def _read_report(file: str, name: str, raw: Mapping[str, Any]) -> ReportState:
     keys = [str(each.get("replication_key") or "") for each in raw.get("partitions") or ()]
     key = _agreed(name, "the replication key", [(file, each) for each in keys])
-    # `check_state` has told all mistakes: whatever is collected here is known.
+    # `check_state` has raised all mistakes: none can be collected here.
     state = report_state(raw, name, key or "", None, [])
     by_hand = [each for each in state.coverage.values() if each.bookmark and not each.covered]
     if state.stream_bookmark or by_hand:
@@ -121,10 +121,10 @@ def _read_report(file: str, name: str, raw: Mapping[str, Any]) -> ReportState:
 
 
 def _check_shards(found: Iterable[States], *, is_partial: bool) -> None:
-    """Refuse states that are not one of each shard of one split.
+    """Refuse states that are not one for each shard of one split.
 
     Raises:
-        SettingsError: naming what is there twice, too much or missing.
+        SettingsError: a shard is there twice, belongs to another split, or is missing.
     """
     files: dict[Shard, set[str]] = {}
     for states in found:
@@ -164,7 +164,7 @@ def _missing(files: Mapping[Shard, Collection[str]]) -> Iterator[str]:
 
 
 def _merge(report: str, found: States) -> ReportState:
-    """Return what states say of one report.
+    """Return the states of one report as one.
 
     Raises:
         SettingsError: they contradict each other.
@@ -193,7 +193,7 @@ def _merge(report: str, found: States) -> ReportState:
     units = by_column("unit", attrgetter("units"))
     headers = {each.header_in_totals for each in states} - {None}
     unfinished = {file: each for file, each in found.items() if each.batches or each.async_run}
-    # With nothing on its way, it only tells what was asked last: states need not agree on it.
+    # With nothing on its way, it only names the last request: states need not agree on it.
     newest = dict([*found.items()][-1:])
     return ReportState(
         replication_key=agreed("the replication key", attrgetter("replication_key")) or "",
@@ -222,18 +222,18 @@ def _merge(report: str, found: States) -> ReportState:
 def _agreed(
     report: str, what: str, values: Iterable[tuple[str, T]], advice: str = _ONCE_MORE
 ) -> T | None:
-    """Return what all files say that say anything.
+    """Return the value of all files that have one; None where none has.
 
     Raises:
-        SettingsError: two say different things.
+        SettingsError: two have different values.
     """
-    said = [(file, each) for file, each in values if each]
-    for file, each in said:
-        if each != said[0][1]:
-            first = f"{_id_or_value(said[0][1])} in {said[0][0]}"
+    given = [(file, each) for file, each in values if each]
+    for file, each in given:
+        if each != given[0][1]:
+            first = f"{_id_or_value(given[0][1])} in {given[0][0]}"
             text = f"{report}: {what} is {first} and {_id_or_value(each)} in {file}"
             raise SettingsError([f"{text}; {advice}"])
-    return said[0][1] if said else None
+    return given[0][1] if given else None
 
 
 def _id_or_value(value: object) -> object:
@@ -241,7 +241,7 @@ def _id_or_value(value: object) -> object:
 
 
 def _coverage(states: Iterable[ReportState]) -> Iterator[tuple[str, Coverage]]:
-    """Return the days of each account, as the states say that know it best."""
+    """Yield the coverage of each account, by the states that know it best."""
     known = [*states]
     for account_id in dict.fromkeys(each for state in known for each in state.coverage):
         of_account = [each for each in known if account_id in each.coverage]

@@ -1,4 +1,4 @@
-"""Checks the names in a report against those that the API lists, before anything is paid."""
+"""Checks the names in a report against those that the API lists, before anything costs quota."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_NAMED: Final = 20
-"""So many names stand in one line; of more, only how many."""
+"""Names in one line; more are only counted."""
 _EVERY: Final = frozenset({"", "all", "allaccounts", "any", "every", "listall", "listallaccounts"})
-"""What people write for all accounts, letters only; `*` has none."""
+"""Words that people write for all accounts, letters only; `*` has none."""
 _MAX_COMPARED: Final = 20_000
-"""So many pairs of names are held against each other, to find the one that was meant."""
+"""How many pairs of names are compared to find the one that was meant."""
 
 
 def check_against_lists(lookups: Lookups, report: Report, loaded: Collection[str]) -> None:
-    """Hold logins, segments and accounts against the lists of the API, which may lag behind.
+    """Check logins, segments and accounts against the lists of the API, which may lag behind.
 
     Args:
         lookups: the lists.
@@ -44,7 +44,7 @@ def check_against_lists(lookups: Lookups, report: Report, loaded: Collection[str
 
     Raises:
         ApiError: the API refuses everything.
-        TapError: an account is one that the API lists, spelt otherwise.
+        TapError: the API lists an account in another spelling.
     """
     if report.login_names:
         _warn_of_unlisted(report, report.login_setting, report.login_names, lookups.logins_of)
@@ -78,8 +78,8 @@ def _warn_of_unlisted(
 def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> None:
     """Refuse `123-456-7890`, as people see it, where the API has `1234567890`.
 
-    The API takes an id that it does not know, and then fails each of its queries, paid for. An id
-    that resembles none may be one that only another login sees.
+    The API accepts an id that it does not know, and then fails each of its queries, paid for. An id
+    that resembles none may be visible to another login only.
     """
     listed = lookups.accounts.ids_if_listed(report)
     if listed is None:
@@ -101,16 +101,16 @@ def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> 
             f"see `accounts {report.ds_id}`"
         )
     if listed:
-        logger.warning("%s", told_unlisted(report, unlisted, listed))
+        logger.warning("%s", unlisted_accounts_in_words(report, unlisted, listed))
 
 
 def one_spelling(
     lookups: Lookups, report: Report, accounts: Sequence[str], loaded: Collection[str]
 ) -> tuple[str, ...]:
-    """Return accounts, each once, as they were spelt when they were loaded: case makes no other.
+    """Return accounts, each once, as they were spelt when they were loaded, whatever their case.
 
-    Ids stand in the key of rows. Two that the API lists itself, and that differ in case only, are
-    two accounts.
+    Ids are part of the key of rows. Two that the API itself lists, and that differ in case only,
+    are two accounts.
 
     Raises:
         ApiError: the API refuses everything.
@@ -129,8 +129,10 @@ def one_spelling(
     return tuple(dict.fromkeys(found))
 
 
-def told_unlisted(report: Report, unlisted: Sequence[str], listed: Mapping[str, str]) -> str:
-    """Return what to say of accounts that the API does not list, but that may exist."""
+def unlisted_accounts_in_words(
+    report: Report, unlisted: Sequence[str], listed: Mapping[str, str]
+) -> str:
+    """Return a warning of accounts that the API does not list, but that may exist."""
     near = {each: _nearest(each, listed) for each in unlisted[:MAX_NAMED]}
     named = [
         f"{each} (did you mean {near[each]}?)" if near.get(each) else each for each in unlisted
@@ -142,14 +144,14 @@ def told_unlisted(report: Report, unlisted: Sequence[str], listed: Mapping[str, 
 
 
 def _nearest(written: str, listed: Mapping[str, str]) -> str:
-    """Return the id that differs by a slip of the pen, or nothing."""
+    """Return the id that resembles a mistyped one, or nothing."""
     if len(listed) > _MAX_COMPARED // MAX_NAMED:
         return ""
     return nearest(written, listed.values(), cutoff=0.85)
 
 
 def _is_no_id(written: str, listed: Mapping[str, str]) -> bool:
-    """Say that an id has no digit, where those of its data source are all numbers."""
+    """Return whether an id has no digit, where those of its data source are all numbers."""
     are_numbers = all(len(digits_of(each)) >= MIN_DIGITS for each in listed)
     return bool(listed) and are_numbers and not digits_of(written)
 
@@ -157,7 +159,7 @@ def _is_no_id(written: str, listed: Mapping[str, str]) -> bool:
 def _ids_meant(
     unlisted: Sequence[str], listed: Mapping[str, str], names: Mapping[str, str]
 ) -> dict[str, list[str]]:
-    """Return what is meant by ids that the API does not list, where that shows.
+    """Return the listed ids that are likely meant by unlisted ones.
 
     Args:
         unlisted: the ids, as they are written.
@@ -166,7 +168,7 @@ def _ids_meant(
     """
     by_core = {likely_core_of(each): each for each in listed.values()}
     whole = "".join(unlisted)
-    # `1,234,567,890` was taken for four ids, which are too short to be any.
+    # `1,234,567,890` was read as four ids, each too short to be one.
     is_cut = len(unlisted) > 1 and all(len(each) < MIN_DIGITS for each in unlisted)
     if is_cut and whole.isdecimal() and (known := by_core.get(likely_core_of(whole))):
         return {",".join(unlisted): [known]}
@@ -193,7 +195,7 @@ def _rounded(written: str, by_core: Mapping[str, str]) -> list[str]:
 
 
 def _parts(written: str) -> list[str]:
-    """Return what may be the ids in a text that nobody can part for sure."""
+    """Return what may be the ids in a text without a clear separator."""
     return re.split(r"[^\w.-]+", written.casefold())
 
 
@@ -202,7 +204,7 @@ def _plain(name: str) -> str:
 
 
 def unlisted_accounts(lookups: Lookups, report: Report) -> str:
-    """Return what to say of accounts of a report that the API does not list; empty for none.
+    """Return a warning of accounts of a report that the API does not list; empty for none.
 
     Raises:
         ApiError: the API refuses everything.
@@ -214,7 +216,7 @@ def unlisted_accounts(lookups: Lookups, report: Report) -> str:
         return ""
     mine = report.shard.share_of(report.accounts.ids)
     unlisted = [each for each in mine if each.casefold() not in listed]
-    return told_unlisted(report, unlisted, listed) if unlisted else ""
+    return unlisted_accounts_in_words(report, unlisted, listed) if unlisted else ""
 
 
 def _listing(names: Sequence[str]) -> str:

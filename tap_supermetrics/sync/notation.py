@@ -1,6 +1,6 @@
-"""Values as the state and the journal write them down, and as people edit them there.
+"""Values as the state and the journal store them, and as people edit them there.
 
-What cannot be understood raises one of `MALFORMED`.
+A malformed value raises one of `MALFORMED`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OFFSET: Final = r"(?<=\d)(Z|[+-]\d\d:?\d\d)$"
 _YEARS: Final = range(1970, 9000)
 
 
-def id_of(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
+def id_of(raw: Any) -> str:  # noqa: ANN401 - whatever the state contains
     """Return an id, which may have been written as a number."""
     # To Python, true is an integer.
     if isinstance(raw, bool) or not isinstance(raw, str | int):
@@ -42,10 +42,10 @@ def id_of(raw: Any) -> str:  # noqa: ANN401 - whatever the state holds
     return str(raw)
 
 
-def bookmark_of(raw: Any) -> date | None:  # noqa: ANN401 - whatever the state holds
-    """Return the last day that a bookmark says is there; None for an empty one.
+def bookmark_of(raw: Any) -> date | None:  # noqa: ANN401 - whatever the state contains
+    """Return the last day that a bookmark covers; None for an empty one.
 
-    With a time of day, as other taps write it, it is of a day that was not over.
+    A bookmark with a time of day, as other taps write it, names a day that was not over.
     """
     if not raw:
         return None
@@ -56,38 +56,38 @@ def bookmark_of(raw: Any) -> date | None:  # noqa: ANN401 - whatever the state h
 
 
 def strange_keys(raw: Mapping[str, Any], known: Collection[str]) -> list[str]:
-    """Return the keys that are nearly a known one, each with that one: a slip of the pen."""
+    """Return the keys that resemble a known one, each with that one: likely typing errors."""
     near = {key: nearest(key, known) for key in raw if key not in known}
     return [f"{key} (did you mean {found}?)" for key, found in near.items() if found]
 
 
-def texts_of(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state holds
+def texts_of(raw: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the state contains
     """Return a list of texts."""
     if not isinstance(raw, list) or not all(isinstance(each, str) for each in raw):
         raise TypeError(f"{raw!r} is no list of texts")
     return tuple(raw)
 
 
-def types_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state holds
-    """Return types by column, those that this version knows."""
+def types_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state contains
+    """Return types by column; those that this version does not know are left out."""
     words = {kind.name.lower() for kind in ValueKind}
     folded = {str(column): str(word).lower() for column, word in raw.items()}
     return {column: word for column, word in folded.items() if word in words}
 
 
-def units_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state holds
+def units_of(raw: Any) -> dict[str, str]:  # noqa: ANN401 - whatever the state contains
     """Return units by column."""
     return {str(column): str(unit).lower() for column, unit in raw.items() if unit}
 
 
-def flag_of(raw: Any) -> bool:  # noqa: ANN401 - whatever the state holds
+def flag_of(raw: Any) -> bool:  # noqa: ANN401 - whatever the state contains
     """Return true or false."""
     if not isinstance(raw, bool):
         raise TypeError(raw)
     return raw
 
 
-def strict_moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state holds
+def strict_moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state contains
     """Return a moment, which must have an offset."""
     moment = datetime.fromisoformat(raw)
     if moment.tzinfo is None:
@@ -98,8 +98,8 @@ def strict_moment_of(raw: Any) -> datetime:  # noqa: ANN401 - whatever the state
     return moment
 
 
-def ranges_of(raw: Any) -> tuple[DateRange, ...]:  # noqa: ANN401 - whatever the state holds
-    """Return date ranges, merged: people write them in any order."""
+def ranges_of(raw: Any) -> tuple[DateRange, ...]:  # noqa: ANN401 - whatever the state contains
+    """Return date ranges, merged, as people write them in any order."""
     ranges = tuple(_range_of(first, last) for first, last in raw)
     is_merged = all(
         one.last.toordinal() + 1 < other.first.toordinal() for one, other in pairwise(ranges)
@@ -112,7 +112,7 @@ def ranges_to_json(ranges: Iterable[DateRange]) -> list[list[str]]:
     return [[_text_of(each.first), _text_of(each.last)] for each in ranges]
 
 
-# A state with gaps may hold a million ranges, of a few thousand days: each is made once.
+# A state with gaps may contain a million ranges, of a few thousand days: each is made once.
 
 
 @lru_cache(maxsize=16_384)
@@ -126,7 +126,7 @@ def _text_of(day: date) -> str:
 
 
 def batch_to_json(batch: SubmittedBatch) -> dict[str, Any]:
-    """Return what a report has in a query batch, as the state and the journal hold it."""
+    """Return a report's part of a query batch as JSON for the state and the journal."""
     shared = _shared_accounts(batch)
     return {
         "batch_id": batch.batch_id,
@@ -140,7 +140,7 @@ def batch_to_json(batch: SubmittedBatch) -> dict[str, Any]:
 
 
 def _shared_accounts(batch: SubmittedBatch) -> tuple[str, ...]:
-    """Return the accounts that all items have: said once, where each item may have hundreds."""
+    """Return the accounts that all items have: written once, as each item may have hundreds."""
     accounts = {item.accounts for item in batch.items.values()}
     return next(iter(accounts)) if len(accounts) == 1 and len(batch.items) > 1 else ()
 
@@ -153,8 +153,8 @@ def _item_to_json(place: int, item: BatchItem, shared: tuple[str, ...]) -> dict[
     )
 
 
-def batch_from_json(raw: Any, report: str) -> SubmittedBatch:  # noqa: ANN401 - whatever the state holds
-    """Return what a report has in a query batch, as the state and the journal hold it.
+def batch_from_json(raw: Any, report: str) -> SubmittedBatch:  # noqa: ANN401 - whatever the state contains
+    """Return a report's part of a query batch from the JSON of the state or the journal.
 
     Raises:
         LookupError, TypeError, ValueError, AttributeError, OverflowError: it is no such thing.
@@ -186,7 +186,7 @@ def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
     dates = ranges_of([raw["dates"]])[0] if raw["dates"] else None
     # An item is made into a query for each of its days: a typing error would fill memory.
     if dates and dates.days > _MAX_DAYS:
-        raise ValueError(f"{dates} are more days than a query batch can hold")
+        raise ValueError(f"{dates} are more days than a query batch can contain")
     return BatchItem(
         report=report,
         accounts=texts_of(raw["accounts"]),
@@ -195,24 +195,24 @@ def _item(raw: Mapping[str, Any], report: str) -> BatchItem:
     )
 
 
-def async_run_of(raw: Any) -> AsyncRun:  # noqa: ANN401 - whatever the state holds
-    """Return a run of queries submitted by themselves, as the state and the journal hold it.
+def async_run_of(raw: Any) -> AsyncRun:  # noqa: ANN401 - whatever the state contains
+    """Return a run of queries submitted by themselves from the JSON of the state or the journal.
 
     Raises:
         LookupError, TypeError, ValueError, AttributeError, OverflowError: it is no such thing.
     """
-    # An object in states of before.
+    # Older states have an object.
     run_id, at = (raw["run_id"], raw["started_at"]) if isinstance(raw, dict) else raw
     return AsyncRun(id=id_of(run_id), submitted_at=strict_moment_of(at))
 
 
 def async_run_to_json(run: AsyncRun | None) -> list[str] | None:
-    """Return a run of queries submitted by themselves, as the state and the journal hold it."""
+    """Return a run of queries submitted by themselves as JSON for the state and the journal."""
     return [run.id, run.submitted_at.isoformat()] if run else None
 
 
-def submitted_of(raw: Any, report: str) -> SubmittedBatch | AsyncRun:  # noqa: ANN401 - whatever the journal holds
-    """Return what was submitted for a report, as the journal holds it.
+def submitted_of(raw: Any, report: str) -> SubmittedBatch | AsyncRun:  # noqa: ANN401 - whatever the journal contains
+    """Return what was submitted for a report from the JSON of the journal.
 
     Raises:
         LookupError, TypeError, ValueError, AttributeError, OverflowError: it is no such thing.
@@ -223,7 +223,7 @@ def submitted_of(raw: Any, report: str) -> SubmittedBatch | AsyncRun:  # noqa: A
 
 
 def submitted_to_json(submitted: SubmittedBatch | AsyncRun) -> dict[str, Any]:
-    """Return what was submitted, as the journal holds it."""
+    """Return what was submitted as JSON for the journal."""
     if isinstance(submitted, AsyncRun):
         return {"async_run": async_run_to_json(submitted)}
     return {"batch": batch_to_json(submitted)}

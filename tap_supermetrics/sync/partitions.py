@@ -1,4 +1,4 @@
-"""Coverage as partitions of the state: what a bookmark says already is left out."""
+"""Coverage as partitions of the state; days that the bookmark implies are left out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def partition_to_json(
     if coverage.bookmark:
         partition["replication_key"] = replication_key
         partition["replication_key_value"] = coverage.bookmark.isoformat()
-    # Said by the bookmark already, for nearly every account: half of the bytes of a partition.
+    # The bookmark implies it for nearly every account: half of the bytes of a partition.
     if coverage.covered != _up_to(coverage.bookmark, covered_from):
         partition["covered"] = ranges_to_json(coverage.covered)
     others = {
@@ -62,17 +62,17 @@ def _up_to(bookmark: date | None, first: date | None) -> tuple[DateRange, ...]:
     return (DateRange(first=first, last=bookmark),)
 
 
-def partition_of(raw: Any, covered_from: date | None) -> tuple[str, Coverage]:  # noqa: ANN401 - whatever the state holds
-    """Read a partition: its account, and the coverage of that."""
+def partition_of(raw: Any, covered_from: date | None) -> tuple[str, Coverage]:  # noqa: ANN401 - whatever the state contains
+    """Return the account of a partition, and its coverage."""
     return id_of(raw["context"]["account_id"]), coverage_from_json(raw, covered_from)
 
 
-def coverage_from_json(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 - whatever the state holds
-    """Read a coverage.
+def coverage_from_json(raw: Any, covered_from: date | None) -> Coverage:  # noqa: ANN401 - whatever the state contains
+    """Return a coverage.
 
     Args:
         raw: a partition, or a bookmark of the whole stream.
-        covered_from: the day from which all is covered where only a bookmark says so.
+        covered_from: the day from which all is covered up to a bookmark.
 
     Raises:
         Exception: one of `notation.MALFORMED`.

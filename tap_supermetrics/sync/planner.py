@@ -32,11 +32,10 @@ class Selection:
     """The reports that a run reads, and how.
 
     Attributes:
-        names: of reports, in the order in which their records will be asked for.
+        names: of reports, in the order in which their records will be requested.
         full_table: those of them that are to be read whole, whatever was read before.
-        refused: names of reports that cannot be read, as the API describes their fields; the
-            others go on.
-        is_test: ask only the newest day of a few accounts.
+        refused: names of reports that the API's description of their fields rules out.
+        is_test: query only the newest day of a few accounts.
     """
 
     names: Sequence[str]
@@ -52,7 +51,7 @@ class Planner:
         settings: the configuration.
         lookups: what the API lists.
         selection: the reports.
-        summary: is told of reports that cannot be planned, and of what the plans leave out.
+        summary: records the reports that cannot be planned, and what the plans leave out.
         started_at: when the run began, with offset.
     """
 
@@ -71,38 +70,38 @@ class Planner:
         self._started_at = started_at
 
     def planned(
-        self, known: Mapping[str, KnownReport], held: HeldResults
+        self, known: Mapping[str, KnownReport], retained: HeldResults
     ) -> dict[str, PlannedReport]:
-        """Return the reports that can be planned, by name; tell of all others.
+        """Return the reports that can be planned, by name; record why others cannot.
 
         Args:
             known: the reports that the API describes, by name.
-            held: what the API still holds; forgets what was asked otherwise.
+            retained: results that the API retains; forgets those of other requests.
 
         Raises:
             ApiError: the API refuses everything.
         """
-        planned = {name: self._planned(each, held) for name, each in known.items()}
+        planned = {name: self._planned(each, retained) for name, each in known.items()}
         unread = {*self._selection.refused} | ({*self._selection.names} - known.keys())
         for report in self._settings.reports:
             if report.name in unread:
                 self._summary.report_failed(report.name, str(refusal_of(self._lookups, report)))
         return {name: each for name, each in planned.items() if each}
 
-    def _planned(self, known: KnownReport, held: HeldResults) -> PlannedReport | None:
-        """Plan a report; one that cannot be planned does not hold back the others."""
+    def _planned(self, known: KnownReport, retained: HeldResults) -> PlannedReport | None:
+        """Return a planned report; None where it cannot be planned, which is logged."""
         name = known.report.name
         try:
             scope = known.resolve(self._lookups, self._started_at)
             if self._selection.is_test:
                 return known.test_plan(scope)
             is_full = name in self._selection.full_table
-            planned = known.plan(scope, held, ignores_coverage=is_full)
+            planned = known.plan(scope, retained, ignores_coverage=is_full)
         except TapError as error:
             if isinstance(error, ApiError):
                 error.raise_if_it_refuses_everything()
             # Its batches are not cancelled: the next run may plan it, and collect them.
-            held.leave(name)
+            retained.leave(name)
             logger.error("%s: %s", name, error)  # noqa: TRY400 - its text says all
             self._summary.report_failed(name, str(error))
             return None
@@ -115,11 +114,11 @@ class Planner:
     def within_budget(
         self, planned: Iterable[PlannedReport], free: Collection[Query]
     ) -> dict[str, ReportPlan]:
-        """Return the plans; of those with more queries than a run may pay for, what comes first.
+        """Return the plans, cut to what comes first where a run may not pay for all queries.
 
         Args:
             planned: the reports.
-            free: their queries whose results the API still holds, which cost nothing.
+            free: their queries whose results the API still retains, which cost nothing.
         """
         limit = self._settings.max_queries_per_run
         # Such a run may end after any query: what was never loaded has to come first.

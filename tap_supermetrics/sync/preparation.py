@@ -1,4 +1,4 @@
-"""A run before its first submission: what is known, what the API still holds, and the plans."""
+"""A run before its first submission: its reports, what the API still retains, and the plans."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Prepared:
         settings: the configuration.
         client: the API.
         now: the wall clock, with offset.
-        known: the reports, with what the API and the state say of them, by name.
+        known: the reports, with schema and state, by name.
         planned: those that could be planned.
         plans: what is queried of each.
-        held: what the API still holds of an earlier run.
-        held_queries: the planned queries whose results are among that; none is ever left out.
+        retained: the results of an earlier run that the API still retains.
+        retained_queries: the planned queries with such results; no budget leaves them out.
         async_run: the run under which queries are submitted by themselves.
         is_resumed: whether that one was begun by a run that was killed.
         account_names: of the accounts that were listed so far, by data source and id.
@@ -58,8 +58,8 @@ class Prepared:
     known: Mapping[str, KnownReport]
     planned: Mapping[str, PlannedReport]
     plans: Mapping[str, ReportPlan]
-    held: HeldResults
-    held_queries: Collection[Query]
+    retained: HeldResults
+    retained_queries: Collection[Query]
     async_run: AsyncRun
     is_resumed: bool
     account_names: Mapping[str, Mapping[str, str]]
@@ -87,7 +87,7 @@ def prepare(  # noqa: PLR0913 - all that a run begins with
         lookups: what the API lists, and the API itself.
         bookmarks: Singer's bookmarks, by stream.
         selection: the reports.
-        summary: is told of reports that cannot be planned.
+        summary: records the reports that cannot be planned.
         now: the wall clock, with offset.
 
     Raises:
@@ -106,19 +106,19 @@ def prepare(  # noqa: PLR0913 - all that a run begins with
             at_failure.callback(journal.close)
             # Before batches are looked up: it adds to the states what killed runs submitted.
             journal.take_over(client, started_at, selection.full_table)
-        held = HeldResults()
+        retained = HeldResults()
         if not selection.is_test:
             batches = (batch for each in known.values() for batch in each.state.batches)
-            held = find_held(client, batches, now())
-            held.leave_to_others(settings.shard)
+            retained = find_held(client, batches, now())
+            retained.leave_to_others(settings.shard)
         planner = Planner(settings, lookups, selection, summary, started_at)
-        planned = planner.planned(known, held)
-        free = _planned_and_held(planned.values(), held)
+        planned = planner.planned(known, retained)
+        free = _planned_and_retained(planned.values(), retained)
         plans = planner.within_budget(planned.values(), free)
         at_failure.pop_all()
     killed = None if selection.is_test else _killed_run(known.values())
     if settings.mode is not Mode.ASYNC:
-        _tell_of_queries(killed, started_at)
+        _warn_of_queries(killed, started_at)
     count = counted(sum(map(len, plans.values())), "query", "queries")
     logger.info("Plan: %s of %s", count, counted(len(known), "report", "reports"))
     return Prepared(
@@ -128,8 +128,8 @@ def prepare(  # noqa: PLR0913 - all that a run begins with
         known=known,
         planned=planned,
         plans=plans,
-        held=held,
-        held_queries=free,
+        retained=retained,
+        retained_queries=free,
         async_run=killed or AsyncRun(id=uuid4().hex, submitted_at=now()),
         is_resumed=killed is not None,
         account_names=lookups.accounts.known_names(),
@@ -137,24 +137,26 @@ def prepare(  # noqa: PLR0913 - all that a run begins with
     )
 
 
-def _planned_and_held(planned: Iterable[PlannedReport], held: HeldResults) -> frozenset[Query]:
-    found = {*held.queries}
+def _planned_and_retained(
+    planned: Iterable[PlannedReport], retained: HeldResults
+) -> frozenset[Query]:
+    found = {*retained.queries}
     return frozenset(
         query for each in planned for query in each.plan.singled_out() if query in found
     )
 
 
 def _killed_run(known: Iterable[KnownReport]) -> AsyncRun | None:
-    """Return the run that was killed while it asked query by query; None where none was.
+    """Return the run that was killed while it submitted query by query; None without one.
 
-    The next one goes on under its id, so as to find its queries.
+    The next run goes on under its id, so as to find its queries.
     """
     started = (each.state.async_run for each in known)
     return max(filter(None, started), key=attrgetter("submitted_at"), default=None)
 
 
-def _tell_of_queries(killed: AsyncRun | None, now: datetime) -> None:
-    """Tell of queries of a killed run that only their own way finds again."""
+def _warn_of_queries(killed: AsyncRun | None, now: datetime) -> None:
+    """Warn of queries of a killed run that only `mode: async` finds again."""
     if killed and now - killed.submitted_at < MAX_AGE:
         logger.warning(
             "A run that was killed asked query by query; by query batches, what it paid for is "

@@ -1,7 +1,7 @@
-"""The query log: a record for each query that ended, by which a warehouse knows every day.
+"""The query log: a record for each query that ended, so that a warehouse knows of every day.
 
-An empty day, a failed one and one that nobody asked for look alike in the table of a report; in
-the log they do not. Its records are written before the STATE message that covers them.
+An empty day, a failed one and one that was never requested look alike in the table of a report; in
+the log they differ. Its records are written before the STATE message that covers them.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ SCHEMA: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Submission:
-    """The last submission of a query, and the number of all by this run."""
+    """The last submission of a query, and how often this run submitted it."""
 
     batch_id: str | None = None
     submitted_at: datetime | None = None
@@ -88,7 +88,7 @@ class _Submission:
 
 
 class QueryLog:
-    """Records of the queries that ended, until they are taken to be written.
+    """Collects records of the queries that ended, until `take` returns them.
 
     Args:
         reports: by name.
@@ -106,7 +106,7 @@ class QueryLog:
         self._records: list[dict[str, Any]] = []
 
     def note(self, note: Note) -> None:
-        """Take in what the API has taken."""
+        """Note what the API has accepted."""
         if isinstance(note, BatchTaken):
             for query in note.queries:
                 self._submitted(query, note.batch.submitted_at, note.batch.batch_id)
@@ -153,7 +153,7 @@ class QueryLog:
         )
 
     def failed(self, failed: Failed) -> None:
-        """Log a query that failed for this run; one that the run never came to has not ended."""
+        """Log a query that failed in this run, but none that the run did not submit."""
         submission = self._submissions.pop(failed.query, _Submission())
         if failed.was_submitted:
             named = f"{submission.batch_id or self._run_id} {failed.error.code}"
@@ -166,18 +166,18 @@ class QueryLog:
             failed: the query, and why.
             schedule_id: of its result; empty where it is not known any more.
         """
-        # Of a result that was logged already, the submission is forgotten.
+        # Where its success was logged already, the submission is forgotten.
         submission = self._submissions.pop(failed.query, _Submission(tries=None))
         named = schedule_id or f"{self._run_id} {failed.error.code}"
         self._add_failure(failed, submission, named, schedule_id=schedule_id or None)
 
     def _add_failure(
-        self, failed: Failed, submission: _Submission, told_apart_by: str, **values: str | None
+        self, failed: Failed, submission: _Submission, outcome_id: str, **values: str | None
     ) -> None:
         self._add(
             failed.query,
             submission,
-            told_apart_by,
+            outcome_id,
             **_days(failed.query.dates),
             **values,
             status="excluded" if failed.is_excluded else "failed",
@@ -189,12 +189,12 @@ class QueryLog:
         self,
         query: Query,
         submission: _Submission,
-        told_apart_by: str,
+        outcome_id: str,
         **values: Any,  # noqa: ANN401 - each as its column
     ) -> None:
-        """Add a record, whose id is made of the query and what tells its outcomes apart."""
+        """Add a record, whose id is made of the query and the id of its outcome."""
         # The same result, written again after a kill, gets the same id and replaces its record.
-        named = f"{query} {told_apart_by}"
+        named = f"{query} {outcome_id}"
         nothing = dict.fromkeys(SCHEMA["properties"])
         self._records.append(
             nothing
@@ -230,6 +230,6 @@ def _days(
 
 def _text(moment: date | datetime | None) -> str | None:
     if isinstance(moment, datetime):
-        # As in `_sm_fetched_at`, so that the two compare, as texts too.
+        # As in `_sm_fetched_at`, so that the two compare as texts too.
         return moment.isoformat(timespec="milliseconds")
     return moment.isoformat() if moment else None

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_OTHERWISE: Final = 20
-"""So many things that results say to be otherwise than asked are told of a report."""
+MAX_DEVIATIONS: Final = 20
+"""How many kinds of deviations are logged of a report."""
 
 
-def count_otherwise(counts: Counter[str], result: Result) -> None:
-    """Tell what a result says to be otherwise than it was asked, each once, and count it."""
+def count_deviations(counts: Counter[str], result: Result) -> None:
+    """Count how a result deviates from what was requested; warn of each kind once."""
     for text in result.otherwise:
-        if text not in counts and len(counts) < MAX_OTHERWISE:
+        if text not in counts and len(counts) < MAX_DEVIATIONS:
             logger.warning(
                 "%s: the API answers otherwise than it was asked: %s", result.query, text
             )
@@ -33,7 +33,7 @@ def count_otherwise(counts: Counter[str], result: Result) -> None:
 
 
 def remarks_on_values(name: str, changed: Mismatches) -> Iterator[str]:
-    """Tell which values of a report were changed to fit.
+    """Yield which values of a report were changed to fit.
 
     Args:
         name: of the report.
@@ -48,15 +48,15 @@ def remarks_on_values(name: str, changed: Mismatches) -> Iterator[str]:
         yield f"{name}.{column}: {texts} had a NUL, which targets refuse: left out"
 
 
-def remarks_on_results(name: str, otherwise: Mapping[str, int], sampled: int) -> Iterator[str]:
-    """Tell what the API says itself of the numbers of a report.
+def remarks_on_results(name: str, deviations: Mapping[str, int], sampled: int) -> Iterator[str]:
+    """Yield what the API itself states of the numbers of a report.
 
     Args:
         name: of the report.
-        otherwise: what results say to be otherwise than it was asked, counted.
+        deviations: how results deviate from what was requested, counted.
         sampled: how many results are estimates.
     """
-    for text, count in otherwise.items():
+    for text, count in deviations.items():
         results = counted(count, "result is", "results are")
         yield (
             f"{name}: {results} not quite of what was asked: {text}; check the report, and load "
@@ -71,12 +71,12 @@ def remarks_on_results(name: str, otherwise: Mapping[str, int], sampled: int) ->
 
 
 def remarks_on_cache(name: str, early_days: int, undated: int) -> Iterator[str]:
-    """Tell which numbers of a report came from the API's cache, and may be too old.
+    """Yield which numbers of a report came from the API's cache, and may be too old.
 
     Args:
         name: of the report.
-        early_days: how many days came from it of before they were over.
-        undated: how many results came from it, since nobody knows when.
+        early_days: how many days were cached before they were over.
+        undated: how many results came from it, with no time of their making.
     """
     if early_days:
         days = counted(

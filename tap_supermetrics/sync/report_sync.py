@@ -30,7 +30,7 @@ from tap_supermetrics.sync.continuity import (
 )
 from tap_supermetrics.sync.name_checks import check_against_lists, one_spelling
 from tap_supermetrics.sync.remarks import (
-    count_otherwise,
+    count_deviations,
     remarks_on_cache,
     remarks_on_results,
     remarks_on_values,
@@ -58,9 +58,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _UNCHECKED: Final = ("filter", "settings", "ds_segments", "order_rows", "order_columns")
-"""What a report asks for of which no list of the API tells whether it is right."""
+"""Parameters of a report that no list of the API can confirm."""
 _OF_ALL: Final = {Reach.SERVICE, Reach.ENDPOINT}
-"""Reaches of errors that every account would meet."""
+"""Reaches of errors that affect every account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class KnownReport:
     Attributes:
         report: the entry of `queries`.
         schema: what its records look like.
-        state: what is known of it; changes while the run goes.
+        state: its coverage and submitted batches; changes while the run goes.
     """
 
     report: Report
@@ -79,10 +79,10 @@ class KnownReport:
 
     @property
     def may_be_refused(self) -> bool:
-        """Return whether the API may refuse what every query of the report asks for.
+        """Return whether the API may refuse what every query of the report requests.
 
-        The API may know a field that it does not list. What else it cannot be asked about, such as
-        a filter, is new to it until rows came.
+        The API may know a field that it does not list. What it does not list at all, such as a
+        filter, is unconfirmed until rows came.
         """
         has_unlisted = any(
             not each.is_listed and each.name not in self.report.types for each in self.schema.fields
@@ -93,16 +93,16 @@ class KnownReport:
         return has_unlisted or (not is_known and any(map(self.report.parameters.get, _UNCHECKED)))
 
     def resolve(self, lookups: Lookups, now: datetime) -> Scope:
-        """Resolve accounts and days: ask the API for lists, and warn of what is doubtful.
+        """Resolve accounts and days by the API's lists, and warn of what is doubtful.
 
         In a run, a team list may cost a query.
 
         Raises:
-            SettingsError: its accounts are none, or too many.
+            SettingsError: it has no accounts, or too many.
             ApiError: the API refuses everything.
-            TapError: the API does not tell its accounts.
+            TapError: the API does not list its accounts.
         """
-        # Accounts that are asked together stand in the state as one id, joined by commas.
+        # Accounts that are queried together are one id in the state, joined by commas.
         there = (ids for ids, each in self.state.coverage.items() if each.is_loaded)
         loaded = {each for ids in there for each in ids.split(",")}
         check_against_lists(lookups, self.report, loaded)
@@ -115,8 +115,8 @@ class KnownReport:
             is_dated=self.schema.is_dated,
         )
         _check_accounts(self.report, scope)
-        self._tell_share(scope)
-        self._tell_first_days()
+        self._log_share(scope)
+        self._warn_of_first_days()
         if scope.has_no_day:
             logger.warning("%s: no day to ask for, %s", self.report.name, _why(self.report, scope))
         if len(scope.groups) > 1 and ACCOUNT_ID not in self.schema.key_properties:
@@ -127,7 +127,7 @@ class KnownReport:
             )
         return scope
 
-    def _tell_share(self, scope: Scope) -> None:
+    def _log_share(self, scope: Scope) -> None:
         shard = self.report.shard
         if scope.is_elsewhere:
             logger.info("%s: nothing of it is in shard %s", self.report.name, shard)
@@ -135,8 +135,8 @@ class KnownReport:
             count = len(scope.accounts)
             logger.info("%s: shard %s has %d of its accounts", self.report.name, shard, count)
 
-    def _tell_first_days(self) -> None:
-        """Tell that days are not asked for any more, which nothing could ever contradict."""
+    def _warn_of_first_days(self) -> None:
+        """Warn of days that are not requested any more: no answer could ever contradict that."""
         state = self.state
         firsts = Counter(state.coverage_of(each).not_before for each in state.coverage)
         for first, count in firsts.items():
@@ -153,38 +153,38 @@ class KnownReport:
         """Plan the few queries of a connection test."""
         return PlannedReport(known=self, plan=plan_test(self.report, scope))
 
-    def plan(self, scope: Scope, held: HeldResults, *, ignores_coverage: bool) -> PlannedReport:
+    def plan(self, scope: Scope, retained: HeldResults, *, ignores_coverage: bool) -> PlannedReport:
         """Plan the report.
 
         Args:
             scope: what it wants.
-            held: what the API still holds; forgets what was asked otherwise.
+            retained: results that the API retains; forgets those of other requests.
             ignores_coverage: whether to read all again.
 
         Raises:
-            TapError: rows are there under another id or another key, and would be doubled.
+            TapError: rows were loaded under another id or another key, and would be doubled.
         """
-        state, asked = self.state, self.report.query_hash
-        # Before the state says that this was asked.
+        state, query_hash = self.state, self.report.query_hash
+        # Before `query_hash` of the state changes.
         is_tried_first = self.may_be_refused
         request_hash = wire.request_hash(self.report)
         # Refused before the state changes, so that a corrected configuration finds it as it was.
         check_day(self.report, self.schema, state)
         check_key(self.report, self.schema, state)
         check_groups(self.report, scope, state)
-        is_other = state.query_hash not in {"", asked}
+        is_other = state.query_hash not in {"", query_hash}
         warnings = [*type_changes(self.report, self.schema, state)]
         warnings += class_changes(self.report, self.schema, state)
         warnings += [query_change(self.report, state)] if is_other else []
         if is_other or request_hash != state.request_hash:
-            held.forget(self.report.name)
-        held.forget_half_days(self.report, scope.last_complete)
+            retained.forget(self.report.name)
+        retained.forget_half_days(self.report, scope.last_complete)
         # Batches that this run waits for are named anew, as the engine takes them over.
-        state.query_hash, state.request_hash, state.batches = asked, request_hash, ()
+        state.query_hash, state.request_hash, state.batches = query_hash, request_hash, ()
         state.shard = self.report.shard
         state.begin([account_id_of(group) for group in scope.groups])
-        # After `forget`: what serves no more must not shape the plan.
-        mine = [each for each in held.queries if each.report == self.report.name]
+        # After `forget`: results of no use must not shape the plan.
+        mine = [each for each in retained.queries if each.report == self.report.name]
         known = {account_id: state.coverage_of(account_id) for account_id in state.coverage}
         plan = plan_report(self.report, scope, known, mine, ignores_coverage=ignores_coverage)
         return PlannedReport(
@@ -201,17 +201,17 @@ class PlannedReport:
     """One report on its way through a run.
 
     Attributes:
-        known: what the API says of it, and its state.
+        known: the report, its schema and its state.
         plan: what is queried.
         warnings: what has changed since days were loaded before, a line each.
         mismatches: values that were changed to fit.
         sampled: how many results have numbers that the data source estimated.
         early_days: how many days came from the API's cache of before they were over.
-        undated: how many results came from that cache, which does not tell since when.
-        otherwise: what results say to be otherwise than it was asked, counted.
-        others: keys of all accounts, where the key does not tell these apart.
+        undated: how many results came from that cache with no time of their making.
+        deviations: how results deviate from what was requested, counted.
+        others: keys of all accounts, where the key has no account.
         answered: ids of accounts with a result in this run.
-        lacking: how many results had one row less than they told.
+        lacking: how many results had one row less than their total.
     """
 
     known: KnownReport
@@ -221,7 +221,7 @@ class PlannedReport:
     sampled: int = 0
     early_days: int = 0
     undated: int = 0
-    otherwise: Counter[str] = field(default_factory=Counter)
+    deviations: Counter[str] = field(default_factory=Counter)
     others: OtherAccounts | None = None
     answered: set[str] = field(default_factory=set)
     lacking: int = 0
@@ -235,28 +235,28 @@ class PlannedReport:
     def begin(self) -> None:
         """Mark the days that are read again as stale, until they were read."""
         for account in self.plan.accounts:
-            # Of days that are not covered, this leaves no trace: only covered ones become stale.
+            # Only covered days become stale.
             dates = (part.dates for part in account.parts)
             self.known.state.mark_stale(account.whole.account_id, *dates)
 
     def emit(self, result: Result, convert: Converter[T]) -> Iterator[T]:
-        """Make the records of a result.
+        """Yield the records of a result.
 
         Raises:
-            ApiError: the rows fit no record; what was made of them before is right.
+            ApiError: the rows fit no record; the records before them are right.
         """
         known, reader = self.known, self._reader(result)
         self._rows_by_day = reader.checks.rows_by_day
         for number, made in enumerate(convert(reader, result.spool.blocks())):
             if not number:
-                # The target has a table now, whatever becomes of the rest of the result.
+                # The target has a table now, even if the rest of the result fails.
                 learn_types(known.report, known.schema, known.state)
             yield made
 
     def rows_of_days(self, result: Result) -> list[int]:
         """Return how many rows each day of the result that was emitted last has.
 
-        None are told where it has one day only, or where its rows tell no day.
+        Empty where it has one day only, or where its rows have no day.
         """
         dates = result.dates
         if not dates or dates.days == 1 or sum(self._rows_by_day.values()) != result.row_count:
@@ -264,7 +264,7 @@ class PlannedReport:
         return [self._rows_by_day.get(str(day), 0) for day in dates.each_day()]
 
     def commit(self, result: Result) -> DateRange | None:
-        """Count the days of a result as read, now that every record of it was written.
+        """Count the days of a result as read: every record of it was written.
 
         Returns:
             Its days that were over when its numbers were made.
@@ -272,7 +272,7 @@ class PlannedReport:
         report, state, provenance = self.known.report, self.known.state, result.provenance
         self.sampled += provenance.is_sampled
         self.undated += provenance.is_cached and provenance.cached_at is None
-        count_otherwise(self.otherwise, result)
+        count_deviations(self.deviations, result)
         covered = self._covered(result)
         self.answered.add(result.query.account_id)
         self._learn_totals(result)
@@ -289,7 +289,7 @@ class PlannedReport:
         return covered
 
     def _learn_totals(self, result: Result) -> None:
-        """Learn whether totals count a header: one whole result refutes it, two alike show it."""
+        """Learn whether totals count a header: one whole result refutes it, a few confirm it."""
         self.lacking += result.missing or 0
         if result.row_count and result.missing == 0:
             self.known.state.header_in_totals = False
@@ -308,30 +308,30 @@ class PlannedReport:
         return covered
 
     def remarks(self) -> Iterator[str]:
-        """Return what is to be known of the values that were written, a line each."""
+        """Yield remarks on the values that were written, a line each."""
         name = self.known.report.name
         yield from remarks_on_values(name, self.mismatches)
-        yield from remarks_on_results(name, self.otherwise, self.sampled)
+        yield from remarks_on_results(name, self.deviations, self.sampled)
         yield from remarks_on_cache(name, self.early_days, self.undated)
 
     def fail(self, failed: Failed, at: datetime) -> None:
-        """Count the days of a query as to be read again.
+        """Mark the days of a query as stale.
 
         Args:
-            failed: what became of it.
+            failed: the query, with its error.
             at: now, with offset.
         """
         account_id, state = failed.query.account_id, self.known.state
         state.mark_stale(account_id, failed.query.dates)
-        # What stops a run says nothing of the account, nor does one day of one that answers.
+        # Neither what stops a run nor one day of an account that answers is about the account.
         is_of_account = failed.was_submitted and failed.error.reach not in _OF_ALL
         if is_of_account and account_id not in self.answered:
             state.mark_tried(account_id, at)
 
     def _reader(self, result: Result) -> RecordReader:
-        """Return what makes records of a result's rows."""
+        """Return a reader that makes records of a result's rows."""
         dates = result.query.dates
-        # Of several days, only the rows themselves can tell theirs.
+        # With several days, only the rows have theirs.
         day = str(dates.first) if dates and dates.days == 1 else None
         return RecordReader(
             self.known.schema,
@@ -353,7 +353,7 @@ def _lookback_of(report: Report, scope: Scope, provenance: Provenance) -> Lookba
     """Return the lookback as it was when numbers were made."""
     last = min(scope.last_wanted, scope.last_complete or date.max)
     if provenance.is_cached:
-        # How old they are is not always told.
+        # The API does not always state how old they are.
         made_at = provenance.cached_at
         last = min(last, _day_before(made_at, report)) if made_at else date.min
     return Lookback(
@@ -369,7 +369,7 @@ def _day_before(moment: datetime, report: Report) -> date:
 
 
 def _why(report: Report, scope: Scope) -> str:
-    """Return why a report has dates, but no day to ask for."""
+    """Return why a report has dates, but no day to query."""
     start = report.start_date and report.start_date.fixed
     if start and scope.last_complete and start > scope.last_complete:
         return f"it begins on {start} (`start_date`)"

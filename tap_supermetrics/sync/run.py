@@ -1,7 +1,7 @@
 """A run: from settings and state to records, and to the state after them.
 
-It joins planning, extraction, records and state, and knows no Singer: `streams.py` asks it for the
-records of a report, and it says when the state is worth writing.
+It joins planning, extraction, records and state, and knows no Singer: `streams.py` takes the
+records of a report from it, and it decides when the state is worth writing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def utc_now() -> datetime:
 
 
 def new_run_id() -> str:
-    """Return what tells a run from all others: eight hex digits."""
+    """Return a random id of a run: eight hex digits."""
     return token_hex(4)
 
 
@@ -54,7 +54,7 @@ class _Started:
         prepared: the reports and their plans.
         engine: carries the plans out.
         bookmarks: the state of the run.
-        books: are told what became of each query.
+        books: records the outcome of each query.
         emission: makes the records.
     """
 
@@ -71,14 +71,14 @@ class Run:
     Args:
         settings: the configuration.
         lookups: what the API lists, and the API.
-        bookmarks: Singer's bookmarks, by stream; kept up to date.
+        bookmarks: Singer's bookmarks, by stream; updated in place.
         write_state: writes a STATE message with these bookmarks.
-        has_query_log: whether somebody wants a record of each query that ended.
+        has_query_log: whether a record of each query that ended is wanted.
 
     Attributes:
-        run_id: tells it from all others.
+        run_id: identifies it among all runs.
         summary: what was done and what failed.
-        query_log: records of the queries that ended; None where nobody wants them.
+        query_log: records of the queries that ended; None where none are wanted.
     """
 
     def __init__(
@@ -150,13 +150,13 @@ class Run:
                 yield report_days(planned.known, planned.plan.scope)
 
     def progress(self) -> Progress:
-        """Return how far the run is; any thread may ask."""
+        """Return how far the run is; any thread may call it."""
         return self._started.engine.progress() if self._started else Progress()
 
     # The end
 
     def finish(self) -> None:
-        """Tell what was done.
+        """Log what was done and what failed.
 
         Raises:
             ApiError: the API refused everything.
@@ -171,22 +171,22 @@ class Run:
             logger.info("%s", line)
         for line in self.summary.failures():
             logger.error("%s", line)
-        # Before the journal is cleared: the API may still hold what it refuses now.
+        # Before the journal is cleared: the API may still retain what it refuses now.
         if stopped_by := self._parts.books.stopped_by:
             raise stopped_by
-        # All was written or failed for good: the API holds nothing that the next run could use.
+        # All was written or failed for good: the API retains nothing of use to the next run.
         if journal := self._parts.prepared.journal:
             journal.ended()
         if self.summary.has_failures and self._settings.on_failure != "continue":
-            told = f"{self.summary.failures_in_words}; "
-            told += "what failed is named above, with what to do"
+            message = f"{self.summary.failures_in_words}; "
+            message += "what failed is named above, with what to do"
             # Nobody wants to accept that nothing arrives.
             is_acceptable = self.summary.has_arrived
             accept = ". Set `on_failure: continue` to accept this" if is_acceptable else ""
-            raise QueriesFailedError(told + accept)
+            raise QueriesFailedError(message + accept)
 
     def halt(self) -> None:
-        """Submit nothing more; the state can then say for good what the API holds."""
+        """Submit nothing more, so that the state can name all that the API retains."""
         if self._started:
             # A batch may have been taken within the last seconds: the last state has to name it.
             for note in self._started.engine.halt():

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _HOUR: Final = timedelta(hours=1)
 MAX_AGE: Final = timedelta(seconds=HELD_S)
-"""The API holds nothing of what was submitted longer ago."""
+"""The API retains nothing of what was submitted longer ago."""
 
 
 class RunJournal(SubmissionNotes):
@@ -90,24 +90,24 @@ class RunJournal(SubmissionNotes):
         logger.info("%s sent by a run that was killed just then; found %d", count, len(found))
 
     def _hand_over(self, now: datetime, full_table: Collection[str]) -> None:
-        """Have the states name what dead runs submitted, as if they had been written in time."""
+        """Have the states name what dead runs submitted."""
         journal = self._journal
         for name, known in self._known.items():
             request_hash, state = wire.request_hash(known.report), known.state
-            held = journal.held(name, request_hash)
-            if not held:
+            left = journal.left_for(name, request_hash)
+            if not left:
                 continue
-            batches = [each for each in held if isinstance(each, SubmittedBatch)]
-            runs = [each for each in held if isinstance(each, AsyncRun)]
-            if name not in full_table and not runs and not _are_of(known, batches, now):
+            batches = [each for each in left if isinstance(each, SubmittedBatch)]
+            runs = [each for each in left if isinstance(each, AsyncRun)]
+            if name not in full_table and not runs and not _are_needed(known, batches, now):
                 journal.leave(name)
                 continue
-            # What the state names was submitted with another request, and serves this one no more.
+            # What the state names was submitted with another request, and is of no use now.
             if state.request_hash != request_hash:
                 state.batches, state.async_run = (), None
                 state.request_hash = request_hash
             runs += [state.async_run] if state.async_run else []
-            # A run can go on under one id only: the newest has most that the API still holds.
+            # A run can go on under one id only: the API retains most of the newest.
             state.async_run = max(runs, key=attrgetter("submitted_at"), default=None)
             by_id = {each.id: each for each in (*batches, *state.batches)}
             state.batches = tuple(by_id.values())
@@ -136,7 +136,7 @@ class RunJournal(SubmissionNotes):
         self._journal.submitted(submitted, hashes, token)
 
     def ended(self) -> None:
-        """Forget it all: the run came to its end, and all of it was written."""
+        """Forget all submissions of the run: it ended, and all of it was written."""
         self._journal.forget(self._known)
 
     def close(self) -> None:
@@ -163,20 +163,20 @@ def journal_of(
         api_key=settings.api_key,
         shard="" if settings.shard.is_whole else str(settings.shard),
     )
-    begin = Journal.open if may_submit else Journal.look
+    begin = Journal.open if may_submit else Journal.peek
     return RunJournal(begin(Path(settings.journal_dir).expanduser(), owner, now, MAX_AGE), known)
 
 
-def _are_of(known: KnownReport, batches: Iterable[SubmittedBatch], now: datetime) -> bool:
-    """Say that most of the batches that dead runs submitted is still to be read.
+def _are_needed(known: KnownReport, batches: Iterable[SubmittedBatch], now: datetime) -> bool:
+    """Return whether most days of the batches that dead runs submitted are still to be read.
 
-    Else it is another pipeline's, into another loader: a state that does not name a batch is as it
-    was when this pipeline would have submitted it.
+    Else another pipeline submitted them, into another loader: a state that does not name a batch
+    is as it was when this pipeline would have submitted it.
     """
     named = {each.id for each in known.state.batches}
     report = known.report
     last = report.end_date.on(now.astimezone(report.timezone).date())
-    asked = needed = 0
+    submitted = needed = 0
     for batch in batches:
         if batch.id in named:
             return True
@@ -188,6 +188,6 @@ def _are_of(known: KnownReport, batches: Iterable[SubmittedBatch], now: datetime
                 # The lookback counts from the last day that the report wants, not this batch.
                 wanted = replace(item.dates, last=max(item.dates.last, last))
                 left = coverage.needed(wanted, report.lookback_days)
-                asked += item.dates.days
+                submitted += item.dates.days
                 needed += sum(each.days for each in intersect(item.dates, left))
-    return 2 * needed >= asked
+    return 2 * needed >= submitted

@@ -106,12 +106,12 @@ class ReportState:
         key_properties: the key of the rows that were loaded; empty when that is not known.
         joined: the fields that `_sm_dimensions` of the key joins, in its order.
         types: what values of each column were when it was first loaded, in a word each.
-        units: what numbers of each column counted then, or which period its texts told.
+        units: what numbers of each column counted then, or which period its texts named.
         header_in_totals: whether totals of results count a header; None where nothing showed it.
         coverage: by account id.
         batches: submitted, and not emitted yet.
         not_before: first day that the API is known to give, where accounts have none of their own.
-        async_run: the run whose queries, submitted by themselves, the API may still hold.
+        async_run: the run whose queries, submitted by themselves, the API may still retain.
         stream_bookmark: what a hand-written bookmark of the whole stream says of every account.
         had_stream_bookmark: whether there ever was one, as far as is known.
         shard: whose run wrote it; what it says of accounts of other shards may be old.
@@ -146,7 +146,7 @@ class ReportState:
         return replace(known, not_before=known.first_given(self.not_before))
 
     def learn_first_day(self, day: date) -> None:
-        """Learn the first day that the API gives; what is known of accounts better is kept."""
+        """Set the first day that the API gives; accounts with an earlier one retain theirs."""
         if day == self.not_before:
             return
         for account_id, each in self.coverage.items():
@@ -205,7 +205,7 @@ class ReportState:
 
     def to_json(self) -> dict[str, Any]:
         """Return the bookmark of the stream."""
-        # An account of which nothing was read is as one that is not named at all.
+        # An account of which nothing was read is left out.
         known = {
             name: each
             for name, each in self.coverage.items()
@@ -235,7 +235,7 @@ class ReportState:
         """Return a bookmark of the whole stream, until its accounts are known.
 
         From then on it is written as null: left out, it would live on where states are merged,
-        and hold for accounts that are added later.
+        and apply to accounts that are added later.
         """
         if self.stream_bookmark is None or self.stream_bookmark.bookmark is None:
             return {"replication_key_value": None} if self.had_stream_bookmark else {}
@@ -249,7 +249,7 @@ def report_state(
     """Read the bookmark of one stream.
 
     Args:
-        raw: what the state holds for the stream; None when it holds nothing.
+        raw: what the state contains for the stream; None when that is nothing.
         report: name of the report, and so of the stream.
         replication_key: the stream's; empty for a report read whole.
         start: first day of the report.
@@ -331,14 +331,14 @@ class _Reader:
                 yield parsed
 
     def partitions(self, raw: Mapping[str, Any], covered_from: date | None) -> dict[str, Coverage]:
-        """Read what is said of each account, each once."""
+        """Read the coverage of each account."""
         parse = partial(partition_of, covered_from=covered_from)
         found: dict[str, Coverage] = {}
         entries = raw.get("partitions")
         for number, entry in enumerate(entries if isinstance(entries, list) else []):
             if isinstance(entry, dict) and (strange := strange_keys(entry, _OF_A_PARTITION)):
-                told = f".partitions[{number}]: unknown keys: {', '.join(strange)}"
-                self._mistakes.append(f"{self._path}{told}")
+                path = f"{self._path}.partitions[{number}]"
+                self._mistakes.append(f"{path}: unknown keys: {', '.join(strange)}")
         for account_id, coverage in self.each(raw, "partitions", parse, _PARTITION):
             if account_id in found:
                 self._mistakes.append(f"{self._path}.partitions: {account_id} is there twice")

@@ -1,4 +1,4 @@
-"""Finds what cannot be in the state of a run, before anything is asked."""
+"""Finds what cannot be in the state of a run, before anything is requested."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def last_day_anywhere() -> date:
 
 
 def check_state_of(state: Mapping[str, Any], settings: Settings) -> None:
-    """Find what cannot be understood in the state that a run of these settings is given.
+    """Check the state that a run of these settings is given.
 
     Raises:
         SettingsError: with every mistake.
@@ -36,11 +36,11 @@ def check_state_of(state: Mapping[str, Any], settings: Settings) -> None:
 def check_state(
     state: Mapping[str, Any], reports: Sequence[str], last_day: date, shard: Shard | None = WHOLE
 ) -> None:
-    """Find what cannot be understood in the state of a whole run.
+    """Check the state of a whole run.
 
     Args:
         state: as it was given.
-        reports: names of the reports; what else the state holds is nobody's.
+        reports: names of the reports; the rest of the state is not checked.
         last_day: no later day can have been loaded, anywhere on earth.
         shard: of the run that it is given to; None where any will do.
 
@@ -68,7 +68,7 @@ def check_state(
 def _of_other_shard(found: Shard, wanted: Shard) -> Iterator[str]:
     """Find a state by which the accounts of this shard would be read as if they were new.
 
-    One of a run that nobody shared with tells all accounts.
+    A state without a shard has all accounts.
     """
     if found.is_whole or found == wanted:
         return

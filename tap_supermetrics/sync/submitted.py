@@ -1,4 +1,4 @@
-"""Batches submitted and not emitted yet: the state names them, so that a next run collects them."""
+"""Batches submitted and not emitted yet: the state names them for the next run to collect."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Submitted:
         self._one_by_one: set[Query] = set()
 
     def note(self, note: Note) -> bool:
-        """Take in what the API has taken; return whether the state has to name it."""
+        """Record what the API has accepted; return whether the state has to name it."""
         if isinstance(note, BatchTaken):
             for query in note.queries:
                 # Submitted again: nothing is expected of it from the batch before.
@@ -55,7 +55,7 @@ class Submitted:
             if not entry.not_emitted:
                 del self._entries[entry.batch.batch_id]
 
-    def holds(self, query: Query) -> bool:
+    def is_pending(self, query: Query) -> bool:
         """Return whether a query was submitted, by whichever run, and not emitted yet."""
         return query in self._batch_of or query in self._one_by_one
 

@@ -1,4 +1,4 @@
-"""The summary of a run, told to a person at its end."""
+"""The summary of a run, logged at its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.sync.days_read import DaysRead
 
 MAX_FAILURES = 50
-"""So many lines about failures; of more, only how many."""
+"""Lines about failures that are logged; more are only counted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Tally:
 
     Attributes:
         units: what is counted, as one and as many.
-        queries_done: how many queries gave a result, in whatever units the others are.
+        queries_done: how many queries gave a result, whatever `units` are.
         queries_failed: how many gave none.
     """
 
@@ -36,7 +36,7 @@ class Tally:
     done: int = 0
     empty: int = 0
     failed: int = 0
-    not_asked: int = 0
+    not_submitted: int = 0
     excluded: int = 0
     rows: int = 0
     queries_done: int = 0
@@ -48,12 +48,12 @@ class Summary:
     """Counts what was emitted and what failed.
 
     Attributes:
-        days_read: what was found on each day; None where nobody asks for that.
+        days_read: what was found on each day; None where that is not wanted.
         remarks: what else the user should know, a line each.
         first_days: first day that the API gives of a report, where it refused earlier ones.
         tallies: the counts by report and account.
         failed_alike: the queries that failed, by report, account and code of the error.
-        failed_reports: why nothing of a report could be asked, by its name.
+        failed_reports: why nothing of a report could be submitted, by its name.
     """
 
     days_read: DaysRead | None = None
@@ -68,7 +68,7 @@ class Summary:
 
         Args:
             result: the result.
-            rows_by_day: the number of rows of each of its days; none where they tell no day.
+            rows_by_day: the number of rows of each of its days; empty where rows have no day.
         """
         rows = result.row_count
         tally = self._tally(result.query)
@@ -88,14 +88,14 @@ class Summary:
         tally.queries_done -= 1
 
     def failed(self, failed: Failed) -> bool:
-        """Count a query that failed, or that a stopped run did not ask.
+        """Count a query that failed, or that a stopped run did not submit.
 
         Returns:
             Whether it is the first of its report, account and reason.
         """
         tally = self._tally(failed.query)
         if not failed.was_submitted:
-            tally.not_asked += _days(failed.query.dates)
+            tally.not_submitted += _days(failed.query.dates)
             return False
         if failed.is_excluded:
             tally.excluded += _days(failed.query.dates)
@@ -110,10 +110,10 @@ class Summary:
     def left(self, left: Left) -> None:
         """Count queries that a stopped run never came to."""
         for account_id, days in left.days.items():
-            self.tallies.setdefault((left.report, account_id), Tally()).not_asked += days
+            self.tallies.setdefault((left.report, account_id), Tally()).not_submitted += days
 
     def report_failed(self, report: str, reason: str) -> None:
-        """Note that nothing of a report could be asked, and why."""
+        """Note why nothing of a report could be submitted."""
         self.failed_reports[report] = reason
 
     @property
@@ -129,11 +129,11 @@ class Summary:
     @property
     def failures_in_words(self) -> str:
         """Return how much failed, and whether anything arrived beside it."""
-        not_asked = sum(tally.not_asked for tally in self.tallies.values())
+        not_submitted = sum(tally.not_submitted for tally in self.tallies.values())
         failed = _counted_all(
             (self.failed_queries, "query failed", "queries failed"),
             (len(self.failed_reports), "report could not be asked", "reports could not be asked"),
-            (not_asked, "day was not asked", "days were not asked"),
+            (not_submitted, "day was not asked", "days were not asked"),
         )
         return f"{failed}, {'all else' if self.has_arrived else 'nothing'} arrived"
 
@@ -167,7 +167,7 @@ class Summary:
             yield f"Summary: {counted(rows, 'row', 'rows')} of {of}"
         for (report, account_id), tally in self.tallies.items():
             account = f", account {account_id}" if account_id else ""
-            skipped = f", {tally.not_asked} not asked" if tally.not_asked else ""
+            skipped = f", {tally.not_submitted} not asked" if tally.not_submitted else ""
             skipped += f", {tally.excluded} left out by the API" if tally.excluded else ""
             yield (
                 f"  {report}{account}: {counted(tally.done, *tally.units)} done ({tally.empty} "

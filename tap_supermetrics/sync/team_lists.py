@@ -1,4 +1,4 @@
-"""The accounts of team lists: as the lists tell them, or where they may not be read, a batch."""
+"""The accounts of team lists: from the lists, or where these may not be read, from a batch."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class NotShownError(ApiError):
     """A query batch does not show the accounts of its queries, or not yet."""
 
 
-class UntoldAccountsError(TapError):
+class UnreadableAccountsError(TapError):
     """Only a query batch would show the accounts of a list, and none may be submitted."""
 
 
 class TeamLists:
-    """Team lists, each looked into once. Used by one thread only.
+    """Reads team lists, each once. Used by one thread only.
 
-    What is in a list is told for nothing. A key needs a permission for it that queries do not need;
-    a query batch that names the list shows its accounts as well, for one query at most.
+    Reading a list is free, but the key needs a permission for it that queries do not need; a query
+    batch that names the list shows its accounts as well, for one query at most.
 
     Args:
         client: the API.
@@ -65,21 +65,21 @@ class TeamLists:
 
         Raises:
             ApiError: the API refuses everything.
-            TapError: the API does not tell the accounts.
-            UntoldAccountsError: nothing may be submitted, which would show them.
+            TapError: the API does not show the accounts.
+            UnreadableAccountsError: only a query batch would show them, and none may be submitted.
         """
-        asked = report.ds_id, str(report.logins), report.accounts.team_list
-        if asked not in self._members:
-            told = self._accounts_by_list(report)
-            if told is None:
-                told = self._shown_by_batch(report, is_dated=is_dated)
-            self._members[asked] = told
-            count = counted(len(self._members[asked]), "account", "accounts")
+        key = report.ds_id, str(report.logins), report.accounts.team_list
+        if key not in self._members:
+            members = self._accounts_by_list(report)
+            if members is None:
+                members = self._shown_by_batch(report, is_dated=is_dated)
+            self._members[key] = members
+            count = counted(len(members), "account", "accounts")
             logger.info("%s: %s has %s", report.name, report.accounts.team_list, count)
-        return self._members[asked]
+        return self._members[key]
 
     def _accounts_by_list(self, report: Report) -> tuple[str, ...] | None:
-        """Return what the list itself tells; None where it is not to be had.
+        """Return the accounts that the list itself names; None where it cannot be read.
 
         Raises:
             TapError: the list is empty; a query batch would show no account either.
@@ -88,23 +88,23 @@ class TeamLists:
             if self._listed is None:
                 self._listed = self._client.team_lists()
             found = _list_of(report, self._listed)
-            told = self._client.team_list_accounts(found.list_id) if found else None
+            members = self._client.team_list_accounts(found.list_id) if found else None
         except ApiError as error:
             error.raise_if_it_refuses_everything()
-            # Not asked again for the next list: that one goes to a query batch at once.
+            # Not requested again for the next list: a query batch shows that one at once.
             self._listed = self._listed or ()
             logger.info("Team lists cannot be read, a query batch is to show them: %s", error)
             return None
-        if told is not None and not told:
+        if members is not None and not members:
             raise TapError(
                 f"{report.path}.ds_accounts: {report.accounts.team_list} has no accounts. Add some "
                 "to it at the vendor's, or name others"
             )
-        return told
+        return members
 
     def _shown_by_batch(self, report: Report, *, is_dated: bool) -> tuple[str, ...]:
         if not self._may_submit:
-            raise UntoldAccountsError(
+            raise UnreadableAccountsError(
                 f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} cannot be "
                 "read with this key; a run learns them from a query batch, which costs. Let the "
                 "key read team lists, or name the accounts one by one"
@@ -148,13 +148,13 @@ class TeamLists:
         batch_id = self._client.start_batch(body).batch_id
         try:
             for wait_s in SHOWN_WITHIN_S:
-                # What was submitted just now may not be shown yet; its query is paid all the same.
+                # A batch may not be visible at once; its query is paid all the same.
                 with suppress(NotShownError):
                     return self._members_in(batch_id)
                 time.sleep(wait_s)
             return self._members_in(batch_id)
         finally:
-            # In `finally`: it runs and costs, whether its status could be read or not.
+            # In `finally`: it runs and costs even where its status could not be read.
             cancel_batches(self._client, [batch_id])
 
     def _members_in(self, batch_id: str) -> tuple[str, ...]:

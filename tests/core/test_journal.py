@@ -60,26 +60,26 @@ def test_what_a_dead_run_submitted_is_held_for_the_same_request(tmp_path: Path) 
     dead = opened(tmp_path / "made" / "when missing")
     dead.submitted(batch(1, "ads", "shops"), {"ads": "04d2e1f7", "shops": "ffffffff"})
     dead.submitted(run, HASHES)
-    assert dead.held("ads", "04d2e1f7") == ()
+    assert dead.left_for("ads", "04d2e1f7") == ()
     dead.close()
 
     journal = opened(tmp_path / "made" / "when missing")
     whole = batch(1, "ads", "shops")
-    (part, found) = journal.held("ads", "04d2e1f7")
+    (part, found) = journal.left_for("ads", "04d2e1f7")
     assert isinstance(part, SubmittedBatch)
     assert (part.items, part.item_count) == ({0: whole.items[0]}, 2)
     assert found == run
-    (part,) = journal.held("shops", "ffffffff")
+    (part,) = journal.left_for("shops", "ffffffff")
     assert isinstance(part, SubmittedBatch)
     assert part.items == {1: whole.items[1]}
-    assert journal.held("ads", "other") == journal.held("others", "04d2e1f7") == ()
+    assert journal.left_for("ads", "other") == journal.left_for("others", "04d2e1f7") == ()
     journal.close()
 
 
 def test_what_was_taken_over_outlives_the_next_death_too(tmp_path: Path) -> None:
     for number in range(3):
         journal = opened(tmp_path)
-        assert journal.held("ads", "04d2e1f7") == tuple(map(batch, range(number)))
+        assert journal.left_for("ads", "04d2e1f7") == tuple(map(batch, range(number)))
         journal.submitted(batch(number), HASHES)
         journal.close()
         assert len(files(tmp_path)) == 1
@@ -98,22 +98,22 @@ def test_another_key_or_another_api_takes_nothing_over(tmp_path: Path, other: Ow
     dead.submitted(batch(), HASHES)
     dead.close()
     stranger = opened(tmp_path, other)
-    assert stranger.held("ads", "04d2e1f7") == ()
+    assert stranger.left_for("ads", "04d2e1f7") == ()
     stranger.close()
-    assert opened(tmp_path).held("ads", "04d2e1f7") == (batch(),)
+    assert opened(tmp_path).left_for("ads", "04d2e1f7") == (batch(),)
 
 
 def test_a_living_run_keeps_what_is_its_own(tmp_path: Path) -> None:
     living, other = opened(tmp_path), opened(tmp_path)
     living.submitted(batch(1), HASHES)
     third = opened(tmp_path)
-    assert third.held("ads", "04d2e1f7") == ()
+    assert third.left_for("ads", "04d2e1f7") == ()
     third.close()
     other.submitted(batch(2), HASHES)
     for each in (living, other):
         each.close()
-    held = opened(tmp_path).held("ads", "04d2e1f7")
-    assert {each.batch_id for each in held if isinstance(each, SubmittedBatch)} == {
+    found = opened(tmp_path).left_for("ads", "04d2e1f7")
+    assert {each.batch_id for each in found if isinstance(each, SubmittedBatch)} == {
         batch(1).batch_id,
         batch(2).batch_id,
     }
@@ -127,14 +127,14 @@ def test_who_only_looks_leaves_all_to_the_next_run(tmp_path: Path) -> None:
     living.submitted(batch(2), HASHES)
     before = {path: path.read_bytes() for path in tmp_path.rglob("submitted-*")}
 
-    looked = Journal.look(tmp_path, OWNER, NOW, MAX_AGE)
-    assert looked.held("ads", "04d2e1f7") == (batch(1),)
-    assert Journal.look(tmp_path / "other", OWNER, NOW, MAX_AGE).held("ads", "04d2e1f7") == ()
-    assert Journal.look(tmp_path / "none", OWNER, NOW, MAX_AGE).held("ads", "04d2e1f7") == ()
+    looked = Journal.peek(tmp_path, OWNER, NOW, MAX_AGE)
+    assert looked.left_for("ads", "04d2e1f7") == (batch(1),)
+    assert Journal.peek(tmp_path / "other", OWNER, NOW, MAX_AGE).left_for("ads", "04d2e1f7") == ()
+    assert Journal.peek(tmp_path / "none", OWNER, NOW, MAX_AGE).left_for("ads", "04d2e1f7") == ()
     assert not (tmp_path / "none").exists()
     assert {path: path.read_bytes() for path in tmp_path.rglob("submitted-*")} == before
     # A run that begins meanwhile finds nothing locked.
-    assert opened(tmp_path).held("ads", "04d2e1f7") == (batch(1),)
+    assert opened(tmp_path).left_for("ads", "04d2e1f7") == (batch(1),)
     looked.close()
     living.close()
 
@@ -146,11 +146,11 @@ def test_a_report_that_came_to_its_end_is_forgotten_and_others_are_not(tmp_path:
     journal = opened(tmp_path)
     journal.submitted(batch(2), HASHES)
     journal.forget(["ads"])
-    assert journal.held("ads", "04d2e1f7") == ()
+    assert journal.left_for("ads", "04d2e1f7") == ()
     journal.close()
     last = opened(tmp_path)
-    assert last.held("ads", "04d2e1f7") == ()
-    assert len(last.held("shops", "ffffffff")) == 1
+    assert last.left_for("ads", "04d2e1f7") == ()
+    assert len(last.left_for("shops", "ffffffff")) == 1
     last.forget(["shops"])
     last.close()
     assert files(tmp_path) == []
@@ -162,7 +162,7 @@ def test_what_the_api_holds_no_more_is_forgotten(tmp_path: Path) -> None:
     dead.submitted(batch(2, at=NOW + timedelta(hours=2)), HASHES)
     dead.close()
     later = opened(tmp_path, now=NOW + MAX_AGE + timedelta(hours=1))
-    (left,) = later.held("ads", "04d2e1f7")
+    (left,) = later.left_for("ads", "04d2e1f7")
     assert isinstance(left, SubmittedBatch)
     assert left.batch_id == batch(2).batch_id
 
@@ -177,7 +177,7 @@ def test_hundreds_of_files_of_other_shards_hide_none_and_are_held_by_nobody(tmp_
     dead.submitted(batch(), HASHES)
     dead.close()
     with closing(opened(tmp_path)) as later:
-        assert later.held("ads", "04d2e1f7")
+        assert later.left_for("ads", "04d2e1f7")
         other = locked(tmp_path / f"submitted-{0:032x}.jsonl")
         assert other
         other.close()
@@ -239,7 +239,7 @@ def test_a_long_run_does_not_grow_its_file_without_bound(tmp_path: Path) -> None
     journal.close()
     assert max(sizes) < 4_000_000 < sum(max(b - a, 0) for a, b in pairwise(sizes))
     last = opened(tmp_path, now=NOW + timedelta(minutes=2_999))
-    assert len(last.held("ads", "04d2e1f7")) == 1 + MAX_AGE / timedelta(minutes=1)
+    assert len(last.left_for("ads", "04d2e1f7")) == 1 + MAX_AGE / timedelta(minutes=1)
 
 
 @given(st.data())
@@ -258,11 +258,11 @@ def test_a_file_that_is_cut_off_anywhere_gives_what_was_whole(data: st.DataObjec
         journal = opened(folder)
         # A line that lacks only its end is whole.
         whole = sum(end - 1 <= cut for end in ends[1:])
-        assert journal.held("ads", "04d2e1f7") == tuple(map(batch, range(whole)))
+        assert journal.left_for("ads", "04d2e1f7") == tuple(map(batch, range(whole)))
         journal.submitted(batch(9), HASHES)
         journal.close()
         again = opened(folder)
-        assert again.held("ads", "04d2e1f7") == (*map(batch, range(whole)), batch(9))
+        assert again.left_for("ads", "04d2e1f7") == (*map(batch, range(whole)), batch(9))
         again.close()
 
 
@@ -279,10 +279,10 @@ def test_whatever_damages_a_line_the_others_are_read(damage: bytes, line: int) -
         lines[line] = damage + b"\n"
         file.write_bytes(b"".join(lines))
         journal = opened(folder)
-        held = journal.held("ads", "04d2e1f7")
+        found = journal.left_for("ads", "04d2e1f7")
         journal.close()
         intact = [batch(number) for number in range(3) if number != line - 1]
-        assert held == (tuple(intact) if line else ())
+        assert found == (tuple(intact) if line else ())
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_a_folder_that_cannot_be_used_costs_one_line(
         journal.close()
     (record,) = caplog.records
     assert record.getMessage().startswith(f"journal_dir: {tmp_path / 'file'} cannot be used (")
-    assert journal.held("ads", "04d2e1f7") == ()
+    assert journal.left_for("ads", "04d2e1f7") == ()
 
 
 def test_a_disk_that_fills_costs_one_line(
@@ -335,7 +335,7 @@ def test_a_disk_that_fills_costs_one_line(
     journal.close()
     (record,) = caplog.records
     assert "(No space left on device)" in record.getMessage()
-    assert batch(1) in opened(tmp_path).held("ads", "04d2e1f7")
+    assert batch(1) in opened(tmp_path).left_for("ads", "04d2e1f7")
 
 
 def test_a_batch_is_noted_before_it_is_sent_and_its_ids_when_they_are_known(
@@ -354,7 +354,7 @@ def test_a_batch_is_noted_before_it_is_sent_and_its_ids_when_they_are_known(
     second = opened(tmp_path)
     assert {entry.token for entry in second.unanswered} == {"killed"}
     assert [entry.report for entry in second.unanswered] == ["ads", "shops"]
-    (part,) = second.held("ads", "04d2e1f7")
+    (part,) = second.left_for("ads", "04d2e1f7")
     assert part == replace(whole, items={0: whole.items[0]})
     second.close()
 
@@ -394,8 +394,8 @@ def test_what_is_on_its_way_outlives_a_file_that_is_written_anew(tmp_path: Path)
 
 
 def ids_held(journal: Journal) -> list[str]:
-    held = journal.held("ads", "04d2e1f7")
-    return [each.batch_id for each in held if isinstance(each, SubmittedBatch)]
+    found = journal.left_for("ads", "04d2e1f7")
+    return [each.batch_id for each in found if isinstance(each, SubmittedBatch)]
 
 
 @pytest.mark.parametrize("call", ["rename", "unlink"])
@@ -413,4 +413,4 @@ def test_a_run_that_dies_while_it_takes_over_leaves_each_entry_once(
         patched.setattr(Path, call, die)
         with pytest.raises(KeyboardInterrupt):
             opened(tmp_path)
-    assert opened(tmp_path).held("ads", "04d2e1f7") == (batch(1),)
+    assert opened(tmp_path).left_for("ads", "04d2e1f7") == (batch(1),)
