@@ -1,4 +1,4 @@
-"""Tells by `--about` of an entry of `queries`, of which the SDK shows the name only."""
+"""Describes an entry of `queries` for `--about`, where the SDK shows its name only."""
 
 from __future__ import annotations
 

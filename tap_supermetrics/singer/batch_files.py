@@ -1,4 +1,4 @@
-"""Files of BATCH messages: made of many lines at a time, whole before the target hears of them."""
+"""Files of BATCH messages: made of many lines at a time, whole before the target is notified."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.sync.emission import Written
 
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""Most bytes of lines in a file, whatever `batch_size` says: targets read it whole into memory."""
+"""Most bytes of lines in a file, whatever `batch_size` is: targets read it whole into memory."""
 MAX_RESULTS: Final = 1_000
 """Most results that wait for a file to be whole."""
 MAX_OPEN_S: Final = 60.0
@@ -40,16 +40,16 @@ def local_folder(storage: StorageTarget) -> Path | None:
 
 @dataclass(slots=True, kw_only=True)
 class BatchFile:
-    """One file, from its first line until the target was told of it.
+    """One file, from its first line until the target was notified of it.
 
     Attributes:
         began: when, by the monotonic clock.
         blocks: lines, many together.
         count: how many records.
         size: bytes of the lines.
-        results: those that ended in it: with it, all of their records are with the target.
+        results: those that ended in it: with it, the target has all of their records.
         path: where it is; None until it is written.
-        packed: what will be in it; None until its last line came.
+        packed: its content; None until its last line came.
     """
 
     began: float = field(default_factory=time.monotonic)
@@ -67,17 +67,17 @@ class BatchFile:
 
 
 class BatchFiles:
-    """Writes files of bounded size, each just before the target is told of it.
+    """Writes files of bounded size, each just before the target is notified of it.
 
-    What is not told is not there: a file that was written is removed at the end, unless the target
-    was told. While the lines of one are packed, those of the next are made.
+    A file that was written is removed at the end if the target was not notified of it. While the
+    lines of one are packed, those of the next are made.
 
     Args:
         folder: where they go; made if need be.
         name: how their names begin, and how they end.
         pack: makes the content of a file of its lines.
         max_records: most records of one.
-        writer: tells the target, by one message for each file that is given.
+        writer: notifies the target, by one message for each file.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class BatchFiles:
         self._open: BatchFile | None = None
         self._ended: BatchFile | None = None
         self._writer = writer
-        self._given: Path | None = None
+        self._last_path: Path | None = None
         self._messages_before = 0
 
     def __enter__(self) -> BatchFiles:  # noqa: PYI034 - `Self` came with Python 3.11
@@ -107,10 +107,10 @@ class BatchFiles:
     def __exit__(self, *_: object) -> None:
         self._packer.shutdown(wait=False, cancel_futures=True)
         # A signal may end the run right after the message: only the writer knows that it is out.
-        is_told = self._writer.written > self._messages_before
-        if self._given and not is_told:
+        is_notified = self._writer.written > self._messages_before
+        if self._last_path and not is_notified:
             with suppress(OSError):
-                self._given.unlink(missing_ok=True)
+                self._last_path.unlink(missing_ok=True)
 
     @property
     def has_pending(self) -> bool:
@@ -118,7 +118,7 @@ class BatchFiles:
         return bool(self._open or self._ended)
 
     def add(self, lines: Lines) -> Iterator[BatchFile]:
-        """Take lines; give the files that are whole now."""
+        """Add lines; yield the files that are complete now."""
         if self._ended and self._ended.packed and self._ended.packed.done():
             yield from self._written()
         left, data = lines.count, lines.data
@@ -134,22 +134,22 @@ class BatchFiles:
                 yield from self._end()
 
     def end_result(self, written: Written) -> Iterator[BatchFile]:
-        """Take note that a result ended; give the files that must not wait any longer."""
+        """Note that a result ended; yield the files that must not wait any longer."""
         file = self._open or self._ended
         if file is None:
-            raise RuntimeError("nothing is held")
+            raise RuntimeError("no file is pending")
         file.results.append(written)
         if len(file.results) >= MAX_RESULTS or time.monotonic() - file.began >= MAX_OPEN_S:
             yield from self.rest()
 
     def rest(self) -> Iterator[BatchFile]:
-        """Give all that is held."""
+        """Yield all files that are left."""
         if self._open:
             yield from self._end()
         yield from self._written()
 
     def _end(self) -> Iterator[BatchFile]:
-        """Begin to pack the open file; give the one before."""
+        """Begin to pack the open file; yield the one before."""
         yield from self._written()
         file, self._open = self._open, None
         if file:
@@ -158,30 +158,30 @@ class BatchFiles:
         self._ended = file
 
     def _written(self) -> Iterator[BatchFile]:
-        """Write the file that is packed, and give it."""
+        """Write the file that is packed, and yield it."""
         file, self._ended = self._ended, None
         if file and file.packed:
             self._number += 1
             path = self._folder / f"{self._start}-{self._number}{self._suffix}"
-            # Noted before the file is there: one that is half written is removed as well.
+            # Noted before it is written: a file that is half written is removed as well.
             self._messages_before = self._writer.written
-            self._given = file.path = path
+            self._last_path = file.path = path
             _write(path, file.packed.result())
             file.packed = None
             yield file
 
 
 def _cut(data: bytes, count: int) -> tuple[bytes, bytes]:
-    """Cut lines after so many."""
+    """Return the first lines, and the others."""
     lines = data.splitlines(keepends=True)
     return b"".join(lines[:count]), b"".join(lines[count:])
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that is on the disk before anybody hears of it.
+    """Write a file; it is on the disk before this returns.
 
     Raises:
-        BatchFileError: it cannot be.
+        BatchFileError: it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Metadata of a catalog, as Meltano's extra `metadata` writes it: followed, refused, warned of.
 
-The SDK takes what it knows and drops the rest without a word, so some of this looks at the catalog
-as it is written.
+The SDK takes what it knows and drops the rest in silence, so some checks read the catalog as it is
+written.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _KNOWN: Final = {
 def normalized(stream: Mapping[str, Any]) -> dict[str, Any]:
     """Return an entry of a catalog with flags and methods as the SDK has them.
 
-    From the environment they come as texts. What means nothing stays, for `mistakes_in_metadata`.
+    From the environment they come as texts. `mistakes_in_metadata` finds what is neither.
     """
     metadata = [
         {**each, "metadata": {word: _normal(word, x) for word, x in each["metadata"].items()}}
@@ -49,7 +49,7 @@ def normalized(stream: Mapping[str, Any]) -> dict[str, Any]:
     return {**stream, "metadata": metadata, "replication_method": method}
 
 
-def _normal(word: str, value: Any) -> Any:  # noqa: ANN401 - whatever it says
+def _normal(word: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
     if not isinstance(value, str):
         return value
     if word in _METHOD_WORDS and value.upper() in METHODS:
@@ -58,16 +58,16 @@ def _normal(word: str, value: Any) -> Any:  # noqa: ANN401 - whatever it says
     return flags.get(value.strip().casefold(), value) if word in _FLAGS else value
 
 
-def method_of(stream: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever it says
-    """Return how a catalog wants a stream to be read.
+def method_of(stream: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Return the replication method that a catalog gives a stream.
 
-    The SDK does not know the word in metadata, where the specification of Singer has it.
+    The SDK does not read it from metadata, where the specification of Singer has it.
     """
     return _root(stream).get("replication-method") or stream.get("replication_method")
 
 
 def mistakes_in_metadata(stream: Mapping[str, Any]) -> Iterator[str]:
-    """Find values of metadata that the SDK would take for something else, a line each."""
+    """Yield a line for each value of metadata that the SDK would misread."""
     for column, metadata in _metadata(stream):
         where = f"--catalog: {stream['tap_stream_id']}{column}"
         for word in _FLAGS:
@@ -85,18 +85,18 @@ def mistakes_in_metadata(stream: Mapping[str, Any]) -> Iterator[str]:
 
 
 def ignored(stream: Mapping[str, Any], words: Collection[str]) -> Iterator[str]:
-    """Return what of a catalog has no effect, a line for each column.
+    """Yield what of a catalog has no effect, a line for each column.
 
     Args:
         stream: an entry of the catalog.
-        words: what is known of JSON Schema.
+        words: known words of JSON Schema.
     """
     found: dict[str, list[str]] = {}
     for column, metadata in _metadata(stream):
         unknown = [f"metadata {word}" for word in metadata if word not in _KNOWN]
         found.setdefault(column, []).extend(unknown)
     root = _root(stream)
-    # Meltano writes what is said of a stream both there and into its metadata.
+    # Meltano writes the metadata of a stream both there and into `metadata`.
     unknown = [word for word in stream if word.replace("_", "-") not in {*_OF_AN_ENTRY, *root}]
     if (value := stream.get("selected", ...)) not in (..., root.get("selected", True)):
         unknown.append(f"selected {value!r} beside the metadata")
@@ -114,7 +114,7 @@ def ignored(stream: Mapping[str, Any], words: Collection[str]) -> Iterator[str]:
 
 
 def passed_on(stream: Mapping[str, Any]) -> Iterator[str]:
-    """Return what a catalog demands of whole records, which goes to the target as it is."""
+    """Yield what a catalog demands of whole records; it is passed on to the target."""
     words = [each for each in stream.get("schema", {}) if each not in {"type", "properties"}]
     if words:
         yield (
@@ -134,7 +134,7 @@ def columns_of(entry: CatalogEntry) -> dict[str, Any]:
 
 
 def unused(catalog: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
-    """Find entries of a catalog that are of no stream, though they are selected.
+    """Yield entries of a catalog that are selected, but belong to no stream.
 
     Args:
         catalog: as the SDK has it.
@@ -151,7 +151,7 @@ def unused(catalog: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
 def mistakes_in_reading(
     entry: CatalogEntry, where: str, key: Sequence[str], replication_key: str | None
 ) -> Iterator[str]:
-    """Find what metadata say otherwise of the key and of how a report is read.
+    """Yield where metadata contradict a report's key or its replication key.
 
     Args:
         entry: of a report that is selected.
@@ -166,10 +166,10 @@ def mistakes_in_reading(
             "the settings instead"
         )
     given = [entry.replication_key, getattr(root, "replication_key", None)]
-    for told in dict.fromkeys(str(each) for each in given if each is not None):
-        if told != replication_key:
+    for name in dict.fromkeys(str(each) for each in given if each is not None):
+        if name != replication_key:
             yield (
-                f"{where}: replication-key: expected {replication_key or 'none'}, got {told}; set "
+                f"{where}: replication-key: expected {replication_key or 'none'}, got {name}; set "
                 "`replication_key` in its entry of `queries` instead"
             )
     if entry.replication_method == "INCREMENTAL" and not replication_key:
@@ -183,7 +183,7 @@ def mistakes_in_reading(
 def mistakes_in_log(
     catalog: Catalog, name: str, schema: Mapping[str, Any], key: Sequence[str]
 ) -> list[str]:
-    """Find what a catalog says otherwise of the query log, which nobody can change.
+    """Return where a catalog contradicts the query log, which it cannot change.
 
     Args:
         catalog: all of it.
@@ -201,7 +201,7 @@ def mistakes_in_log(
     own, root = schema["properties"], entry.metadata.get(())
     given = columns_of(entry)
     keys = [entry.key_properties, getattr(root, "table_key_properties", None)]
-    said = {
+    changes = {
         "its key": not all(_is_key(each, key) for each in keys),
         "a replication key": entry.replication_key or getattr(root, "replication_key", None),
         "replication-method": entry.replication_method == "INCREMENTAL",
@@ -211,34 +211,34 @@ def mistakes_in_log(
     return [
         f"{where}: {word} cannot be changed: leave that out of the catalog (with Meltano, of "
         "`schema` and `metadata`)"
-        for word, is_said in said.items()
-        if is_said
+        for word, is_changed in changes.items()
+        if is_changed
     ]
 
 
 def _is_key(given: object, key: Sequence[str]) -> bool:
-    """Say that a key is given as it is, or not at all."""
+    """Return whether a given key is the right one, or none is given."""
     return given is None or (
         isinstance(given, (list, tuple)) and sorted(map(str, given)) == sorted(key)
     )
 
 
-def kept_anyway(entry: CatalogEntry, name: str, columns: Iterable[str]) -> Iterator[str]:
-    """Return which columns are deselected and written all the same."""
+def written_anyway(entry: CatalogEntry, name: str, columns: Iterable[str]) -> Iterator[str]:
+    """Yield a line on columns that are deselected and written all the same."""
     mask = entry.metadata.resolve_selection()
-    kept = [
+    written = [
         each
         for each in columns
         if mask["properties", each]
         and (found := entry.metadata.get(("properties", each)))
         and found.selected is False
     ]
-    if kept:
-        yield f"{name}: deselected, but part of the key, and so written: {', '.join(kept)}"
+    if written:
+        yield f"{name}: deselected, but part of the key, and so written: {', '.join(written)}"
 
 
 def fill_in_types(entry: CatalogEntry, own: Mapping[str, Any]) -> None:
-    """Give columns their own type where a catalog has none for them, but limits perhaps."""
+    """Give columns their own type where a catalog has none for them."""
     columns = entry.schema.properties or {}
     for name in untyped(columns_of(entry), own):
         columns[name].type = own[name]["type"]
@@ -246,7 +246,7 @@ def fill_in_types(entry: CatalogEntry, own: Mapping[str, Any]) -> None:
 
 
 def add_null(entry: CatalogEntry, own: Mapping[str, Any]) -> list[str]:
-    """Let columns be null that are null at times, whatever type the catalog has for them.
+    """Add null to the catalog's types of columns that may be null.
 
     Returns:
         The columns whose type lacked it, as people write `type: integer` in Meltano's `schema`.
@@ -256,7 +256,7 @@ def add_null(entry: CatalogEntry, own: Mapping[str, Any]) -> list[str]:
     for name in names:
         column = columns[name]
         types: Any = [column.type] if isinstance(column.type, str) else column.type
-        # What a hand has spoilt is told later, by its place.
+        # A malformed type is reported later, by its place.
         if isinstance(types, list):
             column.type = [*types, _NULL]
         for several in (column.anyOf, column.oneOf):
@@ -266,9 +266,9 @@ def add_null(entry: CatalogEntry, own: Mapping[str, Any]) -> list[str]:
 
 
 def without_metrics(report: Report, names: Sequence[str]) -> Report:
-    """Return a report that does not ask for metrics that are deselected.
+    """Return a report that does not request metrics that are deselected.
 
-    Dimensions make the rows, so they are asked for; so is a metric that a filter or an order names.
+    Dimensions make the rows, so they are requested; so is a metric that a filter or an order names.
 
     Args:
         report: the report.
@@ -278,9 +278,9 @@ def without_metrics(report: Report, names: Sequence[str]) -> Report:
     out = [each for each in names if each.casefold() not in named]
     if not out:
         return report
-    kept = tuple(each for each in report.fields if each not in out)
+    fields = tuple(each for each in report.fields if each not in out)
     logger.info("%s: deselected, and not asked for: %s", report.name, ", ".join(out))
-    return replace(report, fields=kept, configured_fields=report.fields)
+    return replace(report, fields=fields, configured_fields=report.fields)
 
 
 def _root(stream: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -288,6 +288,6 @@ def _root(stream: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _metadata(stream: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return metadata with the column that they are of, as `.Cost`; empty for the stream's own."""
+    """Yield metadata with their column, as `.Cost`; empty for the stream's own."""
     for each in stream.get("metadata", ()):
         yield "".join(f".{name}" for name in each["breadcrumb"][1::2]), each["metadata"]

@@ -1,4 +1,4 @@
-"""The form of a catalog as it is written: what cannot be read is told by its place."""
+"""Checks the form of a catalog as it is written; mistakes are named by their place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN: Final = 80
 
 
 def mistakes_in_form(catalog: Mapping[str, Any]) -> Iterator[str]:
-    """Find what of a catalog is none, a line each, by its place.
+    """Yield a line for each part of a catalog that is malformed, by its place.
 
     Args:
         catalog: the object in the file.

@@ -1,4 +1,4 @@
-"""Reports as a catalog changes them: columns, key, types; what would lose rows is refused."""
+"""Reports as a catalog changes them: columns, key, types; refused where rows would be lost."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tap_supermetrics.singer.catalog_entries import (
     columns_of,
     fill_in_types,
     is_selected,
-    kept_anyway,
     mistakes_in_log,
     mistakes_in_reading,
     unused,
     without_metrics,
+    written_anyway,
 )
 from tap_supermetrics.singer.catalog_types import CatalogTypes, catalog_types, limits
 from tap_supermetrics.sync.name_checks import MAX_NAMED
@@ -40,7 +40,7 @@ def follow_catalog(
     schemas: Mapping[str, RecordSchema],
     logs: Iterable[str] = (),
 ) -> tuple[Report, ...]:
-    """Return the reports, with the types that a catalog gives where that loses nothing.
+    """Return the reports, with a catalog's types where that preserves all values.
 
     Args:
         catalog: the whole of it.
@@ -52,9 +52,9 @@ def follow_catalog(
         SettingsError: rows would be lost, or not fit the target's table.
     """
     reports, logs = tuple(reports), tuple(logs)
-    for told in unused(catalog, {*(each.name for each in reports), *logs}):
-        logger.warning("%s", told)
-    mistakes = [told for name in logs for told in mistakes_in_log(catalog, name, SCHEMA, KEY)]
+    for warning in unused(catalog, {*(each.name for each in reports), *logs}):
+        logger.warning("%s", warning)
+    mistakes = [each for name in logs for each in mistakes_in_log(catalog, name, SCHEMA, KEY)]
     followed: list[Report] = []
     for report in reports:
         schema, entry = schemas.get(report.name), catalog.get_stream(report.name)
@@ -77,7 +77,7 @@ def follow_catalog(
 
 
 def _mistakes_in(entry: CatalogEntry, name: str, schema: RecordSchema) -> Iterator[str]:
-    """Find what of a stream's entry would lose rows or break the target's table."""
+    """Yield what of a stream's entry would drop rows or break the target's table."""
     where, mask = f"--catalog: {name}", entry.metadata.resolve_selection()
     if entry.stream not in {None, name}:
         yield (
@@ -91,7 +91,7 @@ def _mistakes_in(entry: CatalogEntry, name: str, schema: RecordSchema) -> Iterat
             f"{where}: the schema lacks columns of the report: {', '.join(missing)}; "
             "run --discover again"
         )
-    # An empty list is a key too, by which a target would append what is read again.
+    # An empty list is a key too: a target would append what is read again.
     of_root = getattr(entry.metadata.get(()), "table_key_properties", None) or ()
     key = of_root if entry.key_properties is None else entry.key_properties
     given = sorted(map(str, key)) if isinstance(key, (list, tuple)) else [str(key)]
@@ -112,7 +112,7 @@ def _mistakes_in(entry: CatalogEntry, name: str, schema: RecordSchema) -> Iterat
 
 
 def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTypes:
-    """Hold the selected columns of an entry against a report's, and warn of what is not kept."""
+    """Compare the selected columns of an entry with a report's; warn of what is not followed."""
     mask, columns = entry.metadata.resolve_selection(), schema.json_schema["properties"]
     own = {each: of for each, of in columns.items() if mask["properties", each]}
     fill_in_types(entry, own)
@@ -123,8 +123,8 @@ def _types_of(entry: CatalogEntry, name: str, schema: RecordSchema) -> CatalogTy
             name,
             _some(without),
         )
-    for told in kept_anyway(entry, name, columns):
-        logger.info("%s", told)
+    for line in written_anyway(entry, name, columns):
+        logger.info("%s", line)
     given = columns_of(entry)
     for column, words in limits(given, own).items():
         logger.warning(
@@ -150,7 +150,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _without_deselected(report: Report, entry: CatalogEntry, schema: RecordSchema) -> Report:
-    """Return a report that asks for no metric in vain; at least one makes rows."""
+    """Return a report without deselected metrics, unless all are: rows need at least one."""
     mask = entry.metadata.resolve_selection()
     metrics = [each.name for each in schema.fields if not each.is_dimension]
     out = [each for each in metrics if not mask["properties", each]]
@@ -158,9 +158,9 @@ def _without_deselected(report: Report, entry: CatalogEntry, schema: RecordSchem
 
 
 def _pinned(report: Report, schema: RecordSchema, as_text: Sequence[str]) -> Report:
-    """Return a report of which some columns are texts, under the key that it has anyway."""
+    """Return a report with some columns as texts, and its key unchanged."""
     if not as_text:
         return report
     types = {**report.types, **dict.fromkeys(as_text, TEXT)}
-    # A default key must stay what it is, whatever becomes a text.
+    # The default key must not change with the types.
     return replace(report, types=types, key_properties=tuple(schema.key_properties))

@@ -1,7 +1,7 @@
 """Types that a catalog gives to columns, as Meltano's extra `schema` does.
 
-One rule: values follow the catalog's type where that loses nothing; else it is refused, because
-SCHEMA would say something else than the records hold.
+One rule: values follow the catalog's type where that preserves them; else it is refused, because
+SCHEMA would contradict the records.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CatalogTypes:
 def catalog_types(
     given: Mapping[str, Any], own: Mapping[str, Any], fixed: frozenset[str], where: str
 ) -> CatalogTypes:
-    """Hold the columns of a catalog against those of a stream.
+    """Compare the columns of a catalog with those of a stream.
 
     Args:
         given: JSON Schema by column, as the catalog has it.
@@ -53,7 +53,7 @@ def catalog_types(
         wanted = given.get(name)
         if wanted is None or _fits(schema, wanted):
             continue
-        # Any value can be made a text: so a catalog that wants one is followed.
+        # Any value can become a text: so a catalog that wants one is followed.
         if name not in fixed and _fits(schema | {"type": _as_text(schema), "format": None}, wanted):
             as_text.append(name)
         else:
@@ -77,7 +77,7 @@ def _as_text(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Tell that every value of `schema` is one of `wanted`, which may have no type at all."""
+    """Return whether every value of `schema` fits `wanted`, which may have no type at all."""
     types = _types(wanted)
     if _beyond(wanted):
         return False
@@ -91,7 +91,7 @@ def _fits(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 def _types(schema: Mapping[str, Any]) -> set[str]:
     types = schema.get("type") or ()
     own = {*map(str, types)} if isinstance(types, (list, tuple)) else {str(types)}
-    # Any of several schemas, as other taps write `null`; what else they say is not looked at.
+    # Any of several schemas, as other taps write `null`; only their types are read.
     return own.union(*map(_types, _several(schema)), _beyond(schema))
 
 
@@ -101,7 +101,7 @@ def _several(schema: Mapping[str, Any]) -> list[Any]:
 
 
 def _beyond(schema: Mapping[str, Any]) -> list[str]:
-    """Return words by which a schema says types that cannot be followed, or nothing at all."""
+    """Return words of a schema that cannot be followed, or are malformed."""
     schemas = {word: _as_list(schema.get(word)) for word in _ANY_OF}
     spoilt = [word for word, of in schemas.items() if not all(isinstance(x, dict) for x in of)]
     return [word for word in _NOT_FOLLOWED if word in schema] + spoilt
@@ -112,7 +112,7 @@ def _as_list(raw: object) -> list[Any]:
 
 
 def limits(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what a catalog demands of values beside their type, which is not kept, by column.
+    """Return what a catalog demands of values beside their type, without effect, by column.
 
     Args:
         given: JSON Schema by column, as the catalog has it.
@@ -130,12 +130,12 @@ def _limits(schema: Any) -> Iterator[str]:  # noqa: ANN401 - whatever stands the
 
 
 def untyped(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
-    """Return columns of which a catalog gives no type: Meltano's `schema` replaces all they had."""
+    """Return columns without a type in a catalog: Meltano's `schema` replaces all they had."""
     return [name for name in own if name in given and not _types(given[name])]
 
 
 def never_null(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
-    """Return columns that may be null, and of which a catalog gives a type without null."""
+    """Return columns that may be null, and whose type in a catalog lacks null."""
     return [
         name
         for name, schema in own.items()
@@ -147,5 +147,5 @@ def never_null(given: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
 
 
 def _in_words(schema: Mapping[str, Any]) -> str:
-    told = " or ".join(sorted(_types(schema)))
-    return f"{told} ({schema['format']})" if schema.get("format") else told
+    types = " or ".join(sorted(_types(schema)))
+    return f"{types} ({schema['format']})" if schema.get("format") else types

@@ -1,4 +1,4 @@
-"""A configuration, read into settings, and the client that these ask for."""
+"""Reads a configuration into settings, and makes the client by them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def settings_of_sdk(tap: type[Tap]) -> dict[str, Any]:
 
 
 def warnings_of_state(state: Mapping[str, Any], settings: Settings) -> Iterator[str]:
-    """Name what is odd in the state of a run.
+    """Yield warnings of the state of a run.
 
     Raises:
         SettingsError: it cannot be understood.
@@ -46,15 +46,15 @@ def warnings_of_state(state: Mapping[str, Any], settings: Settings) -> Iterator[
 def read_settings(
     config: Mapping[str, Any], of_sdk: Mapping[str, Any], first_place: int = 0
 ) -> tuple[dict[str, Any], Settings]:
-    """Read a configuration, as the start of a run does.
+    """Return a configuration as settings.
 
     Args:
-        config: as it is given; query addresses that only the API can read are converted by it.
+        config: as it is given; the API converts query addresses that only it can read.
         of_sdk: schemas of the settings that are the SDK's, by name.
         first_place: of the first of `queries`, where they are to be added to others.
 
     Returns:
-        The configuration that was read, and what it says.
+        The configuration that was read, and its settings.
 
     Raises:
         SettingsError: with every mistake.
@@ -87,7 +87,7 @@ def _client_before(config: Mapping[str, Any]) -> Client | None:
 def client_of(settings: Settings) -> Client:
     """Return a client of the API, as fast as the settings allow.
 
-    From here on the key is known to whatever is logged.
+    From here on, the log removes the key from its lines.
     """
     OneLine.secrets.add(settings.api_key)
     return Client(

@@ -1,4 +1,4 @@
-"""Records, a line of JSON each, packed as the encoding of BATCH files says."""
+"""Packs records, a line of JSON each, by the encoding of BATCH files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 def packing(
     encoding: BaseBatchFileEncoding, properties: Mapping[str, Any]
 ) -> tuple[str, Callable[[Sequence[bytes]], bytes]]:
-    """Return how file names end, as the SDK's do, and what packs the lines of a file.
+    """Return the suffix of file names, as the SDK has it, and a function that packs lines.
 
     Args:
-        encoding: what is asked for.
+        encoding: the requested one.
         properties: JSON Schema of each column that the records have.
     """
     is_gzip = encoding.compression == "gzip"
@@ -37,7 +37,7 @@ def packing(
 
 def _gzip(lines: Sequence[bytes]) -> bytes:
     packer = zlib.compressobj(FASTEST, zlib.DEFLATED, _GZIP)
-    # At once: whoever comes back from zlib has to wait until the thread that makes lines pauses.
+    # In one call: after each call to zlib, this thread waits for the one that makes lines.
     return packer.compress(b"".join(lines)) + packer.flush()
 
 

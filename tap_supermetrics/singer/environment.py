@@ -1,4 +1,4 @@
-"""Settings in the environment: read, and those told that nobody reads."""
+"""Settings in the environment, and variables that look like settings but are not read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FLAGS: Final = frozenset(("true", "1", "yes", "on", "false", "0", "no", "off", ""))
 _SHOWN: Final = 200
-"""Of a value, so much is shown."""
+"""How much of a value is shown."""
 _OTHERS: Final = frozenset({"loglevel"})
 _REQUIRED: Final = ": required"
 _OF_REPORTS: Final = frozenset(each.name for each in ONLY_IN_REPORT)
@@ -25,7 +25,7 @@ _IN_ENTRY: Final = "; it is a setting of a report: write it into an entry of `qu
 
 
 def environment_of(of_sdk: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the settings that the environment has: our own as texts, which `model.kinds` reads.
+    """Return the settings in the environment: our own as texts, which `model.kinds` reads.
 
     Args:
         of_sdk: schemas of the settings that are the SDK's, by name.
@@ -46,7 +46,7 @@ def environment_of(of_sdk: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def from_environment(
     name: str, schema: Mapping[str, Any], prefix: str, mistakes: list[str]
 ) -> dict[str, Any]:
-    """Return one setting of the SDK's as the environment has it, by its name; nothing for none.
+    """Return one setting of the SDK from the environment, by its name; nothing where unset.
 
     Args:
         name: of the setting.
@@ -67,7 +67,7 @@ def from_environment(
 
 
 def unread(environment: Collection[str], prefix: str, settings: Collection[str]) -> Iterator[str]:
-    """Find variables that are called as settings are, and are none.
+    """Yield a line for each variable that looks like a setting, but is not read.
 
     Args:
         environment: names of its variables.
@@ -76,7 +76,7 @@ def unread(environment: Collection[str], prefix: str, settings: Collection[str])
     """
     for variable in sorted(environment):
         name = variable[len(prefix) :].casefold()
-        # What begins with `_` are extras of Meltano's.
+        # Names that begin with `_` are extras of Meltano's.
         if not variable.upper().startswith(prefix) or name.startswith("_") or name in _OTHERS:
             continue
         if name not in settings:
@@ -88,13 +88,13 @@ def unread(environment: Collection[str], prefix: str, settings: Collection[str])
 
 
 def with_variables(mistakes: Sequence[str], environment: Collection[str], prefix: str) -> list[str]:
-    """Return mistakes; those of settings that lack and stand in the environment say so."""
-    told = []
+    """Return mistakes; those of missing settings name the variable that is set instead."""
+    lines = []
     for mistake in mistakes:
         name, required, _ = mistake.partition(_REQUIRED)
         variable = f"{prefix}{name.upper()}"
         is_there = required and variable in environment
-        told.append(
+        lines.append(
             f"{mistake}; {variable} is set: `--config ENV` reads it" if is_there else mistake
         )
-    return told
+    return lines

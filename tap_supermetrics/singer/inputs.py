@@ -1,6 +1,6 @@
-"""Input that a user gives to the SDK: its own settings, state, catalog; checked.
+"""Checks what a user gives to the SDK: its own settings, state, catalog.
 
-The SDK takes much of it as it is, and loses rows or ends in a traceback where it is wrong.
+The SDK takes much of it as it is, and drops rows or ends in a traceback where it is wrong.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SHOWN: Final = 200
-"""Of what the SDK says of a value, so much is shown."""
+"""How much of the SDK's message on a value is shown."""
 _FOLDERS: Final = ("journal_dir", "report_dir")
 
 NOTHING_SELECTED: Final = (
@@ -51,7 +51,7 @@ NOTHING_SELECTED: Final = (
     "check --catalog, or run without it; and see whether `stream_maps` drops what is selected"
 )
 _WORDS: Final = {*STANDARD_KEYS, "properties", "items"}
-"""What the SDK knows of JSON Schema, and passes on."""
+"""Words of JSON Schema that the SDK knows, and passes on."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 # Settings
@@ -66,13 +66,13 @@ def check_log_level(environment: Mapping[str, str]) -> None:
     for variable in ("TAP_SUPERMETRICS_LOGLEVEL", "LOGLEVEL"):
         if level := environment.get(variable):
             if not isinstance(logging.getLevelName(level.upper()), int):
-                told = f"expected one of {', '.join(LOG_LEVELS)}, got {level!r}"
-                raise SettingsError([f"{variable}: {told}"])
+                text = f"expected one of {', '.join(LOG_LEVELS)}, got {level!r}"
+                raise SettingsError([f"{variable}: {text}"])
             return
 
 
 def check_log_config(environment: Mapping[str, str]) -> None:
-    """Refuse a configuration of the log that cannot be read, which the SDK would fail by.
+    """Refuse a configuration of the log that cannot be read: the SDK would fail at it.
 
     Raises:
         SettingsError: naming the variable.
@@ -88,8 +88,8 @@ def check_log_config(environment: Mapping[str, str]) -> None:
             # Put into effect, as nothing less shows what is wrong with it.
             logging.config.dictConfig(yaml.safe_load(file))
     except Exception as error:  # noqa: BLE001 - it may name any class, which raises anything
-        told = f"SINGER_SDK_LOG_CONFIG: {path} is no configuration of a log ({in_one_line(error)})"
-        raise SettingsError([told]) from None
+        text = f"SINGER_SDK_LOG_CONFIG: {path} is no configuration of a log ({in_one_line(error)})"
+        raise SettingsError([text]) from None
 
 
 def read_config(paths: Sequence[str]) -> _ConfigInput:
@@ -109,7 +109,7 @@ def read_config(paths: Sequence[str]) -> _ConfigInput:
 
 
 def _doubled(path: str) -> Iterator[str]:
-    """Return keys that an object in a file has twice, of which JSON would take the last.
+    """Yield keys that an object in a file has twice; JSON would take the last.
 
     Raises:
         SettingsError: the file is no JSON.
@@ -126,13 +126,13 @@ def _doubled(path: str) -> Iterator[str]:
         try:
             json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=note)
         except (OSError, ValueError, RecursionError) as error:
-            told = f"--config: {path}: expected a JSON object ({error})"
-            raise SettingsError([told]) from None
+            text = f"--config: {path}: expected a JSON object ({error})"
+            raise SettingsError([text]) from None
     yield from found
 
 
 def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:
-    """Mistakes in the SDK's settings; what stream maps hold is left to the mapper."""
+    """Return mistakes in the SDK's settings; the mapper checks the content of stream maps."""
     checked = {**schemas, "stream_maps": {"type": "object"}}
     given = {name: config[name] for name in schemas if name in config}
     key = str(config.get("api_key", ""))
@@ -170,20 +170,20 @@ def _mistakes_in_batches(given: dict[str, Any], key: str) -> list[str]:
     try:
         config = BatchConfig.from_dict(given)
     except TypeError as error:
-        told = without_key(str(error), key)[:_SHOWN]
-        return [f"batch_config: expected encoding.format and storage.root ({told})"]
+        text = without_key(str(error), key)[:_SHOWN]
+        return [f"batch_config: expected encoding.format and storage.root ({text})"]
     if type(config.batch_size) is not int or config.batch_size < 1:
         return [
             f"batch_config.batch_size: expected a whole number over 0, got {config.batch_size!r}"
         ]
     if config.encoding.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
-        told = "parquet needs pyarrow: install tap-supermetrics[parquet], or take jsonl"
-        return [f"batch_config.encoding.format: {told}"]
-    return [f"batch_config.storage.root: {told}" for told in _mistakes_in_root(config.storage)]
+        advice = "parquet needs pyarrow: install tap-supermetrics[parquet], or take jsonl"
+        return [f"batch_config.encoding.format: {advice}"]
+    return [f"batch_config.storage.root: {each}" for each in _mistakes_in_root(config.storage)]
 
 
 def _mistakes_in_root(storage: StorageTarget) -> Iterator[str]:
-    """Find out before anything is paid that no file can be written there."""
+    """Yield why no file can be written there, before anything costs quota."""
     folder = local_folder(storage)
     if folder is None:
         # Only here, as few need it.
@@ -196,7 +196,7 @@ def _mistakes_in_root(storage: StorageTarget) -> Iterator[str]:
             yield f"{protocol} cannot be written ({in_one_line(error)}); name a folder, or add it"
         return
     try:
-        # The folder may still have to be made: then the nearest one that is there decides.
+        # Where the folder does not exist yet, the nearest one that does decides.
         there = next(each for each in (folder, *folder.parents) if each.exists())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -215,7 +215,7 @@ def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
     """Return the JSON object in a file; None for no file.
 
     Raises:
-        SettingsError: it holds something else.
+        SettingsError: it contains something else.
     """
     if file is None:
         return None
@@ -229,15 +229,15 @@ def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
     except ValueError as error:
         raise SettingsError([f"{option}: expected JSON ({error}){_several(text)}"]) from None
     except OSError as error:
-        told = f"{option}: {file.name} cannot be read ({error.strerror})"
-        raise SettingsError([told]) from None
+        text = f"{option}: {file.name} cannot be read ({error.strerror})"
+        raise SettingsError([text]) from None
     if not isinstance(value, dict):
         raise SettingsError([f"{option}: expected a JSON object"])
     return value
 
 
 def _several(text: str) -> str:
-    """Return what to do with a file of many messages, as a target or a tap prints them."""
+    """Return advice for a file of many messages, as a target or a tap prints them."""
     lines = [line for line in text.splitlines() if line.strip()]
     is_each_json = len(lines) > 1 and all(line.startswith("{") for line in (lines[0], lines[-1]))
     return "; of several messages, keep the last (`tail -n 1`)" if is_each_json else ""
@@ -262,7 +262,7 @@ def unclaimed(
     bookmarks = state.get("bookmarks") or {}
     new = [name for name in reports if name not in bookmarks]
     old = [name for name in bookmarks if name not in reports and name not in logs]
-    # The most alike have their turn first: each report was one other at most.
+    # The most alike come first: each report was one other at most.
     for name in sorted(old, key=lambda each: not nearest(each, new)):
         if new:
             like = nearest(name, new) or new[0]
@@ -279,10 +279,10 @@ def json_at(path: str, option: str = "") -> dict[str, Any]:
 
     Args:
         path: of the file.
-        option: that names the path on the command line; empty where the path stands by itself.
+        option: that names the path on the command line; empty where none does.
 
     Raises:
-        SettingsError: it cannot be read, or holds something else.
+        SettingsError: it cannot be read, or contains something else.
     """
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the SDK opens it
@@ -320,8 +320,8 @@ def catalog_of(raw: dict[str, Any] | None) -> Catalog | None:
 def _check_extras(catalog: Catalog, stream: dict[str, Any]) -> None:
     if mistakes := [*mistakes_in_metadata(stream)]:
         raise SettingsError(mistakes)
-    for told in (*ignored(stream, _WORDS), *passed_on(stream)):
-        logger.warning("%s", told)
+    for warning in (*ignored(stream, _WORDS), *passed_on(stream)):
+        logger.warning("%s", warning)
     if entry := catalog.get_stream(stream["tap_stream_id"]):
         entry.replication_method = method_of(stream)
 
@@ -338,8 +338,8 @@ def _check_catalog(catalog: Catalog) -> None:
 
 
 def in_one_line(error: Exception) -> str:
-    """Return what the SDK or an expression says of itself."""
-    told = str(error).rstrip(".")
+    """Return the message of an error of the SDK or an expression, on one line."""
+    text = str(error).rstrip(".")
     if isinstance(error, MappingError):
-        return " ".join(f"{told} ({error.__cause__})".split() if error.__cause__ else told.split())
-    return " ".join(f"{type(error).__name__}: {told}".split())
+        return " ".join(f"{text} ({error.__cause__})".split() if error.__cause__ else text.split())
+    return " ".join(f"{type(error).__name__}: {text}".split())

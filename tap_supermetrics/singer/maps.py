@@ -1,6 +1,6 @@
 """Stream maps as a user writes them: their form, what they can never do, and what they change.
 
-The SDK takes some of it for columns, and tells the rest by exceptions of Python's.
+The SDK takes some of it for columns, and raises Python's own exceptions for the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import PluginMapper, StreamMap
 
 _NEVER_RIGHT: Final = {"NameNotDefined", "FunctionNotDefined", "FeatureNotAvailable"}
-"""Why an expression fails whatever the record holds."""
+"""Why an expression fails whatever the record contains."""
 _SAMPLES: Final = {"integer": 1, "number": 1.0, "boolean": True}
 _NOTHING: Final = (None, "__NULL__")
 _EXPECTED: Final = "an object of columns and expressions, or null to drop the stream"
@@ -48,14 +48,14 @@ _WORDS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = {
     "__key_properties__": ("a list of columns, or null", _is_key),
     "__else__": ("null, to leave out all other columns", _NOTHING.__contains__),
 }
-"""Words of the SDK's among the columns of a map: what each wants."""
+"""The SDK's own words among the columns of a map, each with what it expects."""
 
 
 def warnings_of_mapper(mapper: PluginMapper, streams: Mapping[str, Stream]) -> Iterator[str]:
-    """Name what maps that can be read change to the worse, or do not change at all.
+    """Yield warnings of maps that do harm, or nothing.
 
     Args:
-        mapper: what the SDK has read.
+        mapper: the SDK's, with the maps.
         streams: all streams, by name.
 
     Raises:
@@ -63,24 +63,24 @@ def warnings_of_mapper(mapper: PluginMapper, streams: Mapping[str, Stream]) -> I
     """
     maps = {name: mapper.stream_maps.get(name, []) for name in streams}
     schemas = {name: each.schema for name, each in streams.items()}
-    kept = {name: written(of) for name, of in maps.items() if streams[name].selected}
-    aliases = mistakes_in_aliases(chain.from_iterable(kept.values()))
+    used = {name: written(of) for name, of in maps.items() if streams[name].selected}
+    aliases = mistakes_in_aliases(chain.from_iterable(used.values()))
     if mistakes := [*mistakes_in_maps(maps, schemas), *aliases]:
         raise SettingsError(mistakes)
     keys = {name: each.primary_keys or () for name, each in streams.items()}
-    yield from (f"stream_maps: {told}" for told in warnings_of_maps(mapper.stream_maps_dict, keys))
-    for name, of_one in kept.items():
+    yield from (f"stream_maps: {each}" for each in warnings_of_maps(mapper.stream_maps_dict, keys))
+    for name, of_one in used.items():
         yield from (f"{name}: {doubt}" for each in of_one for doubt in warnings_of_written(each))
 
 
 def check_form(definitions: object) -> None:
-    """Look for what the SDK would take for something else.
+    """Refuse what the SDK would misread.
 
     Raises:
         SettingsError: with a line each, by its place.
     """
     if not isinstance(definitions, dict):
-        return  # told by its type
+        return  # refused by its type
     mistakes = [each for name, of_one in definitions.items() for each in _in_one(name, of_one)]
     if mistakes:
         raise SettingsError(mistakes)
@@ -107,25 +107,25 @@ def _in_one(name: str, definition: object) -> Iterator[str]:
 def mistakes_in_maps(
     stream_maps: Mapping[str, Iterable[StreamMap]], schemas: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """Return expressions that fail whatever a record holds; found before anything is asked.
+    """Return expressions that fail whatever a record contains; found before anything is requested.
 
-    Those that fail by some value only are told when such a record comes.
+    Those that fail for some values only are reported when such a record comes.
 
     Args:
         stream_maps: by the name of their stream.
-        schemas: of records before they are mapped, by stream; the one that a map has is spoilt
-            where it takes a column away.
+        schemas: of records before they are mapped, by stream; a map's own lacks the columns that
+            it removes.
     """
     return [
-        f"stream_maps: {each.stream_alias}: {told}"
+        f"stream_maps: {each.stream_alias}: {mistake}"
         for name, of_one in stream_maps.items()
         for each in of_one
-        if (told := _fails(each, schemas[name]))
+        if (mistake := _mistake_in(each, schemas[name]))
     ]
 
 
 def mistakes_in_aliases(stream_maps: Iterable[StreamMap]) -> list[str]:
-    """Return names that maps give to streams, and that loaders put into one table."""
+    """Return names of mapped streams that loaders put into one table."""
     return [
         f"stream_maps: loaders put {first} and {other} into one table; give each stream another "
         "`__alias__`"
@@ -134,25 +134,25 @@ def mistakes_in_aliases(stream_maps: Iterable[StreamMap]) -> list[str]:
 
 
 def written(stream_maps: Iterable[StreamMap]) -> list[StreamMap]:
-    """Return the maps by which something is written."""
+    """Return the maps that write something."""
     return [each for each in stream_maps if not isinstance(each, RemoveRecordTransform)]
 
 
-def _fails(stream_map: StreamMap, schema: Mapping[str, Any]) -> str:
+def _mistake_in(stream_map: StreamMap, schema: Mapping[str, Any]) -> str:
     try:
         stream_map.transform(_sample(schema))
     except MapExpressionError as error:
         return in_one_line(error) if type(error.__cause__).__name__ in _NEVER_RIGHT else ""
     except (KeyError, TypeError) as error:
-        # All columns are in every record, each of its type.
+        # Every record has all columns, each of its type.
         return in_one_line(error)
-    except Exception:  # noqa: BLE001 - it may fit what records really hold
+    except Exception:  # noqa: BLE001 - it may fit the values of real records
         return ""
     return ""
 
 
 def warnings_of_written(stream_map: StreamMap) -> Iterator[str]:
-    """Return what loaders may not keep of the names in a stream, as it is written."""
+    """Yield warnings of names in a stream that loaders may change or refuse."""
     alias = stream_map.stream_alias
     if doubt := warnings_of_name(alias):
         yield f"the name {alias} {doubt}; choose another `name`, `query_log_name` or `__alias__`"
@@ -162,7 +162,7 @@ def warnings_of_written(stream_map: StreamMap) -> Iterator[str]:
 def warnings_of_maps(
     definitions: Mapping[str, object], keys: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Find stream maps that map nothing, or change a key.
+    """Yield warnings of stream maps that map nothing, or change a key.
 
     Args:
         definitions: of stream maps, by the name or the pattern of a stream.
@@ -181,14 +181,14 @@ def warnings_of_maps(
 def _warnings_of_key(
     stream: str, definition: Mapping[str, Any], key: Sequence[str]
 ) -> Iterator[str]:
-    kept = definition.get("__key_properties__", key)
-    if key and kept in ([], *_NOTHING):
+    new = definition.get("__key_properties__", key)
+    if key and new in ([], *_NOTHING):
         yield (
             f"{stream}: it has no key any more: targets append, and days that are read again are "
             "there twice; leave `__key_properties__` out"
         )
         return
-    sources = {each if (of := definition.get(each, each)) == "self" else of for each in kept}
+    sources = {each if (of := definition.get(each, each)) == "self" else of for each in new}
     if changed := [name for name in key if name not in sources]:
         yield (
             f"{stream}: the key is changed ({', '.join(changed)}): rows that then share a "
@@ -197,7 +197,7 @@ def _warnings_of_key(
 
 
 def failure_of(definitions: Mapping[str, object], stream: str, error: Exception) -> ApiError:
-    """Return the error of a record that a map cannot be applied to, with the columns it makes."""
+    """Return the error of a map that failed at a record, with the columns that it makes."""
     definition = definitions.get(stream)
     made = (
         [each for each in definition if each not in _WORDS] if isinstance(definition, dict) else []
@@ -207,7 +207,7 @@ def failure_of(definitions: Mapping[str, object], stream: str, error: Exception)
 
 
 def _sample(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record as a schema describes it."""
+    """Return a record that fits a schema."""
     types = {name: each.get("type") or () for name, each in schema["properties"].items()}
     return {
         name: next((sample for kind, sample in _SAMPLES.items() if kind in type_), "2024-01-01")

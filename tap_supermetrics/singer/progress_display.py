@@ -1,4 +1,4 @@
-"""Draws a run's progress where somebody sees it, and no records would come in between."""
+"""Draws a run's progress on a terminal, if no records are printed there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def begin_display(progress: Callable[[], Progress]) -> Callable[[], None]:
-    """Begin to draw at a terminal; return what ends it, which may be called twice."""
+    """Begin to draw on a terminal; return a function that ends it, even if called twice."""
     # Either is None where it was closed before the process began.
     if sys.stderr is None or not sys.stderr.isatty() or sys.stdout is None or sys.stdout.isatty():
         return nothing

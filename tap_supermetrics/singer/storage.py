@@ -1,4 +1,4 @@
-"""Storages of BATCH files that are no folder of this machine, and what goes wrong there."""
+"""Storages of BATCH files that are no folder of this machine, and their errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OURS: Final = {"builtins", "tap_supermetrics", "singer_sdk"}
 
 @contextmanager
 def storage_errors(root: str) -> Iterator[None]:
-    """Tell what the libraries of a storage raise, each its own kind, by the setting.
+    """Translate errors of a storage's libraries into one that names the setting.
 
     Args:
         root: its address, as `batch_config` names it.

@@ -1,6 +1,6 @@
-"""The tables that loaders make of streams: names, and columns that do not arrive as they are.
+"""The tables that loaders make of streams: their names, and the columns that are changed.
 
-Stream maps and a catalog decide it; a catalog alone decides what is not written at all.
+Stream maps and a catalog change columns; a catalog alone decides what is not written at all.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ class Table:
 
 
 def table_of(stream: Stream, mapper: PluginMapper) -> Table:
-    """Return what becomes of a stream.
+    """Return the tables of a stream.
 
     Args:
-        stream: it has its catalog already.
-        mapper: it has read the stream maps.
+        stream: with its catalog.
+        mapper: with the stream maps.
     """
     columns = frozenset(stream.schema["properties"])
     deselected = frozenset(each for each in columns if not stream.mask["properties", each])
     # The mapper knows no stream that a catalog lacks.
     maps = mapper.stream_maps.get(stream.name, [])
-    kept = written(maps)
+    used = written(maps)
     changed = frozenset[str]()
-    if kept:
-        definition = _definitions_for(stream.name, mapper.stream_maps_dict)[maps.index(kept[0])]
-        changed = frozenset(filter(lambda each: _is_changed(each, kept[0], definition), columns))
+    if used:
+        definition = _definitions_for(stream.name, mapper.stream_maps_dict)[maps.index(used[0])]
+        changed = frozenset(filter(lambda each: _is_changed(each, used[0], definition), columns))
     return Table(
         stream=stream.name,
-        names=tuple(each.stream_alias for each in kept),
+        names=tuple(each.stream_alias for each in used),
         is_selected=bool(maps) and stream.selected,
         deselected=deselected,
         changed=changed - deselected,
@@ -64,9 +64,9 @@ def table_of(stream: Stream, mapper: PluginMapper) -> Table:
 
 
 def _definitions_for(name: str, definitions: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the definition of each of a stream's maps, in the order that the SDK gives them.
+    """Return the definition of each of a stream's maps, in the SDK's order.
 
-    The last one that is the stream's own counts; those that have a `__source__` come beside it.
+    The last one of the stream's own counts; those with a `__source__` come after it.
     """
     own: Mapping[str, Any] = {}
     beside = []

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a line for each report, gone at the end."""
+"""Progress on a terminal: a line for each report, removed at the end."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class ProgressLines:
 
     def start(self) -> None:
         """Begin to draw; lines of the log are written above."""
-        # Its own would load `multiprocessing`, and watch the bars by another thread.
+        # The default lock would load `multiprocessing`, and a monitor watch the bars.
         tqdm.set_lock(threading.RLock())
         tqdm.monitor_interval = 0
         self._stack.enter_context(logging_redirect_tqdm([logging.getLogger()]))
         self._thread.start()
 
     def close(self) -> None:
-        """Take the lines away."""
+        """Remove the lines."""
         self._is_over.set()
         # Before the lines are closed: the thread may be drawing one.
         self._thread.join()
@@ -64,7 +64,7 @@ class ProgressLines:
         """Draw one line for each report, as many as the terminal has room for."""
         most = max(os.get_terminal_size(sys.stderr.fileno()).lines - LINES_LEFT, 1)
         places = [*enumerate(progress.reports)]
-        # Where not all have room, those that ended give theirs to the others.
+        # Without room for all, those that ended are left out first.
         shown = sorted(places, key=lambda each: each[1].ended >= each[1].planned)[:most]
         while len(self._lines) < len(shown):
             self._lines.append(_Line(position=len(self._lines), leave=False, file=sys.stderr))
@@ -75,24 +75,24 @@ class ProgressLines:
 
 
 class _Line(tqdm):  # type: ignore[misc]
-    """One line, with what it tells beside the bar."""
+    """One line: a bar, and the counts beside it."""
 
-    told = ""
+    counts = ""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the library's own
-        super().__init__(total=1, bar_format="{desc} |{bar:20}| {told}", miniters=1, **options)
+        super().__init__(total=1, bar_format="{desc} |{bar:20}| {counts}", miniters=1, **options)
 
     @property
     def format_dict(self) -> dict[str, Any]:
-        """Return what the format can show."""
-        return {**super().format_dict, "told": self.told}
+        """Return the values of the format."""
+        return {**super().format_dict, "counts": self.counts}
 
     def show(self, report: ReportProgress, width: int, time_left: str) -> None:
         """Draw a report."""
         self.desc = report.name.ljust(width)
         self.n, self.total = report.ended, max(report.planned, 1)
         planned = counted(report.planned, "query", "queries")
-        counts = f"{report.ended:,} of {planned}, {counted(report.rows, 'row', 'rows')}"
+        done = f"{report.ended:,} of {planned}, {counted(report.rows, 'row', 'rows')}"
         failed = f", {report.failed:,} failed" if report.failed else ""
-        self.told = f"{counts}{failed}{', ' if time_left else ''}{time_left}"
+        self.counts = f"{done}{failed}{', ' if time_left else ''}{time_left}"
         self.refresh()

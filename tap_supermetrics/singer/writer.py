@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_WAIT_S: Final = 3.0
-"""So long may a target take nothing, in seconds, once a signal has asked the run to end."""
+"""How long a target may take nothing once a signal has requested the end, in seconds."""
 
 
 class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
-    """Bytes to stdout, flushed at once: nothing waits in a buffer while the tap does.
+    """Writes bytes to stdout, flushed at once: nothing waits in a buffer while the tap does.
 
     A signal in the middle of a line must not tear it: the interruption waits until the line is
-    out, unless the target takes nothing for `MAX_WAIT_S`, or a second signal says that nobody wants
-    to wait. And an unbuffered stdout may take only a part of a line, so the rest is written again.
+    out, unless the target takes nothing for `MAX_WAIT_S`, or a second signal comes. And an
+    unbuffered stdout may take only a part of a line, so the rest is written again.
 
     Attributes:
         is_torn: whether a line was left unfinished, so that nothing more may follow.
@@ -51,9 +51,9 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
         self._interruption: InterruptedRun | None = None
 
     def serialize_message(self, message: Message) -> bytearray:
-        """One line of JSON."""
+        """Return a message as one line of JSON."""
         if isinstance(message, StateMessage):
-            # `to_dict` copies every value of it, which takes as long as all of the planning.
+            # `to_dict` would copy every value of it, which takes as long as all of the planning.
             return serialize_jsonl({"type": message.type, "value": message.value})
         return serialize_jsonl(message.to_dict())
 
@@ -90,15 +90,15 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
         The last messages of a run that ends anyway are only given a time to be written in.
 
         Raises:
-            InterruptedRun: when no line is being written, or this is asked again.
+            InterruptedRun: when no line is being written, or this is the second time.
         """
-        is_asked_again = self._interruption is not None
+        is_repeated = self._interruption is not None
         self._interruption = interruption
-        if not is_asked_again:
+        if not is_repeated:
             self._bound_waiting()
         if self._is_ending:
             return
-        if is_asked_again or not self._is_writing:
+        if is_repeated or not self._is_writing:
             self._tear()
 
     def begin_ending(self) -> None:
@@ -119,14 +119,14 @@ class MessageWriter(GenericSingerWriter[bytearray, "Message"]):
             self._tear()
 
     def _tear(self) -> None:
-        """End the run now, in the middle of a line perhaps."""
+        """End the run now, even in the middle of a line."""
         self.is_torn = self.is_torn or self._is_writing
         if self._interruption:
             raise self._interruption
 
 
 class StateLines(StateWriter):
-    """Writes a state that has changed; the SDK's own copies each, of a million days perhaps."""
+    """Writes states that have changed; the SDK's own writer copies each, however large."""
 
     def __init__(self, message_writer: MessageWriter) -> None:
         super().__init__(message_writer)
@@ -134,7 +134,7 @@ class StateLines(StateWriter):
         self._last = b""
 
     def write_state(self, state: TapState) -> None:
-        """Write a STATE message, unless the last one said the same."""
+        """Write a STATE message, unless it equals the last one."""
         line = self._writer.format_message(StateMessage(value=state))
         digest = blake2b(line).digest()
         if digest != self._last:
@@ -143,7 +143,7 @@ class StateLines(StateWriter):
 
 
 def _write_all(lines: bytes | bytearray) -> None:
-    """Write lines to stdout past its buffer; translate what the system says."""
+    """Write lines to stdout past its buffer; translate errors of the system."""
     # Looked up at each call: tests and embedding programs replace it.
     check_output()
     stdout = getattr(sys.stdout, "buffer", None)
@@ -153,8 +153,8 @@ def _write_all(lines: bytes | bytearray) -> None:
     try:
         # What was printed before must come before these lines.
         stdout.flush()
-        # Past the buffer: what an error leaves in there, Python would write once more at its end,
-        # and wait for a full pipe.
+        # Past the buffer: Python would write once more at its end what an error leaves there, and
+        # wait for a full pipe.
         _write_bytes(getattr(stdout, "raw", stdout), lines)
     except BrokenPipeError:
         raise
@@ -163,7 +163,7 @@ def _write_all(lines: bytes | bytearray) -> None:
 
 
 def check_output() -> None:
-    """Find out before anything is asked that nothing can be written.
+    """Refuse to run without an output, before anything is requested.
 
     Raises:
         OutputError: stdout was closed before the process began.
@@ -173,7 +173,7 @@ def check_output() -> None:
 
 
 def end_output() -> None:
-    """Write what `print` left in the buffer; where nobody reads it any more, let it go.
+    """Write what `print` left in the buffer; discard it where nobody reads it any more.
 
     Raises:
         OutputError: it cannot be written.
@@ -189,7 +189,7 @@ def end_output() -> None:
 
 
 def discard_output() -> None:
-    """Let what is still to be written go nowhere; Python's own end would fail by it."""
+    """Discard what is still to be written; Python would fail at its end otherwise."""
     with suppress(OSError, ValueError, AttributeError):  # as above
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
