@@ -3,7 +3,7 @@
 ```
 __main__     starts it; Ctrl-C is silent before all else is loaded
 program      command line: Singer options, or a command; errors in one line
-tap          settings, discovery, what the command line asks for            Singer
+tap          settings, discovery, options of the command line               Singer
 invocation   the run that all streams share, and how it ends                Singer
 streams      a report as a Singer stream                                    Singer
 commands/    what a person asks before, during and after a run

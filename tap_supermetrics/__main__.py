@@ -6,11 +6,11 @@ import signal
 
 
 def main() -> None:
-    """Run what the command line says.
+    """Run the command line.
 
     Until a run has something to put in order, Ctrl-C ends the process as the system does.
     """
-    # What ignores it, as a shell has it of what runs in the background, goes on to do so.
+    # A process that ignores it, such as a shell's job in the background, goes on to do so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Only now, as it takes half a second.

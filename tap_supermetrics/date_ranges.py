@@ -29,9 +29,9 @@ _AS_COUNTED: Final = {
 
 
 def ranges_of(range_type: str, today: date) -> tuple[DateRange, ...]:
-    """Return what a date range type means today by the documents; none where they do not say.
+    """Return the ranges that a date range type may mean today; none where it is not documented.
 
-    They leave open whether one that ends today counts what is not over as one of its number.
+    It is not documented whether a range that ends today counts its unfinished unit.
     """
     if range_type == "this_month":
         # On the first of a month, the month before.
@@ -50,21 +50,21 @@ def ranges_of(range_type: str, today: date) -> tuple[DateRange, ...]:
     return tuple(DateRange(first=first, last=last) for first in firsts)
 
 
-def may_be(range_type: str, told: DateRange, today: date) -> bool:
-    """Return whether days that an answer tells may be those of a date range type.
+def may_be(range_type: str, echoed: DateRange, today: date) -> bool:
+    """Return whether the days that an answer echoes may be those of a date range type.
 
-    They may lie a day beside, as the end is clamped, and today is another day elsewhere. What the
-    documents do not say may be anything.
+    They may differ by a day, as the end is clamped, and today is another day elsewhere. A type
+    that is not documented may mean any days.
     """
     ranges = ranges_of(range_type, today)
     elsewhere = (ranges_of(range_type, today + days * ONE_DAY) for days in (-1, 1))
     return (
         not ranges
         or any(
-            abs(told.first - each.first) <= ONE_DAY and abs(told.last - each.last) <= ONE_DAY
+            abs(echoed.first - each.first) <= ONE_DAY and abs(echoed.last - each.last) <= ONE_DAY
             for each in ranges
         )
-        or any(told in each for each in elsewhere)
+        or any(echoed in each for each in elsewhere)
     )
 
 
@@ -79,7 +79,7 @@ def _begin(unit: str, today: date) -> date:
 
 
 def _earlier(begin: date, unit: str, count: int) -> date:
-    """Return the first day of what begins so many days, weeks, months or years earlier."""
+    """Return the first day, a number of days, weeks, months or years earlier."""
     if unit == "days" or unit.startswith("weeks"):
         return begin - timedelta(days=count if unit == "days" else 7 * count)
     return Moves(months=-count * (1 if unit == "months" else 12), edge=Edge.FIRST).on(begin)

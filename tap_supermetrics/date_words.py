@@ -35,7 +35,7 @@ class Edge(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weekday:
-    """A day of the week that is looked for from today on.
+    """A day of the week, counted from today on.
 
     Attributes:
         number: 0 for Sunday, to 6.
@@ -51,8 +51,8 @@ class Moves:
     """The way from today to a day: to a weekday or a month first, then by months and days.
 
     Attributes:
-        days: so many days on; back where it is negative.
-        months: so many months on.
+        days: how many days on; back where it is negative.
+        months: how many months on.
         weekday: a day of the week.
         is_of_week: whether it is that of this week, which begins on Monday.
         edge: an end of the month.
@@ -149,7 +149,7 @@ def _by_number(moves: Moves, match: re.Match[str]) -> Moves:
         return moved
     if moves.weekday or match["count"][0] in "+-":
         raise ValueError("PHP reads `-3 days ago` as days to come: nobody means that")
-    # PHP's `ago` turns all that stands before it.
+    # PHP's `ago` turns everything before it.
     return replace(moved, days=-moved.days, months=-moved.months)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ONE_DAY = timedelta(days=1)
 _SECONDS = 1e9
-"""A smaller number is before 2001, and rather a day without signs."""
+"""A smaller number would be before 2001, and is likely a day without signs."""
 _MILLISECONDS = 1e11
 """A greater number of seconds would be after the year 5138."""
 _AS_WRITTEN = re.compile(
@@ -48,16 +48,16 @@ class DateRange:
         """Number of days, at least one."""
         return (self.last - self.first).days + 1
 
-    def holds(self, other: DateRange) -> bool:
+    def contains(self, other: DateRange) -> bool:
         """Return whether all days of another range are in this one."""
         return self.first <= other.first and other.last <= self.last
 
     def each_day(self) -> Iterator[date]:
-        """Every day in order."""
+        """Return every day in order."""
         return (self.first + timedelta(days=n) for n in range(self.days))
 
     def halves(self) -> tuple[DateRange, DateRange]:
-        """The earlier and the later half.
+        """Return the earlier and the later half.
 
         Raises:
             ValueError: a single day has no halves.
@@ -88,11 +88,11 @@ class Day:
         return cls(moves=moves_of(written)) if has_words else cls(fixed=parse_date(written))
 
     def on(self, today: date) -> date:
-        """Return the calendar date meant by this on the day `today`."""
+        """Return the calendar date that it means on the day `today`."""
         return self.fixed or self.moves.on(today)
 
     def as_first(self, today: date) -> date:
-        """Return the first day of a range that is meant by this on the day `today`.
+        """Return the calendar date that it means on the day `today`, as the first day of a range.
 
         A day that stays for a while and then jumps, as the first of this month does, jumps one day
         later: on the first of a month, the last day of the month before is still to be read.
@@ -114,7 +114,7 @@ def parse_date(text: str) -> date:
 def read_day(text: str) -> date:
     """Read a day as data sources write it: with the year first, or as the midnight it begins at.
 
-    Of `3/1/2024` nobody knows which is the month.
+    Other orders are refused: in `3/1/2024` either may be the month.
 
     Raises:
         ValueError: another form, or no day of the calendar.
@@ -127,15 +127,15 @@ def read_day(text: str) -> date:
     return date(int(year), int(month), int(day))
 
 
-def moment_of(said: object) -> datetime | None:
-    """Return a moment that an answer tells, with offset; None where nobody can read it.
+def moment_of(raw: object) -> datetime | None:
+    """Return a moment in an answer, with offset; None where it cannot be read.
 
     A time without offset is UTC, as all times of the API are; numbers are seconds since 1970, or
     thousandths of them. PHP writes an object with a `date`.
     """
-    if isinstance(said, dict):
-        said = said.get("date")
-    text = str(said).strip().removeprefix("@")
+    if isinstance(raw, dict):
+        raw = raw.get("date")
+    text = str(raw).strip().removeprefix("@")
     for read in (_of_seconds, _of_iso, parsedate_to_datetime):
         with suppress(ValueError, OverflowError, OSError, TypeError):
             moment = read(text)
@@ -144,7 +144,7 @@ def moment_of(said: object) -> datetime | None:
 
 
 def same_moment(written: str) -> str:
-    """Return a moment as a text that is the same for all ways to write it, of microseconds."""
+    """Return a moment as a text that is the same for all ways to write it."""
     try:
         moment = _of_iso(written)
         return (moment.astimezone(timezone.utc) if moment.tzinfo else moment).isoformat()
@@ -181,7 +181,7 @@ def merge(ranges: Iterable[DateRange]) -> tuple[DateRange, ...]:
 def with_range(ranges: Sequence[DateRange], more: DateRange) -> tuple[DateRange, ...]:
     """Return the days of `ranges` (merged, in order) and those of one more, merged again.
 
-    Only what touches it is looked at: a long list is copied, but not gone through.
+    Only ranges that touch it are visited: a long list is copied, but not traversed.
     """
     begin = bisect_left(ranges, more.first.toordinal() - 1, key=_last_number)
     end = bisect_right(ranges, more.last.toordinal() + 1, lo=begin, key=_first_number)
@@ -189,7 +189,7 @@ def with_range(ranges: Sequence[DateRange], more: DateRange) -> tuple[DateRange,
 
 
 def without_range(ranges: Sequence[DateRange], taken: DateRange) -> tuple[DateRange, ...]:
-    """Return the days of `ranges` (merged, in order) but for those of one, with the same care."""
+    """Return the days of `ranges` (merged, in order) but for those of one, at the same cost."""
     begin, end = _near(taken, ranges)
     left = (part for each in ranges[begin:end] for part in subtract(each, (taken,)))
     return (*ranges[:begin], *left, *ranges[end:])
@@ -249,7 +249,7 @@ def common(some: Sequence[DateRange], others: Sequence[DateRange]) -> tuple[Date
 def _beside(
     ranges: Sequence[DateRange], others: Sequence[DateRange]
 ) -> Iterator[tuple[DateRange, tuple[DateRange, ...]]]:
-    """Give each range with those of the others that touch it, in one pass over both."""
+    """Yield each range with those of the others that touch it, in one pass over both."""
     begin = 0
     for each in ranges:
         while begin < len(others) and others[begin].last < each.first:

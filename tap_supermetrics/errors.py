@@ -1,4 +1,4 @@
-"""Errors that end a run or fail a query, and the exit code that says which.
+"""Errors that end a run or fail a query, with their exit codes.
 
 ```
 TapError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 """A mistake in the settings, or an API that cannot be used at all."""
 EXIT_INCOMPLETE = 3
-"""Some queries failed; all others arrived and the state says so."""
+"""Some queries failed; all others arrived and the state covers them."""
 EXIT_REFUSED = 4
 """The API refuses the key, the license or the quota: a person has to act."""
 EXIT_SIGNAL_BASE = 128
@@ -31,7 +31,7 @@ EXIT_SIGNAL_BASE = 128
 
 
 RAISE_LIMITS = "raise what the system allows this process: memory, processes (`ulimit -u`)"
-"""What to do where this machine has no more to give."""
+"""Advice where this machine is out of a resource."""
 
 
 class TapError(Exception):
@@ -56,7 +56,7 @@ class OutputError(TapError):
     """Messages cannot be written to stdout: it is closed, or its disk is full.
 
     Attributes:
-        reason: what the system says.
+        reason: the message of the system.
     """
 
     def __init__(self, reason: str, *, has_state: bool = True) -> None:
@@ -72,8 +72,8 @@ class BatchFileError(TapError):
     """A file of a BATCH message cannot be written.
 
     Args:
-        folder: where it was to be.
-        reason: what the system says.
+        folder: where it was to be written.
+        reason: the message of the system.
     """
 
     def __init__(self, folder: str, reason: str) -> None:
@@ -91,7 +91,7 @@ class QueriesFailedError(TapError):
 
 
 class InterruptedRun(BaseException):
-    """A signal asked the run to end. Like KeyboardInterrupt, no handler of errors must catch it.
+    """A signal ended the run. Like KeyboardInterrupt, no handler of errors must catch it.
 
     Attributes:
         exit_code: 128 + the signal's number.

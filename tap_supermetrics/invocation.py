@@ -26,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 
 class Invocation:
-    """The run that all streams share. The first that is asked for records begins it.
+    """The run that all streams share. It begins when the first of them is read.
 
     Args:
         tap: has the streams, the state and the catalog.
         writer: where all messages go.
         settings: the configuration.
         lookups: what the API lists, and the API.
-        facts: is told of the run.
+        facts: gets the run.
         is_test: whether one record of each report is wanted, and no state.
     """
 
@@ -60,13 +60,13 @@ class Invocation:
         run = self._facts.run
         if run is None:
             run = self._facts.run = self._new_run()
-            atexit.register(self.close)  # for `--test` and for whoever embeds the tap
+            atexit.register(self.close)  # for `--test` and for programs that embed the tap
         if not run.has_started:
             self._start(run)
         return run
 
     def _new_run(self) -> Run:
-        # A test loads no whole day, so its state must not say so.
+        # A test loads no whole day, so its state must not cover one.
         bookmarks = {} if self.is_test else self._tap.state.setdefault("bookmarks", {})
         has_log = not self.is_test and any(each.selected for each in self._logs())
         return Run(
@@ -88,7 +88,7 @@ class Invocation:
                 each.name for each in wanted if each.forced_replication_method == "FULL_TABLE"
             ],
             refused=self._refused(),
-            # With a limit of records, the SDK only tries the tap out: that must not cost a history.
+            # With a limit of records, the SDK only tests the tap: that must not cost a history.
             is_test=self.is_test or any(each.ABORT_AT_RECORD_COUNT for each in wanted),
         )
 
@@ -97,7 +97,7 @@ class Invocation:
         return [each for each in streams if isinstance(each, ReportStream) and each.is_wanted]
 
     def _refused(self) -> list[str]:
-        """Return the reports that have no stream, but for those that a catalog leaves out."""
+        """Return the reports that have no stream, unless a catalog leaves them out."""
         reports = self._settings.reports
         names = [each.name for each in reports if each.name not in self._tap.streams]
         catalog = self._tap.input_catalog
@@ -111,7 +111,7 @@ class Invocation:
         return [each for each in self._tap.streams.values() if isinstance(each, QueryLogStream)]
 
     def write_query_log(self) -> None:
-        """Write what the query log has to say before the next STATE message."""
+        """Write the records of the query log that have to come before the next STATE message."""
         run = self._facts.run
         if run and run.query_log:
             records = run.query_log.take()
@@ -125,11 +125,11 @@ class Invocation:
             self._tap.state_writer.write_state(self._tap.state)
 
     def sync_to_end(self) -> None:
-        """Sync all selected streams, and tell how it went.
+        """Sync all selected streams, and log the outcome.
 
         Raises:
             TapError: the API refuses everything, or queries failed.
-            InterruptedRun: a signal asked the run to end; the state was written.
+            InterruptedRun: a signal ended the run; the state was written.
         """
         if not self._wanted():
             raise SettingsError([NOTHING_SELECTED])
@@ -138,7 +138,7 @@ class Invocation:
             # Before the summary, which the progress would be drawn over.
             self._end_display()
             self.started_run().finish()
-        # Without a last state, as nobody is there to read it.
+        # Without a last state, as nobody would read it.
         except BrokenPipeError:
             logger.critical(
                 "The target closed its end of the pipe: see its own log; run again to go on from "
@@ -164,7 +164,7 @@ class Invocation:
         self.writer.begin_ending()
         run = self._facts.run
         if run and run.has_started:
-            # First nothing more is submitted: the state then tells all that the API holds.
+            # First nothing more is submitted: the state then names all that the API retains.
             run.halt()
             if not self.writer.is_torn:
                 run.bookmarks.checkpoint()

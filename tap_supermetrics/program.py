@@ -1,6 +1,6 @@
-"""Runs what the command line says: Singer options, or a command for people.
+"""Runs the command line: Singer options, or a command for people.
 
-What the user, the environment or the API got wrong ends in one line, never in a traceback.
+A mistake of the user, the environment or the API ends in one line, never in a traceback.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 def _run_command(name: str, arguments: Sequence[str]) -> int:
     """Run a command for people; return its exit code."""
-    # Only here, as a run must not wait for what only commands need.
+    # Only here, as a run must not wait for imports of commands.
     from tap_supermetrics.commands.command_line import COMMANDS, run_command  # noqa: PLC0415
 
     if name not in COMMANDS:
@@ -70,23 +70,23 @@ def _connect(
     also: Mapping[str, Any] | None = None,
     first_place: int = 0,
 ) -> Connection:
-    """Return settings and API without the streams, which few commands need; see `Connect`."""
+    """Return settings and API, without the streams that few commands need; see `Connect`."""
     from tap_supermetrics.commands.connection import Beginning, Connection  # noqa: PLC0415
 
     config = TapSupermetrics.complete_config(read_config(paths))
     config |= also or {}
     if (access := Settings.connection_of(config)) and not (needs_reports or "queries" in config):
-        # Who looks for ids has no reports yet.
+        # A user who looks for ids has no reports yet.
         settings = Settings(api_url=access[0], api_key=access[1], reports=())
     else:
         try:
             _, settings = read_settings(config, settings_of_sdk(TapSupermetrics), first_place)
         except SettingsError as error:
             prefix = TapSupermetrics._env_var_prefix  # noqa: SLF001 - that of the SDK
-            told = with_variables(error.mistakes, os.environ, prefix)
-            # A key is all that some need.
-            needed = [each for each in told if needs_reports or not each.startswith("queries: req")]
-            raise SettingsError(needed or told) from None
+            lines = with_variables(error.mistakes, os.environ, prefix)
+            # Some commands need a key only.
+            needed = [x for x in lines if needs_reports or not x.startswith("queries: req")]
+            raise SettingsError(needed or lines) from None
     client = client_of(settings)
     lookups = Lookups(client, utc_now(), may_submit=False)
 
@@ -106,7 +106,7 @@ def _connect(
 
 
 def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
-    """Read the state of a run; what a hand has spoilt is told.
+    """Read the state of a run, and check it.
 
     Raises:
         SettingsError: with every mistake.
@@ -122,7 +122,7 @@ def _read_bookmarks(path: str | None, connection: Connection) -> dict[str, Any]:
 def _has_reports(arguments: Sequence[str]) -> bool:
     """Return whether the configuration that Singer options name has a report.
 
-    Meltano asks for a catalog before any command without arguments, before `init` too.
+    Meltano requests a catalog before any command without arguments, before `init` too.
     """
     # Only here, as importing it takes longer than this takes.
     import argparse  # noqa: PLC0415
@@ -130,7 +130,7 @@ def _has_reports(arguments: Sequence[str]) -> bool:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", action="append", default=[])
     given, _ = parser.parse_known_args(arguments)
-    # What can be read once, such as a pipe, is left to the discovery.
+    # What can be read only once, such as a pipe, is left to the discovery.
     if any(Path(each).exists() and not Path(each).is_file() for each in given.config):
         return True
     return bool(TapSupermetrics.complete_config(read_config(given.config)).get("queries"))
@@ -151,7 +151,7 @@ def _run_to_its_end(arguments: Sequence[str]) -> None:
         if "--discover" in arguments and not _has_reports(arguments):
             logging.basicConfig(format="%(message)s", level=logging.WARNING)
             logger.warning("queries: none yet, so the catalog is empty; `init` writes a first one")
-            print('{"streams": []}')  # noqa: T201 - it is what was asked for
+            print('{"streams": []}')  # noqa: T201 - it is the requested output
             return
         TapSupermetrics.cli()
     finally:
@@ -160,34 +160,34 @@ def _run_to_its_end(arguments: Sequence[str]) -> None:
 
 def _lack(error: Exception) -> str:
     """Return what this machine lacks: a folder, memory, a thread; else nothing."""
-    told = ""
+    text = ""
     match error:
         case RecursionError():
-            # JSON of a user's that Python can read, but not go through.
-            told = "something nests too deeply: look into --config, --state and --catalog"
+            # JSON of a user's that Python can read, but not traverse.
+            text = "something nests too deeply: look into --config, --state and --catalog"
         case UnicodeEncodeError():
-            # As JSON escapes it; what comes from the API is mended before.
+            # As JSON escapes it; texts of the API are mended before.
             half = ascii(error.object[error.start : error.end])
-            told = f"a text of --config, --state or --catalog has half a character ({half})"
+            text = f"a text of --config, --state or --catalog has half a character ({half})"
         case MemoryError():
-            told = f"no memory is left: {RAISE_LIMITS}"
+            text = f"no memory is left: {RAISE_LIMITS}"
         case RuntimeError() if "can't start new thread" in str(error):
-            told = f"no thread can be started: {RAISE_LIMITS}"
+            text = f"no thread can be started: {RAISE_LIMITS}"
         case OSError(filename=None, errno=number) if number in _NO_ROOM:
-            # A file has a name; what is printed has none.
-            told = str(OutputError(error.strerror or "", has_state=False))
+            # A file has a name, stdout has none.
+            text = str(OutputError(error.strerror or "", has_state=False))
         case OSError():
             what = f"{error.filename}: " if error.filename else ""
-            told = f"{what}{error.strerror or error}"
-    return told
+            text = f"{what}{error.strerror or error}"
+    return text
 
 
 def main() -> None:
-    """Run what the command line says."""
-    # What is imported stays: no collection needs to look at it again.
+    """Run the command line."""
+    # Imported modules stay: no collection needs to visit them again.
     gc.freeze()
     logging.setLogRecordFactory(OneLine)
-    # Meltano has Python tell of files that an early end leaves open, after what the end is due to.
+    # Meltano has Python warn of files that an early end leaves open, after its cause was logged.
     warnings.simplefilter("ignore", ResourceWarning)
     try:
         _run_to_its_end(sys.argv[1:])
@@ -205,8 +205,8 @@ def main() -> None:
     except BrokenPipeError:
         raise
     except (OSError, MemoryError, RuntimeError, UnicodeEncodeError) as error:
-        told = _lack(error)
-        if not told:
+        text = _lack(error)
+        if not text:
             raise
-        logger.critical("%s", told)
+        logger.critical("%s", text)
         sys.exit(TapError.exit_code)

@@ -1,4 +1,4 @@
-"""Keeps out of what people read: the API key, however it is spelt, and what steers a terminal."""
+"""Removes from what people read: the API key, however it is spelt, and control characters."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SHORTEST_KEY: Final = 8
 LONGEST_TEXT: Final = 2_000
 """Longest text of a server that is shown."""
 LONGEST_SEARCHED: Final = 20_000
-"""Longest text in which parts of the key are looked for."""
+"""Longest text that is searched for parts of the key."""
 _MASK: Final = "(the key)"
 _SHORTEST_PART: Final = 12
-"""Shorter parts of the key are no secret: a vendor shows its first letters to tell keys apart."""
+"""Shorter parts of the key are no secret: a vendor names keys by their first letters."""
 _IN_SMALL: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 _ROUNDS: Final = 8
-"""How often a key is looked for that is escaped again and again."""
+"""How many levels of escapes a key is searched in."""
 
 
 class OneLine(logging.LogRecord):
@@ -55,7 +55,7 @@ def without_key(text: str, key: str) -> str:
     """Return a text without the key, however it is spelt, and without large parts of it.
 
     It may be in capitals, escaped as addresses, HTML, JSON or Python escape, in Base64, or cut.
-    Longer texts than servers' are made of such as were gone through before.
+    Texts longer than servers' are composed of texts that were searched before.
     """
     if len(key) < SHORTEST_KEY:
         return text
@@ -71,7 +71,7 @@ def without_key(text: str, key: str) -> str:
 
 @lru_cache(maxsize=8)
 def _spelt(key: str) -> re.Pattern[str]:
-    """Return a pattern for the key, each letter of it as it is or escaped, in any case."""
+    """Return a pattern of the key, each letter plain or escaped, in any case."""
     return re.compile("".join(map(_spelt_letter, key)), re.IGNORECASE)
 
 
@@ -83,7 +83,7 @@ def _spelt_letter(letter: str) -> str:
 
 
 def _in_base64(key: str) -> Iterator[str]:
-    """Yield what is always in Base64 of the key, wherever it begins in what is encoded."""
+    """Yield the Base64 of the key, for each place where it may begin in the encoded text."""
     for before in range(3):
         encoded = b64encode(b"\0" * before + key.encode(errors="replace")).decode().rstrip("=")
         yield encoded[before + (before > 0) : -1]
@@ -97,12 +97,12 @@ def _without_parts(text: str, secret: str) -> str:
     found = [first for first in range(len(plain)) if plain[first : first + size] in parts]
     if not found:
         return text
-    kept, end = list[str](), 0
+    shown, end = list[str](), 0
     for first in found:
-        if first > end or not kept:
-            kept += [text[end:first], _MASK]
+        if first > end or not shown:
+            shown += [text[end:first], _MASK]
         end = first + size
-    return "".join(kept) + text[end:]
+    return "".join(shown) + text[end:]
 
 
 def _forms(key: str) -> set[str]:
@@ -114,18 +114,17 @@ def _forms(key: str) -> set[str]:
     forms = {key, repr(key)[1:-1], in_json, unescaped, quote(key, safe="")}
     # PHP escapes slashes in JSON.
     forms |= {each.replace("/", "\\/") for each in (in_json, unescaped)}
-    # JSON may stand within a text of JSON, and is escaped twice then.
+    # JSON within a text of JSON is escaped twice.
     return forms | {json.dumps(in_json)[1:-1]}
 
 
 def readable(text: str) -> str:
-    """Return a text of a server as one line that steers no terminal, of a length to be read.
+    """Return a text of a server as one line without keys or control characters, of bounded length.
 
-    Control characters, marks that turn the direction of writing and the like become U+FFFD. No key
-    that no message shows is in it.
+    Control characters, marks that turn the direction of writing and the like become U+FFFD.
     """
-    # Cut before anything else is done with it, as it may be megabytes long; but cut to its length
-    # only without the key, of which half is still a secret.
+    # Cut first, as it may be megabytes long; but to its final length only without the key, as half
+    # of it is still a secret.
     text = without_secrets(text[:LONGEST_SEARCHED])
     line = " ".join(text[: 2 * LONGEST_TEXT].split())
     shown = "".join(each if each.isprintable() else "\ufffd" for each in line)
@@ -143,26 +142,26 @@ def shows_key(address: str, key: str) -> bool:
 
 
 def address_without_key(address: str, key: str) -> str:
-    """Return an address without the parameters that name the key, also where they are in JSON."""
+    """Return an address without the parameters that contain the key, in JSON too."""
     if not shows_key(address, key):
         return address
     parts = urlsplit(address)
-    kept = [
+    shown = [
         (name, _json_without_key(value, key) if shows_key(value, key) else value)
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
         if not shows_key(name, key)
     ]
-    query = urlencode([(name, value) for name, value in kept if value is not None])
+    query = urlencode([(name, value) for name, value in shown if value is not None])
     return urlunsplit(parts._replace(query=query))
 
 
 def _json_without_key(value: str, key: str) -> str | None:
-    """Return an object in JSON without the members that name the key; None for another value."""
+    """Return an object in JSON without the members that contain the key; None for another value."""
     try:
         members: Any = json.loads(value)
     except (ValueError, RecursionError):
         return None
     if not isinstance(members, dict):
         return None
-    kept = {name: each for name, each in members.items() if not shows_key(f"{name} {each}", key)}
-    return json.dumps(kept, separators=(",", ":"))
+    shown = {name: each for name, each in members.items() if not shows_key(f"{name} {each}", key)}
+    return json.dumps(shown, separators=(",", ":"))

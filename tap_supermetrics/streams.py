@@ -1,14 +1,14 @@
 """A report as a Singer stream.
 
-What is changed of the SDK's streams is all in here, checked against singer-sdk 0.54 and 0.55:
+All changes to the SDK's streams are in here, checked against singer-sdk 0.54 and 0.55:
 
-- The tap keeps its own state (`tap_supermetrics.sync.state`): the SDK's knows one bookmark per
-  stream or partition, moves it with every record, and has no lookback. So what the SDK does to
-  bookmarks is switched off.
+- The tap has its own state (`tap_supermetrics.sync.state`): the SDK's has one bookmark per stream
+  or partition, moves it with every record, and has no lookback. So the SDK's changes to bookmarks
+  are switched off.
 - Records are written as whole lines, many at a time, to stdout (`_sync_records`) or to files
-  (`_sync_batches`), unless something is asked for that the SDK does record by record: stream maps,
-  flattening, a limit, files in a storage that is no folder.
-- Of a catalog and of stream maps, what would lose rows is refused or warned of.
+  (`_sync_batches`), unless the SDK has to do something record by record: stream maps, flattening, a
+  limit, files in a storage that is no folder.
+- A catalog or stream maps that would drop rows are refused or warned of.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ _UNHANDLED: Final = "An unhandled error occurred"
 
 
 class SharedRun(Protocol):
-    """The run of one invocation, as its streams see it."""
+    """The interface of an invocation that its streams use."""
 
     writer: MessageWriter
     is_test: bool
 
     def started_run(self) -> Run:
-        """Return the run, which the first call starts for all selected streams."""
+        """Return the run; the first call starts it for all selected streams."""
 
     def write_query_log(self) -> None:
-        """Write what the query log has to say before the next STATE message."""
+        """Write the records of the query log that have to come before the next STATE message."""
 
 
 class ReportStream(Stream):
@@ -96,19 +96,19 @@ class ReportStream(Stream):
             logger.warning("%s.%s", report.path, doubt)
 
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's signature
-        """Log what the SDK says, but that an error is unhandled: its own line ends the run."""
+        """Log a message of the SDK, but not "unhandled error": the tap logs errors itself."""
         if not message.startswith(_UNHANDLED):
             super().log(message, *args, level=level, **kwargs)
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
-        """Give every record; the run begins with the first stream that is asked."""
+        """Yield every record; the run begins with the first stream that is read."""
         if not self.is_wanted:
             return ()
         convert = self._mappable if self.config.get("stream_maps") else RecordReader.all_records
         return self._invocation.started_run().emission.records(self.name, convert)
 
     def _mappable(self, reader: RecordReader, blocks: Iterator[bytes]) -> Iterator[Record]:
-        """Give the records of a result, each mapped already, so that a failure is of this result.
+        """Yield the records of a result, each mapped already, so that a failure is this result's.
 
         Raises:
             ApiError: STREAM_MAP_FAILED when a map cannot be applied to a record.
@@ -137,13 +137,13 @@ class ReportStream(Stream):
         self, batch_config: BatchConfig, context: Context | None = None
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
         """Write records to files; the SDK then writes the state, after each of its messages."""
-        # Two writers of the state would tell of days whose file is not named yet.
+        # The run's own STATE would cover days whose file is not named yet.
         self._invocation.started_run().bookmarks.writes_state = False
         with storage_errors(batch_config.storage.root):
             yield from super().get_batches(batch_config, context)
 
     def _write_state_message(self) -> None:
-        """Leave it to the run, which knows what a STATE message costs, but where files are made."""
+        """Leave it to the run, which bounds the cost of STATE messages, unless files are made."""
         if not self._invocation.started_run().bookmarks.writes_state:
             self._invocation.write_query_log()
             super()._write_state_message()
@@ -160,7 +160,7 @@ class ReportStream(Stream):
             yield from super()._sync_records(context, write_messages=write_messages)
 
     def _sync_first(self, *, write_messages: bool) -> Generator[dict[str, Any], Any, Any]:
-        """Write one record and no state; the others are read too, so what is wrong shows."""
+        """Write one record and no state; the others are read too, so that errors show."""
         for number, record in enumerate(self.get_records(None)):
             if number == 0:
                 if write_messages:
@@ -170,7 +170,7 @@ class ReportStream(Stream):
     def _generate_record_messages(
         self, record: Record
     ) -> Generator[singerlib.RecordMessage, None, None]:
-        """Make the messages of a record, or give those that were made when it was read."""
+        """Yield the messages of a record, or those that were made when it was read."""
         if self._mapped and self._mapped[0] is record:
             yield from self._mapped[1]
         else:
@@ -178,7 +178,7 @@ class ReportStream(Stream):
 
     @property
     def is_wanted(self) -> bool:
-        """Return whether anything is to be written: it is selected, and not mapped to nothing."""
+        """Return whether it is selected, and not mapped to nothing."""
         return self.selected and not all(
             isinstance(each, RemoveRecordTransform) for each in self.stream_maps
         )
@@ -190,12 +190,12 @@ class ReportStream(Stream):
         return (
             self.selected
             and not more_maps
-            # Exactly this class: one made from it may change records.
+            # Exactly this class: a subclass may change records.
             and type(stream_map) is SameRecordTransform
             and not stream_map.flattening_enabled
             and not self.child_streams
             and self.ABORT_AT_RECORD_COUNT is None
-            # A class made from this one may have replaced these two, which see single records.
+            # A subclass of this one may have replaced these two, which see single records.
             and type(self).post_process is Stream.post_process
             and type(self).get_records is ReportStream.get_records
         )
@@ -206,7 +206,7 @@ class ReportStream(Stream):
         with self._counting() as counter:
             for lines in run.emission.records(self.name, self._line_format(is_bare=False).lines):
                 writer.write_lines(lines.data)
-                # As the SDK notes after each record that it writes itself.
+                # The SDK sets this after each record that it writes itself.
                 self.state_manager.is_flushed = False
                 counter.increment(lines.count)
         self._finalize_state(self.stream_state)
@@ -251,8 +251,8 @@ class ReportStream(Stream):
         return self.mask["properties", column]
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Take what a catalog selects; key and replication key were held against it before."""
-        # The SDK puts those of the catalog in their place.
+        """Take a catalog's selection; its keys were compared with the report's before."""
+        # The SDK would replace them by the catalog's.
         keys = self.primary_keys, self.replication_key
         super().apply_catalog(catalog)
         self.primary_keys, self.replication_key = keys
@@ -265,10 +265,10 @@ class ReportStream(Stream):
     def _increment_stream_state(
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
-        """Leave the bookmark alone: whole days count, not records."""
+        """Leave the bookmark as is: whole days count, not records."""
 
     def _write_starting_replication_value(self, context: Context | None) -> None:
-        """Leave the bookmark alone."""
+        """Leave the bookmark as is."""
 
 
 class QueryLogStream(Stream):
@@ -290,7 +290,7 @@ class QueryLogStream(Stream):
         """Write records, the schema before the first of them.
 
         Returns:
-            Why a record was left out: a stream map cannot take it. None if none was.
+            The error of a record that a stream map refused, which was left out; None without one.
         """
         failure: ApiError | None = None
         for record in records:
@@ -305,7 +305,7 @@ class QueryLogStream(Stream):
         return failure
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's signature
-        """Give nothing: all was written before."""
+        """Yield nothing: all was written before."""
         return ()
 
     def _write_schema_message(self) -> None:
@@ -318,7 +318,7 @@ class QueryLogStream(Stream):
         batch_config: BatchConfig,  # noqa: ARG002 - the SDK's signature
         context: Context | None = None,  # noqa: ARG002 - the SDK's signature
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
-        """Give nothing: the log is written as records."""
+        """Yield nothing: the log is written as records."""
         return ()
 
     def _sync_records(
@@ -327,7 +327,7 @@ class QueryLogStream(Stream):
         *,
         write_messages: bool = True,  # noqa: ARG002 - the SDK's signature
     ) -> Generator[dict[str, Any], Any, Any]:
-        """Leave bookmarks alone."""
+        """Leave bookmarks as they are."""
         yield from ()
 
     def _write_state_message(self) -> None:

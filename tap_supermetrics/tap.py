@@ -1,4 +1,4 @@
-"""The tap: settings, discovery, and what the command line asks for."""
+"""The tap: settings, discovery, and the options of the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_supermetrics.errors import InterruptedRun, SettingsError
 from tap_supermetrics.invocation import Invocation
-from tap_supermetrics.page.run_end import RunFacts, told_at_end
+from tap_supermetrics.page.run_end import RunFacts, reported_at_end
 from tap_supermetrics.settings.config import config_schema
 from tap_supermetrics.singer.about import about_entries
 from tap_supermetrics.singer.catalog_overrides import follow_catalog
@@ -96,12 +96,12 @@ class TapSupermetrics(Tap):
         self._is_test = is_test
         self._is_run = is_run
         super().__init__(state=state, **others)
-        # Its days were read by now, and a long history has a million: nothing keeps them twice.
+        # Its days were read by now; a long history has a million, too many to store twice.
         self._given_state = {}
         self._state_writer = StateLines(self.message_writer)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002 - the SDK's signature
-        """Check the settings whole; what the SDK itself understands is left to it.
+        """Check all settings, instead of the SDK.
 
         Raises:
             SettingsError: with every mistake.
@@ -111,8 +111,8 @@ class TapSupermetrics(Tap):
                 self._config, settings_of_sdk(TapSupermetrics), self._first_place
             )
         except SettingsError as error:
-            told = with_variables(error.mistakes, os.environ, self._env_var_prefix)
-            raise SettingsError(told) from None
+            mistakes = with_variables(error.mistakes, os.environ, self._env_var_prefix)
+            raise SettingsError(mistakes) from None
         return []
 
     @classproperty
@@ -121,19 +121,19 @@ class TapSupermetrics(Tap):
 
     @classmethod
     def complete_config(cls, given: _ConfigInput) -> dict[str, Any]:
-        """Return a configuration with what the environment adds, where that is asked for."""
+        """Return a configuration, with the environment's settings where `--config ENV` is given."""
         return {**given.config, **(cls._env_var_config if given.parse_env else {})}
 
     @property
     def settings(self) -> Settings:
-        """Return the configuration, which the SDK has checked before anything asks for it."""
+        """Return the configuration; the SDK has it checked before anything reads it."""
         if self._facts.settings is None:
             raise RuntimeError("the configuration comes first")
         return self._facts.settings
 
     @property
     def lookups(self) -> Lookups:
-        """Return what the API lists, by the one client of the whole process."""
+        """Return the lists of the API, by the one client of the whole process."""
         if self._facts.lookups is None:
             self._facts.lookups = Lookups(client_of(self.settings), utc_now())
         return self._facts.lookups
@@ -141,8 +141,8 @@ class TapSupermetrics(Tap):
     def discover_streams(self) -> list[Stream]:
         """Return a stream for each report, typed by the fields of its data source."""
         schemas = discover(self.lookups, self.settings.reports)
-        for told in idle_settings(self.settings, schemas):
-            logger.warning("%s", told)
+        for warning in idle_settings(self.settings, schemas):
+            logger.warning("%s", warning)
         logs = self.settings.log_names
         if self.input_catalog is not None:
             reports = follow_catalog(self.input_catalog, self.settings.reports, schemas, logs)
@@ -157,14 +157,14 @@ class TapSupermetrics(Tap):
         return [*streams, *(QueryLogStream(self, name) for name in logs)]
 
     def setup_mapper(self) -> None:
-        """Read the state first: what a hand has spoilt is told before anything is sent.
+        """Check the state first, before anything is sent.
 
         Raises:
             SettingsError: the state or the stream maps cannot be understood.
         """
-        for told in warnings_of_state(self._given_state, self.settings):
-            logger.warning("%s", told)
-        # Outside of what follows: mistakes of reports are not those of stream maps.
+        for warning in warnings_of_state(self._given_state, self.settings):
+            logger.warning("%s", warning)
+        # Outside of the `try`: mistakes in reports are not those of stream maps.
         streams = self.streams
         check_form(self.config.get("stream_maps"))
         try:
@@ -173,14 +173,14 @@ class TapSupermetrics(Tap):
             if not self.config.get("stream_maps"):
                 raise
             raise SettingsError([f"stream_maps: {in_one_line(error)}"]) from None
-        for told in warnings_of_mapper(self.mapper, streams):
-            logger.warning("%s", told)
+        for warning in warnings_of_mapper(self.mapper, streams):
+            logger.warning("%s", warning)
 
     def _reset_state_progress_markers(self) -> None:
         """Do nothing: the tap's own state has no such markers."""
 
     def sync_to_end(self) -> None:
-        """Sync all selected streams, and tell how it went; see `Invocation.sync_to_end`."""
+        """Sync all selected streams, and log the outcome; see `Invocation.sync_to_end`."""
         self.invocation.sync_to_end()
 
     def _setup_signal_handlers(self) -> None:
@@ -189,7 +189,7 @@ class TapSupermetrics(Tap):
             _handle_hang_up(self._handle_termination)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature
-        """End the run with the state written and an exit code that says so."""
+        """End the run with the state written and an exit code of the signal."""
         interruption = InterruptedRun(signum, signal.Signals(signum).name)
         # The SDK handles signals before it has made the writer.
         writer = getattr(self, "message_writer", None)
@@ -199,7 +199,7 @@ class TapSupermetrics(Tap):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the command line of Singer, whose help tells of the other commands."""
+        """Return the command line of Singer; its help names the other commands."""
         command = super().get_singer_command()
         command.epilog = _EPILOG
         return command
@@ -214,7 +214,7 @@ class TapSupermetrics(Tap):
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
     ) -> None:
-        """Run the tap as the command line asks."""
+        """Run the tap by the options of the command line."""
         if about:
             cls.print_about(about_format)
             print(about_entries(about_format), end="")  # noqa: T201 - as the SDK does
@@ -223,8 +223,8 @@ class TapSupermetrics(Tap):
             raise SettingsError(["--format: it goes with --about only; leave it out"])
         cls.print_version(print_fn=cls.logger.info)
         if config and config.parse_env:
-            _tell_unread(cls._env_var_prefix)
-        with told_at_end() as facts:
+            _warn_of_unread(cls._env_var_prefix)
+        with reported_at_end() as facts:
             tap = cls(
                 config=config.config if config else None,
                 state=unwrapped(read_json(state, "--state") or {}),
@@ -236,7 +236,7 @@ class TapSupermetrics(Tap):
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Ask one day of a few accounts of each report, write a record of it, and tell how it went.
+        """Query one day of a few accounts of each report, write a record of it, log the outcome.
 
         `--test=schema` is the SDK's.
         """
@@ -260,14 +260,14 @@ class TapSupermetrics(Tap):
         return read_config(value)
 
 
-def _tell_unread(prefix: str) -> None:
+def _warn_of_unread(prefix: str) -> None:
     names = {*config_schema()["properties"], *settings_of_sdk(TapSupermetrics)}
-    for told in unread(os.environ, prefix, names):
-        logger.warning("%s", told)
+    for warning in unread(os.environ, prefix, names):
+        logger.warning("%s", warning)
 
 
 def _handle_hang_up(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Have the end of the terminal handled too, unless it is ignored, as `nohup` has it."""
+    """Handle the end of the terminal too, unless it is ignored, as by `nohup`."""
     is_main = threading.current_thread() is threading.main_thread()
     hang_up = getattr(signal, "SIGHUP", None)  # Not on each system.
     if is_main and hang_up and signal.getsignal(hang_up) is signal.SIG_DFL:

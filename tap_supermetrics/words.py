@@ -1,4 +1,4 @@
-"""Words for what people read: numbers with theirs, the word that was meant, those of a name."""
+"""Words for people: numbers with their nouns, the word that was meant, the words of a name."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 MAX_LETTERS: Final = 100
-"""Of a longer word so many letters are compared: that takes time by the square of the length."""
+"""How many letters of a word are compared, which takes time by the square of the length."""
 
 
 def counted(count: int, one: str, many: str) -> str:
-    """Return a number with its word, as one or as many."""
+    """Return a number with its noun, as one or as many."""
     return f"{count:,} {one if count == 1 else many}"
 
 
@@ -23,7 +23,7 @@ def nearest(word: str, known: Collection[str], cutoff: float = 0.6) -> str:
 
     Args:
         word: as it was written.
-        known: the first of those that differ in case only stands for them.
+        known: of those that differ in case only, the first is used.
         cutoff: how much alike they must be: 1 for the same letters, 0 for no letter in common.
     """
     folded = {each.casefold(): each for each in reversed([*known])}

@@ -3,12 +3,12 @@
 ```
 command_line  reads the arguments and runs one command
 init          from the key to a first report
-questions     asks a person, or takes the answer from an option
+questions     prompts a person, or takes the answer from an option
 project       the files that hold settings and key
-yaml_text     adds to a YAML text, and leaves the rest as it is
+yaml_text     adds to a YAML text, and leaves the rest as is
 sql           views for a warehouse, made from the settings
 check         would a run start whole?
-loaders       what loaders cannot keep of names and keys
+loaders       the limits of loaders on names and keys
 plan          what a run would do, and what it would cost
 view_needs    what the views need of the settings
 views         the views themselves
@@ -22,6 +22,6 @@ output        tables and JSON on stdout
 connection    settings and API, as the commands need them
 ```
 
-No command submits a query, but for the test that `init` offers: they read what the API lists for
-nothing.
+No command submits a query, but for the test that `init` offers: they read lists of the API, which
+are free.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.commands.output import print_json, print_table, tell_nothing_found
+from tap_supermetrics.commands.output import print_json, print_table, warn_of_no_match
 from tap_supermetrics.errors import TapError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         heads = ("ACCOUNT ID", "NAME", "GROUP", "LOGIN", "CONFIGURED")
         print_table(heads, [[*each.values()] for each in found])
     if args.search and not found:
-        tell_nothing_found(args.search)
+        warn_of_no_match(args.search)
     return 0
 
 
@@ -59,6 +59,6 @@ def _ids_in_reports(connection: Connection, ds_id: str) -> set[str]:
 
 
 def _accounts_of(connection: Connection, report: Report) -> Iterator[str]:
-    # It only marks accounts: a list that cannot be read must not end the command.
+    # Only for the last column: a list that cannot be read must not end the command.
     with suppress(TapError):
         yield from connection.lookups.accounts_of(report, is_dated=True)

@@ -1,4 +1,4 @@
-"""`check`: would a run start whole? A line for each thing, with what to do."""
+"""`check`: would a run start whole? A line for each check, with what to do."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A thing that was looked at, its state, and what to do about it.
+    """The outcome of one check.
 
     Attributes:
-        what: what was looked at.
+        what: what was checked.
         result: `OK`, `NOTE` or `WRONG`.
-        mistake: what is wrong or doubtful; empty when nothing is.
+        mistake: what is wrong or doubtful, and what to do; empty when nothing is.
     """
 
     what: str
@@ -69,24 +69,24 @@ class Finding:
 
 
 def run(args: argparse.Namespace, connection: Connection) -> int:
-    """Print what was found; return 1 where a run would not start whole."""
+    """Print the findings; return 1 where a run would not start whole."""
     found = [*findings(connection, args.bookmarks, args.catalog, args.loader)]
     if args.format == "json":
         print_json([{name: getattr(each, name) for name in each.__slots__} for each in found])
     else:
         for each in found:
-            told = f": {readable(each.mistake)}" if each.mistake else ""
-            print_line(f"{each.result:<8}{each.what}{told}")
+            mistake = f": {readable(each.mistake)}" if each.mistake else ""
+            print_line(f"{each.result:<8}{each.what}{mistake}")
     return int(any(each.result == WRONG for each in found))
 
 
 def findings(
     connection: Connection, bookmarks: dict[str, Any], catalog: str | None, loader: str | None
 ) -> Iterator[Finding]:
-    """Look at folders, API, reports, state, catalog and loader, each thing told once.
+    """Yield findings on folders, API, reports, state, catalog and loader, each once.
 
     Args:
-        connection: settings and API; what the settings say was read before.
+        connection: settings and API.
         bookmarks: Singer's bookmarks, by stream.
         catalog: file with a Singer catalog; None for none.
         loader: name of a loader; None for none.
@@ -101,21 +101,21 @@ def findings(
         return
     if connection.client.service.is_there:
         yield Finding(what="the API answers, and knows the key")
-    told = set[str]()
+    known = set[str]()
     for report in reports:
         for finding in _report(connection, report, bookmarks, loader):
-            # `_beginning` meets the same once more, and begins its line with the name.
-            told |= {finding.mistake, f"{report.name}: {finding.mistake}"}
+            # `_beginning` meets the same again, and begins its line with the name.
+            known |= {finding.mistake, f"{report.name}: {finding.mistake}"}
             yield finding
     for finding in _beginning(connection, bookmarks, catalog):
-        if finding.mistake not in told or not finding.mistake:
+        if finding.mistake not in known or not finding.mistake:
             yield finding
 
 
 def _report(
     connection: Connection, report: Report, bookmarks: Mapping[str, Any], loader: str | None
 ) -> Iterator[Finding]:
-    """Go with one report as far as a run does before it submits."""
+    """Take one report as far as a run does before it submits."""
     what, accounts, wrong = f"report {report.name}", "", list[str]()
     if refusal := refusal_of(connection.lookups, report):
         yield Finding(what=what, result=WRONG, mistake=str(refusal))
@@ -142,25 +142,25 @@ def _report(
 def _fields(
     connection: Connection, known: KnownReport, wrong: list[str], warned: list[str]
 ) -> None:
-    """Tell of fields that are not listed: a likely slip of the pen fails every query."""
+    """Add a line on fields that are not listed; one that is likely mistyped fails every query."""
     report = known.report
     unlisted = unlisted_fields(report, known.schema, connection.lookups.fields_of(report))
     if unlisted:
-        told = wrong if any(unlisted.values()) else warned
-        told.append(unlisted_in_words(report, unlisted))
+        lines = wrong if any(unlisted.values()) else warned
+        lines.append(unlisted_in_words(report, unlisted))
 
 
 def _accounts(connection: Connection, known: KnownReport, warned: list[str]) -> str:
-    """Resolve and plan as a run does; return how many accounts there are.
+    """Resolve and plan as a run does; return the number of accounts in words.
 
     Raises:
-        TapError: as it would end this report in a run.
+        TapError: a run could not plan this report.
     """
     report = known.report
     scope = known.resolve(connection.lookups, utc_now())
-    told = unlisted_accounts(connection.lookups, report)
-    if told and told not in warned:
-        warned.append(told)
+    warning = unlisted_accounts(connection.lookups, report)
+    if warning and warning not in warned:
+        warned.append(warning)
     planned = known.plan(scope, HeldResults(), ignores_coverage=False)
     warned += planned.warnings
     if scope.is_elsewhere:
@@ -181,7 +181,7 @@ def _loader(known: KnownReport, loader: str) -> Iterator[Finding]:
 def _beginning(
     connection: Connection, bookmarks: dict[str, Any], catalog: str | None
 ) -> Iterator[Finding]:
-    """Begin as a run does: stream maps, state and catalog are held against the reports."""
+    """Begin as a run does: check stream maps, state and catalog against the reports."""
     what = "stream maps, state and catalog" if catalog else "stream maps and state"
     views, mistakes = list[str](), tuple[str, ...]()
     with collected_warnings() as warned:
@@ -197,12 +197,12 @@ def _beginning(
     yield from (Finding(what=what, result=NOTE, mistake=each) for each in warned)
     if not mistakes:
         yield Finding(what=what)
-    # The run itself is right.
+    # Only notes, as they do not affect the run.
     yield from (Finding(what="views of `sql`", result=NOTE, mistake=each) for each in views)
 
 
 def _views(connection: Connection, tables: Sequence[Table]) -> Iterator[str]:
-    """Say why `sql` would refuse its views, to who has the log that they need."""
+    """Yield why `sql` would refuse its views, where their log is written."""
     if connection.settings.query_log:
         with collected_warnings():
             days = day_columns(connection)

@@ -30,7 +30,7 @@ WITHOUT_SETTINGS: Final = ("state", "init", "emulator")
 LOOKUPS: Final = ("accounts", "fields")
 """Commands that need no reports."""
 FORMATS: Final = ("table", "json")
-"""Formats of a command that has no `FORMATS` of its own; the first one is the usual one."""
+"""Formats of a command that has no `FORMATS` of its own; the first one is the default."""
 
 
 def module_of(name: str) -> Any:  # noqa: ANN401 - a module is of no type
@@ -66,17 +66,17 @@ def run_command(
         args.bookmarks = read_bookmarks(getattr(args, "state", None), given)
     try:
         code = command.run(args, given)
-        # Within the `try`: a closed pipe shows only when something is written to it.
+        # Within the `try`: a closed pipe raises only when it is written to.
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough, as `head` has.
+        # The reader closed it early, as `head` does.
         discard_output()
         return 0
     return code
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
-    """Return what reads the arguments of a command other than `emulator`, which has its own."""
+    """Return the parser of a command other than `emulator`, which has its own."""
     command = module_of(name)
     parser = argparse.ArgumentParser(prog=f"tap-supermetrics {name}", description=command.ABOUT)
     command.add_arguments(parser)

@@ -23,7 +23,7 @@ class Beginning:
 
     Attributes:
         settings: the configuration, with what a catalog changes.
-        tables: what becomes of each stream.
+        tables: the tables of each stream.
         selection: the reports that the run would read.
     """
 
@@ -34,14 +34,14 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """The API, and what the user wants of it.
+    """The API and the settings.
 
     Attributes:
         settings: the configuration.
         client: the API.
         lookups: what it lists; no query batch is submitted for it.
-        begin: does all that a run does before it plans, with bookmarks and the file of a catalog.
-            It raises SettingsError for what is wrong, and logs what is doubtful.
+        begin: begins a run up to its plan, with bookmarks and the file of a catalog; raises
+            SettingsError for what is wrong, and logs what is doubtful.
     """
 
     settings: Settings
@@ -72,14 +72,14 @@ class Connect(Protocol):
 
 
 class _Collector(logging.Handler):
-    """Keeps what is logged."""
+    """Collects what is logged."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record's text."""
+        """Add a record's text."""
         self.texts.append(record.getMessage())
 
 
@@ -88,7 +88,7 @@ def collected_warnings() -> Iterator[list[str]]:
     """Collect what would be logged as a warning or worse, instead of writing it."""
     ours, collector = logging.getLogger("tap_supermetrics"), _Collector()
     ours.addHandler(collector)
-    # Else the handlers of the root would write it all the same.
+    # Else the handlers of the root would write it too.
     was, ours.propagate = ours.propagate, False
     try:
         yield collector.texts

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 ABOUT = "tell which days are in the target, by the state"
 WEEKS: Final = 53
-"""So many weeks are drawn, the newest ones."""
+"""How many weeks are drawn, the newest ones."""
 MAX_NAMED: Final = 5
-"""So many ranges of days are named in a line; JSON names all."""
+"""How many ranges of days are named in a line; JSON names all."""
 Signs = tuple[str, str, str]
 SIGNS: Final[Signs] = ("█", "▒", "·")
-"""Of a week that is done, has stale days, has missing days."""
+"""Signs of a week that is done, has stale days, has missing days."""
 ASCII_SIGNS: Final[Signs] = ("#", "~", ".")
 """The same for an output whose encoding lacks one of those."""
 
@@ -68,7 +68,7 @@ def _reports(args: argparse.Namespace, connection: Connection) -> Sequence[Repor
     """Return the reports that a run would read, or be refused."""
     if args.catalog is None:
         return connection.settings.reports
-    with collected_warnings():  # What is doubtful for a run is told by `check`.
+    with collected_warnings():  # `check` prints what is doubtful for a run.
         begun = connection.begin(args.bookmarks, args.catalog)
     names = {*begun.selection.names, *begun.selection.refused}
     return [each for each in begun.settings.reports if each.name in names]
@@ -92,18 +92,18 @@ def _unknown(report: Report, error: TapError) -> ReportDays:
 
 
 def _write_page(file: Path, connection: Connection, found: Sequence[ReportDays]) -> None:
-    """Write the page: these days, and what the runs left that are kept in `report_dir`."""
+    """Write the page: these days, and the runs that are stored in `report_dir`."""
     # Only here: no other output needs them.
     from tap_supermetrics.page.calendars import Calendars  # noqa: PLC0415
     from tap_supermetrics.page.document import html_of  # noqa: PLC0415
-    from tap_supermetrics.page.folder import kept_runs, write_whole  # noqa: PLC0415
+    from tap_supermetrics.page.folder import stored_runs, write_whole  # noqa: PLC0415
 
     settings, now = connection.settings, utc_now()
     folder = Path(settings.report_dir).expanduser() if settings.report_dir else None
-    kept = [*kept_runs(folder)] if folder else []
-    calendars, names = Calendars.of(kept), connection.lookups.accounts.known_names()
+    runs = [*stored_runs(folder)] if folder else []
+    calendars, names = Calendars.of(runs), connection.lookups.accounts.known_names()
     parts = [calendars.part_of(each, names.get(each.ds_id, {})) for each in found]
-    page = without_key(html_of(kept, now, parts), settings.api_key)
+    page = without_key(html_of(runs, now, parts), settings.api_key)
     if file.is_dir():
         raise SettingsError([f"--html: {file} is a folder; name a file"])
     try:
@@ -159,7 +159,7 @@ def _blocks(account: AccountDays, signs: Signs) -> str:
 
 
 def _weeks(wanted: DateRange) -> Iterator[DateRange]:
-    """Return the newest weeks, the last of which ends with what is wanted."""
+    """Yield the newest weeks; the last one ends with the last wanted day."""
     for number in reversed(range(min((wanted.days + 6) // 7, WEEKS))):
         last = wanted.last - timedelta(days=7 * number)
         yield DateRange(first=max(last - timedelta(days=6), wanted.first), last=last)

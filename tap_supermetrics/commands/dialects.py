@@ -23,8 +23,8 @@ class Dialect:
         day: a value as a day, of `$value`.
         text: the type of short texts.
         length: how many days `$last` is after `$first`.
-        once: has a part of a query computed once; empty where the warehouse chooses well itself.
-        part: a number of `$texts`, which commas part, the first one at `$place` 0; null beyond.
+        once: makes a part of a query be computed once; empty where the warehouse does so itself.
+        part: a number of `$texts`, separated by commas, from `$place` 0 on; null beyond.
     """
 
     quote: str = '"'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.commands.output import print_json, print_table, tell_nothing_found
+from tap_supermetrics.commands.output import print_json, print_table, warn_of_no_match
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         heads = ("FIELD ID", "NAME", "TYPE", "DATA TYPE", "GROUP", "NOTE")
         print_table(heads, map(_as_row, matching))
     if args.search and not matching:
-        tell_nothing_found(args.search)
+        warn_of_no_match(args.search)
     return 0
 
 
@@ -78,7 +78,7 @@ def _as_row(field: FieldInfo) -> tuple[str, ...]:
 
 
 def _special(field: FieldInfo) -> Iterator[str]:
-    """Return what is not so with most fields."""
+    """Yield what distinguishes a field from most others."""
     if field.is_non_aggregatable:
         yield "not to be summed"
     if not field.is_filterable:
@@ -88,5 +88,5 @@ def _special(field: FieldInfo) -> Iterator[str]:
 
 
 def _report_types(field: FieldInfo) -> list[str]:
-    told = field.report_types
-    return [*map(str, told)] if isinstance(told, list) else []
+    types = field.report_types
+    return [*map(str, types)] if isinstance(types, list) else []

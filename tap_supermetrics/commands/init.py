@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, connect: Connect) -> int:
-    """Ask, check, write, and show the plan; only a test that is agreed to costs queries."""
-    # An answer that is broken off gives the terminal its echo back.
+    """Prompt, check, write, and show the plan; only a test that is agreed to costs queries."""
+    # An interrupted prompt for the key restores the echo of the terminal.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     answers = Answers(args, connect)
     try:
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace, connect: Connect) -> int:
     # From here on files are written, all of them or none.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if code:
-        # It is mended by another answer, and not in a file.
+        # Another answer mends it, and no file.
         print_line("Nothing was written.")
         return code
     write(texts)
@@ -115,7 +115,7 @@ class Answers:
         self._top: dict[str, Any] = {}
 
     def texts(self) -> dict[Path, str]:
-        """Return what each file is to hold.
+        """Return the new content of each file.
 
         Raises:
             TapError: an answer is missing or wrong.
@@ -127,11 +127,11 @@ class Answers:
         self._top = {"api_key": key, "api_url": api_url}
         lookup = self._connect([], needs_reports=False, also=self._top)
         before = self.project.reports
-        self._ask_report(lookup, [str(each.get("name")) for each in before])
+        self._prompt_for_report(lookup, [str(each.get("name")) for each in before])
         self.loader = self._args.loader or self._questions.text(
             "--loader", "Loader, such as target-postgres", NO_LOADER
         )
-        # The environment may say more. What is wrong is told before anything is written.
+        # With the environment, and before anything is written.
         self.connection = self._connect(
             ["ENV"], needs_reports=True, also=self.config, first_place=len(before)
         )
@@ -147,7 +147,7 @@ class Answers:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Return what a run of this report alone needs."""
+        """Return the configuration of a run of this report alone."""
         return {**self._top, "queries": [self.report]}
 
     @property
@@ -169,14 +169,14 @@ class Answers:
             return key, False
         return self._questions.hidden("--api-key-file", "API key of Supermetrics"), True
 
-    def _ask_report(self, lookup: Connection, names: Sequence[str]) -> None:
-        """Ask for what options and address leave open, and make the entry of `queries`."""
+    def _prompt_for_report(self, lookup: Connection, names: Sequence[str]) -> None:
+        """Prompt for what options and address leave open, and make the entry of `queries`."""
         given = self._from_address(lookup) if self._args.from_url else {}
-        ask = self._questions
+        questions = self._questions
         ds_id = (
             self._args.ds_id
             or given.get("ds_id")
-            or ask.text(
+            or questions.text(
                 "--ds-id", "Data source, such as AW (Google Ads), FA (Facebook Ads), GAWA (GA4)"
             )
         )
@@ -185,11 +185,11 @@ class Answers:
         chosen = _ids(self._args.accounts) or given.get("ds_accounts")
         if not chosen and listed:
             every = [(ALL_ACCOUNTS, "all accounts, also those to come"), *listed]
-            chosen = ask.picked("--accounts", "Accounts", lambda text: _matching(every, text))
+            chosen = questions.picked("--accounts", "Accounts", lambda text: _matching(every, text))
         wanted = (
             _ids(self._args.fields)
             or given.get("fields")
-            or ask.picked(
+            or questions.picked(
                 "--fields",
                 "Fields",
                 lambda text: [
@@ -199,8 +199,8 @@ class Answers:
         )
         is_dated = "date_range_type" in given
         start = self._args.start_date or given.get("start_date")
-        start = start or (None if is_dated else ask.text("--start-date", "First day to load"))
-        name = self._args.name or ask.text(
+        start = start or (None if is_dated else questions.text("--start-date", "First day to load"))
+        name = self._args.name or questions.text(
             "--name", "Name of the report", _free(sources.NAMES.get(ds_id, ds_id.lower()), names)
         )
         if name in names:
@@ -216,14 +216,14 @@ class Answers:
         self.report = {k: v for k, v in self.report.items() if v not in (None, "", [])}
 
     def _from_address(self, lookup: Connection) -> dict[str, Any]:
-        """Return the settings that an address holds."""
-        asked = {**self._top, "queries": [{"name": "x", "url": self._args.from_url}]}
+        """Return the settings in an address."""
+        config = {**self._top, "queries": [{"name": "x", "url": self._args.from_url}]}
         try:
-            (entry,) = with_converted(asked, lambda: lookup.client)["queries"]
+            (entry,) = with_converted(config, lambda: lookup.client)["queries"]
             given = report_from(entry["url"], {})
         except SettingsError as error:
-            told = (each.removeprefix("queries[0].url: ") for each in error.mistakes)
-            raise SettingsError([f"--from-url: {each}" for each in told]) from None
+            texts = (each.removeprefix("queries[0].url: ") for each in error.mistakes)
+            raise SettingsError([f"--from-url: {each}" for each in texts]) from None
         except ValueError as error:
             raise SettingsError([f"--from-url: {error}"]) from None
         for name in ("ds_accounts", "fields"):
@@ -233,7 +233,7 @@ class Answers:
 
 
 def _arguments(answers: Answers) -> argparse.Namespace:
-    """Return what `check` and `plan` are given."""
+    """Return the arguments of `check` and `plan`."""
     loader = None if answers.loader == NO_LOADER else answers.loader
     return argparse.Namespace(
         format="table", bookmarks={}, catalog=None, loader=loader, query_seconds=plan.QUERY_S
@@ -241,7 +241,7 @@ def _arguments(answers: Answers) -> argparse.Namespace:
 
 
 def _check(answers: Answers) -> int:
-    """Say whether a run would start whole."""
+    """Print whether a run would start whole; return the exit code."""
     print_line("Check")
     return check.run(_arguments(answers), answers.connection)
 
@@ -255,7 +255,7 @@ def _try_out(answers: Answers) -> int:
     print_line()
     if answers.wants_test:
         code = _test(answers)
-    _tell_next(answers)
+    _print_next(answers)
     return code
 
 
@@ -271,7 +271,7 @@ def _test(answers: Answers) -> int:
     return subprocess.run(line, env=env, check=False).returncode  # noqa: S603 - our own command
 
 
-def _tell_next(answers: Answers) -> None:
+def _print_next(answers: Answers) -> None:
     project, loader = answers.project, answers.loader
     if project.is_meltano:
         shown = "LOADER" if loader == NO_LOADER else loader
@@ -289,7 +289,7 @@ def _tell_next(answers: Answers) -> None:
 
 def _reading(key_file: Path) -> str:
     """Return the line of a shell that puts a file's variables into the environment."""
-    # Without a slash, it would be looked for among the programs.
+    # Without a slash, the shell would search it among the programs.
     file = str(key_file) if key_file.is_absolute() else f"./{key_file}"
     return f"set -a; . {shlex.quote(file)}; set +a"
 

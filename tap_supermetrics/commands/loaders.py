@@ -1,7 +1,7 @@
-"""Limits of loaders, held against the names and keys of a report.
+"""Limits of loaders, and the names and keys of a report that exceed them.
 
-Lengths of names are those of the databases (their documentation of identifiers); what becomes of
-hyphens, blank keys and rows read again was found by loading.
+Lengths of names are those of the databases (their documentation of identifiers); the effects on
+hyphens, blank keys and rows read again were found by loading.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoaderLimits:
-    """The names and values that a loader cannot keep.
+    """The limits of a loader on names and values.
 
     Attributes:
         name_bytes: longest name of a table or column.
-        cuts_hyphens: whether it takes what stands before a hyphen for a schema.
+        cuts_hyphens: whether it takes the part before a hyphen for a schema.
         refuses_blank_keys: whether a blank text in the key is null to it.
         has_keys: whether a row read again replaces the one before.
         refuses_long_columns: whether a column whose name is too long fails the load.
-        note: what else is to be known; empty for nothing.
+        note: what else to know; empty for nothing.
     """
 
     name_bytes: int = 63
@@ -71,7 +71,7 @@ LOADERS: Final = {
     ),
     "target-jsonl": LoaderLimits(name_bytes=200, cuts_hyphens=False, has_keys=False),
 }
-"""By the name that Meltano gives; another variant by its package."""
+"""Limits by the loader's name in Meltano; of another variant by its package."""
 
 
 def limits_of(loader: str) -> LoaderLimits:
@@ -84,7 +84,7 @@ def limits_of(loader: str) -> LoaderLimits:
 def warnings_of(
     report: Report, schema: RecordSchema, limits: LoaderLimits
 ) -> Iterator[tuple[str, bool]]:
-    """Return what a loader would change, each with whether rows would be lost or refused."""
+    """Yield what a loader would change, each with whether rows would be lost or refused."""
     if limits.cuts_hyphens and "-" in report.name:
         table = report.name.rpartition("-")[2]
         text = (
@@ -105,7 +105,7 @@ def warnings_of(
 def _long_names(
     report: Report, columns: Iterable[str], limits: LoaderLimits
 ) -> Iterator[tuple[str, bool]]:
-    """Name tables and columns that are longer than the loader takes."""
+    """Yield names of tables and columns that are too long for the loader."""
     name_bytes = limits.name_bytes
     if len(report.name.encode()) > name_bytes:
         yield f"{report.path}.name: longer than {name_bytes} bytes, it is cut off", False
@@ -120,19 +120,19 @@ def _long_names(
             )
             yield text, True
         elif len(names[0].encode()) > name_bytes:
-            told = (
+            effect = (
                 "this loader fails; rename it by `stream_maps`"
                 if limits.refuses_long_columns
                 else "it is cut off"
             )
-            text = f"{report.path}.fields: {names[0]} is longer than {name_bytes} bytes: {told}"
+            text = f"{report.path}.fields: {names[0]} is longer than {name_bytes} bytes: {effect}"
             yield text, limits.refuses_long_columns
 
 
 def _blank_keys(
     report: Report, schema: RecordSchema, limits: LoaderLimits
 ) -> Iterator[tuple[str, bool]]:
-    """Name text columns of the key whose blanks the loader refuses."""
+    """Yield text columns of the key whose blanks the loader refuses."""
     texts = [
         each.name
         for each in schema.fields

@@ -1,4 +1,4 @@
-"""Tables and JSON on stdout; what the API says is made readable first."""
+"""Tables and JSON on stdout; texts of the API are made readable first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _GAP = "  "
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
     """Print a value as JSON of many lines."""
     is_unicode = (sys.stdout.encoding or "").casefold().startswith("utf")
     text = without_secrets(json.dumps(value, indent=1, ensure_ascii=not is_unicode))
@@ -38,8 +38,8 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         print_line(_GAP.join(padded).rstrip())
 
 
-def tell_nothing_found(search: str) -> None:
-    """Say on stderr that a search found nothing; a table has its heads only."""
+def warn_of_no_match(search: str) -> None:
+    """Warn on stderr that a search found nothing: a table has its heads only."""
     sys.stderr.write(f"Nothing matches {readable(search)}: leave it out to see all\n")
 
 
@@ -53,9 +53,9 @@ def can_print(text: str) -> bool:
 
 
 def print_line(text: str = "") -> None:
-    """Print one line, which steers no terminal and shows no key."""
+    """Print one line, without control characters and keys."""
     if isinstance(sys.stdout, TextIOWrapper):
-        # A terminal that knows few letters is no reason to fail.
+        # Letters that a terminal lacks are replaced.
         sys.stdout.reconfigure(errors="replace")
     line = without_secrets(text)
     sys.stdout.write("".join(each if each.isprintable() else "\ufffd" for each in line) + "\n")

@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 ABOUT = "tell what a run with this state would do, and what it would cost"
 REQUESTS_PER_BATCH: Final = 3
-"""A start, a look at its status at least, and its information at the end."""
+"""A start, at least one poll of its status, and its information at the end."""
 MORE_REQUESTS_PER_QUERY: Final = 1
-"""Beside its result, a start, where a query is submitted by itself; it may answer at once."""
+"""A start beside its result, where a query is submitted by itself; it may answer at once."""
 BUDGETS: Final = ("max_queries_per_run", "max_rows_per_run")
 MAX_PACKED: Final = 300
-"""So many query batches are packed as a run would; of more, it would take minutes."""
+"""How many query batches are packed as a run would; more would take minutes."""
 QUERY_S: Final = 5.0
-"""Seconds of a query where nobody says better."""
+"""The default time of a query, in seconds."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,11 +69,11 @@ def _seconds_of(text: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """The work of a run, and its price.
+    """The work of a run, and its cost.
 
     Attributes:
-        reports: for each report and account its days and queries.
-        queries: that would be submitted.
+        reports: days and queries of each report and account.
+        queries: how many would be submitted.
         held: queries whose results of an earlier run the API still retains; they cost nothing.
         batches: query batches.
         requests: the least number of them, beside the lists of fields and accounts.
@@ -113,7 +113,7 @@ class _Batches:
     longest_s: float = 0.0
 
     def of(self, queries: int) -> _Batches:
-        """Return what so many queries come to, if all are like these."""
+        """Return the batches of a number of queries, if all are like these."""
         more = queries / max(self.queries, 1)
         return replace(
             self, count=ceil(self.count * more), queries=queries, seconds=self.seconds * more

@@ -1,4 +1,4 @@
-"""The files that `init` writes: all of them whole, or none, and no key where git would take it."""
+"""The files that `init` writes: all of them whole, or none, and no key where git would add it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PATH: Final = ("plugins", "extractors", Item(_NAME, {}), "config")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The files that take the settings.
+    """The files of the settings.
 
     Attributes:
         file: a `meltano.yml`, or a configuration in JSON.
@@ -49,7 +49,7 @@ class Project:
 
     @property
     def key_file(self) -> Path:
-        """Return the file that holds the key."""
+        """Return the file of the key."""
         return self.file.parent / ".env"
 
     @property
@@ -59,7 +59,7 @@ class Project:
 
     @property
     def api_url(self) -> str:
-        """Return the address that a run would ask: as Meltano has it, the environment first."""
+        """Return the address that a run would use: as with Meltano, the environment first."""
         return (
             _variable(URL_VARIABLE, self.key_file) or self.config.get("api_url") or DEFAULT_API_URL
         )
@@ -114,7 +114,7 @@ class Project:
         return SettingsError([f"{self.file}: cannot be understood; mend it first, or set --into"])
 
     def texts(self, report: Mapping[str, Any], api_url: str, key: str | None) -> dict[Path, str]:
-        """Return what each file is to hold.
+        """Return the new content of each file.
 
         Args:
             report: the new entry of `queries`.
@@ -134,8 +134,8 @@ class Project:
             ) from None
         if key:
             lines = _read(self.key_file).splitlines()
-            kept = [each for each in lines if not each.startswith(f"{KEY_VARIABLE}=")]
-            texts[self.key_file] = "\n".join([*kept, f"{KEY_VARIABLE}='{key}'", ""])
+            others = [each for each in lines if not each.startswith(f"{KEY_VARIABLE}=")]
+            texts[self.key_file] = "\n".join([*others, f"{KEY_VARIABLE}='{key}'", ""])
             if not self._is_ignored:
                 ignored = self.file.parent / ".gitignore"
                 before = _read(ignored)
@@ -153,7 +153,7 @@ class Project:
         """Return the project's file with the report added, and the lock of a new plugin."""
         entry, texts, text = Item(_NAME, {}), dict[Path, str](), _read(self.file)
         if self._entry is None:
-            # As `meltano add --from-ref` does: a short entry, and what it is in a file beside.
+            # As `meltano add --from-ref` does: a short entry, and its definition in a lock file.
             definition = yaml.safe_load(
                 files("tap_supermetrics").joinpath("meltano-plugin.yml").read_text(encoding="utf-8")
             )
@@ -204,7 +204,7 @@ def _read(file: Path) -> str:
         SettingsError: it cannot be read.
     """
     try:
-        # As bytes, so that line ends stay what they are.
+        # As bytes, so that line ends are preserved.
         return file.read_bytes().decode("utf-8") if file.exists() else ""
     except OSError as error:
         raise SettingsError([f"{file}: cannot be read ({error.strerror})"]) from None
@@ -241,16 +241,16 @@ def write(texts: Mapping[Path, str]) -> None:
 
 
 def _mode_of(path: Path) -> int:
-    # Only the owner reads the key; else what new files get here.
+    # Only the owner reads the key; other files get the usual mode.
     mask = os.umask(0o077)
     os.umask(mask)
     return 0o600 if path.name == ".env" else 0o666 & ~mask
 
 
 def _origin() -> str:
-    """Return where this tap was installed from, as pip wants it."""
-    told = json.loads(distribution(_NAME).read_text("direct_url.json") or "{}")
-    address = str(told.get("url", ""))
-    if "vcs_info" in told:
-        return f"{told['vcs_info']['vcs']}+{address}@{told['vcs_info']['commit_id']}"
+    """Return where this tap was installed from, in pip's form."""
+    origin = json.loads(distribution(_NAME).read_text("direct_url.json") or "{}")
+    address = str(origin.get("url", ""))
+    if "vcs_info" in origin:
+        return f"{origin['vcs_info']['vcs']}+{address}@{origin['vcs_info']['commit_id']}"
     return address.removeprefix("file://") or _NAME

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SHOWN: Final = 20
-"""So many of what a search finds are shown."""
+"""How many matches of a search are shown."""
 
 
 class Questions:
-    """Asks at the terminal what no option answers."""
+    """Prompts at the terminal for what no option answers."""
 
     @property
     def is_at_terminal(self) -> bool:
-        """Return whether somebody is there to answer."""
+        """Return whether a person can answer."""
         return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
     def text(self, option: str, question: str, default: str = "") -> str:
-        """Return an answer of one line; what has a default needs none.
+        """Return an answer of one line; an empty one gives the default.
 
         Raises:
             SettingsError: there is no terminal, and no default.
@@ -39,7 +39,7 @@ class Questions:
         return answer
 
     def hidden(self, option: str, question: str) -> str:
-        """Return an answer that nobody sees.
+        """Return an answer that is not shown.
 
         Raises:
             SettingsError: there is no terminal.
@@ -51,16 +51,16 @@ class Questions:
         return answer
 
     def is_agreed(self, question: str) -> bool:
-        """Return whether a person at the terminal agrees; no answer is none."""
+        """Return whether a person at the terminal agrees; no answer does not."""
         return self.is_at_terminal and _answer(f"{question} [y/N]: ").casefold() in {"y", "yes"}
 
     def picked(
         self, option: str, question: str, find: Callable[[str], Sequence[tuple[str, str]]]
     ) -> list[str]:
-        """Return ids that a person looks for and picks.
+        """Return ids that a person searches and picks.
 
         Args:
-            option: what answers it without a terminal.
+            option: answers it without a terminal.
             question: what to pick.
             find: returns ids and names for words, the best first; all of them for none.
 
@@ -93,7 +93,7 @@ class Questions:
 
 
 def _answer(question: str) -> str:
-    # By itself, `input` asks on stderr, which Meltano keeps until the line has an end.
+    # `input` would prompt on stderr, which Meltano buffers until the line has an end.
     sys.stdout.write(question)
     sys.stdout.flush()
     return input().strip()

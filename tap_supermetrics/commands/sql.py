@@ -66,12 +66,12 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the views; or write them as models.
 
     Raises:
-        SettingsError: they would not find what they need, or a file cannot be written.
+        SettingsError: a table or column is missing, or a file cannot be written.
     """
     settings = connection.settings
     reports = day_columns(connection)
     with collected_warnings():
-        # What is doubtful for a run is told by `check`.
+        # `check` prints what is doubtful for a run.
         tables = connection.begin({}, args.catalog).tables
     if mistakes := [*mistakes_in_views(settings, tables, reports)]:
         raise SettingsError(mistakes)
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     )
     if folder is None:
         for view, query in warehouse.views(reports):
-            print(warehouse.statement(view, query))  # noqa: T201 - what the command is for
+            print(warehouse.statement(view, query))  # noqa: T201 - the output of the command
         return 0
     _write_models(Path(folder), warehouse, reports)
     return 0

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, connect: Connect) -> int:  # noqa: ARG001 - as every command
-    """Print the merged state, as Meltano has it where the first file is so."""
+    """Print the merged state, in Meltano's form where the first file has it."""
     given = {file: json_at(file) for file in args.files}
     inner = {file: unwrapped(state) for file, state in given.items()}
     states = merge_states(inner, last_day_anywhere(), is_partial=args.partial)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def day_columns(connection: Connection) -> dict[str, str]:
-    """Return the column that holds the day of a row, by report; empty where none does.
+    """Return the column with the day of a row, by report; empty where none has it.
 
     Raises:
-        TapError: as a run does before it plans.
+        TapError: as in a run before it plans.
     """
     schemas = discover(connection.lookups, connection.settings.reports)
     return {name: each.replication_key or each.day for name, each in schemas.items()}
@@ -28,12 +28,12 @@ def day_columns(connection: Connection) -> dict[str, str]:
 def mistakes_in_views(
     settings: Settings, tables: Sequence[Table], days: Mapping[str, str]
 ) -> Iterator[str]:
-    """Return why views would fail, or would never find what the log tells, a line each.
+    """Yield why views would fail, or would find nothing, a line each.
 
     Args:
         settings: the configuration.
-        tables: what becomes of each stream.
-        days: by report, as `day_columns` gives them.
+        tables: those of each stream.
+        days: columns by report, of `day_columns`.
     """
     if not settings.query_log:
         yield "query_log: expected true: the views read the query log"
@@ -48,7 +48,7 @@ def mistakes_in_views(
 
 
 def _lacks(table: Table, needed: Collection[str]) -> Iterator[str]:
-    """Say what of a stream does not arrive, by the setting that is to blame."""
+    """Yield which needed columns of a stream do not arrive, by the setting to change."""
     if not table.is_selected:
         yield f"--catalog: {table.stream} is not selected, but the views read its table"
     elif not table.names:
@@ -64,7 +64,7 @@ def _lacks(table: Table, needed: Collection[str]) -> Iterator[str]:
 
 
 def _clashes(settings: Settings, tables: Sequence[Table], days: Mapping[str, str]) -> Iterator[str]:
-    """Find tables that are called as a view is."""
+    """Yield tables with the name of a view."""
     paths = {each.name: f"{each.path}.name" for each in settings.reports}
     reports = [each.names[0] for each in tables if each.names and each.stream in days]
     views = {each.casefold() for each in names_of_views(reports)}

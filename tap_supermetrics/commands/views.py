@@ -1,4 +1,4 @@
-"""Views over what a loader made of reports and of the query log, as SQL."""
+"""Views over the tables of reports and of the query log, as SQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SOURCE: Final = "supermetrics"
 """Name of the tables' source in models of dbt."""
 USUAL_DAYS: Final = 7
-"""So many days with rows tell what is usual for an account."""
+"""How many days with rows show what is usual for an account."""
 REPORT_COLUMNS: Final = (ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID)
 """Columns of each report that the views read, beside its day."""
 _LOGGED: Final = (
@@ -127,7 +127,7 @@ WHERE n.place IS NULL OR n.place = 0
     OR t.$_sm_schedule_id = n.schedule_id OR t.$_sm_fetched_at >= n.fetched_at
 """
 )
-# Rows that tell no day are of the days of their query. One for all days replaces all before it.
+# Rows without a day have the days of their query. A query for all days replaces all before it.
 _CURRENT_WHOLE: Final = (
     "WITH\n"
     + _ANSWERS
@@ -306,9 +306,9 @@ class Warehouse:
         schema: of all tables; empty for that of the session.
         naming: what the loader makes of a name.
         log: table of the query log.
-        silent_days: after so many days without a success an account is looked at.
+        silent_days: after how many days without a success an account is named.
         is_dbt: whether tables are named as sources of dbt.
-        tables: of reports, by name, where the table is called otherwise.
+        tables: of reports, by name, where the table has another name.
     """
 
     dialect: Dialect
@@ -320,26 +320,26 @@ class Warehouse:
     tables: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
-        """Return a column or a view as SQL names it."""
+        """Return the SQL of a column's or a view's name."""
         return self._quoted(self.naming(name))
 
     def table(self, name: str) -> str:
-        """Return a table as SQL names it."""
+        """Return the SQL of a table's name."""
         if self.is_dbt:
             return f"{{{{ source('{SOURCE}', '{self.naming(name)}') }}}}"
         schema = f"{self._quoted(self.schema)}." if self.schema else ""
         return schema + self.column(name)
 
     def current(self, report: str, day: str) -> str:
-        """Return the query of the rows of a report that are still there.
+        """Return the query of the rows of a report that are still at the source.
 
         A row is hidden if a newer successful query, of another schedule id, covers its account and
-        day, and that query's rows are in the table or it had none. Where rows tell no day, theirs
-        are the days of their query.
+        day, and that query's rows are in the table or it had none. Rows without a day have the
+        days of their query.
 
         Args:
             report: its name.
-            day: the column that holds the day of a row; empty where none does.
+            day: the column with the day of a row; empty where none has it.
         """
         names = {
             "table": self.table(self.tables.get(report, report)),
@@ -349,11 +349,11 @@ class Warehouse:
         return self._filled(_CURRENT_BY_DAY if day else _CURRENT_WHOLE, names)
 
     def coverage(self) -> str:
-        """Return the query of what became of each day of each account, by the query log."""
+        """Return the query of the status of each day of each account, by the query log."""
         return self._filled(_COVERAGE, {})
 
     def health(self) -> str:
-        """Return the query of what a person should look at, by the query log."""
+        """Return the query of issues that need a person, by the query log."""
         return self._filled(_HEALTH, {})
 
     def statement(self, view: str, query: str) -> str:
@@ -361,10 +361,10 @@ class Warehouse:
         return f"{self.dialect.create} {self.table(view)} AS\n{query.rstrip()};\n"
 
     def views(self, reports: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Return all views, each with its query.
+        """Yield all views, each with its query.
 
         Args:
-            reports: by name, the column that holds the day of a row; empty where none does.
+            reports: by name, the column with the day of a row; empty where none has it.
         """
         tables = [self.tables.get(name, name) for name in reports]
         currents = (self.current(name, day) for name, day in reports.items())

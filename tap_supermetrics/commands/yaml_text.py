@@ -1,4 +1,4 @@
-"""Adds to a YAML text; whatever else stands in it, comments too, stays as a person wrote it."""
+"""Adds to a YAML text, and leaves the rest as is, comments too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEP: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An object in a list, found by its `name`; what it holds when it has to be added."""
+    """An object in a list, found by its `name`, with its content when it has to be added."""
 
     name: str
     properties: Mapping[str, Any]
@@ -31,7 +31,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def with_added(text: str, path: Path, value: object = None) -> str:
-    """Return the text with what it lacks of a path, and a value at its end.
+    """Return the text with the missing part of a path added, and a value at its end.
 
     Args:
         text: YAML, a mapping or nothing.
@@ -68,8 +68,8 @@ def _added(text: str, path: Path, value: object) -> str:
     return _below(text, node, _dumped(_nested(rest, value), node.start_mark.column))
 
 
-def _merged(data: Any, path: Path, value: object) -> Any:  # noqa: ANN401 - whatever YAML holds
-    """Return what the text is to say afterwards."""
+def _merged(data: Any, path: Path, value: object) -> Any:  # noqa: ANN401 - any YAML
+    """Return the data that the new text has to contain."""
     if not path or not data:
         return _nested(path, value)
     step, *rest = path
@@ -82,7 +82,7 @@ def _merged(data: Any, path: Path, value: object) -> Any:  # noqa: ANN401 - what
     return {**data, step: _merged(data.get(step), rest, value)}
 
 
-def _nested(path: Path, value: object) -> Any:  # noqa: ANN401 - whatever YAML holds
+def _nested(path: Path, value: object) -> Any:  # noqa: ANN401 - any YAML
     """Return a value at the end of a path."""
     if not path:
         return value

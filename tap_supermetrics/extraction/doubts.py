@@ -222,4 +222,4 @@ def _lies_in(query: Query, probe: Query) -> bool:
         return False
     if probe.dates is None or query.dates is None:
         return query == probe
-    return probe.dates.holds(query.dates)
+    return probe.dates.contains(query.dates)

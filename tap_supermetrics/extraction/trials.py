@@ -51,7 +51,7 @@ class Trial:
         dates = query.dates
         return (
             dates is not None
-            and self.dates.holds(dates)
+            and self.dates.contains(dates)
             and intersect(dates, self.covered) != (dates,)
         )
 
@@ -148,4 +148,4 @@ def _stands_for(query: Query, probe: Query) -> bool:
     """Return whether a query is a probe, or the newest part of one that was split."""
     if query.dates is None or probe.dates is None:
         return query == probe
-    return probe.dates.holds(query.dates) and query.dates.last == probe.dates.last
+    return probe.dates.contains(query.dates) and query.dates.last == probe.dates.last

@@ -1,4 +1,4 @@
-"""Calendars of reports: the state says which days are there, runs say what they found on them."""
+"""Calendars of reports: the state has the loaded days, runs add what they found on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.page.run_json import RunTold
+    from tap_supermetrics.page.run_json import RunJson
     from tap_supermetrics.sync.calendar import AccountDays, ReportDays
     from tap_supermetrics.sync.days_read import DaysRead
 
@@ -37,7 +37,7 @@ class Calendars:
         self._left: dict[tuple[str, str], tuple[str, AccountCalendar]] = {}
 
     @classmethod
-    def of(cls, newest_first: Iterable[RunTold]) -> Calendars:
+    def of(cls, newest_first: Iterable[RunJson]) -> Calendars:
         """Return the newest calendars of runs."""
         found = cls()
         for run in newest_first:
@@ -56,7 +56,7 @@ class Calendars:
         Args:
             report: its days as the state has them.
             names: of accounts, as far as they are known.
-            days_read: what a run found that is not among those before.
+            days_read: what a newer run found.
         """
         part = ReportPart(name=report.name, ds_id=report.ds_id, note=readable(report.note))
         if report.wanted is None:
@@ -78,13 +78,13 @@ class Calendars:
         names: Mapping[str, str],
         days_read: DaysRead | None,
     ) -> tuple[AccountCalendar, str]:
-        """Return the calendar of an account from a day on, and the letters it is written from."""
+        """Return the calendar of an account from a day on, and the letters of its days."""
         account_id, wanted = account.account_id, account.wanted
         first, left = self._left.get((report, account_id), ("", AccountCalendar(account_id="")))
         before = _before(left.days, first, wanted)
         now = days_read.of(report, account_id, wanted) if days_read else UNREAD * wanted.days
         letters = letters_of(account, before, now)
-        # The API gives none of these.
+        # The API gives none of the days before.
         days = written(MISSING * (wanted.first - from_day).days + letters)
         name = names.get(account_id.casefold()) or left.account_name
         calendar = AccountCalendar(

@@ -28,12 +28,12 @@ _WRITTEN: Final = re.compile(rf"(\d{{0,6}})([{LETTERS}])")
 def letters_of(account: AccountDays, before: str, read: str) -> str:
     """Return a letter for each day of an account.
 
-    The state says which days are there; what else is known of them comes from runs.
+    The state has the loaded days; what else is known of them comes from runs.
 
     Args:
         account: its days as the state has them.
-        before: the letters that the runs before left, of the same days.
-        read: what this run found, of the same days.
+        before: the letters of the same days that earlier runs left.
+        read: what this run found on the same days.
     """
     noted = read
     if UNREAD in read:
@@ -48,13 +48,13 @@ def letters_of(account: AccountDays, before: str, read: str) -> str:
 
 
 def written(letters: str) -> str:
-    """Return letters with the number of each before it, which is left out for one."""
+    """Return letters run-length encoded; a count of one is left out."""
     found = (match for match in _RUN.finditer(letters))
     return "".join(f"{_number(len(match[0]))}{match[1]}" for match in found)
 
 
 def read(text: str) -> str:
-    """Return the letters that were written; none where it is not the tap's writing."""
+    """Return the letters of an encoded text; none where the tap did not write it."""
     runs = [(int(number or 1), letter) for number, letter in _WRITTEN.findall(text)]
     if "".join(chain.from_iterable((_number(n), each) for n, each in runs)) != text:
         return ""

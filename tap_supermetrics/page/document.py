@@ -1,4 +1,4 @@
-"""The page: style, script and data in one file. What it shows is drawn by its script, as text."""
+"""The page: style, script and data in one file. Its script draws the data, as text."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.page.run_json import Failure, ReportPart, RunTold
+    from tap_supermetrics.page.run_json import Failure, ReportPart, RunJson
 
 MAX_EXAMPLES: Final = 50
 """Most accounts that are named below each cause."""
 _OF_A_RUN: Final = tuple(
     each for each in RunHead.__struct_fields__ if each not in {"format", "ended_at"}
 )
-"""What the page shows of each run."""
+"""Fields of each run that the page shows."""
 # No text in the data ends the script, or a line of it.
 _ESCAPED: Final = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 
 
 def html_of(
-    newest_first: Sequence[RunTold], now: datetime, reports: Iterable[ReportPart] = ()
+    newest_first: Sequence[RunJson], now: datetime, reports: Iterable[ReportPart] = ()
 ) -> str:
     """Return the page.
 
     Args:
         newest_first: the runs.
         now: when it is made, with offset.
-        reports: the days of reports, where these are known better than the runs left them.
+        reports: the days of reports that are newer than the runs'.
     """
-    # By one name for all: each run is of interest whatever it read.
+    # By one name for all: each run counts, whatever it read.
     last = current_runs(newest_first, lambda _: ("",)).get("", [])
     data = {
         "made": f"{now:%Y-%m-%d %H:%M} UTC",
@@ -58,8 +58,8 @@ def html_of(
     )
 
 
-def _reports(newest_first: Iterable[RunTold], better: Iterable[ReportPart]) -> list[dict[str, Any]]:
-    """Return each report as the newest run that had it left it; accounts as pairs and triples."""
+def _reports(newest_first: Iterable[RunJson], better: Iterable[ReportPart]) -> list[dict[str, Any]]:
+    """Return each report of the newest run that had it, with accounts as triples."""
     found: dict[str, dict[str, Any]] = {part.name: _part_to_json(part, "") for part in better}
     for name, runs in current_runs(newest_first, _names_of_parts).items():
         parts = [part for run in runs for part in run.reports if part.name == name]
@@ -67,7 +67,7 @@ def _reports(newest_first: Iterable[RunTold], better: Iterable[ReportPart]) -> l
     return [*found.values()]
 
 
-def _names_of_parts(run: RunTold) -> list[str]:
+def _names_of_parts(run: RunJson) -> list[str]:
     return [part.name for part in run.reports]
 
 
@@ -77,7 +77,7 @@ def _part_to_json(part: ReportPart, of_run: str) -> dict[str, Any]:
     return {**shown, "accounts": accounts, "as_of": of_run}
 
 
-def _causes(newest_first: Iterable[RunTold]) -> list[dict[str, Any]]:
+def _causes(newest_first: Iterable[RunJson]) -> list[dict[str, Any]]:
     """Return why queries failed in the newest run of each report, the most frequent cause first."""
     causes: dict[tuple[str, str], dict[str, Any]] = {}
     for name, runs in current_runs(newest_first, _names).items():
@@ -86,7 +86,7 @@ def _causes(newest_first: Iterable[RunTold]) -> list[dict[str, Any]]:
     return sorted(causes.values(), key=lambda cause: -cause["queries"])
 
 
-def _names(run: RunTold) -> list[str]:
+def _names(run: RunJson) -> list[str]:
     return [*_names_of_parts(run), *(failure.report for failure in run.failures)]
 
 

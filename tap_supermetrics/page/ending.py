@@ -14,8 +14,8 @@ from tap_supermetrics.dates import merge
 from tap_supermetrics.errors import InterruptedRun, QueriesFailedError, SettingsError, TapError
 from tap_supermetrics.page.calendars import Calendars
 from tap_supermetrics.page.document import html_of
-from tap_supermetrics.page.folder import kept_runs, remove_unfinished, write_run, write_whole
-from tap_supermetrics.page.run_json import Failure, ReportPart, RunTold
+from tap_supermetrics.page.folder import remove_unfinished, stored_runs, write_run, write_whole
+from tap_supermetrics.page.run_json import Failure, ReportPart, RunJson
 from tap_supermetrics.redaction import readable, without_key
 from tap_supermetrics.sync.run import new_run_id, utc_now
 
@@ -43,7 +43,7 @@ class Ending:
     Attributes:
         settings: the configuration.
         run: the run; None where it ended before it was planned.
-        lookups: what the API lists; None where nothing was asked.
+        lookups: what the API lists; None where nothing was requested.
         started_at: when the process began with it, with offset.
         error: what ended it; None where it came to its end.
         ended_at: when all was written, with offset.
@@ -57,7 +57,7 @@ class Ending:
     ended_at: datetime = field(default_factory=utc_now)
 
     def write(self) -> None:
-        """Write the JSON of the run and the page; a warning tells what cannot be."""
+        """Write the JSON of the run and the page; warn of what cannot be written."""
         try:
             folder = Path(self.settings.report_dir or "").expanduser()
         except RuntimeError:
@@ -76,23 +76,23 @@ class Ending:
             logger.warning("report_dir: the page cannot be made (%r)", error)
 
     def _write(self, folder: Path) -> None:
-        """Write the run's JSON first, then the page of all runs that are kept."""
+        """Write the run's JSON first, then the page of all stored runs."""
         folder.mkdir(parents=True, exist_ok=True)
         # Only old ones: another run may be writing just now.
         remove_unfinished(folder, self.ended_at.timestamp() - _SECONDS_OF_A_DAY)
-        kept = [*kept_runs(folder)]
-        told = self.told(Calendars.of(kept))
-        # In the JSON as a whole: whatever text of it may show the key.
-        text = without_key(msgspec.json.encode(told).decode(), self.settings.api_key).encode()
-        # Read back: the page holds what the file holds.
-        kept.insert(0, msgspec.json.decode(text, type=RunTold))
-        write_run(folder, told, text)
-        page = without_key(html_of(kept, self.ended_at), self.settings.api_key)
+        runs = [*stored_runs(folder)]
+        run = self.run_json(Calendars.of(runs))
+        # In the JSON as a whole, as any text of it may contain the key.
+        text = without_key(msgspec.json.encode(run).decode(), self.settings.api_key).encode()
+        # Read back: the page shows the content of the file.
+        runs.insert(0, msgspec.json.decode(text, type=RunJson))
+        write_run(folder, run, text)
+        page = without_key(html_of(runs, self.ended_at), self.settings.api_key)
         write_whole(folder / "index.html", page.encode())
 
-    def told(self, before: Calendars) -> RunTold:
-        """Return what is told of the run, with the calendars after it."""
-        head = RunTold(
+    def run_json(self, before: Calendars) -> RunJson:
+        """Return the JSON of the run, with the calendars after it."""
+        head = RunJson(
             run_id=self.run.run_id if self.run else new_run_id(),
             tap_version=VERSION,
             started_at=_moment(self.started_at),
@@ -138,18 +138,18 @@ class Ending:
         """Return why the run ended as it did."""
         match self.error:
             case None:
-                told = ""
+                text = ""
             case SettingsError() if self.run and self.run.has_started:
-                told = "a stream map failed; it may show a value of a row, so only the log tells it"
+                text = "a stream map failed; it may show a value of a row, so only the log tells it"
             case QueriesFailedError() if self.run:
-                told = self.run.summary.failures_in_words
+                text = self.run.summary.failures_in_words
             case TapError() | InterruptedRun():
-                told = str(self.error).rstrip(".")
+                text = str(self.error).rstrip(".")
             case BrokenPipeError():
-                told = "the target closed its end of the pipe: see its own log"
+                text = "the target closed its end of the pipe: see its own log"
             case _:
-                told = f"{type(self.error).__name__}: see the log"
-        return readable(told)
+                text = f"{type(self.error).__name__}: see the log"
+        return readable(text)
 
 
 def exit_code_of(error: BaseException | None) -> int:

@@ -1,4 +1,4 @@
-"""Sees how a run ends. What tells of it is imported only where `report_dir` asks for that."""
+"""Notes how a run ends. What writes the report is imported only where `report_dir` is set."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RunFacts:
-    """The facts of a run so far; they grow, so that whatever ends the run can be told.
+    """The facts of a run so far; they grow, for the report on whatever ends it.
 
     Attributes:
         settings: the configuration; None where it was not understood.
-        lookups: what the API lists; None as long as nothing was asked.
+        lookups: what the API lists; None as long as nothing was requested.
         run: the run; None before it was planned.
     """
 
@@ -32,8 +32,8 @@ class RunFacts:
 
 
 @contextmanager
-def told_at_end() -> Iterator[RunFacts]:
-    """Leave a run in `report_dir`, if that is set, however it ends; its facts are filled in."""
+def reported_at_end() -> Iterator[RunFacts]:
+    """Write the report on a run to `report_dir`, if set, however it ends; yield its facts."""
     facts, started_at, error = RunFacts(), utc_now(), None
     try:
         yield facts

@@ -1,4 +1,4 @@
-"""Holds the JSON of a run. docs/page.md tells its readers; a name, once there, stays."""
+"""The form of the JSON of a run, as docs/page.md has it: names never change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class AccountCalendar(msgspec.Struct, kw_only=True):
 
     Attributes:
         account_id: the account, or the accounts joined.
-        account_name: as people know it, where the run came to know.
+        account_name: its name, where the run learned it.
         days: a letter for each day from the report's first on; see `page.days`.
     """
 
@@ -55,9 +55,9 @@ class Failure(msgspec.Struct, kw_only=True):
     """Queries of one report and account that failed for the same reason.
 
     Attributes:
-        account_id: empty where the report has none, or could not be asked at all.
+        account_id: empty where the report has none, or could not be submitted at all.
         days: the days as ranges, in words.
-        queries: how many failed; 0 where the report could not be asked.
+        queries: how many failed; 0 where the report could not be submitted.
         code: the API's, or one of the tap's own; empty where there is none.
         message: what happened; empty where it might show a value of a row.
         advice: what to do.
@@ -79,7 +79,7 @@ class RunHead(msgspec.Struct, kw_only=True):
         exit_code: as the process ended.
         message: why it ended so; empty for 0.
         shard: which share of the accounts it took, such as `2/5`; empty where it took all.
-        queries: those that the API took, which is what counts against the quota.
+        queries: those that the API accepted, which count against the quota.
     """
 
     format: int = FORMAT
@@ -100,7 +100,7 @@ class RunHead(msgspec.Struct, kw_only=True):
     rows: int = 0
 
 
-class RunTold(RunHead, kw_only=True):
+class RunJson(RunHead, kw_only=True):
     """Everything about a run.
 
     Attributes:

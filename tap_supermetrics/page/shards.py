@@ -14,21 +14,21 @@ from tap_supermetrics.sync.days_read import MISSING, UNREAD, aligned
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tap_supermetrics.page.run_json import ReportPart, RunTold
+    from tap_supermetrics.page.run_json import ReportPart, RunJson
 
 
 def current_runs(
-    newest_first: Iterable[RunTold], names_of: Callable[[RunTold], Iterable[str]]
-) -> dict[str, list[RunTold]]:
-    """Return the runs that tell of a report as it is now, by its name, the newest first.
+    newest_first: Iterable[RunJson], names_of: Callable[[RunJson], Iterable[str]]
+) -> dict[str, list[RunJson]]:
+    """Return the current runs of each report, by its name, the newest first.
 
-    That is its newest run; of shards, the newest run of each, as long as their number stays.
+    That is its newest run; with shards, the newest run of each, as long as their number stays.
 
     Args:
         newest_first: the runs.
-        names_of: the reports that a run tells of.
+        names_of: returns the reports of a run.
     """
-    found: dict[str, list[RunTold]] = {}
+    found: dict[str, list[RunJson]] = {}
     for run in newest_first:
         for name in dict.fromkeys(names_of(run)):
             runs = found.setdefault(name, [])
@@ -37,17 +37,17 @@ def current_runs(
     return found
 
 
-def _is_another_shard(run: RunTold, runs: Sequence[RunTold]) -> bool:
+def _is_another_shard(run: RunJson, runs: Sequence[RunJson]) -> bool:
     count = _count(runs[0])
     return bool(count) and _count(run) == count and run.shard not in {each.shard for each in runs}
 
 
-def _count(run: RunTold) -> str:
+def _count(run: RunJson) -> str:
     return run.shard.partition("/")[2]
 
 
 def as_one(parts: Sequence[ReportPart]) -> ReportPart:
-    """Return the parts of a report that its shards tell, as one: the newest, with all accounts."""
+    """Return the parts of a report from its shards as one: the newest, with all accounts."""
     newest, *others = parts
     dated = [(each, dates) for each in parts if (dates := _dates_of(each))]
     if not others or not dated:
@@ -67,7 +67,7 @@ def as_one(parts: Sequence[ReportPart]) -> ReportPart:
     letters = []
     for part, dates in dated:
         for account in part.accounts:
-            # What a shard does not tell of a day that another has: it is missing.
+            # A day that another shard has, and this one has not, is missing.
             found = aligned(read(account.days), dates.first, days).replace(UNREAD, MISSING)
             letters.append(found)
             whole.accounts.append(msgspec.structs.replace(account, days=written(found)))
@@ -76,7 +76,7 @@ def as_one(parts: Sequence[ReportPart]) -> ReportPart:
 
 
 def _dates_of(part: ReportPart) -> DateRange | None:
-    """Return the days of a part; None where it has none, or a hand has spoilt them."""
+    """Return the days of a part; None where it has none, or they are malformed."""
     try:
         dates = DateRange(first=parse_date(part.first or ""), last=parse_date(part.last or ""))
     except ValueError:

@@ -180,7 +180,7 @@ class AccountPlan:
             elif part == head:
                 holds_head = True
                 yield part
-            elif isinstance(part, Stretch) and head.dates and part.dates.holds(head.dates):
+            elif isinstance(part, Stretch) and head.dates and part.dates.contains(head.dates):
                 holds_head = True
                 yield part.after(head.dates)
 

@@ -256,7 +256,7 @@ class _Gaps:
         if not held:
             yield from self._cover(gap)
             return
-        usable = _disjoint(query for query in held if query.dates and gap.holds(query.dates))
+        usable = _disjoint(query for query in held if query.dates and gap.contains(query.dates))
         yield from usable
         for left in subtract(gap, sorted(query.dates for query in usable if query.dates)):
             yield from self._cover(left)

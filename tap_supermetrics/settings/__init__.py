@@ -7,7 +7,7 @@ config          the whole, declared, read, checked and frozen
 entries         the entries of `queries`, read into reports
 contradictions  settings of a report that do not go together
 query_url       a query given as an address
-reading         reads what is declared, and keeps the mistakes
+reading         reads what is declared, and collects the mistakes
 ```
 """
 

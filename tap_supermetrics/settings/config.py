@@ -144,7 +144,7 @@ class Settings:
 
     @classmethod
     def connection_of(cls, config: Mapping[str, Any]) -> tuple[str, str] | None:
-        """Return `api_url` and `api_key`; None where they are wrong, which `from_config` tells."""
+        """Return `api_url` and `api_key`; None where they are wrong: `from_config` names why."""
         mistakes = Mistakes(config.get("api_key"))
         needed = [each for each in OF_THE_TAP if each.name in {"api_url", "api_key"}]
         values = read(config, needed, "", mistakes)
@@ -155,11 +155,11 @@ class Settings:
     def from_config(
         cls, config: Mapping[str, Any], also_allowed: Sequence[str] = (), first_place: int = 0
     ) -> Settings:
-        """Check a configuration whole.
+        """Return a configuration as settings, checked whole.
 
         Args:
             config: what the user wrote.
-            also_allowed: keys that belong to somebody else, such as the SDK's own.
+            also_allowed: keys that are not the tap's, such as the SDK's own.
             first_place: of the first of `queries`, where they are to be added to others.
 
         Raises:
@@ -181,9 +181,9 @@ class Settings:
         if values["query_log"] and values["query_log_name"]:
             check_log_name(values["query_log_name"], reports, mistakes)
         if mistakes:
-            # The key may stand in any text that a person wrote, in a name too.
-            told = dict.fromkeys(without_key(each, mistakes.key) for each in mistakes)
-            raise SettingsError([*told])
+            # Any text that a person wrote may contain the key, a name too.
+            lines = dict.fromkeys(without_key(each, mistakes.key) for each in mistakes)
+            raise SettingsError([*lines])
         given = frozenset(name for name, value in config.items() if value is not None)
         return cls(**values | {"reports": reports, "given": given})
 
@@ -200,16 +200,16 @@ def _check_api_url(url: str | None, mistakes: Mistakes) -> None:
 
 
 OF_THE_TAP: Final = declared(Settings)
-"""Settings that stand at the top level only."""
+"""Settings of the top level only."""
 
-# A reader looks for these three first, then for what holds for reports.
+# Readers look for these three first, then for the defaults of reports.
 _NEEDED_FIRST: Final = ("api_key", "api_url", "queries")
 TOP_LEVEL: Final = (
     *(each for each in OF_THE_TAP if each.name in _NEEDED_FIRST),
     *OVERRIDABLE,
     *(each for each in OF_THE_TAP if each.name not in _NEEDED_FIRST),
 )
-"""Every setting of the configuration itself, in the order in which people read of them."""
+"""Every setting of the top level, in the order of the documentation."""
 
 
 def config_schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Finds what each setting of a report alone allows, but not all of them together."""
+"""Finds settings of a report that contradict each other."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Report
 
 _FIRST_DAY: Final = date(1990, 1, 1)
-"""No data source is older; every day asked for in vain would be a query."""
+"""No data source is older; every day requested in vain would be a query."""
 MAX_DAYS_AHEAD: Final = 366
-"""So many days from today may a report begin."""
+"""How many days from today a report may begin."""
 _YESTERDAY: Final = moves_of("yesterday")
 _FOUR_YEARS: Final = range(date(2023, 1, 1).toordinal(), date(2027, 1, 1).toordinal())
-"""Days on which words may be put to the test: all weekdays, months and a leap year."""
+"""Days on which words are tested: all weekdays, months and a leap year."""
 _MEANT: Final = {
     **dict.fromkeys(("date", "day"), "string.time.date"),
     **dict.fromkeys(("datetime", "timestamp", "date-time"), "string.time.datetime"),
@@ -36,9 +36,9 @@ _MEANT: Final = {
     **dict.fromkeys(("time", "string.time.time"), "string.time.hms"),
     "string.time.timestamp": "string.time.datetime",
 }
-"""What people call types elsewhere."""
+"""Types by their names in other systems."""
 _TIMES: Final = tuple(f"string.time.{each}" for each in ("date", "datetime", "hm", "hms"))
-"""The types of times that are no texts."""
+"""Types of times that do not become texts."""
 
 
 def contradictions(report: Report, given: Container[str]) -> list[str]:
@@ -46,11 +46,11 @@ def contradictions(report: Report, given: Container[str]) -> list[str]:
 
     Args:
         report: each setting read.
-        given: names of the settings that stand in the report's own entry.
+        given: names of the settings in the report's own entry.
     """
     checks = (_in_accounts, _in_fields, _in_keys, _in_types, _in_policies)
     found = [each for check in checks for each in check(report)]
-    # What holds for all reports is mended where it stands, and not in the entry of one.
+    # A default of all reports is mended at the top level, and not in the entry of one.
     return [
         f"{report.path}.{setting}: {text}" if setting in given else f"{setting}: {text}"
         for setting, text in (*found, *_in_dates(report, given))
@@ -58,18 +58,18 @@ def contradictions(report: Report, given: Container[str]) -> list[str]:
 
 
 def far_ahead(reports: Iterable[Report], today: date) -> list[str]:
-    """Return a mistake for each date to begin with that years of runs would not reach.
+    """Return a mistake for each `start_date` that lies too far ahead.
 
-    A report may begin later, but a year like 2062 is a slip: each run would load nothing, and
-    exit with 0.
+    A report may begin later, but a year like 2062 is a typing error: each run would load nothing,
+    and exit with 0.
     """
     latest = today + timedelta(days=MAX_DAYS_AHEAD)
     found = ((report, start) for report in reports if (start := report.start_date) and start.fixed)
     mistakes = [
-        f"{report.path}.{told} (report {report.name})" if "start_date" in report.given else told
+        f"{report.path}.{text} (report {report.name})" if "start_date" in report.given else text
         for report, start in found
         if start.on(today) > latest
-        for told in [f"start_date: expected a day up to {latest}, a year ahead, got {start.fixed}"]
+        for text in [f"start_date: expected a day up to {latest}, a year ahead, got {start.fixed}"]
     ]
     return [*dict.fromkeys(mistakes)]
 
@@ -106,7 +106,7 @@ def _in_types(report: Report) -> Iterator[Found]:
         word = str(value).strip().casefold()
         is_type = re.match(r"(int|float|string|bool)\b", word)
         near = _MEANT.get(word) or nearest(word, _TIMES, cutoff=0.9)
-        # `string.time.dat` would be a text, and nobody would know.
+        # `string.time.dat` would become a text, in silence.
         if not is_type or near not in {"", word}:
             expected = f"expected a data type such as int.number.value for {name}"
             yield "types", f"{expected}, got {value!r}{f', did you mean {near}?' if near else ''}"
@@ -151,14 +151,14 @@ def _in_dates(report: Report, given: Container[str]) -> Iterator[Found]:
     elif _is_backwards(start, end) and "end_date" in given and "start_date" not in given:
         yield "end_date", "it is before start_date"
     elif _is_backwards(start, end):
-        # The default, of which whoever did not write it knows nothing.
+        # The default has to be named, as the user did not write it.
         is_usual = end.moves == _YESTERDAY and not end.fixed
         usual = "yesterday, the last day to load unless end_date names another"
         yield "start_date", f"it is after {usual if is_usual else 'end_date'}"
 
 
 def _is_backwards(start: Day, end: Day) -> bool:
-    """Return whether the first day is sure to be after the last, whatever day it is today."""
+    """Return whether the first day is after the last, whatever day it is today."""
     if bool(start.fixed) is not bool(end.fixed):
         return False
     days = map(date.fromordinal, _FOUR_YEARS)

@@ -1,4 +1,4 @@
-"""The entries of `queries`: each is read into a report, and held against itself and the others."""
+"""The entries of `queries`: each is read into a report, and checked with the others."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _NAMES: Final = [each.name for each in (*ONLY_IN_REPORT, *OVERRIDABLE)]
 def read_report(
     entry: object, place: int, of_all: Mapping[str, Any], mistakes: Mistakes
 ) -> Report | None:
-    """Return the report of an entry; None where it, or what it takes from all, has mistakes.
+    """Return the report of an entry; None where it, or a default that it uses, has mistakes.
 
     Args:
         entry: what a person wrote.
         place: of the entry in `queries`, from 0.
-        of_all: values that hold for all reports, by attribute.
+        of_all: defaults of all reports, by attribute.
         mistakes: gets those of the entry.
     """
-    # What is added from here on is of this entry.
+    # Mistakes that are added from here on belong to this entry.
     path, before = f"queries[{place}]", len(mistakes)
     if not isinstance(entry, dict):
         mistakes.append(f"{path}: expected an object with name, ds_id and fields")
@@ -56,10 +56,10 @@ def read_report(
     given = _with_url(entry, path, mistakes)
     check_unknown(given, _NAMES, f"{path}.", mistakes)
     own = read(given, ONLY_IN_REPORT, f"{path}.", mistakes)
-    # What is not given here holds as it was read for all: a mistake there is told once.
+    # Defaults were read for all reports: a mistake in one is named once.
     overridden = [each for each in OVERRIDABLE if each.name in given]
     own = {**of_all, **own, **read(given, overridden, f"{path}.", mistakes)}
-    # Only values that could all be read can be held against each other.
+    # Only values that could all be read can be compared with each other.
     is_good = _is_whole(own) and len(mistakes) == before
     report = Report(path=path, given=frozenset(given), **own) if is_good else None
     if report:
@@ -70,21 +70,21 @@ def read_report(
 
 
 def _is_whole(values: Mapping[str, Any]) -> bool:
-    """Return whether no setting of all reports, which each of them needs, is without a value."""
+    """Return whether every setting that a report needs has a value."""
     return all(
         values[each.attribute] is not None for each in OVERRIDABLE if each.default is not None
     )
 
 
 def _name_report(name: str, path: str, before: int, mistakes: Mistakes) -> None:
-    # A number is hard to find in a list of forty.
+    # An entry's number is hard to find in a list of forty.
     mistakes[before:] = [
         f"{each} (report {name})" if each.startswith(path) else each for each in mistakes[before:]
     ]
 
 
 def _with_url(entry: dict[str, Any], path: str, mistakes: Mistakes) -> dict[str, Any]:
-    """Return what an entry gives, and what the address in it gives beside."""
+    """Return the settings of an entry, with those of the address in it."""
     given = {key: value for key, value in entry.items() if value is not None}
     if isinstance(given.get("url"), str):
         try:
@@ -97,11 +97,11 @@ def _with_url(entry: dict[str, Any], path: str, mistakes: Mistakes) -> dict[str,
 def check_unknown(
     given: Mapping[str, Any], known: Sequence[str], prefix: str, mistakes: Mistakes
 ) -> None:
-    """Tell of the keys that are no setting's name, with what was meant, or why it cannot be."""
+    """Add a mistake for each unknown key, with the setting that was meant, or why there is none."""
     for key in map(str, given):
         if key not in known:
             reason = NOT_SUPPORTED.get(key) or f"unknown setting{_hint_for_key(key, known, prefix)}"
-            # A key is a person's text too: it may hold a line break.
+            # A key is a person's text too: it may contain a line break.
             mistakes.append(f"{prefix}{key if key.isprintable() else repr(key)}: {reason}")
 
 
@@ -112,7 +112,7 @@ def _hint_for_key(key: str, known: Sequence[str], prefix: str) -> str:
 
 
 def one_table(names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Give each name that loaders put into the table of one before it, after that one."""
+    """Yield each name that loaders put into the table of an earlier one, after that one."""
     tables: dict[str, int] = {}
     for place, name in enumerate(names):
         owners = [tables.setdefault(each, place) for each in _tables(name)]
@@ -121,7 +121,7 @@ def one_table(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def check_report_names(reports: Sequence[Report], mistakes: Mistakes) -> None:
-    """Tell of reports that share a name, or the table that loaders make of it."""
+    """Add a mistake for reports that share a name, or the table that loaders make of it."""
     names, tables = dict[str, Report](), dict[str, Report]()
     for report in reports:
         first = names.setdefault(report.name.casefold(), report)
@@ -142,7 +142,7 @@ def check_report_names(reports: Sequence[Report], mistakes: Mistakes) -> None:
 
 
 def check_log_name(name: str, reports: Sequence[Report], mistakes: Mistakes) -> None:
-    """Tell of a report that shares its table with the query log."""
+    """Add a mistake for a report that shares its table with the query log."""
     for report in reports:
         if {*_tables(name)} & {*_tables(report.name)}:
             mistakes.append(

@@ -1,4 +1,4 @@
-"""A query given as an address, as the vendor's pages show it, read into a report's settings."""
+"""Reads a query given as an address, as the vendor's pages show it, into a report's settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _OURS: Final = frozenset(
     {"api_key", "schedule_id", "sync_timeout", "sync", "offset_start", "offset_end", "pretty"}
 )
-"""Parameters of an address that are the tap's own business; the key above all."""
+"""Parameters of an address that the tap sets itself; the key above all."""
 _KEYS: Final = {"api_key", "apikey"}
 _ANY: Final = "https://api.supermetrics.com/enterprise/v2/query/data/json"
 _COMPARISON: Final = (
@@ -32,18 +32,18 @@ NOT_SUPPORTED: Final = {
     "order_columns": _PIVOT,
     "max_columns": _PIVOT,
 }
-"""Parameters of the API's that no report can have, and why."""
+"""Parameters of the API that no report can have, and why."""
 
 
 def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a report that asks what an address asks; those beside it win.
+    """Return the settings of the query of an address; those beside it win.
 
-    Source: Supermetrics docs, "Making requests": parameters stand in the address one by one, or
-    all in the one parameter `json`, which the pages print as it is, not encoded.
+    Source: Supermetrics docs, "Making requests": parameters are in the address one by one, or all
+    in the one parameter `json`, which the pages print as it is, not encoded.
 
     Raises:
         ValueError: it is no address of a version 2 query. The message does not repeat it: it may
-            hold a key.
+            contain a key.
     """
     try:
         parameters = _parameters(url)
@@ -61,9 +61,9 @@ def report_from(url: str, beside: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             "expected the address of a version 2 query, with ds_id and fields"
         ) from None
-    asked = {**parameters, **beside}
+    query = {**parameters, **beside}
     # A setting beside the address may leave a parameter of it without effect.
-    named = {key: value for key, value in parameters.items() if not _is_idle(key, asked)}
+    named = {key: value for key, value in parameters.items() if not _is_idle(key, query)}
     merged = {key: value for key, value in named.items() if key not in _OURS} | {**beside}
     return {key: value for key, value in merged.items() if key != "url"}
 
@@ -72,11 +72,11 @@ def _parameters(url: str) -> dict[str, Any]:
     """Return the parameters of an address.
 
     Raises:
-        ValueError: what should be JSON is none.
+        ValueError: its JSON is malformed.
     """
     _, is_json, text = url.partition("json=")
     if is_json:
-        # As printed it may hold `&` and `#`, which would end it elsewhere; encoded it holds none.
+        # Printed JSON may contain `&` and `#`, which end a parameter; encoded JSON does not.
         is_raw = text.lstrip().startswith("{")
         text = text.lstrip() if is_raw else unquote_plus(re.split("[&#]", text)[0])
         parameters, _ = json.JSONDecoder().raw_decode(text.lstrip())
@@ -88,7 +88,7 @@ def _parameters(url: str) -> dict[str, Any]:
 
 
 def _put(named: dict[str, Any], key: str, value: str) -> None:
-    """Put a parameter where it belongs: `settings[timezone]` is nested, `fields[]` is one more."""
+    """Add a parameter: `settings[timezone]` is nested, `fields[]` is one more of a list."""
     found = re.fullmatch(r"(\w+)\[(\w*)\]", key)
     if not found:
         named[key] = value
@@ -99,14 +99,14 @@ def _put(named: dict[str, Any], key: str, value: str) -> None:
 
 
 def _day(text: str) -> str:
-    """Return a day as settings have it: words as they are, seconds since 1970 as their day."""
+    """Return a day for settings: words as they are, seconds since 1970 as their day."""
     if re.fullmatch(r"@\d{1,11}", text.strip()):
         return datetime.fromtimestamp(int(text.strip()[1:]), timezone.utc).date().isoformat()
     return text
 
 
 def must_be_converted(url: str) -> bool:
-    """Return whether only the API can read an address: of version 1, or a short one."""
+    """Return whether only the API can read an address: one of version 1, or a short one."""
     try:
         path = urlsplit(url).path
     except ValueError:
@@ -115,15 +115,15 @@ def must_be_converted(url: str) -> bool:
 
 
 def without_own(url: str) -> str:
-    """Return an address without the key in it, which the API needs not and nobody should see."""
+    """Return an address without the key in it."""
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
-    kept = [(key, _json_without(value)) for key, value in pairs if key.lower() not in _KEYS]
-    return urlunsplit(parts._replace(query=urlencode(kept)))
+    others = [(key, _json_without(value)) for key, value in pairs if key.lower() not in _KEYS]
+    return urlunsplit(parts._replace(query=urlencode(others)))
 
 
 def without_keys(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Return JSON whose objects, at any depth, have no member that is called as the key is."""
+    """Return JSON whose objects, at any depth, have no member with a name of the key."""
     if isinstance(value, list):
         return [without_keys(each) for each in value]
     if isinstance(value, dict):
@@ -133,7 +133,7 @@ def without_keys(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _json_without(text: str) -> str:
-    """Return a parameter without a key that stands in its JSON; another text stays as it is."""
+    """Return a parameter without a key in its JSON; other texts are left as is."""
     if not any(f'"{each}"' in text.lower() for each in _KEYS):
         return text
     try:
@@ -148,9 +148,9 @@ def address_of(parameters: Mapping[str, Any]) -> str:
     return f"{_ANY}?{urlencode({'json': json.dumps(parameters)})}"
 
 
-def _is_idle(key: str, asked: Mapping[str, Any]) -> bool:
-    """Return whether a parameter of an address says nothing beside the others."""
+def _is_idle(key: str, query: Mapping[str, Any]) -> bool:
+    """Return whether a parameter of an address has no effect beside the others."""
     if key == "date_range_type":
-        return asked[key] == "custom" or "start_date" in asked
-    is_compared = (asked.get("compare_type") or "none") != "none"
+        return query[key] == "custom" or "start_date" in query
+    is_compared = (query.get("compare_type") or "none") != "none"
     return key in NOT_SUPPORTED and not is_compared

@@ -1,4 +1,4 @@
-"""Reads declared settings from what a person wrote, and keeps account of the mistakes."""
+"""Reads declared settings from what a person wrote, and collects the mistakes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 _NOT_REPLACED: Final = re.compile(r"\$\w+|\$\{\w+\}|\$\(\w+\)|%\w+%|\{\{[^{}]*\}\}")
 _IN_A_TEXT: Final = re.compile(r"\$\{[A-Za-z_]\w*\}")
-"""Filters and patterns may hold `$`; nothing else than a variable is written so."""
+"""Filters and patterns may contain `$`; only a variable is written so."""
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _OF_BYTES: Final = re.compile("[\udc80-\udcff]")
-"""In a path they stand for bytes that are no UTF-8."""
+"""In a path these represent bytes that are no UTF-8."""
 _HALF_IN_JSON: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -31,7 +31,7 @@ class Mistakes(list[str]):
 
     def __init__(self, key: object) -> None:
         super().__init__()
-        # A variable that was not replaced is no secret: its name has to be told.
+        # A variable that was not replaced is no secret: its name has to be shown.
         is_key = isinstance(key, str) and not _NOT_REPLACED.fullmatch(key)
         self.key = str(key).strip().strip("\"'") if is_key else ""
 
@@ -55,7 +55,7 @@ def _read_one(raw: Mapping[str, Any], setting: Setting, prefix: str, mistakes: M
     if given is None and setting.default is None:
         return setting.unset
     given = setting.default if given is None else given
-    # Each entry tells of its own, by its path.
+    # Mistakes in entries are named there, by their path.
     if setting.name != "queries" and (variable := _left_in(given)):
         mistakes.append(
             f"{path}: the environment variable {variable} was not replaced; "
@@ -85,7 +85,7 @@ def _left_in(given: object) -> str:
 def half_in(given: object) -> str:
     """Return the first half of a character in a value, at any depth and in JSON too, or nothing.
 
-    Nothing can send or write it.
+    It can be neither sent nor written.
     """
     match given:
         case str():
@@ -106,7 +106,7 @@ def _half_in_text(text: str) -> str:
         return ""
     try:
         return half_in(json.loads(text))
-    # No JSON, which is another's to tell.
+    # No JSON, which is checked elsewhere.
     except (ValueError, RecursionError):
         return ""
 
@@ -114,7 +114,7 @@ def _half_in_text(text: str) -> str:
 def check_nulls(
     raw: Mapping[str, Any], declared: Iterable[Setting], prefix: str, mistakes: Mistakes
 ) -> None:
-    """Tell of a null that was meant as the word, which YAML and JSON want in quotes."""
+    """Add a mistake for a null that was meant as the word, which YAML and JSON want in quotes."""
     mistakes += [
         f'{prefix}{each.name}: nothing is given; write the word null in quotes, "null"'
         for each in declared

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.page.days import read, written
 from tap_supermetrics.page.document import html_of
-from tap_supermetrics.page.run_json import AccountCalendar, Failure, ReportPart, RunTold
+from tap_supermetrics.page.run_json import AccountCalendar, Failure, ReportPart, RunJson
 from tests.benchmarks.processes import show
 from tests.browser import running_browser
 
@@ -89,7 +89,7 @@ def counted(part: ReportPart) -> ReportPart:
     return part
 
 
-def runs(reports: Sequence[ReportPart], nights: int) -> list[RunTold]:
+def runs(reports: Sequence[ReportPart], nights: int) -> list[RunJson]:
     """Nights up to now, the newest first."""
     random = Random(nights)  # noqa: S311 - an example
     accounts = sum(len(each.accounts) for each in reports)
@@ -99,7 +99,7 @@ def runs(reports: Sequence[ReportPart], nights: int) -> list[RunTold]:
         failed = random.choice([0, 0, 0, 0, 2]) if night else sum(r.days_failed for r in reports)
         lost = "1 query failed" if failed == 1 else f"{failed:,} queries failed"
         told.append(
-            RunTold(
+            RunJson(
                 run_id=f"{night:08x}",
                 tap_version="0.1.0",
                 started_at=f"{started:%Y-%m-%dT%H:%M:%SZ}",
@@ -142,7 +142,7 @@ def small() -> str:
     return html_of(runs(reports, NIGHTS), NOW)
 
 
-def large(*, is_sparse: bool = False) -> list[RunTold]:
+def large(*, is_sparse: bool = False) -> list[RunJson]:
     return runs([report("google_ads", "AW", ACCOUNTS, DAYS, is_sparse=is_sparse)], NIGHTS)
 
 

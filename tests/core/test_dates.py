@@ -79,7 +79,7 @@ def test_what_is_taken_and_what_is_left_make_the_whole(
 
 @given(date_ranges(), date_ranges())
 def test_a_range_holds_another_of_which_it_has_every_day(one: DateRange, other: DateRange) -> None:
-    assert one.holds(other) == ({*other.each_day()} <= {*one.each_day()})
+    assert one.contains(other) == ({*other.each_day()} <= {*one.each_day()})
 
 
 @given(date_ranges())

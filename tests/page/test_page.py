@@ -16,8 +16,8 @@ import pytest
 from tap_supermetrics.emulator import Emulator, Fault, Options
 from tap_supermetrics.page import folder as folder_module
 from tap_supermetrics.page.document import html_of
-from tap_supermetrics.page.folder import kept_runs, remove_unfinished, write_run, write_whole
-from tap_supermetrics.page.run_json import AccountCalendar, Failure, ReportPart, RunTold
+from tap_supermetrics.page.folder import remove_unfinished, stored_runs, write_run, write_whole
+from tap_supermetrics.page.run_json import AccountCalendar, Failure, ReportPart, RunJson
 from tests.tap import Ended, Target, command, config_for, run, sync
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def test_a_pipe_among_the_runs_is_not_waited_for(emulator: Emulator, tmp_path: P
     (tmp_path / "report").mkdir()
     os.mkfifo(tmp_path / "report" / "run-20240101T000000Z-00000000.json")
     assert sync(config(emulator, tmp_path), tmp_path, timeout=60).code == 0
-    assert len([*kept_runs(tmp_path / "report")]) == 1
+    assert len([*stored_runs(tmp_path / "report")]) == 1
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
@@ -229,13 +229,13 @@ def warnings_of(ended: Ended) -> list[str]:
 def test_a_bounded_number_of_runs_is_kept_and_what_is_not_ours_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module, "MAX_KEPT", 3)
+    monkeypatch.setattr(folder_module, "MAX_RUNS", 3)
     (tmp_path / "run-of-mine.json").write_text("mine")
     (tmp_path / ".index.html.0123abcd").write_text("half")
     for day in range(1, 7):
         run = a_run(started_at=f"2024-06-0{day}T04:00:00Z", run_id=f"{day:08x}")
         write_run(tmp_path, run, json.dumps({"format": 1, **as_json(run)}).encode())
-    assert [each.started_at[8:10] for each in kept_runs(tmp_path)] == ["06", "05", "04"]
+    assert [each.started_at[8:10] for each in stored_runs(tmp_path)] == ["06", "05", "04"]
     remove_unfinished(tmp_path, 0)
     assert (tmp_path / ".index.html.0123abcd").exists()
     remove_unfinished(tmp_path, time.time() + 60)
@@ -251,7 +251,7 @@ def test_of_each_calendar_only_the_newest_is_held(tmp_path: Path) -> None:
         write_run(tmp_path, run, json.dumps(told).encode())
     held = [
         [(each.account_id, each.days) for each in run.reports[0].accounts]
-        for run in kept_runs(tmp_path)
+        for run in stored_runs(tmp_path)
     ]
     assert held == [[("a", "2d"), ("b", "2d")], [("c", "1d")]]
 
@@ -259,7 +259,7 @@ def test_of_each_calendar_only_the_newest_is_held(tmp_path: Path) -> None:
 NASTY: Final = "</script><script>alert(1)</script><!-- \u2028 \u2029 & <b onload=x>"
 
 
-def a_run(**changes: Any) -> RunTold:  # noqa: ANN401 - any part of it
+def a_run(**changes: Any) -> RunJson:  # noqa: ANN401 - any part of it
     given: dict[str, Any] = {
         "run_id": "0" * 8,
         "tap_version": "0",
@@ -268,10 +268,10 @@ def a_run(**changes: Any) -> RunTold:  # noqa: ANN401 - any part of it
         "seconds": 1.0,
         "exit_code": 0,
     }
-    return RunTold(**given | changes)
+    return RunJson(**given | changes)
 
 
-def as_json(run: RunTold) -> dict[str, Any]:
+def as_json(run: RunJson) -> dict[str, Any]:
     return {name: getattr(run, name) for name in ("run_id", "tap_version", "started_at")} | {
         "ended_at": run.ended_at,
         "seconds": run.seconds,
@@ -383,7 +383,7 @@ def test_shards_in_one_folder_are_shown_together(emulator: Emulator, tmp_path: P
 
 
 def test_a_shard_that_lags_lacks_the_days_of_the_newest() -> None:
-    def left(shard: str, last: str, account: str, days: str) -> RunTold:
+    def left(shard: str, last: str, account: str, days: str) -> RunJson:
         accounts = [AccountCalendar(account_id=account, days=days)]
         part = ReportPart(name="ads", first="2024-06-01", last=last, rows=5, accounts=accounts)
         return a_run(shard=shard, reports=[part])
@@ -401,7 +401,7 @@ def test_a_shard_that_lags_lacks_the_days_of_the_newest() -> None:
 
 @pytest.mark.parametrize("first", ["x", "2024-06-09", "0001-01-01", None])
 def test_a_shard_whose_days_a_hand_has_spoilt_is_left_out(first: str | None) -> None:
-    def left(shard: str, first: str | None, account: str) -> RunTold:
+    def left(shard: str, first: str | None, account: str) -> RunJson:
         accounts = [AccountCalendar(account_id=account, days="2d")]
         part = ReportPart(name="ads", first=first, last="2024-06-02", accounts=accounts)
         return a_run(shard=shard, reports=[part])
