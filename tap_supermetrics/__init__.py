@@ -6,8 +6,8 @@ program      command line: Singer options, or a command; errors in one line
 tap          settings, discovery, options of the command line               Singer
 invocation   the run that all streams share, and how it ends                Singer
 streams      a report as a Singer stream                                    Singer
-commands/    what a person asks before, during and after a run
-page/        what a run leaves to be read: a JSON and a page
+commands/    commands for people, before, during and after a run
+page/        the report on a run: a JSON and a page
 singer/      what comes in and goes out: catalog, maps, lines on stdout     Singer
 sync/        settings and state -> records -> state and summary
 extraction/  runs a plan: query batches, downloads, spool                   threads
@@ -19,9 +19,9 @@ model/       reports, queries, query batches: what all layers speak of      pure
 date_ranges  ranges in words, as the API takes them                         pure
 dates        days and date ranges                                           pure
 date_words   days in words, as the API takes them                           pure
-redaction    the key, kept out of what people read                          pure
+redaction    the key, removed from what people read                         pure
 words        numbers with their words                                       pure
-errors       what can end a run, and its exit code                          pure
+errors       errors that end a run, and their exit codes                    pure
 
 emulator/    the API on localhost; imports nothing of the above, nor they of it
 ```

@@ -124,7 +124,7 @@ def _has_reports(arguments: Sequence[str]) -> bool:
 
     Meltano requests a catalog before any command without arguments, before `init` too.
     """
-    # Only here, as importing it takes longer than this takes.
+    # Only here, as the import takes longer than the call.
     import argparse  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)

@@ -185,7 +185,7 @@ class ReportStream(Stream):
 
     @property
     def _can_write_lines(self) -> bool:
-        """Return whether nothing has to be done for each record."""
+        """Return whether the SDK has nothing to do for each record."""
         stream_map, *more_maps = self.stream_maps
         return (
             self.selected

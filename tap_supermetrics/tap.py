@@ -27,7 +27,7 @@ from tap_supermetrics.singer.configuration import (
     settings_of_sdk,
     warnings_of_state,
 )
-from tap_supermetrics.singer.environment import environment_of, unread, with_variables
+from tap_supermetrics.singer.environment import environment_of, unread_variables, with_variables
 from tap_supermetrics.singer.inputs import (
     catalog_of,
     in_one_line,
@@ -262,7 +262,7 @@ class TapSupermetrics(Tap):
 
 def _warn_of_unread(prefix: str) -> None:
     names = {*config_schema()["properties"], *settings_of_sdk(TapSupermetrics)}
-    for warning in unread(os.environ, prefix, names):
+    for warning in unread_variables(os.environ, prefix, names):
         logger.warning("%s", warning)
 
 

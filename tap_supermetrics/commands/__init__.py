@@ -4,7 +4,7 @@
 command_line  reads the arguments and runs one command
 init          from the key to a first report
 questions     prompts a person, or takes the answer from an option
-project       the files that hold settings and key
+project       the files of settings and key
 yaml_text     adds to a YAML text, and leaves the rest as is
 sql           views for a warehouse, made from the settings
 check         would a run start whole?

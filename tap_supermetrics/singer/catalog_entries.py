@@ -84,7 +84,7 @@ def mistakes_in_metadata(stream: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def ignored(stream: Mapping[str, Any], words: Collection[str]) -> Iterator[str]:
+def ignored_words(stream: Mapping[str, Any], words: Collection[str]) -> Iterator[str]:
     """Yield what of a catalog has no effect, a line for each column.
 
     Args:
@@ -113,7 +113,7 @@ def ignored(stream: Mapping[str, Any], words: Collection[str]) -> Iterator[str]:
             yield f"{name}: there is no such column, so that its metadata have no effect"
 
 
-def passed_on(stream: Mapping[str, Any]) -> Iterator[str]:
+def passed_on_words(stream: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a catalog demands of whole records; it is passed on to the target."""
     words = [each for each in stream.get("schema", {}) if each not in {"type", "properties"}]
     if words:
@@ -133,7 +133,7 @@ def columns_of(entry: CatalogEntry) -> dict[str, Any]:
     return entry.schema.to_dict().get("properties") or {}
 
 
-def unused(catalog: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
+def unused_entries(catalog: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
     """Yield entries of a catalog that are selected, but belong to no stream.
 
     Args:

@@ -15,7 +15,7 @@ from tap_supermetrics.singer.catalog_entries import (
     is_selected,
     mistakes_in_log,
     mistakes_in_reading,
-    unused,
+    unused_entries,
     without_metrics,
     written_anyway,
 )
@@ -52,7 +52,7 @@ def follow_catalog(
         SettingsError: rows would be lost, or not fit the target's table.
     """
     reports, logs = tuple(reports), tuple(logs)
-    for warning in unused(catalog, {*(each.name for each in reports), *logs}):
+    for warning in unused_entries(catalog, {*(each.name for each in reports), *logs}):
         logger.warning("%s", warning)
     mistakes = [each for name in logs for each in mistakes_in_log(catalog, name, SCHEMA, KEY)]
     followed: list[Report] = []

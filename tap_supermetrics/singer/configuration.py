@@ -11,10 +11,10 @@ from tap_supermetrics.redaction import OneLine
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.settings.contradictions import far_ahead
 from tap_supermetrics.singer.inputs import (
-    homeless,
+    mistakes_in_characters,
+    mistakes_in_folders,
     mistakes_in_sdk_settings,
-    unclaimed,
-    with_half_characters,
+    unmatched_bookmarks,
 )
 from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.sync.run import utc_now
@@ -40,7 +40,9 @@ def warnings_of_state(state: Mapping[str, Any], settings: Settings) -> Iterator[
         SettingsError: it cannot be understood.
     """
     check_state_of(state, settings)
-    yield from unclaimed(state, [each.name for each in settings.reports], settings.log_names)
+    yield from unmatched_bookmarks(
+        state, [each.name for each in settings.reports], settings.log_names
+    )
 
 
 def read_settings(
@@ -62,8 +64,8 @@ def read_settings(
     given = {k: v for k, v in config.items() if v is not None or k not in of_sdk}
     mistakes = (
         mistakes_in_sdk_settings(given, of_sdk)
-        + with_half_characters(given, of_sdk)
-        + homeless(given)
+        + mistakes_in_characters(given, of_sdk)
+        + mistakes_in_folders(given)
     )
     given = with_converted(given, lambda: _client_before(given))
     try:

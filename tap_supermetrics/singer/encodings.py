@@ -47,7 +47,7 @@ def _parquet(properties: Mapping[str, Any], compression: str, lines: Sequence[by
     Raises:
         TapError: a value does not fit the type of its column.
     """
-    import pyarrow as pa  # noqa: PLC0415 - only who asks for Parquet has it
+    import pyarrow as pa  # noqa: PLC0415 - installed for Parquet only
     from pyarrow import json, parquet  # noqa: PLC0415 - same
 
     types = {

@@ -66,7 +66,9 @@ def from_environment(
         return {}
 
 
-def unread(environment: Collection[str], prefix: str, settings: Collection[str]) -> Iterator[str]:
+def unread_variables(
+    environment: Collection[str], prefix: str, settings: Collection[str]
+) -> Iterator[str]:
     """Yield a line for each variable that looks like a setting, but is not read.
 
     Args:

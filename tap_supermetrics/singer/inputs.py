@@ -26,11 +26,11 @@ from tap_supermetrics.settings.reading import half_in
 from tap_supermetrics.singer.batch_files import local_folder
 from tap_supermetrics.singer.catalog_entries import (
     columns_of,
-    ignored,
+    ignored_words,
     method_of,
     mistakes_in_metadata,
     normalized,
-    passed_on,
+    passed_on_words,
 )
 from tap_supermetrics.singer.catalog_form import mistakes_in_form
 from tap_supermetrics.words import nearest
@@ -146,7 +146,7 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
     return mistakes
 
 
-def with_half_characters(config: Mapping[str, Any], names: Collection[str]) -> list[str]:
+def mistakes_in_characters(config: Mapping[str, Any], names: Collection[str]) -> list[str]:
     """Return a mistake for each of some settings that has half a character."""
     return [
         f"{name}: a text has half a character ({half})"
@@ -155,7 +155,7 @@ def with_half_characters(config: Mapping[str, Any], names: Collection[str]) -> l
     ]
 
 
-def homeless(config: Mapping[str, Any]) -> list[str]:
+def mistakes_in_folders(config: Mapping[str, Any]) -> list[str]:
     """Return a mistake for each folder below a home where there is none, as in some containers."""
     folders = ((name, config.get(name)) for name in _FOLDERS)
     return [
@@ -249,7 +249,7 @@ def unwrapped(given: dict[str, Any]) -> dict[str, Any]:
     return wrapped if isinstance(wrapped, dict) and "bookmarks" not in given else given
 
 
-def unclaimed(
+def unmatched_bookmarks(
     state: Mapping[str, Any], reports: Sequence[str], logs: Collection[str] = ()
 ) -> Iterator[str]:
     """Find bookmarks of no report beside a report that has none: it was renamed, or mistyped.
@@ -320,7 +320,7 @@ def catalog_of(raw: dict[str, Any] | None) -> Catalog | None:
 def _check_extras(catalog: Catalog, stream: dict[str, Any]) -> None:
     if mistakes := [*mistakes_in_metadata(stream)]:
         raise SettingsError(mistakes)
-    for warning in (*ignored(stream, _WORDS), *passed_on(stream)):
+    for warning in (*ignored_words(stream, _WORDS), *passed_on_words(stream)):
         logger.warning("%s", warning)
     if entry := catalog.get_stream(stream["tap_stream_id"]):
         entry.replication_method = method_of(stream)

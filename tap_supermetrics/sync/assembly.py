@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.sync.preparation import Prepared
 
 
-def assembled(prepared: Prepared) -> Engine:
+def engine_of(prepared: Prepared) -> Engine:
     """Return the engine that carries out the plans; it has not begun."""
     plans, retained, client, now = prepared.plans, prepared.retained, prepared.client, prepared.now
     # Before `running` and `unneeded` are read: this decides which batches are which.

@@ -49,7 +49,7 @@ class Bookkeeping:
         self._bookmarks = bookmarks
         self._contradicted: set[Query] = set()
         # Later results may still contradict these; by report, only the first ones.
-        self._believed: defaultdict[str, dict[Query, Result]] = defaultdict(dict)
+        self._provisional: defaultdict[str, dict[Query, Result]] = defaultdict(dict)
         self._query_log = query_log
         self.stopped_by: ApiError | None = None
 
@@ -61,18 +61,18 @@ class Bookkeeping:
         if result.query in self._contradicted:
             self._fail_contradicted(planned, result.query, result)
         else:
-            self._believe(planned, result, whole)
+            self._log_success(planned, result, whole)
         # In this order: the state that may be written next names the batch no more.
         self._bookmarks.emitted(result.query)
         self._bookmarks.progressed()
 
-    def _believe(self, planned: PlannedReport, result: Result, whole: DateRange | None) -> None:
+    def _log_success(self, planned: PlannedReport, result: Result, whole: DateRange | None) -> None:
         # Before the state: the record of a day must not come after the STATE that covers it.
         if self._query_log:
             self._query_log.succeeded(result, whole, planned.rows_of_days(result))
-        believed = self._believed[result.query.report]
-        if result.missing and len(believed) < SURE_AFTER:
-            believed[result.query] = result
+        provisional = self._provisional[result.query.report]
+        if result.missing and len(provisional) < SURE_AFTER:
+            provisional[result.query] = result
 
     def failed(self, planned: PlannedReport, failed: Failed) -> None:
         """Have the days of a query read again by the next run, and say why."""
@@ -117,17 +117,17 @@ class Bookkeeping:
             self._prepared.known[note.report].state.learn_first_day(note.day)
             self._summary.first_days[note.report] = note.day
         elif isinstance(note, Suspect):
-            self._doubt(note.query)
+            self._contradict(note.query)
         else:
             self._bookmarks.submitted(note)
 
-    def _doubt(self, query: Query) -> None:
+    def _contradict(self, query: Query) -> None:
         """Have the days of a result read again, whether it was emitted already or not yet."""
         if self._bookmarks.waits_for(query):
             # Counted once its records are written: until then none of its days is covered.
             self._contradicted.add(query)
             return
-        result = self._believed[query.report].pop(query, None)
+        result = self._provisional[query.report].pop(query, None)
         self._fail_contradicted(self._prepared.planned[query.report], query, result)
 
     def _fail_contradicted(
@@ -137,7 +137,7 @@ class Bookkeeping:
         failed = Failed(query=query, error=ApiError("RESULT_INCOMPLETE", text))
         planned.fail(failed, self._prepared.now())
         if result:
-            self._summary.undone(result)
+            self._summary.retracted(result)
         if self._query_log:
             self._query_log.contradicted(failed, result.schedule_id if result else "")
         self._summary.failed(failed)

@@ -34,20 +34,20 @@ class Checkpoints:
         self._budget = 0
         self._cost = 0
         self._emitted = 0
-        self._has_news = False
+        self._has_unsaved = False
 
-    def submitted(self, note: Note, *, is_news: bool) -> None:
+    def submitted(self, note: Note, *, is_unsaved: bool) -> None:
         """Add what the API has accepted to the budget.
 
         Args:
             note: what it has accepted.
-            is_news: whether the state has to name it.
+            is_unsaved: whether the state has to name it.
         """
         if isinstance(note, BatchTaken):
             self._budget += BYTES_PER_QUERY * len(note.queries)
         elif isinstance(note, QueryTaken):
             self._budget += BYTES_PER_QUERY
-        self._has_news = self._has_news or is_news
+        self._has_unsaved = self._has_unsaved or is_unsaved
 
     def progressed(self) -> None:
         """Count a query that was emitted."""
@@ -63,14 +63,14 @@ class Checkpoints:
         """Return whether a STATE message is worth what it costs now."""
         # Before the first message its cost is unknown, and counts as nothing.
         has_paid = self._emitted > 0 and self._emitted * BYTES_PER_QUERY >= self._cost
-        return self.is_affordable and (self._has_news or has_paid)
+        return self.is_affordable and (self._has_unsaved or has_paid)
 
     def written(self, bookmarks: Mapping[str, Any]) -> None:
         """Pay for a STATE message with these bookmarks; the next one will cost about the same."""
         self._cost = len(msgspec.json.encode(bookmarks))
         self._budget -= self._cost
         self._emitted = 0
-        self._has_news = False
+        self._has_unsaved = False
 
 
 class Bookmarks:
@@ -82,7 +82,7 @@ class Bookmarks:
         write_state: writes a STATE message with these bookmarks.
 
     Attributes:
-        writes_state: whether the run writes STATE messages; False where somebody else does.
+        writes_state: whether the run writes STATE messages; False where the SDK does.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Bookmarks:
 
     def submitted(self, note: Note) -> None:
         """Record what the API has accepted."""
-        self._checkpoints.submitted(note, is_news=self._submitted.note(note))
+        self._checkpoints.submitted(note, is_unsaved=self._submitted.note(note))
 
     def waits_for(self, query: Query) -> bool:
         """Return whether a query was submitted and not emitted yet."""
@@ -126,12 +126,12 @@ class Bookmarks:
 
     def save_when_due(self) -> None:
         """Write the state when it is worth it."""
-        # Whoever else writes it reads the bookmarks whenever it likes.
+        # The SDK writes them without notice.
         if self._checkpoints.is_due or not self.writes_state:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Update the bookmarks, and write them unless somebody else does."""
+        """Update the bookmarks, and write them unless the SDK does."""
         for name, known in self._prepared.known.items():
             # The state of a report that could not be planned still names its batches.
             if name in self._prepared.planned:

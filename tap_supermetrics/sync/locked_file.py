@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MAX_LINE: Final = 4096
 _MAX_BYTES: Final = 32 * 1024 * 1024
 _ROOM: Final = 1024 * 1024
-"""How far a file may grow beyond twice of what is needed before it is written anew."""
+"""How far a file may grow beyond twice its needed size before it is written anew."""
 
 
 class LockedFile:

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.sync.state import ReportState
 
     T = TypeVar("T")
-    # What makes records, in whatever form, of the blocks of rows of one result.
+    # Makes records, in any form, of the blocks of rows of one result.
     Converter = Callable[[RecordReader, Iterator[bytes]], Iterator[T]]
 
 logger = logging.getLogger(__name__)

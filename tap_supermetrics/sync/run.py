@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_supermetrics.errors import QueriesFailedError
 from tap_supermetrics.extraction.progress import Progress
-from tap_supermetrics.sync.assembly import assembled
+from tap_supermetrics.sync.assembly import engine_of
 from tap_supermetrics.sync.bookkeeping import Bookkeeping
 from tap_supermetrics.sync.calendar import ReportDays, report_days
 from tap_supermetrics.sync.checkpoints import Bookmarks
@@ -111,7 +111,7 @@ class Run:
         prepared = prepare(
             settings, self._lookups, self._bookmarks, selection, summary=summary, now=utc_now
         )
-        engine = assembled(prepared)
+        engine = engine_of(prepared)
         bookmarks = Bookmarks(prepared, self._bookmarks, self._write_state)
         books = Bookkeeping(prepared, summary, bookmarks, self.query_log)
         stops = settings.on_failure == "stop"
@@ -180,7 +180,7 @@ class Run:
         if self.summary.has_failures and self._settings.on_failure != "continue":
             message = f"{self.summary.failures_in_words}; "
             message += "what failed is named above, with what to do"
-            # Nobody wants to accept that nothing arrives.
+            # Not where nothing arrives: that is never acceptable.
             is_acceptable = self.summary.has_arrived
             accept = ". Set `on_failure: continue` to accept this" if is_acceptable else ""
             raise QueriesFailedError(message + accept)
@@ -188,7 +188,7 @@ class Run:
     def halt(self) -> None:
         """Submit nothing more, so that the state can name all that the API retains."""
         if self._started:
-            # A batch may have been taken within the last seconds: the last state has to name it.
+            # The API may have accepted a batch just now: the last state has to name it.
             for note in self._started.engine.halt():
                 self._started.books.learn(note)
 

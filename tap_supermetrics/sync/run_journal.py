@@ -1,4 +1,4 @@
-"""The journal of a run: what dead runs left goes to the reports, what the API takes is noted."""
+"""The journal of a run: what dead runs left goes to the reports, what the API accepts is noted."""
 
 from __future__ import annotations
 

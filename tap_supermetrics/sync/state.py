@@ -12,8 +12,8 @@
 
 A partition without `covered` covers all from `covered_from` to its bookmark. A person may edit it.
 Every key is written even when empty, because Meltano merges the states of failed runs key by key,
-and a missing key would let an old value live on. For the same reason no key holds an object at one
-time and null at another: Meltano fails to lay the one over the other.
+and a missing key would preserve an old value. For the same reason no key has an object at one time
+and null at another: Meltano cannot merge the one with the other.
 """
 
 from __future__ import annotations

@@ -81,8 +81,8 @@ class Summary:
         if self.days_read and result.dates:
             self.days_read.put_empty(result.query, result.dates, rows_by_day)
 
-    def undone(self, result: Result) -> None:
-        """Take back a result that was counted, and that later ones contradict; its rows stay."""
+    def retracted(self, result: Result) -> None:
+        """Retract a result that was counted, and that later ones contradict; its rows stay."""
         tally = self._tally(result.query)
         tally.done -= _days(result.dates)
         tally.queries_done -= 1

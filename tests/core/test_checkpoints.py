@@ -71,7 +71,7 @@ class Played:
     def take(self, taken: BatchTaken) -> None:
         self._running.append(taken)
         self.queries += len(taken.queries)
-        self._checkpoints.submitted(taken, is_news=True)
+        self._checkpoints.submitted(taken, is_unsaved=True)
         self._save_when_due()
 
     def emit(self, at_once: int) -> None:

@@ -19,12 +19,12 @@ from tap_supermetrics.singer.catalog_types import catalog_types, limits
 from tap_supermetrics.singer.inputs import (
     check_log_config,
     check_log_level,
-    homeless,
+    mistakes_in_characters,
+    mistakes_in_folders,
     mistakes_in_sdk_settings,
     read_config,
     read_json,
-    unclaimed,
-    with_half_characters,
+    unmatched_bookmarks,
 )
 from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.sync.state_checks import check_state
@@ -138,20 +138,20 @@ def test_a_folder_below_a_home_that_is_not_there_is_a_mistake(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("HOME", "/var/me")
-    assert not homeless({name: "~/folder"})
-    assert not homeless({})
-    (mistake,) = homeless({name: "~nobody-of-that-name/folder"})
+    assert not mistakes_in_folders({name: "~/folder"})
+    assert not mistakes_in_folders({})
+    (mistake,) = mistakes_in_folders({name: "~nobody-of-that-name/folder"})
     assert mistake.startswith(f"{name}: expected a folder")
     # As in a container whose user no file lists.
     monkeypatch.setattr(os.path, "expanduser", str)
-    assert homeless({name: "~/folder"})
+    assert mistakes_in_folders({name: "~/folder"})
 
 
 def test_half_a_character_in_a_setting_of_the_sdk_is_a_mistake() -> None:
     config = {"stream_maps": {"ads": {"a\ud800": "x"}}, "start_date": date(2024, 6, 1)}
-    (mistake,) = with_half_characters(config, ["stream_maps", "start_date", "batch_config"])
+    (mistake,) = mistakes_in_characters(config, ["stream_maps", "start_date", "batch_config"])
     assert mistake == "stream_maps: a text has half a character ('\\ud800')"
-    assert not with_half_characters({"stream_maps": {"ads": "\U0001f9e6"}}, ["stream_maps"])
+    assert not mistakes_in_characters({"stream_maps": {"ads": "\U0001f9e6"}}, ["stream_maps"])
 
 
 @pytest.mark.parametrize("size", [0, -5, "many", 1.5, True])
@@ -165,12 +165,12 @@ def test_a_batch_of_no_records_is_a_mistake(size: object, tmp_path: Path) -> Non
 
 def test_a_bookmark_of_a_report_that_was_renamed_is_told_with_the_remedy() -> None:
     state: dict[str, Any] = {"bookmarks": {"google-ads": {}, "facebook": {}, "tiktok": {}}}
-    (told,) = unclaimed(state, ["google_ads", "facebook"])
+    (told,) = unmatched_bookmarks(state, ["google_ads", "facebook"])
     assert "--rename google-ads=google_ads" in told
-    assert not [*unclaimed(state, ["google-ads"])]
-    (told,) = unclaimed({"bookmarks": {"spend": {}, "log": {}}}, ["google_ads"], ["log"])
+    assert not [*unmatched_bookmarks(state, ["google-ads"])]
+    (told,) = unmatched_bookmarks({"bookmarks": {"spend": {}, "log": {}}}, ["google_ads"], ["log"])
     assert "--rename spend=google_ads" in told
-    assert not [*unclaimed({}, ["google_ads"])]
+    assert not [*unmatched_bookmarks({}, ["google_ads"])]
 
 
 @pytest.mark.parametrize("word", ["anyOf", "oneOf"])
