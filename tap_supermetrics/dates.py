@@ -25,7 +25,7 @@ _AS_WRITTEN = re.compile(
     r"(?:[ T]00:00(?::00(?:\.0+)?)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?",
     re.ASCII | re.IGNORECASE,
 )
-"""A day with the year first, or the midnight at its begin, in whatever zone the source has."""
+"""A day with the year first, or the midnight at its begin, in the zone of the source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -33,7 +33,7 @@ FORMATS: Final = ("table", "json")
 """Formats of a command that has no `FORMATS` of its own; the first one is the default."""
 
 
-def module_of(name: str) -> Any:  # noqa: ANN401 - a module is of no type
+def module_of(name: str) -> Any:  # noqa: ANN401 - a module has no type
     """Return the module of a command, with `ABOUT`, `add_arguments` and `run`; load no other."""
     return import_module(f"tap_supermetrics.commands.{name}")
 

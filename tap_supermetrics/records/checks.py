@@ -76,7 +76,7 @@ class RecordChecks:
         whole_key: all columns of the key, as messages name them.
         day: the field with the day of a row; empty where none has it.
         dates: the requested days; None where the API determines them.
-        blank: what stands for a blank text of the key.
+        blank: replaces a blank text of the key.
         account: whose result it is.
         others: the keys of other accounts; None where the key has the account.
         rows_by_day: how many rows each day has; only counted where several days were requested.
@@ -126,7 +126,7 @@ class RecordChecks:
         Raises:
             ApiError: KEY_NOT_UNIQUE when a record before has it.
         """
-        # A hash stands for its key, at a fraction of the memory: see `_EXACT`.
+        # A hash represents its key, at a fraction of the memory: see `_EXACT`.
         if hash(key) in self._hashes:
             raise self._not_unique(key)
         self._check_others((key,))

@@ -106,5 +106,5 @@ def width_of(data_type: str) -> int:
 
 
 def is_known(data_type: str) -> bool:
-    """Return whether an API data type is of a family that is known."""
+    """Return whether an API data type belongs to a known family."""
     return data_type.partition(".")[0].strip().casefold() in {*_FAMILY_KINDS, _TEXT_FAMILY}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.settings.reading import Mistakes
 
 OVERRIDABLE: Final = declared(Overridable)
-"""Settings that may stand at the top level and be overridden in an entry of `queries`."""
+"""Settings of the top level that an entry of `queries` may override."""
 # The fields of a base come first in a dataclass.
 ONLY_IN_REPORT: Final = declared(Report)[len(OVERRIDABLE) :]
 """Settings of one report, in an entry of `queries`."""

@@ -122,7 +122,7 @@ def limits(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, list[s
     return {name: words for name, words in found.items() if words}
 
 
-def _limits(schema: Any) -> Iterator[str]:  # noqa: ANN401 - whatever stands there
+def _limits(schema: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
     if isinstance(schema, dict):
         yield from filter(schema.__contains__, _LIMITS)
         for each in _several(schema):

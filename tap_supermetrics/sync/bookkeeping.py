@@ -93,7 +93,7 @@ class Bookkeeping:
         self._bookmarks.progressed()
 
     def left(self, left: Left) -> None:
-        """Note the queries of a report that a stopped run never came to."""
+        """Note the queries of a report that a stopped run did not reach."""
         self._summary.left(left)
         if left.error.fate is Fate.STOP:
             self.stopped_by = self.stopped_by or left.error

@@ -79,7 +79,7 @@ class FieldLists:
             return self._client.fields(ds_id)
         except ApiError as error:
             if error.code and error.reach is Reach.SERVICE:
-                self._away = error  # All others would wait in vain too.
+                self._away = error  # All others would wait for it too.
             return error
 
 

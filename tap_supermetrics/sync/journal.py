@@ -64,7 +64,7 @@ class Journal:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with closing(Leftovers(directory, owner, now - max_age)) as left:
                 journal._found = left.entries
-                # Noted anew, should this run die too before it uses them.
+                # Noted again, in case this run dies too before it uses them.
                 journal._noted = JournalContent(journal._found)
                 journal._file.begin(journal._lines)
                 left.remove()  # Only now, as these are in a file of this run.

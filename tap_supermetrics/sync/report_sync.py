@@ -168,7 +168,7 @@ class KnownReport:
         # Before `query_hash` of the state changes.
         is_tried_first = self.may_be_refused
         request_hash = wire.request_hash(self.report)
-        # Refused before the state changes, so that a corrected configuration finds it as it was.
+        # Refused before the state changes, so that a corrected configuration finds it unchanged.
         check_day(self.report, self.schema, state)
         check_key(self.report, self.schema, state)
         check_groups(self.report, scope, state)
@@ -179,7 +179,7 @@ class KnownReport:
         if is_other or request_hash != state.request_hash:
             retained.forget(self.report.name)
         retained.forget_half_days(self.report, scope.last_complete)
-        # Batches that this run waits for are named anew, as the engine takes them over.
+        # Batches that this run waits for are named again when the engine takes them over.
         state.query_hash, state.request_hash, state.batches = query_hash, request_hash, ()
         state.shard = self.report.shard
         state.begin([account_id_of(group) for group in scope.groups])
@@ -279,7 +279,7 @@ class PlannedReport:
         state.mark_done(
             result.query.account_id,
             covered,
-            # Numbers from the cache are as old as they are there, whenever they were fetched.
+            # Numbers from the cache are as old as in there, whenever they were fetched.
             min(result.fetched_at, provenance.cached_at or result.fetched_at),
             _lookback_of(report, self.plan.scope, provenance),
         )

@@ -116,7 +116,7 @@ class Run:
         books = Bookkeeping(prepared, summary, bookmarks, self.query_log)
         stops = settings.on_failure == "stop"
         emission = Emission(engine, prepared.planned, books, stops_at_failure=stops)
-        # Known here before it starts: whatever fails from now on, `close` ends its threads.
+        # Set before the engine starts: `close` then ends its threads, whatever fails.
         self._started = _Started(
             prepared=prepared, engine=engine, bookmarks=bookmarks, books=books, emission=emission
         )

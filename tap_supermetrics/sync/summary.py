@@ -108,7 +108,7 @@ class Summary:
         return len(self.failed_alike[alike]) == 1
 
     def left(self, left: Left) -> None:
-        """Count queries that a stopped run never came to."""
+        """Count queries that a stopped run did not reach."""
         for account_id, days in left.days.items():
             self.tallies.setdefault((left.report, account_id), Tally()).not_submitted += days
 

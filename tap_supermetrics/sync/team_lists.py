@@ -165,7 +165,7 @@ class TeamLists:
                 raise NotShownError(error.code, error.message, status=error.status) from None
             raise
         members = tuple(dict.fromkeys(each for entry in entries for each in entry.accounts))
-        # A list that is split otherwise would load some accounts under the wrong id.
+        # A list that is split differently would load some accounts under the wrong id.
         if not members or len(members) != len(entries):
             raise NotShownError("ANSWER_INVALID", "expected one query for each account")
         return members
