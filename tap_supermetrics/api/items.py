@@ -1,7 +1,7 @@
 """Spelling of ids in a query: accounts and fields as texts, or as lists.
 
-The page of 2023 shows texts, "Get data" takes both, the newest page says texts; an id may hold a
-comma.
+The page of 2023 shows texts, "Get data" takes both, the newest page says texts; an id may contain
+a comma.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _text(ids: list[str] | str) -> list[str] | str:
 
 
 def ids_of(said: Any) -> list[str] | None:  # noqa: ANN401 - any JSON
-    """Return the ids that an answer repeats, in whatever form; None where it says nothing of them.
+    """Return the ids that an answer echoes, in whatever form; None where it echoes none.
 
     Documented is a list of texts. A text of several, objects, and ids as keys are understood too.
     """

@@ -1,4 +1,4 @@
-"""Replies translated into answers, or into the errors that they tell, without the key."""
+"""Replies translated into answers, or into the errors that they report, without the key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SHOWN: Final = 60
-"""So many characters of a server's text are shown."""
+"""Characters shown of a server's text."""
 
 _REDIRECTS: Final = frozenset({300, 301, 302, 303, 307, 308})
 _ERRORS: Final = 400
@@ -33,7 +33,7 @@ class Replies:
     """Translates replies, with regard to what the service has shown before.
 
     Args:
-        api_key: the key; taken out of whatever is told.
+        api_key: the key; removed from all texts.
         service: what its answers have shown so far.
     """
 
@@ -76,7 +76,7 @@ class Replies:
         is_page = _begins_with(_START_OF_PAGE, reply.body)
         code = self._code_or_blocked(code, reply.status, is_page=is_page)
         damages.add(damage)
-        # Cut after the key was taken out: half a key is still a secret.
+        # Cut after the key was removed: half a key is still a secret.
         start = self.without_key(reply.body[:_START].decode(errors="replace"))[:SHOWN]
         got = f"got {start!r} ({damaged.cause})" if reply.status else f"but {damaged.cause}"
         return ApiError(
@@ -96,7 +96,7 @@ class Replies:
         *,
         is_of_query: bool = False,
     ) -> ApiError:
-        """Return an error that the API told, without the key wherever it stands."""
+        """Return an error that the API reported, without the key wherever it stands."""
         said = [part for part in (error.message, error.description) if part and part != error.code]
         code = self.without_key(error.code).upper()
         return ApiError(
@@ -111,8 +111,8 @@ class Replies:
     def _code_or_blocked(self, code: str, status: int, *, is_page: bool = False) -> str:
         """Return the code of an error; not each 401 or 403 without one refuses the key.
 
-        A firewall or a proxy refuses so what it does not like about a single request, or about the
-        address that it comes from: then with a page. And a key that was taken before is good.
+        A firewall or a proxy refuses so a single request, or the address that it comes from: then
+        with a page. And a key that was taken before is good.
         """
         is_not_of_key = status in _OF_KEY and (is_page or self._service.is_there)
         is_blocked = is_not_of_key or status == _OF_PROXY
@@ -120,7 +120,7 @@ class Replies:
 
     def without_key(self, text: str) -> str:
         """Return the beginning of a text, without the key."""
-        # Of a text without end, no more than the beginning is shown.
+        # Only the beginning of an endless text is shown.
         return without_key(text[:LONGEST_SEARCHED], self._api_key)
 
 

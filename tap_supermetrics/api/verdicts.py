@@ -2,7 +2,7 @@
 
 The HTTP status alone says little: permanent failures come as 500, hard quotas as 429, and errors
 inside a 200 (Supermetrics docs, "Errors"; observed in public clients). So the code decides, the
-text where it alone tells, and the status only where there is no known code.
+text where it alone shows it, and the status only where there is no known code.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Verdict:
         fate: what to do next.
         reach: which other queries would meet the error.
         advice: what a person can do about it.
-        has_reason: whether the API tells why; where it does not, a smaller query may succeed.
+        has_reason: whether the API states why; where it does not, a smaller query may succeed.
         is_outage: whether the service is away just now, and may be back in some minutes.
         may_have_run: whether the request may have been carried out all the same.
-        is_missing: whether what was asked for is not there: it expired, or is too young.
+        is_missing: whether what was requested is not there: it expired, or is too young.
         is_of_item: whether an item of a batch is refused, for its form or for what it says.
         is_of_api: whether the API says so; else this machine or its settings are why.
         max_submissions: how often one query is submitted before it has failed.
@@ -343,7 +343,7 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     ),
     **dict.fromkeys((502, 504, 520, 524), _CUT_OFF),
 }
-"""By HTTP status where no code is told. Above 519: Cloudflare, which serves the vendor's hosts."""
+"""By HTTP status where there is no code. Above 519: Cloudflare, which serves the vendor's hosts."""
 _NOT_YET: Final = re.compile(
     r"(QUERY|BATCH|RESULTS?|STATUS|SCHEDULE)(_\w+)?_"
     r"(NOT_(FOUND|READY|FINISHED|AVAILABLE)|UNKNOWN|PENDING|EXPIRED)"

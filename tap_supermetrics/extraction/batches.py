@@ -32,14 +32,14 @@ logger = logging.getLogger(__name__)
 
 
 class Batches:
-    """Submits query batches, and looks at them until they stop.
+    """Submits query batches, and polls them until they stop.
 
     Args:
         client: the API.
         reports: by name.
         now: the wall clock, with offset.
         running: batches of an earlier run to wait for.
-        notes: are told of each batch before it is sent, and of its id as soon as it is known.
+        notes: record each batch before it is sent, and its id as soon as it is known.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Batches:
 
     @property
     def next_poll(self) -> float | None:
-        """Return the monotonic time of the next look at a running batch; None when none runs."""
+        """Return the monotonic time of the next poll of a running batch; None when none runs."""
         return min((each.next_poll for each in self._running.values()), default=None)
 
     @property
@@ -69,13 +69,13 @@ class Batches:
     @property
     def delay(self) -> str:
         """Return in words how many batches wait for a place at the API; empty where none does."""
-        # A copy: the deciding thread asks while the submitting thread adds and removes batches.
+        # A copy: the deciding thread reads while the submitting thread adds and removes batches.
         count = sum(each.started is None for each in list(self._running.values()))
         waiting = counted(count, "query batch waits", "query batches wait")
         return f"{waiting} to be run" if count else ""
 
     def submit(self, request: BatchRequest) -> Iterator[Event]:
-        """Submit a query batch; tell what came of it."""
+        """Submit a query batch; yield what came of it."""
         try:
             batch = self._starter.start(request)
         except ApiError as error:
@@ -101,7 +101,7 @@ class Batches:
         yield BatchTaken(batch=batch, queries=request.queries)
 
     def poll_due(self) -> Iterator[Event]:
-        """Look at every running batch whose time has come; tell what is new."""
+        """Poll every running batch that is due; yield what is new."""
         for batch in list(self._running.values()):  # A copy, as a batch that ends is removed.
             if batch.next_poll <= time.monotonic():
                 yield from self._poll(batch)
@@ -138,17 +138,17 @@ class Batches:
             logger.warning(text, batch.batch.batch_id, error)
 
     def _may_poll_again(self, batch: RunningBatch, now: float, error: ApiError) -> bool:
-        """Return whether a batch may run on although a look at it was refused."""
+        """Return whether a batch may run on although a poll of it was refused."""
         if error.is_not_there:
             return self._status_may_come(batch, now)
         return batch.is_young(now) and not error.refuses_everything
 
     def _status_may_come(self, batch: RunningBatch, now: float) -> bool:
-        """Return whether a status which is not found is not there yet, rather than not any more."""
+        """Return whether a status that is not found may still come, rather than have expired."""
         if batch.is_young(now):
             return True
         information = self._audit.information(batch.batch.batch_id)
-        # Nothing speaks for the batch any more: its queries are submitted again.
+        # Nothing shows that the batch exists: its queries are submitted again.
         if information is None or batch.is_stuck(now):
             return False
         if information.is_stopped:
@@ -163,7 +163,7 @@ class Batches:
         del self._running[batch_id]
         unsettled, batch.waiting = tuple(batch.waiting), set()
         yield BatchEnded(batch_id=batch_id, unsettled=unsettled, error=error)
-        # After the event: it takes a request, for which nobody should wait.
+        # After the event: it takes a request, for which nothing should wait.
         self._audit.log_end(batch_id)
 
 
@@ -174,5 +174,5 @@ def cancel_batches(client: Client, batch_ids: Iterable[str]) -> None:
             information = client.cancel_batch(batch_id)
             logger.info("Query batch %s cancelled", batch_id)
             logger.info("Query batch %s", information.story)
-        except ApiError as error:  # noqa: PERF203 - one batch must not keep the others running
+        except ApiError as error:  # noqa: PERF203 - one batch must not leave the others running
             logger.warning("Query batch %s could not be cancelled: %s", batch_id, error)

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 MISFITS: Final = 20
 """After so many results of a report that fit no record, its history is not submitted."""
 ALL_MISFITS: Final = 60
-"""After so many, nothing of the report is."""
+"""After so many, nothing of the report is submitted."""
 
 _IN_WORDS: Final = {
     Reach.ACCOUNT: "the account",
@@ -48,7 +48,7 @@ class Misfits:
         self._fitting: set[Key] = set()
 
     def fitted(self, keys: Iterable[Key]) -> None:
-        """Learn that rows became records: types and key are right, others are odd."""
+        """Note that rows became records: types and key are right, others are odd."""
         self._fitting.update(keys)
 
     def count(self, key: Key) -> int:
@@ -80,7 +80,7 @@ class Misfits:
 
 
 class Breakers:
-    """The refusals that are known: of an account, of a report, of a data source, of a time.
+    """The known refusals: of an account, of a report, of a data source, of a time.
 
     Some errors say how far they reach. Others may be of one day or of all. So an account of which
     nothing but failures came, each paid for, is tried with its newest query, because history is
@@ -88,10 +88,10 @@ class Breakers:
     and for a data source, which are tried with several accounts.
 
     Args:
-        plans: what each report asks for, by its name.
+        plans: what each report requests, by its name.
 
     Attributes:
-        doubts: what gives nothing so far, and which queries find out.
+        doubts: what gives nothing so far, and its probes.
         first_days: the first day that the API gives, by report.
         trials: of days that may never be given, a few are tried first.
     """
@@ -116,7 +116,7 @@ class Breakers:
         )
 
     def must_wait(self, query: Query) -> bool:
-        """Return whether a query waits for what probes find out."""
+        """Return whether a query waits for probes."""
         is_probing = any(
             each.probes and each.error is None  # With an error, it is spared at once.
             for each in self.doubts.breakers_of(query)
@@ -128,17 +128,17 @@ class Breakers:
         )
 
     def answered(self, query: Query) -> list[Key]:
-        """Learn that the API gave the results of a query; return what may go on."""
+        """Note that the API gave the results of a query; return what may go on."""
         return [*self.doubts.answered(query), *self._keys(query, self.trials.end(query))]
 
     def given(self, query: Query) -> list[Key]:
-        """Learn that the API ran a query; return what may go on."""
+        """Note that the API ran a query; return what may go on."""
         return self._keys(query, self.first_days[query.report].given(query))
 
     def paid_for_nothing(self, query: Query, error: ApiError) -> list[Key]:
         """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
         # Of history: the account may well give later days. A trial of some days has a bound of its
-        # own; one of all that an account has tells of its report too.
+        # own; one of all days of an account counts for its report too.
         trial = self.trials.trial_of(query)
         is_of_some_days = trial is not None and trial.error is None and not trial.is_of_all
         is_of_history = self._is_of_history(query, error) or is_of_some_days
@@ -147,7 +147,7 @@ class Breakers:
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> list[Key]:
         """Learn from a query that failed for good; return what is concerned beside it."""
         finished = self.doubts.forget_probe(query)
-        # A refusal of history tells more than a trial would.
+        # A refusal of history says more than a trial would.
         is_of_history = self._is_of_history(query, error)
         reach = self.trials.end(query) if is_of_history else self.trials.failed(query, error)
         concerned = [*finished, *self._keys(query, reach)]
@@ -161,7 +161,7 @@ class Breakers:
             last_wanted = self._plans[query.report].scope.last_wanted
             reach = self.first_days[query.report].refused(query, error, last_wanted)
             return [*self._keys(query, reach), *concerned]
-        # The service did not even take it: that says nothing of what it asks for.
+        # Where the service did not even take it, the error is none of what it requests.
         for key in finished if was_paid else ():
             if key in undecided:
                 continue
@@ -172,16 +172,16 @@ class Breakers:
         return concerned
 
     def given_up(self, query: Query) -> list[Key]:
-        """Learn that a query will find out nothing; return for what another one has to."""
+        """Note that a query is no probe any more; return what needs another one."""
         keys = self.doubts.forget_probe(query)
         return [*keys, *self._keys(query, self.trials.end(query))]
 
     def fitted(self, query: Query) -> None:
-        """Learn that rows of a report became records."""
+        """Note that rows of a report became records."""
         self._misfits.fitted(self.doubts.keys_of(query))
 
     def did_not_fit(self, query: Query, error: ApiError) -> list[Key]:
-        """Learn that a result fits no record; return what is concerned beside it."""
+        """Note that a result fits no record; return what is concerned beside it."""
         given_up = []
         for reach in (Reach.REPORT, Reach.ACCOUNT):
             key = self.doubts.key_of(query, reach)

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Consequences:
-    """Keeps plans, splits, backlog and deliveries in step; decides nothing.
+    """Changes plans, splits, backlog and deliveries together; decides nothing.
 
     A decision about a query changes several of them at once: here, none is forgotten.
 
@@ -57,7 +57,7 @@ class Consequences:
         for each in settled:
             failed = Failed(query=each, error=error, was_submitted=was_submitted)
             self._deliveries.settle(failed)
-        # With a stopped run, this comes back here and fails the next one too.
+        # In a stopped run, this comes back here and fails the next one too.
         self._again(next_one)
         return settled
 
@@ -74,7 +74,7 @@ class Consequences:
     def resubmit(self, query: Query, error: ApiError) -> None:
         """Submit a query once more."""
         logger.warning("%s is asked again: %s", query, error)
-        # Another batch would likely repeat what lies in batches: too slow, or not told apart.
+        # Another batch would likely repeat a fault of batches: too slow, or not distinguished.
         self._again([query], by_batch=error.reach is not Reach.ENDPOINT)
 
     def leave(self, left: Mapping[str, Mapping[str, int]], error: ApiError) -> None:

@@ -1,4 +1,4 @@
-"""Doubt about an account, a report or a data source that gives nothing, and who finds out."""
+"""Doubt about an account, a report or a data source that gives nothing, and its probes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Patience:
 
     Attributes:
         failures: paid for, and none answered, until there is doubt.
-        probes: queries that then find out, at the same time.
+        probes: probes that are then submitted, at the same time.
         is_renewed: whether an answer is no end of doubt: after it, as many failures in a row begin
-            it anew, or as many as answers came. Else parts of what answered could not be told
-            from all of it.
+            it anew, or as many as answers came. Else a fault of some parts would count as
+            one of all.
     """
 
     failures: int
@@ -54,7 +54,7 @@ class Breaker:
     Attributes:
         failures: since the last answer.
         answers: in all.
-        probes: queries on their way that find out for others.
+        probes: queries on their way that decide for others.
         error: what every query would meet.
         is_guessed: whether only failed probes say so, and an answer refutes it.
         is_tried_first: whether there is doubt before the first answer, and one probe is enough.
@@ -84,7 +84,7 @@ class Breaker:
 
 
 class Doubts:
-    """The breakers, by what they are of, and the queries on their way that find out.
+    """The breakers, by what they are of, and the probes on their way.
 
     Args:
         ds_ids: of the data source of each report, by its name.
@@ -120,7 +120,7 @@ class Doubts:
             breaker, patience = self.breakers[key], PATIENCE[key[0]]
             was_doubtful = breaker.is_doubtful(patience)
             breaker.failures += 1
-            # Said once, as doubt begins: who hears it looks through all that breakers hold back.
+            # Returned once, as doubt begins: the caller goes through all that breakers hold back.
             if breaker.is_doubtful(patience) and not was_doubtful:
                 begun.append(key)
         return begun
@@ -133,18 +133,18 @@ class Doubts:
         )
 
     def unprobed(self, query: Query) -> list[Key]:
-        """Return the doubts that a query is in, and about which nothing finds out yet."""
+        """Return the doubts that a query is in, and that have no probe yet."""
         return [key for key in self.doubtful_keys(query) if not self.breakers[key].probes]
 
     def probes_wanted(self, query: Query, reach: Reach) -> int:
-        """Return how many probes would find out about the account, report or source of a query."""
+        """Return how many probes the account, report or source of a query needs."""
         breaker = self.breakers[self.key_of(query, reach)]
         if breaker.probes or not breaker.is_doubtful(PATIENCE[reach]):
             return 0
         return 1 if breaker.is_tried_first else PATIENCE[reach].probes
 
     def probing(self, probe: Query, reach: Reach = Reach.SOURCE) -> None:
-        """Let a query find out for others, up to a reach, where there is doubt.
+        """Make a query a probe, up to a reach, where there is doubt.
 
         A dead account says little about its report: a probe of an account is none of the report.
         """
@@ -156,7 +156,7 @@ class Doubts:
                 breaker.probes.add(probe)
 
     def is_probing(self, query: Query) -> bool:
-        """Return whether a query is on its way to find out for others."""
+        """Return whether a query is a probe on its way."""
         return any(query in self.breakers[key].probes for key in self.keys_of(query))
 
     def has_failed(self, query: Query) -> bool:

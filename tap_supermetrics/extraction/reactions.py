@@ -1,4 +1,4 @@
-"""Leads each event to those whom it concerns."""
+"""Dispatches each event to the parts that it concerns."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Reactions:
 
     @handle.register
     def _batch_taken(self, event: BatchTaken) -> None:
-        # Deliveries keep their order, so that the state names the batch before its first result.
+        # Deliveries stay in order, so that the state names the batch before its first result.
         self._in_flight.is_submitting = False
         self._in_flight.batches.add(event.batch.batch_id)
         self._submissions.taken(event.queries)
@@ -84,7 +84,7 @@ class Reactions:
     def _batch_ended(self, event: happened.BatchEnded) -> None:
         self._in_flight.batches.discard(event.batch_id)
         self._in_flight.ending.discard(event.batch_id)
-        # An error of the endpoint says nothing of queries: where `mode` allows, they go singly.
+        # An error of the endpoint is none of queries: where `mode` allows, they go singly.
         not_taken = self._submissions.not_taken
         if event.error and not not_taken.try_without_batches(event.unsettled, event.error):
             for query in event.unsettled:
@@ -93,8 +93,8 @@ class Reactions:
     @handle.register
     def _succeeded(self, event: happened.Succeeded) -> None:
         self._in_flight.singles.discard(event.query)
-        # The last fetch met a refusal of everything: another one would meet it too. The API holds
-        # the result for the next run.
+        # The last fetch met a refusal of everything: another one would meet it too. The API
+        # retains the result for the next run.
         if self._results_refused:
             self._failures.decide(event.query, self._results_refused)
             return
@@ -102,7 +102,7 @@ class Reactions:
         # That the API ran it releases what waited for it, however long its rows take to come.
         changed = self._breakers.given(event.query)
         if changed:
-            self._deliveries.tell_first_day(event.query.report, self._breakers.first_days)
+            self._deliveries.note_first_day(event.query.report, self._breakers.first_days)
         self._failures.release(event.query, changed)
         self._failures.consequences.succeeded(event.query)
 
@@ -113,7 +113,7 @@ class Reactions:
         if event.was_fetched:
             self._in_flight.fetching -= 1
             self._refuse_results(event.error)
-        # What a request meets says nothing of the query, which is paid.
+        # The error is the request's, not the query's, which is paid.
         has_results = event.was_fetched and event.error.fate is Fate.RETRY
         self._failures.decide(event.query, event.error, has_results=has_results)
 

@@ -39,7 +39,7 @@ class Remedy(Enum):
     """A remedy for a query that failed."""
 
     GIVE_UP = "it fails for this run"
-    WAIT = "a probe of its account or report tells"
+    WAIT = "a probe of its account or report decides"
     SPLIT = "its halves are submitted in its place"
     RESUBMIT = "it is submitted again"
 
@@ -48,7 +48,7 @@ class Remedies:
     """Chooses by the error, and by what was tried before.
 
     Args:
-        plans: what each report asks for, by its name.
+        plans: what each report requests, by its name.
         breakers: what is known to be refused.
         served: queries that the API has taken before.
         max_queries: so many queries may be paid for in this run.
@@ -95,10 +95,10 @@ class Remedies:
         # An error that reaches beyond the query would meet its parts and its next try too.
         if error.reach in PATIENCE or self.breakers.error_for(query):
             return Remedy.GIVE_UP
-        # A part that others wait for finds out already, as a probe would.
+        # A part that others wait for is a probe already.
         if self.breakers.doubts.is_in_doubt(query) and not self.splits.is_waited_for(query):
             return Remedy.WAIT
-        # It is paid: parts or another try would be paid too, and fetched in the same way.
+        # It is paid: parts or another try would cost again, and be fetched in the same way.
         return Remedy.GIVE_UP if failure.has_results else self._choose_try(query, error)
 
     def _choose_try(self, query: Query, error: ApiError) -> Remedy:

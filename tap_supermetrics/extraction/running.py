@@ -1,4 +1,4 @@
-"""A query batch that runs, and what is still expected of it."""
+"""A query batch that runs, and the queries that it still has to settle."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 QUEUE_S: Final = 4 * 3600.0
 """How long a batch may wait behind the batches of others before it counts as stuck, in seconds."""
-HELD_S: Final = QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S
-"""Longest wait, longest run and the hour of keeping: of what is older, the API holds nothing."""
+RETAINED_S: Final = QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S
+"""Longest wait, longest run and the hour of retention: the API retains nothing older."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RunningBatch(Polled):
-    """A query batch that has not stopped yet, and what is still expected of it.
+    """A query batch that has not stopped yet, and the queries that it still has to settle.
 
     Attributes:
         batch: what was sent.
-        waiting: queries whose fate the status has not told yet.
+        waiting: queries whose fate the status has not shown yet.
         query_count: number of all its queries.
         concurrency: how many of them the API runs at the same time; 0 where that is not known.
         timeout_s: how long the API lets it run, in seconds.
         started: monotonic time at which it was first seen running; None before.
         stopped: monotonic time at which it was first seen stopped; None before.
-        is_ending: whether it was told that its last queries run.
-        is_doubted: whether it was told that its status lists what is of another batch.
+        is_ending: whether it was reported that its last queries run.
+        is_doubted: whether the user was warned that its status lists queries of another batch.
         rows: of the results so far.
         done: number of queries that succeeded.
         failed: number of queries that did not.
@@ -53,7 +53,7 @@ class RunningBatch(Polled):
     failed: int = 0
 
     def expected_s(self, now: float) -> float | None:
-        """Return seconds until its end, should it go on as it went; None while nothing ended."""
+        """Return seconds until its end, at the pace so far; None while nothing ended."""
         finished = self.query_count - len(self.waiting)
         if self.started is None or not finished:
             return None

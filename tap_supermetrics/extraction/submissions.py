@@ -43,10 +43,10 @@ class Submissions:
         self._deliveries = deliveries
         self._in_flight = in_flight
         self._limits = limits
-        # Part of the schedule id: what is submitted again must not meet the id of its first try.
+        # Part of the schedule id: a second submission must not get the id of the first.
         self._attempts: Counter[Query] = Counter()
         self.not_taken = NotTaken(failures, limits)
-        # No number of deliveries: nobody has waited yet.
+        # No number of deliveries: the emitting thread has not waited yet.
         self._awaited_after = -1
 
     def next(self) -> list[Action]:
@@ -91,7 +91,7 @@ class Submissions:
         return SubmitQuery(query=query, attempt=attempt)
 
     def _submit_batch(self) -> SubmitBatch | None:
-        # Asked again: the budget may just have stopped the run, in `_submit_query`.
+        # Checked again: the budget may just have stopped the run, in `_submit_query`.
         if not self._in_flight.may_submit_batch or self._failures.stopped_by:
             return None
         request = self._backlog.next_batch()
@@ -116,7 +116,7 @@ class Submissions:
         self._failures.fail(rest, error, was_submitted=False)
 
     def awaited(self, taken: int) -> None:
-        """Learn that the emitting thread waits, having taken so many deliveries."""
+        """Note that the emitting thread waits, having taken so many deliveries."""
         self._awaited_after = taken
 
     def emitted(self, query: Query) -> None:
@@ -125,6 +125,6 @@ class Submissions:
         del self._attempts[query]
 
     def taken(self, queries: Sequence[Query]) -> None:
-        """Learn that the API has taken what was submitted."""
+        """Note that the API has taken what was submitted."""
         self.not_taken.forget()
         self._remedies.taken(queries)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import BatchPolicy
 
 LOOK_AHEAD: Final = 20
-"""So many batches of one policy are looked through to fill one of another, and no more."""
+"""At most so many batches of one policy are passed over to fill one of another."""
 
 
 class Packer:

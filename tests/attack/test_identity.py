@@ -20,7 +20,7 @@ from tap_supermetrics.extraction.otherwise import answered_otherwise
 from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Failed, Result, Suspect
 from tap_supermetrics.model import Query
-from tap_supermetrics.model.told_accounts import KnownAccounts
+from tap_supermetrics.model.echoed_accounts import KnownAccounts
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
@@ -179,7 +179,7 @@ def test_days_are_read_in_whatever_form_an_answer_tells_them(
 ) -> None:
     echo = QueryEcho(start_date=start, end_date=end)
     assert asking(MARCH_1).answered_dates(echo) == MARCH_1
-    told = asking(date_range_type="yesterday", start_date=None).told_dates(echo)
+    told = asking(date_range_type="yesterday", start_date=None).echoed_dates(echo)
     assert told == MARCH_1
 
 
