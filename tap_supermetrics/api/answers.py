@@ -82,7 +82,7 @@ class DamagedAnswer(Exception):  # noqa: N818 - same
 
 
 def read_answer(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answer[T]:
-    """Return what an answer gives.
+    """Return the answer in a body.
 
     Args:
         body: the answer, unpacked.
@@ -104,7 +104,7 @@ def read_answer(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answ
 
 
 def _check_measure(body: bytes | bytearray, to: type[T]) -> None:
-    """Refuse what would take too much memory; each value but the first has a comma before it."""
+    """Refuse a body that would take too much memory; it has nearly as many commas as values."""
     # A value and its comma take two bytes, so most answers need not be searched.
     if len(body) <= 2 * MAX_VALUES or body.count(b",") <= MAX_VALUES:
         return

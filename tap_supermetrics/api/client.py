@@ -114,7 +114,7 @@ class Client(ListingClient):
         return self._get(wire.status_path(batch_id), list[wire.BatchQuery], page)
 
     def cancel_batch(self, batch_id: str) -> wire.BatchInformation:
-        """Stop a query batch; what it collected stays readable ("Cancel batch run")."""
+        """Stop a query batch; its results stay readable ("Cancel batch run")."""
         return self.request("DELETE", wire.batch_path(batch_id), wire.BatchInformation).data
 
     # Single queries, and the results of both

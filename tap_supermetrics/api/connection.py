@@ -142,7 +142,7 @@ class Connections:
             raise _connection_error(error, self._api_key) from None
 
     def _request(self, request: Request) -> requests.Response:
-        """Send a request; return its answer, of which only the head was read."""
+        """Send a request; return its answer with only the head read."""
         is_json = request.body is not None
         try:
             return self._session.request(
@@ -241,7 +241,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _body(response: requests.Response, reading: ExitStack) -> bytearray:
-    """Return what an answer unpacks to; a large one has to wait for its turn."""
+    """Return the unpacked body of an answer; a large one has to wait for its turn."""
     body, size_before = bytearray(), 0
     # A packed body may unpack to a thousand times as much at once.
     size = CHUNK_BYTES if "Content-Encoding" in response.headers else PLAIN_CHUNK_BYTES
@@ -284,7 +284,7 @@ def _retry_after_s(response: requests.Response) -> float:
 
 
 def _allowance(response: requests.Response) -> tuple[int, int] | None:
-    """Return what the rate headers say; the API's schema lists them on every endpoint."""
+    """Return the values of the rate headers; the API's schema lists them on every endpoint."""
     counts = [response.headers.get(f"X-RateLimit-{name}", "") for name in ("Limit", "Remaining")]
     if not all(_COUNT.fullmatch(each) for each in counts):
         return None

@@ -14,7 +14,7 @@ _GONE: Final = frozenset({404, 410, 425})
 
 
 class ApiError(TapError):
-    """The API refused, failed, or answered what cannot be used.
+    """The API refused, failed, or gave an answer that cannot be used.
 
     Attributes:
         code: the API's error code, or one of the tap's own; empty when there was none.
@@ -44,11 +44,11 @@ class ApiError(TapError):
         known += [f"asks to wait {retry_after_s:,.0f} s"] if retry_after_s >= _LONG_WAIT_S else []
         details = f" ({', '.join(known)})" if known else ""
         # Also of the tap's own words: what the tap shows of an answer may contain the key.
-        said = readable(message).rstrip(".")
+        text = readable(message).rstrip(".")
         named = code or "no error code"
-        super().__init__(f"{named}: {said}{details}. What to do: {verdict.advice}.")
+        super().__init__(f"{named}: {text}{details}. What to do: {verdict.advice}.")
         self.code = code
-        self.message = said
+        self.message = text
         self.status = status
         self.request_id = request_id
         self.verdict = verdict
@@ -83,7 +83,7 @@ class ApiError(TapError):
 
     @property
     def is_not_there(self) -> bool:
-        """Return whether what the API made is not there, by whatever code or bare status.
+        """Return whether a batch, a query or its results are not there, by code or bare status.
 
         It is too young, or gone. `verdict.is_missing` goes by the code alone.
         """

@@ -1,4 +1,4 @@
-"""Reads answers that say what is documented in a slightly other way.
+"""Reads answers that differ slightly from the documented form.
 
 The live service could not be tested, and one odd value must not cost a night: a status that cannot
 be read makes the tap submit all its queries again. So where the strict reading fails, these pass:
@@ -88,7 +88,7 @@ def is_whole(body: bytes | bytearray) -> bool:
 
 
 def mended(body: bytes | bytearray) -> bytes | bytearray:
-    """Return an answer without the damage that does not change what it says.
+    """Return an answer without the damage that does not change its meaning.
 
     Raises:
         msgspec.DecodeError: it has a bad byte, and is too large to be mended.
@@ -110,7 +110,7 @@ def mended(body: bytes | bytearray) -> bytes | bytearray:
 
 
 def _mended(found: re.Match[bytes], *, is_inside: bool) -> bytes | None:
-    """Return what replaces a piece; None to leave it."""
+    """Return the replacement of a piece; None to leave it."""
     if found["half"]:
         return rb"\ufffd"
     if found["control"] and is_inside:
@@ -137,12 +137,12 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
                 return msgspec.json.decode(part, type=to, strict=False)
         if len(bytes(part)) > MAX_VALUE_BYTES:
             raise
-        said = msgspec.json.decode(part)
+        value = msgspec.json.decode(part)
         for is_nothing in (_is_null, _is_null_or_empty_list, _is_null_or_false):
             with suppress(msgspec.ValidationError):
-                return msgspec.convert(_without(said, is_nothing), to, strict=False)
+                return msgspec.convert(_without(value, is_nothing), to, strict=False)
         return msgspec.convert(
-            _without(said, _is_null_or_empty_list, UNNEEDED_FACTS), to, strict=False
+            _without(value, _is_null_or_empty_list, UNNEEDED_FACTS), to, strict=False
         )
 
 
@@ -227,11 +227,11 @@ def error_of(body: bytes | bytearray) -> wire.Error | None:
 def problem_of(body: bytes | bytearray) -> wire.Error | None:
     """Return the error of an answer that reports it as a problem, or as a list of them."""
     try:
-        said = _members(body)
-        errors = said.get("errors")
-        problem = errors[0] if isinstance(errors, list) and errors else errors or said
+        members = _members(body)
+        errors = members.get("errors")
+        problem = errors[0] if isinstance(errors, list) and errors else errors or members
         # An answer with data is no problem, whatever its other members are called.
-        if problem is said and "data" in said:
+        if problem is members and "data" in members:
             return None
         if isinstance(problem, str):
             return wire.Error(message=problem)

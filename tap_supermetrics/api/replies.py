@@ -42,7 +42,7 @@ class Replies:
         self._service = service
 
     def answer(self, reply: Reply, to: type[T]) -> Answer[T]:
-        """Return what a reply gives.
+        """Return the answer in a reply.
 
         Raises:
             ApiError: it refuses.
@@ -97,11 +97,11 @@ class Replies:
         is_of_query: bool = False,
     ) -> ApiError:
         """Return an error that the API reported, without the key wherever it stands."""
-        said = [part for part in (error.message, error.description) if part and part != error.code]
+        parts = [part for part in (error.message, error.description) if part and part != error.code]
         code = self.without_key(error.code).upper()
         return ApiError(
             code if is_of_query else self._code_or_blocked(code, status),
-            self.without_key(": ".join(said)) or "the API gives no reason",
+            self.without_key(": ".join(parts)) or "the API gives no reason",
             status=status,
             request_id=self.without_key(request_id),
             retry_after_s=retry_after_s,
@@ -127,8 +127,8 @@ class Replies:
 def _code_of_damage(reply: Reply, *, is_again: bool) -> str:
     """Return the code of a damaged answer.
 
-    A proxy's page says more by its status than by its text, and may go away; but what begins as
-    JSON, or has no end, is the API's own, and what came twice will come a third time.
+    A proxy's page says more by its status than by its text, and may go away; but a body that begins
+    as JSON, or has no end, is the API's own, and one that came twice will come a third time.
     """
     if reply.status >= _ERRORS:
         return ""

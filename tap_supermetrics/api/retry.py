@@ -207,7 +207,7 @@ class RetryState:
 def repeated(
     send: Callable[[], T], policy: RetryPolicy, count_failure: Callable[[ApiError], bool]
 ) -> T:
-    """Return what `send` gives; it is called again after an `ApiError`, until that is the last.
+    """Return the result of `send`; it is called again after an `ApiError`, until that is the last.
 
     Args:
         send: sends a request once.

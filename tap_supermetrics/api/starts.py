@@ -115,7 +115,7 @@ class Lookup:
         except ApiError as error:
             # By the code only: a bare 404 may as well mean that this is not served.
             if error.verdict.is_missing:
-                return ""  # Another key's, whose queries the history shows all the same.
+                return ""  # Another key's, whose queries the history shows too.
             raise
 
     def _recent(self, ds_ids: Collection[str], hours: int) -> Iterator[str]:

@@ -192,7 +192,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "SERVICE_UNAVAILABLE": Verdict(RETRY, SERVICE, _LATER, is_outage=True),
     "CONFLICT_ERROR": Verdict(RETRY, QUERY, _LATER),
     "DUPLICATION_FAILED": Verdict(RETRY, QUERY, _LATER),
-    # What the tap itself finds; no codes of the API's.
+    # The tap's own codes.
     "CONNECTION_FAILED": Verdict(
         RETRY, SERVICE, "check the network, the proxy and `api_url`", is_outage=True
     ),
@@ -348,7 +348,7 @@ _NOT_YET: Final = re.compile(
     r"(QUERY|BATCH|RESULTS?|STATUS|SCHEDULE)(_\w+)?_"
     r"(NOT_(FOUND|READY|FINISHED|AVAILABLE)|UNKNOWN|PENDING|EXPIRED)"
 )
-"""Unknown codes by which what the API makes itself may not be there."""
+"""Unknown codes by which what the API made may not be there."""
 _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
 _SERVER: Final = 500
@@ -367,10 +367,10 @@ def verdict_on(code: str, status: int, text: str = "", *, is_of_query: bool = Fa
         return VERDICTS["QUERY_AUTH_UNAVAILABLE"]
     by_code = VERDICTS.get(code) or _by_family(code, status)
     if is_of_query and by_code and code not in VERDICTS and by_code.reach in {SOURCE, SERVICE}:
-        # A guess, of one query: whether others meet it too is for them to show.
+        # A guess from one query: others have to show whether they meet it too.
         by_code = replace(by_code, fate=FAIL, reach=QUERY)
     verdict = by_code or _by_status(code, status, is_of_query=is_of_query)
-    # A text must not soften what stops everything.
+    # A text must not soften an error that stops everything.
     return verdict if verdict.fate is Fate.STOP else _by_text(code, text) or verdict
 
 

@@ -4,7 +4,7 @@ These could not be checked against the live service: whatever differs there is m
 Sources: Supermetrics docs, "Batch queries (Preview)" of 2023-08-16 and "Async queries" of
 2023-02-28; where these are silent, the docs of single endpoints and what public clients show.
 
-Of answers, only what is used is declared: what is declared is checked, and may fail an answer.
+Answers declare only what is used: what is declared is checked, and may fail an answer.
 """
 
 from __future__ import annotations
@@ -147,19 +147,19 @@ class ResultFacts(msgspec.Struct, kw_only=True):
     @property
     def is_sampled(self) -> bool:
         """Return whether figures are estimates, as a share or an object may state too."""
-        return _is_said(self.data_sampled)
+        return _is_affirmed(self.data_sampled)
 
     @property
     def is_cached(self) -> bool:
         """Return whether it came from the cache; a time of it says so where nothing else does."""
         used = self.cache_time if self.cache_used is None else self.cache_used
-        return _is_said(used)
+        return _is_affirmed(used)
 
 
-def _is_said(value: Any) -> bool:  # noqa: ANN401 - any JSON
+def _is_affirmed(value: Any) -> bool:  # noqa: ANN401 - any JSON
     """Return whether a fact is affirmed: not denied, and not left open."""
     if isinstance(value, (dict, list)):
-        return any(map(_is_said, value.values() if isinstance(value, dict) else value))
+        return any(map(_is_affirmed, value.values() if isinstance(value, dict) else value))
     word = value.strip().casefold() if isinstance(value, str) else value
     return bool(word) and word not in _NOT_SO
 
@@ -374,7 +374,7 @@ def item_parameters(item: BatchItem | Query, report: Report) -> dict[str, Any]:
 def request_hash(report: Report) -> str:
     """Return eight hex digits that change with all that is requested beside accounts and days.
 
-    Retained results of an earlier run are of use only where it requested the same.
+    Retained results of an earlier run are of use only where the hash is the same.
     """
     item = BatchItem(report=report.name, accounts=(), dates=None)
     policy = report.policy

@@ -94,7 +94,7 @@ class AsyncQueries:
         return f"the license's queue holds {queue.tasks_scheduled} tasks, {queue.tasks_running} run"
 
     def submit(self, query: Query, attempt: int) -> Iterator[Event]:
-        """Submit a query, unless an earlier run did so already; yield what came of it.
+        """Submit a query, unless an earlier run did so already; yield the outcome.
 
         Args:
             query: the query.
@@ -116,7 +116,7 @@ class AsyncQueries:
         now = time.monotonic()
         running = _RunningQuery(
             query=query,
-            # The API may go by an id of its own, of 64 hex digits (observed).
+            # The API may use an id of its own, of 64 hex digits (observed).
             schedule_id=meta.schedule_id or schedule_id,
             since=now,
             last_seen=now,
@@ -144,7 +144,7 @@ class AsyncQueries:
         return meta
 
     def poll_due(self) -> Iterator[Event]:
-        """Poll every running query that is due; yield what is new."""
+        """Poll every running query that is due; yield new outcomes."""
         for running in list(self._running.values()):
             if running.next_poll <= time.monotonic():
                 yield from self._poll(running)
@@ -156,14 +156,14 @@ class AsyncQueries:
             yield from self._poll_failed(running, error)
             return
         now = time.monotonic()
-        running.seen(now)
+        running.note_answer(now)
         self._failed_polls.answered(now)
         yield from self._read(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
         """Poll again later, or give the query up, after a poll that failed."""
         now = time.monotonic()
-        running.not_seen(now, error)
+        running.note_failure(now, error)
         is_given_up = self._failed_polls.count_failure(running, error, now)
         is_ill = error.fate is Fate.RETRY and not is_given_up
         if not is_ill and not (error.is_not_there and running.is_young(now)):
@@ -172,7 +172,7 @@ class AsyncQueries:
             logger.warning("Status of %s not readable: %s", running.query, error)
 
     def _read(self, running: _RunningQuery, meta: wire.Meta) -> Iterator[Event]:
-        """Yield what a status says of a query, and set the time of its next poll."""
+        """Yield the outcome that a status shows, if any, and set the time of the next poll."""
         status = wire.QueryStatus.of(meta.status_code)
         self._workflow = meta.workflow or self._workflow
         now = time.monotonic()
@@ -184,7 +184,7 @@ class AsyncQueries:
             yield Succeeded(query=running.query, entry=entry, finished_at=self._now())
         elif status.is_failure:
             yield from self._fail(running, self._client.query_error(wire.NO_REASON))
-        # A word that is not known counts as running: this is what ends it.
+        # An unknown word counts as running: this limit ends it.
         elif now > running.since + wire.MAX_QUERY_S + polling.GRACE_S:
             error = ApiError("QUERY_STUCK", f"{running.schedule_id} does not stop")
             yield from self._fail(running, error)

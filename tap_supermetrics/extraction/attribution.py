@@ -41,7 +41,7 @@ def attribute(
     split: SplitPolicy,
     size: int,
 ) -> dict[Query, BatchQuery]:
-    """Match the queries that a batch was started with to what its status lists.
+    """Match the queries of a batch to the entries of its status.
 
     The id says which item a query comes from (`qrb_..._query_<n>`, in the order of the request,
     from 1 as documented, or from 0 where there is a 0), and the split information which account

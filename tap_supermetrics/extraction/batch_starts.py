@@ -32,7 +32,7 @@ class SubmissionNotes:
 
 
 class BatchStarter:
-    """Starts query batches, so that what is paid for is known to the next run at any moment.
+    """Starts query batches, so that the next run knows at any moment which were paid for.
 
     Args:
         client: the API.
@@ -59,7 +59,7 @@ class BatchStarter:
     def start(self, request: BatchRequest) -> SubmittedBatch:
         """Start a batch; it is noted before it is sent, and its id before anything depends on it.
 
-        A run that is killed before the answer comes has paid for it all the same: the next run
+        A run that is killed before the answer comes has paid for it: the next run
         finds it by its token.
 
         Raises:

@@ -146,9 +146,9 @@ class StatusReader:
 
 def _warn_of_foreign(batch: RunningBatch, status: BatchStatus) -> None:
     """Warn once that a status lists queries of another batch: they are left out."""
-    if batch.is_doubted or not (foreign := batch.foreign(status)):
+    if batch.has_warned or not (foreign := batch.foreign(status)):
         return
-    batch.is_doubted = True
+    batch.has_warned = True
     text = (
         "The status of query batch %s lists %s of another batch, such as %s: left out. If it lasts,"
         " ask the vendor's support, or set `mode: async`"

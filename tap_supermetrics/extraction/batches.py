@@ -75,7 +75,7 @@ class Batches:
         return f"{waiting} to be run" if count else ""
 
     def submit(self, request: BatchRequest) -> Iterator[Event]:
-        """Submit a query batch; yield what came of it."""
+        """Submit a query batch; yield the outcome."""
         try:
             batch = self._starter.start(request)
         except ApiError as error:
@@ -101,7 +101,7 @@ class Batches:
         yield BatchTaken(batch=batch, queries=request.queries)
 
     def poll_due(self) -> Iterator[Event]:
-        """Poll every running batch that is due; yield what is new."""
+        """Poll every running batch that is due; yield new outcomes."""
         for batch in list(self._running.values()):  # A copy, as a batch that ends is removed.
             if batch.next_poll <= time.monotonic():
                 yield from self._poll(batch)
@@ -118,7 +118,7 @@ class Batches:
         if batch.started is None and not is_queued:
             batch.started = now
         yield from self._statuses.read(batch, status)
-        batch.seen(now)
+        batch.note_answer(now)
         unreadable = self._statuses.unreadable(batch, status)
         if unreadable or not batch.waiting:
             yield from self._end(batch, unreadable)
@@ -128,7 +128,7 @@ class Batches:
 
     def _poll_failed(self, batch: RunningBatch, error: ApiError) -> Iterator[Event]:
         now = time.monotonic()
-        batch.not_seen(now, error)
+        batch.note_failure(now, error)
         is_ill = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
         if not is_ill and not self._may_poll_again(batch, now, error):
             # Its status is gone, and with it every result: nothing is left to wait for.
@@ -152,7 +152,7 @@ class Batches:
         if information is None or batch.is_stuck(now):
             return False
         if information.is_stopped:
-            # It stopped a moment ago: what was never seen cannot have expired yet.
+            # It stopped a moment ago: a status that was never seen cannot have expired yet.
             return batch.last_seen <= batch.since and now < batch.since + polling.POLL_FAILURES_S
         if information.start_time and batch.started is None:
             batch.started = now
@@ -168,7 +168,7 @@ class Batches:
 
 
 def cancel_batches(client: Client, batch_ids: Iterable[str]) -> None:
-    """Cancel batches as well as possible; what they collected stays readable."""
+    """Cancel batches as well as possible; their results stay readable."""
     for batch_id in batch_ids:
         try:
             information = client.cancel_batch(batch_id)

@@ -36,10 +36,10 @@ _IN_WORDS: Final = {
 
 
 class Misfits:
-    """Results that fit no record, of reports or accounts of which none fits.
+    """Results that fit no record, of reports and accounts without one that fits.
 
-    A mistake in a report, by which no result fits, must not cost its whole history; nor must an
-    account whose rows are of another kind than those of all others.
+    A mistake in a report, so that no result fits, must not cost its whole history; nor must an
+    account whose rows differ from those of all others.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Misfits:
         self._fitting.update(keys)
 
     def count(self, key: Key) -> int:
-        """Count one more result; return how many came, 0 for what has rows that fit."""
+        """Count one more result; return the count, 0 where other rows fit."""
         self._counts[key] += 1
         count = 0 if key in self._fitting else self._counts[key]
         if count in {MISFITS, ALL_MISFITS}:
@@ -82,10 +82,10 @@ class Misfits:
 class Breakers:
     """The known refusals: of an account, of a report, of a data source, of a time.
 
-    Some errors say how far they reach. Others may be of one day or of all. So an account of which
-    nothing but failures came, each paid for, is tried with its newest query, because history is
-    what fails most; when that fails too, it is given up for this run. The same holds for a report
-    and for a data source, which are tried with several accounts.
+    Some errors state how far they reach. Others may concern one day or all. An account that gave
+    nothing but failures, each paid for, is therefore probed with its newest query, because history
+    fails most; when that fails too, the account is given up for this run. So are a report and a
+    data source, which are probed with several accounts.
 
     Args:
         plans: what each report requests, by its name.
@@ -128,15 +128,15 @@ class Breakers:
         )
 
     def answered(self, query: Query) -> list[Key]:
-        """Note that the API gave the results of a query; return what may go on."""
+        """Note that the API gave the results of a query; return the keys released."""
         return [*self.doubts.answered(query), *self._keys(query, self.trials.end(query))]
 
     def given(self, query: Query) -> list[Key]:
-        """Note that the API ran a query; return what may go on."""
+        """Note that the API ran a query; return the keys released."""
         return self._keys(query, self.first_days[query.report].given(query))
 
     def paid_for_nothing(self, query: Query, error: ApiError) -> list[Key]:
-        """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
+        """Count a failed query, whatever its remedy; return the keys that are in doubt by it."""
         # Of history: the account may well give later days. A trial of some days has a bound of its
         # own; one of all days of an account counts for its report too.
         trial = self.trials.trial_of(query)
@@ -145,7 +145,7 @@ class Breakers:
         return [] if is_of_history else self.doubts.failed(query)
 
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> list[Key]:
-        """Learn from a query that failed for good; return what is concerned beside it."""
+        """Learn from a query that failed for good; return the keys concerned."""
         finished = self.doubts.forget_probe(query)
         # A refusal of history says more than a trial would.
         is_of_history = self._is_of_history(query, error)
@@ -172,7 +172,7 @@ class Breakers:
         return concerned
 
     def given_up(self, query: Query) -> list[Key]:
-        """Note that a query is no probe any more; return what needs another one."""
+        """Note that a query is no probe any more; return the keys that need another one."""
         keys = self.doubts.forget_probe(query)
         return [*keys, *self._keys(query, self.trials.end(query))]
 
@@ -181,7 +181,7 @@ class Breakers:
         self._misfits.fitted(self.doubts.keys_of(query))
 
     def did_not_fit(self, query: Query, error: ApiError) -> list[Key]:
-        """Note that a result fits no record; return what is concerned beside it."""
+        """Note that a result fits no record; return the keys concerned."""
         given_up = []
         for reach in (Reach.REPORT, Reach.ACCOUNT):
             key = self.doubts.key_of(query, reach)

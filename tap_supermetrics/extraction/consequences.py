@@ -1,4 +1,4 @@
-"""Carries out what was decided of a query: the same again, parts of it, or its failure."""
+"""Carries out decisions about queries: the same again, parts of it, or its failure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Consequences:
         self._backlog = backlog
 
     def succeeded(self, query: Query) -> None:
-        """Submit what waited for a query to succeed."""
+        """Submit the parts that waited for a query to succeed."""
         # A search for the first day may have waited for just this one.
         self._drawing.settled(query)
         self._again(self._splits.succeeded(query))
@@ -78,7 +78,7 @@ class Consequences:
         self._again([query], by_batch=error.reach is not Reach.ENDPOINT)
 
     def leave(self, left: Mapping[str, Mapping[str, int]], error: ApiError) -> None:
-        """Leave to the next run what was not submitted.
+        """Leave queries that were not submitted to the next run.
 
         Args:
             left: the days that were not drawn, by report and account. Days, not queries: of a long

@@ -60,7 +60,7 @@ class Deliveries:
         """Deliver a result in its turn, and those that waited for it.
 
         Returns:
-            Those that lack a row, which are not delivered.
+            Those that lack a row; they are not delivered.
         """
         # By data source, as a source counts its header rows in all of its reports or in none.
         judgement = self._totals.judge(self._plans[result.query.report].report.ds_id, result)
@@ -70,10 +70,10 @@ class Deliveries:
         return judgement.refused
 
     def release(self) -> Sequence[Result]:
-        """Deliver the results that wait for others, of which none will come.
+        """Deliver the results that wait for others, as none will come.
 
         Returns:
-            Those that lack a row, by what earlier runs showed, which are not delivered.
+            Those that lack a row, as earlier runs showed; they are not delivered.
         """
         judgement = self._totals.release()
         for each in judgement.accepted:
@@ -81,7 +81,7 @@ class Deliveries:
         return judgement.refused
 
     def take(self) -> list[Deliver]:
-        """Return what was delivered since the last call, in order."""
+        """Return the deliveries since the last call, in order."""
         new, self._new = self._new, []
         return new
 

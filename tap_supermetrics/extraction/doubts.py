@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Query
 
 Key = tuple[Reach, str, str]
-"""How far a breaker reaches, and of what: a data source, a report, an account of a report."""
+"""The reach of a breaker and its subject: a data source, a report, an account of a report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """Limits of what is paid before an account, a report or a data source is given up.
+    """Limits of failures before an account, a report or a data source is given up.
 
     Attributes:
         failures: paid for, and none answered, until there is doubt.
@@ -84,13 +84,13 @@ class Breaker:
 
 
 class Doubts:
-    """The breakers, by what they are of, and the probes on their way.
+    """The breakers by key, and the probes on their way.
 
     Args:
         ds_ids: of the data source of each report, by its name.
 
     Attributes:
-        breakers: by what they are of.
+        breakers: by key.
     """
 
     def __init__(self, ds_ids: Mapping[str, str]) -> None:
@@ -98,11 +98,11 @@ class Doubts:
         self.breakers: defaultdict[Key, Breaker] = defaultdict(Breaker)
 
     def breakers_of(self, query: Query) -> list[Breaker]:
-        """Return the breakers of what a query belongs to, the widest first."""
+        """Return the breakers of a query, the widest first."""
         return [self.breakers[key] for key in self.keys_of(query)]
 
     def answered(self, query: Query) -> list[Key]:
-        """Count an answer; return what may go on by that."""
+        """Count an answer; return the keys that it releases."""
         released = []
         # One answer clears all three: the account's says that report and source work too.
         for key in self.keys_of(query):
@@ -114,7 +114,7 @@ class Doubts:
         return released
 
     def failed(self, query: Query) -> list[Key]:
-        """Count a failure that was paid for; return what is in doubt from now on."""
+        """Count a paid failure; return the keys that are in doubt from now on."""
         begun = []
         for key in self.keys_of(query):
             breaker, patience = self.breakers[key], PATIENCE[key[0]]
@@ -176,7 +176,7 @@ class Doubts:
         return last_of
 
     def end_first_tries(self, keys: Collection[Key]) -> list[Key]:
-        """End what is tried first; return the keys of that: one failure does not decide it."""
+        """End first tries; return their keys: one failure does not decide about them."""
         ended = [key for key in keys if self.breakers[key].is_tried_first]
         for key in ended:
             self.breakers[key].is_tried_first = False
@@ -188,11 +188,11 @@ class Doubts:
         return [key for key in keys if self.breakers[key].is_doubtful(PATIENCE[key[0]])]
 
     def keys_of(self, query: Query) -> list[Key]:
-        """Return all that a query belongs to, the widest first."""
+        """Return the keys of a query, the widest first."""
         return [self.key_of(query, reach) for reach in PATIENCE]
 
     def key_of(self, query: Query, reach: Reach) -> Key:
-        """Return what a query belongs to, of one reach."""
+        """Return the key of a query, of one reach."""
         if reach is Reach.SOURCE:
             return reach, self._ds_ids[query.report], ""
         return reach, query.report, query.account_id if reach is Reach.ACCOUNT else ""

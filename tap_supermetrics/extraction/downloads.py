@@ -13,7 +13,7 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.fields import FieldEcho
 from tap_supermetrics.extraction import polling
-from tap_supermetrics.extraction.otherwise import answered_otherwise
+from tap_supermetrics.extraction.deviations import deviations_of
 from tap_supermetrics.extraction.pages import Pages
 from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Result, Spool
@@ -140,7 +140,7 @@ class Downloader:
                 row_count=pages.row_count,
                 missing=pages.missing,
                 provenance=pages.provenance,
-                otherwise=(*_errors_of(entry), *self._otherwise(question, pages)),
+                deviations=(*_errors_of(entry), *self._deviations(question, pages)),
                 latency_s=pages.requests.latency_s,
                 page_bytes=pages.requests.page_bytes,
                 page_count=pages.page_count,
@@ -150,11 +150,9 @@ class Downloader:
             spool.close()
             raise
 
-    def _otherwise(self, question: Question, pages: Pages) -> Iterator[str]:
+    def _deviations(self, question: Question, pages: Pages) -> Iterator[str]:
         """Return in words where a result is not about what was requested."""
-        return answered_otherwise(
-            question, pages.echo, now=self.now(), has_rows=bool(pages.row_count)
-        )
+        return deviations_of(question, pages.echo, now=self.now(), has_rows=bool(pages.row_count))
 
 
 def _width_of(pages: Pages) -> int:

@@ -119,7 +119,7 @@ class Drawing:
         """Take up what was held back, after a breaker changed; draw new probes.
 
         Args:
-            query: what changed it; its report comes first.
+            query: the one that changed it; its report comes first.
             reach: how far the change reaches. An account is taken up alone, as each of thousands
                 may be gone; a breaker of a data source holds back all reports of it.
         """

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date, datetime, tzinfo
 
-Said = str | int
+RawDay = str | int
 _SECONDS: Final = re.compile(r"@?\d{10,13}")
 """Seconds since 1970, or thousandths: the API takes days so too (Supermetrics docs)."""
 _WITH_OFFSET: Final = re.compile(r".*\d[T ]\d\d:\d\d.*(Z|UTC|[+-]\d\d:?\d\d)", re.IGNORECASE)
 
 
-def read_days(start: Said, end: Said, zone: tzinfo) -> tuple[date, date]:
+def read_days(start: RawDay, end: RawDay, zone: tzinfo) -> tuple[date, date]:
     """Return the first and the last day, which may come in the wrong order.
 
     Moments belong to the zone in which they begin and end days: the one they are written in, the
@@ -46,9 +46,9 @@ def _in_zones(first: datetime, last: datetime, zone: tzinfo) -> Iterator[tuple[d
         yield first.astimezone(each), last.astimezone(each)
 
 
-def _moment(said: Said) -> datetime | None:
+def _moment(raw: RawDay) -> datetime | None:
     """Return a moment that has its offset; None for a day, and for any other text."""
-    text = str(said).strip()
+    text = str(raw).strip()
     is_moment = _SECONDS.fullmatch(text) or _WITH_OFFSET.fullmatch(text)
     return moment_of(text) if is_moment else None
 
@@ -61,8 +61,8 @@ def _is_end_of_day(moment: datetime) -> bool:
     return (moment.hour, moment.minute) == (23, 59)
 
 
-def _day(said: Said) -> date:
+def _day(raw: RawDay) -> date:
     """Return a day that may be written as its midnight or another moment; of seconds, in UTC."""
-    text = str(said).strip()
+    text = str(raw).strip()
     moment = moment_of(text) if _SECONDS.fullmatch(text) else None
     return moment.date() if moment else read_day(re.split("[T ]", text, maxsplit=1)[0])

@@ -1,7 +1,7 @@
 """Runs a plan: the only threads of an extraction.
 
-The deciding thread sleeps on one inbox, into which the others put what happened, and never touches
-the network. One thread submits and polls; as many fetch results as the latency needs. What is
+The deciding thread sleeps on one inbox, into which the others put events, and never touches the
+network. One thread submits and polls; as many fetch results as the latency needs. What is
 decided leaves through one queue, first in, first out, to the thread that emits records: so the
 state names a query batch before the first record of it.
 """
@@ -99,7 +99,7 @@ class Engine:
     # The emitting thread
 
     def deliveries(self, report: str) -> Iterator[Outcome | Note]:
-        """Return what becomes of the queries of a report; see `Outbox.of_report`."""
+        """Return the outcomes of the queries of a report; see `Outbox.of_report`."""
         return self._outbox.of_report(report)
 
     def notes(self) -> Iterator[Note]:
@@ -111,7 +111,7 @@ class Engine:
 
         Args:
             outcome: the outcome, as it was delivered.
-            became: what became of it: a result whose rows fit no record failed.
+            became: its end: a result whose rows fit no record failed.
         """
         size, rows, misfit = 0, 0, None
         if isinstance(outcome, Result):
@@ -156,7 +156,7 @@ class Engine:
         """Do the work of a thread; hand what ends it to the emitting thread."""
         try:
             work()
-        # Network errors were made into ApiError at the seam: what is left here is the spool's disk.
+        # Network errors were made into ApiError at the seam: only the spool's disk is left here.
         except OSError as error:
             text = f"results could not be kept in {gettempdir()}: {error}; free it, or set TMPDIR"
             self._outbox.put(TapError(text))

@@ -1,6 +1,6 @@
-"""Decides what becomes of queries that failed, or will not be submitted.
+"""Decides about queries that failed, or will not be submitted.
 
-Whatever is decided about a failure is decided here, by the fate and the reach of the error.
+Every decision about a failure is made here, by the fate and the reach of the error.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class _Parked:
     def take(self, of: Query | None = None) -> list[Failure]:
         """Return those that wait, all or of the account of one query, newest first.
 
-        One that still has to wait is added anew.
+        One that still has to wait is added again.
         """
         taken = (
             each for each in self._waiting if of is None or each.report_account == of.report_account
         )
-        # The newest has the best chance of an answer, as history is what fails most.
+        # The newest has the best chance of an answer, as history fails most.
         return [self._waiting.pop(each) for each in sorted(taken, key=_newest_first)]
 
 
@@ -82,14 +82,14 @@ class Failures:
         return cancels
 
     def decide(self, query: Query, error: ApiError, *, has_results: bool = False) -> None:
-        """Decide what becomes of a query that failed; see `Failure`."""
+        """Decide about a query that failed; see `Failure`."""
         if not self._deliveries.sequence.is_open(query):
             return  # Its batch was given up, and its own end was reported after all.
         if self.stopped_by:
             # Where another try may help, the reason why there is none says more than the error.
             is_own = error.fate in {Fate.FAIL, Fate.STOP, Fate.SPLIT}
             self.fail([query], error if is_own else self.stopped_by, was_submitted=is_own)
-        # First stopped, then failed: what its failure releases must fail too, and not be submitted.
+        # First stopped, then failed: parts that its failure releases must fail too.
         elif error.fate is Fate.STOP:
             self.stop(error)
             self.fail([query], error)
@@ -146,18 +146,18 @@ class Failures:
             self.release(query, changed)
 
     def stop(self, error: ApiError, *, cancel: bool = True) -> None:
-        """Submit nothing more. What running batches collected is still fetched.
+        """Submit nothing more. The results of running batches are still fetched.
 
         Args:
             error: why; queries that were not submitted fail with it.
             cancel: whether running batches are of no use any more.
         """
-        # The first reason counts: what fails after it mostly follows from it.
+        # The first reason counts: later failures mostly follow from it.
         if self.stopped_by:
             return
         # Before anything fails below: a failure may release parts, which must not be submitted.
         self.consequences.stopped_by = error
-        self.see_drawn()  # A query without a place could not fail.
+        self.place_drawn()  # A query without a place could not fail.
         # Before anything fails: a failure may end a search, which would draw new probes from here.
         left = self._drawing.give_up()
         for parked in self._parked.take():
@@ -167,7 +167,7 @@ class Failures:
         if cancel:
             self._cancels.append(CancelBatches())
 
-    def see_drawn(self) -> None:
+    def place_drawn(self) -> None:
         """Give every query that was drawn its place, and those that were spared their failure."""
         # Round after round: to fail a query may end a search or a doubt, which draws new probes.
         while self._drawing.has_news:
@@ -183,8 +183,8 @@ class Failures:
         """Take up what was held back, where breakers changed; draw new probes.
 
         Args:
-            query: by which they changed.
-            changed: what they are of; without any, nothing is done.
+            query: the one that changed them.
+            changed: their keys; without any, nothing is done.
         """
         # Drawing has ended: nothing is left to take up.
         if self.stopped_by or not changed:

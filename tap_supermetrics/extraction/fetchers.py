@@ -23,18 +23,18 @@ class Fetchers:
 
     Args:
         downloader: fetches one.
-        hear: receives the outcome of each, from any thread.
+        post: receives the outcome of each, from any thread.
         new_thread: returns a thread that does some work, not begun.
     """
 
     def __init__(
         self,
         downloader: Downloader,
-        hear: Callable[[Event], None],
+        post: Callable[[Event], None],
         new_thread: Callable[[Callable[[], None]], threading.Thread],
     ) -> None:
         self._downloader = downloader
-        self._hear = hear
+        self._post = post
         self._new_thread = new_thread
         self._queue: queue.SimpleQueue[Succeeded | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -70,7 +70,7 @@ class Fetchers:
             try:
                 result = self._downloader.fetch(wanted)
             except ApiError as error:  # noqa: PERF203 - each result fails by itself
-                self._hear(QueryFailed(query=wanted.query, error=error, was_fetched=True))
+                self._post(QueryFailed(query=wanted.query, error=error, was_fetched=True))
             else:
                 self._give(result)
 
@@ -81,4 +81,4 @@ class Fetchers:
             if self._is_closed:
                 result.spool.close()
             else:
-                self._hear(Fetched(result=result))
+                self._post(Fetched(result=result))

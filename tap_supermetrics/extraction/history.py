@@ -80,7 +80,7 @@ class FirstDayBounds:
 class FirstDays:
     """The first day that the API gives of one report, as this run learns it.
 
-    Licenses and data sources limit all accounts alike, so what one account is refused counts for
+    Licenses and data sources limit all accounts alike, so a refusal of one account counts for
     all; until another is given an earlier day. From then on each account has its own first day.
     """
 
@@ -101,7 +101,7 @@ class FirstDays:
         return self._shared if self._is_shared else self._own_of(query)
 
     def refused(self, query: Query, error: ApiError, last_wanted: date) -> Reach | None:
-        """Learn from a refusal; return how far what it taught reaches, None if it taught nothing.
+        """Learn from a refusal; return how far the news reaches, None if there is none.
 
         Args:
             query: what was refused; one of several days teaches nothing.

@@ -1,4 +1,4 @@
-"""Limits of submission, and what the API runs for this extraction."""
+"""Limits of submission, and the queries that the API runs for this extraction."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class InFlight:
     def may_submit_batch(self) -> bool:
         """Return whether the API has a place for another batch, or soon will.
 
-        It puts what is too much into a queue (Supermetrics docs, "Batch queries (Preview)",
+        It puts further batches into a queue (Supermetrics docs, "Batch queries (Preview)",
         "Restrictions"). So the next batch is submitted while the last queries of one still run, and
         no time passes between them.
         """

@@ -1,4 +1,4 @@
-"""Decides what follows when the API does not take what was submitted."""
+"""Decides about queries and batches that the API does not take."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Outbox:
         self._queue.put(delivery)
 
     def of_report(self, report: str) -> Iterator[Outcome | Note]:
-        """Return what becomes of the queries of a report, in plan order, as it comes.
+        """Return the outcomes of the queries of a report, in plan order, as they come.
 
         Notes for the state come between, of any report, each before what depends on it.
         """
@@ -44,7 +44,7 @@ class Outbox:
                 if isinstance(delivery, ReportDone):
                     return
                 yield delivery
-            # Called before the wait: what is waited for may have to be submitted first.
+            # Called before the wait: the query waited for may not have been submitted.
             if self._queue.empty():
                 self._on_empty(self._taken)
             yield from self._notes(self._queue.get())

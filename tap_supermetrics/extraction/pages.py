@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Report
 
 OF_KEY: Final = frozenset({401, 403})
-"""HTTP status by which a key is refused, or what stands between refuses."""
+"""HTTP status by which the API or a proxy refuses a key."""
 ROWS_PER_BLOCK: Final = 256
 """Rows converted together: the values of more do not fit a processor's cache."""
 

@@ -92,12 +92,12 @@ class Polled:
         """Return whether it cannot have expired, because it was submitted or seen just now."""
         return now < max(self.since, self.last_seen) + YOUNG_S
 
-    def seen(self, now: float) -> None:
+    def note_answer(self, now: float) -> None:
         """Note a poll that succeeded."""
         self.last_seen = now
         self.failures = 0
 
-    def not_seen(self, now: float, error: ApiError) -> None:
+    def note_failure(self, now: float, error: ApiError) -> None:
         """Note a poll that failed; the next ones come less and less often."""
         self.failing_since = self.failing_since if self.failures else now
         self.failures += 1

@@ -26,8 +26,8 @@ _GOLDEN: Final = 0.618034
 class Probing:
     """Chooses probes: the newest query of what is in doubt, the middle of an unknown history.
 
-    Of a report or a data source, accounts are tried that were loaded in an earlier run, then those
-    that have not failed in this one: what still answers must not fail with what does not.
+    A report or a data source is probed with accounts that were loaded in an earlier run, then with
+    those that have not failed in this one: working accounts must not fail with the others.
 
     Args:
         plans: what each report requests, by its name.
@@ -51,7 +51,7 @@ class Probing:
         one = next(filter(self._is_open, chain.from_iterable(reports)), None)
         wanted = self._breakers.doubts.probes_wanted(one[1], reach) if one else 0
         if not wanted:
-            return  # Before the accounts are sorted, of which there may be thousands.
+            return  # Before the accounts are sorted: there may be thousands.
         turns = chain.from_iterable(zip_longest(*map(self._likeliest, reports)))
         for each in islice(filter(None, turns), wanted):
             yield from self._probe(each, reach, ahead)

@@ -56,7 +56,7 @@ class Question:
 
     def _check_accounts(self, answered: list[str] | None) -> None:
         """Refuse accounts that were not requested; one may be left out, which is found later."""
-        if not answered or self.is_of_list:
+        if not answered or self.has_unknown_accounts:
             return
         known = Spellings(self.query.accounts)
         others = [each for each in answered if not any(map(known.contains, ids_within(each)))]
@@ -72,7 +72,7 @@ class Question:
         return len(requested) == 1 and self.known.is_echoed(requested[0], ids_within(echo))
 
     @property
-    def is_of_list(self) -> bool:
+    def has_unknown_accounts(self) -> bool:
         """Return whether the accounts of the query are not known: those of a list, or none."""
         requested = self.query.accounts
         return not requested or any(each.startswith("list.") for each in requested)
@@ -87,7 +87,7 @@ class Question:
         answered = ids_of(echo.ds_accounts)
         if answered == [] and self._may_exclude and len(self.query.accounts) == 1:
             raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {self.query.account_id}")
-        if not answered or self.is_of_list or any(map(self._is_in_other_words, answered)):
+        if not answered or self.has_unknown_accounts or any(map(self._is_in_other_words, answered)):
             return
         # Each was requested, as all pages were checked against the query.
         echoed = Spellings(name for each in answered for name in ids_within(each))
@@ -152,10 +152,10 @@ def _check_status(word: str) -> None:
         raise ApiError("QUERY_RESULTS_UNAVAILABLE", text)
 
 
-def _day_of(said: Any) -> str | int | None:  # noqa: ANN401 - any JSON
+def _day_of(raw: Any) -> str | int | None:  # noqa: ANN401 - any JSON
     """Return a day as it is echoed, also in the object that PHP writes; None where none is."""
-    said = said.get("date") if isinstance(said, dict) else said
-    return said if isinstance(said, (str, int)) and not isinstance(said, bool) else None
+    raw = raw.get("date") if isinstance(raw, dict) else raw
+    return raw if isinstance(raw, (str, int)) and not isinstance(raw, bool) else None
 
 
 def _family(schedule_id: str) -> str:

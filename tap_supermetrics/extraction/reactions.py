@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Reactions:
-    """Takes in what happened, event by event.
+    """Handles events, one by one.
 
     Args:
-        submissions: what is submitted next.
+        submissions: decides what is submitted next.
         failures: decides about queries that failed.
         deliveries: what goes to the emitting thread.
         in_flight: what the API runs.
@@ -48,7 +48,7 @@ class Reactions:
 
     @singledispatchmethod
     def handle(self, event: Event) -> None:
-        """Take in what happened."""
+        """Handle an event."""
         raise TypeError(f"no event: {event!r}")
 
     @handle.register
@@ -99,7 +99,7 @@ class Reactions:
             self._failures.decide(event.query, self._results_refused)
             return
         self._in_flight.to_fetch.append(event)
-        # That the API ran it releases what waited for it, however long its rows take to come.
+        # Success releases the queries that waited for it, however long its rows take to come.
         changed = self._breakers.given(event.query)
         if changed:
             self._deliveries.note_first_day(event.query.report, self._breakers.first_days)
@@ -127,7 +127,7 @@ class Reactions:
     @handle.register
     def _fetched(self, event: happened.Fetched) -> None:
         self._in_flight.fetched(event.result)
-        # Whatever is wrong with its rows, what it belongs to is alive.
+        # Whatever is wrong with its rows, its account, report and source are alive.
         query = event.result.query
         self._failures.release(query, self._breakers.answered(query))
         # The judgement may be of other results too, which waited for this one.

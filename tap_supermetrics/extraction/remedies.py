@@ -1,4 +1,4 @@
-"""Chooses what may help a query that failed."""
+"""Chooses a remedy for a query that failed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Remedy(Enum):
 
 
 class Remedies:
-    """Chooses by the error, and by what was tried before.
+    """Chooses by the error, and by earlier tries.
 
     Args:
         plans: what each report requests, by its name.
@@ -90,7 +90,7 @@ class Remedies:
         del self._submissions[query]
 
     def choose(self, failure: Failure) -> Remedy:
-        """Return what may help; `GIVE_UP` where any remedy would be paid for in vain."""
+        """Return the remedy; `GIVE_UP` where any other would be paid for in vain."""
         query, error = failure.query, failure.error
         # An error that reaches beyond the query would meet its parts and its next try too.
         if error.reach in PATIENCE or self.breakers.error_for(query):

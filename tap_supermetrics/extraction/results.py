@@ -98,7 +98,7 @@ class Result:
         missing: 1 when the API stated one more, which may be a header that it counts; None where it
             stated no total of all.
         provenance: where its numbers come from.
-        otherwise: what the API answered otherwise than requested, in words.
+        deviations: where the answer differs from the query, in words.
         latency_s: how long the API took to begin an answer, on average.
         page_bytes: bytes of its longest page.
         page_count: its pages that had rows.
@@ -115,7 +115,7 @@ class Result:
     row_count: int
     missing: int | None = 0
     provenance: Provenance = Provenance()
-    otherwise: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
     finished_at: datetime | None = None
     latency_s: float = 0.0
     page_bytes: int = 0

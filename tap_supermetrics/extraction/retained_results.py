@@ -81,7 +81,7 @@ class RetainedResults:
                 self.left.add(batch_id)
 
     def adopt(self, planned: Collection[Query]) -> tuple[BatchTaken, ...]:
-        """Choose what the plan needs, each query from one batch only, and drop the rest.
+        """Return what the plan needs, each query from one batch only, and drop the rest.
 
         Args:
             planned: the queries of the plan whose results may be retained.
@@ -201,6 +201,6 @@ def _running(submitted: SubmittedBatch, status: BatchStatus | None = None) -> Ru
 
 
 def _may_serve(entry: wire.BatchQuery, status: BatchStatus) -> bool:
-    # In a stopped batch, what has not succeeded never will.
+    # In a stopped batch, no further query succeeds.
     is_hopeful = not status.is_stopped and not entry.status.is_failure
     return is_hopeful or entry.status is wire.QueryStatus.SUCCESS

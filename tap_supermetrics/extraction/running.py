@@ -33,7 +33,7 @@ class RunningBatch(Polled):
         started: monotonic time at which it was first seen running; None before.
         stopped: monotonic time at which it was first seen stopped; None before.
         is_ending: whether it was reported that its last queries run.
-        is_doubted: whether the user was warned that its status lists queries of another batch.
+        has_warned: whether the user was warned that its status lists queries of another batch.
         rows: of the results so far.
         done: number of queries that succeeded.
         failed: number of queries that did not.
@@ -47,7 +47,7 @@ class RunningBatch(Polled):
     started: float | None = None
     stopped: float | None = None
     is_ending: bool = False
-    is_doubted: bool = False
+    has_warned: bool = False
     rows: int = 0
     done: int = 0
     failed: int = 0
@@ -60,7 +60,7 @@ class RunningBatch(Polled):
         return (now - self.started) * len(self.waiting) / finished
 
     def shows_no_more(self, now: float) -> bool:
-        """Return whether it stopped so long ago that what it has not shown will not come."""
+        """Return whether it stopped so long ago that its status will not change."""
         return self.stopped is not None and now >= self.stopped + polling.UNSETTLED_S
 
     def is_stuck(self, now: float) -> bool:
@@ -77,5 +77,5 @@ class RunningBatch(Polled):
         return attribute(batch.items, own, batch.split, batch.item_count)
 
     def foreign(self, status: BatchStatus) -> list[wire.BatchQuery]:
-        """Return what a status lists of another batch."""
+        """Return the entries of a status that belong to another batch."""
         return [each for each in status.queries if names_another(self.batch.batch_id, each)]

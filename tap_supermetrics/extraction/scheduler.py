@@ -93,14 +93,14 @@ class Scheduler:
         return self._in_flight.fetching
 
     def handle(self, event: Event) -> list[Action]:
-        """Take in what happened; return what follows from it at once, in order."""
+        """Handle an event; return the actions that follow at once, in order."""
         self._reactions.handle(event)
         return self._take_actions()
 
     def next_actions(self) -> list[Action]:
-        """Return what can be done now; call it until it returns nothing."""
+        """Return the actions possible now; call it until it returns none."""
         while True:
-            # Fetching comes before submitting: what is fetched makes room for what is submitted.
+            # Fetching comes before submitting: it makes room for that.
             actions: list[Action] = [*self._in_flight.next_fetches()]
             actions += self._submissions.next()
             is_more_to_draw = self._drawing.is_sparing
@@ -120,8 +120,8 @@ class Scheduler:
                 return actions
 
     def _take_actions(self) -> list[Action]:
-        """Return what follows from the decisions, in order."""
-        self._failures.see_drawn()
+        """Return the actions that follow from the decisions, in order."""
+        self._failures.place_drawn()
         return [*self._deliveries.take(), *self._failures.take_cancels()]
 
     def close(self) -> None:
@@ -132,7 +132,7 @@ class Scheduler:
         left = self._drawing.left
         # A query that was just drawn has no place yet, and is counted as left no more:
         # without this, its report would count as finished.
-        self._failures.see_drawn()
+        self._failures.place_drawn()
         for report in [*self._open_reports]:
             if not left(report) and not self._deliveries.sequence.expects(report):
                 del self._open_reports[report]

@@ -33,7 +33,7 @@ class _Group:
 
 
 class Splits:
-    """The parts of queries that were split, and what they wait for.
+    """The parts of queries that were split, and the queries that they wait for.
 
     A long query that failed for no clear reason may have been too large, or may never succeed; one
     that reaches too far back may do so in part. So its newest part is submitted first, and the

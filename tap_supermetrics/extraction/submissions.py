@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Submissions:
-    """Submits what waits, within the limits, the budgets and the room there is.
+    """Submits waiting queries, within the limits, the budgets and the room.
 
     Args:
         failures: decides about queries that failed.
@@ -51,7 +51,7 @@ class Submissions:
 
     def next(self) -> list[Action]:
         """Return what to submit now: one thing at a time, as it may change what is next."""
-        # One at a time: what a submission meets may say that the next one is in vain.
+        # One at a time: the answer to it may show that the next one is in vain.
         if self._in_flight.is_submitting or self._failures.stopped_by:
             return []
         if self._in_flight.rows.total() >= self._limits.max_rows:
@@ -69,10 +69,10 @@ class Submissions:
     def _has_room(self) -> bool:
         """Return whether little enough waits to be fetched and emitted.
 
-        What is waited for may not have been submitted yet, so that with nothing in flight there is
-        always room; else a slow query would let all others pile up behind it.
+        The awaited query may not have been submitted yet: with nothing in flight, there is
+        always room. Else a slow query would let all others pile up behind it.
         """
-        # An older wait has ended: what was delivered since is being written.
+        # An older wait has ended: later deliveries are being written.
         is_awaited = self._awaited_after == self._deliveries.count
         is_stalled = is_awaited and self._in_flight.is_empty
         return self._deliveries.sequence.has_room(self._in_flight.results) or is_stalled
@@ -125,6 +125,6 @@ class Submissions:
         del self._attempts[query]
 
     def taken(self, queries: Sequence[Query]) -> None:
-        """Note that the API has taken what was submitted."""
+        """Note that the API has taken the submission."""
         self.not_taken.forget()
         self._remedies.taken(queries)

@@ -21,7 +21,7 @@ class Submitter:
     Args:
         ways: the ways to the API.
         unneeded: ids of query batches of an earlier run that run on without use.
-        hear: receives each event; None only wakes the deciding thread.
+        post: receives each event; None only wakes the deciding thread.
         reporter: knows when the progress is to be reported.
         new_thread: returns a thread that does some work, not begun.
     """
@@ -30,13 +30,13 @@ class Submitter:
         self,
         ways: Ways,
         unneeded: tuple[str, ...],
-        hear: Callable[[Event | None], None],
+        post: Callable[[Event | None], None],
         reporter: ProgressReporter,
         new_thread: Callable[[Callable[[], None]], threading.Thread],
     ) -> None:
         self._ways = ways
         self._unneeded = unneeded
-        self._hear = hear
+        self._post = post
         self._reporter = reporter
         self._actions: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
         self._closed = threading.Event()
@@ -51,7 +51,7 @@ class Submitter:
         self._actions.put(action)
 
     def close(self) -> None:
-        """Submit nothing more; `join` waits for what is on its way."""
+        """Submit nothing more; `join` waits for the submission on its way."""
         # Set before the thread is woken, which may sleep until the next poll, or for ever.
         self._closed.set()
         self._actions.put(None)
@@ -72,13 +72,13 @@ class Submitter:
                 action = None
             # Each event goes on as it comes: what the API has taken is named before the next poll.
             for event in self._ways.perform(action) if action else ():
-                self._hear(event)
+                self._post(event)
             # The end of a run wants the answer to this submission, and no further request.
             if not self._closed.is_set():
                 self._poll()
 
     def _poll(self) -> None:
         for event in self._ways.poll_due():
-            self._hear(event)
+            self._post(event)
         if self._reporter.is_due(time.monotonic()):
-            self._hear(None)  # Wakes the deciding thread, which may get no event for long.
+            self._post(None)  # Wakes the deciding thread, which may get no event for long.

@@ -79,7 +79,7 @@ class Totals:
         return Judgement(accepted=self._released(source)) if source.is_counted else Judgement()
 
     def release(self) -> Judgement:
-        """Judge the results that wait for others, of which none will come."""
+        """Judge the results that wait for others, as none will come."""
         accepted: list[Result] = []
         refused: list[Result] = []
         for source in self._sources.values():
@@ -110,4 +110,4 @@ def _remarked(result: Result) -> Result:
         f"that of {result.query} has one row less than it tells, which is taken for a header that "
         "is counted, as no other result tells"
     )
-    return replace(result, otherwise=(*result.otherwise, text))
+    return replace(result, deviations=(*result.deviations, text))

@@ -37,7 +37,7 @@ class Trial:
         covered: days between them that are in the target.
         is_of_all: whether they are all that is wanted of the account, as it gave nothing last.
         probes: queries on their way that decide; None before any is.
-        error: what all the others would meet, once none of the tried ones was given.
+        error: the one that all others would meet, once no probe succeeded.
     """
 
     dates: DateRange
@@ -64,7 +64,7 @@ class Trials:
 
     @classmethod
     def of(cls, plans: Mapping[str, ReportPlan]) -> Trials:
-        """Return those of some plans; where days go by rank, a budget bounds what is paid."""
+        """Return the trials of some plans; where days go by rank, a budget bounds the cost."""
         return cls(
             {
                 (name, account.whole.account_id): Trial(
@@ -85,7 +85,7 @@ class Trials:
         return trial if trial and trial.concerns(query) else None
 
     def error_for(self, query: Query) -> ApiError | None:
-        """Return what a query would meet; None where it may be given."""
+        """Return the error that a query would meet; None where it may succeed."""
         trial = self.trial_of(query)
         return trial.error if trial else None
 
@@ -134,7 +134,7 @@ class Trials:
 
 
 def _words_for(trial: Trial) -> tuple[str, str]:
-    """Return what was found, and what to do."""
+    """Return the finding and the advice."""
     if trial.is_of_all:
         text = "it gave nothing in an earlier run, and none of the days that were tried now"
         return text, "If it is gone, remove it from `ds_accounts`"

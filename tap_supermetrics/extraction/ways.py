@@ -42,7 +42,7 @@ class Ways:
     downloader: Downloader
 
     def perform(self, action: Action) -> Iterable[Event]:
-        """Submit or cancel; return what happened."""
+        """Submit or cancel; return the events."""
         if isinstance(action, SubmitBatch):
             return self.batches.submit(action.request)
         if isinstance(action, SubmitQuery):
@@ -66,7 +66,7 @@ class Ways:
 
     @property
     def delays(self) -> tuple[str, ...]:
-        """Return what is waited for, in words."""
+        """Return the reasons of waiting, in words."""
         return tuple(filter(None, (self.batches.delay, self.queries.delay)))
 
     def cancel(self, batch_ids: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Spellings of account ids: four answers to whether two ids are of one account.
+"""Spellings of account ids: four answers to whether two ids are one account.
 
 They differ on purpose. What settings name is refused where it is doubtful; what the API answers is
 paid for, and taken where it can be right; what a person may have meant is only a guess. So none of
@@ -35,7 +35,7 @@ def core_of(account: str) -> str:
 
 
 def are_one(first: str, second: str) -> bool:
-    """Return whether two ids are of one account: `act_123` is `123`, but not `ig_123`.
+    """Return whether two ids are one account: `act_123` is `123`, but not `ig_123`.
 
     It takes hyphens, spaces and one prefix for nothing in a number, and any difference in other
     ids for two accounts. Two accounts taken for one have their report refused, with a message; one
@@ -81,7 +81,7 @@ class Spellings:
 
 
 def _number(account: str) -> str:
-    """Return what stands after the letters of a folded id, where that is digits alone."""
+    """Return the digits after the letters of a folded id, where nothing else follows."""
     return re.sub(r"^[a-z]+(?=\d+$)", "", account)
 
 

@@ -44,7 +44,7 @@ class Shard:
 
     @property
     def is_first(self) -> bool:
-        """Return whether it takes what cannot be shared."""
+        """Return whether it takes accounts that cannot be shared out."""
         return self.number == 1
 
     def owns(self, account: str) -> bool:

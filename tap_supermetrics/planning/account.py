@@ -1,4 +1,4 @@
-"""The plan of one account: ranges of days, of which queries are made one at a time."""
+"""The plan of one account: ranges of days, made into queries one at a time."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class AccountPlan:
             yield part if isinstance(part, Query) else replace(part, is_backwards=True)
 
     def rank(self, query: Query) -> Rank:
-        """Return what comes first where not all can be queried: the lowest."""
+        """Return the rank of a query: where not all can be queried, the lowest comes first."""
         if self.is_read_whole:
             return Rank.WHOLE
         if not query.dates or intersect(query.dates, self.covered) != (query.dates,):

@@ -134,7 +134,7 @@ class Coverage:
         return replace(self, settled=intersect(restated, settled) if restated else ())
 
     def merged_with(self, other: Coverage) -> Coverage:
-        """Return what two states say together: covered by either, stale by either."""
+        """Return the coverage of two states together: covered by either, stale by either."""
         by_age = sorted((*self.fetched, *other.fetched), key=lambda each: each.at)
         fetched: tuple[DaysFetched, ...] = ()
         # Each cuts its days out of those before it: of a day, the newest fetch counts.

@@ -149,7 +149,7 @@ class Cursor:
         return None
 
     def wake(self, account_id: str | None = None) -> None:
-        """Take up again what was passed over: all accounts, or one."""
+        """Take up again accounts that were passed over: all, or one."""
         for number in self._numbers_of(account_id):
             order = self._parked.pop(number, None)
             if order is not None:
@@ -200,7 +200,7 @@ def plan_report(
     Args:
         report: the report.
         scope: what it wants.
-        coverage: what is there already, and the first day that the API gives, by account id.
+        coverage: days in the target, and the first day that the API gives, by account id.
         retained: queries whose results the API still retains; those that are needed are planned as
             they are, so that their results can be used.
         ignores_coverage: whether covered days are read again.

@@ -1,4 +1,4 @@
-"""The scope of a report: accounts, days and policy, before coverage says what is there already."""
+"""The scope of a report: accounts, days and policy, before coverage counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tap_supermetrics.model import BatchPolicy, Query, Report, SplitAccounts, Sp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The accounts and days that a report wants, before coverage says what is there already.
+    """The accounts and days that a report wants, before coverage counts.
 
     Attributes:
         accounts: every account of the report in this shard.

@@ -22,7 +22,7 @@ MAX_OTHERWISE: Final = 20
 
 def count_otherwise(counts: Counter[str], result: Result) -> None:
     """Tell what a result says to be otherwise than it was asked, each once, and count it."""
-    for text in result.otherwise:
+    for text in result.deviations:
         if text not in counts and len(counts) < MAX_OTHERWISE:
             logger.warning(
                 "%s: the API answers otherwise than it was asked: %s", result.query, text

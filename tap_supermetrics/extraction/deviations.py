@@ -1,4 +1,4 @@
-"""Yields remarks on answers that differ from their query, though they are used; for people."""
+"""Finds where answers that are used differ from their query, in words for people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WORDS: Final = {"true": "1", "yes": "1", "false": "0", "no": "0", "none": "", "
 _SHOWN: Final = 60
 
 
-def answered_otherwise(
+def deviations_of(
     question: Question, echo: wire.QueryEcho, *, now: datetime, has_rows: bool
 ) -> Iterator[str]:
     """Yield in words where an answer is not about what was requested.
@@ -32,7 +32,7 @@ def answered_otherwise(
         has_rows: whether rows came.
     """
     yield from _other_range(question, echo, now)
-    if ids_of(echo.ds_accounts) == [] and not has_rows and not question.is_of_list:
+    if ids_of(echo.ds_accounts) == [] and not has_rows and not question.has_unknown_accounts:
         yield "`ds_accounts` was empty, and no row came: it is about no account at all"
     yield from _days_left_out(question, echo)
     segments, requested = ids_of(echo.ds_segments), question.report.segments
