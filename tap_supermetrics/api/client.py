@@ -10,7 +10,7 @@ import msgspec
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.listing_client import ListingClient
-from tap_supermetrics.api.starts import BatchStart, Lookup, new_token
+from tap_supermetrics.api.starts import BatchSearch, BatchStart, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -51,8 +51,8 @@ class Client(ListingClient):
         Raises:
             ApiError: START_UNREADABLE when the answer has no id.
         """
-        lookup = self._lookup(self.service.batches)
-        return BatchStart(self, lookup, self.cancel_batch, token or new_token()).run(body)
+        search = self._search(self.service.batches)
+        return BatchStart(self, search, self.cancel_batch, token or new_token()).run(body)
 
     def find_batches(
         self,
@@ -68,16 +68,16 @@ class Client(ListingClient):
             tokens: the wanted ones.
             ds_ids: the data sources of the batches.
             hours: they were started at most so many hours ago.
-            age_s: the youngest was started so many seconds ago; see `Lookup.find`.
+            age_s: the youngest was started so many seconds ago; see `BatchSearch.find`.
             known: ids of batches that are none of them.
 
         Raises:
             ApiError: the history or a batch could not be read.
         """
-        return self._lookup(known).find(tokens, ds_ids, hours, age_s)
+        return self._search(known).find(tokens, ds_ids, hours, age_s)
 
-    def _lookup(self, known: Collection[str]) -> Lookup:
-        return Lookup(history=self.history, information=self.batch_information, known=known)
+    def _search(self, known: Collection[str]) -> BatchSearch:
+        return BatchSearch(history=self.history, information=self.batch_information, known=known)
 
     def batch_information(self, batch_id: str) -> wire.BatchInformation:
         """Return the information on a query batch ("Get batch information").

@@ -38,7 +38,7 @@ MAX_ID_LENGTH: Final = 200
 """Many times the length of an id of a query batch."""
 MAX_PAGES: Final = 5
 """Pages of the history searched for one start."""
-MAX_LOOKED_UP: Final = 50
+MAX_OTHERS_READ: Final = 50
 """Query batches of others read for one start."""
 MAX_STARTS_UNKNOWN: Final = 2
 """How often a batch is started again when no answer to its start came."""
@@ -50,7 +50,7 @@ def new_token() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
+class BatchSearch:
     """Finds query batches by a token in their description.
 
     Attributes:
@@ -88,7 +88,7 @@ class Lookup:
         found: dict[str, tuple[str, ...]] = {}
         for wait_s in (*SEARCH_AGAIN_S, 0.0):
             missing = [token for token in tokens if token not in found]
-            for token, batch_id in self._search(missing, ds_ids, hours):
+            for token, batch_id in self._matches(missing, ds_ids, hours):
                 found[token] = (*found.get(token, ()), batch_id)
             age_s += wait_s
             if len(found) == len(tokens) or age_s > sum(SEARCH_AGAIN_S):
@@ -96,13 +96,13 @@ class Lookup:
             time.sleep(wait_s)
         return found
 
-    def _search(
+    def _matches(
         self, tokens: Collection[str], ds_ids: Collection[str], hours: int
     ) -> Iterator[tuple[str, str]]:
         """Yield the token and the id of each query batch that has one of the tokens."""
         recent = dict.fromkeys(self._recent(ds_ids, hours))
         unknown = [each for each in recent if each not in self._others]
-        for batch_id in unknown[:MAX_LOOKED_UP]:
+        for batch_id in unknown[:MAX_OTHERS_READ]:
             description = self._description(batch_id)
             found = [token for token in tokens if token in description]
             if description and not found:
@@ -133,17 +133,17 @@ class BatchStart:
 
     Args:
         transport: the API.
-        lookup: how a batch is found whose answer did not come.
+        search: how a batch is found whose answer did not come.
         cancel: cancels a batch.
         token: by which the batch is found: part of its description, and of no other.
     """
 
     def __init__(
-        self, transport: Transport, lookup: Lookup, cancel: Callable[[str], object], token: str
+        self, transport: Transport, search: BatchSearch, cancel: Callable[[str], object], token: str
     ) -> None:
         self._transport = transport
         self._service = transport.service
-        self._lookup = lookup
+        self._search = search
         self._cancel = cancel
         self._token = token
         self._unanswered = 0
@@ -178,7 +178,7 @@ class BatchStart:
         self._service.item_forms = (form,)
         # Known from now on: no later search has to read it.
         self._service.batches.add(batch.batch_id)
-        self._drop_doubles()
+        self._cancel_duplicates()
         return batch
 
     def _start(self, body: Mapping[str, Any]) -> wire.Batch:
@@ -252,7 +252,7 @@ class BatchStart:
             ApiError: the API refuses everything.
         """
         try:
-            found = self._lookup.find([self._token], listings.sources_of(body))
+            found = self._search.find([self._token], listings.sources_of(body))
         except ApiError as error:
             error.raise_if_it_refuses_everything()
             logger.info("The query batch cannot be looked for: %s", error)
@@ -263,7 +263,7 @@ class BatchStart:
         logger.info("Query batch %s was started, though its answer was lost", self._found[0])
         return wire.Batch(batch_id=self._found[0])
 
-    def _drop_doubles(self) -> None:
+    def _cancel_duplicates(self) -> None:
         """Cancel further batches that the same start made; none of those found runs unseen."""
         self._service.unanswered_starts -= min(len(self._found), self._service.unanswered_starts)
         for batch_id in self._found[1:]:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.verdicts import Reach
-from tap_supermetrics.extraction.doubts import PATIENCE, Doubts
+from tap_supermetrics.extraction.doubts import DOUBT_LIMITS, Doubts
 from tap_supermetrics.extraction.history import FirstDays
 from tap_supermetrics.extraction.trials import Trials
 from tap_supermetrics.planning.scope import recent_days
@@ -152,7 +152,7 @@ class Breakers:
         reach = self.trials.end(query) if is_of_history else self.trials.failed(query, error)
         concerned = [*finished, *self._keys(query, reach)]
         undecided = self.doubts.end_first_tries(finished)
-        if error.reach in PATIENCE:  # The error itself says how far it reaches.
+        if error.reach in DOUBT_LIMITS:  # The error itself says how far it reaches.
             key = self.doubts.key_of(query, error.reach)
             breaker = self.doubts.breakers[key]
             breaker.error, breaker.is_guessed = error, False
@@ -161,7 +161,7 @@ class Breakers:
             last_wanted = self._plans[query.report].scope.last_wanted
             reach = self.first_days[query.report].refused(query, error, last_wanted)
             return [*self._keys(query, reach), *concerned]
-        # Where the service did not even take it, the error is none of what it requests.
+        # An error of a query that was not even taken is the service's.
         for key in finished if was_paid else ():
             if key in undecided:
                 continue

@@ -19,12 +19,12 @@ Key = tuple[Reach, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """Limits of failures before an account, a report or a data source is given up.
+class DoubtLimit:
+    """The limit of failures before an account, a report or a data source is given up.
 
     Attributes:
         failures: paid for, and none answered, until there is doubt.
-        probes: probes that are then submitted, at the same time.
+        probes: queries that then probe, at the same time.
         is_renewed: whether an answer is no end of doubt: after it, as many failures in a row begin
             it anew, or as many as answers came. Else a fault of some parts would count as
             one of all.
@@ -35,11 +35,11 @@ class Patience:
     is_renewed: bool = False
 
 
-PATIENCE: Final = {
+DOUBT_LIMITS: Final = {
     # Most accounts may be dead, and the first ones at that: so many are tried.
-    Reach.SOURCE: Patience(failures=120, probes=20),
-    Reach.REPORT: Patience(failures=60, probes=20),
-    Reach.ACCOUNT: Patience(failures=20, probes=1, is_renewed=True),
+    Reach.SOURCE: DoubtLimit(failures=120, probes=20),
+    Reach.REPORT: DoubtLimit(failures=60, probes=20),
+    Reach.ACCOUNT: DoubtLimit(failures=20, probes=1, is_renewed=True),
 }
 """By reach, the widest first."""
 
@@ -67,11 +67,11 @@ class Breaker:
     is_guessed: bool = False
     is_tried_first: bool = False
 
-    def is_doubtful(self, patience: Patience) -> bool:
+    def is_doubtful(self, limit: DoubtLimit) -> bool:
         """Return whether nothing but failures came, and too many of them, or it is tried first."""
-        if self.error or (self.failures < patience.failures and not self.is_tried_first):
+        if self.error or (self.failures < limit.failures and not self.is_tried_first):
             return False
-        return self.failures > self.answers if patience.is_renewed else not self.answers
+        return self.failures > self.answers if limit.is_renewed else not self.answers
 
     def answer(self) -> None:
         """Count an answer, which is no failure in a row."""
@@ -108,7 +108,7 @@ class Doubts:
         for key in self.keys_of(query):
             breaker = self.breakers[key]
             was_given_up = breaker.error and breaker.is_guessed
-            if was_given_up or breaker.probes or breaker.is_doubtful(PATIENCE[key[0]]):
+            if was_given_up or breaker.probes or breaker.is_doubtful(DOUBT_LIMITS[key[0]]):
                 released.append(key)
             breaker.answer()
         return released
@@ -117,11 +117,11 @@ class Doubts:
         """Count a paid failure; return the keys that are in doubt from now on."""
         begun = []
         for key in self.keys_of(query):
-            breaker, patience = self.breakers[key], PATIENCE[key[0]]
-            was_doubtful = breaker.is_doubtful(patience)
+            breaker, limit = self.breakers[key], DOUBT_LIMITS[key[0]]
+            was_doubtful = breaker.is_doubtful(limit)
             breaker.failures += 1
             # Returned once, as doubt begins: the caller goes through all that breakers hold back.
-            if breaker.is_doubtful(patience) and not was_doubtful:
+            if breaker.is_doubtful(limit) and not was_doubtful:
                 begun.append(key)
         return begun
 
@@ -139,20 +139,20 @@ class Doubts:
     def probes_wanted(self, query: Query, reach: Reach) -> int:
         """Return how many probes the account, report or source of a query needs."""
         breaker = self.breakers[self.key_of(query, reach)]
-        if breaker.probes or not breaker.is_doubtful(PATIENCE[reach]):
+        if breaker.probes or not breaker.is_doubtful(DOUBT_LIMITS[reach]):
             return 0
-        return 1 if breaker.is_tried_first else PATIENCE[reach].probes
+        return 1 if breaker.is_tried_first else DOUBT_LIMITS[reach].probes
 
     def probing(self, probe: Query, reach: Reach = Reach.SOURCE) -> None:
         """Make a query a probe, up to a reach, where there is doubt.
 
         A dead account says little about its report: a probe of an account is none of the report.
         """
-        reaches = [*PATIENCE]
+        reaches = [*DOUBT_LIMITS]
         for key in self.doubtful_keys(probe):
             breaker = self.breakers[key]
             is_within = reaches.index(key[0]) >= reaches.index(reach)
-            if is_within and len(breaker.probes) < PATIENCE[key[0]].probes:
+            if is_within and len(breaker.probes) < DOUBT_LIMITS[key[0]].probes:
                 breaker.probes.add(probe)
 
     def is_probing(self, query: Query) -> bool:
@@ -185,11 +185,11 @@ class Doubts:
     def doubtful_keys(self, query: Query) -> list[Key]:
         """Return the keys of the doubtful breakers of a query."""
         keys = self.keys_of(query)
-        return [key for key in keys if self.breakers[key].is_doubtful(PATIENCE[key[0]])]
+        return [key for key in keys if self.breakers[key].is_doubtful(DOUBT_LIMITS[key[0]])]
 
     def keys_of(self, query: Query) -> list[Key]:
         """Return the keys of a query, the widest first."""
-        return [self.key_of(query, reach) for reach in PATIENCE]
+        return [self.key_of(query, reach) for reach in DOUBT_LIMITS]
 
     def key_of(self, query: Query, reach: Reach) -> Key:
         """Return the key of a query, of one reach."""
@@ -201,7 +201,7 @@ class Doubts:
 def widest(keys: Collection[Key]) -> Reach:
     """Return the widest reach of at least one key."""
     reaches = {key[0] for key in keys}
-    return next(reach for reach in PATIENCE if reach in reaches)
+    return next(reach for reach in DOUBT_LIMITS if reach in reaches)
 
 
 def _ends_as_late_as(query: Query, probe: Query) -> bool:

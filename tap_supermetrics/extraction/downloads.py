@@ -101,10 +101,10 @@ class Downloader:
         if not result.missing or result.page_count == 1 or report.ds_id in read_twice:
             return result
         result.spool.close()
-        again = self._fetch(wanted, report)
-        if (again.missing, again.row_count) == (result.missing, result.row_count):
+        second = self._fetch(wanted, report)
+        if (second.missing, second.row_count) == (result.missing, result.row_count):
             read_twice.add(report.ds_id)
-        return again
+        return second
 
     def _fetch(self, wanted: Succeeded, report: Report) -> Result:
         """Fetch all pages of a query once, and check them against the query."""

@@ -61,7 +61,7 @@ class Drawing:
             left[query.report][query.account_id] -= query.days
         self._cursors.clear()  # Neither drawn from nor probed any more.
         self._left = dict.fromkeys(self._left, 0)
-        # `+`: what is not positive is left out.
+        # `+` leaves out counts that are not positive.
         return {report: dict(+days) for report, days in left.items() if +days}
 
     def spare_if_refused(self, query: Query) -> bool:
@@ -82,12 +82,12 @@ class Drawing:
         return bool(self._new or self._spared)
 
     def take_new(self) -> list[Query]:
-        """Return the queries drawn since the last time, in order."""
+        """Return the queries drawn since the last call, in order."""
         new, self._new = self._new, []
         return new
 
     def take_spared(self) -> list[tuple[Query, ApiError]]:
-        """Return the queries spared since the last time, each with the refusal."""
+        """Return the queries spared since the last call, each with the refusal."""
         spared, self._spared = self._spared, []
         return spared
 

@@ -1,9 +1,9 @@
 """Runs a plan: the only threads of an extraction.
 
 The deciding thread sleeps on one inbox, into which the others put events, and never touches the
-network. One thread submits and polls; as many fetch results as the latency needs. What is
-decided leaves through one queue, first in, first out, to the thread that emits records: so the
-state names a query batch before the first record of it.
+network. One thread submits and polls; as many fetch results as the latency needs. Decisions
+leave through one queue, first in, first out, to the thread that emits records: so the state
+names a query batch before its first record.
 """
 
 from __future__ import annotations
@@ -125,12 +125,12 @@ class Engine:
     def halt(self) -> list[Note]:
         """Submit nothing more; return the last notes for the state."""
         # A halt before a close waits once: what did not come in time will not.
-        patience_s = 0.0 if self._closed.is_set() else LAST_SUBMISSION_S
+        timeout_s = 0.0 if self._closed.is_set() else LAST_SUBMISSION_S
         # Set before anything is woken, so that each thread that wakes finds the end.
         self._closed.set()
         self._submitter.close()
         self._fetchers.close()
-        self._submitter.join(patience_s)
+        self._submitter.join(timeout_s)
         # Wakes the deciding thread, which may sleep on an empty inbox.
         self._inbox.put(None)
         if self._deciding.is_alive():

@@ -32,7 +32,7 @@ class _Parked:
         self._waiting: dict[Query, Failure] = {}
 
     def add(self, failure: Failure) -> None:
-        """Have a query wait; its place in the order stays."""
+        """Park a query; its place in the order stays."""
         self._waiting[failure.query] = failure
 
     def take(self, of: Query | None = None) -> list[Failure]:

@@ -79,7 +79,7 @@ class NotTaken:
             return
         # The client has repeated the request already: only the next run tries again.
         self._failures.fail(queries, error, was_paid=False)
-        # An error of one query or report is none of the service.
+        # An error of one query or report is not the service's.
         self._failed_starts += error.reach is Reach.SERVICE
         if self._failed_starts >= MAX_FAILED_STARTS:
             self._failures.stop(error)

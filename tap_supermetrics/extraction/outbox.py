@@ -6,7 +6,7 @@ import queue
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.extraction.results import Failed, Left, ReportDone, Result
+from tap_supermetrics.extraction.results import Failed, NotReached, ReportDone, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ class Outbox:
             raise delivery
         if isinstance(delivery, (Result, Failed)):
             self._aside[delivery.query.report].append(delivery)
-        elif isinstance(delivery, (Left, ReportDone)):
+        elif isinstance(delivery, (NotReached, ReportDone)):
             self._aside[delivery.report].append(delivery)
         else:
             yield delivery

@@ -132,8 +132,8 @@ class FailedPolls:
         polled.fails_alone = polled.fails_alone or self._last_answer > polled.failing_since
         if error.code in self._given_up:
             return now >= polled.failing_since + KNOWN_FAILURES_S
-        patience_s = OWN_FAILURES_S if polled.fails_alone else POLL_FAILURES_S
-        if now < polled.last_seen + patience_s:
+        limit_s = OWN_FAILURES_S if polled.fails_alone else POLL_FAILURES_S
+        if now < polled.last_seen + limit_s:
             return False
         self._given_up[error.code] = polled.fails_alone
         return True

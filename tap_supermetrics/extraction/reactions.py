@@ -84,7 +84,7 @@ class Reactions:
     def _batch_ended(self, event: happened.BatchEnded) -> None:
         self._in_flight.batches.discard(event.batch_id)
         self._in_flight.ending.discard(event.batch_id)
-        # An error of the endpoint is none of queries: where `mode` allows, they go singly.
+        # An error of the endpoint is not the queries': where `mode` allows, they go singly.
         not_taken = self._submissions.not_taken
         if event.error and not not_taken.try_without_batches(event.unsettled, event.error):
             for query in event.unsettled:
@@ -130,7 +130,7 @@ class Reactions:
         # Whatever is wrong with its rows, its account, report and source are alive.
         query = event.result.query
         self._failures.release(query, self._breakers.answered(query))
-        # The judgement may be of other results too, which waited for this one.
+        # This judges other results too, which waited for this one.
         self.refuse(self._deliveries.judge(event.result))
 
     def refuse(self, results: Iterable[Result]) -> None:

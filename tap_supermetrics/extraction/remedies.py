@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Fate
-from tap_supermetrics.extraction.doubts import PATIENCE
+from tap_supermetrics.extraction.doubts import DOUBT_LIMITS
 from tap_supermetrics.extraction.splits import Splits
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Remedies:
         """Return the remedy; `GIVE_UP` where any other would be paid for in vain."""
         query, error = failure.query, failure.error
         # An error that reaches beyond the query would meet its parts and its next try too.
-        if error.reach in PATIENCE or self.breakers.error_for(query):
+        if error.reach in DOUBT_LIMITS or self.breakers.error_for(query):
             return Remedy.GIVE_UP
         # A part that others wait for is a probe already.
         if self.breakers.doubts.is_in_doubt(query) and not self.splits.is_waited_for(query):

@@ -147,7 +147,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class NotReached:
     """The queries of a report that a stopped run did not reach.
 
     Attributes:
@@ -216,7 +216,7 @@ class ReportDone:
     report: str
 
 
-Outcome = Result | Failed | Left
+Outcome = Result | Failed | NotReached
 """The ends of queries."""
 Note = BatchTaken | QueryTaken | Replaced | Suspect | FirstDay
 """Facts for the state, in the order in which they happened."""

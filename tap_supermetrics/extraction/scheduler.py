@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Scheduler:
-    """Runs a plan, as far as deciding goes.
+    """Decides how a plan runs.
 
     Args:
         plans: what each report requests, by its name, in the order of emission.
@@ -43,7 +43,7 @@ class Scheduler:
         limits: Limits,
         adopted: Sequence[BatchTaken] = (),
     ) -> None:
-        # The API runs these already: they count as drawn, and are only waited for.
+        # The API runs these already: they count as drawn, and this run waits for them.
         served = [query for each in adopted for query in each.queries]
         self._plans = plans
         self._deliveries = Deliveries(plans)
@@ -80,7 +80,7 @@ class Scheduler:
 
     @property
     def progress(self) -> tuple[ReportProgress, ...]:
-        """Return how far each report is."""
+        """Return the progress of each report."""
         sequence = self._deliveries.sequence
         return tuple(
             sequence.progress(name, self._drawing.left(name), self._in_flight.rows[name])

@@ -56,10 +56,10 @@ class Submitter:
         self._closed.set()
         self._actions.put(None)
 
-    def join(self, patience_s: float) -> None:
+    def join(self, timeout_s: float) -> None:
         """Wait a little for the answer to a submission: without its id, it would run unseen."""
         if self._thread.is_alive():
-            self._thread.join(patience_s)
+            self._thread.join(timeout_s)
 
     def _work(self) -> None:
         """Submit what was decided, and poll what runs when it is due."""
