@@ -20,7 +20,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 FOR_PEOPLE: Final = msgspec.Meta(extra={"is_for_people": True})
-"""Marks members of an entry that are only shown, and left out where it cannot be read."""
+"""Marks members of an entry that are only shown, and left out where they cannot be read."""
 MAX_UNREADABLE: Final = 1_000
 """A list with more unreadable entries is refused."""
 _SHOWN: Final = 100

@@ -111,7 +111,7 @@ class Replies:
     def _code_or_blocked(self, code: str, status: int, *, is_page: bool = False) -> str:
         """Return the code of an error; not each 401 or 403 without one refuses the key.
 
-        A firewall or a proxy refuses so a single request, or the address that it comes from: then
+        A firewall or a proxy may refuse a single request so, or the address that it comes from,
         with a page. And a key that was taken before is good.
         """
         is_not_of_key = status in _OF_KEY and (is_page or self._service.is_there)

@@ -37,9 +37,9 @@ SEARCH_AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 MAX_ID_LENGTH: Final = 200
 """Many times the length of an id of a query batch."""
 MAX_PAGES: Final = 5
-"""Pages of the history searched for one start."""
+"""Pages of the history that are read for one start."""
 MAX_OTHERS_READ: Final = 50
-"""Query batches of others read for one start."""
+"""Query batches of others that are read for one start."""
 MAX_STARTS_UNKNOWN: Final = 2
 """How often a batch is started again when no answer to its start came."""
 
@@ -129,7 +129,7 @@ class BatchSearch:
 
 
 class BatchStart:
-    """A start of a query batch, which is searched where no answer has its id.
+    """A start of a query batch, which is searched for where no answer has its id.
 
     Args:
         transport: the API.
@@ -182,7 +182,7 @@ class BatchStart:
         return batch
 
     def _start(self, body: Mapping[str, Any]) -> wire.Batch:
-        """Start a batch; search it where its answer does not come or has no id."""
+        """Start a batch; search for it where its answer does not come or has no id."""
         try:
             return self._send_until_over(body)
         except ApiError as error:
@@ -204,7 +204,7 @@ class BatchStart:
         state = RetryState(self._transport.retry, self._service, msgspec.Raw)
 
         def find_or_send() -> wire.Batch:
-            # Searched before it is sent again: the start before may have worked.
+            # Searched for before it is sent again: the start before may have worked.
             if self._unanswered and (found := self._find(body)):
                 return found
             return self._read(send)

@@ -25,9 +25,8 @@ class DoubtLimit:
     Attributes:
         failures: paid for, and none answered, until there is doubt.
         probes: queries that then probe, at the same time.
-        is_renewed: whether an answer is no end of doubt: after it, as many failures in a row begin
-            it anew, or as many as answers came. Else a fault of some parts would count as
-            one of all.
+        is_renewed: whether doubt returns after an answer, with as many failures in a row, or as
+            many as answers came. Else one answer would hide the fault of all others.
     """
 
     failures: int

@@ -1,7 +1,7 @@
 """Distinguishes the header of a result from its rows, however it is spelt.
 
-A row taken for a header is dropped in silence. So a guess needs what no row has: words where all
-other rows have numbers.
+A row taken for a header is dropped in silence. So a guess needs words where all other rows
+have numbers.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ class PageAccess:
     def _is_usable(self, address: str) -> bool:
         """Return whether an address that the API names may be requested.
 
-        One of another origin gets no key. The API has more hosts than the documented one, some for
-        cluster each (observed), so the same results are requested at `api_url` instead.
+        One of another origin gets no key. The API has more hosts than the documented one, some of
+        them for one cluster (observed), so the same results are requested at `api_url` instead.
         """
         try:
             self.client.checked_url(address)

@@ -1,4 +1,4 @@
-"""Waits between two polls of what the API runs, and the end of polling."""
+"""Waits between two polls of a query or a batch, and the end of polling."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class PollWait:
 
 @dataclass(slots=True, kw_only=True)
 class Polled:
-    """Something that the API runs, polled until it ends. All times are monotonic.
+    """A query or a batch that the API runs, polled until it ends. All times are monotonic.
 
     Attributes:
         since: time of its submission, or of its adoption.

@@ -48,8 +48,8 @@ class Totals:
 
     It has been seen to count the header; whether it does so when headers are off is not known. A
     result with one row less than its total lacks a row, or nothing: it waits until another result
-    of the source shows, and a result that has all its rows refutes what was believed before. Where
-    none shows it in this run, it counts what earlier ones showed.
+    of the source shows which. A result that has all its rows refutes the belief. Where none shows
+    it in this run, earlier runs decide.
 
     Args:
         remembered: whether totals count the header, by data source, where earlier runs showed that.

@@ -444,13 +444,13 @@ def play(seed: int) -> Seen:
     """Play a story and check what must hold in all."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     with (
-        mock.patch.dict(doubts.DOUBT_LIMITS, limits_of(rng)),
+        mock.patch.dict(doubts.DOUBT_LIMITS, doubt_limits_of(rng)),
         mock.patch.object(trials, "MIN_QUERIES", rng.choice((1, 3, 10))),
     ):
         return play_with(rng)
 
 
-def limits_of(rng: random.Random) -> dict[Reach, doubts.DoubtLimit]:
+def doubt_limits_of(rng: random.Random) -> dict[Reach, doubts.DoubtLimit]:
     """Return that of the tap, or less, as most stories are too short for it."""
     if rng.random() < 0.5:
         return {}
