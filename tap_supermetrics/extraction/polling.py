@@ -36,7 +36,7 @@ ONE_TRY: Final = RetryPolicy(max_tries=1, outage_s=0.0)
 
 @dataclass(slots=True)
 class PollWait:
-    """A wait that is short where an end is near, long where nothing can have happened.
+    """A wait that is short where an end is near, long where nothing can have ended.
 
     Attributes:
         wait_s: seconds until the next poll.

@@ -56,8 +56,7 @@ def folded(account: str) -> str:
     """Return an account id without punctuation and case: `12-34` and `1234` are one account.
 
     Two accounts taken for one would have their rows loaded under the wrong id, so it counts only
-    where the ids of one query stay apart. One taken for two costs a result that was
-    paid for.
+    where the ids of one query stay apart. One taken for two costs a paid result.
     """
     return re.sub(r"[^\w]|_", "", account.casefold())
 

@@ -179,8 +179,7 @@ class Coverage:
         return subtract(wanted, outside(self.covered, due))
 
     def _restated(self, lookback_days: int, last_wanted: date) -> DateRange | None:
-        # Days after `last_wanted` were wanted by another run: they do not show when these were
-        # read.
+        # Days after `last_wanted` were wanted by another run: they do not date the others.
         place = bisect_right(self.covered, last_wanted, key=attrgetter("first"))
         if not place or not lookback_days:
             return None
