@@ -1,4 +1,4 @@
-"""Reads the body of an answer: what it gives, what it refuses, or how it is damaged.
+"""Reads the body of an answer: its data, its error, or its damage.
 
 It is read strictly at first, which is fast, and leniently where that fails. What is made of a body
 is bounded before it is made: a few bytes of JSON can be a hundred as values of Python.
@@ -21,22 +21,22 @@ T = TypeVar("T")
 MAX_VALUES: Final = 1_000_000
 """Most values of an answer, or most rows of a page: about 100 MiB of Python objects."""
 MAX_META_BYTES: Final = 1024 * 1024
-"""Most that a large page may hold beside its rows."""
+"""Most that a large page may have beside its rows."""
 MAX_ROW_BYTES: Final = 1024 * 1024
 """Longest row of a large page."""
 
-_FINDING_OUT: Final = threading.Lock()
+_MAKING_DECODER: Final = threading.Lock()
 _DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
 _PARTS: Final = msgspec.json.Decoder(wire.Parts)
 _NOTHING: Final = (b"null", b"{}", b"[]", b"false", b'""')
 _MAX_NOTHING: Final = max(map(len, _NOTHING))
 _NO_ROWS: Final = frozenset({b"null", b"{}"})
-"""What may stand for an empty list, where the answer says itself that it has no rows."""
+"""Values that may stand for an empty list, where the answer states that it has no rows."""
 _NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _AnyRow(msgspec.Struct, array_like=True, gc=False):
-    """Any row: an array, nothing in it looked at."""
+    """Any row: an array, nothing in it decoded."""
 
 
 _ROWS: Final = msgspec.json.Decoder(list[_AnyRow])
@@ -45,7 +45,7 @@ _RAW_ROWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[T]):
-    """A good answer: what it says about itself, and its data.
+    """A good answer: what it states about itself, and its data.
 
     Attributes:
         latency_s: how long the API took to begin it, in seconds.
@@ -59,7 +59,7 @@ class Answer(Generic[T]):
 
 
 class RefusedAnswer(Exception):  # noqa: N818 - an answer, which the transport makes an error of
-    """An answer that tells an error."""
+    """An answer that reports an error."""
 
     def __init__(self, error: wire.Error, request_id: str) -> None:
         super().__init__(error.code)
@@ -82,7 +82,7 @@ class DamagedAnswer(Exception):  # noqa: N818 - same
 
 
 def read_answer(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answer[T]:
-    """Return what an answer gives.
+    """Return the answer in a body.
 
     Args:
         body: the answer, unpacked.
@@ -90,7 +90,7 @@ def read_answer(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answ
         is_error: whether its status says that it is an error, whatever the body says.
 
     Raises:
-        RefusedAnswer: it tells an error.
+        RefusedAnswer: it reports an error.
         DamagedAnswer: it cannot be read.
     """
     try:
@@ -104,11 +104,11 @@ def read_answer(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answ
 
 
 def _check_measure(body: bytes | bytearray, to: type[T]) -> None:
-    """Refuse what would take too much memory; each value but the first has a comma before it."""
-    # A value and its comma take two bytes, so most answers need not be looked through.
+    """Refuse a body that would take too much memory; it has nearly as many commas as values."""
+    # A value and its comma take two bytes, so most answers need not be searched.
     if len(body) <= 2 * MAX_VALUES or body.count(b",") <= MAX_VALUES:
         return
-    # Rows are kept as JSON: of a page, only rows count, where all of them are rows.
+    # Rows stay JSON: of a page, only rows count, where all of them are rows.
     if to == list[msgspec.Raw] and body.count(b"[") <= MAX_VALUES:
         rows = _PARTS.decode(body).data
         if len(body) - _size(rows) <= MAX_META_BYTES:
@@ -130,7 +130,7 @@ def _strictly(body: bytes | bytearray, to: type[T]) -> Answer[T]:
 
 
 def _leniently(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answer[T]:
-    """Read an answer part by part, and take the errors that it tells."""
+    """Read an answer part by part; raise the error that it reports."""
     parts = _PARTS.decode(body)
     meta, error = _meta_and_error(parts, body, to)
     error = error or lenient.problem_of(body)
@@ -143,7 +143,7 @@ def _leniently(body: bytes | bytearray, to: type[T], *, is_error: bool) -> Answe
         answer = Answer(meta=meta, data=lenient.decoded(data, to))
     except _NO_JSON as cause:
         raise DamagedAnswer(cause, meta.request_id) from None
-    # Beside rows, what it says of itself may be left out; else nothing shows that it is an answer.
+    # Beside rows, `meta` may be left out; else nothing shows that it is an answer.
     if answer.data == [] and bytes(parts.meta) != b"{}" and _is_empty(parts.meta):
         raise DamagedAnswer("it says nothing of itself, and has no data")
     return answer
@@ -176,12 +176,12 @@ def _is_empty(part: msgspec.Raw) -> bool:
 
 
 def _decoder(to: type[T]) -> msgspec.json.Decoder[wire.GoodEnvelope[T]]:
-    """Return what reads good answers with data of a type.
+    """Return the decoder of good answers with data of a type.
 
-    msgspec finds out about a type when it first meets it, and a second thread that meets it
-    meanwhile crashes the process. So one thread at a time finds out.
+    msgspec inspects a type when it first meets it, and a second thread that meets it
+    meanwhile crashes the process. So one thread at a time makes a decoder.
     """
-    with _FINDING_OUT:
+    with _MAKING_DECODER:
         if to not in _DECODERS:
             _DECODERS[to] = msgspec.json.Decoder(wire.GoodEnvelope[to])  # type: ignore[valid-type] # made at run time
         return _DECODERS[to]

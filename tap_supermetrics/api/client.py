@@ -10,7 +10,7 @@ import msgspec
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.listing_client import ListingClient
-from tap_supermetrics.api.starts import BatchStart, Lookup, new_token
+from tap_supermetrics.api.starts import BatchSearch, BatchStart, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.answers import Answer
 
 MAX_STATUS_ENTRIES: Final = 10_000
-"""More than any batch can hold: its status has no end."""
+"""More than any batch has: its status has no end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +40,19 @@ class Client(ListingClient):
     def start_batch(self, body: Mapping[str, Any], token: str | None = None) -> wire.Batch:
         """Start a query batch ("Start batch run").
 
-        A batch whose answer was lost is looked for by a token in its description. Where it is not
-        found, it is started again a few times, which is logged and counted in `lost_starts`; but
-        not where the answer comes and tells no id, as each start would run, paid for and unseen.
+        A batch whose answer did not come is found by a token in its description. Where it is not
+        found, it is started again a few times, which is logged and counted in `unanswered_starts`;
+        but not where the answer has no id, as each start would run, paid for and unseen.
 
         Args:
-            body: what is asked.
+            body: the request.
             token: by which the batch can be found, by this run or another; None for a new one.
 
         Raises:
-            ApiError: START_UNREADABLE when the answer tells no id.
+            ApiError: START_UNREADABLE when the answer has no id.
         """
-        lookup = self._lookup(self.service.batches)
-        return BatchStart(self, lookup, self.cancel_batch, token or new_token()).run(body)
+        search = self._search(self.service.batches)
+        return BatchStart(self, search, self.cancel_batch, token or new_token()).run(body)
 
     def find_batches(
         self,
@@ -62,28 +62,28 @@ class Client(ListingClient):
         age_s: float,
         known: Collection[str],
     ) -> dict[str, tuple[str, ...]]:
-        """Return ids of query batches by the token that each was started with.
+        """Return ids of query batches by the token with which each was started.
 
         Args:
-            tokens: what is looked for.
+            tokens: the wanted ones.
             ds_ids: the data sources of the batches.
             hours: they were started at most so many hours ago.
-            age_s: the youngest was started so many seconds ago; see `Lookup.find`.
+            age_s: the youngest was started so many seconds ago; see `BatchSearch.find`.
             known: ids of batches that are none of them.
 
         Raises:
             ApiError: the history or a batch could not be read.
         """
-        return self._lookup(known).find(tokens, ds_ids, hours, age_s)
+        return self._search(known).find(tokens, ds_ids, hours, age_s)
 
-    def _lookup(self, known: Collection[str]) -> Lookup:
-        return Lookup(history=self.history, information=self.batch_information, known=known)
+    def _search(self, known: Collection[str]) -> BatchSearch:
+        return BatchSearch(history=self.history, information=self.batch_information, known=known)
 
     def batch_information(self, batch_id: str) -> wire.BatchInformation:
-        """Return what is kept of a query batch ("Get batch information").
+        """Return the information on a query batch ("Get batch information").
 
-        It is there as soon as the batch is, and for long after its status expired: it tells a
-        status that is not there yet from one that is not there any more.
+        It is there as soon as the batch is, and for long after its status expired: it distinguishes
+        a status that is not there yet from one that has expired.
 
         Raises:
             ApiError: BATCH_NOT_FOUND when there is no such batch.
@@ -114,7 +114,7 @@ class Client(ListingClient):
         return self._get(wire.status_path(batch_id), list[wire.BatchQuery], page)
 
     def cancel_batch(self, batch_id: str) -> wire.BatchInformation:
-        """Stop a query batch; what it collected stays readable ("Cancel batch run")."""
+        """Stop a query batch; its results stay readable ("Cancel batch run")."""
         return self.request("DELETE", wire.batch_path(batch_id), wire.BatchInformation).data
 
     # Single queries, and the results of both
@@ -137,11 +137,11 @@ class Client(ListingClient):
     def results(
         self, address: str, page: Mapping[str, int] | None = None
     ) -> Answer[list[msgspec.Raw]]:
-        """Return one page of results, its rows as JSON not yet looked at ("Get results").
+        """Return one page of results, its rows as JSON not yet decoded ("Get results").
 
         Args:
             address: a `results_url`, or an address of a following page.
-            page: `offset` and `limit`; None for an address that says where it stands.
+            page: `offset` and `limit`; None for an address that has its own.
 
         Raises:
             ApiError: the request failed, or the query is not done: no rows are not an empty result.
@@ -155,5 +155,5 @@ class Client(ListingClient):
         return answer
 
     def query_error(self, error: wire.Error) -> ApiError:
-        """Return the error of one query, as the status of its batch tells it."""
+        """Return the error of one query, as the status of its batch reports it."""
         return self.replies.refusal(error, error.status, is_of_query=True)

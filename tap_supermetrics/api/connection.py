@@ -45,12 +45,12 @@ LONG_BYTES: Final = 1024 * 1024
 LARGE_BYTES: Final = 16 * 1024 * 1024
 """Answers that are larger are read one at a time."""
 MAX_RETRY_AFTER_S: Final = 3600.0
-"""Longest wait that a server can ask for: results are not kept for longer ("Result expiry")."""
+"""Longest wait that a server can request: results are not retained for longer ("Result expiry")."""
 CHUNK_BYTES: Final = 64 * 1024
 VERSION: Final = version("tap-supermetrics")
 """Version of the tap."""
 USER_AGENT: Final = f"tap-supermetrics/{VERSION} (+singer)"
-"""By this, the vendor's support finds our requests."""
+"""The vendor's support finds our requests by it."""
 PLAIN_CHUNK_BYTES: Final = 256 * 1024
 
 _FEW_LONG: Final = threading.BoundedSemaphore(4)
@@ -60,7 +60,7 @@ _CONTINUE: Final = 100
 _DEPTH: Final = 10
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 _NOT_TRUSTED: Final = ("CERTIFICATE_VERIFY_FAILED", "NO_CERTIFICATE_OR_CRL_FOUND")
-"""What OpenSSL says of certificates that cannot be trusted or read: trying again would not help."""
+"""OpenSSL's words for certificates that cannot be trusted or read: a retry would not help."""
 _NEVER_SENT: Final = (
     requests.exceptions.SSLError,
     urllib3.exceptions.ConnectTimeoutError,
@@ -71,7 +71,7 @@ _NEVER_SENT: Final = (
 _USED_UP: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 """Errors of this machine, which has no files, memory or ports left."""
 
-# It would print what is wrong with a server's headers, over several lines, whatever they hold.
+# It would print the faults of a server's headers, over several lines, whatever they contain.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
@@ -87,7 +87,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer as it came, unpacked, not yet looked at.
+    """An answer as it came, unpacked, not yet decoded.
 
     Attributes:
         retry_after_s: how long the server asks to wait, in seconds; 0 when it does not.
@@ -104,7 +104,7 @@ class Reply:
 
 
 class Connections:
-    """Connections that carry one key, for one thread: it shares no cookies with others."""
+    """Connections with one key, for one thread: it shares no cookies with others."""
 
     def __init__(self, api_key: str) -> None:
         self._api_key = api_key
@@ -119,16 +119,16 @@ class Connections:
 
         Args:
             request: the request.
-            reading: closed when the answer was read; a large one keeps others waiting until then.
+            reading: closed when the answer was read; a large one makes others wait until then.
 
         Raises:
             ApiError: no whole answer came.
             DamagedAnswer: it does not unpack, or is larger, or takes longer, than any good one.
         """
         try:
-            asked = time.monotonic()
-            response = reading.enter_context(self._ask(request))
-            latency_s = time.monotonic() - asked
+            sent_at = time.monotonic()
+            response = reading.enter_context(self._request(request))
+            latency_s = time.monotonic() - sent_at
             return Reply(
                 status=response.status_code,
                 body=_body(response, reading),
@@ -141,8 +141,8 @@ class Connections:
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise _connection_error(error, self._api_key) from None
 
-    def _ask(self, request: Request) -> requests.Response:
-        """Send a request; return its answer, of which only the head was read."""
+    def _request(self, request: Request) -> requests.Response:
+        """Send a request; return its answer with only the head read."""
         is_json = request.body is not None
         try:
             return self._session.request(
@@ -176,7 +176,7 @@ class _Bearer(AuthBase):
 
 
 class _BoundedBytes(io.RawIOBase):
-    """The bytes of one answer, as long as it keeps within its time and its size."""
+    """The bytes of one answer, within the bounds of its time and its size."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket) -> None:
         self._raw = raw
@@ -241,9 +241,9 @@ class _Adapter(HTTPAdapter):
 
 
 def _body(response: requests.Response, reading: ExitStack) -> bytearray:
-    """Return what an answer unpacks to; a large one has to wait for its turn."""
+    """Return the unpacked body of an answer; a large one has to wait for its turn."""
     body, size_before = bytearray(), 0
-    # What is packed may unpack to a thousand times as much at once.
+    # A packed body may unpack to a thousand times as much at once.
     size = CHUNK_BYTES if "Content-Encoding" in response.headers else PLAIN_CHUNK_BYTES
     # Whatever has come, not whole chunks: of a body that trickles, none is ever whole.
     while chunk := response.raw.read1(size, decode_content=True):
@@ -252,7 +252,7 @@ def _body(response: requests.Response, reading: ExitStack) -> bytearray:
         body += chunk
         for most, turns in ((LONG_BYTES, _FEW_LONG), (LARGE_BYTES, _ONE_LARGE)):
             if size_before <= most < len(body):
-                # Only once it has grown so large: short answers wait for nobody.
+                # Only once it has grown so large: short answers do not wait.
                 reading.enter_context(turns)
         size_before = len(body)
     return body
@@ -284,11 +284,11 @@ def _retry_after_s(response: requests.Response) -> float:
 
 
 def _allowance(response: requests.Response) -> tuple[int, int] | None:
-    """Return what the rate headers say; the API's schema lists them on every endpoint."""
-    told = [response.headers.get(f"X-RateLimit-{name}", "") for name in ("Limit", "Remaining")]
-    if not all(_COUNT.fullmatch(each) for each in told):
+    """Return the values of the rate headers; the API's schema lists them on every endpoint."""
+    counts = [response.headers.get(f"X-RateLimit-{name}", "") for name in ("Limit", "Remaining")]
+    if not all(_COUNT.fullmatch(each) for each in counts):
         return None
-    limit, left = map(int, told)
+    limit, left = map(int, counts)
     return limit, left
 
 
@@ -302,22 +302,22 @@ def _connection_error(error: Exception, key: str) -> ApiError:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what it came of, ever further down."""
+    """Yield an error and its causes, the nearest first."""
     for _ in range(_DEPTH):
         if error is None:
             return
         yield error
-        # `requests` and `urllib3` keep what really happened there, and not as the cause.
-        told = [getattr(error, "reason", None), *error.args[:2]]
-        inner = next((each for each in told if isinstance(each, BaseException)), None)
+        # `requests` and `urllib3` put what really happened there, and not into the cause.
+        parts = [getattr(error, "reason", None), *error.args[:2]]
+        inner = next((each for each in parts if isinstance(each, BaseException)), None)
         error = inner or error.__cause__ or error.__context__
 
 
 def _code_of(causes: Sequence[BaseException]) -> str:
     # That a bundle of certificates is not there is a bare OSError of requests', without a number.
     has_no_bundle = type(causes[0]) is OSError and causes[0].errno is None
-    told = " ".join(map(str, causes))
-    if has_no_bundle or any(each in told for each in _NOT_TRUSTED):
+    text = " ".join(map(str, causes))
+    if has_no_bundle or any(each in text for each in _NOT_TRUSTED):
         return "CERTIFICATE_INVALID"
     if any(isinstance(each, OSError) and each.errno in _USED_UP for each in causes):
         return "SYSTEM_LIMIT"

@@ -1,4 +1,4 @@
-"""An error of the API, as whoever called it meets it."""
+"""An error of the API, as its caller meets it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tap_supermetrics.errors import EXIT_FAILED, EXIT_REFUSED, TapError
 from tap_supermetrics.redaction import readable
 
 _LONG_WAIT_S: Final = 60.0
-"""So long a wait is worth a word, as a run may rather end than wait for it."""
+"""Shortest wait worth a word, as a run may rather end than wait for it."""
 _GONE: Final = frozenset({404, 410, 425})
 
 
 class ApiError(TapError):
-    """The API refused, failed, or answered what cannot be used.
+    """The API refused, failed, or gave an answer that cannot be used.
 
     Attributes:
         code: the API's error code, or one of the tap's own; empty when there was none.
@@ -43,12 +43,12 @@ class ApiError(TapError):
         known += [f"request {request_id}"] if request_id else []
         known += [f"asks to wait {retry_after_s:,.0f} s"] if retry_after_s >= _LONG_WAIT_S else []
         details = f" ({', '.join(known)})" if known else ""
-        # Whoever words it: what the tap shows of an answer may hold the key.
-        said = readable(message).rstrip(".")
+        # Also of the tap's own words: what the tap shows of an answer may contain the key.
+        text = readable(message).rstrip(".")
         named = code or "no error code"
-        super().__init__(f"{named}: {said}{details}. What to do: {verdict.advice}.")
+        super().__init__(f"{named}: {text}{details}. What to do: {verdict.advice}.")
         self.code = code
-        self.message = said
+        self.message = text
         self.status = status
         self.request_id = request_id
         self.verdict = verdict
@@ -73,7 +73,7 @@ class ApiError(TapError):
         return self.fate is Fate.STOP and self.reach is not Reach.ENDPOINT
 
     def raise_if_it_refuses_everything(self) -> None:
-        """Accept an error of one request: a key that may not ask for a list may still run queries.
+        """Accept an error of one request: a key that may not read a list may still run queries.
 
         Raises:
             ApiError: this one, if all else would be refused too.
@@ -83,7 +83,7 @@ class ApiError(TapError):
 
     @property
     def is_not_there(self) -> bool:
-        """Return whether what the API made is not there, by whatever code or bare status.
+        """Return whether a batch, a query or its results are not there, by code or bare status.
 
         It is too young, or gone. `verdict.is_missing` goes by the code alone.
         """

@@ -1,4 +1,4 @@
-"""Spelling of fields: as the API lists them, and as an answer repeats them."""
+"""Spelling of fields: as the API lists them, and as an answer echoes them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class FieldEcho(msgspec.Struct, kw_only=True):
 
     @property
     def is_metric(self) -> bool:
-        """Return whether it is a metric, as far as it is told."""
+        """Return whether it is a metric, as far as it is stated."""
         return _is_of(self.field_type, _METRIC)
 
     @property
     def names(self) -> tuple[str, str]:
-        """Return the names by which it may be asked for, in lower case."""
+        """Return the names by which it may be requested, in lower case."""
         return self.id.casefold(), self.field_id.casefold()
 
 

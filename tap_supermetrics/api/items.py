@@ -1,7 +1,7 @@
 """Spelling of ids in a query: accounts and fields as texts, or as lists.
 
-The page of 2023 shows texts, "Get data" takes both, the newest page says texts; an id may hold a
-comma.
+The page of 2023 shows texts, "Get data" takes both, the newest page says texts; an id may contain
+a comma.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ def _text(ids: list[str] | str) -> list[str] | str:
     return text if is_clear and len(text) <= MAX_TEXT else ids
 
 
-def ids_of(said: Any) -> list[str] | None:  # noqa: ANN401 - any JSON
-    """Return the ids that an answer repeats, in whatever form; None where it says nothing of them.
+def ids_of(raw: Any) -> list[str] | None:  # noqa: ANN401 - any JSON
+    """Return the ids that an answer echoes, in whatever form; None where it echoes none.
 
     Documented is a list of texts. A text of several, objects, and ids as keys are understood too.
     """
-    if isinstance(said, dict):
-        said = [said] if any(map(_is_id, said)) else [*said]
-    if isinstance(said, str):
-        said = [each for each in re.split("[,;]", said) if each.strip()]
-    elif isinstance(said, int) and not isinstance(said, bool):
-        said = [said]
-    if not isinstance(said, list):
+    if isinstance(raw, dict):
+        raw = [raw] if any(map(_is_id, raw)) else [*raw]
+    if isinstance(raw, str):
+        raw = [each for each in re.split("[,;]", raw) if each.strip()]
+    elif isinstance(raw, int) and not isinstance(raw, bool):
+        raw = [raw]
+    if not isinstance(raw, list):
         return None
-    ids = [_id_of(each) for each in said]
+    ids = [_id_of(each) for each in raw]
     return [each for each in ids if each is not None] if None not in ids else None
 
 
@@ -67,10 +67,10 @@ def _is_id(key: str) -> bool:
     return re.fullmatch("(.*_)?id", key) is not None
 
 
-def _id_of(said: Any) -> str | None:  # noqa: ANN401 - any JSON
-    if isinstance(said, dict):
-        said = next((value for key, value in said.items() if _is_id(key)), None)
-    if isinstance(said, float) and said.is_integer():
-        said = int(said)
-    is_plain = isinstance(said, (str, int)) and not isinstance(said, bool)
-    return str(said).strip() if is_plain else None
+def _id_of(raw: Any) -> str | None:  # noqa: ANN401 - any JSON
+    if isinstance(raw, dict):
+        raw = next((value for key, value in raw.items() if _is_id(key)), None)
+    if isinstance(raw, float) and raw.is_integer():
+        raw = int(raw)
+    is_plain = isinstance(raw, (str, int)) and not isinstance(raw, bool)
+    return str(raw).strip() if is_plain else None

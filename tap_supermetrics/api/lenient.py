@@ -1,6 +1,6 @@
-"""Reads answers that say what is documented in a slightly other way.
+"""Reads answers that differ slightly from the documented form.
 
-Nobody could look at the live service, and one odd value must not cost a night: a status that cannot
+The live service could not be tested, and one odd value must not cost a night: a status that cannot
 be read makes the tap submit all its queries again. So where the strict reading fails, these pass:
 
 - null, false, and the empty list that PHP writes for an empty object, for what may be left out;
@@ -9,10 +9,10 @@ be read makes the tap submit all its queries again. So where the strict reading 
 - half of a pair of surrogates, as cut texts end; a byte that is no UTF-8; control characters;
 - a byte order mark before the answer; blanks and NULs around it;
 - NaN and Infinity: as the texts "NaN" and "Infinity", which fit no number;
-- numbers that no double holds, such as 1e999: as texts, which fit no number either;
-- facts of a result that the tap only tells, in a form that nobody can read: they are left out (so
-  are others that an answer says of itself, by `meta`);
-- entries of the lists that the API keeps, such as accounts, without an id: they are left out;
+- numbers that fit no double, such as 1e999: as texts, which fit no number either;
+- facts of a result that the tap only reports, in an unreadable form: they are left out (`meta` does
+  so with others that an answer states about itself);
+- entries of the lists that the API stores, such as accounts, without an id: they are left out;
 - errors in the form of RFC 9457 (an older crawl of the vendor's docs), or several of them.
 """
 
@@ -45,8 +45,8 @@ MAX_VALUE_BYTES: Final = 1024 * 1024
 UNNEEDED_FACTS: Final = frozenset(
     {"progress", "run_seconds", "settings", "total_columns", "total_rows", "workflow"}
 )
-"""What is told where it can be read, and costs no result where it cannot; without the number of
-rows, pages are asked for until one is empty."""
+"""Used where they can be read, and no reason to refuse a result where they cannot; without the
+number of rows, pages are requested until one is empty."""
 MAX_PLACES: Final = 6
 """Digits of the greatest place in a list that is written as an object; a longer one is an id."""
 
@@ -67,13 +67,13 @@ _NO_OBJECT: Final = (
     AttributeError,
 )
 
-# msgspec finds out about a type when it first meets it, which threads must not do together.
+# msgspec inspects a type when it first meets it, which threads must not do together.
 for _type in (wire.Meta, wire.Error | None, wire.Batch, wire.BatchInformation):
     msgspec.json.Decoder(_type)
 
 
 def is_whole(body: bytes | bytearray) -> bool:
-    """Return whether all of an answer is UTF-8; msgspec does not look into what it leaves raw."""
+    """Return whether all of an answer is UTF-8; msgspec does not check what it leaves raw."""
     if body.isascii():
         return True
     decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(body)
@@ -88,7 +88,7 @@ def is_whole(body: bytes | bytearray) -> bool:
 
 
 def mended(body: bytes | bytearray) -> bytes | bytearray:
-    """Return an answer without the damage that does not change what it says.
+    """Return an answer without the damage that does not change its meaning.
 
     Raises:
         msgspec.DecodeError: it has a bad byte, and is too large to be mended.
@@ -110,7 +110,7 @@ def mended(body: bytes | bytearray) -> bytes | bytearray:
 
 
 def _mended(found: re.Match[bytes], *, is_inside: bool) -> bytes | None:
-    """Return what replaces a piece; None to leave it."""
+    """Return the replacement of a piece; None to leave it."""
     if found["half"]:
         return rb"\ufffd"
     if found["control"] and is_inside:
@@ -137,12 +137,12 @@ def decoded(part: bytes | msgspec.Raw, to: type[T]) -> T:
                 return msgspec.json.decode(part, type=to, strict=False)
         if len(bytes(part)) > MAX_VALUE_BYTES:
             raise
-        said = msgspec.json.decode(part)
+        value = msgspec.json.decode(part)
         for is_nothing in (_is_null, _is_null_or_empty_list, _is_null_or_false):
             with suppress(msgspec.ValidationError):
-                return msgspec.convert(_without(said, is_nothing), to, strict=False)
+                return msgspec.convert(_without(value, is_nothing), to, strict=False)
         return msgspec.convert(
-            _without(said, _is_null_or_empty_list, UNNEEDED_FACTS), to, strict=False
+            _without(value, _is_null_or_empty_list, UNNEEDED_FACTS), to, strict=False
         )
 
 
@@ -151,20 +151,20 @@ def _is_entry(to: Any) -> bool:  # noqa: ANN401 - any type
 
 
 def _cleaned(part: bytes | msgspec.Raw, to: Any) -> bytes:  # noqa: ANN401 - a type of entries
-    """Return an entry without what cannot be read of it and is not needed; numbers as texts."""
-    told = msgspec.json.decode(part, type=dict[str, msgspec.Raw])
+    """Return an entry without unreadable members that are not needed; numbers as texts."""
+    parts = msgspec.json.decode(part, type=dict[str, msgspec.Raw])
     for name, kind in get_type_hints(to, include_extras=True).items():
-        if name not in told:
+        if name not in parts:
             continue
         if get_origin(kind) is list:
             read = partial(decoded, to=get_args(kind)[0])
             with suppress(msgspec.ValidationError):
-                told[name] = msgspec.Raw(msgspec.json.encode(read_each(_items(told[name]), read)))
-        elif FOR_PEOPLE in get_args(kind)[1:] and not _fits(told[name], kind):
-            del told[name]
-        elif kind in {str, str | None} and _fits(told[name], int | float):
-            told[name] = msgspec.Raw(b'"%b"' % bytes(told[name]).strip(b'" '))
-    return msgspec.json.encode(told)
+                parts[name] = msgspec.Raw(msgspec.json.encode(read_each(_items(parts[name]), read)))
+        elif FOR_PEOPLE in get_args(kind)[1:] and not _fits(parts[name], kind):
+            del parts[name]
+        elif kind in {str, str | None} and _fits(parts[name], int | float):
+            parts[name] = msgspec.Raw(b'"%b"' % bytes(parts[name]).strip(b'" '))
+    return msgspec.json.encode(parts)
 
 
 def _fits(part: msgspec.Raw, kind: Any) -> bool:  # noqa: ANN401 - a type
@@ -179,25 +179,25 @@ def _items(part: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     try:
         return msgspec.json.decode(part, type=list[msgspec.Raw])
     except msgspec.ValidationError:
-        told = msgspec.json.decode(part, type=dict[str, msgspec.Raw])
-        if not is_list(told):
+        members = msgspec.json.decode(part, type=dict[str, msgspec.Raw])
+        if not is_list(members):
             raise
-        return [*told.values()]
+        return [*members.values()]
 
 
-def is_list(told: Mapping[str, Any]) -> bool:
+def is_list(members: Mapping[str, Any]) -> bool:
     """Return whether an object is a list by its keys: places, each greater than the one before.
 
-    One that has the first place only is rather something in a wrapping.
+    An object with the first place only is rather a wrapped value.
     """
-    if not all(key.isdecimal() and key.isascii() and len(key) <= MAX_PLACES for key in told):
+    if not all(key.isdecimal() and key.isascii() and len(key) <= MAX_PLACES for key in members):
         return False
-    places = [*map(int, told)]
+    places = [*map(int, members)]
     return places not in ([], [0]) and all(some < other for some, other in pairwise(places))
 
 
 def values_of(rows: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - any JSON
-    """Return values of JSON; a number that no double holds becomes a text.
+    """Return values of JSON; a number that fits no double becomes a text.
 
     Raises:
         msgspec.DecodeError: it is no JSON.
@@ -205,17 +205,17 @@ def values_of(rows: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - any JSON
     try:
         return msgspec.json.decode(rows)
     except msgspec.ValidationError:
-        return json.loads(bytes(rows), parse_float=_held, parse_int=_held)
+        return json.loads(bytes(rows), parse_float=_number, parse_int=_number)
 
 
-def _held(number: str) -> int | float | str:
+def _number(number: str) -> int | float | str:
     if not math.isfinite(float(number)):
         return number
     return float(number) if set(number) & set(".eE") else int(number)
 
 
 def error_of(body: bytes | bytearray) -> wire.Error | None:
-    """Return the error of an answer that is wrong elsewhere: whatever else it says, it counts."""
+    """Return the error of an answer that is wrong elsewhere: it counts all the same."""
     try:
         error = _members(body)["error"]
         code, message = error["code"], error.get("message")
@@ -225,13 +225,13 @@ def error_of(body: bytes | bytearray) -> wire.Error | None:
 
 
 def problem_of(body: bytes | bytearray) -> wire.Error | None:
-    """Return the error of an answer that tells it as a problem, or as a list of them."""
+    """Return the error of an answer that reports it as a problem, or as a list of them."""
     try:
-        said = _members(body)
-        errors = said.get("errors")
-        problem = errors[0] if isinstance(errors, list) and errors else errors or said
+        members = _members(body)
+        errors = members.get("errors")
+        problem = errors[0] if isinstance(errors, list) and errors else errors or members
         # An answer with data is no problem, whatever its other members are called.
-        if problem is said and "data" in said:
+        if problem is members and "data" in members:
             return None
         if isinstance(problem, str):
             return wire.Error(message=problem)
@@ -241,7 +241,7 @@ def problem_of(body: bytes | bytearray) -> wire.Error | None:
 
 
 def _members(body: bytes | bytearray) -> dict[str, Any]:
-    """Return the members of an answer, but for its data; a large one is a word."""
+    """Return the members of an answer, but for its data; a large one is replaced by a word."""
     raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     return {
         name: "too long to be shown"
@@ -253,8 +253,8 @@ def _members(body: bytes | bytearray) -> dict[str, Any]:
 
 def _of_problem(problem: dict[str, Any]) -> wire.Error | None:
     code = problem.get("code")
-    told = [problem.get(name) for name in ("title", "message", "detail", "description")]
-    texts = [each for each in told if each and isinstance(each, str)]
+    given = [problem.get(name) for name in ("title", "message", "detail", "description")]
+    texts = [each for each in given if each and isinstance(each, str)]
     if not code and not texts:
         return None
     return wire.Error(code=code if isinstance(code, str) else "", message=": ".join(texts))

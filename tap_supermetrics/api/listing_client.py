@@ -57,14 +57,14 @@ class ListingClient(Transport):
         return frozenset(str(each.segment_id) for login in listed for each in login.segments)
 
     def team_lists(self) -> tuple[listings.TeamListInfo, ...]:
-        """Return all team lists, without what is in them ("List team lists")."""
+        """Return all team lists, without their accounts ("List team lists")."""
         return tuple(self._get(listings.TEAM_LISTS_PATH, list[listings.TeamListInfo]).data)
 
     def team_list_accounts(self, list_id: str) -> tuple[str, ...]:
         """Return the accounts in a team list ("Get list data for account IDs").
 
         Raises:
-            ApiError: the request failed, or the list is longer than any that the API keeps.
+            ApiError: the request failed, or the list is longer than any that the API stores.
         """
         text = self._get(listings.team_list_path(list_id), str).data
         try:
@@ -79,7 +79,7 @@ class ListingClient(Transport):
         return tuple(answer.data)
 
     def history(self, parameters: Mapping[str, Any]) -> Answer[list[listings.HistoryEntry]]:
-        """Return a page of what the team asked lately ("Get query history")."""
+        """Return a page of the team's latest queries ("Get query history")."""
         return self._get(listings.HISTORY_PATH, list[listings.HistoryEntry], parameters)
 
     def _get(

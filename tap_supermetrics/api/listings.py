@@ -24,7 +24,7 @@ ACCOUNTS_PATH: Final = "query/accounts"
 CONVERT_PATH: Final = "query/convert"
 HISTORY_PATH: Final = "query/history"
 MAX_ADDRESS: Final = 8_000
-"""Letters of the longest address that is asked for."""
+"""Letters of the longest address that is requested."""
 HISTORY_PAGE: Final = 1000
 """Most entries of a page of the history."""
 ACCOUNT_IDS: Final = "account_ids"
@@ -32,9 +32,9 @@ ACCOUNT_IDS: Final = "account_ids"
 MAX_LIST_LENGTH: Final = 1_000_000
 """Ten times the text of the longest team list ("Get list data for account IDs")."""
 MAX_AGE_MINUTES: Final = 1440
-"""Greatest age of a list of accounts or segments that can be asked for ("Get accounts")."""
+"""Greatest age of a list of accounts or segments that can be requested ("Get accounts")."""
 MIN_AGE_MINUTES: Final = 60
-"""Smallest age of such a list that can be asked for."""
+"""Smallest age of such a list that can be requested."""
 
 
 class AccountInfo(Entry, kw_only=True):
@@ -82,12 +82,12 @@ def logins_parameters(ds_id: str, ds_users: object, cache_minutes: int) -> dict[
     Without `cache_minutes`, the lists may be of any age: "defaults to none for last fetched
     information".
     """
-    asked = {"ds_id": ds_id, "cache_minutes": cache_minutes}
-    return as_json_parameter(asked | ({"ds_users": ds_users} if ds_users else {}))
+    parameters = {"ds_id": ds_id, "cache_minutes": cache_minutes}
+    return as_json_parameter(parameters | ({"ds_users": ds_users} if ds_users else {}))
 
 
 class TeamListInfo(Entry, kw_only=True):
-    """A team list; without a data source it is of all of them."""
+    """A team list; without a data source it belongs to all of them."""
 
     list_id: str
     list_slug: str
@@ -119,7 +119,7 @@ def team_list_ids(text: str) -> tuple[str, ...]:
 
 
 class ConvertedQuery(msgspec.Struct, kw_only=True):
-    """Parameters of "Get data" that ask what an address asks."""
+    """Parameters of "Get data" that request what an address requests."""
 
     params: dict[str, Any]
 
@@ -133,22 +133,22 @@ class Converted(msgspec.Struct, kw_only=True):
     @property
     def reason(self) -> str:
         """Return the reason of the API against an address."""
-        told = self.error and (self.error.code, self.error.message, self.error.description)
-        return ": ".join(dict.fromkeys(filter(None, told or ()))) or "without a reason"
+        parts = self.error and (self.error.code, self.error.message, self.error.description)
+        return ": ".join(dict.fromkeys(filter(None, parts or ()))) or "without a reason"
 
 
 def is_of_query(address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
-    """Return whether what is told is the address of a query's results, as far as it says."""
+    """Return whether a value is an address of a query's results, and names no other query."""
     if not isinstance(address, str) or not address.startswith(("http", "/")):
         return False
     # No server takes a longer one; made into a request, it would be in memory several times over.
     if len(address) > MAX_ADDRESS:
         return False
     try:
-        told = dict(parse_qsl(urlsplit(address).query))
+        parameters = dict(parse_qsl(urlsplit(address).query))
     except ValueError:
         return False
-    return told.get("schedule_id", schedule_id) == schedule_id
+    return parameters.get("schedule_id", schedule_id) == schedule_id
 
 
 def convert_body(addresses: Sequence[str]) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def convert_body(addresses: Sequence[str]) -> dict[str, Any]:
 
 
 class HistoryEntry(Entry, kw_only=True):
-    """A query that was asked lately, by whomever of the team."""
+    """A recent query of anyone in the team."""
 
     schedule_id: str
 

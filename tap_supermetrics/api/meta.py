@@ -1,7 +1,7 @@
-"""Reads what an answer says of itself, fact by fact where some of it cannot be read.
+"""Reads what an answer states about itself, fact by fact where some of it cannot be read.
 
-What only tells something is left out then, as if it were missing. Refused is what nobody can read
-of where numbers stand, or of whether a query has ended: to guess there would be wrong in silence.
+Facts for information are then left out, as if they were missing. A fact that says where numbers
+stand, or whether a query has ended, is refused: to guess there would be wrong in silence.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from tap_supermetrics.api.fields import FieldEcho
 S = TypeVar("S", bound=msgspec.Struct)
 
 _NEEDED: Final = frozenset({"data_column", "status_code"})
-"""Facts that are refused in a form that nobody can read."""
+"""Facts that are refused in an unreadable form."""
 
 
 def read_meta(part: msgspec.Raw) -> wire.Meta:
-    """Return what an answer says of itself, without what cannot be read and is not needed.
+    """Return what an answer states about itself, without what cannot be read and is not needed.
 
     Raises:
         msgspec.DecodeError: it means something else, however it is read.
@@ -30,17 +30,17 @@ def read_meta(part: msgspec.Raw) -> wire.Meta:
     except msgspec.ValidationError:
         if len(bytes(part)) > lenient.MAX_VALUE_BYTES:
             raise
-        said = msgspec.json.decode(part)
-        if not isinstance(said, dict) and not _is_nothing(said):
+        raw = msgspec.json.decode(part)
+        if not isinstance(raw, dict) and not _is_nothing(raw):
             raise
-        return _read(said or {}, wire.Meta)
+        return _read(raw or {}, wire.Meta)
 
 
-def _read(said: dict[str, Any], to: type[S]) -> S:
-    """Return an object with those of its facts that can be read."""
+def _read(raw: dict[str, Any], to: type[S]) -> S:
+    """Return an object with the facts that can be read."""
     kinds = get_type_hints(to)
-    told = {name: said[name] for name in kinds if said.get(name) is not None}
-    facts = {name: _fact(name, value, kinds[name]) for name, value in told.items()}
+    given = {name: raw[name] for name in kinds if raw.get(name) is not None}
+    facts = {name: _fact(name, value, kinds[name]) for name, value in given.items()}
     return to(**{name: fact for name, fact in facts.items() if fact is not None})
 
 
@@ -68,22 +68,22 @@ def _is_nothing(value: Any) -> bool:  # noqa: ANN401 - any JSON
     return value is None or value is False or value in ("", [], {})
 
 
-def _fields(said: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
+def _fields(raw: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
     """Return the fields of a query as objects: a list of them or of ids, or objects by id.
 
     Raises:
-        msgspec.ValidationError: it is a list of something else, which may tell columns.
+        msgspec.ValidationError: it is a list of something else, which may name columns.
     """
-    if isinstance(said, dict):
-        by_id = not lenient.is_list(said)
-        # A text by an id may be anything. An id within an object is the one that was asked for.
-        said = [
+    if isinstance(raw, dict):
+        by_id = not lenient.is_list(raw)
+        # A text by an id may be anything. An id within an object is the requested one.
+        raw = [
             ({"id": key, **each} if isinstance(each, dict) else None) if by_id else each
-            for key, each in said.items()
+            for key, each in raw.items()
         ]
-    if not isinstance(said, list):
+    if not isinstance(raw, list):
         return []
-    fields = [{"id": each} if isinstance(each, str) else each for each in said]
+    fields = [{"id": each} if isinstance(each, str) else each for each in raw]
     if not all(isinstance(each, dict) for each in fields):
         raise msgspec.ValidationError("the fields of its query are in an unknown form")
     return fields

@@ -1,4 +1,4 @@
-"""Replies translated into answers, or into the errors that they tell, without the key."""
+"""Replies translated into answers, or into the errors that they report, without the key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SHOWN: Final = 60
-"""So many characters of a server's text are shown."""
+"""Characters shown of a server's text."""
 
 _REDIRECTS: Final = frozenset({300, 301, 302, 303, 307, 308})
 _ERRORS: Final = 400
@@ -33,7 +33,7 @@ class Replies:
     """Translates replies, with regard to what the service has shown before.
 
     Args:
-        api_key: the key; taken out of whatever is told.
+        api_key: the key; removed from all texts.
         service: what its answers have shown so far.
     """
 
@@ -42,7 +42,7 @@ class Replies:
         self._service = service
 
     def answer(self, reply: Reply, to: type[T]) -> Answer[T]:
-        """Return what a reply gives.
+        """Return the answer in a reply.
 
         Raises:
             ApiError: it refuses.
@@ -76,7 +76,7 @@ class Replies:
         is_page = _begins_with(_START_OF_PAGE, reply.body)
         code = self._code_or_blocked(code, reply.status, is_page=is_page)
         damages.add(damage)
-        # Cut after the key was taken out: half a key is still a secret.
+        # Cut after the key was removed: half a key is still a secret.
         start = self.without_key(reply.body[:_START].decode(errors="replace"))[:SHOWN]
         got = f"got {start!r} ({damaged.cause})" if reply.status else f"but {damaged.cause}"
         return ApiError(
@@ -96,12 +96,12 @@ class Replies:
         *,
         is_of_query: bool = False,
     ) -> ApiError:
-        """Return an error that the API told, without the key wherever it stands."""
-        said = [part for part in (error.message, error.description) if part and part != error.code]
+        """Return an error that the API reported, without the key wherever it stands."""
+        parts = [part for part in (error.message, error.description) if part and part != error.code]
         code = self.without_key(error.code).upper()
         return ApiError(
             code if is_of_query else self._code_or_blocked(code, status),
-            self.without_key(": ".join(said)) or "the API gives no reason",
+            self.without_key(": ".join(parts)) or "the API gives no reason",
             status=status,
             request_id=self.without_key(request_id),
             retry_after_s=retry_after_s,
@@ -111,8 +111,8 @@ class Replies:
     def _code_or_blocked(self, code: str, status: int, *, is_page: bool = False) -> str:
         """Return the code of an error; not each 401 or 403 without one refuses the key.
 
-        A firewall or a proxy refuses so what it does not like about a single request, or about the
-        address that it comes from: then with a page. And a key that was taken before is good.
+        A firewall or a proxy may refuse a single request so, or the address that it comes from,
+        with a page. And a key that was taken before is good.
         """
         is_not_of_key = status in _OF_KEY and (is_page or self._service.is_there)
         is_blocked = is_not_of_key or status == _OF_PROXY
@@ -120,15 +120,15 @@ class Replies:
 
     def without_key(self, text: str) -> str:
         """Return the beginning of a text, without the key."""
-        # Of a text without end, no more than the beginning is shown.
+        # Only the beginning of an endless text is shown.
         return without_key(text[:LONGEST_SEARCHED], self._api_key)
 
 
 def _code_of_damage(reply: Reply, *, is_again: bool) -> str:
     """Return the code of a damaged answer.
 
-    A proxy's page says more by its status than by its text, and may go away; but what begins as
-    JSON, or has no end, is the API's own, and what came twice will come a third time.
+    A proxy's page says more by its status than by its text, and may go away; but a body that begins
+    as JSON, or has no end, is the API's own, and one that came twice will come a third time.
     """
     if reply.status >= _ERRORS:
         return ""

@@ -26,13 +26,13 @@ logger = logging.getLogger(__name__)
 
 MAX_TRIES: Final = 6
 MAX_TRIES_UNREACHED: Final = 3
-"""Tries of a request that nobody answers, where nobody ever answered."""
+"""Tries of a request without an answer, where no answer ever came."""
 MAX_TIME_UNREACHED_S: Final = 60.0
 """No such try begins later than this after the first, in seconds."""
 MAX_RETRY_S: Final = 600.0
 """No retry begins later than this after the first try, in seconds."""
 OUTAGE_S: Final = 900.0
-"""So long a service is waited for that answered before and now is not there, in seconds."""
+"""How long retries go on for a service that answered before and now is away, in seconds."""
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
 SCARCE_PART: Final = 10
@@ -49,10 +49,10 @@ class RetryPolicy:
         max_tries: tries in all.
         max_time_s: no retry begins later than this after the first try.
         first_wait_s: bound of the first wait.
-        longest_wait_s: bound of any wait; what the server asks for stands above it.
+        longest_wait_s: bound of any wait; the server's Retry-After stands above it.
         outage_s: how long tries go on where the service has answered before and is not there now.
-            What it holds is paid for, and a night's run is not to end by some bad minutes; a
-            mistake in `api_url` is told at once all the same.
+            Its results are paid for, and a night's run is not to end by some bad minutes; a
+            mistake in `api_url` is reported at once all the same.
     """
 
     max_tries: int = MAX_TRIES
@@ -79,15 +79,15 @@ class Service:
     Attributes:
         is_there: whether it has answered at all.
         gone: kinds of answer that were waited for in vain; not again until one comes.
-        lost_starts: how many starts of a query batch got no answer; each may have made a batch
-            that nobody found.
+        unanswered_starts: how many starts of a query batch got no answer; each may have made a
+            batch that nobody found.
         batches: ids of the query batches that were started.
         item_forms: in which forms an item of a batch may be taken, the likeliest first.
     """
 
     is_there: bool = False
     gone: set[object] = field(default_factory=set)
-    lost_starts: int = 0
+    unanswered_starts: int = 0
     batches: set[str] = field(default_factory=set)
     item_forms: tuple[ItemForm, ...] = (*ItemForm,)
 
@@ -126,7 +126,7 @@ class RateLimit:
             time.sleep(turn - now)
 
     def allow(self, limit: int, left: int) -> None:
-        """Take note of how many requests are left; the last tenth of them is spread.
+        """Record how many requests are left; the last tenth of them is spread.
 
         Documents disagree about the time that they are counted in: an hour (the API's schema), or a
         second ("Usage limits"). So pauses begin short and double, up to what an hour would take.
@@ -178,7 +178,7 @@ class RetryState:
         self._tries += 1
         if error.fate is not Fate.RETRY:
             return True
-        # What the server asks to wait counts before it is waited for.
+        # The server's Retry-After counts before the wait.
         waited_s = time.monotonic() - self._started + error.retry_after_s
         may_come_back = self._may_come_back(error)
         if may_come_back and waited_s <= self._policy.outage_s:
@@ -200,19 +200,19 @@ class RetryState:
         tries, time_s = self._policy.max_tries, self._policy.max_time_s
         if error.status or self._service.is_there:
             return tries, time_s
-        # Where nobody ever answered, `api_url` is likely wrong: no use to wait for long.
+        # Where no answer ever came, `api_url` is likely wrong: no use to wait for long.
         return min(tries, MAX_TRIES_UNREACHED), min(time_s, MAX_TIME_UNREACHED_S)
 
 
 def repeated(
     send: Callable[[], T], policy: RetryPolicy, count_failure: Callable[[ApiError], bool]
 ) -> T:
-    """Return what `send` gives; it is called again after an `ApiError`, until that is the last.
+    """Return the result of `send`; it is called again after an `ApiError`, until that is the last.
 
     Args:
         send: sends a request once.
         policy: how long is waited before each further try.
-        count_failure: is told each error; returns whether it is the last.
+        count_failure: takes each error; returns whether it is the last.
 
     Raises:
         ApiError: the last one.

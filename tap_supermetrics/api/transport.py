@@ -110,18 +110,18 @@ class Transport:
         try:
             return self._exchange(request, to, damages)
         except ApiError as error:
-            # Its frames would hold the whole answer for as long as somebody keeps it.
+            # Its frames would keep the whole answer in memory as long as the error.
             error.__context__ = None
             raise error.with_traceback(None) from None
 
     def _exchange(self, request: Request, to: type[T], damages: set[tuple[int, str]]) -> Answer[T]:
         """Send a request once, and read its answer within the bounds of a large one."""
         reply = _NO_REPLY
-        # Left only when the answer is decoded: until then a large one keeps others waiting.
+        # Left only when the answer is decoded: until then a large one makes others wait.
         with ExitStack() as reading:
             try:
                 reply = self._connections().send(request, reading)
-                # Before the answer is read: one that refuses tells the allowance too.
+                # Before the answer is read: a refusal states the allowance too.
                 if reply.allowance:
                     self.rate_limit.allow(*reply.allowance)
                 return self.replies.answer(reply, to)

@@ -2,7 +2,7 @@
 
 The HTTP status alone says little: permanent failures come as 500, hard quotas as 429, and errors
 inside a 200 (Supermetrics docs, "Errors"; observed in public clients). So the code decides, the
-text where it alone tells, and the status only where there is no known code.
+text where it alone shows it, and the status only where there is no known code.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Verdict:
         fate: what to do next.
         reach: which other queries would meet the error.
         advice: what a person can do about it.
-        has_reason: whether the API tells why; where it does not, a smaller query may succeed.
+        has_reason: whether the API states why; where it does not, a smaller query may succeed.
         is_outage: whether the service is away just now, and may be back in some minutes.
         may_have_run: whether the request may have been carried out all the same.
-        is_missing: whether what was asked for is not there: it expired, or is too young.
+        is_missing: whether what was requested is not there: it expired, or is too young.
         is_of_item: whether an item of a batch is refused, for its form or for what it says.
         is_of_api: whether the API says so; else this machine or its settings are why.
         max_submissions: how often one query is submitted before it has failed.
@@ -192,7 +192,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "SERVICE_UNAVAILABLE": Verdict(RETRY, SERVICE, _LATER, is_outage=True),
     "CONFLICT_ERROR": Verdict(RETRY, QUERY, _LATER),
     "DUPLICATION_FAILED": Verdict(RETRY, QUERY, _LATER),
-    # What the tap itself finds; no codes of the API's.
+    # The tap's own codes.
     "CONNECTION_FAILED": Verdict(
         RETRY, SERVICE, "check the network, the proxy and `api_url`", is_outage=True
     ),
@@ -343,12 +343,12 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     ),
     **dict.fromkeys((502, 504, 520, 524), _CUT_OFF),
 }
-"""By HTTP status where no code is told. Above 519: Cloudflare, which serves the vendor's hosts."""
+"""By HTTP status where there is no code. Above 519: Cloudflare, which serves the vendor's hosts."""
 _NOT_YET: Final = re.compile(
     r"(QUERY|BATCH|RESULTS?|STATUS|SCHEDULE)(_\w+)?_"
     r"(NOT_(FOUND|READY|FINISHED|AVAILABLE)|UNKNOWN|PENDING|EXPIRED)"
 )
-"""Unknown codes by which what the API makes itself may not be there."""
+"""Unknown codes by which what the API made may not be there."""
 _UNAUTHORIZED: Final = 401
 _TOO_MANY: Final = 429
 _SERVER: Final = 500
@@ -367,10 +367,10 @@ def verdict_on(code: str, status: int, text: str = "", *, is_of_query: bool = Fa
         return VERDICTS["QUERY_AUTH_UNAVAILABLE"]
     by_code = VERDICTS.get(code) or _by_family(code, status)
     if is_of_query and by_code and code not in VERDICTS and by_code.reach in {SOURCE, SERVICE}:
-        # A guess, of one query: whether others meet it too is for them to show.
+        # A guess from one query: others have to show whether they meet it too.
         by_code = replace(by_code, fate=FAIL, reach=QUERY)
     verdict = by_code or _by_status(code, status, is_of_query=is_of_query)
-    # A text must not soften what stops everything.
+    # A text must not soften an error that stops everything.
     return verdict if verdict.fate is Fate.STOP else _by_text(code, text) or verdict
 
 

@@ -1,10 +1,10 @@
 """Every spelling of queries and query batches: paths, parameters, answers, limits.
 
-Nobody could check these against the live service, so whatever differs there is mended here.
+These could not be checked against the live service: whatever differs there is mended here.
 Sources: Supermetrics docs, "Batch queries (Preview)" of 2023-08-16 and "Async queries" of
 2023-02-28; where these are silent, the docs of single endpoints and what public clients show.
 
-Of answers, only what is used is declared: what is declared is checked, and may fail an answer.
+Answers declare only what is used: what is declared is checked, and may fail an answer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MAX_ACCOUNTS_PER_QUERY: Final = 100
 MAX_TIMEOUT_S: Final = 3600.0
 """Longest that a batch may run, in seconds ("Restrictions")."""
 RETENTION_S: Final = 3600.0
-"""How long status and results are kept after a query stopped ("Result expiry")."""
+"""How long status and results are retained after a query stopped ("Result expiry")."""
 MAX_QUERY_S: Final = 4 * 3600.0
 """Longest that a query may run, in seconds ("Result expiry")."""
 BATCH_PATH: Final = "query/batch"
@@ -53,7 +53,7 @@ _OTHER_WORDS: Final = {
     **dict.fromkeys(("ABORTED", "CANCELED", "CANCELLED"), "STOPPED"),
 }
 _EMPTY_ANSWER: Final = "no data found"
-"""What some sources answer instead of no rows (observed), in small letters."""
+"""The answer of some sources instead of no rows (observed), in small letters."""
 
 Cell = str | int | float | bool | None
 Row = list[Cell]
@@ -146,20 +146,20 @@ class ResultFacts(msgspec.Struct, kw_only=True):
 
     @property
     def is_sampled(self) -> bool:
-        """Return whether figures are estimates, as a share or an object may tell of one too."""
-        return _is_said(self.data_sampled)
+        """Return whether figures are estimates, as a share or an object may state too."""
+        return _is_affirmed(self.data_sampled)
 
     @property
     def is_cached(self) -> bool:
         """Return whether it came from the cache; a time of it says so where nothing else does."""
         used = self.cache_time if self.cache_used is None else self.cache_used
-        return _is_said(used)
+        return _is_affirmed(used)
 
 
-def _is_said(value: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Return whether a fact is told to be so: not denied, and not left open."""
+def _is_affirmed(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether a fact is affirmed: not denied, and not left open."""
     if isinstance(value, (dict, list)):
-        return any(map(_is_said, value.values() if isinstance(value, dict) else value))
+        return any(map(_is_affirmed, value.values() if isinstance(value, dict) else value))
     word = value.strip().casefold() if isinstance(value, str) else value
     return bool(word) and word not in _NOT_SO
 
@@ -178,7 +178,7 @@ class Workflow(msgspec.Struct, kw_only=True):
 
 
 class Meta(msgspec.Struct, kw_only=True):
-    """The part of every answer that says something about itself."""
+    """The part of every answer that states something about itself."""
 
     request_id: str = ""
     schedule_id: str | None = None
@@ -200,7 +200,7 @@ class GoodEnvelope(msgspec.Struct, Generic[T], kw_only=True):
 
 
 class Parts(msgspec.Struct, kw_only=True):
-    """Any answer, nothing in it looked at yet."""
+    """Any answer, nothing in it decoded yet."""
 
     meta: msgspec.Raw = msgspec.Raw(b"{}")
     error: msgspec.Raw = msgspec.Raw(b"null")
@@ -214,7 +214,7 @@ class Batch(msgspec.Struct, kw_only=True):
 
 
 class BatchInformation(Batch, kw_only=True):
-    """A query batch, kept for long after its status ("Get batch information")."""
+    """A query batch, retained for long after its status ("Get batch information")."""
 
     status_code: str = ""
     description: str | None = None
@@ -238,10 +238,10 @@ class BatchInformation(Batch, kw_only=True):
             ("ended", self.end_time),
             ("cancelled", self.cancel_time),
         )
-        told = ", ".join(f"{what} {time}" for what, time in times if time)
+        shown = ", ".join(f"{what} {time}" for what, time in times if time)
         amount = "an unknown number of" if self.query_amount is None else self.query_amount
         word = "query" if amount == 1 else "queries"
-        return f"{self.batch_id} ({self.description or 'no description'}): {amount} {word}, {told}"
+        return f"{self.batch_id} ({self.description or 'no description'}): {amount} {word}, {shown}"
 
 
 class SplitInfo(msgspec.Struct, kw_only=True):
@@ -269,16 +269,16 @@ class BatchQuery(msgspec.Struct, kw_only=True):
     @property
     def accounts(self) -> tuple[str, ...]:
         """Return the accounts of the query after splitting; none where accounts were not split."""
-        told = (self.split_info and self.split_info.ds_accounts) or ()
+        accounts = (self.split_info and self.split_info.ds_accounts) or ()
         # They may come as one text, as a query may name them.
-        ids = told if isinstance(told, list | tuple) else str(told).split(",")
+        ids = accounts if isinstance(accounts, list | tuple) else str(accounts).split(",")
         return tuple(str(each).strip() for each in ids)
 
 
 def is_empty_answer(cells: Sequence[Cell]) -> bool:
     """Return whether the only row of a result says that there is none."""
-    told = [each for each in cells if each not in (None, "")]
-    word = str(told[0]).strip(" .!").casefold() if len(told) == 1 else ""
+    given = [each for each in cells if each not in (None, "")]
+    word = str(given[0]).strip(" .!").casefold() if len(given) == 1 else ""
     return word == _EMPTY_ANSWER
 
 
@@ -372,9 +372,9 @@ def item_parameters(item: BatchItem | Query, report: Report) -> dict[str, Any]:
 
 
 def request_hash(report: Report) -> str:
-    """Return eight hex digits that change with anything that is asked beside accounts and days.
+    """Return eight hex digits that change with all that is requested beside accounts and days.
 
-    Results that the API still holds of an earlier run are of use only where it asked the same.
+    Retained results of an earlier run are of use only where the hash is the same.
     """
     item = BatchItem(report=report.name, accounts=(), dates=None)
     policy = report.policy

@@ -13,7 +13,7 @@ from tap_supermetrics.commands.loaders import LOADERS, limits_of, warnings_of
 from tap_supermetrics.commands.output import print_json, print_line
 from tap_supermetrics.commands.view_needs import day_columns, mistakes_in_views
 from tap_supermetrics.errors import SettingsError, TapError
-from tap_supermetrics.extraction.held_results import HeldResults
+from tap_supermetrics.extraction.retained_results import RetainedResults
 from tap_supermetrics.redaction import readable
 from tap_supermetrics.sync.discovery import (
     known_reports,
@@ -161,7 +161,7 @@ def _accounts(connection: Connection, known: KnownReport, warned: list[str]) -> 
     warning = unlisted_accounts(connection.lookups, report)
     if warning and warning not in warned:
         warned.append(warning)
-    planned = known.plan(scope, HeldResults(), ignores_coverage=False)
+    planned = known.plan(scope, RetainedResults(), ignores_coverage=False)
     warned += planned.warnings
     if scope.is_elsewhere:
         return f", not in shard {report.shard}"

@@ -1,7 +1,7 @@
 """Queries on their way one by one, asynchronously, each under a schedule id of our own.
 
-Source: Supermetrics docs, "Async queries": `sync_timeout: 0` starts a query, its status is asked
-for until it is final, its results are kept for an hour. A query may run up to four hours.
+Source: Supermetrics docs, "Async queries": `sync_timeout: 0` starts a query, its status is polled
+until it is final, its results are retained for an hour. A query may run up to four hours.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 _ROW_AND_HEADER: Final = 2
 MAX_MISSES: Final = 25
-"""So many queries in a row that an earlier run did not leave behind: it left no more."""
+"""After so many queries in a row that an earlier run did not submit, it submitted no more."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,15 +46,15 @@ class _RunningQuery(Polled):
 
 
 class AsyncQueries:
-    """Submits queries one by one, and looks at them until they stop.
+    """Submits queries one by one, and polls them until they stop.
 
     Args:
         client: the API.
-        plans: what each report asks for, by its name.
+        plans: what each report requests, by its name.
         now: the wall clock, with offset.
         run: its id makes the schedule ids of this run its own.
-        notes: are told the report of each query before it is submitted.
-        is_resumed: whether an earlier run of this id may have left queries behind.
+        notes: record the report of each query before it is submitted.
+        is_resumed: whether an earlier run of this id may have submitted queries.
     """
 
     def __init__(  # noqa: PLR0913 - each is needed, by its word
@@ -72,7 +72,7 @@ class AsyncQueries:
         self._now = now
         self._run = run
         self._notes = notes
-        # A look for what was left costs a request a query: it ends where nothing is found for long.
+        # A search for these costs a request a query: it ends where nothing is found for long.
         self._chances = MAX_MISSES if is_resumed else 0
         self._running: dict[Query, _RunningQuery] = {}
         self._poller = replace(client, retry=ONE_TRY)
@@ -81,20 +81,20 @@ class AsyncQueries:
 
     @property
     def next_poll(self) -> float | None:
-        """Return the monotonic time of the next look at a running query; None when none runs."""
+        """Return the monotonic time of the next poll of a running query; None when none runs."""
         return min((each.next_poll for each in self._running.values()), default=None)
 
     @property
     def delay(self) -> str:
-        """Return what the API last told of the license's queue; empty where nothing waits."""
-        # Read once: the submitting thread may replace it meanwhile, as another thread asks here.
+        """Return the last state of the license's queue in words; empty where nothing waits."""
+        # Read once: the submitting thread may replace it meanwhile, as another thread reads it.
         queue = self._workflow
         if not self._running or queue is None or not queue.tasks_scheduled:
             return ""
         return f"the license's queue holds {queue.tasks_scheduled} tasks, {queue.tasks_running} run"
 
     def submit(self, query: Query, attempt: int) -> Iterator[Event]:
-        """Submit a query, unless an earlier run did so already; tell what came of it.
+        """Submit a query, unless an earlier run did so already; yield the outcome.
 
         Args:
             query: the query.
@@ -104,9 +104,9 @@ class AsyncQueries:
         self._notes.queries_begin(query.report, self._run)
         plan = self._plans[query.report]
         parameters = wire.query_parameters(query, plan.report, plan.scope.policy_of(query))
-        schedule_id = schedule_id_of(_asker(query, plan, self._run.id), parameters, attempt)
+        schedule_id = schedule_id_of(_requester(query, plan, self._run.id), parameters, attempt)
         try:
-            # The same question, run and attempt give the same id, by which it is found.
+            # The same query, run and attempt give the same id, by which it is found.
             meta = self._left_behind(schedule_id) or self._client.start_query(
                 wire.async_body(parameters, schedule_id)
             )
@@ -116,7 +116,7 @@ class AsyncQueries:
         now = time.monotonic()
         running = _RunningQuery(
             query=query,
-            # The API may go by an id of its own, of 64 hex digits (observed).
+            # The API may use an id of its own, of 64 hex digits (observed).
             schedule_id=meta.schedule_id or schedule_id,
             since=now,
             last_seen=now,
@@ -124,17 +124,17 @@ class AsyncQueries:
         )
         self._running[query] = running
         yield QueryTaken(query=query, submitted_at=self._now())
-        # The answer to the start tells a status already, which may be the last one.
+        # The answer to the start has a status already, which may be the last one.
         yield from self._read(running, meta)
 
     def _left_behind(self, schedule_id: str) -> wire.Meta | None:
-        """Return what the API knows of a query of a run that was killed; None if nothing."""
+        """Return the status of a query that a killed run submitted; None if there is none."""
         if self._chances <= 0:
             return None
         try:
             meta = self._client.query_status(schedule_id)
         except ApiError as error:
-            # What refuses everything would refuse the submission that follows too.
+            # An error that refuses everything would refuse the submission that follows too.
             if error.fate is Fate.STOP:
                 raise
             self._chances -= 1
@@ -144,7 +144,7 @@ class AsyncQueries:
         return meta
 
     def poll_due(self) -> Iterator[Event]:
-        """Look at every running query whose time has come; tell what is new."""
+        """Poll every running query that is due; yield new outcomes."""
         for running in list(self._running.values()):
             if running.next_poll <= time.monotonic():
                 yield from self._poll(running)
@@ -156,14 +156,14 @@ class AsyncQueries:
             yield from self._poll_failed(running, error)
             return
         now = time.monotonic()
-        running.seen(now)
+        running.note_answer(now)
         self._failed_polls.answered(now)
         yield from self._read(running, meta)
 
     def _poll_failed(self, running: _RunningQuery, error: ApiError) -> Iterator[Event]:
-        """Look again later, or give the query up, after a look that failed."""
+        """Poll again later, or give the query up, after a poll that failed."""
         now = time.monotonic()
-        running.not_seen(now, error)
+        running.note_failure(now, error)
         is_given_up = self._failed_polls.count_failure(running, error, now)
         is_ill = error.fate is Fate.RETRY and not is_given_up
         if not is_ill and not (error.is_not_there and running.is_young(now)):
@@ -172,7 +172,7 @@ class AsyncQueries:
             logger.warning("Status of %s not readable: %s", running.query, error)
 
     def _read(self, running: _RunningQuery, meta: wire.Meta) -> Iterator[Event]:
-        """Tell what a status says of a query, and set the time of its next look."""
+        """Yield the outcome that a status shows, if any, and set the time of the next poll."""
         status = wire.QueryStatus.of(meta.status_code)
         self._workflow = meta.workflow or self._workflow
         now = time.monotonic()
@@ -184,7 +184,7 @@ class AsyncQueries:
             yield Succeeded(query=running.query, entry=entry, finished_at=self._now())
         elif status.is_failure:
             yield from self._fail(running, self._client.query_error(wire.NO_REASON))
-        # A word that is not known counts as running: this is what ends it.
+        # An unknown word counts as running: this limit ends it.
         elif now > running.since + wire.MAX_QUERY_S + polling.GRACE_S:
             error = ApiError("QUERY_STUCK", f"{running.schedule_id} does not stop")
             yield from self._fail(running, error)
@@ -194,31 +194,31 @@ class AsyncQueries:
         yield QueryFailed(query=running.query, error=error)
 
 
-def _asker(query: Query, plan: ReportPlan, run_id: str) -> str:
-    """Return who asks, for a schedule id; another one each day where days may still change."""
+def _requester(query: Query, plan: ReportPlan, run_id: str) -> str:
+    """Return who requests, for a schedule id; another one each day where days may still change."""
     last_complete = plan.scope.last_complete
-    asker = f"{run_id} {query.report}"
+    requester = f"{run_id} {query.report}"
     is_settled = (
         last_complete is not None
         and query.dates is not None
         # Beyond the lookback, days are not restated: their old answer is as good as a new one.
         and (last_complete - query.dates.last).days >= plan.report.lookback_days
     )
-    return asker if is_settled else f"{asker} {last_complete}"
+    return requester if is_settled else f"{requester} {last_complete}"
 
 
-def schedule_id_of(asker: str, parameters: Mapping[str, Any], attempt: int) -> str:
-    """Return the schedule id of a query: one for a question, an asker and an attempt.
+def schedule_id_of(requester: str, parameters: Mapping[str, Any], attempt: int) -> str:
+    """Return the schedule id of a query: one for its parameters, a requester and an attempt.
 
-    The asker is a report of a run, and where days may still change the day of asking: asked under
-    the id of another report, the API would run again what is still being read. Two different
-    questions never share an id, and a failed or expired query that is asked again gets another,
-    because nobody knows what the API answers to a used one. 36 characters of `[A-Za-z0-9_-]`; the
-    API takes up to 50.
+    The requester is a report of a run, and where days may still change the day of the request:
+    under the id of another report, the API would run again what is still being read. Different
+    queries never share an id, and a failed or expired query that is submitted again gets another,
+    as the API's answer to a used one is not documented. 36 characters of `[A-Za-z0-9_-]`; the API
+    takes up to 50.
     """
     # Sorted, so that the next run makes the same id of it, in whatever order the parameters come.
-    asked = json.dumps([asker, parameters, attempt], sort_keys=True)
-    return f"tap_{hashlib.sha256(asked.encode()).hexdigest()[:32]}"
+    facts = json.dumps([requester, parameters, attempt], sort_keys=True)
+    return f"tap_{hashlib.sha256(facts.encode()).hexdigest()[:32]}"
 
 
 def _entry_of(schedule_id: str, facts: wire.ResultFacts | None) -> wire.BatchQuery:
@@ -226,9 +226,9 @@ def _entry_of(schedule_id: str, facts: wire.ResultFacts | None) -> wire.BatchQue
 
     The number of rows may be that of the one row of `wire.status_parameters` and a header.
     """
-    told = (facts and facts.total_rows) or 0
+    count = (facts and facts.total_rows) or 0
     return wire.BatchQuery(
         schedule_id=schedule_id,
         status_code=wire.QueryStatus.SUCCESS.value,
-        result_info=wire.ResultFacts(total_rows=told if told > _ROW_AND_HEADER else None),
+        result_info=wire.ResultFacts(total_rows=count if count > _ROW_AND_HEADER else None),
     )

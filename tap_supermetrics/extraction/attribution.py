@@ -26,9 +26,9 @@ _Key = tuple[tuple[str, ...], str, str]
 
 
 def names_another(batch_id: str, entry: BatchQuery) -> bool:
-    """Return whether the id of an entry names another batch than the one asked about.
+    """Return whether the id of an entry names another batch than the requested one.
 
-    Documented is `qrb_..._query_<n>`, made of the batch's id. Of ids in another form, nobody knows.
+    Documented is `qrb_..._query_<n>`, made of the batch's id. Other ids may be anything.
     """
     named = batch_id_of(entry.schedule_id)
     is_known = bool(named) and bool(_BATCH_ID.fullmatch(batch_id))
@@ -41,7 +41,7 @@ def attribute(
     split: SplitPolicy,
     size: int,
 ) -> dict[Query, BatchQuery]:
-    """Match the queries that a batch was started with to what its status lists.
+    """Match the queries of a batch to the entries of its status.
 
     The id says which item a query comes from (`qrb_..._query_<n>`, in the order of the request,
     from 1 as documented, or from 0 where there is a 0), and the split information which account
@@ -84,7 +84,7 @@ def attribute(
 def _places(
     numbers: Sequence[int], expected: Mapping[int, Mapping[_Key, Query]], start: int
 ) -> list[int]:
-    """Return the place of the item that each entry is of: by its number, or by their order."""
+    """Return the place of the item that each entry belongs to: by its number, or by their order."""
     in_order = [place for place, queries in sorted(expected.items()) for _ in queries]
     counts_queries = len(set(numbers)) == len(numbers) == len(in_order)
     return in_order if counts_queries else [number - start for number in numbers]
@@ -140,12 +140,12 @@ def _entry_key(item: BatchItem, entry: BatchQuery) -> _Key:
     split = entry.split_info
     first = (split and split.start_date) or (item.dates and item.dates.first.isoformat()) or ""
     last = (split and split.end_date) or (item.dates and item.dates.last.isoformat()) or ""
-    # A day may be told as its midnight.
+    # A day may be written as its midnight.
     return _folded(item, _accounts(item, entry)), first[:DAY_LENGTH], last[:DAY_LENGTH]
 
 
 def _accounts(item: BatchItem, entry: BatchQuery) -> Sequence[str]:
-    """Return the accounts of an entry, which may be told with their names; else the item's own."""
+    """Return the accounts of an entry, which may come with their names; else the item's own."""
     known = {folded(each) for each in item.accounts}
     return [
         next((one for one in ids_within(each) if folded(one) in known), each)

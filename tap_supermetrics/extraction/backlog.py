@@ -21,7 +21,7 @@ class Backlog:
 
     Args:
         drawing: draws the plans.
-        plans: what each report asks for, by its name.
+        plans: what each report requests, by its name.
         limits: how queries may be submitted.
 
     Attributes:
@@ -39,22 +39,22 @@ class Backlog:
         self._plans = plans
         self._side_by_side = limits.max_running_batches
         self._one_by_one = limits.one_by_one
-        # How many queries of each policy are to come tells the packer how full batches can be.
+        # The packer fills batches by how many queries of each policy are to come.
         counts: Counter[BatchPolicy] = Counter()
         for plan in plans.values():
             counts += plan.counts()
         self._max_queries = limits.max_queries_per_batch
         self._packer = Packer(counts, self._max_queries, self._side_by_side)
         self._requests: deque[BatchRequest] = deque()
-        self._again: list[Query] = []
+        self._first: list[Query] = []
         self._singles: deque[Query] = deque()
         self.is_by_batch = True
 
-    def again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
-        """Submit queries before all others; several together where they come together."""
-        # What should go by itself goes by batch all the same, where `mode` allows nothing else.
+    def add_first(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
+        """Put queries before all others; several together where they come together."""
+        # A query that should go by itself goes by batch where `mode` allows nothing else.
         if self.is_by_batch and (by_batch or not self._one_by_one):
-            self._again += queries
+            self._first += queries
         else:
             # `extendleft` turns the order around: reversed, they stay in the order of their days.
             self._singles.extendleft(reversed(queries))
@@ -64,7 +64,7 @@ class Backlog:
         halves = halved(request)
         # Batches may have been left while this one was on its way.
         if not self.is_by_batch or halves is None:
-            self.again(request.queries)
+            self.add_first(request.queries)
             return
         # The API refused this length: no batch is made so long again in this run.
         if is_too_large:
@@ -79,7 +79,7 @@ class Backlog:
 
     def next_query(self) -> Query | None:
         """Return what to submit by itself now."""
-        # Before all else: other queries wait for what they find out.
+        # Before all else: other queries wait for the probes.
         self._take_probes()
         while self._singles:
             query = self._singles.popleft()
@@ -88,17 +88,17 @@ class Backlog:
         return None if self.is_by_batch else self.drawing.draw()
 
     def next_batch(self) -> BatchRequest | None:
-        """Return the query batch to submit now, of what no breaker refuses."""
+        """Return the query batch to submit now, of queries that no breaker refuses."""
         if not self.is_by_batch:
             return None
         self._take_probes()
-        # As few batches as can be: what failed one by one is submitted together.
-        if self._again:
-            packed = pack(self._again, self._policy, self._max_queries, self._side_by_side)
+        # As few batches as possible: queries that failed one by one are submitted together.
+        if self._first:
+            packed = pack(self._first, self._policy, self._max_queries, self._side_by_side)
             self._requests.extendleft(reversed(packed))
-            self._again = []
+            self._first = []
         while request := self._requests.popleft() if self._requests else self._packed():
-            # Looked at as late as possible: a refusal may have become known since it was packed.
+            # Checked as late as possible: a refusal may have become known since it was packed.
             left = [query for query in request.queries if not self.drawing.spare_if_refused(query)]
             if left:
                 return request if len(left) == len(request) else batch_of(left, request.policy)
@@ -111,21 +111,21 @@ class Backlog:
         return left
 
     def _drained(self) -> list[Query]:
-        queries = [*self.drawing.take_probes(), *self._again]
+        queries = [*self.drawing.take_probes(), *self._first]
         queries += [query for request in self._requests for query in request.queries]
         queries += self._packer.drain()
-        self._again = []
+        self._first = []
         self._requests.clear()
         return queries
 
     def _take_probes(self) -> None:
-        self.again(self.drawing.take_probes())
+        self.add_first(self.drawing.take_probes())
 
     def _packed(self) -> BatchRequest | None:
         while (request := self._packer.take()) is None:
             query = self.drawing.draw()
             if query is None:
-                # Those that were spared are told of before the rest is drawn.
+                # The spared ones are failed before the rest is drawn.
                 return self._packer.take(is_last=not self.drawing.is_sparing)
             self._packer.add(query, self._policy(query))
         return request

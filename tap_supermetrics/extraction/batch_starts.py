@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SubmissionNotes:
-    """Notes of what is submitted that outlive this process; these are kept nowhere."""
+    """Notes of submissions that outlive this process; these are stored nowhere."""
 
     def batch_begins(self, token: str, batch: SubmittedBatch) -> None:
         """Note a query batch that is about to be sent; it has no id yet."""
@@ -32,13 +32,13 @@ class SubmissionNotes:
 
 
 class BatchStarter:
-    """Starts query batches, so that what is paid for is known to the next run at any moment.
+    """Starts query batches, so that the next run knows at any moment which were paid for.
 
     Args:
         client: the API.
         reports: by name.
         now: the wall clock, with offset.
-        notes: are told of each batch before it is sent, and of its id as soon as it is known.
+        notes: record each batch before it is sent, and its id as soon as it is known.
         known: ids of batches of an earlier run.
     """
 
@@ -59,11 +59,11 @@ class BatchStarter:
     def start(self, request: BatchRequest) -> SubmittedBatch:
         """Start a batch; it is noted before it is sent, and its id before anything depends on it.
 
-        A run that is killed before the answer comes has paid for it all the same: the next one
+        A run that is killed before the answer comes has paid for it: the next run
         finds it by its token.
 
         Raises:
-            ApiError: it was not taken, or its answer tells no id of its own.
+            ApiError: it was not taken, or its answer has no id of its own.
         """
         unsent = SubmittedBatch(
             batch_id="",
@@ -86,7 +86,7 @@ class BatchStarter:
         return replace(unsent, batch_id=batch_id, submitted_at=self._now())
 
     def _check_new(self, batch_id: str) -> None:
-        if not batch_id or batch_id in self._ids:  # The two could not be told apart.
+        if not batch_id or batch_id in self._ids:  # The two could not be distinguished.
             message = f"a query batch was started under the id {batch_id!r}, which is not its own"
             raise ApiError("ANSWER_INVALID", message)
         self._ids.add(batch_id)

@@ -1,4 +1,4 @@
-"""Reads in a query batch's status what became of its queries: done, failed, never finished."""
+"""Reads from a query batch's status how its queries ended: done, failed, never finished."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ logger = logging.getLogger(__name__)
 
 
 class StatusReader:
-    """Tells what became of the queries of a batch, each once.
+    """Yields the outcomes of the queries of a batch, each once.
 
     Args:
-        client: the API, which knows what its errors mean.
-        audit: tells whether somebody cancelled a batch.
+        client: the API, which classifies its errors.
+        audit: shows whether somebody cancelled a batch.
         now: the wall clock, with offset.
         adopted: ids of the batches of an earlier run.
     """
@@ -47,21 +47,21 @@ class StatusReader:
         self._adopted = adopted
 
     def read(self, batch: RunningBatch, status: BatchStatus) -> Iterator[Event]:
-        """Tell what is new in a status, and wait for the rest."""
+        """Yield the events that are new in a status, and set the time of the next poll."""
         before = len(batch.waiting)
         entries = batch.entries(status)
-        _tell_foreign(batch, status)
+        _warn_of_foreign(batch, status)
         new = [each for each in entries if each in batch.waiting]
         failed = [each for each in new if entries[each].status.is_failure]
-        # What succeeded, and what is newest, may say that older failures need no more queries.
+        # Successes and the newest failures first: older failures may then need no more queries.
         for query in (*(each for each in new if each not in failed), *reversed(failed)):
-            yield from self._tell_query(batch, query, entries[query], is_stopped=status.is_stopped)
+            yield from self._settle(batch, query, entries[query], is_stopped=status.is_stopped)
         now = time.monotonic()
         if status.is_stopped and batch.stopped is None:
             batch.stopped = now
         if batch.shows_no_more(now) and not self._is_unreadable(batch, status):
             yield from self._fail_unfinished(batch, entries)
-        yield from _tell_ending(batch)
+        yield from _ending_event(batch)
         progressed = len(batch.waiting) < before
         expected_s = batch.expected_s(now)
         batch.next_poll = now + batch.wait.after(progressed=progressed, expected_s=expected_s)
@@ -69,7 +69,7 @@ class StatusReader:
             _log_end(batch)
 
     def unreadable(self, batch: RunningBatch, status: BatchStatus) -> ApiError | None:
-        """Return why nothing of a batch that stopped can be told; None where it can."""
+        """Return why no query of a stopped batch can be matched; None where some can."""
         if not batch.shows_no_more(time.monotonic()) or not self._is_unreadable(batch, status):
             return None
         first, batch_id = status.queries[0].schedule_id, batch.batch.batch_id
@@ -77,16 +77,16 @@ class StatusReader:
         message = f"{batch_id} lists {listed}, fitting none of ours: {first}"
         return self._client.query_error(wire.Error(code="STATUS_UNREADABLE", message=message))
 
-    def _tell_query(
+    def _settle(
         self, batch: RunningBatch, query: Query, entry: wire.BatchQuery, *, is_stopped: bool
     ) -> Iterator[Event]:
-        told = entry.error_info
+        cause = entry.error_info
         has_rows = bool(entry.result_info and entry.result_info.total_rows)
-        if entry.status is wire.QueryStatus.SUCCESS and told and told.code and not has_rows:
-            # An error beside no rows is no empty day, whatever its status says.
+        if entry.status is wire.QueryStatus.SUCCESS and cause and cause.code and not has_rows:
+            # An error without rows is no empty day, whatever its status says.
             batch.failed += 1
             batch.waiting.discard(query)
-            yield QueryFailed(query=query, error=self._client.query_error(told))
+            yield QueryFailed(query=query, error=self._client.query_error(cause))
         elif entry.status is wire.QueryStatus.SUCCESS:
             batch.done += 1
             batch.rows += (entry.result_info and entry.result_info.total_rows) or 0
@@ -102,11 +102,11 @@ class StatusReader:
     def _fail_unfinished(
         self, batch: RunningBatch, entries: Mapping[Query, wire.BatchQuery]
     ) -> Iterator[Event]:
-        """Fail queries that a stopped batch never finished; they are not empty.
+        """Yield the failures of queries that a stopped batch never finished; they are not empty.
 
-        Nobody knows whether the API leaves them as they were, or fails them without a reason.
+        The API may leave them as they were, or fail them without a reason.
         """
-        # Asked only where something is unfinished: it costs a request.
+        # Read only where something is unfinished: it costs a request.
         cancelled = batch.waiting and self._cancelled(batch)
         # Sorted, as a set has no order: runs and their logs can then be compared.
         for query in sorted(batch.waiting, key=str):
@@ -118,12 +118,12 @@ class StatusReader:
                 code, what = "QUERY_CANCELLED", f"was cancelled at {cancelled}"
             else:
                 code, what = "QUERY_UNFINISHED", f"stopped while the query was {entry.status_code}"
-            told = wire.Error(code=code, message=f"{batch.batch.batch_id} {what}")
-            yield QueryFailed(query=query, error=self._client.query_error(told))
-        batch.waiting = set()  # None of them is heard of any more.
+            reason = wire.Error(code=code, message=f"{batch.batch.batch_id} {what}")
+            yield QueryFailed(query=query, error=self._client.query_error(reason))
+        batch.waiting = set()  # No outcome of them comes any more.
 
     def _cancelled(self, batch: RunningBatch) -> str:
-        """Return when somebody cancelled a batch; empty when nobody did.
+        """Return when a batch was cancelled; empty when it was not.
 
         A batch of an earlier run was cancelled by that run itself, when it was stopped.
         """
@@ -133,9 +133,9 @@ class StatusReader:
         return (information and information.cancel_time) or ""
 
     def _is_unreadable(self, batch: RunningBatch, status: BatchStatus) -> bool:
-        """Return whether a batch of this run lists as many queries as were asked, none fitting.
+        """Return whether a batch of this run lists as many queries as submitted, none fitting.
 
-        Asking again would give the same. A single query that is of this batch may as well be of a
+        To submit them again would give the same. A single query of this batch may as well be for a
         day that has not come yet.
         """
         is_of_this_run = batch.batch.batch_id not in self._adopted
@@ -144,11 +144,11 @@ class StatusReader:
         return is_of_this_run and is_whole and not is_no_day and not batch.entries(status)
 
 
-def _tell_foreign(batch: RunningBatch, status: BatchStatus) -> None:
-    """Tell once that a status lists what is of another batch: it is left out."""
-    if batch.is_doubted or not (foreign := batch.foreign(status)):
+def _warn_of_foreign(batch: RunningBatch, status: BatchStatus) -> None:
+    """Warn once that a status lists queries of another batch: they are left out."""
+    if batch.has_warned or not (foreign := batch.foreign(status)):
         return
-    batch.is_doubted = True
+    batch.has_warned = True
     text = (
         "The status of query batch %s lists %s of another batch, such as %s: left out. If it lasts,"
         " ask the vendor's support, or set `mode: async`"
@@ -157,8 +157,8 @@ def _tell_foreign(batch: RunningBatch, status: BatchStatus) -> None:
     logger.warning(text, batch.batch.batch_id, queries, wire.batch_id_of(foreign[0].schedule_id))
 
 
-def _tell_ending(batch: RunningBatch) -> Iterator[Event]:
-    """Tell once that all its remaining queries run."""
+def _ending_event(batch: RunningBatch) -> Iterator[Event]:
+    """Yield once that all its remaining queries run."""
     runs_out = batch.started is not None and len(batch.waiting) <= batch.concurrency
     if runs_out and not batch.is_ending:
         batch.is_ending = True

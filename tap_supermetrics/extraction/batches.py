@@ -32,14 +32,14 @@ logger = logging.getLogger(__name__)
 
 
 class Batches:
-    """Submits query batches, and looks at them until they stop.
+    """Submits query batches, and polls them until they stop.
 
     Args:
         client: the API.
         reports: by name.
         now: the wall clock, with offset.
         running: batches of an earlier run to wait for.
-        notes: are told of each batch before it is sent, and of its id as soon as it is known.
+        notes: record each batch before it is sent, and its id as soon as it is known.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Batches:
 
     @property
     def next_poll(self) -> float | None:
-        """Return the monotonic time of the next look at a running batch; None when none runs."""
+        """Return the monotonic time of the next poll of a running batch; None when none runs."""
         return min((each.next_poll for each in self._running.values()), default=None)
 
     @property
@@ -69,13 +69,13 @@ class Batches:
     @property
     def delay(self) -> str:
         """Return in words how many batches wait for a place at the API; empty where none does."""
-        # A copy: the deciding thread asks while the submitting thread adds and removes batches.
+        # A copy: the deciding thread reads while the submitting thread adds and removes batches.
         count = sum(each.started is None for each in list(self._running.values()))
         waiting = counted(count, "query batch waits", "query batches wait")
         return f"{waiting} to be run" if count else ""
 
     def submit(self, request: BatchRequest) -> Iterator[Event]:
-        """Submit a query batch; tell what came of it."""
+        """Submit a query batch; yield the outcome."""
         try:
             batch = self._starter.start(request)
         except ApiError as error:
@@ -101,7 +101,7 @@ class Batches:
         yield BatchTaken(batch=batch, queries=request.queries)
 
     def poll_due(self) -> Iterator[Event]:
-        """Look at every running batch whose time has come; tell what is new."""
+        """Poll every running batch that is due; yield new outcomes."""
         for batch in list(self._running.values()):  # A copy, as a batch that ends is removed.
             if batch.next_poll <= time.monotonic():
                 yield from self._poll(batch)
@@ -118,7 +118,7 @@ class Batches:
         if batch.started is None and not is_queued:
             batch.started = now
         yield from self._statuses.read(batch, status)
-        batch.seen(now)
+        batch.note_answer(now)
         unreadable = self._statuses.unreadable(batch, status)
         if unreadable or not batch.waiting:
             yield from self._end(batch, unreadable)
@@ -128,7 +128,7 @@ class Batches:
 
     def _poll_failed(self, batch: RunningBatch, error: ApiError) -> Iterator[Event]:
         now = time.monotonic()
-        batch.not_seen(now, error)
+        batch.note_failure(now, error)
         is_ill = error.fate is Fate.RETRY and now < batch.last_seen + polling.POLL_FAILURES_S
         if not is_ill and not self._may_poll_again(batch, now, error):
             # Its status is gone, and with it every result: nothing is left to wait for.
@@ -138,21 +138,21 @@ class Batches:
             logger.warning(text, batch.batch.batch_id, error)
 
     def _may_poll_again(self, batch: RunningBatch, now: float, error: ApiError) -> bool:
-        """Return whether a batch may run on although a look at it was refused."""
+        """Return whether a batch may run on although a poll of it was refused."""
         if error.is_not_there:
             return self._status_may_come(batch, now)
         return batch.is_young(now) and not error.refuses_everything
 
     def _status_may_come(self, batch: RunningBatch, now: float) -> bool:
-        """Return whether a status which is not found is not there yet, rather than not any more."""
+        """Return whether a status that is not found may still come, rather than have expired."""
         if batch.is_young(now):
             return True
         information = self._audit.information(batch.batch.batch_id)
-        # Nothing speaks for the batch any more: its queries are submitted again.
+        # Nothing shows that the batch exists: its queries are submitted again.
         if information is None or batch.is_stuck(now):
             return False
         if information.is_stopped:
-            # It stopped a moment ago: what was never seen cannot have expired yet.
+            # It stopped a moment ago: a status that was never seen cannot have expired yet.
             return batch.last_seen <= batch.since and now < batch.since + polling.POLL_FAILURES_S
         if information.start_time and batch.started is None:
             batch.started = now
@@ -163,16 +163,16 @@ class Batches:
         del self._running[batch_id]
         unsettled, batch.waiting = tuple(batch.waiting), set()
         yield BatchEnded(batch_id=batch_id, unsettled=unsettled, error=error)
-        # After the event: it takes a request, for which nobody should wait.
+        # After the event: it takes a request, for which nothing should wait.
         self._audit.log_end(batch_id)
 
 
 def cancel_batches(client: Client, batch_ids: Iterable[str]) -> None:
-    """Cancel batches as well as possible; what they collected stays readable."""
+    """Cancel batches as well as possible; their results stay readable."""
     for batch_id in batch_ids:
         try:
             information = client.cancel_batch(batch_id)
             logger.info("Query batch %s cancelled", batch_id)
             logger.info("Query batch %s", information.story)
-        except ApiError as error:  # noqa: PERF203 - one batch must not keep the others running
+        except ApiError as error:  # noqa: PERF203 - one batch must not leave the others running
             logger.warning("Query batch %s could not be cancelled: %s", batch_id, error)

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api.verdicts import Reach
-from tap_supermetrics.extraction.doubts import PATIENCE, Doubts
+from tap_supermetrics.extraction.doubts import DOUBT_LIMITS, Doubts
 from tap_supermetrics.extraction.history import FirstDays
 from tap_supermetrics.extraction.trials import Trials
 from tap_supermetrics.planning.scope import recent_days
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 MISFITS: Final = 20
 """After so many results of a report that fit no record, its history is not submitted."""
 ALL_MISFITS: Final = 60
-"""After so many, nothing of the report is."""
+"""After so many, nothing of the report is submitted."""
 
 _IN_WORDS: Final = {
     Reach.ACCOUNT: "the account",
@@ -36,10 +36,10 @@ _IN_WORDS: Final = {
 
 
 class Misfits:
-    """Results that fit no record, of reports or accounts of which none fits.
+    """Results that fit no record, of reports and accounts without one that fits.
 
-    A mistake in a report, by which no result fits, must not cost its whole history; nor must an
-    account whose rows are of another kind than those of all others.
+    A mistake in a report, so that no result fits, must not cost its whole history; nor must an
+    account whose rows differ from those of all others.
     """
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class Misfits:
         self._fitting: set[Key] = set()
 
     def fitted(self, keys: Iterable[Key]) -> None:
-        """Learn that rows became records: types and key are right, others are odd."""
+        """Note that rows became records: types and key are right, others are odd."""
         self._fitting.update(keys)
 
     def count(self, key: Key) -> int:
-        """Count one more result; return how many came, 0 for what has rows that fit."""
+        """Count one more result; return the count, 0 where other rows fit."""
         self._counts[key] += 1
         count = 0 if key in self._fitting else self._counts[key]
         if count in {MISFITS, ALL_MISFITS}:
@@ -80,18 +80,18 @@ class Misfits:
 
 
 class Breakers:
-    """The refusals that are known: of an account, of a report, of a data source, of a time.
+    """The known refusals: of an account, of a report, of a data source, of a time.
 
-    Some errors say how far they reach. Others may be of one day or of all. So an account of which
-    nothing but failures came, each paid for, is tried with its newest query, because history is
-    what fails most; when that fails too, it is given up for this run. The same holds for a report
-    and for a data source, which are tried with several accounts.
+    Some errors state how far they reach. Others may concern one day or all. An account that gave
+    nothing but failures, each paid for, is therefore probed with its newest query, because history
+    fails most; when that fails too, the account is given up for this run. So are a report and a
+    data source, which are probed with several accounts.
 
     Args:
-        plans: what each report asks for, by its name.
+        plans: what each report requests, by its name.
 
     Attributes:
-        doubts: what gives nothing so far, and which queries find out.
+        doubts: what gives nothing so far, and its probes.
         first_days: the first day that the API gives, by report.
         trials: of days that may never be given, a few are tried first.
     """
@@ -116,7 +116,7 @@ class Breakers:
         )
 
     def must_wait(self, query: Query) -> bool:
-        """Return whether a query waits for what probes find out."""
+        """Return whether a query waits for probes."""
         is_probing = any(
             each.probes and each.error is None  # With an error, it is spared at once.
             for each in self.doubts.breakers_of(query)
@@ -128,31 +128,31 @@ class Breakers:
         )
 
     def answered(self, query: Query) -> list[Key]:
-        """Learn that the API gave the results of a query; return what may go on."""
+        """Note that the API gave the results of a query; return the keys released."""
         return [*self.doubts.answered(query), *self._keys(query, self.trials.end(query))]
 
     def given(self, query: Query) -> list[Key]:
-        """Learn that the API ran a query; return what may go on."""
+        """Note that the API ran a query; return the keys released."""
         return self._keys(query, self.first_days[query.report].given(query))
 
     def paid_for_nothing(self, query: Query, error: ApiError) -> list[Key]:
-        """Count a query that failed, whatever becomes of it; return what is in doubt by that."""
+        """Count a failed query, whatever its remedy; return the keys that are in doubt by it."""
         # Of history: the account may well give later days. A trial of some days has a bound of its
-        # own; one of all that an account has tells of its report too.
+        # own; one of all days of an account counts for its report too.
         trial = self.trials.trial_of(query)
         is_of_some_days = trial is not None and trial.error is None and not trial.is_of_all
         is_of_history = self._is_of_history(query, error) or is_of_some_days
         return [] if is_of_history else self.doubts.failed(query)
 
     def failed(self, query: Query, error: ApiError, *, was_paid: bool) -> list[Key]:
-        """Learn from a query that failed for good; return what is concerned beside it."""
+        """Learn from a query that failed for good; return the keys concerned."""
         finished = self.doubts.forget_probe(query)
-        # A refusal of history tells more than a trial would.
+        # A refusal of history says more than a trial would.
         is_of_history = self._is_of_history(query, error)
         reach = self.trials.end(query) if is_of_history else self.trials.failed(query, error)
         concerned = [*finished, *self._keys(query, reach)]
         undecided = self.doubts.end_first_tries(finished)
-        if error.reach in PATIENCE:  # The error itself says how far it reaches.
+        if error.reach in DOUBT_LIMITS:  # The error itself says how far it reaches.
             key = self.doubts.key_of(query, error.reach)
             breaker = self.doubts.breakers[key]
             breaker.error, breaker.is_guessed = error, False
@@ -161,7 +161,7 @@ class Breakers:
             last_wanted = self._plans[query.report].scope.last_wanted
             reach = self.first_days[query.report].refused(query, error, last_wanted)
             return [*self._keys(query, reach), *concerned]
-        # The service did not even take it: that says nothing of what it asks for.
+        # An error of a query that was not even taken is the service's.
         for key in finished if was_paid else ():
             if key in undecided:
                 continue
@@ -172,16 +172,16 @@ class Breakers:
         return concerned
 
     def given_up(self, query: Query) -> list[Key]:
-        """Learn that a query will find out nothing; return for what another one has to."""
+        """Note that a query is no probe any more; return the keys that need another one."""
         keys = self.doubts.forget_probe(query)
         return [*keys, *self._keys(query, self.trials.end(query))]
 
     def fitted(self, query: Query) -> None:
-        """Learn that rows of a report became records."""
+        """Note that rows of a report became records."""
         self._misfits.fitted(self.doubts.keys_of(query))
 
     def did_not_fit(self, query: Query, error: ApiError) -> list[Key]:
-        """Learn that a result fits no record; return what is concerned beside it."""
+        """Note that a result fits no record; return the keys concerned."""
         given_up = []
         for reach in (Reach.REPORT, Reach.ACCOUNT):
             key = self.doubts.key_of(query, reach)

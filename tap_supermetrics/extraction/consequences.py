@@ -1,4 +1,4 @@
-"""Carries out what was decided of a query: the same again, parts of it, or its failure."""
+"""Carries out decisions about queries: the same again, parts of it, or its failure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Reach
-from tap_supermetrics.extraction.results import Failed, Left
+from tap_supermetrics.extraction.results import Failed, NotReached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Consequences:
-    """Keeps plans, splits, backlog and deliveries in step; decides nothing.
+    """Changes plans, splits, backlog and deliveries together; decides nothing.
 
     A decision about a query changes several of them at once: here, none is forgotten.
 
@@ -43,10 +43,10 @@ class Consequences:
         self._backlog = backlog
 
     def succeeded(self, query: Query) -> None:
-        """Submit what waited for a query to succeed."""
+        """Submit the parts that waited for a query to succeed."""
         # A search for the first day may have waited for just this one.
         self._drawing.settled(query)
-        self._again(self._splits.succeeded(query))
+        self._submit_first(self._splits.succeeded(query))
 
     def fail(self, query: Query, error: ApiError, *, was_submitted: bool) -> Sequence[Query]:
         """Deliver the failure of a query, and of those that waited for it; return all of them."""
@@ -57,8 +57,8 @@ class Consequences:
         for each in settled:
             failed = Failed(query=each, error=error, was_submitted=was_submitted)
             self._deliveries.settle(failed)
-        # With a stopped run, this comes back here and fails the next one too.
-        self._again(next_one)
+        # In a stopped run, this comes back here and fails the next one too.
+        self._submit_first(next_one)
         return settled
 
     def split(self, query: Query, error: ApiError) -> None:
@@ -69,16 +69,16 @@ class Consequences:
         self._drawing.settled(query)
         self._remedies.forget(query)
         self._deliveries.replace(query, parts)
-        self._again(self._splits.split(query, parts, error))
+        self._submit_first(self._splits.split(query, parts, error))
 
     def resubmit(self, query: Query, error: ApiError) -> None:
         """Submit a query once more."""
         logger.warning("%s is asked again: %s", query, error)
-        # Another batch would likely repeat what lies in batches: too slow, or not told apart.
-        self._again([query], by_batch=error.reach is not Reach.ENDPOINT)
+        # Another batch would likely repeat a fault of batches: too slow, or not distinguished.
+        self._submit_first([query], by_batch=error.reach is not Reach.ENDPOINT)
 
     def leave(self, left: Mapping[str, Mapping[str, int]], error: ApiError) -> None:
-        """Leave to the next run what was not submitted.
+        """Leave queries that were not submitted to the next run.
 
         Args:
             left: the days that were not drawn, by report and account. Days, not queries: of a long
@@ -88,12 +88,12 @@ class Consequences:
         for query in self._backlog.drain():
             self.fail(query, error, was_submitted=False)
         for report, days in left.items():
-            self._deliveries.add(Left(report=report, days=days, error=error))
+            self._deliveries.add(NotReached(report=report, days=days, error=error))
 
-    def _again(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
+    def _submit_first(self, queries: Sequence[Query], *, by_batch: bool = True) -> None:
         # A run that is stopped gives every released part an outcome, instead of a submission.
         if self.stopped_by is None:
-            self._backlog.again(queries, by_batch=by_batch)
+            self._backlog.add_first(queries, by_batch=by_batch)
             return
         for query in queries:
             self.fail(query, self.stopped_by, was_submitted=False)

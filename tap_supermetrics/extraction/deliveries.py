@@ -22,7 +22,7 @@ class Deliveries:
     """Takes outcomes in any order.
 
     Args:
-        plans: what each report asks for, by its name.
+        plans: what each report requests, by its name.
 
     Attributes:
         sequence: what waits to be delivered and emitted.
@@ -39,10 +39,10 @@ class Deliveries:
     def add(self, *deliveries: Delivery) -> None:
         """Deliver something next."""
         self._new += [Deliver(delivery=each) for each in deliveries]
-        # Compared with how many were taken, this tells whether something is still on its way.
+        # Compared with how many were taken, it shows whether something is still on its way.
         self.count += len(deliveries)
 
-    def tell_first_day(self, report: str, first_days: Mapping[str, FirstDays]) -> None:
+    def note_first_day(self, report: str, first_days: Mapping[str, FirstDays]) -> None:
         """Deliver the first day that the API gives of a report, where that is known."""
         day = first_days[report].first_day
         if day is not None:
@@ -60,7 +60,7 @@ class Deliveries:
         """Deliver a result in its turn, and those that waited for it.
 
         Returns:
-            Those that lack a row, which are not delivered.
+            Those that lack a row; they are not delivered.
         """
         # By data source, as a source counts its header rows in all of its reports or in none.
         judgement = self._totals.judge(self._plans[result.query.report].report.ds_id, result)
@@ -70,10 +70,10 @@ class Deliveries:
         return judgement.refused
 
     def release(self) -> Sequence[Result]:
-        """Deliver the results that wait for others, of which none will come.
+        """Deliver the results that wait for others, as none will come.
 
         Returns:
-            Those that lack a row, by what earlier runs showed, which are not delivered.
+            Those that lack a row, as earlier runs showed; they are not delivered.
         """
         judgement = self._totals.release()
         for each in judgement.accepted:
@@ -81,7 +81,7 @@ class Deliveries:
         return judgement.refused
 
     def take(self) -> list[Deliver]:
-        """Return what was delivered since this was asked last, in order."""
+        """Return the deliveries since the last call, in order."""
         new, self._new = self._new, []
         return new
 
@@ -92,10 +92,10 @@ class Deliveries:
 
 
 def _remembered(plans: Iterable[ReportPlan]) -> dict[str, bool]:
-    """Return whether totals count a header, by data source; of reports that differ, nothing."""
-    told = {
+    """Return whether totals count a header, by data source, where its reports agree."""
+    known = {
         (each.report.ds_id, each.header_in_totals)
         for each in plans
         if each.header_in_totals is not None
     }
-    return {ds_id: is_counted for ds_id, is_counted in told if (ds_id, not is_counted) not in told}
+    return {ds_id: counted for ds_id, counted in known if (ds_id, not counted) not in known}

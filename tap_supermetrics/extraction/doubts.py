@@ -1,4 +1,4 @@
-"""Doubt about an account, a report or a data source that gives nothing, and who finds out."""
+"""Doubt about an account, a report or a data source that gives nothing, and its probes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Query
 
 Key = tuple[Reach, str, str]
-"""How far a breaker reaches, and of what: a data source, a report, an account of a report."""
+"""The reach of a breaker and its subject: a data source, a report, an account of a report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """Limits of what is paid before an account, a report or a data source is given up.
+class DoubtLimit:
+    """The limit of failures before an account, a report or a data source is given up.
 
     Attributes:
         failures: paid for, and none answered, until there is doubt.
-        probes: queries that then find out, at the same time.
-        is_renewed: whether an answer is no end of doubt: after it, as many failures in a row begin
-            it anew, or as many as answers came. Else parts of what answered could not be told
-            from all of it.
+        probes: queries that then probe, at the same time.
+        is_renewed: whether doubt returns after an answer, with as many failures in a row, or as
+            many as answers came. Else one answer would hide the fault of all others.
     """
 
     failures: int
@@ -35,11 +34,11 @@ class Patience:
     is_renewed: bool = False
 
 
-PATIENCE: Final = {
+DOUBT_LIMITS: Final = {
     # Most accounts may be dead, and the first ones at that: so many are tried.
-    Reach.SOURCE: Patience(failures=120, probes=20),
-    Reach.REPORT: Patience(failures=60, probes=20),
-    Reach.ACCOUNT: Patience(failures=20, probes=1, is_renewed=True),
+    Reach.SOURCE: DoubtLimit(failures=120, probes=20),
+    Reach.REPORT: DoubtLimit(failures=60, probes=20),
+    Reach.ACCOUNT: DoubtLimit(failures=20, probes=1, is_renewed=True),
 }
 """By reach, the widest first."""
 
@@ -54,7 +53,7 @@ class Breaker:
     Attributes:
         failures: since the last answer.
         answers: in all.
-        probes: queries on their way that find out for others.
+        probes: queries on their way that decide for others.
         error: what every query would meet.
         is_guessed: whether only failed probes say so, and an answer refutes it.
         is_tried_first: whether there is doubt before the first answer, and one probe is enough.
@@ -67,11 +66,11 @@ class Breaker:
     is_guessed: bool = False
     is_tried_first: bool = False
 
-    def is_doubtful(self, patience: Patience) -> bool:
+    def is_doubtful(self, limit: DoubtLimit) -> bool:
         """Return whether nothing but failures came, and too many of them, or it is tried first."""
-        if self.error or (self.failures < patience.failures and not self.is_tried_first):
+        if self.error or (self.failures < limit.failures and not self.is_tried_first):
             return False
-        return self.failures > self.answers if patience.is_renewed else not self.answers
+        return self.failures > self.answers if limit.is_renewed else not self.answers
 
     def answer(self) -> None:
         """Count an answer, which is no failure in a row."""
@@ -84,13 +83,13 @@ class Breaker:
 
 
 class Doubts:
-    """The breakers, by what they are of, and the queries on their way that find out.
+    """The breakers by key, and the probes on their way.
 
     Args:
         ds_ids: of the data source of each report, by its name.
 
     Attributes:
-        breakers: by what they are of.
+        breakers: by key.
     """
 
     def __init__(self, ds_ids: Mapping[str, str]) -> None:
@@ -98,30 +97,30 @@ class Doubts:
         self.breakers: defaultdict[Key, Breaker] = defaultdict(Breaker)
 
     def breakers_of(self, query: Query) -> list[Breaker]:
-        """Return the breakers of what a query belongs to, the widest first."""
+        """Return the breakers of a query, the widest first."""
         return [self.breakers[key] for key in self.keys_of(query)]
 
     def answered(self, query: Query) -> list[Key]:
-        """Count an answer; return what may go on by that."""
+        """Count an answer; return the keys that it releases."""
         released = []
         # One answer clears all three: the account's says that report and source work too.
         for key in self.keys_of(query):
             breaker = self.breakers[key]
             was_given_up = breaker.error and breaker.is_guessed
-            if was_given_up or breaker.probes or breaker.is_doubtful(PATIENCE[key[0]]):
+            if was_given_up or breaker.probes or breaker.is_doubtful(DOUBT_LIMITS[key[0]]):
                 released.append(key)
             breaker.answer()
         return released
 
     def failed(self, query: Query) -> list[Key]:
-        """Count a failure that was paid for; return what is in doubt from now on."""
+        """Count a paid failure; return the keys that are in doubt from now on."""
         begun = []
         for key in self.keys_of(query):
-            breaker, patience = self.breakers[key], PATIENCE[key[0]]
-            was_doubtful = breaker.is_doubtful(patience)
+            breaker, limit = self.breakers[key], DOUBT_LIMITS[key[0]]
+            was_doubtful = breaker.is_doubtful(limit)
             breaker.failures += 1
-            # Said once, as doubt begins: who hears it looks through all that breakers hold back.
-            if breaker.is_doubtful(patience) and not was_doubtful:
+            # Returned once, as doubt begins: the caller goes through all that breakers hold back.
+            if breaker.is_doubtful(limit) and not was_doubtful:
                 begun.append(key)
         return begun
 
@@ -133,30 +132,30 @@ class Doubts:
         )
 
     def unprobed(self, query: Query) -> list[Key]:
-        """Return the doubts that a query is in, and about which nothing finds out yet."""
+        """Return the doubts that a query is in, and that have no probe yet."""
         return [key for key in self.doubtful_keys(query) if not self.breakers[key].probes]
 
     def probes_wanted(self, query: Query, reach: Reach) -> int:
-        """Return how many probes would find out about the account, report or source of a query."""
+        """Return how many probes the account, report or source of a query needs."""
         breaker = self.breakers[self.key_of(query, reach)]
-        if breaker.probes or not breaker.is_doubtful(PATIENCE[reach]):
+        if breaker.probes or not breaker.is_doubtful(DOUBT_LIMITS[reach]):
             return 0
-        return 1 if breaker.is_tried_first else PATIENCE[reach].probes
+        return 1 if breaker.is_tried_first else DOUBT_LIMITS[reach].probes
 
     def probing(self, probe: Query, reach: Reach = Reach.SOURCE) -> None:
-        """Let a query find out for others, up to a reach, where there is doubt.
+        """Make a query a probe, up to a reach, where there is doubt.
 
         A dead account says little about its report: a probe of an account is none of the report.
         """
-        reaches = [*PATIENCE]
+        reaches = [*DOUBT_LIMITS]
         for key in self.doubtful_keys(probe):
             breaker = self.breakers[key]
             is_within = reaches.index(key[0]) >= reaches.index(reach)
-            if is_within and len(breaker.probes) < PATIENCE[key[0]].probes:
+            if is_within and len(breaker.probes) < DOUBT_LIMITS[key[0]].probes:
                 breaker.probes.add(probe)
 
     def is_probing(self, query: Query) -> bool:
-        """Return whether a query is on its way to find out for others."""
+        """Return whether a query is a probe on its way."""
         return any(query in self.breakers[key].probes for key in self.keys_of(query))
 
     def has_failed(self, query: Query) -> bool:
@@ -176,7 +175,7 @@ class Doubts:
         return last_of
 
     def end_first_tries(self, keys: Collection[Key]) -> list[Key]:
-        """End what is tried first; return the keys of that: one failure does not decide it."""
+        """End first tries; return their keys: one failure does not decide about them."""
         ended = [key for key in keys if self.breakers[key].is_tried_first]
         for key in ended:
             self.breakers[key].is_tried_first = False
@@ -185,14 +184,14 @@ class Doubts:
     def doubtful_keys(self, query: Query) -> list[Key]:
         """Return the keys of the doubtful breakers of a query."""
         keys = self.keys_of(query)
-        return [key for key in keys if self.breakers[key].is_doubtful(PATIENCE[key[0]])]
+        return [key for key in keys if self.breakers[key].is_doubtful(DOUBT_LIMITS[key[0]])]
 
     def keys_of(self, query: Query) -> list[Key]:
-        """Return all that a query belongs to, the widest first."""
-        return [self.key_of(query, reach) for reach in PATIENCE]
+        """Return the keys of a query, the widest first."""
+        return [self.key_of(query, reach) for reach in DOUBT_LIMITS]
 
     def key_of(self, query: Query, reach: Reach) -> Key:
-        """Return what a query belongs to, of one reach."""
+        """Return the key of a query, of one reach."""
         if reach is Reach.SOURCE:
             return reach, self._ds_ids[query.report], ""
         return reach, query.report, query.account_id if reach is Reach.ACCOUNT else ""
@@ -201,7 +200,7 @@ class Doubts:
 def widest(keys: Collection[Key]) -> Reach:
     """Return the widest reach of at least one key."""
     reaches = {key[0] for key in keys}
-    return next(reach for reach in PATIENCE if reach in reaches)
+    return next(reach for reach in DOUBT_LIMITS if reach in reaches)
 
 
 def _ends_as_late_as(query: Query, probe: Query) -> bool:

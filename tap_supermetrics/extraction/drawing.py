@@ -1,4 +1,4 @@
-"""Draws the queries of the plans in order, and those that find out for others ahead of it."""
+"""Draws the queries of the plans in order, and probes ahead of it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from tap_supermetrics.planning.plan import ReportPlan
 
 MAX_SPARED: Final = 300
-"""So many queries are spared in one go, so that those who wait for them are not kept waiting."""
+"""Most queries spared in one go, so that those who wait for them do not wait longer."""
 
 
 class Drawing:
     """Draws the queries of the plans in order: each once, and none that a breaker refuses.
 
     Args:
-        plans: what each report asks for, by its name, in the order of emission.
+        plans: what each report requests, by its name, in the order of emission.
         breakers: what is known to be refused.
-        served: queries that need not be submitted, because the API holds them.
+        served: queries that need not be submitted, because the API retains their results.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Drawing:
             left[query.report][query.account_id] -= query.days
         self._cursors.clear()  # Neither drawn from nor probed any more.
         self._left = dict.fromkeys(self._left, 0)
-        # `+`: what is not positive is left out.
+        # `+` leaves out counts that are not positive.
         return {report: dict(+days) for report, days in left.items() if +days}
 
     def spare_if_refused(self, query: Query) -> bool:
@@ -73,26 +73,26 @@ class Drawing:
 
     @property
     def is_sparing(self) -> bool:
-        """Return whether queries were spared of which nobody was told yet."""
+        """Return whether spared queries were not taken yet."""
         return bool(self._spared)
 
     @property
     def has_news(self) -> bool:
-        """Return whether queries were drawn or spared of which nobody was told yet."""
+        """Return whether drawn or spared queries were not taken yet."""
         return bool(self._new or self._spared)
 
     def take_new(self) -> list[Query]:
-        """Return the queries drawn since the last time, in order."""
+        """Return the queries drawn since the last call, in order."""
         new, self._new = self._new, []
         return new
 
     def take_spared(self) -> list[tuple[Query, ApiError]]:
-        """Return the queries spared since the last time, each with the refusal."""
+        """Return the queries spared since the last call, each with the refusal."""
         spared, self._spared = self._spared, []
         return spared
 
     def take_probes(self) -> list[Query]:
-        """Return the queries that find out for others; they are submitted first."""
+        """Return the probes; they are submitted first."""
         probes = list(self._probes)
         self._probes.clear()
         return probes
@@ -107,20 +107,20 @@ class Drawing:
                 self._note(query)  # A spared one too: its failure is delivered in its place.
                 if not self.spare_if_refused(query):
                     return query
-        return None  # Or too many were spared: `is_sparing` tells the two apart.
+        return None  # Or too many were spared: `is_sparing` distinguishes the two.
 
     def settled(self, query: Query) -> None:
-        """Learn that a query has an outcome, of whatever kind."""
+        """Note that a query has an outcome, of whatever kind."""
         reach = self._breakers.first_days[query.report].settled(query)
         if reach:
             self._take_up(query.report, query.account_id if reach is Reach.ACCOUNT else None)
 
     def take_up(self, query: Query, reach: Reach) -> None:
-        """Take up what was held back, after a breaker changed; find what to probe.
+        """Take up what was held back, after a breaker changed; draw new probes.
 
         Args:
-            query: what changed it; its report comes first.
-            reach: how far the change reaches. An account is looked at alone, as each of thousands
+            query: the one that changed it; its report comes first.
+            reach: how far the change reaches. An account is taken up alone, as each of thousands
                 may be gone; a breaker of a data source holds back all reports of it.
         """
         if reach is Reach.ACCOUNT:

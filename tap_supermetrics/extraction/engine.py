@@ -1,9 +1,9 @@
 """Runs a plan: the only threads of an extraction.
 
-The deciding thread sleeps on one inbox, into which the others put what happened, and never touches
-the network. One thread submits and polls; as many fetch results as the latency needs. What is
-decided leaves through one queue, first in, first out, to the thread that emits records: so the
-state names a query batch before the first record of it.
+The deciding thread sleeps on one inbox, into which the others put events, and never touches the
+network. One thread submits and polls; as many fetch results as the latency needs. Decisions
+leave through one queue, first in, first out, to the thread that emits records: so the state
+names a query batch before its first record.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tap_supermetrics.extraction.events import (
 )
 from tap_supermetrics.extraction.fetchers import Fetchers
 from tap_supermetrics.extraction.outbox import Outbox
-from tap_supermetrics.extraction.progress import Telling
+from tap_supermetrics.extraction.progress import ProgressReporter
 from tap_supermetrics.extraction.results import Failed, Result
 from tap_supermetrics.extraction.submitter import Submitter
 
@@ -48,7 +48,7 @@ class Engine:
     Args:
         scheduler: decides.
         ways: the ways to the API.
-        unneeded: ids of query batches of an earlier run that run on for nobody.
+        unneeded: ids of query batches of an earlier run that run on without use.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class Engine:
         self._scheduler = scheduler
         self._ways = ways
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        # The emitting thread says when it waits: else results of later reports, which it does not
-        # take yet, would hold back the submission of what it waits for.
+        # The emitting thread reports that it waits: else results of later reports, which it does
+        # not take yet, would hold back the submission of what it waits for.
         self._outbox = Outbox(lambda taken: self._inbox.put(Awaited(taken=taken)))
         self._closed = threading.Event()
-        self._telling = Telling(time.monotonic())
+        self._reporter = ProgressReporter(time.monotonic())
         self._deciding = self._thread(self._decide)
         self._submitter = Submitter(
-            ways, tuple(unneeded), self._inbox.put, self._telling, self._thread
+            ways, tuple(unneeded), self._inbox.put, self._reporter, self._thread
         )
         self._fetchers = Fetchers(ways.downloader, self._inbox.put, self._thread)
 
@@ -82,7 +82,7 @@ class Engine:
         self._submitter.start()
 
     def _thread(self, work: Callable[[], None]) -> threading.Thread:
-        # Daemons: a request that hangs must not keep the process after the run has ended.
+        # Daemons: a request that hangs must not keep the process alive after the run.
         return threading.Thread(target=self._guarded, args=(work,), daemon=True)
 
     def stop(self, error: ApiError) -> None:
@@ -90,16 +90,16 @@ class Engine:
         self._inbox.put(StopRequested(error=error))
 
     def progress(self) -> Progress:
-        """Have the deciding thread count anew; return what it counted last. Any thread may ask."""
-        # Set before the wake-up, which would else find that nobody watches.
-        self._telling.is_watched = True
+        """Have the deciding thread count anew; return its last count. Any thread may call it."""
+        # Set before the wake-up, which would else find no watcher.
+        self._reporter.is_watched = True
         self._inbox.put(None)
-        return self._telling.progress
+        return self._reporter.progress
 
     # The emitting thread
 
     def deliveries(self, report: str) -> Iterator[Outcome | Note]:
-        """Return what becomes of the queries of a report; see `Outbox.of_report`."""
+        """Return the outcomes of the queries of a report; see `Outbox.of_report`."""
         return self._outbox.of_report(report)
 
     def notes(self) -> Iterator[Note]:
@@ -107,11 +107,11 @@ class Engine:
         return self._outbox.notes()
 
     def emitted(self, outcome: Result | Failed, became: Result | Failed) -> None:
-        """Tell that an outcome was dealt with.
+        """Report that an outcome was dealt with.
 
         Args:
             outcome: the outcome, as it was delivered.
-            became: what became of it: a result whose rows fit no record failed.
+            became: its end: a result whose rows fit no record failed.
         """
         size, rows, misfit = 0, 0, None
         if isinstance(outcome, Result):
@@ -124,18 +124,18 @@ class Engine:
 
     def halt(self) -> list[Note]:
         """Submit nothing more; return the last notes for the state."""
-        # Who halts and then closes waits once: what did not come in time will not.
-        patience_s = 0.0 if self._closed.is_set() else LAST_SUBMISSION_S
+        # A halt before a close waits once: what did not come in time will not.
+        timeout_s = 0.0 if self._closed.is_set() else LAST_SUBMISSION_S
         # Set before anything is woken, so that each thread that wakes finds the end.
         self._closed.set()
         self._submitter.close()
         self._fetchers.close()
-        self._submitter.join(patience_s)
+        self._submitter.join(timeout_s)
         # Wakes the deciding thread, which may sleep on an empty inbox.
         self._inbox.put(None)
         if self._deciding.is_alive():
             self._deciding.join(LAST_SUBMISSION_S)
-        # Nobody decides any more: what was on its way is heard here.
+        # The deciding thread has ended: events on their way are handled here.
         while not self._deciding.is_alive() and not self._inbox.empty():
             if event := self._inbox.get():
                 self._act(self._scheduler.handle(event))
@@ -156,7 +156,7 @@ class Engine:
         """Do the work of a thread; hand what ends it to the emitting thread."""
         try:
             work()
-        # Network errors were made into ApiError at the seam: what is left here is the spool's disk.
+        # Network errors were made into ApiError at the seam: only the spool's disk is left here.
         except OSError as error:
             text = f"results could not be kept in {gettempdir()}: {error}; free it, or set TMPDIR"
             self._outbox.put(TapError(text))
@@ -166,11 +166,11 @@ class Engine:
             self._outbox.put(error)
 
     def _decide(self) -> None:
-        """Hear events and act on what follows, until every report has its outcomes."""
+        """Handle events and act on what follows, until every report has its outcomes."""
         self._act(self._scheduler.next_actions())
         while not self._scheduler.is_done and not self._closed.is_set():
             event = self._inbox.get()
-            # All that has come is heard before anything is submitted: it may say what is in vain.
+            # All that has come is handled before a submission, which it may show to be in vain.
             while event is not None:
                 self._act(self._scheduler.handle(event))
                 event = None if self._inbox.empty() else self._inbox.get()
@@ -178,8 +178,8 @@ class Engine:
             while not self._closed.is_set() and (actions := self._scheduler.next_actions()):
                 self._act(actions)
             now = time.monotonic()
-            if self._telling.is_wanted(now):
-                self._telling.tell(now, self._scheduler.progress, self._ways.delays)
+            if self._reporter.is_wanted(now):
+                self._reporter.update(now, self._scheduler.progress, self._ways.delays)
 
     def _act(self, actions: Iterable[Action]) -> None:
         for action in actions:

@@ -1,4 +1,4 @@
-"""Events that the deciding thread hears, and actions that it asks for, as values."""
+"""Events that reach the deciding thread, and actions that it decides, as values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchNotSubmitted:
-    """The API did not take a query batch, however often the request was repeated."""
+    """The API did not take a query batch, after all retries of the request."""
 
     request: BatchRequest
     error: ApiError
@@ -26,7 +26,7 @@ class BatchNotSubmitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryNotSubmitted:
-    """The API did not take a query, however often the request was repeated."""
+    """The API did not take a query, after all retries of the request."""
 
     query: Query
     error: ApiError
@@ -56,10 +56,10 @@ class BatchEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
-    """The results of a query wait to be fetched.
+    """A query succeeded; its results wait to be fetched.
 
     Attributes:
-        finished_at: when the API told so, with offset; None where nobody looked at a clock.
+        finished_at: when the API reported it, with offset; None where no clock was read.
     """
 
     query: Query
@@ -82,14 +82,14 @@ class QueryFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """The results of a query are here."""
+    """The results of a query were fetched."""
 
     result: Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emitted:
-    """The emitting thread is done with an outcome.
+    """The emitting thread has dealt with an outcome.
 
     Attributes:
         query: the query.
@@ -150,7 +150,7 @@ class SubmitQuery:
     """Submit a query by itself.
 
     Attributes:
-        attempt: how often it was submitted so before.
+        attempt: how often it was submitted in this way before.
     """
 
     query: Query

@@ -1,6 +1,6 @@
-"""Decides what becomes of queries that failed, or will not be submitted.
+"""Decides about queries that failed, or will not be submitted.
 
-Whatever is decided about a failure is decided here, by the fate and the reach of the error.
+Every decision about a failure is made here, by the fate and the reach of the error.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ class _Parked:
         self._waiting: dict[Query, Failure] = {}
 
     def add(self, failure: Failure) -> None:
-        """Have a query wait; it keeps its place in the order."""
+        """Park a query; its place in the order stays."""
         self._waiting[failure.query] = failure
 
     def take(self, of: Query | None = None) -> list[Failure]:
         """Return those that wait, all or of the account of one query, newest first.
 
-        One that still has to wait is added anew.
+        One that still has to wait is added again.
         """
         taken = (
             each for each in self._waiting if of is None or each.report_account == of.report_account
         )
-        # The newest has the best chance of an answer, as history is what fails most.
+        # The newest has the best chance of an answer, as history fails most.
         return [self._waiting.pop(each) for each in sorted(taken, key=_newest_first)]
 
 
@@ -77,19 +77,19 @@ class Failures:
         return self.consequences.stopped_by
 
     def take_cancels(self) -> list[Action]:
-        """Return what is to be cancelled since this was asked last."""
+        """Return what is to be cancelled since the last call."""
         cancels, self._cancels = self._cancels, []
         return cancels
 
     def decide(self, query: Query, error: ApiError, *, has_results: bool = False) -> None:
-        """Decide what becomes of a query that failed; see `Failure`."""
+        """Decide about a query that failed; see `Failure`."""
         if not self._deliveries.sequence.is_open(query):
-            return  # Its batch was given up, and its own end was told after all.
+            return  # Its batch was given up, and its own end was reported after all.
         if self.stopped_by:
-            # Of an error that another try may mend, the reason why there is no try says more.
+            # Where another try may help, the reason why there is none says more than the error.
             is_own = error.fate in {Fate.FAIL, Fate.STOP, Fate.SPLIT}
             self.fail([query], error if is_own else self.stopped_by, was_submitted=is_own)
-        # First stopped, then failed: what its failure releases must fail too, and not be submitted.
+        # First stopped, then failed: parts that its failure releases must fail too.
         elif error.fate is Fate.STOP:
             self.stop(error)
             self.fail([query], error)
@@ -106,7 +106,7 @@ class Failures:
         """Carry out the remedy for a query that failed."""
         query, error = failure.query, failure.error
         remedy = self.remedies.choose(failure)
-        # It keeps its place in the order, and has no outcome until the probes have one.
+        # Its place in the order stays, and it has no outcome until the probes have one.
         if remedy is Remedy.WAIT:
             self._parked.add(failure)
         elif remedy is Remedy.SPLIT:
@@ -129,12 +129,12 @@ class Failures:
         Args:
             queries: the queries.
             error: why.
-            was_submitted: whether the API was asked to run them.
+            was_submitted: whether they were submitted.
             was_paid: whether it took them.
         """
         for query in queries:
             settled = self.consequences.fail(query, error, was_submitted=was_submitted)
-            # What was never submitted teaches nothing of its account.
+            # A query that was never submitted teaches nothing of its account.
             taught = settled if was_submitted else ()
             changed = [
                 key
@@ -142,22 +142,22 @@ class Failures:
                 for key in self._breakers.failed(each, error, was_paid=was_paid)
             ]
             if changed:
-                self._deliveries.tell_first_day(query.report, self._breakers.first_days)
+                self._deliveries.note_first_day(query.report, self._breakers.first_days)
             self.release(query, changed)
 
     def stop(self, error: ApiError, *, cancel: bool = True) -> None:
-        """Submit nothing more. What running batches collected is still fetched.
+        """Submit nothing more. The results of running batches are still fetched.
 
         Args:
             error: why; queries that were not submitted fail with it.
             cancel: whether running batches are of no use any more.
         """
-        # The first reason counts: what fails after it mostly follows from it.
+        # The first reason counts: later failures mostly follow from it.
         if self.stopped_by:
             return
         # Before anything fails below: a failure may release parts, which must not be submitted.
         self.consequences.stopped_by = error
-        self.see_drawn()  # What has no place yet could not fail.
+        self.place_drawn()  # A query without a place could not fail.
         # Before anything fails: a failure may end a search, which would draw new probes from here.
         left = self._drawing.give_up()
         for parked in self._parked.take():
@@ -167,7 +167,7 @@ class Failures:
         if cancel:
             self._cancels.append(CancelBatches())
 
-    def see_drawn(self) -> None:
+    def place_drawn(self) -> None:
         """Give every query that was drawn its place, and those that were spared their failure."""
         # Round after round: to fail a query may end a search or a doubt, which draws new probes.
         while self._drawing.has_news:
@@ -180,11 +180,11 @@ class Failures:
                 self.release(query, self._breakers.given_up(query))
 
     def release(self, query: Query, changed: Collection[Key]) -> None:
-        """Take up what was held back, where breakers changed; find what to probe.
+        """Take up what was held back, where breakers changed; draw new probes.
 
         Args:
-            query: by which they changed.
-            changed: what they are of; without any, nothing is done.
+            query: the one that changed them.
+            changed: their keys; without any, nothing is done.
         """
         # Drawing has ended: nothing is left to take up.
         if self.stopped_by or not changed:
@@ -192,7 +192,7 @@ class Failures:
         reach = widest(changed)
         self._drawing.take_up(query, reach)
         for parked in self._parked.take(query if reach is Reach.ACCOUNT else None):
-            # All others of its account or report were submitted: it finds out itself.
+            # All others of its account or report were submitted: it is the probe itself.
             is_refused = self._breakers.error_for(parked.query)
             if not is_refused and self._breakers.doubts.unprobed(parked.query):
                 self._breakers.doubts.probing(parked.query)

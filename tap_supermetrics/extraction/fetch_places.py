@@ -42,13 +42,13 @@ class FetchPlaces:
 
     @property
     def count(self) -> int:
-        """Return how many there are."""
+        """Return the number of places."""
         needed = math.ceil(self.requests_per_second * self.latency_s)
         with_room = int(MAX_BYTES / (PLACE_BYTES + COPIES_OF_PAGE * self.page_bytes))
         return max(FEWEST_PLACES, min(needed, with_room))
 
     def learn(self, latency_s: float, page_bytes: int) -> None:
-        """Take in what a result showed.
+        """Adapt to a fetched result.
 
         Args:
             latency_s: how long the API took to begin an answer, on average.

@@ -23,18 +23,18 @@ class Fetchers:
 
     Args:
         downloader: fetches one.
-        hear: is told what came of each, by any thread.
+        post: receives the outcome of each, from any thread.
         new_thread: returns a thread that does some work, not begun.
     """
 
     def __init__(
         self,
         downloader: Downloader,
-        hear: Callable[[Event], None],
+        post: Callable[[Event], None],
         new_thread: Callable[[Callable[[], None]], threading.Thread],
     ) -> None:
         self._downloader = downloader
-        self._hear = hear
+        self._post = post
         self._new_thread = new_thread
         self._queue: queue.SimpleQueue[Succeeded | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -43,21 +43,21 @@ class Fetchers:
 
     def fetch(self, wanted: Succeeded, side_by_side: int) -> None:
         """Fetch a result, while so many are fetched in all; used by the deciding thread only."""
-        # Put first: where no thread can be started, those that are there find it.
+        # Put first: where no thread can be started, the others find it.
         self._queue.put(wanted)
         while len(self._threads) < side_by_side and not self._is_closed:
             thread = self._new_thread(self._run)
             try:
                 thread.start()
             except RuntimeError:
-                # The system gives no more threads: those that are there fetch it all.
+                # The system gives no more threads: the others fetch it all.
                 if self._threads:
                     return
                 raise TapError(f"no thread can be started: {RAISE_LIMITS}") from None
             self._threads.append(thread)
 
     def close(self) -> None:
-        """Let all threads end; what they still fetch is heard by nobody."""
+        """Let all threads end; what they still fetch is dropped."""
         # Under the lock, so that no result is handed over after this has returned.
         with self._closing:
             self._is_closed = True
@@ -70,15 +70,15 @@ class Fetchers:
             try:
                 result = self._downloader.fetch(wanted)
             except ApiError as error:  # noqa: PERF203 - each result fails by itself
-                self._hear(QueryFailed(query=wanted.query, error=error, was_fetched=True))
+                self._post(QueryFailed(query=wanted.query, error=error, was_fetched=True))
             else:
                 self._give(result)
 
     def _give(self, result: Result) -> None:
-        """Hand a result over, unless nobody hears any more."""
+        """Hand a result over, unless the fetchers are closed."""
         with self._closing:
-            # The inbox is not read any more, and nobody would give the spool back.
+            # The inbox is not read any more: the spool would stay open.
             if self._is_closed:
                 result.spool.close()
             else:
-                self._hear(Fetched(result=result))
+                self._post(Fetched(result=result))

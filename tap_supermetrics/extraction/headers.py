@@ -1,7 +1,7 @@
-"""Tells the header of a result from its rows, however it is spelt.
+"""Distinguishes the header of a result from its rows, however it is spelt.
 
-A row taken for a header is gone in silence, so that a guess needs what no row has: words where all
-other rows have numbers.
+A row taken for a header is dropped in silence. So a guess needs words where all other rows
+have numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.api.fields import FieldEcho
 
 COMPARED: Final = 20
-"""So many rows have numbers where a header by guess has words."""
+"""Rows compared: all have numbers where a header by guess has words."""
 _NUMBER: Final = re.compile(r"[-+]?[0-9][0-9.,' ]*(e[-+]?[0-9]+)? ?%?", re.IGNORECASE)
 _NO_VALUE: Final = frozenset(
     {
@@ -29,25 +29,25 @@ _NO_VALUE: Final = frozenset(
         *("not set", "not available", "not applicable", "no data", "no value", "hidden"),
     }
 )
-"""Words that a source may write for a number that it has not; of `n/a` the letters."""
+"""Words that a source may write for a missing number; of `n/a` the letters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a result: names in small letters, and whether it holds a metric."""
+    """A column of a result: names in small letters, and whether it has a metric."""
 
     names: frozenset[str]
     is_metric: bool
 
 
 def columns_of(echo: wire.QueryEcho, listed: Sequence[FieldEcho]) -> list[Column]:
-    """Return the columns of a result in order, by what it says and what the API lists.
+    """Return the columns of a result in order, by its echo and the API's list.
 
     Args:
         echo: how the API understood the query.
-        listed: the fields that were asked for, in order, as the API lists them.
+        listed: the requested fields, in order, as the API lists them.
     """
-    # A field that is split by column is in none: then nothing tells their order but the echo's.
+    # A field that is split by column is in none: then only the echo shows their order.
     is_placed = all(each.data_column is not None for each in echo.fields)
     fields = sorted(echo.fields, key=lambda each: each.data_column or 0 if is_placed else 0)
     by_id = {name: each for each in listed for name in each.names if name}
@@ -85,12 +85,12 @@ def is_of_words(cells: Sequence[Any], columns: Sequence[Column]) -> bool:
 def are_of_numbers(rows: Iterable[Sequence[Any]], columns: Sequence[Column]) -> bool:
     """Return whether there are rows, and all have numbers in their metrics, or nothing."""
     values = [_metrics(cells, columns) for cells in rows]
-    told = [each for cells in values for each in cells if each not in (None, "")]
-    return all(values) and bool(told) and all(map(_is_number, told))
+    given = [each for cells in values for each in cells if each not in (None, "")]
+    return all(values) and bool(given) and all(map(_is_number, given))
 
 
 def _metrics(cells: Sequence[Any], columns: Sequence[Column]) -> list[Any]:
-    """Return the values of metrics in a row; none where it has other columns."""
+    """Return the values of metrics in a row; none where its width differs."""
     if len(cells) != len(columns):
         return []
     return [cell for cell, each in zip(cells, columns, strict=True) if each.is_metric]

@@ -1,4 +1,4 @@
-"""The first day that the API gives: told by refusals, or searched by halves."""
+"""The first day that the API gives: named by refusals, or searched by halves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FirstDayBounds:
         error: the refusal that says so.
         first_given: the first day that was given in this run.
         is_sure: whether the first possible day counts as the first one, and no search is needed.
-        probe: the query that finds out; None while none is on its way.
+        probe: the query that searches; None while none is on its way.
     """
 
     first_possible: date = date.min
@@ -61,18 +61,18 @@ class FirstDayBounds:
         return self.first_possible + (last - self.first_possible) // 2
 
     def gives(self, day: date) -> bool:
-        """Learn that a day is given; return whether it is the earliest so far."""
+        """Note that a day is given; return whether it is the earliest so far."""
         is_news = day < self.first_given
         self.first_given = min(day, self.first_given)
         return is_news
 
     def refused(self, day: date, first_day: date, error: ApiError) -> bool:
-        """Learn that a day was refused, and which is said to be the first."""
+        """Note a refused day and the first day by its refusal; return whether that is news."""
         # An earlier or equal day is known better already.
         if first_day <= self.first_possible:
             return False
         self.first_possible, self.error = first_day, error
-        # The day after the refused one is no statement but the least that follows from a refusal.
+        # The day after the refused one is not stated, but the least that follows from a refusal.
         self.is_sure = first_day > day + ONE_DAY
         return True
 
@@ -80,7 +80,7 @@ class FirstDayBounds:
 class FirstDays:
     """The first day that the API gives of one report, as this run learns it.
 
-    Licenses and data sources limit all accounts alike, so what one account is refused counts for
+    Licenses and data sources limit all accounts alike, so a refusal of one account counts for
     all; until another is given an earlier day. From then on each account has its own first day.
     """
 
@@ -90,7 +90,7 @@ class FirstDays:
 
     @property
     def first_day(self) -> date | None:
-        """The first day that is known to be given of any account; None while all may be."""
+        """Return the first day known to be given of any account; None while all may be."""
         if not self._is_shared:
             return self._shared.first_given
         day = self._shared.first_possible
@@ -101,10 +101,10 @@ class FirstDays:
         return self._shared if self._is_shared else self._own_of(query)
 
     def refused(self, query: Query, error: ApiError, last_wanted: date) -> Reach | None:
-        """Learn from a refusal; return how far what it taught reaches, None if it taught nothing.
+        """Learn from a refusal; return how far the news reaches, None if there is none.
 
         Args:
-            query: what was refused; of several days, nothing is learned.
+            query: what was refused; one of several days teaches nothing.
             error: the refusal, of reach `HISTORY`.
             last_wanted: a later day that it names is another, such as the end of a license.
         """
@@ -118,17 +118,17 @@ class FirstDays:
         return self._reach(was_shared=was_shared, own=own, shared=shared)
 
     def given(self, query: Query) -> Reach | None:
-        """Learn that the days of a query are given; return how far that reaches, or None."""
+        """Note that the days of a query are given; return how far that reaches, or None."""
         if query.dates is None:
             return None
         was_shared = self._is_shared
         own = self._own_of(query).gives(query.dates.first)
-        # Without a search, nobody waits for what is given.
+        # Without a search, nothing waits for what is given.
         shared = self._shared.gives(query.dates.first) and not self._shared.is_sure
         return self._reach(was_shared=was_shared, own=own, shared=shared)
 
     def settled(self, query: Query) -> Reach | None:
-        """Learn that a query has an outcome; return how far it was to find out, or None."""
+        """Note that a query has an outcome; return how far its search reached, or None."""
         own, shared = self._own_of(query), self._shared
         if query not in {own.probe, shared.probe}:
             return None
@@ -143,7 +143,7 @@ class FirstDays:
         return not self._shared.is_contradicted
 
     def _reach(self, *, was_shared: bool, own: bool, shared: bool) -> Reach | None:
-        """Return how far news reaches: that of bounds that do not count reaches nobody."""
+        """Return how far news reaches: of bounds that do not count, nowhere."""
         if self._is_shared:
             return Reach.REPORT if shared else None
         if was_shared:
@@ -164,7 +164,7 @@ def first_day_given(error: ApiError, refused: date, last: date = date.max) -> da
     """
     words = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", str(error))
     later = (day for word in words if (day := _day(word)) and refused < day <= last)
-    # The earliest that it names: to believe a later one would leave days out.
+    # The earliest that it names: a later one might leave days out.
     return min(later, default=refused + ONE_DAY)
 
 

@@ -1,4 +1,4 @@
-"""Limits of submission, and what the API runs for this extraction."""
+"""Limits of submission, and the queries that the API runs for this extraction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Limits:
 
 
 class InFlight:
-    """The work that the API has for this extraction, and the results on their way.
+    """The queries that the API runs for this extraction, and the results on their way.
 
     Attributes:
         rows: how many rows were fetched, by report.
@@ -61,21 +61,21 @@ class InFlight:
 
     @property
     def is_empty(self) -> bool:
-        """Return whether no outcome is to be expected."""
+        """Return whether no outcome can come."""
         return not (self.batches or self.singles or self.results)
 
     @property
     def results(self) -> int:
-        """Number of results that wait to be fetched, or are on their way."""
+        """Return how many results wait to be fetched, or are on their way."""
         return len(self.to_fetch) + self.fetching
 
     @property
     def may_submit_batch(self) -> bool:
         """Return whether the API has a place for another batch, or soon will.
 
-        It keeps what is too much in a queue (Supermetrics docs, "Batch queries (Preview)",
+        It puts further batches into a queue (Supermetrics docs, "Batch queries (Preview)",
         "Restrictions"). So the next batch is submitted while the last queries of one still run, and
-        no time is lost between them.
+        no time passes between them.
         """
         # Below the API's own limit, one more would not wait but run, more than the user allows.
         running, most = len(self.batches), self._limits.max_running_batches
@@ -103,7 +103,7 @@ class InFlight:
         return fetches
 
     def fetched(self, result: Result) -> None:
-        """Take a result off the way, and learn from it how many can be fetched at the same time."""
+        """Count a fetched result, and adapt how many are fetched at the same time."""
         self.fetching -= 1
         self.rows[result.query.report] += result.row_count
         self._places.learn(result.latency_s, result.page_bytes)

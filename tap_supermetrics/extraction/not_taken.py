@@ -1,4 +1,4 @@
-"""Decides what follows when the API does not take what was submitted."""
+"""Decides about queries and batches that the API does not take."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_HALVINGS: Final = 8
-"""So many refusals in a row, without a reason, may be of one item of a full query batch."""
+"""Refusals in a row, without a reason, that one item of a full query batch may cause."""
 MAX_FAILED_STARTS: Final = 3
 """After so many submissions in a row that the service did not take, the run submits no more."""
 
@@ -39,7 +39,7 @@ class NotTaken:
         self._refused_in_a_row = 0
 
     def forget(self) -> None:
-        """Count anew: the API has taken something."""
+        """Count from zero: the API has taken something."""
         self._failed_starts = 0
         self._refused_in_a_row = 0
 
@@ -71,7 +71,7 @@ class NotTaken:
         self._decide((query,), error)
 
     def _decide(self, queries: Sequence[Query], error: ApiError) -> None:
-        """Decide about queries that the API did not take, however often it was asked to."""
+        """Decide about queries that the API did not take, after all retries."""
         # The request was understood and refused: it is a failure of the query as any other.
         if error.fate not in {Fate.RETRY, Fate.RESUBMIT}:
             for query in queries:
@@ -79,7 +79,7 @@ class NotTaken:
             return
         # The client has repeated the request already: only the next run tries again.
         self._failures.fail(queries, error, was_paid=False)
-        # What one query or report meets says nothing of the service.
+        # An error of one query or report is not the service's.
         self._failed_starts += error.reach is Reach.SERVICE
         if self._failed_starts >= MAX_FAILED_STARTS:
             self._failures.stop(error)

@@ -6,7 +6,7 @@ import queue
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.extraction.results import Failed, Left, ReportDone, Result
+from tap_supermetrics.extraction.results import Failed, NotReached, ReportDone, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ class Outbox:
     """Takes deliveries from any thread, and gives them to one, report by report.
 
     Args:
-        on_empty: is told how many deliveries were taken, when more are waited for.
+        on_empty: receives the count of deliveries taken, when more are waited for.
     """
 
     def __init__(self, on_empty: Callable[[int], None]) -> None:
@@ -33,7 +33,7 @@ class Outbox:
         self._queue.put(delivery)
 
     def of_report(self, report: str) -> Iterator[Outcome | Note]:
-        """Return what becomes of the queries of a report, in plan order, as it comes.
+        """Return the outcomes of the queries of a report, in plan order, as they come.
 
         Notes for the state come between, of any report, each before what depends on it.
         """
@@ -44,7 +44,7 @@ class Outbox:
                 if isinstance(delivery, ReportDone):
                     return
                 yield delivery
-            # Told before the wait: what is waited for may have to be submitted first.
+            # Called before the wait: the query waited for may not have been submitted.
             if self._queue.empty():
                 self._on_empty(self._taken)
             yield from self._notes(self._queue.get())
@@ -55,7 +55,7 @@ class Outbox:
             yield from self._notes(self._queue.get())
 
     def last_notes(self) -> Iterator[Note]:
-        """Return the notes that nobody took; a crash that comes with them is not the first."""
+        """Return the notes not yet taken; a crash that comes with them is not the first."""
         while not self._queue.empty():
             delivery = self._queue.get()
             if not isinstance(delivery, BaseException):
@@ -69,13 +69,13 @@ class Outbox:
             raise delivery
         if isinstance(delivery, (Result, Failed)):
             self._aside[delivery.query.report].append(delivery)
-        elif isinstance(delivery, (Left, ReportDone)):
+        elif isinstance(delivery, (NotReached, ReportDone)):
             self._aside[delivery.report].append(delivery)
         else:
             yield delivery
 
     def close(self) -> None:
-        """Give back the results that nobody took."""
+        """Give back the results not yet taken."""
         for aside in self._aside.values():
             for each in aside:
                 if isinstance(each, Result):

@@ -1,4 +1,4 @@
-"""Asks for the pages of results, as long as the API gives them, at addresses of its own."""
+"""Requests the pages of results, as long as the API gives them, at addresses of its own."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ logger = logging.getLogger(__name__)
 Page = Answer[list[msgspec.Raw]]
 
 MAX_SHORT_PAGES: Final = 1_000
-"""So many pages may have a few rows only."""
+"""Most pages that may have few rows each."""
 FEW_ROWS: Final = 10
-"""Fewer rows than these, of thousands that are asked for, are few for a page."""
+"""Fewer rows than this, of thousands requested, are few for a page."""
 REFUSED: Final = 400
 """HTTP status by which the API refuses a page that is too long."""
 SHORTEST_PAGE: Final = 100
 """A page of so few rows is not refused for its length."""
 FEW_TO_SEE: Final = 3
-"""So few rows are asked for to see that one is the last: a header may be counted as one of them."""
+"""Rows requested to see that one is the last: a header may be counted as one of them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,28 +42,28 @@ class PageAccess:
 
     Attributes:
         client: the API.
-        looked: data sources where a look for one more row found none.
-        read_twice: data sources of which several pages that lack one row lacked it again.
-        has_warned: whether the user was told that the API names addresses of another origin.
+        confirmed_ends: data sources where no row was found after the last one.
+        read_twice: data sources whose pages lacked one row again when they were read again.
+        has_warned: whether the user was warned of addresses of another origin.
         longest_page: rows of the longest page that the API gives, learned where it refuses longer
             ones; None while none was refused.
     """
 
     client: Client
-    looked: set[str] = field(default_factory=set)
+    confirmed_ends: set[str] = field(default_factory=set)
     read_twice: set[str] = field(default_factory=set)
     has_warned: bool = False
     longest_page: int | None = None
 
-    def is_of(self, address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
-        """Return whether an address may be asked for the results of a query, and names no other."""
+    def names_results_of(self, address: Any, schedule_id: str) -> bool:  # noqa: ANN401 - any JSON
+        """Return whether an address may be requested for the results of a query, and no other."""
         return is_of_query(address, schedule_id) and self._is_usable(address)
 
     def _is_usable(self, address: str) -> bool:
-        """Return whether an address that the API names may be asked.
+        """Return whether an address that the API names may be requested.
 
-        One of another origin gets no key. The API has more hosts than the documented one, some of a
-        cluster each (observed), so the same results are asked for at `api_url` instead.
+        One of another origin gets no key. The API has more hosts than the documented one, some of
+        them for one cluster (observed), so the same results are requested at `api_url` instead.
         """
         try:
             self.client.checked_url(address)
@@ -75,11 +75,11 @@ class PageAccess:
         return True
 
     def page_size(self, report: Report) -> int:
-        """Return how many rows to ask for."""
+        """Return how many rows to request."""
         return min(report.page_size, self.longest_page or report.page_size)
 
     def halve(self, report: Report, size: int, error: ApiError) -> bool:
-        """Ask for shorter pages from now on, if it is likely that one was refused as too long."""
+        """Halve the pages from now on, if one was likely refused as too long; return whether."""
         # A 400 may mean anything: where length was no reason, the shortest page is refused too.
         is_refused = error.status == REFUSED and error.fate is not Fate.STOP
         if not is_refused or error.verdict.is_missing or size <= SHORTEST_PAGE:
@@ -93,11 +93,11 @@ class PageAccess:
 
 
 class PageRequests:
-    """Asks for the pages of one result, none of them twice.
+    """Requests the pages of one result, none of them twice.
 
     Attributes:
         page_bytes: bytes of the longest page.
-        count: how many were asked for.
+        count: how many were requested.
     """
 
     def __init__(
@@ -117,20 +117,20 @@ class PageRequests:
 
     @property
     def page_size(self) -> int:
-        """Return how many rows to ask for."""
+        """Return how many rows to request."""
         return self._access.page_size(self._question.report)
 
     def follow(self, address: str) -> Page:
-        """Ask for a page that the API names."""
-        return self._ask(address, None)
+        """Request a page that the API names."""
+        return self._request(address, None)
 
-    def at(self, offset: int, *, is_look: bool = False) -> Page:
-        """Ask for the page at an offset; one that is refused as too long is halved.
+    def at(self, offset: int, *, is_beyond_end: bool = False) -> Page:
+        """Request the page at an offset; one that is refused as too long is halved.
 
         Args:
             offset: how many rows of the result to leave out.
-            is_look: whether there may be no such page, so that its length is no reason to refuse
-                it: a page of that length was given before.
+            is_beyond_end: whether there may be no such page, so that its length is no reason to
+                refuse it: a page of that length was given before.
 
         Raises:
             ApiError: a short page is refused too.
@@ -138,14 +138,14 @@ class PageRequests:
         while True:
             size = self.page_size  # Read once: another thread may halve it meanwhile.
             try:
-                return self._ask(self._address, wire.page_of(offset, size))
+                return self._request(self._address, wire.page_of(offset, size))
             except ApiError as error:
-                if is_look or not self._access.halve(self._question.report, size, error):
+                if is_beyond_end or not self._access.halve(self._question.report, size, error):
                     raise
 
     def few_at(self, offset: int) -> Page:
-        """Ask for the few rows at an offset."""
-        return self._ask(self._address, wire.page_of(offset, FEW_TO_SEE))
+        """Request the few rows at an offset."""
+        return self._request(self._address, wire.page_of(offset, FEW_TO_SEE))
 
     def check_pace(self, row_count: int) -> None:
         """Refuse pages that would go on for ever, with few rows in each.
@@ -158,11 +158,11 @@ class PageRequests:
             text = f"its pages do not end: {self.count:,} of them gave {row_count:,} rows"
             raise ApiError("RESULT_INCOMPLETE", text)
 
-    def _ask(self, address: str, page: dict[str, int] | None) -> Page:
+    def _request(self, address: str, page: dict[str, int] | None) -> Page:
         self._repeats.check_address(f"{address} {page}")
-        # Two offsets in one address: nobody knows which of them the API would obey.
-        asked_at = address if page is None else wire.without_paging(address)
-        answer = self._access.client.results(asked_at, page)
+        # Of two offsets in one address, the API may obey either.
+        url = address if page is None else wire.without_paging(address)
+        answer = self._access.client.results(url, page)
         self._waited_s += answer.latency_s
         self.count += 1
         self.page_bytes = max(self.page_bytes, answer.size)

@@ -1,4 +1,4 @@
-"""The pages of one result, asked for in turn, compared with each other and with the total."""
+"""The pages of one result, requested in turn, compared with each other and with the total."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Report
 
 OF_KEY: Final = frozenset({401, 403})
-"""HTTP status by which a key is refused, or what stands between refuses."""
+"""HTTP status by which the API or a proxy refuses a key."""
 ROWS_PER_BLOCK: Final = 256
-"""So many rows are converted together: of more, the values do not fit a processor's cache."""
+"""Rows converted together: the values of more do not fit a processor's cache."""
 
 
 class Pages:
@@ -35,13 +35,13 @@ class Pages:
     Attributes:
         row_count: rows given so far.
         missing: 1 when the total is one more: it counts a header, or a row is missing; None where
-            no total of all was told.
+            no total of all was stated.
         echo: how the API understood the query.
         provenance: where the numbers come from.
         width: how many columns the first row has; None without rows.
-        told_width: how many columns the result says to have; None or 0 where it does not.
+        stated_width: how many columns the result states; None or 0 where it states none.
         page_count: pages that had rows.
-        requests: how the pages are asked for.
+        requests: the requests for pages.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Pages:
         self._access = access
         self._question = question
         self._report = question.report
-        # Zero, or less, may stand for a number that nobody knows.
+        # Zero, or less, may stand for an unknown number.
         self._total = RowTotal(facts.total_rows, is_of_all=(facts.total_rows or 0) > 0)
         # The marker is a row of one cell: with one field, it could be a value of a text field.
         self._extras = Extras(
@@ -63,24 +63,24 @@ class Pages:
         self.row_count = self.page_count = 0
         self.missing: int | None = None
         self.width: int | None = None
-        self.told_width: int | None = None
+        self.stated_width: int | None = None
         self.provenance = Provenance().with_page(facts)
         self.echo = wire.QueryEcho()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Ask for page after page until nothing can be missing."""
+        """Request page after page until nothing can be missing."""
         answer: Page | None = self.requests.at(0)
         self.echo = (answer and answer.meta.query) or wire.QueryEcho()
-        is_look = False
+        is_beyond_end = False
         while answer:
             facts = answer.meta.result or wire.ResultFacts()
             self.provenance = self.provenance.with_page(facts)
             self._total.note(facts.total_rows)
-            self.told_width = facts.total_columns or self.told_width
+            self.stated_width = facts.total_columns or self.stated_width
             rows = self._rows(answer)
             self._totals.note(facts.total_rows, came=len(answer.data), rows=len(rows))
             if rows:
-                self._repeats.check_rows(rows, is_look=is_look)
+                self._repeats.check_rows(rows, is_beyond_end=is_beyond_end)
                 self.page_count += 1
                 self.row_count += len(rows)
                 yield from _blocks(rows)
@@ -92,12 +92,12 @@ class Pages:
             if following is None:
                 break
             del answer, rows  # Else two pages are in memory.
-            is_look = not following and not self._total.has_more(self.row_count)
-            answer = self._look() if is_look else self._more(following)
+            is_beyond_end = not following and not self._total.has_more(self.row_count)
+            answer = self._page_beyond_end() if is_beyond_end else self._more(following)
         has_extra = self._extras.has_header or self._extras.has_marker
         self.missing = self._total.check_end(self.row_count, has_extra=has_extra)
         if self.missing and self._saw_end:
-            self._access.looked.add(self._report.ds_id)
+            self._access.confirmed_ends.add(self._report.ds_id)
 
     @property
     def _offset(self) -> int:
@@ -105,7 +105,7 @@ class Pages:
         return self.row_count + self._extras.shift
 
     def _more(self, following: str) -> Page:
-        """Ask for a page that there has to be, as the one before it was there.
+        """Request a page that must exist, as the one before it does.
 
         Raises:
             ApiError: RESULT_INCOMPLETE where there is none.
@@ -118,15 +118,15 @@ class Pages:
             text = f"the page after {counted(self.row_count, 'row', 'rows')} is not there"
             raise ApiError("RESULT_INCOMPLETE", text, request_id=error.request_id) from error
 
-    def _look(self) -> Page | None:
-        """Look behind what may be the last row; None where there is nothing.
+    def _page_beyond_end(self) -> Page | None:
+        """Request the page after what may be the last row; None where there is nothing.
 
-        Nobody knows what the API answers there. A refusal tells that there is no such page, and no
-        more, so the last row has to be there still, and to be the last. An API that does not page
-        gives its only page again.
+        The API's answer to that is not documented. A refusal shows only that there is no such
+        page, so the last row has to be there still, and to be the last. An API that does not page
+        returns its only page again.
         """
         try:
-            answer = self.requests.at(self._offset, is_look=True)
+            answer = self.requests.at(self._offset, is_beyond_end=True)
         except ApiError as error:
             if not _may_be_no_page(error) or not self._is_last(self._offset - 1):
                 raise
@@ -144,7 +144,7 @@ class Pages:
         return False
 
     def _rows(self, answer: Page) -> Sequence[msgspec.Raw]:
-        """Return the rows of a page, without what is none, once its columns were compared."""
+        """Return the rows of a page, without header and marker, once its columns were compared."""
         if answer.meta.query and self.row_count:
             _check_columns(self.echo.fields, answer.meta.query.fields)
         rows = self._extras.taken_out(
@@ -155,15 +155,15 @@ class Pages:
         return rows
 
     def _following(self, answer: Page, rows: Sequence[msgspec.Raw]) -> str | None:
-        """Return the address of the next page; empty to ask by our own numbers, None at the end."""
+        """Return the address of the next page; empty to request it by offset, None at the end."""
         paginate, own = answer.meta.paginate, ""
         if paginate and paginate.next and rows:
-            is_its = self._access.is_of(paginate.next, self._question.schedule_id)
+            is_its = self._access.names_results_of(paginate.next, self._question.schedule_id)
             return str(paginate.next) if is_its else own
         if len(answer.data) > self.requests.page_size + 1:
             return None  # It does not page: this is all.
-        # A full page may be the last one by chance, and the API may give shorter pages than asked:
-        # only a total that fits says so.
+        # A full page may be the last one by chance, and the API may give shorter pages than
+        # requested: only a total that fits says so.
         is_full = len(answer.data) >= self.requests.page_size
         may_be_cut = bool(rows) and (is_full or not self._total.is_sure(self.row_count))
         is_cut = may_be_cut and not self._total.is_reached(self.row_count)
@@ -172,12 +172,12 @@ class Pages:
         return None
 
     def _may_be_short(self) -> bool:
-        """Return whether to look for the one row that lacks, once a source: it may be a header."""
+        """Return whether to search for the one missing row, once a source: it may be a header."""
         return (
             self._total.lacks_one(self.row_count)
             and not self._saw_end
             and not self._extras.has_header
-            and self._report.ds_id not in self._access.looked
+            and self._report.ds_id not in self._access.confirmed_ends
         )
 
 
@@ -188,9 +188,9 @@ def _blocks(rows: Sequence[msgspec.Raw]) -> Iterator[bytes]:
 
 
 def _may_be_no_page(error: ApiError) -> bool:
-    """Return whether a refusal may be of a page that there is not: not of the key, or of all."""
+    """Return whether a refusal may mean that there is no such page: not one of key or service."""
     if not error.status or error.status in OF_KEY:
-        return False  # What the tap finds itself has no status.
+        return False  # The tap's own errors have no status.
     return error.is_not_there or error.fate not in {Fate.RETRY, Fate.STOP}
 
 
@@ -198,18 +198,18 @@ def _check_columns(first: Sequence[FieldEcho], here: Sequence[FieldEcho]) -> Non
     """Compare the columns of a page with those of the first, by which all rows are read.
 
     Raises:
-        ApiError: RESULT_MISMATCH when they are others.
+        ApiError: RESULT_MISMATCH when they differ.
     """
-    told = {name: each.data_column for each in first for name in each.names if name}
+    columns = {name: each.data_column for each in first for name in each.names if name}
     for each in here:
-        own = {told.get(name) for name in each.names} - {None}
+        own = {columns.get(name) for name in each.names} - {None}
         if own and each.data_column is not None and each.data_column not in own:
             text = f"{each.id or each.field_id} is in another column than on the page before"
             raise ApiError("RESULT_MISMATCH", text)
 
 
 def _check_length(row_count: int, report: Report) -> None:
-    # Exactly `max_rows` is what a cut-off result looks like, and so does a whole one by chance.
+    # A cut-off result has exactly `max_rows`; so has a whole one by chance.
     if row_count >= report.max_rows:
         raise ApiError(
             "RESULT_CUT_OFF",

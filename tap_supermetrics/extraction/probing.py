@@ -1,4 +1,4 @@
-"""Chooses the queries that find out for others which of them would be refused."""
+"""Chooses probes: queries that show which others would be refused."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _GOLDEN: Final = 0.618034
 class Probing:
     """Chooses probes: the newest query of what is in doubt, the middle of an unknown history.
 
-    Of a report or a data source, accounts are tried that were loaded in an earlier run, then those
-    that have not failed in this one: what still answers must not fail with what does not.
+    A report or a data source is probed with accounts that were loaded in an earlier run, then with
+    those that have not failed in this one: working accounts must not fail with the others.
 
     Args:
-        plans: what each report asks for, by its name.
+        plans: what each report requests, by its name.
         breakers: what is in doubt.
     """
 
@@ -41,23 +41,23 @@ class Probing:
     def of_reports(
         self, reports: Sequence[Sequence[Head]], reach: Reach, ahead: Collection[Query]
     ) -> Iterator[Query]:
-        """Yield what to draw ahead to find out about a report or data source, by newest queries.
+        """Yield the probes of a report or data source to draw ahead, by newest queries.
 
         Args:
             reports: the accounts of each report, which have their turn one after the other.
             reach: what is in doubt.
-            ahead: what was drawn ahead of its turn; each probe must be there before the next.
+            ahead: what was drawn ahead of its turn; each probe must be in it before the next.
         """
         one = next(filter(self._is_open, chain.from_iterable(reports)), None)
         wanted = self._breakers.doubts.probes_wanted(one[1], reach) if one else 0
         if not wanted:
-            return  # Before the accounts are sorted, of which there may be thousands.
+            return  # Before the accounts are sorted: there may be thousands.
         turns = chain.from_iterable(zip_longest(*map(self._likeliest, reports)))
         for each in islice(filter(None, turns), wanted):
             yield from self._probe(each, reach, ahead)
 
     def of_accounts(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
-        """Yield what to draw ahead to find out about accounts, each by itself, and their history.
+        """Yield the probes of accounts, each by itself, and of their history, to draw ahead.
 
         Args:
             heads: the accounts.
@@ -70,7 +70,7 @@ class Probing:
         yield from self._in_search(heads, ahead)
         for _, head in heads:
             bounds = self._breakers.first_days[head.report].bounds_of(head)
-            # Left at what is known where no query finds out more; else days are held for ever.
+            # Left as it is known where no query shows more; else days would wait for ever.
             bounds.is_sure = bounds.is_sure or bounds.probe is None
 
     def _of_trials(
@@ -128,7 +128,7 @@ class Probing:
         return account.nearest(head, day) if is_in_order else head
 
     def _in_search(self, heads: Sequence[Head], ahead: Collection[Query]) -> Iterator[Query]:
-        """Find the first day that the API gives by halves, one query of an account at a time."""
+        """Yield the probes that search the first day by halves, one of an account at a time."""
         for account, head in heads:
             bounds = self._breakers.first_days[head.report].bounds_of(head)
             day = bounds.middle(self._plans[head.report].scope.last_wanted)

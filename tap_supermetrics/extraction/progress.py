@@ -1,4 +1,4 @@
-"""Tells the progress of a run, and the time left by what has finished."""
+"""Reports the progress of a run, and the time left by what has finished."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tap_supermetrics.words import counted
 
 logger = logging.getLogger(__name__)
 
-TELL_EVERY_S: Final = 30.0
-"""How often a long run tells how far it is, in seconds."""
+LOG_EVERY_S: Final = 30.0
+"""How often a long run logs its progress, in seconds."""
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 
@@ -42,7 +42,7 @@ class Progress:
     Attributes:
         reports: in the order of emission.
         elapsed_s: how long it has run.
-        delays: what is waited for, in words.
+        delays: what the run waits for, in words.
     """
 
     reports: tuple[ReportProgress, ...] = ()
@@ -55,10 +55,10 @@ class Progress:
         return sum(each.ended for each in self.reports)
 
     def time_left(self, place: int = -1) -> str:
-        """Return how long it takes until a report has ended, in words; empty where nobody knows.
+        """Return how long it takes until a report has ended, in words; empty where that is unknown.
 
         Reports end one after another, so those before it count. Queries are taken to go on as
-        those that ended; while something is waited for, that is the least.
+        those that ended; while the run waits for something, that is the least.
 
         Args:
             place: of the report; the last one for the whole run.
@@ -81,14 +81,14 @@ class Progress:
         return "; ".join((f"{counts}, {time_left}" if time_left else counts, *self.delays))
 
 
-class Telling:
-    """Logs the progress now and then, and has it counted for whoever watches.
+class ProgressReporter:
+    """Logs the progress now and then, and has it counted for a watcher.
 
     Args:
         started_at: monotonic time of the run's start.
 
     Attributes:
-        is_watched: whether somebody wants to see the progress as it is now.
+        is_watched: whether a watcher wants the progress counted now.
         progress: as it was counted last.
     """
 
@@ -96,7 +96,7 @@ class Telling:
         self.is_watched = False
         self.progress = Progress()
         self._started_at = started_at
-        self._next = started_at + TELL_EVERY_S
+        self._next = started_at + LOG_EVERY_S
 
     def is_due(self, now: float) -> bool:
         """Return whether a line of the log is due."""
@@ -106,15 +106,15 @@ class Telling:
         """Return whether the progress is to be counted."""
         return self.is_watched or self.is_due(now)
 
-    def tell(
+    def update(
         self, now: float, reports: tuple[ReportProgress, ...], delays: tuple[str, ...]
     ) -> None:
-        """Keep the progress for who watches, and log it where that is due."""
-        # Taken back with each count: whoever still watches asks again.
+        """Store the progress for a watcher, and log it where that is due."""
+        # Reset with each count: a watcher sets it again.
         self.is_watched = False
         self.progress = Progress(reports=reports, elapsed_s=now - self._started_at, delays=delays)
         if self.is_due(now):
-            self._next = now + TELL_EVERY_S
+            self._next = now + LOG_EVERY_S
             logger.info("Progress: %s", self.progress)
 
 

@@ -1,4 +1,4 @@
-"""A query as it was asked, compared with what each answer says of itself."""
+"""Compares a query with the echo in each answer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.items import ids_of
 from tap_supermetrics.api.wire import QueryStatus
 from tap_supermetrics.dates import DateRange
-from tap_supermetrics.extraction.told_days import days_told
+from tap_supermetrics.extraction.echoed_days import read_days
 from tap_supermetrics.extraction.unsplit import ids_within
 from tap_supermetrics.model.account_spelling import Spellings
-from tap_supermetrics.model.told_accounts import KnownAccounts
+from tap_supermetrics.model.echoed_accounts import KnownAccounts
 
 if TYPE_CHECKING:
     from tap_supermetrics.api import wire
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A query as it was asked, compared with what each page says of itself.
+    """A query, compared with the echo in each page.
 
     Attributes:
-        query: what was asked.
+        query: the query.
         report: whose query it is.
         schedule_id: the API's id of the query.
         known: the accounts that an answer may be about.
-        listed: the fields that were asked for, in order, as the API lists them.
+        listed: the requested fields, in order, as the API lists them.
     """
 
     query: Query
@@ -42,56 +42,56 @@ class Question:
         """Refuse a page of another query, or of one that did not succeed.
 
         Raises:
-            ApiError: RESULT_MISMATCH when it is of another schedule id, account or day;
+            ApiError: RESULT_MISMATCH when it belongs to another schedule id, account or day;
                 RESULT_INCOMPLETE when its query failed, QUERY_RESULTS_UNAVAILABLE while it runs.
         """
-        asked, got = self.schedule_id, meta.schedule_id or ""
-        # An id that the API makes itself, 64 hex digits (observed), says nothing of ours.
-        if got != asked and _family(got) == _family(asked):
-            raise ApiError("RESULT_MISMATCH", f"asked for {asked}, the result is of {got}")
+        ours, got = self.schedule_id, meta.schedule_id or ""
+        # An id that the API makes itself, 64 hex digits (observed), does not contradict ours.
+        if got != ours and _family(got) == _family(ours):
+            raise ApiError("RESULT_MISMATCH", f"asked for {ours}, the result is of {got}")
         _check_status(meta.status_code)
         if meta.query:
             self._check_accounts(ids_of(meta.query.ds_accounts))
             self.answered_dates(meta.query)
 
     def _check_accounts(self, answered: list[str] | None) -> None:
-        """Refuse accounts that were not asked for; one may be left out, which is found later."""
-        if not answered or self.is_of_list:
+        """Refuse accounts that were not requested; one may be left out, which is found later."""
+        if not answered or self.has_unknown_accounts:
             return
         known = Spellings(self.query.accounts)
-        others = [each for each in answered if not any(map(known.holds, ids_within(each)))]
+        others = [each for each in answered if not any(map(known.contains, ids_within(each)))]
         if others := [each for each in others if not self._is_in_other_words(each)]:
             raise ApiError(
                 "RESULT_MISMATCH",
                 f"asked for account {self.query.account_id}, the result is of {', '.join(others)}",
             )
 
-    def _is_in_other_words(self, told: str) -> bool:
-        """Return whether an answer tells so the one account that was asked for."""
-        asked = self.query.accounts
-        return len(asked) == 1 and self.known.is_told(asked[0], ids_within(told))
+    def _is_in_other_words(self, echo: str) -> bool:
+        """Return whether an answer echoes the one requested account in other words."""
+        requested = self.query.accounts
+        return len(requested) == 1 and self.known.is_echoed(requested[0], ids_within(echo))
 
     @property
-    def is_of_list(self) -> bool:
-        """Return whether nobody knows yet which accounts are asked for: of a list, or none."""
-        asked = self.query.accounts
-        return not asked or any(each.startswith("list.") for each in asked)
+    def has_unknown_accounts(self) -> bool:
+        """Return whether the accounts of the query are not known: those of a list, or none."""
+        requested = self.query.accounts
+        return not requested or any(each.startswith("list.") for each in requested)
 
     def check_excluded(self, echo: wire.QueryEcho) -> None:
-        """Refuse a result without an account that was left out, as if that had no rows.
+        """Refuse a result without an account, which is not an account without rows.
 
         Raises:
-            ApiError: ACCOUNT_EXCLUDED for one that was asked by itself and may be left out,
-                ACCOUNT_LEFT_OUT for some of those that were asked together.
+            ApiError: ACCOUNT_EXCLUDED for an account that was queried alone and may be left out,
+                ACCOUNT_LEFT_OUT for some of those that were queried together.
         """
         answered = ids_of(echo.ds_accounts)
         if answered == [] and self._may_exclude and len(self.query.accounts) == 1:
             raise ApiError("ACCOUNT_EXCLUDED", f"the API left out account {self.query.account_id}")
-        if not answered or self.is_of_list or any(map(self._is_in_other_words, answered)):
+        if not answered or self.has_unknown_accounts or any(map(self._is_in_other_words, answered)):
             return
-        # Each is one that was asked for, as all pages were held against the question.
-        told = Spellings(name for each in answered for name in ids_within(each))
-        if left := [each for each in self.query.accounts if not told.holds(each)]:
+        # Each was requested, as all pages were checked against the query.
+        echoed = Spellings(name for each in answered for name in ids_within(each))
+        if left := [each for each in self.query.accounts if not echoed.contains(each)]:
             accounts = "account" if len(left) == 1 else "accounts"
             raise ApiError("ACCOUNT_LEFT_OUT", f"the API left out {accounts} {', '.join(left)}")
 
@@ -99,44 +99,44 @@ class Question:
     def _may_exclude(self) -> bool:
         return self.report.add_exclude_account_errors or bool(self.report.exclusions)
 
-    def told_dates(self, echo: wire.QueryEcho) -> DateRange | None:
-        """Return the days that the API made of a `date_range_type`, if it tells them."""
-        begin, end = _told(echo.start_date), _told(echo.end_date)
+    def echoed_dates(self, echo: wire.QueryEcho) -> DateRange | None:
+        """Return the days that the API made of a `date_range_type`, if it echoes them."""
+        begin, end = _day_of(echo.start_date), _day_of(echo.end_date)
         if self.query.dates or not begin or not end:
             return None
         try:
-            first, last = days_told(begin, end, self.report.timezone)
+            first, last = read_days(begin, end, self.report.timezone)
             return DateRange(first=first, last=last)
         except ValueError:
             return None
 
     def answered_dates(self, echo: wire.QueryEcho) -> DateRange | None:
-        """Return the days that a result is about, by what the API says itself.
+        """Return the days that a result is about, by its echo.
 
         The end may be clamped to today (observed), and the begin to the first day that the source
-        gives; what is outside was not answered.
+        gives; days outside were not answered.
 
         Raises:
-            ApiError: RESULT_MISMATCH for any other days than those asked for, DAY_NOT_YET where
+            ApiError: RESULT_MISMATCH for any other days than the requested ones, DAY_NOT_YET where
                 the end is clamped to before the begin, DAY_NOT_GIVEN where the begin is clamped to
                 after the end.
         """
-        asked, begin, end = self.query.dates, _told(echo.start_date), _told(echo.end_date)
-        if asked is None or not begin or not end:
-            return asked
+        wanted, begin, end = self.query.dates, _day_of(echo.start_date), _day_of(echo.end_date)
+        if wanted is None or not begin or not end:
+            return wanted
         try:
-            first, last = days_told(begin, end, self.report.timezone)
+            first, last = read_days(begin, end, self.report.timezone)
         except ValueError as error:
             text = f"the result's dates make no sense: {error}"
             raise ApiError("RESULT_MISMATCH", text) from None
-        if last < first == asked.first:
-            raise ApiError("DAY_NOT_YET", f"asked for {asked}, the API has days up to {last} only")
-        # One day, or a begin after the end: what becomes of days that are all before the first.
-        if first > asked.last and last in {asked.last, first}:
-            raise ApiError("DAY_NOT_GIVEN", f"asked for {asked}, the API has days from {first} on")
-        if not asked.first <= first <= last <= asked.last:
-            told = str(first) if first == last else f"{first}..{last}"
-            text = f"asked for {asked}, the result is for {told}"
+        if last < first == wanted.first:
+            raise ApiError("DAY_NOT_YET", f"asked for {wanted}, the API has days up to {last} only")
+        # One day, or a begin after the end: so the API answers days that are all before the first.
+        if first > wanted.last and last in {wanted.last, first}:
+            raise ApiError("DAY_NOT_GIVEN", f"asked for {wanted}, the API has days from {first} on")
+        if not wanted.first <= first <= last <= wanted.last:
+            answered = str(first) if first == last else f"{first}..{last}"
+            text = f"asked for {wanted}, the result is for {answered}"
             raise ApiError("RESULT_MISMATCH", text)
         return DateRange(first=first, last=last)
 
@@ -152,12 +152,12 @@ def _check_status(word: str) -> None:
         raise ApiError("QUERY_RESULTS_UNAVAILABLE", text)
 
 
-def _told(said: Any) -> str | int | None:  # noqa: ANN401 - any JSON
-    """Return a day as it is told, also in the object that PHP writes; None where none is."""
-    said = said.get("date") if isinstance(said, dict) else said
-    return said if isinstance(said, (str, int)) and not isinstance(said, bool) else None
+def _day_of(raw: Any) -> str | int | None:  # noqa: ANN401 - any JSON
+    """Return a day as it is echoed, also in the object that PHP writes; None where none is."""
+    raw = raw.get("date") if isinstance(raw, dict) else raw
+    return raw if isinstance(raw, (str, int)) and not isinstance(raw, bool) else None
 
 
 def _family(schedule_id: str) -> str:
-    """Return how an id begins: `qrb` of a query batch, `tap` of our own."""
+    """Return the first part of an id: `qrb` of a query batch, `tap` of our own."""
     return schedule_id.partition("_")[0]

@@ -1,4 +1,4 @@
-"""Leads each event to those whom it concerns."""
+"""Dispatches each event to the parts that it concerns."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Reactions:
-    """Takes in what happened, event by event.
+    """Handles events, one by one.
 
     Args:
-        submissions: what is submitted next.
+        submissions: decides what is submitted next.
         failures: decides about queries that failed.
         deliveries: what goes to the emitting thread.
         in_flight: what the API runs.
@@ -48,12 +48,12 @@ class Reactions:
 
     @singledispatchmethod
     def handle(self, event: Event) -> None:
-        """Take in what happened."""
+        """Handle an event."""
         raise TypeError(f"no event: {event!r}")
 
     @handle.register
     def _batch_taken(self, event: BatchTaken) -> None:
-        # Deliveries keep their order, so that the state names the batch before its first result.
+        # Deliveries stay in order, so that the state names the batch before its first result.
         self._in_flight.is_submitting = False
         self._in_flight.batches.add(event.batch.batch_id)
         self._submissions.taken(event.queries)
@@ -84,7 +84,7 @@ class Reactions:
     def _batch_ended(self, event: happened.BatchEnded) -> None:
         self._in_flight.batches.discard(event.batch_id)
         self._in_flight.ending.discard(event.batch_id)
-        # An error of the endpoint says nothing of queries: where `mode` allows, they go singly.
+        # An error of the endpoint is not the queries': where `mode` allows, they go singly.
         not_taken = self._submissions.not_taken
         if event.error and not not_taken.try_without_batches(event.unsettled, event.error):
             for query in event.unsettled:
@@ -93,16 +93,16 @@ class Reactions:
     @handle.register
     def _succeeded(self, event: happened.Succeeded) -> None:
         self._in_flight.singles.discard(event.query)
-        # The last fetch met a refusal of everything: another one would meet it too. The API holds
-        # the result for the next run.
+        # The last fetch met a refusal of everything: another one would meet it too. The API
+        # retains the result for the next run.
         if self._results_refused:
             self._failures.decide(event.query, self._results_refused)
             return
         self._in_flight.to_fetch.append(event)
-        # That the API ran it releases what waited for it, however long its rows take to come.
+        # Success releases the queries that waited for it, however long its rows take to come.
         changed = self._breakers.given(event.query)
         if changed:
-            self._deliveries.tell_first_day(event.query.report, self._breakers.first_days)
+            self._deliveries.note_first_day(event.query.report, self._breakers.first_days)
         self._failures.release(event.query, changed)
         self._failures.consequences.succeeded(event.query)
 
@@ -113,7 +113,7 @@ class Reactions:
         if event.was_fetched:
             self._in_flight.fetching -= 1
             self._refuse_results(event.error)
-        # What a request meets says nothing of the query, which is paid.
+        # The error is the request's, not the query's, which is paid.
         has_results = event.was_fetched and event.error.fate is Fate.RETRY
         self._failures.decide(event.query, event.error, has_results=has_results)
 
@@ -127,10 +127,10 @@ class Reactions:
     @handle.register
     def _fetched(self, event: happened.Fetched) -> None:
         self._in_flight.fetched(event.result)
-        # Whatever is wrong with its rows, what it belongs to is alive.
+        # Whatever is wrong with its rows, its account, report and source are alive.
         query = event.result.query
         self._failures.release(query, self._breakers.answered(query))
-        # The judgement may be of other results too, which waited for this one.
+        # This judges other results too, which waited for this one.
         self.refuse(self._deliveries.judge(event.result))
 
     def refuse(self, results: Iterable[Result]) -> None:

@@ -1,4 +1,4 @@
-"""Chooses what may help a query that failed."""
+"""Chooses a remedy for a query that failed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Fate
-from tap_supermetrics.extraction.doubts import PATIENCE
+from tap_supermetrics.extraction.doubts import DOUBT_LIMITS
 from tap_supermetrics.extraction.splits import Splits
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ class Remedy(Enum):
     """A remedy for a query that failed."""
 
     GIVE_UP = "it fails for this run"
-    WAIT = "a probe of its account or report tells"
+    WAIT = "a probe of its account or report decides"
     SPLIT = "its halves are submitted in its place"
     RESUBMIT = "it is submitted again"
 
 
 class Remedies:
-    """Chooses by the error, and by what was tried before.
+    """Chooses by the error, and by earlier tries.
 
     Args:
-        plans: what each report asks for, by its name.
+        plans: what each report requests, by its name.
         breakers: what is known to be refused.
         served: queries that the API has taken before.
         max_queries: so many queries may be paid for in this run.
@@ -90,15 +90,15 @@ class Remedies:
         del self._submissions[query]
 
     def choose(self, failure: Failure) -> Remedy:
-        """Return what may help; `GIVE_UP` where any remedy would be paid for in vain."""
+        """Return the remedy; `GIVE_UP` where any other would be paid for in vain."""
         query, error = failure.query, failure.error
         # An error that reaches beyond the query would meet its parts and its next try too.
-        if error.reach in PATIENCE or self.breakers.error_for(query):
+        if error.reach in DOUBT_LIMITS or self.breakers.error_for(query):
             return Remedy.GIVE_UP
-        # A part that others wait for finds out already, as a probe would.
+        # A part that others wait for is a probe already.
         if self.breakers.doubts.is_in_doubt(query) and not self.splits.is_waited_for(query):
             return Remedy.WAIT
-        # It is paid: parts or another try would be paid too, and fetched in the same way.
+        # It is paid: parts or another try would cost again, and be fetched in the same way.
         return Remedy.GIVE_UP if failure.has_results else self._choose_try(query, error)
 
     def _choose_try(self, query: Query, error: ApiError) -> Remedy:

@@ -33,11 +33,11 @@ class Spool:
         self._sizes: list[int] = []
 
     def __len__(self) -> int:
-        """Return how many bytes it keeps."""
+        """Return how many bytes it stores."""
         return sum(self._sizes)
 
     def add(self, block: bytes) -> None:
-        """Keep some more rows."""
+        """Store some more rows."""
         self._file.write(block)
         self._sizes.append(len(block))
 
@@ -55,13 +55,13 @@ class Spool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """The provenance of a result's numbers, as its pages tell.
+    """The provenance of a result's numbers, as its pages report it.
 
     Attributes:
         is_sampled: whether the data source estimated the numbers of any page.
         is_cached: whether they come from the API's cache.
-        cached_at: when they were made, with offset, if they come from there and it tells.
-        run_seconds: how long the API worked on the query, as it tells itself.
+        cached_at: when they were made, with offset, if they come from there and that is reported.
+        run_seconds: how long the API worked on the query, as it reports.
     """
 
     is_sampled: bool = False
@@ -70,12 +70,12 @@ class Provenance:
     run_seconds: float | None = None
 
     def with_page(self, facts: wire.ResultFacts) -> Provenance:
-        """Return it with what a page tells."""
+        """Return it with what a page reports."""
         cached_at = moment_of(facts.cache_time) if facts.is_cached else None
         return Provenance(
             is_sampled=self.is_sampled or facts.is_sampled,
             is_cached=self.is_cached or facts.is_cached,
-            # Of several pages, the oldest counts.
+            # The oldest of several pages counts.
             cached_at=min(filter(None, (self.cached_at, cached_at)), default=None),
             run_seconds=facts.run_seconds if self.run_seconds is None else self.run_seconds,
         )
@@ -86,19 +86,19 @@ class Result:
     """All rows of one query.
 
     Attributes:
-        query: what was asked.
-        dates: the days that the API answered for; fewer than asked when it clamped them.
-        told_dates: the days that the API made of a `date_range_type`, where it tells them.
+        query: the query.
+        dates: the days that the API answered; fewer than requested when it clamped them.
+        echoed_dates: the days that the API made of a `date_range_type`, where it echoes them.
         schedule_id: the API's id of the query.
-        finished_at: when the API told that the query succeeded, with offset, if that is known.
+        finished_at: when the API reported success, with offset, if that is known.
         fetched_at: when its last page came, with offset.
         fields: how the API placed the fields.
         width: how many cells each row has to have, 0 where that is not known.
         row_count: number of rows, header not included.
-        missing: 1 when the API told one more, which may be a header that it counts; None where it
-            told no total of all.
+        missing: 1 when the API stated one more, which may be a header that it counts; None where it
+            stated no total of all.
         provenance: where its numbers come from.
-        otherwise: what the API says to be otherwise than it was asked, in words.
+        deviations: where the answer differs from the query, in words.
         latency_s: how long the API took to begin an answer, on average.
         page_bytes: bytes of its longest page.
         page_count: its pages that had rows.
@@ -107,7 +107,7 @@ class Result:
 
     query: Query
     dates: DateRange | None
-    told_dates: DateRange | None = None
+    echoed_dates: DateRange | None = None
     schedule_id: str
     fetched_at: datetime
     fields: tuple[FieldEcho, ...]
@@ -115,7 +115,7 @@ class Result:
     row_count: int
     missing: int | None = 0
     provenance: Provenance = Provenance()
-    otherwise: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
     finished_at: datetime | None = None
     latency_s: float = 0.0
     page_bytes: int = 0
@@ -128,7 +128,7 @@ class Failed:
     """A query without a result in this run; its days stay to be queried.
 
     Attributes:
-        query: what was asked.
+        query: the query.
         error: why.
         was_submitted: False when the run was stopped before; True also for a query that was spared
             because it would have met the refusal of another.
@@ -142,13 +142,13 @@ class Failed:
 
     @property
     def is_excluded(self) -> bool:
-        """Return whether the API was asked to leave accounts out that cannot be read, and did."""
+        """Return whether the API left out unreadable accounts, as requested."""
         return self.error.code == "ACCOUNT_EXCLUDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """The queries of a report that a stopped run never came to.
+class NotReached:
+    """The queries of a report that a stopped run did not reach.
 
     Attributes:
         report: name of the report.
@@ -163,7 +163,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchTaken:
-    """The API has taken a query batch, or holds one of an earlier run.
+    """The API has taken a query batch, or retains one of an earlier run.
 
     Attributes:
         batch: what was sent.
@@ -189,14 +189,14 @@ class QueryTaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replaced:
-    """A query was split, so that nobody waits for it any more."""
+    """A query was split; nothing waits for it any more."""
 
     query: Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """A result that was delivered as whole may lack a row, by what later results show."""
+    """A result that was delivered as whole may lack a row, as later results show."""
 
     query: Query
 
@@ -216,9 +216,9 @@ class ReportDone:
     report: str
 
 
-Outcome = Result | Failed | Left
-"""What becomes of queries."""
+Outcome = Result | Failed | NotReached
+"""The ends of queries."""
 Note = BatchTaken | QueryTaken | Replaced | Suspect | FirstDay
-"""What the state has to know, in the order in which it happened."""
+"""Facts for the state, in the order in which they happened."""
 Delivery = Outcome | Note | ReportDone
-"""What goes to the emitting thread, first in, first out."""
+"""All that goes to the emitting thread, first in, first out."""

@@ -1,4 +1,4 @@
-"""A query batch that runs, and what is still expected of it."""
+"""A query batch that runs, and the queries that it still has to settle."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 QUEUE_S: Final = 4 * 3600.0
 """How long a batch may wait behind the batches of others before it counts as stuck, in seconds."""
-HELD_S: Final = QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S
-"""Longest wait, longest run and the hour of keeping: of what is older, the API holds nothing."""
+RETAINED_S: Final = QUEUE_S + wire.MAX_TIMEOUT_S + wire.RETENTION_S
+"""Longest wait, longest run and the hour of retention: the API retains nothing older."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RunningBatch(Polled):
-    """A query batch that has not stopped yet, and what is still expected of it.
+    """A query batch that has not stopped yet, and the queries that it still has to settle.
 
     Attributes:
         batch: what was sent.
-        waiting: queries whose fate the status has not told yet.
+        waiting: queries whose fate the status has not shown yet.
         query_count: number of all its queries.
         concurrency: how many of them the API runs at the same time; 0 where that is not known.
         timeout_s: how long the API lets it run, in seconds.
         started: monotonic time at which it was first seen running; None before.
         stopped: monotonic time at which it was first seen stopped; None before.
-        is_ending: whether it was told that its last queries run.
-        is_doubted: whether it was told that its status lists what is of another batch.
+        is_ending: whether it was reported that its last queries run.
+        has_warned: whether the user was warned that its status lists queries of another batch.
         rows: of the results so far.
         done: number of queries that succeeded.
         failed: number of queries that did not.
@@ -47,20 +47,20 @@ class RunningBatch(Polled):
     started: float | None = None
     stopped: float | None = None
     is_ending: bool = False
-    is_doubted: bool = False
+    has_warned: bool = False
     rows: int = 0
     done: int = 0
     failed: int = 0
 
     def expected_s(self, now: float) -> float | None:
-        """Return seconds until its end, should it go on as it went; None while nothing ended."""
+        """Return seconds until its end, at the pace so far; None while nothing ended."""
         finished = self.query_count - len(self.waiting)
         if self.started is None or not finished:
             return None
         return (now - self.started) * len(self.waiting) / finished
 
     def shows_no_more(self, now: float) -> bool:
-        """Return whether it stopped so long ago that what it has not shown will not come."""
+        """Return whether it stopped so long ago that its status will not change."""
         return self.stopped is not None and now >= self.stopped + polling.UNSETTLED_S
 
     def is_stuck(self, now: float) -> bool:
@@ -77,5 +77,5 @@ class RunningBatch(Polled):
         return attribute(batch.items, own, batch.split, batch.item_count)
 
     def foreign(self, status: BatchStatus) -> list[wire.BatchQuery]:
-        """Return what a status lists of another batch."""
+        """Return the entries of a status that belong to another batch."""
         return [each for each in status.queries if names_another(self.batch.batch_id, each)]

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Scheduler:
-    """Runs a plan, as far as deciding goes.
+    """Decides how a plan runs.
 
     Args:
-        plans: what each report asks for, by its name, in the order of emission.
+        plans: what each report requests, by its name, in the order of emission.
         limits: how queries may be submitted.
         adopted: query batches of an earlier run that serve some of the queries.
     """
@@ -43,7 +43,7 @@ class Scheduler:
         limits: Limits,
         adopted: Sequence[BatchTaken] = (),
     ) -> None:
-        # The API runs these already: they count as drawn, and are only waited for.
+        # The API runs these already: they count as drawn, and this run waits for them.
         served = [query for each in adopted for query in each.queries]
         self._plans = plans
         self._deliveries = Deliveries(plans)
@@ -60,7 +60,7 @@ class Scheduler:
         self._open_reports = dict.fromkeys(plans)
         if not limits.by_batch:
             backlog.leave_batches()
-        # They are never drawn, so nothing else would keep their places in the order of emission.
+        # They are never drawn: only this reserves their places in the order of emission.
         for query in served:
             self._deliveries.sequence.expect(query)
         for each in adopted:
@@ -80,7 +80,7 @@ class Scheduler:
 
     @property
     def progress(self) -> tuple[ReportProgress, ...]:
-        """Return how far each report is."""
+        """Return the progress of each report."""
         sequence = self._deliveries.sequence
         return tuple(
             sequence.progress(name, self._drawing.left(name), self._in_flight.rows[name])
@@ -93,19 +93,19 @@ class Scheduler:
         return self._in_flight.fetching
 
     def handle(self, event: Event) -> list[Action]:
-        """Take in what happened; return what follows from it at once, in order."""
+        """Handle an event; return the actions that follow at once, in order."""
         self._reactions.handle(event)
         return self._take_actions()
 
     def next_actions(self) -> list[Action]:
-        """Return what can be done now; call it until it returns nothing."""
+        """Return the actions possible now; call it until it returns none."""
         while True:
-            # Fetching comes before submitting: what is fetched makes room for what is submitted.
+            # Fetching comes before submitting: it makes room for that.
             actions: list[Action] = [*self._in_flight.next_fetches()]
             actions += self._submissions.next()
             is_more_to_draw = self._drawing.is_sparing
-            # No result can come any more that would tell about those that wait for their totals:
-            # without this, the run would wait for them for ever.
+            # No result can come any more that would decide about those that wait for their totals:
+            # without this, the run would wait for ever.
             is_idle = not actions and self._in_flight.is_empty
             lacking = self._deliveries.release() if is_idle else ()
             if lacking:  # Such a query may be submitted again.
@@ -114,14 +114,14 @@ class Scheduler:
             # Last, because submitting draws queries, spares some and may stop the run.
             self._finish_reports()
             actions = self._take_actions() + actions
-            # Where many were spared, the rest was not drawn, and nobody may hear of them yet:
-            # without another look, the run would wait for what was not submitted.
+            # Where many were spared, the rest was not drawn, and nothing has reacted to them yet:
+            # without another round, the run would wait for what was not submitted.
             if actions or not is_more_to_draw:
                 return actions
 
     def _take_actions(self) -> list[Action]:
-        """Return what follows from all that was decided, in order."""
-        self._failures.see_drawn()
+        """Return the actions that follow from the decisions, in order."""
+        self._failures.place_drawn()
         return [*self._deliveries.take(), *self._failures.take_cancels()]
 
     def close(self) -> None:
@@ -130,9 +130,9 @@ class Scheduler:
 
     def _finish_reports(self) -> None:
         left = self._drawing.left
-        # A query that was drawn a moment ago has no place yet, and is counted as left no more:
-        # without this, its report would look finished.
-        self._failures.see_drawn()
+        # A query that was just drawn has no place yet, and is counted as left no more:
+        # without this, its report would count as finished.
+        self._failures.place_drawn()
         for report in [*self._open_reports]:
             if not left(report) and not self._deliveries.sequence.expects(report):
                 del self._open_reports[report]

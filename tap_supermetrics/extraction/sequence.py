@@ -58,7 +58,7 @@ class Sequencer:
         return query in self._open
 
     def expect(self, query: Query) -> None:
-        """Keep a place for the outcome of a query, after all others of its report."""
+        """Reserve a place for the outcome of a query, after all others of its report."""
         self._expected[query.report].append(query)
         self.expected[query.report] += 1
         self._open.add(query)
@@ -70,7 +70,7 @@ class Sequencer:
             return iter(())
         self._open.remove(outcome.query)
         self._settled[outcome.query] = outcome
-        # Failures count too, as `emitted` is told of them all.
+        # Failures count too, as `emitted` is called for them all.
         self._waiting += 1
         self._waiting_bytes += _size(outcome)
         self.ended[outcome.query.report] += 1
@@ -80,7 +80,7 @@ class Sequencer:
 
     def replace(self, query: Query, parts: Sequence[Query]) -> Iterator[Result | Failed | Replaced]:
         """Put parts in the place of a query; return what can be delivered now."""
-        # No outcome of the whole is taken from here on, should its batch still tell one.
+        # No outcome of the whole is taken from here on, should its batch still report one.
         self._open.remove(query)
         self._open.update(parts)
         self.expected[query.report] += len(parts) - 1
@@ -93,7 +93,7 @@ class Sequencer:
         self._waiting_bytes -= size
 
     def progress(self, report: str, left: int, rows: int) -> ReportProgress:
-        """Return how far a report is, with what was not drawn yet and the rows that came."""
+        """Return the progress of a report, with what was not drawn yet and the rows that came."""
         return ReportProgress(
             name=report,
             ended=self.ended[report],
@@ -108,7 +108,7 @@ class Sequencer:
             _close(settled)
 
     def _deliverable(self, report: str) -> Iterator[Result | Failed | Replaced]:
-        """Take the outcomes at the head of a report's order, as far as they are there."""
+        """Take the outcomes at the head of a report's order, as far as they have come."""
         expected = self._expected[report]
         while expected and expected[0] in self._settled:
             query = expected.popleft()

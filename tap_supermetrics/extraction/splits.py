@@ -1,4 +1,4 @@
-"""Parts of failed queries: which are submitted at once, and which wait to see if that helps."""
+"""Parts of failed queries: which are submitted at once, and which wait for those."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Query, ReportAccount
 
 MAX_IN_VAIN: Final = 3
-"""So many failed queries of an account are looked into by parts before one has to help."""
+"""Failed queries of an account that are tried in parts before one has to help."""
 
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """Queries that find out for others, and those that wait for them."""
+    """Queries that are submitted ahead, and those that wait for them."""
 
     ahead: set[Query] = field(default_factory=set)
     waiting: list[Query] = field(default_factory=list)
@@ -33,13 +33,13 @@ class _Group:
 
 
 class Splits:
-    """The parts of queries that were split, and what they wait for.
+    """The parts of queries that were split, and the queries that they wait for.
 
     A long query that failed for no clear reason may have been too large, or may never succeed; one
     that reaches too far back may do so in part. So its newest part is submitted first, and the
     others wait for it: when that succeeds, they are submitted too; when even its last days fail,
     each by itself, they fail with these, and cost nothing. Of an account that has not answered
-    yet, or was tried in vain a few times, such a query finds out for others that fail meanwhile.
+    yet, or was tried in vain a few times, others that fail meanwhile wait for such a query.
     """
 
     def __init__(self) -> None:
@@ -48,12 +48,12 @@ class Splits:
         self._in_vain: Counter[ReportAccount] = Counter()
 
     def is_waited_for(self, query: Query) -> bool:
-        """Return whether a query finds out for others."""
+        """Return whether others wait for a query."""
         return query in self._groups
 
     def may_help(self, query: Query, error: ApiError) -> bool:
         """Return whether parts of a query may succeed, which failed for no clear reason."""
-        # With fellows, it costs nothing: the parts wait for a query that is looked into anyway.
+        # With fellows, it costs nothing: the parts wait for a query that is tried in parts anyway.
         is_worth_it = self._in_vain[query.report_account] < MAX_IN_VAIN or bool(
             self._fellows(query)
         )
@@ -71,7 +71,7 @@ class Splits:
         # A part that is split again stays in the group of the whole, with all that waits there.
         group = self._leave(query)
         if is_unclear and group is None:
-            # Another query of the account is looked into already: these parts wait for it.
+            # Another query of the account is tried in parts already: these parts wait for it.
             if ahead := self._ahead_of(query, error):
                 self._groups[ahead].waiting += parts
                 return ()
@@ -83,7 +83,7 @@ class Splits:
             self._join(group, (newest,))
             group.waiting += earlier
             return (newest,)
-        # Others wait for the group: these parts find out for them, and not only for themselves.
+        # Others wait for the group: these parts decide for them too.
         if is_unclear or group.waiting:
             self._join(group, parts)
         return tuple(parts)
@@ -104,11 +104,11 @@ class Splits:
 
         Returns:
             The parts that fail with it, and one to submit now: of parts that are newer than the
-            query, the newest finds out for the others.
+            query, the newest decides for the others.
         """
         group = self._leave(query)
         if group is None or group.ahead:
-            return (), ()  # Others still find out for those that wait.
+            return (), ()  # Others still decide for those that wait.
         newest, account = max(group.waiting, key=_last_day, default=query), query.report_account
         if _last_day(newest) <= _last_day(query) or self._in_vain[account] > MAX_IN_VAIN:
             return group.release(), ()
@@ -118,12 +118,12 @@ class Splits:
         return (), (newest,)
 
     def _ahead_of(self, query: Query, error: ApiError) -> Query | None:
-        """Find a query of the same account that finds out for this one too."""
+        """Return a query of the same account that decides for this one too."""
         account, fellows = query.report_account, self._fellows(query)
         if self._in_vain[account] >= MAX_IN_VAIN and error.reach is not Reach.HISTORY:
             # `may_help` has let it through for these fellows: there is at least one.
             return fellows[-1]
-        # An account that has answered in this run is not dead: each of its queries is looked into.
+        # An account that has answered in this run is not dead: all its queries are tried in parts.
         newer = fellows[-1] if fellows and account not in self._answering else None
         return newer if newer and _last_day(newer) >= _last_day(query) else None
 

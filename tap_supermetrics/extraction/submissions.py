@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Submissions:
-    """Submits what waits, within the limits, the budgets and the room there is.
+    """Submits waiting queries, within the limits, the budgets and the room.
 
     Args:
         failures: decides about queries that failed.
@@ -43,15 +43,15 @@ class Submissions:
         self._deliveries = deliveries
         self._in_flight = in_flight
         self._limits = limits
-        # Part of the schedule id: what is submitted again must not meet the id of its first try.
+        # Part of the schedule id: a second submission must not get the id of the first.
         self._attempts: Counter[Query] = Counter()
         self.not_taken = NotTaken(failures, limits)
-        # No number of deliveries: nobody has waited yet.
+        # No number of deliveries: the emitting thread has not waited yet.
         self._awaited_after = -1
 
     def next(self) -> list[Action]:
         """Return what to submit now: one thing at a time, as it may change what is next."""
-        # One at a time: what a submission meets may say that the next one is in vain.
+        # One at a time: the answer to it may show that the next one is in vain.
         if self._in_flight.is_submitting or self._failures.stopped_by:
             return []
         if self._in_flight.rows.total() >= self._limits.max_rows:
@@ -69,10 +69,10 @@ class Submissions:
     def _has_room(self) -> bool:
         """Return whether little enough waits to be fetched and emitted.
 
-        What is waited for may not have been submitted yet, so that with nothing in flight there is
-        always room; else a slow query would let all others pile up behind it.
+        The awaited query may not have been submitted yet: with nothing in flight, there is
+        always room. Else a slow query would let all others pile up behind it.
         """
-        # An older wait has ended: what was delivered since is being written.
+        # An older wait has ended: later deliveries are being written.
         is_awaited = self._awaited_after == self._deliveries.count
         is_stalled = is_awaited and self._in_flight.is_empty
         return self._deliveries.sequence.has_room(self._in_flight.results) or is_stalled
@@ -91,7 +91,7 @@ class Submissions:
         return SubmitQuery(query=query, attempt=attempt)
 
     def _submit_batch(self) -> SubmitBatch | None:
-        # Asked again: the budget may just have stopped the run, in `_submit_query`.
+        # Checked again: the budget may just have stopped the run, in `_submit_query`.
         if not self._in_flight.may_submit_batch or self._failures.stopped_by:
             return None
         request = self._backlog.next_batch()
@@ -116,7 +116,7 @@ class Submissions:
         self._failures.fail(rest, error, was_submitted=False)
 
     def awaited(self, taken: int) -> None:
-        """Learn that the emitting thread waits, having taken so many deliveries."""
+        """Note that the emitting thread waits, having taken so many deliveries."""
         self._awaited_after = taken
 
     def emitted(self, query: Query) -> None:
@@ -125,6 +125,6 @@ class Submissions:
         del self._attempts[query]
 
     def taken(self, queries: Sequence[Query]) -> None:
-        """Learn that the API has taken what was submitted."""
+        """Note that the API has taken the submission."""
         self.not_taken.forget()
         self._remedies.taken(queries)

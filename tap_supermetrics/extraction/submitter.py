@@ -1,4 +1,4 @@
-"""The thread that submits, and looks at what the API runs."""
+"""The thread that submits, and polls what the API runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_supermetrics.extraction.events import Action, Event
-    from tap_supermetrics.extraction.progress import Telling
+    from tap_supermetrics.extraction.progress import ProgressReporter
     from tap_supermetrics.extraction.ways import Ways
 
 
@@ -20,9 +20,9 @@ class Submitter:
 
     Args:
         ways: the ways to the API.
-        unneeded: ids of query batches of an earlier run that run on for nobody.
-        hear: is told what happened; None only wakes who hears it.
-        telling: knows when somebody wants to be told how far the run is.
+        unneeded: ids of query batches of an earlier run that run on without use.
+        post: receives each event; None only wakes the deciding thread.
+        reporter: knows when the progress is to be reported.
         new_thread: returns a thread that does some work, not begun.
     """
 
@@ -30,20 +30,20 @@ class Submitter:
         self,
         ways: Ways,
         unneeded: tuple[str, ...],
-        hear: Callable[[Event | None], None],
-        telling: Telling,
+        post: Callable[[Event | None], None],
+        reporter: ProgressReporter,
         new_thread: Callable[[Callable[[], None]], threading.Thread],
     ) -> None:
         self._ways = ways
         self._unneeded = unneeded
-        self._hear = hear
-        self._telling = telling
+        self._post = post
+        self._reporter = reporter
         self._actions: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._thread = new_thread(self._work)
 
     def start(self) -> None:
-        """Begin to look at what runs."""
+        """Start the thread."""
         self._thread.start()
 
     def submit(self, action: Action) -> None:
@@ -51,34 +51,34 @@ class Submitter:
         self._actions.put(action)
 
     def close(self) -> None:
-        """Submit nothing more; `join` waits for what is on its way."""
+        """Submit nothing more; `join` waits for the submission on its way."""
         # Set before the thread is woken, which may sleep until the next poll, or for ever.
         self._closed.set()
         self._actions.put(None)
 
-    def join(self, patience_s: float) -> None:
+    def join(self, timeout_s: float) -> None:
         """Wait a little for the answer to a submission: without its id, it would run unseen."""
         if self._thread.is_alive():
-            self._thread.join(patience_s)
+            self._thread.join(timeout_s)
 
     def _work(self) -> None:
-        """Submit what was decided, and look at what runs when its time has come."""
-        # Here and not at the start: it takes requests, for which nobody should wait.
+        """Submit what was decided, and poll what runs when it is due."""
+        # Here and not at the start: it takes requests, for which nothing should wait.
         self._ways.cancel(self._unneeded)
         while not self._closed.is_set():
             try:
                 action = self._actions.get(timeout=self._ways.until_next_poll())
             except queue.Empty:
                 action = None
-            # Each event is told as it comes: what the API has taken is named before the next poll.
+            # Each event goes on as it comes: what the API has taken is named before the next poll.
             for event in self._ways.perform(action) if action else ():
-                self._hear(event)
+                self._post(event)
             # The end of a run wants the answer to this submission, and no further request.
             if not self._closed.is_set():
                 self._poll()
 
     def _poll(self) -> None:
         for event in self._ways.poll_due():
-            self._hear(event)
-        if self._telling.is_due(time.monotonic()):
-            self._hear(None)  # Wakes the deciding thread, which may hear nothing for long.
+            self._post(event)
+        if self._reporter.is_due(time.monotonic()):
+            self._post(None)  # Wakes the deciding thread, which may get no event for long.

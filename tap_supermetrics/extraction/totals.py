@@ -1,4 +1,4 @@
-"""The belief that totals of a data source count a header row, kept only while results agree."""
+"""The belief that totals of a data source count a header row, valid while results agree."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import Query
 
 CONFIRMED_BY: Final = 2
-"""So many results that lack one row each make it a header: as many losses alike are unlikely."""
+"""Results that lack one row each until it counts as a header: equal losses are unlikely."""
 SURE_AFTER: Final = 1_000
-"""After so many results under a belief, it is no longer remembered which they were."""
+"""After so many results under a belief, they are no longer remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Judgement:
 
 @dataclass(slots=True)
 class _Source:
-    """What is believed of a source, and what earlier runs showed of it."""
+    """The belief about a source, and what earlier runs showed of it."""
 
     remembered: bool | None = None
     is_counted: bool | None = None
@@ -48,8 +48,8 @@ class Totals:
 
     It has been seen to count the header; whether it does so when headers are off is not known. A
     result with one row less than its total lacks a row, or nothing: it waits until another result
-    of the source tells, and a result that has all its rows refutes what was believed before. Where
-    none tells in this run, it counts what earlier ones showed.
+    of the source shows which. A result that has all its rows refutes the belief. Where none shows
+    it in this run, earlier runs decide.
 
     Args:
         remembered: whether totals count the header, by data source, where earlier runs showed that.
@@ -63,10 +63,10 @@ class Totals:
     def judge(self, ds_id: str, result: Result) -> Judgement:
         """Judge a result, and those that waited for it."""
         source = self._sources[ds_id]
-        # An empty result has no header to count, so that it says nothing about it.
+        # An empty result has no header to count: it shows nothing.
         if not result.row_count or result.missing is None:
             return Judgement(accepted=(result,))
-        # All rows came, so the total counts no header: a result that lacks one row does lack it.
+        # All rows came, so the total counts no header: any result that lacks one row is incomplete.
         if not result.missing:
             refused, suspect = source.waiting, source.under
             self._sources[ds_id] = _Source(remembered=False, is_counted=False)
@@ -79,7 +79,7 @@ class Totals:
         return Judgement(accepted=self._released(source)) if source.is_counted else Judgement()
 
     def release(self) -> Judgement:
-        """Judge the results that wait for others, of which none will come."""
+        """Judge the results that wait for others, as none will come."""
         accepted: list[Result] = []
         refused: list[Result] = []
         for source in self._sources.values():
@@ -88,7 +88,7 @@ class Totals:
                 source.waiting = []
             is_sure = source.remembered or source.is_counted
             found = self._released(source)
-            accepted += found if is_sure else map(_told, found)
+            accepted += found if is_sure else map(_remarked, found)
         return Judgement(accepted=accepted, refused=refused)
 
     def _released(self, source: _Source) -> list[Result]:
@@ -104,10 +104,10 @@ class Totals:
                 result.spool.close()
 
 
-def _told(result: Result) -> Result:
-    """Return a result with the remark that nothing but itself says that it is whole."""
+def _remarked(result: Result) -> Result:
+    """Return a result with the remark that only its own total says that it is whole."""
     text = (
         f"that of {result.query} has one row less than it tells, which is taken for a header that "
         "is counted, as no other result tells"
     )
-    return replace(result, otherwise=(*result.otherwise, text))
+    return replace(result, deviations=(*result.deviations, text))

@@ -1,7 +1,7 @@
 """Days that may never be given: a few of them are tried before the rest, night after night.
 
-Sources keep some months only, and many refuse older days, or those of an outage, with a code that
-says nothing. An account that gives its newest days is alive, so no other bound would end what is
+Sources retain some months only, and many refuse older days, or those of an outage, with a code that
+gives no reason. An account that gives its newest days is alive, so no other bound would end what is
 paid for the others. And one that gave nothing last night will hardly give anything tonight.
 """
 
@@ -36,8 +36,8 @@ class Trial:
         dates: from the first to the last of them.
         covered: days between them that are in the target.
         is_of_all: whether they are all that is wanted of the account, as it gave nothing last.
-        probes: queries on their way that find out; None before any is.
-        error: what all the others would meet, once none of the tried ones was given.
+        probes: queries on their way that decide; None before any is.
+        error: the one that all others would meet, once no probe succeeded.
     """
 
     dates: DateRange
@@ -47,7 +47,7 @@ class Trial:
     error: ApiError | None = None
 
     def concerns(self, query: Query) -> bool:
-        """Return whether a query asks for such days only, and not only for what is there."""
+        """Return whether a query requests only such days, and not only covered ones."""
         dates = query.dates
         return (
             dates is not None
@@ -58,13 +58,13 @@ class Trial:
 
 @dataclass(slots=True)
 class Trials:
-    """What is on trial or given up, by report and account."""
+    """The trials, running or given up, by report and account."""
 
     by_account: dict[tuple[str, str], Trial] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plans: Mapping[str, ReportPlan]) -> Trials:
-        """Return those of some plans; where days go by rank, a budget bounds what is paid."""
+        """Return the trials of some plans; where days go by rank, a budget bounds the cost."""
         return cls(
             {
                 (name, account.whole.account_id): Trial(
@@ -85,21 +85,21 @@ class Trials:
         return trial if trial and trial.concerns(query) else None
 
     def error_for(self, query: Query) -> ApiError | None:
-        """Return what a query would meet; None where it may be given."""
+        """Return the error that a query would meet; None where it may succeed."""
         trial = self.trial_of(query)
         return trial.error if trial else None
 
     def must_wait(self, query: Query) -> bool:
-        """Return whether a query waits for those that find out."""
+        """Return whether a query waits for the probes."""
         trial = self.trial_of(query)
         return trial is not None and trial.error is None
 
     def begin(self, query: Query, probes: Iterable[Query]) -> set[Query]:
-        """Let some queries of an account find out; return them. Without any, nothing waits.
+        """Make some queries of an account its probes; return them. Without any, nothing waits.
 
         Args:
             query: any query of the account.
-            probes: likely ones; those that are of other days find out nothing.
+            probes: likely ones; those of other days are left out.
         """
         trial = self.by_account[query.report_account]
         trial.probes = {*filter(trial.concerns, probes)}
@@ -116,7 +116,7 @@ class Trials:
         return Reach.ACCOUNT
 
     def failed(self, query: Query, error: ApiError) -> Reach | None:
-        """Learn that a query failed for good; return how far that reaches, if it decides."""
+        """Note that a query failed for good; return how far that reaches, if it decides."""
         trial = self.trial_of(query)
         if trial is None or trial.error or trial.probes is None:
             return None
@@ -134,14 +134,14 @@ class Trials:
 
 
 def _words_for(trial: Trial) -> tuple[str, str]:
-    """Return what was found, and what to do."""
+    """Return the finding and the advice."""
     if trial.is_of_all:
-        told = "it gave nothing in an earlier run, and none of the days that were tried now"
-        return told, "If it is gone, remove it from `ds_accounts`"
-    told = f"of the days up to {trial.dates.last} that are missing, none that was tried was given"
+        text = "it gave nothing in an earlier run, and none of the days that were tried now"
+        return text, "If it is gone, remove it from `ds_accounts`"
+    text = f"of the days up to {trial.dates.last} that are missing, none that was tried was given"
     if trial.covered[0].first < trial.dates.last:
-        return told, "If the source has lost them, add them to `covered` of the state"
-    return told, "If the source has none so old, set `start_date` to its first day"
+        return text, "If the source has lost them, add them to `covered` of the state"
+    return text, "If the source has none so old, set `start_date` to its first day"
 
 
 def _stands_for(query: Query, probe: Query) -> bool:

@@ -1,4 +1,4 @@
-"""Split information that a status leaves out, or tells in other words than documented."""
+"""Split information that a status leaves out, or gives in another form than documented."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def restored(
 ) -> list[BatchQuery]:
     """Return the entries of a status, with split information where that is missing and is sure.
 
-    The ids tell the account (`..._acc_<m>`, as documented) and may tell the day; else days are in
+    The ids name the account (`..._acc_<m>`, as documented) and may name the day; else days are in
     the order of creation. An item is left as it is unless it has as many entries as queries. A
-    mistake here is found later: results tell their account and days, which are compared with these.
+    mistake here is found later: results echo their account and days, which are compared with these.
 
     Args:
         items: the batch's items by their place.
@@ -44,17 +44,17 @@ def restored(
         own = [number for number, each in enumerate(places) if each == place]
         queries = item.queries(split)
         is_bare = all(entries[number].split_info is None for number in own)
-        # One entry that tells its split shows that the API does tell it: nothing is restored then.
+        # One entry with its split shows that the API gives it: nothing is restored then.
         if is_bare and len(own) == len(queries) > 1:
-            told = [entries[number] for number in own]
-            found |= dict(zip(own, _filled(item, told, queries, split), strict=False))
+            bare = [entries[number] for number in own]
+            found |= dict(zip(own, _filled(item, bare, queries, split), strict=False))
     return [found.get(number, each) for number, each in enumerate(entries)]
 
 
 def _filled(
     item: BatchItem, entries: Sequence[BatchQuery], queries: Sequence[Query], split: SplitPolicy
 ) -> list[BatchQuery]:
-    """Return entries with what their ids and their order tell; none where these do not fit."""
+    """Return entries with split information by ids and order; none where these do not fit."""
     by_account = split.accounts is not SplitAccounts.NONE and len(item.accounts) > 1
     left: dict[tuple[str, ...], list[Query]] = {}
     for query in queries:
@@ -65,7 +65,7 @@ def _filled(
         # Taken out: two entries with the same day or account must not be the same query.
         taken = _take_query(left.get(accounts, []), entry)
         if taken is None:
-            # One misfit leaves all others unsure, as only their order tells them apart.
+            # One misfit leaves all others unsure, as only their order distinguishes them.
             return []
         filled.append(msgspec.structs.replace(entry, split_info=_split_info(taken)))
     return filled
@@ -95,10 +95,10 @@ def _take_query(left: list[Query], entry: BatchQuery) -> Query | None:
     return None
 
 
-def ids_within(told: str) -> list[str]:
-    """Return what may be the id of an account that is told as `id (name)`, or by its id.
+def ids_within(echo: str) -> list[str]:
+    """Return what may be the id of an account that is echoed as `id (name)`, or by its id.
 
     Both may have brackets of their own.
     """
-    begins = (found.start() for found in _NAME.finditer(told))
-    return [told, *(told[:begin] for begin in begins if told.endswith(")"))]
+    begins = (found.start() for found in _NAME.finditer(echo))
+    return [echo, *(echo[:begin] for begin in begins if echo.endswith(")"))]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LAST_RETRY: Final = RetryPolicy(max_tries=2, max_time_s=5.0, outage_s=0.0)
 """How hard the end of a run tries to cancel its batches: a signal wants a prompt end."""
 LAST_REQUESTS_PER_SECOND: Final = 10.0
-"""How fast the end of a run cancels its batches, however slow the API asked it to be before."""
+"""How fast the end of a run cancels its batches, however slow a pace the API requested before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Ways:
     downloader: Downloader
 
     def perform(self, action: Action) -> Iterable[Event]:
-        """Submit or cancel; return what happened."""
+        """Submit or cancel; return the events."""
         if isinstance(action, SubmitBatch):
             return self.batches.submit(action.request)
         if isinstance(action, SubmitQuery):
@@ -52,13 +52,13 @@ class Ways:
         return ()
 
     def poll_due(self) -> Iterator[Event]:
-        """Look at all that runs and whose time has come."""
-        # Generators: what one look shows is heard before the next request is made.
+        """Poll all that runs and is due."""
+        # Generators: what one poll shows is handled before the next request is made.
         yield from self.batches.poll_due()
         yield from self.queries.poll_due()
 
     def until_next_poll(self) -> float | None:
-        """Return the seconds until something is to be looked at; None while nothing runs."""
+        """Return the seconds until the next poll; None while nothing runs."""
         polls = (self.batches.next_poll, self.queries.next_poll)
         due = [each for each in polls if each is not None]
         # A queue refuses a negative timeout; with None it waits until something is put.
@@ -66,11 +66,11 @@ class Ways:
 
     @property
     def delays(self) -> tuple[str, ...]:
-        """Return what is waited for, in words."""
+        """Return the reasons of waiting, in words."""
         return tuple(filter(None, (self.batches.delay, self.queries.delay)))
 
     def cancel(self, batch_ids: Iterable[str]) -> None:
-        """Cancel batches that run for nobody."""
+        """Cancel batches that run without use."""
         cancel_batches(self.client, batch_ids)
 
     def cancel_at_end(self) -> None:

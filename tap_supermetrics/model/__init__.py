@@ -4,13 +4,13 @@
 queries           queries, query batches
 report            a report with its settings, declared
 declared          how a setting is declared, once
-kinds             what the value of a setting may be
+kinds             kinds of values of settings
 written_ids       ids as people write them
 accounts          which accounts a report reads
-told_accounts     accounts that an answer tells in other words
-account_spelling  whether two ids are of one account: four answers, and what each may confuse
+echoed_accounts   accounts that an answer echoes in other words
+account_spelling  whether two ids are one account: four answers, and what each may confuse
 columns           names of the columns that the tap adds
-shards            which of them each of several runs takes
+shards            accounts shared out between several runs
 policies          how the API splits and runs
 ```
 """

@@ -1,4 +1,4 @@
-"""Spellings of account ids: four answers to whether two ids are of one account.
+"""Spellings of account ids: four answers to whether two ids are one account.
 
 They differ on purpose. What settings name is refused where it is doubtful; what the API answers is
 paid for, and taken where it can be right; what a person may have meant is only a guess. So none of
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MIN_DIGITS: Final = 6
-"""So many digits tell an account from others, whatever stands around them."""
+"""Fewest digits that identify an account, whatever stands around them."""
 AS_A_NUMBER: Final = r"(\d+)(?:\.(\d+))?(?:e\+?(\d{1,2}))?"
 """An id as a spreadsheet shows it."""
 
@@ -26,7 +26,7 @@ AS_A_NUMBER: Final = r"(\d+)(?:\.(\d+))?(?:e\+?(\d{1,2}))?"
 
 
 def core_of(account: str) -> str:
-    """Return what tells an account from others however it is spelt: its number, if it is one.
+    """Return what identifies an account however it is spelt: its number, if it is one.
 
     Ids that share it need not be of one account: `are_one` decides.
     """
@@ -35,7 +35,7 @@ def core_of(account: str) -> str:
 
 
 def are_one(first: str, second: str) -> bool:
-    """Return whether two ids are of one account: `act_123` is `123`, but not `ig_123`.
+    """Return whether two ids are one account: `act_123` is `123`, but not `ig_123`.
 
     It takes hyphens, spaces and one prefix for nothing in a number, and any difference in other
     ids for two accounts. Two accounts taken for one have their report refused, with a message; one
@@ -56,8 +56,7 @@ def folded(account: str) -> str:
     """Return an account id without punctuation and case: `12-34` and `1234` are one account.
 
     Two accounts taken for one would have their rows loaded under the wrong id, so it counts only
-    where the ids that were asked for together stay apart. One taken for two costs a result that was
-    paid for.
+    where the ids of one query stay apart. One taken for two costs a paid result.
     """
     return re.sub(r"[^\w]|_", "", account.casefold())
 
@@ -66,7 +65,7 @@ class Spellings:
     """Accounts to compare with: `act_123` is `123`, and `ig_123` is, but not each other.
 
     It takes for one what `folded` does, and a number with letters before it or without. It only
-    refuses results of accounts that nobody asked for. Two accounts taken for one let such a result
+    refuses results of accounts that nobody requested. Two accounts taken for one let such a result
     pass; one taken for two fails a query that is right.
     """
 
@@ -74,14 +73,14 @@ class Spellings:
         self._whole = {folded(each) for each in accounts}
         self._numbers = set(map(_number, self._whole))
 
-    def holds(self, account: str) -> bool:
+    def contains(self, account: str) -> bool:
         """Return whether an account is one of these."""
         one = folded(account)
         return one in self._whole or one in self._numbers or _number(one) in self._whole
 
 
 def _number(account: str) -> str:
-    """Return what stands after the letters of a folded id, where that is digits alone."""
+    """Return the digits after the letters of a folded id, where nothing else follows."""
     return re.sub(r"^[a-z]+(?=\d+$)", "", account)
 
 
@@ -89,7 +88,7 @@ def _number(account: str) -> str:
 
 
 def likely_core_of(account: str) -> str:
-    """Return what most likely tells an id from others: its digits, where these are many.
+    """Return what most likely identifies an account: its digits, where these are many.
 
     It takes for one whatever has the same digits, on any keyboard and in any format of a
     spreadsheet. It only finds the listed id that is meant by one that is not listed. Two accounts

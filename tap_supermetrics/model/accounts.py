@@ -24,7 +24,7 @@ class Accounts:
 
     @property
     def team_list(self) -> str:
-        """A list whose accounts only the API knows, as it is named; empty for none."""
+        """Return the name of a list whose accounts only the API knows; empty for none."""
         is_team_list = self.list_name not in {None, "all_accounts"}
         return f"list.{self.list_name}" if is_team_list else ""
 
@@ -44,5 +44,5 @@ def compile_filter(pattern: str) -> re.Pattern[str]:
 
 
 def is_list(account: str) -> bool:
-    """Return whether it is a list, of which somebody else knows which accounts these are."""
+    """Return whether it is a list, whose accounts only the API knows."""
     return account.startswith("list.")

@@ -1,4 +1,4 @@
-"""Settings declared once: as the attributes of the dataclass that holds their values.
+"""Settings declared once: as attributes of the dataclass with their values.
 
 ```python
 page_size: int = setting(kinds.whole(1, 100_000), "Rows fetched by one request.", default=10_000)
@@ -49,7 +49,7 @@ class Setting:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON Schema of the setting, with its description and default."""
+        """Return the JSON Schema of the setting, with its description and default."""
         described = {**self.kind.schema, "description": self.description}
         return described if self.default is None else {**described, "default": self.default}
 
@@ -88,7 +88,7 @@ def setting(  # noqa: PLR0913 - a declaration is read by its words
         kind: what a value must be, and which type it then has.
         description: one or two sentences for people.
         default: what is read when it is not given, as a person would write it.
-        unset: the value when it is not given, for a setting without a default to be told.
+        unset: the value when it is not given, for a setting without a default to show.
         required: whether it must be given.
         passed_on: whether the API is sent the value as it is, by its name.
         in_meltano: what Meltano gives where the user gives nothing, if that is another default.

@@ -51,7 +51,7 @@ _BESIDE_A_KEY: Mapping[str, str] = {
     r"^<.*>$": "stands in angle brackets, as an example does; put your own key there",
     r"^[{\[]": "is a list or an object, not a text; give the key alone",
     r"^[a-z][a-z0-9+.-]*://": "is an address; give the key alone, not where it is kept",
-    # Each letter of it is looked for in whatever is shown: a file's content would take minutes.
+    # Each letter of it is searched in whatever is shown: a file's content would take minutes.
     r"(?s)^.{4097}": "has more than 4,096 letters, as no key has; copy the key alone",
     r"[*\u2022\u25cf]{3}|\.{3}|\u2026|^(x{6,}|your.*key.*)$": "is masked or an example, as a page "
     "shows it; copy the key itself",
@@ -394,11 +394,11 @@ def _what_of_json(raw: object) -> str:
 
 
 def _short_and_safe(raw: object, key: str) -> str:
-    """Return a value, cut to fit a line, after all that may be secret in it is gone."""
+    """Return a value, cut to fit a line, after its secrets are removed."""
     shown = "nothing" if raw is None or raw == "" else json.dumps(raw, default=str)
     # Before it is cut: half a key is still a secret.
     shown = without_key(shown, key)
-    # Addresses may hold another key, or a password.
+    # Addresses may contain another key, or a password.
     shown = re.sub(r"(://[^\s\"?#]*)[?#](\(the key\)|[^\s\"\\])+", r"\1?(not shown)", shown)
     shown = re.sub(r"://[^\s\"/?#]*@", "://(not shown)@", shown)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."  # noqa: PLR2004 - fits a line

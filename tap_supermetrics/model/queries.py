@@ -25,7 +25,7 @@ class Query:
         report: name of the report.
         accounts: ids of the accounts; several where accounts are not split, none where the data
             source has none.
-        dates: the days asked for; None where the API determines them, or there are none.
+        dates: the requested days; None where the API determines them, or there are none.
         is_fresh: whether the API's cache must not serve it.
     """
 
@@ -36,26 +36,26 @@ class Query:
 
     @property
     def account_id(self) -> str:
-        """The accounts as one value: `123`, or `123,456` sorted where they are not split."""
+        """Return the accounts as one value: `123`, or `123,456` sorted where they are not split."""
         return account_id_of(self.accounts)
 
     @property
     def days(self) -> int:
-        """The number of days asked for; one where the API determines them, or there are none."""
+        """Return the number of requested days; 1 where the API determines them, or without any."""
         return self.dates.days if self.dates else 1
 
     @property
     def report_account(self) -> ReportAccount:
-        """Report and account: what answers, or is refused, as one."""
+        """Return report and account, which are answered or refused as one."""
         return self.report, self.account_id
 
     @property
     def day(self) -> date | None:
-        """The day asked for, of a query for one day."""
+        """Return the requested day of a query for one day; None for any other."""
         return self.dates.first if self.dates and self.dates.days == 1 else None
 
     def __str__(self) -> str:
-        """`google_ads, account 123, 2024-03-05`, as people see it in messages."""
+        """Return it as in messages: `google_ads, account 123, 2024-03-05`."""
         parts = [self.report]
         if self.accounts:
             parts.append(f"account {self.account_id}")
@@ -64,7 +64,7 @@ class Query:
         return ", ".join(parts)
 
     def split(self) -> tuple[Query, Query] | None:
-        """Two queries for the halves of the days; None when there is one day or none."""
+        """Return two queries for the halves of the days; None when there is one day or none."""
         if self.dates is None or self.dates.days == 1:
             return None
         earlier, later = self.dates.halves()
@@ -72,7 +72,7 @@ class Query:
 
 
 def account_id_of(accounts: Iterable[str]) -> str:
-    """The accounts of one query as one value: sorted, joined by commas."""
+    """Return the accounts of one query as one value: sorted, joined by commas."""
     return ",".join(sorted(accounts))
 
 
@@ -111,7 +111,7 @@ class BatchRequest:
     items: tuple[BatchItem, ...]
 
     def __len__(self) -> int:
-        """Number of queries after splitting."""
+        """Return the number of queries after splitting."""
         return len(self.queries)
 
 
@@ -135,7 +135,7 @@ class SubmittedBatch:
 
     @property
     def id(self) -> str:
-        """The API's id."""
+        """Return the API's id."""
         return self.batch_id
 
     def queries(self) -> set[Query]:

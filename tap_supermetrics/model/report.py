@@ -166,7 +166,7 @@ class Entry(Overridable):
         "Name of the stream.",
         required=True,
     )
-    # What an address holds is put in its place: it may hold a key.
+    # Its parts replace an address: it may contain a key.
     url: str | None = setting(
         kinds.secret("the address of a query", r"https?://\S+"),
         "The address of a query, as the vendor's pages show it, instead of the settings that it "
@@ -178,7 +178,7 @@ class Entry(Overridable):
 class Report(Entry):
     """One configured entry of `queries`, one Singer stream."""
 
-    # What is asked
+    # What is requested
     ds_id: str = setting(
         kinds.text("an id of a data source such as AW", r"[\w-]{1,50}"),
         "Id of the data source: `AW` for Google Ads, `FA` for Facebook Ads, `GAWA`.",
@@ -262,7 +262,7 @@ class Report(Entry):
 
     @property
     def policy(self) -> BatchPolicy:
-        """The settings of query batches of its queries."""
+        """Return the settings of query batches of its queries."""
         return BatchPolicy(
             split=SplitPolicy(dates=self.split_dates_policy, accounts=self.split_accounts_policy),
             query_concurrency=self.query_concurrency,
@@ -274,13 +274,13 @@ class Report(Entry):
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Settings that are passed on to the API as it is, by its name in the settings."""
+        """Return the settings that are passed on to the API as they are, by name."""
         given = {name: getattr(self, name) for name in _PASSED_ON}
         return {name: value for name, value in given.items() if value is not None}
 
     @property
     def exclusions(self) -> tuple[str, ...]:
-        """Names of the data source's settings that leave out accounts, where they are set.
+        """Return the names of the data source's settings that leave out accounts, where set.
 
         Source: Supermetrics docs, "About account exclusion".
         """
@@ -290,38 +290,38 @@ class Report(Entry):
 
     @property
     def logins(self) -> object:
-        """The logins that may serve its queries; empty for any."""
+        """Return the logins that may serve its queries; empty for any."""
         return self.parameters.get("ds_users") or self.parameters.get("ds_user")
 
     @property
     def login_setting(self) -> str:
-        """The setting by which the report names logins; where it has both, the list."""
+        """Return the setting by which the report names logins; where it has both, the list."""
         return "ds_users" if "ds_users" in self.parameters else "ds_user"
 
     @property
     def login_names(self) -> tuple[str, ...]:
-        """The logins that the report names, each once."""
+        """Return the logins that the report names, each once."""
         named = (*self.parameters.get("ds_users", ()), self.parameters.get("ds_user", ""))
         return tuple(filter(None, dict.fromkeys(named)))
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """Ids of the segments that are applied."""
+        """Return the ids of the applied segments."""
         return self.ds_segments or ()
 
     @property
     def query_hash(self) -> str:
-        """Eight hex digits that change with what is asked of each account and day.
+        """Return eight hex digits that change with what is requested of each account and day.
 
-        And with what stands for a blank in the key: the same row then has another key.
+        They change with `blank_key_value` too: the same row then has another key.
         """
-        # Another order asks for the same; to deselect a field keeps what was loaded.
+        # Another order requests the same; to deselect a field keeps what was loaded.
         fields = sorted(self.configured_fields or self.fields)
-        asked = [self.ds_id, fields, self.replication_key, self.date_range_type]
-        asked += [self.parameters.get(key) for key in ("filter", "ds_segments", "settings")]
+        facts = [self.ds_id, fields, self.replication_key, self.date_range_type]
+        facts += [self.parameters.get(key) for key in ("filter", "ds_segments", "settings")]
         # Only where it is set: states from before there was such a setting keep their hash.
-        asked += [self.blank_key_value] if self.blank_key_value else []
-        text = json.dumps(asked, sort_keys=True, default=str)
+        facts += [self.blank_key_value] if self.blank_key_value else []
+        text = json.dumps(facts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -44,10 +44,10 @@ class Shard:
 
     @property
     def is_first(self) -> bool:
-        """Return whether it takes what cannot be shared."""
+        """Return whether it takes accounts that cannot be shared out."""
         return self.number == 1
 
-    def holds(self, account: str) -> bool:
+    def owns(self, account: str) -> bool:
         """Return whether an account is one of the shard's, whatever other accounts there are.
 
         Case does not count in ids of accounts.
@@ -56,18 +56,18 @@ class Shard:
         digest = hashlib.sha256(account.casefold().encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
 
-    def holds_together(self, accounts: tuple[str, ...]) -> bool:
-        """Return whether accounts that one query asks for are the shard's."""
-        return self.holds(accounts[0]) if len(accounts) == 1 else self.is_first
+    def owns_together(self, accounts: tuple[str, ...]) -> bool:
+        """Return whether the accounts of one query are the shard's."""
+        return self.owns(accounts[0]) if len(accounts) == 1 else self.is_first
 
     def share_of(self, accounts: Iterable[str]) -> tuple[str, ...]:
         """Return the accounts that are the shard's, in their order."""
-        return tuple(filter(self.holds, accounts))
+        return tuple(filter(self.owns, accounts))
 
     def __str__(self) -> str:
-        """`2/5`, as it is written in the settings and in the state."""
+        """Return it as in the settings and in the state: `2/5`."""
         return f"{self.number}/{self.count}"
 
 
 WHOLE: Final = Shard(number=1, count=1)
-"""The shard of a run that nobody shares with."""
+"""The shard of a run that takes all accounts."""

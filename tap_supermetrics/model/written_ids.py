@@ -15,11 +15,11 @@ _LIST, _ALL = "list.", "all_accounts"
 
 
 class SpoiltError(ValueError):
-    """A value has something that is no part of it, or stands for another; told in words."""
+    """A value has something that is no part of it, or stands for another; the message says what."""
 
 
 def reject() -> NoReturn:
-    """Raise what a kind makes its message of."""
+    """Raise the error that a kind words."""
     raise ValueError
 
 
@@ -45,7 +45,7 @@ def _parted(written: str) -> list[Any]:
 
 
 def visible(written: str) -> str:
-    """Return a text without the characters that nobody sees, which come with what is copied."""
+    """Return a text without invisible characters, which come with copied text."""
     return "".join(each for each in written if category(each) != "Cf")
 
 
@@ -80,7 +80,7 @@ def _account_ids(written: str) -> tuple[str, ...]:
     """Return the ids in one entry of a list, where a person may have written several."""
     ids = [each.translate(HYPHENS).strip("\"'`") for each in _parted(written)]
     words = [word for each in ids for word in each.split()]
-    # An id may hold a blank, as a name does; a number does not.
+    # An id may contain a blank, as a name does; a number does not.
     is_numbers = all(re.search(r"\d", word) for word in words)
     return tuple(words if is_numbers else ids) if ids and all(ids) else reject()
 

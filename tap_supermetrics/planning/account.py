@@ -1,4 +1,4 @@
-"""The plan of one account: ranges of days, of which queries are made one at a time."""
+"""The plan of one account: ranges of days, made into queries one at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 NEARLY_LOADED_DAYS: Final = 14
-"""An account that lacks no more than the last days is kept up to date before others are begun."""
+"""An account that lacks no more than the last days is brought up to date before others begin."""
 
 
 class Rank(IntEnum):
@@ -65,12 +65,12 @@ class Stretch:
         return map(self._piece, reversed(numbers) if self.is_backwards else numbers)
 
     def piece_at(self, day: date) -> DateRange:
-        """Return the date range that holds a day, or the one nearest to it."""
+        """Return the date range that contains a day, or the one nearest to it."""
         inside = min(max(day, self.dates.first), self.dates.last)
         return self._piece((inside - self.dates.first).days // self.step)
 
     def after(self, dates: DateRange) -> Stretch:
-        """Return what is left from one of the pieces on, in the order of the queries."""
+        """Return the rest from one of the pieces on, in the order of the queries."""
         if self.is_backwards:
             return replace(self, dates=replace(self.dates, last=dates.last))
         return replace(self, dates=replace(self.dates, first=dates.first))
@@ -95,7 +95,7 @@ class AccountPlan:
         was_loaded: whether an earlier run loaded any of it.
         gave_nothing: whether its queries failed when any was submitted last.
         comes_last: whether that is so short ago that all others come before it.
-        last_attempt_at: when all of an account without days was read last, or that failed; None
+        last_attempt_at: when an account without days was read last, or failed; None
             where neither is known.
     """
 
@@ -118,7 +118,7 @@ class AccountPlan:
         """Return the days that may never be given, from the first to the last of them.
 
         They are all days of an account that gave nothing last; else those that are not there though
-        later ones are. None where fewer than `least` queries ask for them.
+        later ones are. None where fewer than `least` queries request them.
         """
         if self.is_read_anyway or not (self.covered or self.gave_nothing):
             return None
@@ -145,18 +145,18 @@ class AccountPlan:
             query
             for rank in Rank
             for part in (self._newest_first() if rank is Rank.ANYWAY else self.parts)
-            if self._may_hold(part, rank)
+            if self._may_contain(part, rank)
             for query in self._queries_of(part)
             if self.rank(query) == rank
         )
 
     def _newest_first(self) -> Iterator[Stretch | Query]:
-        """Return the parts in the order of what is read again anyway: the newest days first."""
+        """Return the parts with the newest days first."""
         for part in sorted(self.parts, key=first_day, reverse=True):
             yield part if isinstance(part, Query) else replace(part, is_backwards=True)
 
     def rank(self, query: Query) -> Rank:
-        """Return what comes first where not all can be queried: the lowest."""
+        """Return the rank of a query: where not all can be queried, the lowest comes first."""
         if self.is_read_whole:
             return Rank.WHOLE
         if not query.dates or intersect(query.dates, self.covered) != (query.dates,):
@@ -173,15 +173,15 @@ class AccountPlan:
 
     def left(self, head: Query) -> Iterator[Stretch | Query]:
         """Return the parts from a query of this plan on, itself included."""
-        holds_head = False
+        is_past_head = False
         for part in self.parts:
-            if holds_head:
+            if is_past_head:
                 yield part
             elif part == head:
-                holds_head = True
+                is_past_head = True
                 yield part
             elif isinstance(part, Stretch) and head.dates and part.dates.contains(head.dates):
-                holds_head = True
+                is_past_head = True
                 yield part.after(head.dates)
 
     def nearest(self, head: Query, day: date) -> Query:
@@ -199,8 +199,8 @@ class AccountPlan:
         is_fresh = self.fresh_from is not None and dates.last >= self.fresh_from
         return replace(self.whole, dates=dates, is_fresh=is_fresh)
 
-    def _may_hold(self, part: Stretch | Query, rank: Rank) -> bool:
-        """Spare the walk through a long stretch that has no query of the rank."""
+    def _may_contain(self, part: Stretch | Query, rank: Rank) -> bool:
+        """Return whether a part may have queries of a rank; spares walks through long stretches."""
         if isinstance(part, Query):
             return True
         # Some need a day that is not covered, others one that is; `WHOLE` comes as a single query.

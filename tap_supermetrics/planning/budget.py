@@ -1,4 +1,4 @@
-"""Which queries a run may still pay for, where it has a budget."""
+"""Chooses the queries that a run may still pay for, where it has a budget."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def within_budget(
     Work grows with the limit, not with the plans.
 
     Args:
-        plans: what each report asks for.
+        plans: what each report requests.
         limit: the most queries that may be paid for.
-        free: queries whose results the API holds already; all of them stay.
+        free: queries whose results the API retains; all of them stay.
     """
     chosen: dict[ReportAccount, list[Query]] = defaultdict(list)
-    for query in _held(plans, free):
+    for query in _retained(plans, free):
         chosen[query.report_account].append(query)
     costly = (
         query
@@ -45,8 +45,8 @@ def within_budget(
     return tuple(_only(plan, chosen) for plan in plans)
 
 
-def _held(plans: Sequence[ReportPlan], free: Collection[Query]) -> Iterator[Query]:
-    """Return what costs nothing: the plans keep it as single queries."""
+def _retained(plans: Sequence[ReportPlan], free: Collection[Query]) -> Iterator[Query]:
+    """Return what costs nothing: single queries of the plans."""
     return (query for plan in plans for query in plan.singled_out() if query in free)
 
 

@@ -45,7 +45,7 @@ class Lookback:
         last_wanted: the last day that the report wants.
         last_known: the last day that was wanted and over when the numbers were made, which may be
             long ago for those of a cache.
-        is_timed: whether it is remembered when days were read.
+        is_timed: whether the times of reading are stored.
     """
 
     days: int
@@ -60,10 +60,10 @@ class Coverage:
 
     Attributes:
         covered: the days fully emitted: merged, in order.
-        stale: covered days that are asked again whatever the lookback: a query for them failed, or
+        stale: covered days to query again whatever the lookback: a query for them failed, or
             had not ended when the run did.
         bookmark: last day up to which there was no gap from the start; it never goes back.
-        fetched: when the newest days were read; kept only where a report asks for it.
+        fetched: when the newest days were read; stored only where the report's settings need it.
         read_at: when all was read last, of a report that is read whole.
         tried_at: when a query failed, of a run in which none was answered.
         not_before: first day that the API gives of it; None while that is the report's, or unknown.
@@ -81,7 +81,7 @@ class Coverage:
 
     @property
     def last_attempt_at(self) -> datetime | None:
-        """When all was read last, or that failed."""
+        """Return when all was read last, or failed."""
         return max(filter(None, (self.read_at, self.tried_at)), default=None)
 
     @property
@@ -92,15 +92,15 @@ class Coverage:
     def first_given(self, of_report: date | None) -> date | None:
         """Return the first day that the API gives of it, as far as is known; None for any day.
 
-        That of the report was learned from any account. It holds for one that was loaded from then
-        on: another was given earlier days, or has to be asked first.
+        That of the report was learned from any account. It counts for one that was loaded from then
+        on: another was given earlier days, or has to be queried first.
         """
         if self.not_before or not of_report:
             return self.not_before
         return of_report if self.covered and self.covered[0].first >= of_report else None
 
     def with_done(self, done: DateRange, start: date, not_before: date | None = None) -> Coverage:
-        """After every record of the days `done` was written (also when there were none).
+        """Return it after every record of the days `done` was written (or there were none).
 
         Args:
             done: the days of the query.
@@ -113,16 +113,16 @@ class Coverage:
         return replace(after, bookmark=_bookmark(covered, first, self.bookmark))
 
     def with_fetch(self, fetch: DaysFetched, lookback: Lookback) -> Coverage:
-        """After these days were read; only days of the lookback are remembered."""
+        """Return it after these days were read; only days of the lookback are stored."""
         if not lookback.is_timed:
             return replace(self, fetched=())
         older = _cut(self.fetched, fetch)
         restated = self._restated(lookback.days, lookback.last_wanted)
-        kept = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
-        return replace(self, fetched=tuple(kept))
+        left = (each for each in (*older, fetch) if restated and each.dates.last >= restated.first)
+        return replace(self, fetched=tuple(left))
 
     def with_settled(self, done: DateRange, lookback: Lookback) -> Coverage:
-        """After these days were read: those older than the lookback are settled.
+        """Return it after these days were read: those older than the lookback are settled.
 
         A history that is loaded over many nights ends each night with days that are its last ones
         for now only: they need not be read again in the next night.
@@ -134,7 +134,7 @@ class Coverage:
         return replace(self, settled=intersect(restated, settled) if restated else ())
 
     def merged_with(self, other: Coverage) -> Coverage:
-        """Return what two states say together: covered by either, stale by either."""
+        """Return the coverage of two states together: covered by either, stale by either."""
         by_age = sorted((*self.fetched, *other.fetched), key=lambda each: each.at)
         fetched: tuple[DaysFetched, ...] = ()
         # Each cuts its days out of those before it: of a day, the newest fetch counts.
@@ -152,17 +152,17 @@ class Coverage:
         )
 
     def with_stale(self, *dates: DateRange) -> Coverage:
-        """After queries for these days failed: those already covered are stale now."""
+        """Return it after queries for these days failed: those already covered are stale."""
         return replace(self, stale=merge((*self.stale, *common(merge(dates), self.covered))))
 
     def needed(
         self, wanted: DateRange, lookback_days: int, fresh_since: datetime | None = None
     ) -> tuple[DateRange, ...]:
-        """The days of `wanted` to ask for: not covered, stale, or within the lookback.
+        """Return the days of `wanted` to query: not covered, stale, or within the lookback.
 
         The lookback is the last `lookback_days` calendar days up to the last covered day that is
         not after `wanted`: those that the source may have restated since they were read. Days of
-        it that were read after `fresh_since`, or when they were settled, are left alone.
+        it that were read after `fresh_since`, or when they were settled, are left out.
         """
         if self.not_before and self.not_before > wanted.first:
             if self.not_before > wanted.last:
@@ -171,7 +171,7 @@ class Coverage:
         due = self.stale
         if restated := self._restated(lookback_days, wanted.last):
             fresh = (each.dates for each in self.fetched if fresh_since and each.at > fresh_since)
-            # What a shorter lookback had settled may not be so for this one.
+            # Days that a shorter lookback had settled may not be settled for this one.
             settled = (
                 late for each in self.settled for late in _older(each, lookback_days, wanted.last)
             )
@@ -179,8 +179,7 @@ class Coverage:
         return subtract(wanted, outside(self.covered, due))
 
     def _restated(self, lookback_days: int, last_wanted: date) -> DateRange | None:
-        # Days after what is wanted, of a run that wanted later ones, say nothing of when the others
-        # were read.
+        # Days after `last_wanted` were wanted by another run: they do not date the others.
         place = bisect_right(self.covered, last_wanted, key=attrgetter("first"))
         if not place or not lookback_days:
             return None
@@ -190,7 +189,7 @@ class Coverage:
 
 
 def _older(dates: DateRange, lookback_days: int, last_wanted: date) -> Iterator[DateRange]:
-    """Give those of the days that are older than the lookback, if there are any."""
+    """Yield the days that are older than the lookback, if there are any."""
     late = last_wanted.toordinal() - lookback_days
     if dates.first.toordinal() <= late:
         yield replace(dates, last=min(dates.last, date.fromordinal(late)))
@@ -206,12 +205,12 @@ def _cut(older: Iterable[DaysFetched], newer: DaysFetched) -> tuple[DaysFetched,
 
 
 def _earlier(one: date | None, other: date | None) -> date | None:
-    # What one was given, a refusal of the other does not take away.
+    # A day that one was given counts, though the other was refused it.
     return min(one, other) if one and other else None
 
 
 def _bookmark(covered: tuple[DateRange, ...], start: date, before: date | None) -> date | None:
-    # Where the start was moved, nothing may hold it: then the bookmark stays where it was.
+    # Where the start was moved, no range may contain it: then the bookmark stays.
     place = bisect_left(covered, start, key=attrgetter("last"))
     reached = (each.last for each in covered[place : place + 1] if each.first <= start)
     return max((*reached, *filter(None, (before,))), default=None)

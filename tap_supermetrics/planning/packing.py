@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import BatchPolicy
 
 LOOK_AHEAD: Final = 20
-"""So many batches of one policy are looked through to fill one of another, and no more."""
+"""At most so many batches of one policy are passed over to fill one of another."""
 
 
 class Packer:
@@ -88,7 +88,7 @@ class Packer:
         return min(max(-(-to_come // batches), 1), self._max_queries)
 
     def _close(self, policy: BatchPolicy, size: int) -> BatchRequest:
-        """Take a batch from the queries of a policy, and count what is still to come."""
+        """Take a batch from the queries of a policy, and count those still to come."""
         queries = self._open.pop(policy)
         batch, rest = [query for _, query in queries[:size]], queries[size:]
         if rest:

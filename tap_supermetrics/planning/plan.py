@@ -1,6 +1,6 @@
 """From reports, accounts and coverage to the queries of a run: ranges first, queries one at a time.
 
-A report's plan holds a few date ranges per account. Its queries are made in the order of their
+A report's plan has a few date ranges per account. Its queries are made in the order of their
 emission as they are needed, so that memory and time before the first one grow with accounts, not
 with days; how many there are is arithmetic.
 """
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from tap_supermetrics.model import BatchPolicy, Report
 
 TEST_ACCOUNTS = 3
-"""A connection test asks the newest day of so many accounts, and no more."""
+"""A connection test queries the newest day of so many accounts."""
 
 LAST_FOR_DAYS = 3
-"""An account that gave nothing comes last for so many days; then it has a turn like all others: a
-budget that is too small for all would never give it one else."""
+"""An account that gave nothing comes last for so many days; then it has a turn like all others:
+else a budget that is too small for all would never reach it."""
 
 GAPS_REMEMBERED = 16_384
-"""So many gaps of a report are covered once, whatever accounts have them."""
+"""Gaps of a report that are covered once, whatever accounts have them."""
 
 Order = tuple[int, bool, int]
-"""What sorts the queries of a report: rank, whether they are history, day."""
+"""The sort key of a report's queries: rank, whether they are history, day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class ReportPlan:
         accounts: what is queried of each account.
         is_by_rank: whether days never loaded come before days to be read again.
         is_tried_first: whether one query is answered before others are submitted, as the API may
-            refuse what all of them ask for.
+            refuse all of them alike.
         header_in_totals: whether totals of its results count a header; None where no run showed it.
     """
 
@@ -71,11 +71,11 @@ class ReportPlan:
         return iter(cursor.draw, None)
 
     def order(self, query: Query, account: AccountPlan) -> Order:
-        """Return what sorts the queries of the report; accounts of one day stay as they are."""
+        """Return the sort key of a query; accounts of one day stay in their order."""
         # Not by rank, all have the same: then only their days sort them.
         rank = account.rank(query) if self.is_by_rank else Rank.NEW
         if rank is Rank.WHOLE:
-            # By age, so that each has its turn; what was never read comes first.
+            # By age, so that each has its turn; reports never read come first.
             turn = account.last_attempt_at
             return rank, False, int(turn.timestamp() * 1000) if turn else 0
         day = query.dates.first.toordinal() if query.dates else 0
@@ -87,7 +87,7 @@ class ReportPlan:
         return rank, is_history, -day if is_history else day
 
     def singled_out(self) -> Iterator[Query]:
-        """Return the queries that were planned as they are, such as those the API holds."""
+        """Return the queries that were planned as they are, such as those of retained results."""
         parts = (part for account in self.accounts for part in account.parts)
         return (part for part in parts if isinstance(part, Query))
 
@@ -120,7 +120,7 @@ class Cursor:
     def __init__(self, plan: ReportPlan) -> None:
         self._plan = plan
         self._numbers = {each.whole.account_id: n for n, each in enumerate(plan.accounts)}
-        # Of each account that is not done, by its number: its next query, and those after it.
+        # By the number of each account that is not done: its next query, and those after it.
         self._heads: dict[int, tuple[Query, Iterator[Query]]] = {}
         self._order: list[tuple[Order, int]] = []  # A heap, of the accounts to draw from.
         self._parked: dict[int, Order] = {}
@@ -128,14 +128,14 @@ class Cursor:
             self._push(number, account.queries(by_rank=plan.is_by_rank))
 
     def draw(self, must_wait: Callable[[Query], bool] | None = None) -> Query | None:
-        """Return the next query; None when there is none, or none that is not held back."""
+        """Return the next query; None when there is none, or all are held back."""
         found = self.draw_ordered(must_wait)
         return found and found[1]
 
     def draw_ordered(
         self, must_wait: Callable[[Query], bool] | None = None
     ) -> tuple[Order, Query] | None:
-        """Return the next query with what sorts it."""
+        """Return the next query with its sort key."""
         while self._order:
             order, number = heapq.heappop(self._order)
             query, queries = self._heads[number]
@@ -149,7 +149,7 @@ class Cursor:
         return None
 
     def wake(self, account_id: str | None = None) -> None:
-        """Take up again what was passed over: all accounts, or one."""
+        """Take up again accounts that were passed over: all, or one."""
         for number in self._numbers_of(account_id):
             order = self._parked.pop(number, None)
             if order is not None:
@@ -166,7 +166,7 @@ class Cursor:
         for number, (head, queries) in self._heads.items():
             account = self._plan.accounts[number]
             if self._plan.is_by_rank:
-                # By rank, only going through the rest tells: the cursor is used up.
+                # By rank, only a walk through the rest counts them: the cursor is used up.
                 days[head.account_id] += sum(query.days for query in chain((head,), queries))
             else:
                 days[head.account_id] += sum(map(_days_of, account.left(head)))
@@ -191,7 +191,7 @@ def plan_report(
     report: Report,
     scope: Scope,
     coverage: Mapping[str, Coverage],
-    held: Sequence[Query] = (),
+    retained: Sequence[Query] = (),
     *,
     ignores_coverage: bool = False,
 ) -> ReportPlan:
@@ -200,15 +200,15 @@ def plan_report(
     Args:
         report: the report.
         scope: what it wants.
-        coverage: what is there already, and the first day that the API gives, by account id.
-        held: queries whose results the API still holds; those that are needed are planned as
+        coverage: days in the target, and the first day that the API gives, by account id.
+        retained: queries whose results the API still retains; those that are needed are planned as
             they are, so that their results can be used.
-        ignores_coverage: whether what is there is read again.
+        ignores_coverage: whether covered days are read again.
 
     Returns:
         Queries in order of first day, then of accounts.
     """
-    gaps = _Gaps(report, scope, held)
+    gaps = _Gaps(report, scope, retained)
     accounts = [
         _plan_accounts(
             report,
@@ -233,16 +233,16 @@ def plan_test(report: Report, scope: Scope) -> ReportPlan:
 
 
 class _Gaps:
-    """Fills gaps of a report: with queries that the API still holds, and stretches of new ones.
+    """Fills gaps of a report: with queries of retained results, and stretches of new ones.
 
     Gaps are alike from account to account, and a history full of them has a million: each is
     covered once.
     """
 
-    def __init__(self, report: Report, scope: Scope, held: Iterable[Query]) -> None:
-        self._held: dict[tuple[str, ...], list[Query]] = defaultdict(list)
-        for query in held:
-            self._held[query.accounts].append(query)
+    def __init__(self, report: Report, scope: Scope, retained: Iterable[Query]) -> None:
+        self._retained: dict[tuple[str, ...], list[Query]] = defaultdict(list)
+        for query in retained:
+            self._retained[query.accounts].append(query)
 
         @lru_cache(maxsize=GAPS_REMEMBERED)
         def cover(gap: DateRange) -> tuple[Stretch, ...]:
@@ -252,17 +252,17 @@ class _Gaps:
 
     def filled(self, accounts: tuple[str, ...], gap: DateRange) -> Iterator[Stretch | Query]:
         """Give the parts that cover a gap of some accounts."""
-        held = self._held.get(accounts)
-        if not held:
+        retained = self._retained.get(accounts)
+        if not retained:
             yield from self._cover(gap)
             return
-        usable = _disjoint(query for query in held if query.dates and gap.contains(query.dates))
+        usable = _disjoint(query for query in retained if query.dates and gap.contains(query.dates))
         yield from usable
         for left in subtract(gap, sorted(query.dates for query in usable if query.dates)):
             yield from self._cover(left)
 
 
-def _plan_accounts(  # noqa: PLR0913 - all that decides what is asked
+def _plan_accounts(  # noqa: PLR0913 - all that decides what is queried
     report: Report,
     scope: Scope,
     accounts: tuple[str, ...],
@@ -310,7 +310,7 @@ def _stretches(
 ) -> Iterator[Stretch]:
     """Cut a gap: history into long queries, the newest days as usual."""
     usual = 1 if scope.policy.split.dates is SplitDates.DAY else report.max_days_per_query
-    # A query for several days needs rows that tell their day.
+    # A query for several days needs rows with their day.
     long = report.backfill_days_per_query if scope.is_dated_by_rows else 1
     recent = recent_days(report, wanted)
     if long > usual:
@@ -360,7 +360,7 @@ def _disjoint(queries: Iterable[Query]) -> list[Query]:
     """Return queries without common days: of those that overlap, the shortest, then the newest."""
     chosen: list[Query] = []
     taken: tuple[DateRange, ...] = ()
-    # Of a query that was split, its parts came later, and are of fewer days.
+    # The parts of a query that was split came later, and have fewer days.
     newest_first = [*queries][::-1]
     for query in sorted(newest_first, key=_days_of):
         if query.dates and not intersect(query.dates, taken):

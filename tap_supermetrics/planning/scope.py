@@ -1,4 +1,4 @@
-"""The scope of a report: accounts, days and policy, before coverage says what is there already."""
+"""The scope of a report: accounts, days and policy, before coverage counts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tap_supermetrics.model import BatchPolicy, Query, Report, SplitAccounts, Sp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The accounts and days that a report wants, before coverage says what is there already.
+    """The accounts and days that a report wants, before coverage counts.
 
     Attributes:
         accounts: every account of the report in this shard.
         wanted: first to last day; None where the API determines them, or there are none.
         is_incremental: whether coverage counts; else every run reads the report whole, and its
             queries must not be split: the sums of two halves are not the sum of the whole.
-        is_dated_by_rows: whether rows tell their day, so that a query may span several.
+        is_dated_by_rows: whether rows have their day, so that a query may span several.
         policy: the report's batch policy, as far as it can be applied.
-        fresh_since: days of the lookback that were read later are left alone.
-        has_no_day: whether the report has dates, but none of its days is to be asked.
+        fresh_since: days of the lookback read after it are not read again.
+        has_no_day: whether the report has dates, but no day to be queried.
         last_complete: yesterday; a day that still goes on is read, but not covered.
         is_elsewhere: whether the report is wholly another shard's.
     """
@@ -37,7 +37,7 @@ class Scope:
     is_elsewhere: bool = False
 
     def complete(self, dates: DateRange | None) -> DateRange | None:
-        """Return those of the answered days that are over; None when there are none."""
+        """Return the answered days that are over; None when there are none."""
         if dates is None or self.last_complete is None or dates.first > self.last_complete:
             return None
         return replace(dates, last=min(dates.last, self.last_complete))
@@ -52,12 +52,12 @@ class Scope:
 
     @property
     def last_wanted(self) -> date:
-        """The last day that is wanted; the last of the calendar where the API determines them."""
+        """Return the last wanted day; the last of the calendar where the API determines them."""
         return self.wanted.last if self.wanted else date.max
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """Return the accounts in groups, each of which is asked by one query."""
+        """Return the accounts in groups, one for each query."""
         return () if self.is_elsewhere else self.policy.split.accounts.groups(self.accounts)
 
 
@@ -85,7 +85,7 @@ def scope_of(
     today = now.astimezone(report.timezone).date()
     wanted, has_no_day = None, False
     if is_dated and report.start_date and not report.date_range_type:
-        # Days to come have no data: asked for now, they would be asked for again every day.
+        # Days to come have no data: queried now, they would be queried again every day.
         first, last = report.start_date.as_first(today), min(report.end_date.on(today), today)
         has_no_day = first > last
         wanted = None if has_no_day else DateRange(first=first, last=last)

@@ -15,7 +15,7 @@ from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.page_requests import PageAccess
 from tap_supermetrics.extraction.scheduler import Scheduler
 from tap_supermetrics.extraction.ways import Ways
-from tap_supermetrics.model.told_accounts import KnownAccounts
+from tap_supermetrics.model.echoed_accounts import KnownAccounts
 from tap_supermetrics.settings import Mode
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tap_supermetrics.extraction.totals import SURE_AFTER
 
 if TYPE_CHECKING:
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.extraction.results import Left, Note, Result
+    from tap_supermetrics.extraction.results import Note, NotReached, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.sync.checkpoints import Bookmarks
     from tap_supermetrics.sync.preparation import Prepared
@@ -92,7 +92,7 @@ class Bookkeeping:
             self._bookmarks.emitted(failed.query)
         self._bookmarks.progressed()
 
-    def left(self, left: Left) -> None:
+    def left(self, left: NotReached) -> None:
         """Note the queries of a report that a stopped run did not reach."""
         self._summary.left(left)
         if left.error.fate is Fate.STOP:

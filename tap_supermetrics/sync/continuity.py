@@ -243,7 +243,7 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
                 "give the report another name"
             )
     # The state may contain accounts of other shards, from before there were any.
-    mine = [each for each in old if report.shard.holds_together(tuple(each.split(",")))]
+    mine = [each for each in old if report.shard.owns_together(tuple(each.split(",")))]
     if mine and not report.accounts.ids:
         listed = ", ".join(mine)
         logger.warning("%s: not listed by the API any more: %s", report.name, listed)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tap_supermetrics.api.errors import ApiError
-from tap_supermetrics.extraction.results import Failed, Left, Result
+from tap_supermetrics.extraction.results import Failed, NotReached, Result
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -129,7 +129,7 @@ class Emission:
         if planned is None:
             return
         for delivery in self._engine.deliveries(name):
-            if isinstance(delivery, (Result, Failed, Left)):
+            if isinstance(delivery, (Result, Failed, NotReached)):
                 yield from self._emit(planned, delivery, convert)
             else:
                 self._books.noted(delivery)
@@ -138,7 +138,7 @@ class Emission:
         self, planned: PlannedReport, outcome: Outcome, convert: Converter[T]
     ) -> Iterator[T | Written]:
         """Yield the records of an outcome; report to engine and books what became of it."""
-        if isinstance(outcome, Left):
+        if isinstance(outcome, NotReached):
             self._books.left(outcome)
             return
         # A result whose rows fit no record becomes a failure only while they are written.

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.errors import SettingsError
-from tap_supermetrics.extraction.held_results import one_each
+from tap_supermetrics.extraction.retained_results import one_each
 from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.state import ReportState, report_state
@@ -252,4 +252,4 @@ def _coverage(states: Iterable[ReportState]) -> Iterator[tuple[str, Coverage]]:
 
 
 def _owns(shard: Shard, accounts: Collection[str]) -> bool:
-    return not shard.is_whole and shard.holds_together(tuple(accounts))
+    return not shard.is_whole and shard.owns_together(tuple(accounts))

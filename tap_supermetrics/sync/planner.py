@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from tap_supermetrics.extraction.held_results import HeldResults
+    from tap_supermetrics.extraction.retained_results import RetainedResults
     from tap_supermetrics.model import Query
     from tap_supermetrics.planning.plan import ReportPlan
     from tap_supermetrics.settings import Settings
@@ -70,7 +70,7 @@ class Planner:
         self._started_at = started_at
 
     def planned(
-        self, known: Mapping[str, KnownReport], retained: HeldResults
+        self, known: Mapping[str, KnownReport], retained: RetainedResults
     ) -> dict[str, PlannedReport]:
         """Return the reports that can be planned, by name; record why others cannot.
 
@@ -88,7 +88,7 @@ class Planner:
                 self._summary.report_failed(report.name, str(refusal_of(self._lookups, report)))
         return {name: each for name, each in planned.items() if each}
 
-    def _planned(self, known: KnownReport, retained: HeldResults) -> PlannedReport | None:
+    def _planned(self, known: KnownReport, retained: RetainedResults) -> PlannedReport | None:
         """Return a planned report; None where it cannot be planned, which is logged."""
         name = known.report.name
         try:

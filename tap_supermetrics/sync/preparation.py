@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from tap_supermetrics.extraction.held_results import HeldResults, find_held
+from tap_supermetrics.extraction.retained_results import RetainedResults, find_retained
 from tap_supermetrics.model import AsyncRun
 from tap_supermetrics.settings import Mode
 from tap_supermetrics.sync.discovery import known_reports
@@ -58,7 +58,7 @@ class Prepared:
     known: Mapping[str, KnownReport]
     planned: Mapping[str, PlannedReport]
     plans: Mapping[str, ReportPlan]
-    retained: HeldResults
+    retained: RetainedResults
     retained_queries: Collection[Query]
     async_run: AsyncRun
     is_resumed: bool
@@ -106,10 +106,10 @@ def prepare(  # noqa: PLR0913 - all that a run begins with
             at_failure.callback(journal.close)
             # Before batches are looked up: it adds to the states what killed runs submitted.
             journal.take_over(client, started_at, selection.full_table)
-        retained = HeldResults()
+        retained = RetainedResults()
         if not selection.is_test:
             batches = (batch for each in known.values() for batch in each.state.batches)
-            retained = find_held(client, batches, now())
+            retained = find_retained(client, batches, now())
             retained.leave_to_others(settings.shard)
         planner = Planner(settings, lookups, selection, summary, started_at)
         planned = planner.planned(known, retained)
@@ -138,7 +138,7 @@ def prepare(  # noqa: PLR0913 - all that a run begins with
 
 
 def _planned_and_retained(
-    planned: Iterable[PlannedReport], retained: HeldResults
+    planned: Iterable[PlannedReport], retained: RetainedResults
 ) -> frozenset[Query]:
     found = {*retained.queries}
     return frozenset(

@@ -138,7 +138,7 @@ class QueryLog:
             submission,
             result.schedule_id,
             **_days(result.dates),
-            **_days(result.told_dates, "range_start", "range_end"),
+            **_days(result.echoed_dates, "range_start", "range_end"),
             last_whole_day=_text(whole.last if whole else None),
             status="success",
             row_count=result.row_count,

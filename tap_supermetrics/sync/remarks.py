@@ -22,7 +22,7 @@ MAX_DEVIATIONS: Final = 20
 
 def count_deviations(counts: Counter[str], result: Result) -> None:
     """Count how a result deviates from what was requested; warn of each kind once."""
-    for text in result.otherwise:
+    for text in result.deviations:
         if text not in counts and len(counts) < MAX_DEVIATIONS:
             logger.warning(
                 "%s: the API answers otherwise than it was asked: %s", result.query, text

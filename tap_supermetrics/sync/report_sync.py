@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.extraction.held_results import HeldResults
     from tap_supermetrics.extraction.results import Failed, Provenance, Result
+    from tap_supermetrics.extraction.retained_results import RetainedResults
     from tap_supermetrics.model import Report
     from tap_supermetrics.planning.scope import Scope
     from tap_supermetrics.records.schema import RecordSchema
@@ -153,7 +153,9 @@ class KnownReport:
         """Plan the few queries of a connection test."""
         return PlannedReport(known=self, plan=plan_test(self.report, scope))
 
-    def plan(self, scope: Scope, retained: HeldResults, *, ignores_coverage: bool) -> PlannedReport:
+    def plan(
+        self, scope: Scope, retained: RetainedResults, *, ignores_coverage: bool
+    ) -> PlannedReport:
         """Plan the report.
 
         Args:

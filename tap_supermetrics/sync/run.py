@@ -162,8 +162,8 @@ class Run:
             ApiError: the API refused everything.
             QueriesFailedError: something failed, and `on_failure` does not accept that.
         """
-        if lost_starts := self._lookups.client.service.lost_starts:
-            starts = counted(lost_starts, "start of a query batch", "starts of query batches")
+        if unanswered_starts := self._lookups.client.service.unanswered_starts:
+            starts = counted(unanswered_starts, "start of a query batch", "starts of query batches")
             self.summary.remarks.append(
                 f"{starts} got no answer; each may have run unseen and cost quota"
             )

@@ -14,7 +14,7 @@ from tap_supermetrics.api import wire
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.dates import intersect
 from tap_supermetrics.extraction.batch_starts import SubmissionNotes
-from tap_supermetrics.extraction.running import HELD_S
+from tap_supermetrics.extraction.running import RETAINED_S
 from tap_supermetrics.model import AsyncRun, SubmittedBatch, account_id_of
 from tap_supermetrics.planning.coverage import Coverage
 from tap_supermetrics.sync.journal import Journal
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HOUR: Final = timedelta(hours=1)
-MAX_AGE: Final = timedelta(seconds=HELD_S)
+MAX_AGE: Final = timedelta(seconds=RETAINED_S)
 """The API retains nothing of what was submitted longer ago."""
 
 

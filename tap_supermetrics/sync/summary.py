@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from tap_supermetrics.dates import DateRange
-    from tap_supermetrics.extraction.results import Failed, Left, Result
+    from tap_supermetrics.extraction.results import Failed, NotReached, Result
     from tap_supermetrics.model import Query
     from tap_supermetrics.sync.days_read import DaysRead
 
@@ -107,7 +107,7 @@ class Summary:
         self.failed_alike.setdefault(alike, []).append(failed)
         return len(self.failed_alike[alike]) == 1
 
-    def left(self, left: Left) -> None:
+    def left(self, left: NotReached) -> None:
         """Count queries that a stopped run did not reach."""
         for account_id, days in left.days.items():
             self.tallies.setdefault((left.report, account_id), Tally()).not_submitted += days

@@ -18,7 +18,7 @@ QUICK = RetryPolicy(max_tries=3, first_wait_s=0.001, longest_wait_s=0.002, outag
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for a query batch whose start got no answer without real waits."""
-    monkeypatch.setattr(starts, "LOOK_AGAIN_S", (0.001, 0.002))
+    monkeypatch.setattr(starts, "SEARCH_AGAIN_S", (0.001, 0.002))
 
 
 @pytest.fixture

@@ -391,7 +391,7 @@ def test_a_start_that_a_proxy_never_passed_on_is_no_lost_start(
     keep_history_from(emulator)
     emulator.inject(Fault(effect="html", method="POST", status=status, times=2))
     assert client.start_batch(body()).batch_id
-    assert client.service.lost_starts == lost
+    assert client.service.unanswered_starts == lost
 
 
 def test_a_start_of_a_batch_is_not_repeated_for_long_when_its_answers_are_lost(
@@ -401,7 +401,7 @@ def test_a_start_of_a_batch_is_not_repeated_for_long_when_its_answers_are_lost(
     client.fields("AW")
     emulator.inject(Fault(effect="reset_after", times=None))
     assert failure_of(lambda: client.start_batch(body())).code == "CONNECTION_FAILED"
-    assert client.service.lost_starts == 3
+    assert client.service.unanswered_starts == 3
 
 
 def test_a_certificate_that_nobody_vouches_for_is_told_at_once(
@@ -552,12 +552,12 @@ def test_a_start_without_answer_is_repeated_a_few_times_and_counted(
     emulator.inject(Fault(effect=effect, method="POST", times=None, size=20))
     if has_history and effect != "reset_before":
         assert patient.start_batch(body()).batch_id == emulator.batches[0].batch_id
-        assert (starts(emulator), patient.service.lost_starts) == (1, 0)
+        assert (starts(emulator), patient.service.unanswered_starts) == (1, 0)
         return
     failure_of(lambda: patient.start_batch(body()))
     sent = 1 + starts_module.MAX_STARTS_UNKNOWN
     assert starts(emulator) == sent
-    assert patient.service.lost_starts == sent
+    assert patient.service.unanswered_starts == sent
     assert sum("may run unseen" in record.getMessage() for record in caplog.records) == sent
 
 
@@ -567,7 +567,7 @@ def test_a_start_whose_answer_was_lost_once_succeeds_and_is_counted(
     keep_history_from(emulator)
     emulator.inject(Fault(effect="reset_after", method="POST"))
     batch = client.start_batch(body())
-    assert client.service.lost_starts == 1
+    assert client.service.unanswered_starts == 1
     assert [each.batch_id for each in emulator.batches][-1] == batch.batch_id
     assert len(emulator.batches) == 2
 
@@ -583,7 +583,7 @@ def test_a_start_whose_answer_was_lost_is_found_among_those_of_others(
     found = client.start_batch({**body(), "description": "nightly"}).batch_id
     assert found not in {ours, *theirs}
     assert len(emulator.batches) == 4
-    assert client.service.lost_starts == 0
+    assert client.service.unanswered_starts == 0
     told = {each.batch_id: each.description for each in emulator.batches}
     assert str(told[found]).startswith("nightly [")
     assert told[found] != told[ours]
@@ -598,7 +598,7 @@ def test_a_start_that_was_made_twice_before_it_was_found_runs_once(
     assert len(emulator.batches) == 2
     emulator.clock.advance(60)
     assert [each.batch_id for each in emulator.batches if each.cancelled is None] == [batch_id]
-    assert client.service.lost_starts == 0
+    assert client.service.unanswered_starts == 0
 
 
 def test_a_start_that_the_api_refused_is_not_counted_as_lost(
@@ -606,7 +606,7 @@ def test_a_start_that_the_api_refused_is_not_counted_as_lost(
 ) -> None:
     emulator.inject(Fault(effect="error", status=500, code="BATCH_CREATE_FAILED", times=2))
     assert client.start_batch(body()).batch_id
-    assert client.service.lost_starts == 0
+    assert client.service.unanswered_starts == 0
 
 
 def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
@@ -616,7 +616,7 @@ def test_a_start_whose_good_answer_cannot_be_read_is_counted_as_lost(
     emulator.inject(Fault(effect="html", method="POST", status=200, times=None))
     failure_of(lambda: patient.start_batch(body()))
     assert starts(emulator) == 1 + starts_module.MAX_STARTS_UNKNOWN
-    assert patient.service.lost_starts == starts(emulator)
+    assert patient.service.unanswered_starts == starts(emulator)
 
 
 def test_a_start_that_was_never_sent_is_not_counted_as_lost(
@@ -627,13 +627,13 @@ def test_a_start_that_was_never_sent_is_not_counted_as_lost(
         client = make_client(f"http://127.0.0.1:{unheard.getsockname()[1]}")
         error = failure_of(lambda: client.start_batch(body()))
     assert error.code == "CONNECTION_FAILED"
-    assert client.service.lost_starts == 0
+    assert client.service.unanswered_starts == 0
 
 
 def test_other_requests_without_answer_are_not_counted(client: Client, emulator: Emulator) -> None:
     emulator.inject(Fault(effect="reset_after", times=2))
     client.fields("AW")
-    assert client.service.lost_starts == 0
+    assert client.service.unanswered_starts == 0
 
 
 # The key

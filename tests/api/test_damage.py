@@ -192,6 +192,6 @@ def test_a_start_that_is_damaged_twice_alike_is_not_paid_for_thrice(
         with pytest.raises(ApiError) as caught:
             client.start_batch({})
         sent = [each for each in server.requests if each.method == "POST"]
-        assert len(sent) == client.service.lost_starts == 2
+        assert len(sent) == client.service.unanswered_starts == 2
     assert caught.value.code == "START_UNREADABLE"
     assert str(caught.value).count("What to do") == 1

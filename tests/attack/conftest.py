@@ -17,7 +17,7 @@ def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     init = polling.PollWait.__init__
     monkeypatch.setattr(init, "__defaults__", (0.01, *(init.__defaults__ or ())[1:]))
     monkeypatch.setattr(downloads, "FETCH_AGAIN_S", (0.05,))
-    monkeypatch.setattr(starts, "LOOK_AGAIN_S", (0.01, 0.02))
+    monkeypatch.setattr(starts, "SEARCH_AGAIN_S", (0.01, 0.02))
     monkeypatch.setattr(team_lists, "SHOWN_WITHIN_S", (0.01, 0.05))
     monkeypatch.setattr(polling, "YOUNG_S", 0.3)
     monkeypatch.setattr(polling, "UNSETTLED_S", 0.05)

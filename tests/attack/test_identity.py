@@ -15,12 +15,12 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.wire import Meta, QueryEcho
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.emulator import Emulator, Fault
+from tap_supermetrics.extraction.deviations import deviations_of
 from tap_supermetrics.extraction.engine import Engine
-from tap_supermetrics.extraction.otherwise import answered_otherwise
 from tap_supermetrics.extraction.questions import Question
 from tap_supermetrics.extraction.results import Failed, Result, Suspect
 from tap_supermetrics.model import Query
-from tap_supermetrics.model.told_accounts import KnownAccounts
+from tap_supermetrics.model.echoed_accounts import KnownAccounts
 from tests.attack.driver import (
     ACCOUNTS,
     ADS,
@@ -179,7 +179,7 @@ def test_days_are_read_in_whatever_form_an_answer_tells_them(
 ) -> None:
     echo = QueryEcho(start_date=start, end_date=end)
     assert asking(MARCH_1).answered_dates(echo) == MARCH_1
-    told = asking(date_range_type="yesterday", start_date=None).told_dates(echo)
+    told = asking(date_range_type="yesterday", start_date=None).echoed_dates(echo)
     assert told == MARCH_1
 
 
@@ -212,7 +212,7 @@ def test_a_range_of_the_api_that_was_answered_for_other_days_is_told(
 ) -> None:
     question = asking(date_range_type="last_7_days", start_date=None)
     echo = QueryEcho(start_date=told[0], end_date=told[1])
-    found = [*answered_otherwise(question, echo, now=NIGHT, has_rows=True)]
+    found = [*deviations_of(question, echo, now=NIGHT, has_rows=True)]
     text = f"`date_range_type` last_7_days was {told[0]}..{told[1]}, not 2024-02-23..2024-02-29"
     assert len(found) == (not is_right)
     assert is_right or found[0] == text.replace("2024-02-29..2024-02-29,", "2024-02-29,")
@@ -233,7 +233,7 @@ def test_an_answer_about_no_account_is_told(
     accounts: tuple[str, ...], told: list[str] | None, *, has_rows: bool, is_told: bool
 ) -> None:
     echo = QueryEcho(ds_accounts=told)
-    found = answered_otherwise(asking(None, *accounts), echo, now=NIGHT, has_rows=has_rows)
+    found = deviations_of(asking(None, *accounts), echo, now=NIGHT, has_rows=has_rows)
     assert ["about no account" in each for each in found] == [True] * is_told
 
 

@@ -74,7 +74,7 @@ def emulator(shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     for module in ("tap_supermetrics.sync.run", "tests.attack.driver"):
         monkeypatch.setattr(f"{module}.utc_now", shared.clock.now)
     # Else nothing is ever given up, with so few days.
-    monkeypatch.setitem(doubts.PATIENCE, Reach.ACCOUNT, doubts.Patience(failures=2, probes=1))
+    monkeypatch.setitem(doubts.DOUBT_LIMITS, Reach.ACCOUNT, doubts.DoubtLimit(failures=2, probes=1))
     return shared
 
 

@@ -433,7 +433,7 @@ def test_a_batch_that_the_tap_cancels_has_its_line_too(emulator: Emulator) -> No
 def test_the_progress_line_tells_what_is_waited_for(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, mode: str, told: str
 ) -> None:
-    monkeypatch.setattr(progress, "TELL_EVERY_S", 0.02)
+    monkeypatch.setattr(progress, "LOG_EVERY_S", 0.02)
     emulator.change_options(license_concurrency=1, batch_start_seconds=60.0, min_seconds=10.0)
     done = load(emulator, mode=mode)
 

@@ -44,7 +44,7 @@ from tap_supermetrics.extraction.in_flight import Limits
 from tap_supermetrics.extraction.results import (
     BatchTaken,
     Failed,
-    Left,
+    NotReached,
     QueryTaken,
     ReportDone,
     Result,
@@ -376,7 +376,7 @@ class Life:
             self.seen.known.add(delivery.query)
         elif isinstance(delivery, ReportDone):
             del self.open[delivery.report]
-        elif isinstance(delivery, Left):
+        elif isinstance(delivery, NotReached):
             assert delivery.report in self.open
             for account_id, days in delivery.days.items():
                 self.seen.left[delivery.report, account_id] += days
@@ -444,21 +444,21 @@ def play(seed: int) -> Seen:
     """Play a story and check what must hold in all."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     with (
-        mock.patch.dict(doubts.PATIENCE, patience_of(rng)),
+        mock.patch.dict(doubts.DOUBT_LIMITS, doubt_limits_of(rng)),
         mock.patch.object(trials, "MIN_QUERIES", rng.choice((1, 3, 10))),
     ):
         return play_with(rng)
 
 
-def patience_of(rng: random.Random) -> dict[Reach, doubts.Patience]:
+def doubt_limits_of(rng: random.Random) -> dict[Reach, doubts.DoubtLimit]:
     """Return that of the tap, or less, as most stories are too short for it."""
     if rng.random() < 0.5:
         return {}
     failures = sorted(rng.choices((2, 3, 5, 20), k=3))
     probes = (1, rng.choice((1, 2, 5)), 5)
     return {
-        reach: doubts.Patience(failures=most, probes=width)
-        for reach, most, width in zip(doubts.PATIENCE, failures, probes, strict=True)
+        reach: doubts.DoubtLimit(failures=most, probes=width)
+        for reach, most, width in zip(doubts.DOUBT_LIMITS, failures, probes, strict=True)
     }
 
 

@@ -79,7 +79,7 @@ def test_shards_together_are_the_whole_however_old_their_copies_are(
     for number in range(1, count + 1):
         shard = Shard(number=number, count=count)
         own = {
-            account: each.with_done(date_range(0, 20), day(0)) if shard.holds(account) else each
+            account: each.with_done(date_range(0, 20), day(0)) if shard.owns(account) else each
             for account, each in known.items()
         }
         states.append(state(str(shard), coverage=own))

@@ -40,7 +40,7 @@ def test_without_rows_a_header_is_counted_if_it_came() -> None:
     "total", [RowTotal(9, **WHOLE), RowTotal(6, **WHOLE), RowTotal(9, **OF_PAGE)]
 )
 def test_rows_that_do_not_fit_their_total(total: RowTotal) -> None:
-    with pytest.raises(ApiError, match=f"expected {total.told} rows, got 7") as raised:
+    with pytest.raises(ApiError, match=f"expected {total.stated} rows, got 7") as raised:
         total.check_end(7, has_extra=True)
     assert raised.value.code == "RESULT_INCOMPLETE"
 
@@ -53,7 +53,7 @@ def test_of_two_totals_the_one_by_which_rows_are_missing_counts(
 ) -> None:
     total = RowTotal(first, is_of_all=first is not None)
     total.note(then)
-    assert total.told == counted
+    assert total.stated == counted
 
 
 def test_more_rows_than_told_end_the_pages_at_once() -> None:
@@ -69,7 +69,7 @@ def test_a_row_that_comes_again_is_a_repeated_page_only_where_the_last_one_was_p
     repeats.check_rows([other, row])
     repeats.check_rows([row])
     with pytest.raises(ApiError, match="a page of 1 row repeats rows of a page before") as raised:
-        repeats.check_rows([row], is_look=True)
+        repeats.check_rows([row], is_beyond_end=True)
     assert raised.value.code == "RESULT_INCOMPLETE"
 
 

@@ -71,7 +71,7 @@ def given_up_after(polls: FailedPolls, error: ApiError, *, is_answered: bool) ->
     polled = Polled(since=0.0, last_seen=0.0, next_poll=0.0)
     for second in count(0, 5):
         now = float(second)
-        polled.not_seen(now, error)
+        polled.note_failure(now, error)
         if is_answered and second == 5:
             polls.answered(now)
         if polls.count_failure(polled, error, now):

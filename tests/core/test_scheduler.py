@@ -129,7 +129,7 @@ def test_a_query_whose_results_cannot_be_fetched_is_not_paid_for_again() -> None
 
 
 def test_nor_is_one_that_waited_to_hear_of_its_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(doubts.PATIENCE, Reach.ACCOUNT, doubts.Patience(failures=1, probes=1))
+    monkeypatch.setitem(doubts.DOUBT_LIMITS, Reach.ACCOUNT, doubts.DoubtLimit(failures=1, probes=1))
     scheduler = scheduler_of(date_range(0, 29), report(max_days_per_query=10), split_dates=False)
     oldest, middle, newest = submit(scheduler)
     scheduler.handle(QueryFailed(query=newest, error=ApiError("QUERY_ERROR", "no reason given")))

@@ -77,7 +77,7 @@ def test_an_account_stays_where_it_is_for_all_time() -> None:
 
 
 def _home(account: str, count: int) -> Shard:
-    (home,) = (shard for shard in shards(count) if shard.holds(account))
+    (home,) = (shard for shard in shards(count) if shard.owns(account))
     return home
 
 

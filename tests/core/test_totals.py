@@ -108,7 +108,7 @@ def test_a_single_result_that_lacks_a_row_is_judged_by_earlier_runs(
     judgement = totals.release()
     assert len(judgement.accepted) == is_accepted
     assert len(judgement.refused) == (not is_accepted)
-    (otherwise,) = [each.otherwise for each in (*judgement.accepted, *judgement.refused)]
+    (otherwise,) = [each.deviations for each in (*judgement.accepted, *judgement.refused)]
     assert len(otherwise) == is_told
     assert all("that of ads, account 1, " in each for each in otherwise)
 

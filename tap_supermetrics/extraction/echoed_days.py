@@ -1,4 +1,4 @@
-"""The days that an answer tells of itself, in whatever form: days, moments, seconds."""
+"""Reads the days that an answer echoes, in whatever form: days, moments, seconds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date, datetime, tzinfo
 
-Said = str | int
+RawDay = str | int
 _SECONDS: Final = re.compile(r"@?\d{10,13}")
 """Seconds since 1970, or thousandths: the API takes days so too (Supermetrics docs)."""
 _WITH_OFFSET: Final = re.compile(r".*\d[T ]\d\d:\d\d.*(Z|UTC|[+-]\d\d:?\d\d)", re.IGNORECASE)
 
 
-def days_told(start: Said, end: Said, zone: tzinfo) -> tuple[date, date]:
+def read_days(start: RawDay, end: RawDay, zone: tzinfo) -> tuple[date, date]:
     """Return the first and the last day, which may come in the wrong order.
 
-    Moments are of the zone in which they begin and end days: the one that they are written in, the
+    Moments belong to the zone in which they begin and end days: the one they are written in, the
     report's, or UTC. Where they do so in none, they are days as they are written.
 
     Args:
@@ -46,9 +46,9 @@ def _in_zones(first: datetime, last: datetime, zone: tzinfo) -> Iterator[tuple[d
         yield first.astimezone(each), last.astimezone(each)
 
 
-def _moment(said: Said) -> datetime | None:
-    """Return a moment that is told with its offset; None for a day, and for any other text."""
-    text = str(said).strip()
+def _moment(raw: RawDay) -> datetime | None:
+    """Return a moment that has its offset; None for a day, and for any other text."""
+    text = str(raw).strip()
     is_moment = _SECONDS.fullmatch(text) or _WITH_OFFSET.fullmatch(text)
     return moment_of(text) if is_moment else None
 
@@ -61,8 +61,8 @@ def _is_end_of_day(moment: datetime) -> bool:
     return (moment.hour, moment.minute) == (23, 59)
 
 
-def _day(said: Said) -> date:
-    """Return a day that may be told as its midnight, or some moment of it; of seconds, in UTC."""
-    text = str(said).strip()
+def _day(raw: RawDay) -> date:
+    """Return a day that may be written as its midnight or another moment; of seconds, in UTC."""
+    text = str(raw).strip()
     moment = moment_of(text) if _SECONDS.fullmatch(text) else None
     return moment.date() if moment else read_day(re.split("[T ]", text, maxsplit=1)[0])

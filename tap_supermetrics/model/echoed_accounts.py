@@ -1,4 +1,4 @@
-"""Accounts that an answer tells in other words than they were asked for: by name, as a host."""
+"""Accounts that an answer echoes in other words than they were requested: by name, as a host."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LABEL: Final = re.compile(r"[a-z][\w-]*")
 
 
 class KnownAccounts:
-    """The accounts that an answer may be about, by all that they may be told as.
+    """The accounts that an answer may be about, by all that may be echoed for them.
 
     It understands the answer to a query for one account: without leading zeros, as a URL or a host,
     by the name that the API lists. What fits another account too is not understood: that costs a
-    result that was paid for, while its rows would stand under the wrong id in silence.
+    paid result, while its rows would stand under the wrong id in silence.
 
     Args:
         accounts: ids of a report's accounts.
@@ -37,21 +37,21 @@ class KnownAccounts:
         self._names = names or {}
         self._ids: dict[str, set[str]] = {}
 
-    def is_told(self, asked: str, told: Iterable[str]) -> bool:
-        """Return whether an answer tells this account, and no other one.
+    def is_echoed(self, requested: str, echoes: Iterable[str]) -> bool:
+        """Return whether an answer echoes this account, and no other one.
 
         Args:
-            asked: the account that was asked for.
-            told: what the answer tells, read in each way that it may be read.
+            requested: the account of the query.
+            echoes: the echo, in each way in which it may be read.
         """
         ids = self._ids or self._by_form()
         found = {
-            each for text in told for form in _told_as(text) for each in _fitting(ids, form, text)
+            each for text in echoes for form in _echoed(text) for each in _fitting(ids, form, text)
         }
-        return bool(found) and all(are_one(each, asked.casefold()) for each in found)
+        return bool(found) and all(are_one(each, requested.casefold()) for each in found)
 
     def _by_form(self) -> dict[str, set[str]]:
-        """Make the index, of use where an answer is not understood without it."""
+        """Return the ids by form, made when they are first needed."""
         ids: dict[str, set[str]] = {}
         for each in {*map(str.casefold, (*self._accounts, *self._names))}:
             for form in _forms(each):
@@ -63,17 +63,17 @@ class KnownAccounts:
         return ids
 
 
-def _fitting(ids: Mapping[str, set[str]], form: str, told: str) -> Iterator[str]:
-    """Yield the accounts of a form that nothing else tells apart from what is told."""
+def _fitting(ids: Mapping[str, set[str]], form: str, echo: str) -> Iterator[str]:
+    """Yield the accounts of a form that scheme and prefix do not distinguish from the echo."""
     for each in ids.get(form, ()):
-        schemes = {_scheme(each), _scheme(told.casefold())} - {""}
-        prefixes = {_prefix(each), _prefix(told)} - {""} if form.startswith("number ") else set()
-        are_hosts = form.startswith("label ") and "." in each and "." in told
+        schemes = {_scheme(each), _scheme(echo.casefold())} - {""}
+        prefixes = {_prefix(each), _prefix(echo)} - {""} if form.startswith("number ") else set()
+        are_hosts = form.startswith("label ") and "." in each and "." in echo
         if not are_hosts and max(len(schemes), len(prefixes)) < 2:  # noqa: PLR2004 - two differ
             yield each
 
 
-def _told_as(text: str) -> Iterator[str]:
+def _echoed(text: str) -> Iterator[str]:
     yield from _forms(text)
     yield _as_name(text)
 
@@ -83,7 +83,7 @@ def _as_name(text: str) -> str:
 
 
 def _forms(account: str) -> Iterator[str]:
-    """Yield what an account has in common with other spellings of it."""
+    """Yield the forms that an account shares with other spellings of it."""
     text = account.strip().casefold()
     plain = text.removeprefix(_scheme(text)).rstrip("/")
     yield f"text {plain}"

@@ -1,4 +1,4 @@
-"""What an answer tells to be otherwise than it was asked, though it is used; for people."""
+"""Finds where answers that are used differ from their query, in words for people."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _WORDS: Final = {"true": "1", "yes": "1", "false": "0", "no": "0", "none": "", "
 _SHOWN: Final = 60
 
 
-def answered_otherwise(
+def deviations_of(
     question: Question, echo: wire.QueryEcho, *, now: datetime, has_rows: bool
 ) -> Iterator[str]:
-    """Yield in words where an answer is about something else than was asked.
+    """Yield in words where an answer is not about what was requested.
 
     Args:
-        question: what was asked.
+        question: the query.
         echo: how the API understood it.
         now: the wall clock, with offset.
         has_rows: whether rows came.
     """
     yield from _other_range(question, echo, now)
-    if ids_of(echo.ds_accounts) == [] and not has_rows and not question.is_of_list:
+    if ids_of(echo.ds_accounts) == [] and not has_rows and not question.has_unknown_accounts:
         yield "`ds_accounts` was empty, and no row came: it is about no account at all"
     yield from _days_left_out(question, echo)
-    segments, asked = ids_of(echo.ds_segments), question.report.segments
-    if asked and segments is not None and _folded(segments) != _folded(asked):
-        told = f"`ds_segments` were {', '.join(segments) or 'none'}, not {', '.join(asked)}"
-        yield told[: 2 * _SHOWN]
+    segments, requested = ids_of(echo.ds_segments), question.report.segments
+    if requested and segments is not None and _folded(segments) != _folded(requested):
+        text = f"`ds_segments` were {', '.join(segments) or 'none'}, not {', '.join(requested)}"
+        yield text[: 2 * _SHOWN]
     if isinstance(echo.compare_type, str) and _normalized(echo.compare_type):
         yield f"`compare_type` was {echo.compare_type[:_SHOWN]}, which adds columns"
     settings = echo.settings if isinstance(echo.settings, dict) else {}
@@ -49,20 +49,20 @@ def answered_otherwise(
 
 
 def _other_range(question: Question, echo: wire.QueryEcho, now: datetime) -> Iterator[str]:
-    """Tell of days that are not those of the report's `date_range_type`, such as old ones."""
-    kind, told = question.report.date_range_type, question.told_dates(echo)
+    """Yield a remark on days that are not those of the report's `date_range_type`."""
+    kind, echoed = question.report.date_range_type, question.echoed_dates(echo)
     today = now.astimezone(question.report.timezone).date()
-    if kind and told and not may_be(kind, told, today):
-        yield f"`date_range_type` {kind} was {told}, not {ranges_of(kind, today)[-1]}"
+    if kind and echoed and not may_be(kind, echoed, today):
+        yield f"`date_range_type` {kind} was {echoed}, not {ranges_of(kind, today)[-1]}"
 
 
 def _days_left_out(question: Question, echo: wire.QueryEcho) -> Iterator[str]:
-    """Tell that the begin was clamped: days before it are asked for again for ever.
+    """Yield a remark on a clamped begin: days before it are queried again for ever.
 
     A clamped end needs no word, as its days come.
     """
-    asked, answered = question.query.dates, question.answered_dates(echo)
-    if asked and answered and answered.first > asked.first:
+    requested, answered = question.query.dates, question.answered_dates(echo)
+    if requested and answered and answered.first > requested.first:
         text = f"days before {answered.first} were left out, set `start_date` to that day"
         yield f"{text} if the source gives none before"
 

@@ -1,4 +1,4 @@
-"""Query batches of an earlier run: which the API still holds, and what they can serve."""
+"""Query batches of an earlier run: which the API still retains, and what they can serve."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.api.verdicts import Fate
 from tap_supermetrics.extraction import polling
 from tap_supermetrics.extraction.results import BatchTaken
-from tap_supermetrics.extraction.running import HELD_S, RunningBatch
+from tap_supermetrics.extraction.running import RETAINED_S, RunningBatch
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class HeldResults:
-    """Query batches of an earlier run that the API still holds.
+class RetainedResults:
+    """Query batches of an earlier run that the API still retains.
 
     Attributes:
         batches: the batches by id; the `waiting` of each shrinks to what this run can use.
@@ -44,28 +44,28 @@ class HeldResults:
         return tuple(query for batch in self.batches.values() for query in batch.waiting)
 
     def forget(self, report: str) -> None:
-        """Drop the queries of a report that asks for something else now."""
+        """Drop the queries of a report that requests something else now."""
         for batch in self.batches.values():
             batch.waiting = {query for query in batch.waiting if query.report != report}
 
     def forget_half_days(self, report: Report, last_complete: date | None) -> None:
-        """Drop the queries of a report whose last day was not over when they were asked.
+        """Drop the queries of a report whose last day was not over when they were submitted.
 
         That day is over now, and their results may lack some of its hours. The same holds for
         queries whose days the API determined: these are other days now.
 
         Args:
             report: the report.
-            last_complete: yesterday, where the report is.
+            last_complete: yesterday, in the report's time zone.
         """
         for batch in self.batches.values():
             # The report's own day: midnight of its time zone decides what was over.
-            asked_on = batch.batch.submitted_at.astimezone(report.timezone).date()
-            if last_complete and asked_on <= last_complete:
+            submitted_on = batch.batch.submitted_at.astimezone(report.timezone).date()
+            if last_complete and submitted_on <= last_complete:
                 batch.waiting = {
                     query
                     for query in batch.waiting
-                    if query.report != report.name or _was_whole(query, report, asked_on)
+                    if query.report != report.name or _was_whole(query, report, submitted_on)
                 }
 
     def leave(self, report: str) -> None:
@@ -75,21 +75,21 @@ class HeldResults:
                 self.left.add(batch_id)
 
     def leave_to_others(self, shard: Shard) -> None:
-        """Cancel no batch that serves other shards too, which were given the same state."""
+        """Cancel no batch that serves other shards too, which have the same state."""
         for batch_id, batch in self.batches.items():
-            if not all(shard.holds_together(query.accounts) for query in batch.batch.queries()):
+            if not all(shard.owns_together(query.accounts) for query in batch.batch.queries()):
                 self.left.add(batch_id)
 
     def adopt(self, planned: Collection[Query]) -> tuple[BatchTaken, ...]:
-        """Choose what the plan needs, each query from one batch only, and drop the rest.
+        """Return what the plan needs, each query from one batch only, and drop the rest.
 
         Args:
-            planned: the queries of the plan that may be held.
+            planned: the queries of the plan whose results may be retained.
         """
         needed, adopted = set(planned), []
         for batch in self.batches.values():
             batch.waiting &= needed
-            # Two runs may have asked for the same day: the second answer would be written twice.
+            # Two runs may have queried the same day: the second answer would be written twice.
             needed -= batch.waiting
             if batch.waiting:
                 queries = tuple(sorted(batch.waiting, key=_order))
@@ -103,7 +103,7 @@ class HeldResults:
 
     @property
     def unneeded(self) -> list[str]:
-        """Return the ids of batches that nobody needs, and that may still run."""
+        """Return the ids of batches that nothing needs, and that may still run."""
         return [
             batch_id
             for batch_id, batch in self.batches.items()
@@ -115,29 +115,31 @@ def _order(query: Query) -> tuple[str, int, str]:
     return query.report, query.dates.first.toordinal() if query.dates else 0, query.account_id
 
 
-def _was_whole(query: Query, report: Report, asked_on: date) -> bool:
-    """Return whether all days of a query were over when it was asked, and are the same ones now."""
-    return query.dates.last < asked_on if query.dates else not report.date_range_type
+def _was_whole(query: Query, report: Report, submitted_on: date) -> bool:
+    """Return whether all days of a query were over at its submission, and are the same ones now."""
+    return query.dates.last < submitted_on if query.dates else not report.date_range_type
 
 
-def find_held(client: Client, batches: Iterable[SubmittedBatch], now: datetime) -> HeldResults:
-    """Ask the API which batches of the state it still holds.
+def find_retained(
+    client: Client, batches: Iterable[SubmittedBatch], now: datetime
+) -> RetainedResults:
+    """Return the batches of the state that the API still retains.
 
     Args:
         client: the API.
-        batches: what the states of the reports keep.
+        batches: what the states of the reports name.
         now: the wall clock, with offset.
 
     Raises:
         ApiError: only when the API refuses everything (fate STOP).
     """
     found = {
-        # One from the future was noted by a clock that was wrong: its age is not known.
+        # One from the future was noted by a wrong clock: its age is not known.
         batch.batch_id: _find(client, batch, is_young=abs(age_s) < polling.YOUNG_S)
         for batch in one_each(batches)
-        if (age_s := (now - batch.submitted_at).total_seconds()) < HELD_S
+        if (age_s := (now - batch.submitted_at).total_seconds()) < RETAINED_S
     }
-    return HeldResults(batches={key: batch for key, batch in found.items() if batch})
+    return RetainedResults(batches={key: batch for key, batch in found.items() if batch})
 
 
 def one_each(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
@@ -151,40 +153,37 @@ def one_each(batches: Iterable[SubmittedBatch]) -> tuple[SubmittedBatch, ...]:
     return tuple(replace(batch, items=items[batch_id]) for batch_id, batch in first.items())
 
 
-def _find(client: Client, held: SubmittedBatch, *, is_young: bool) -> RunningBatch | None:
-    """Look a batch of an earlier run up; None where it can serve nothing and runs no more."""
-    batch_id = held.batch_id
+def _find(client: Client, submitted: SubmittedBatch, *, is_young: bool) -> RunningBatch | None:
+    """Return a batch of an earlier run as running; None where it is stopped and serves nothing."""
+    batch_id = submitted.batch_id
     try:
         status = client.batch_status(batch_id)
     except ApiError as error:
-        # Of a path that is not found, the id is the only part that has not worked before.
+        # Where the path is not found, only its id can be the reason.
         error.raise_if_it_refuses_everything()
         if error.fate is Fate.RETRY or is_young:
             logger.warning("Query batch %s of an earlier run is waited for: %s", batch_id, error)
-            return _running(held)
+            return _running(submitted)
         logger.info("Query batch %s of an earlier run is gone: %s", batch_id, error)
         return None
-    batch = _running(held, status)
+    batch = _running(submitted, status)
     logger.info(
         "Query batch %s of an earlier run can still serve %s",
         batch_id,
         counted(len(batch.waiting), "query", "queries"),
     )
-    # One that runs on for nobody is to be cancelled.
+    # One that runs without use is to be cancelled.
     return batch if batch.waiting or not status.is_stopped else None
 
 
-def _running(held: SubmittedBatch, status: BatchStatus | None = None) -> RunningBatch:
-    """Return a batch as a running one; its `waiting` are the queries that it can serve.
-
-    Where its status could not be read just now, these are all.
-    """
-    now, asked = time.monotonic(), held.queries()
+def _running(submitted: SubmittedBatch, status: BatchStatus | None = None) -> RunningBatch:
+    """Return a batch as running; `waiting` are the queries it can serve: all, without a status."""
+    now, queries = time.monotonic(), submitted.queries()
     batch = RunningBatch(
-        batch=held,
-        waiting=asked,
+        batch=submitted,
+        waiting=queries,
         # Items of reports that are not in this state may belong to it too.
-        query_count=max(len(status.queries), len(asked)) if status else len(asked),
+        query_count=max(len(status.queries), len(queries)) if status else len(queries),
         since=now,
         last_seen=now,
         next_poll=now,
@@ -192,16 +191,16 @@ def _running(held: SubmittedBatch, status: BatchStatus | None = None) -> Running
     if status:
         entries = batch.entries(status)
         # A batch that has just been started may not list all its queries yet.
-        is_filling = not status.is_stopped and len(status.queries) < len(asked)
+        is_filling = not status.is_stopped and len(status.queries) < len(queries)
         batch.waiting = {
             query
-            for query in asked
+            for query in queries
             if (_may_serve(entries[query], status) if query in entries else is_filling)
         }
     return batch
 
 
 def _may_serve(entry: wire.BatchQuery, status: BatchStatus) -> bool:
-    # In a stopped batch, what has not succeeded never will.
+    # In a stopped batch, no further query succeeds.
     is_hopeful = not status.is_stopped and not entry.status.is_failure
     return is_hopeful or entry.status is wire.QueryStatus.SUCCESS
