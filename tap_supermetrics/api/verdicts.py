@@ -78,6 +78,7 @@ _CHECK_REPORT: Final = (
 _TOO_EARLY: Final = Verdict(
     SPLIT, HISTORY, "set `start_date` to the first day that the source and license give"
 )
+_ACCOUNTS_REQUIRED: Final = Verdict(FAIL, REPORT, "set `ds_accounts`")
 _NO_ACCOUNT: Final = Verdict(
     FAIL, ACCOUNT, "prioritise the account at the vendor's Hub, or remove it from `ds_accounts`"
 )
@@ -151,7 +152,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "ACCOUNT_FILTER_INVALID": Verdict(FAIL, REPORT, "check the filter in `ds_accounts`"),
     "ACCOUNT_FILTER_PATTERN_INVALID": Verdict(FAIL, REPORT, "check the filter in `ds_accounts`"),
     "ACCOUNT_ID_INVALID": Verdict(FAIL, ACCOUNT, "check the ids in `ds_accounts`"),
-    "ACCOUNT_REQUIRED": Verdict(FAIL, REPORT, "set `ds_accounts`"),
+    "ACCOUNT_REQUIRED": _ACCOUNTS_REQUIRED,
     "ACCOUNTS_INVALID": Verdict(FAIL, ACCOUNT, "check `ds_accounts`"),
     "LIST_NOT_FOUND": Verdict(FAIL, REPORT, "check the list named in `ds_accounts`"),
     "LOGIN_NOT_FOUND": Verdict(FAIL, REPORT, "check `ds_user`"),
@@ -238,10 +239,12 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "QUERY_UNFINISHED": Verdict(
         RESUBMIT, ENDPOINT, "raise `timeout_minutes`, or ask for fewer days in a query"
     ),
+    # Another run may submit it: in this one, what somebody cancelled is not paid again.
     "QUERY_CANCELLED": Verdict(
-        FAIL,
+        RESUBMIT,
         QUERY,
         "find out who cancels its query batches at the vendor's; run again to go on from here",
+        max_submissions=1,
     ),
     "QUERY_MISSING": Verdict(
         RESUBMIT,
@@ -303,6 +306,7 @@ _BY_TEXT: Final[tuple[tuple[str, str, Verdict], ...]] = (
     ("TYPE_MISMATCH", "^field .* of the key is ", _NO_KEY),
     ("RESULT_MISMATCH", "so it is not the day of the row$", _WRONG_DAY),
     ("RESULT_MISMATCH", "^asked for account ", _WRONG_ACCOUNT),
+    ("", "ds_accounts is required", _ACCOUNTS_REQUIRED),
     # An account that the license does not cover comes as a bare QUERY_ERROR (observed).
     ("", "prioriti[sz]ed account", _NO_ACCOUNT),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.commands.connection import collected_warnings
-from tap_supermetrics.commands.output import can_print, print_json, print_line
+from tap_supermetrics.commands.output import WITHOUT_STATE, can_print, print_json, print_line
 from tap_supermetrics.dates import DateRange, intersect
 from tap_supermetrics.errors import EXIT_INCOMPLETE, SettingsError, TapError
 from tap_supermetrics.model import account_id_of
@@ -59,6 +59,8 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
         print_line(f"{args.html} shows {counted(len(found), 'report', 'reports')}")
     else:
         signs = SIGNS if can_print("".join(SIGNS)) else ASCII_SIGNS
+        if args.state is None:
+            print_line(f"note: {WITHOUT_STATE}")
         for each in found:
             _print(each, signs)
     return EXIT_INCOMPLETE if any(each.is_unknown for each in found) else 0

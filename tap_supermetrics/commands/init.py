@@ -236,7 +236,12 @@ def _arguments(answers: Answers) -> argparse.Namespace:
     """Return the arguments of `check` and `plan`."""
     loader = None if answers.loader == NO_LOADER else answers.loader
     return argparse.Namespace(
-        format="table", bookmarks={}, catalog=None, loader=loader, query_seconds=plan.QUERY_S
+        format="table",
+        state="",  # Nothing was loaded before, and need not be said.
+        bookmarks={},
+        catalog=None,
+        loader=loader,
+        query_seconds=plan.QUERY_S,
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.redaction import readable, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+WITHOUT_STATE: Final = "without `--state`, as if nothing had been loaded before"
 _GAP = "  "
 
 

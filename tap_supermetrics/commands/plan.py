@@ -10,7 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api import wire
-from tap_supermetrics.commands.output import print_json, print_line, print_table
+from tap_supermetrics.commands.output import WITHOUT_STATE, print_json, print_line, print_table
 from tap_supermetrics.dates import intersect
 from tap_supermetrics.errors import EXIT_INCOMPLETE
 from tap_supermetrics.extraction.backlog import Backlog
@@ -123,6 +123,8 @@ class _Batches:
 def run(args: argparse.Namespace, connection: Connection) -> int:
     """Print the forecast; return 3 where a report could not be planned."""
     forecast = forecast_of(connection, args.bookmarks, args.query_seconds, args.catalog)
+    if args.state is None:
+        forecast = replace(forecast, notes=[*forecast.notes, WITHOUT_STATE])
     if args.format == "json":
         print_json({name: getattr(forecast, name) for name in forecast.__slots__})
     else:

@@ -251,7 +251,8 @@ def flag() -> Kind[bool]:
     return Kind(
         expected="true or false",
         schema={"type": "boolean"},
-        meltano="boolean",
+        # Meltano casts any other word to false for its own kind `boolean`, in silence.
+        meltano="string",
         convert=lambda raw: raw if isinstance(raw, bool) else words[str(raw).strip().lower()],
     )
 

@@ -62,7 +62,9 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
             f"in the target twice, under both. Set `fields` as they were; {ways}"
         )
     if old and {*old} != {*new}:
-        is_there = {*old} <= {*schema.json_schema["properties"]}
+        # Where a dimension was added, rows that differ only in it share the old key.
+        added = {*new} - {*old, *state.types} if state.types else set()
+        is_there = {*old} <= {*schema.json_schema["properties"]} and not added
         back = f"`key_properties: [{', '.join(old)}]`" if is_there else "`fields` as they were"
         set_back, because = f"Set {back}; {ways}", ""
         if not is_there and (fields := reclassified(schema, state)):

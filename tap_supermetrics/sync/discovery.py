@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api.errors import ApiError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_BETWEEN_IDS: Final = re.compile(r"[\s;|]+")
 MAX_COMPARED: Final = 200_000
 """How many pairs of names are compared to find the one that was meant."""
 
@@ -146,8 +148,10 @@ def _described(lookups: Lookups, report: Report) -> RecordSchema | TapError:
     """
     if refused := lookups.refusal_of(report):
         return _with_meant(report, refused)
-    schema = record_schema(report, lookups.fields_of(report))
+    listed = lookups.fields_of(report)
+    schema = record_schema(report, listed)
     try:
+        _check_names(report, schema, listed)
         _check_schema(report, schema)
     except SettingsError as error:
         return error
@@ -175,6 +179,20 @@ def unlisted_in_words(report: Report, unlisted: Mapping[str, str]) -> str:
         f"{report.path}: {report.ds_id} does not list {', '.join(named)}; loaded as text{key}, "
         "unless `types` says otherwise"
     )
+
+
+def _check_names(report: Report, schema: RecordSchema, listed: Sequence[FieldInfo]) -> None:
+    """Refuse a name that is made of several listed ones: its queries would be paid in vain.
+
+    Raises:
+        SettingsError: there is one.
+    """
+    known = {each.field_id.casefold() for each in listed}
+    for each in schema.fields:
+        parts = [part.casefold() for part in _BETWEEN_IDS.split(each.name) if part]
+        if not each.is_listed and len(parts) > 1 and {*parts} <= known:
+            advice = "is several fields in one text; part them by commas, or write a list"
+            raise SettingsError([f"{report.path}.fields: {each.name!r} {advice}"])
 
 
 def _check_schema(report: Report, schema: RecordSchema) -> None:

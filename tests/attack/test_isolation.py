@@ -196,6 +196,17 @@ def test_a_field_that_is_nearly_one_is_named_with_it_before_anything_is_paid(
     assert len(emulator.queries) == 0
 
 
+@pytest.mark.parametrize("text", ["Date Campaignname Cost", "Date|Campaignname|Cost"])
+def test_fields_that_are_not_parted_by_commas_are_refused_before_anything_is_paid(
+    emulator: Emulator, text: str
+) -> None:
+    done = attempt(settings_for(emulator, {**ADS, "fields": text}))
+
+    assert done.code == 1
+    assert f"queries[0].fields: {text!r} is several fields in one text" in done.message
+    assert len(emulator.queries) == 0
+
+
 @pytest.mark.parametrize("mode", ["batch", "async"])
 @pytest.mark.parametrize(
     ("wrong", "code"),

@@ -426,6 +426,20 @@ def test_a_batch_that_the_tap_cancels_has_its_line_too(emulator: Emulator) -> No
     assert all(", cancelled 2024-06-10T0" in each for each in lines)
 
 
+def test_what_the_tap_cancels_at_a_stop_fails_for_the_reason_of_the_stop(
+    emulator: Emulator,
+) -> None:
+    """Nobody at the vendor's did it, and nobody is to be looked for."""
+    emulator.inject(Fault(effect="fail_query", code="LICENSE_DAILY_QUERY_LIMIT_EXCEEDED"))
+    emulator.inject(Fault(effect="hang_query", times=None))
+    done = load(emulator, mode="batch")
+
+    text = "\n".join(done.log)
+    assert done.code == 4
+    assert "cancelled" in text
+    assert "QUERY_CANCELLED" not in text
+
+
 @pytest.mark.parametrize(
     ("mode", "told"),
     [("async", "; the license's queue holds "), ("batch", "; 1 query batch waits to be run")],

@@ -109,7 +109,8 @@ def test_json_names_every_range_and_a_line_only_some(emulator: Emulator, tmp_pat
 
 def test_of_a_long_history_the_newest_weeks_are_drawn(emulator: Emulator, tmp_path: Path) -> None:
     given = config_for(emulator, [REPORT], start_date="2020-01-01")
-    lines = command(tmp_path, given, "coverage").stdout.splitlines()
+    note, *lines = command(tmp_path, given, "coverage").stdout.splitlines()
+    assert note == "note: without `--state`, as if nothing had been loaded before"
     assert lines[1].count("·") == 53
     assert "the newest 53" in lines[-1]
 

@@ -97,6 +97,17 @@ def test_another_type_in_the_key_is_refused_with_the_old_one(now: ValueKind) -> 
     check_key(report(), schema_of(ValueKind.INTEGER, ValueKind.TEXT), state)
 
 
+def test_a_dimension_that_is_added_names_no_remedy_by_which_rows_would_share_a_key() -> None:
+    text = data_type_of(ValueKind.TEXT)
+    listed = [
+        FieldInfo(field_id=name, field_type="dim", data_type=text) for name in ("Ad", "Device")
+    ]
+    was = record_schema(report(fields=["Date", "Ad"]), listed)
+    now = report(fields=["Date", "Ad", "Device"])
+    with pytest.raises(TapError, match="Set `fields` as they were; or empty the table"):
+        check_key(now, record_schema(now, listed), loaded(was))
+
+
 @pytest.mark.parametrize(
     ("was", "now", "is_refused"),
     [

@@ -67,6 +67,13 @@ def test_the_plugin_definition_has_no_comment_but_at_its_head() -> None:
     assert text.splitlines()[last + 1].startswith("plugin_type:")
 
 
+def test_no_misspelt_word_is_false_before_the_tap_sees_it() -> None:
+    """Meltano casts any text to false for its kind `boolean`; only one of the SDK's is such."""
+    definition = yaml.safe_load((generate.PROJECT / hub.PLUGIN).read_text(encoding="utf-8"))
+    flags = [each["name"] for each in definition["settings"] if each.get("kind") == "boolean"]
+    assert flags == ["flattening_enabled"]
+
+
 def test_a_file_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match=r"settings\.md: .* found 0"):
         generate.renewed("settings.md", "# Settings\n", "- name: x\n")
