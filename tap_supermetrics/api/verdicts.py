@@ -85,7 +85,8 @@ _NO_ACCOUNT: Final = Verdict(
 _NO_SOURCE: Final = Verdict(
     FAIL, SOURCE, "check the report's `ds_id` against the vendor's list of data sources"
 )
-_NOT_THERE: Final = Verdict(RESUBMIT, QUERY, _LATER, is_missing=True)
+# Like damage that stays, what is never there is paid for twice at most.
+_NOT_THERE: Final = Verdict(RESUBMIT, QUERY, _LATER, is_missing=True, max_submissions=2)
 _NO_REPORT: Final = Verdict(FAIL, REPORT, _CHECK_REPORT)
 _NO_DAY: Final = Verdict(
     FAIL,

@@ -105,18 +105,8 @@ class Pages:
         return self.row_count + self._extras.shift
 
     def _more(self, following: str) -> Page:
-        """Request a page that must exist, as the one before it does.
-
-        Raises:
-            ApiError: RESULT_INCOMPLETE where there is none.
-        """
-        try:
-            return self.requests.follow(following) if following else self.requests.at(self._offset)
-        except ApiError as error:
-            if not error.is_not_there:
-                raise
-            text = f"the page after {counted(self.row_count, 'row', 'rows')} is not there"
-            raise ApiError("RESULT_INCOMPLETE", text, request_id=error.request_id) from error
+        """Request a page that has to exist."""
+        return self.requests.follow(following) if following else self.requests.at(self._offset)
 
     def _page_beyond_end(self) -> Page | None:
         """Request the page after what may be the last row; None where there is nothing.

@@ -62,10 +62,9 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
             f"in the target twice, under both. Set `fields` as they were; {ways}"
         )
     if old and {*old} != {*new}:
-        # Where a dimension was added, rows that differ only in it share the old key.
-        added = {*new} - {*old, *state.types} if state.types else set()
-        is_there = {*old} <= {*schema.json_schema["properties"]} and not added
-        back = f"`key_properties: [{', '.join(old)}]`" if is_there else "`fields` as they were"
+        is_there = {*old} <= {*schema.json_schema["properties"]}
+        is_enough = is_there and not _added_dimensions(schema, state)
+        back = f"`key_properties: [{', '.join(old)}]`" if is_enough else "`fields` as they were"
         set_back, because = f"Set {back}; {ways}", ""
         if not is_there and (fields := reclassified(schema, state)):
             because = f", because {_class_change(fields)}"
@@ -74,6 +73,15 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
             f"its key was {', '.join(old)} and now is {', '.join(new)}{because}: days read again "
             f"would be in the target twice, under both. {set_back}"
         )
+
+
+def _added_dimensions(schema: RecordSchema, state: ReportState) -> set[str]:
+    """Return dimensions that were not loaded before: rows that differ only there share the old key.
+
+    A state of version 0.1 does not know what was loaded.
+    """
+    dimensions = {each.name for each in schema.fields if each.is_dimension}
+    return dimensions - {*state.types} if state.types else set()
 
 
 def reclassified(schema: RecordSchema, state: ReportState) -> tuple[str, ...]:

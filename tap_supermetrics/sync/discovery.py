@@ -187,12 +187,16 @@ def _check_names(report: Report, schema: RecordSchema, listed: Sequence[FieldInf
     Raises:
         SettingsError: there is one.
     """
-    known = {each.field_id.casefold() for each in listed}
-    for each in schema.fields:
-        parts = [part.casefold() for part in _BETWEEN_IDS.split(each.name) if part]
-        if not each.is_listed and len(parts) > 1 and {*parts} <= known:
+    parts = {
+        each.name: {*filter(None, _BETWEEN_IDS.split(each.name.casefold()))}
+        for each in schema.fields
+        if not each.is_listed and each.name not in report.types and _BETWEEN_IDS.search(each.name)
+    }
+    known = {each.field_id.casefold() for each in listed} if parts else set()
+    for name, ids in parts.items():
+        if len(ids) > 1 and ids <= known:
             advice = "is several fields in one text; part them by commas, or write a list"
-            raise SettingsError([f"{report.path}.fields: {each.name!r} {advice}"])
+            raise SettingsError([f"{report.path}.fields: {name!r} {advice}"])
 
 
 def _check_schema(report: Report, schema: RecordSchema) -> None:

@@ -357,7 +357,7 @@ def test_a_later_page_that_is_never_there_is_paid_twice(liar: Liar) -> None:
     done = load(liar, ONE, page_size=9, split_dates_policy="none")
 
     assert (done.code, done.written) == (3, 0)
-    assert "RESULT_INCOMPLETE: the page after 9 rows is not there" in "\n".join(done.log)
+    assert "failed: QUERY_RESULTS_UNAVAILABLE" in "\n".join(done.log)
     assert len(liar.emulator.queries) == 2
 
 

@@ -106,6 +106,9 @@ def test_a_dimension_that_is_added_names_no_remedy_by_which_rows_would_share_a_k
     now = report(fields=["Date", "Ad", "Device"])
     with pytest.raises(TapError, match="Set `fields` as they were; or empty the table"):
         check_key(now, record_schema(now, listed), loaded(was))
+    other_day = report(fields=["Date", "Ad"], replication_key="_sm_date")
+    with pytest.raises(TapError, match="Set `key_properties: "):
+        check_key(other_day, record_schema(other_day, listed), loaded(was))
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,22 @@ def test_a_mistake_in_the_settings_is_1(project: Project) -> None:
     assert "start_date: expected" in ended.stdout
 
 
+def test_a_misspelt_setting_or_flag_is_found_for_free(project: Project, emulator: Emulator) -> None:
+    """Commands are not given what Meltano does not know; its own flags take any word for false."""
+    emulator.reset()
+    before = (project.folder / "meltano.yml").read_text()
+    project.change(lambda extractor: extractor["config"].update(lookbak_days=7, query_log="ture"))
+    try:
+        ended = project.meltano("invoke", "tap-supermetrics", "--discover")
+    finally:
+        (project.folder / "meltano.yml").write_text(before)
+
+    assert ended.code == 1
+    assert "lookbak_days: unknown setting, did you mean lookback_days?" in ended.stderr
+    assert "query_log: expected true or false" in ended.stderr
+    assert len(emulator.queries) == 0
+
+
 def test_what_is_lost_in_the_midst_of_a_run_is_3(project: Project, emulator: Emulator) -> None:
     emulator.reset()
     emulator.inject(Fault(effect="fail_query", code="BAD_REQUEST", day=date(2024, 6, 3)))
