@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from string import ascii_letters
 from typing import TYPE_CHECKING, Final
 from unicodedata import decimal
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 MIN_DIGITS: Final = 6
 """Fewest digits that identify an account, whatever stands around them."""
+_PREFIX: Final = re.compile(r"([A-Za-z]+[_/:])+")
 AS_A_NUMBER: Final = r"(\d+)(?:\.(\d+))?(?:e\+?(\d{1,2}))?"
 """An id as a spreadsheet shows it."""
 
@@ -30,23 +30,28 @@ def core_of(account: str) -> str:
 
     Ids that share it need not be of one account: `are_one` decides.
     """
-    number = re.sub(r"^[A-Za-z]+[_/]|[-\s]", "", account)
-    return number if number.isdigit() else account
+    number = re.sub(r"[-\s]", "", account.removeprefix(_prefix_of(account)))
+    return (number.lstrip("0") or "0") if number.isdigit() else account
 
 
 def are_one(first: str, second: str) -> bool:
     """Return whether two ids are one account: `act_123` is `123`, but not `ig_123`.
 
-    It takes hyphens, spaces and one prefix for nothing in a number, and any difference in other
-    ids for two accounts. Two accounts taken for one have their report refused, with a message; one
+    It takes hyphens, spaces, leading zeros and one prefix (`act_`, `customers/`, `urn:li:account:`)
+    for nothing in a number, and any difference in other ids for two accounts. Two accounts taken for one have their report refused, with a message; one
     taken for two is loaded twice.
     """
-    prefixes = {_prefix_of(each) for each in (first, second)} - {""}
+    prefixes = {_words_of(_prefix_of(each)) for each in (first, second)} - {""}
     return core_of(first) == core_of(second) and len(prefixes) < 2  # noqa: PLR2004 - two differ
 
 
 def _prefix_of(account: str) -> str:
-    return account.removesuffix(account.lstrip(ascii_letters)).casefold()
+    found = _PREFIX.match(account)
+    return found[0] if found else ""
+
+
+def _words_of(prefix: str) -> str:
+    return re.sub(r"[\W_]", "", prefix).casefold()
 
 
 # Ids in answers

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import (
+    ONE_DAY,
     DateRange,
     common,
     intersect,
@@ -177,6 +178,17 @@ class Coverage:
             )
             due = merge((*due, *subtract(restated, merge((*fresh, *settled)))))
         return subtract(wanted, outside(self.covered, due))
+
+    def left_behind(self, first: date) -> tuple[DateRange, ...]:
+        """Return the days before `first`, since the first loaded one, that are missing or stale.
+
+        Where the first wanted day moves, no window will contain them any more.
+        """
+        since = max(self.covered[0].first if self.covered else first, self.not_before or date.min)
+        if since >= first:
+            return ()
+        behind = DateRange(first=since, last=first - ONE_DAY)
+        return subtract(behind, outside(self.covered, self.stale))
 
     def _restated(self, lookback_days: int, last_wanted: date) -> DateRange | None:
         # Days after `last_wanted` were wanted by another run: they do not date the others.

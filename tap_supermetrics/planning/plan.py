@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tap_supermetrics.dates import DateRange, intersect, subtract, with_range
+from tap_supermetrics.dates import DateRange, intersect, merge, subtract, with_range
 from tap_supermetrics.model import Query, SplitDates, account_id_of
 from tap_supermetrics.planning.account import AccountPlan, Rank, Stretch, first_day
 from tap_supermetrics.planning.coverage import Coverage
@@ -286,6 +286,7 @@ def _plan_accounts(  # noqa: PLR0913 - all that decides what is queried
     needed = known.needed(scope.wanted, report.lookback_days, scope.fresh_since)
     if ignores_coverage:
         needed = Coverage(not_before=known.not_before).needed(scope.wanted, 0)
+    needed = merge((*scope.left_behind(known), *needed))
     parts = [part for gap in needed for part in gaps.filled(accounts, gap)]
     return AccountPlan(
         whole=whole,

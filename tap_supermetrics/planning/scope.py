@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from tap_supermetrics.dates import DateRange
 from tap_supermetrics.model import BatchPolicy, Query, Report, SplitAccounts, SplitDates
+
+if TYPE_CHECKING:
+    from tap_supermetrics.planning.coverage import Coverage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,7 @@ class Scope:
         policy: the report's batch policy, as far as it can be applied.
         fresh_since: days of the lookback read after it are not read again.
         has_no_day: whether the report has dates, but no day to be queried.
+        start_moves: whether the first day is one in words, so that each run has a later one.
         last_complete: yesterday; a day that still goes on is read, but not covered.
         is_elsewhere: whether the report is wholly another shard's.
     """
@@ -33,6 +38,7 @@ class Scope:
     policy: BatchPolicy
     fresh_since: datetime | None = None
     has_no_day: bool = False
+    start_moves: bool = False
     last_complete: date | None = None
     is_elsewhere: bool = False
 
@@ -49,6 +55,14 @@ class Scope:
     def policy_of_days(self, days: int) -> BatchPolicy:
         """Return the batch policy of a query of so many days, of which several are not split."""
         return _by_no_day(self.policy) if days > 1 else self.policy
+
+    def left_behind(self, known: Coverage) -> tuple[DateRange, ...]:
+        """Return the days of an account that a first day that moves has left behind unread.
+
+        It says where a history begins. From there on no day is left out, however long the pipeline
+        stood still, or the account failed.
+        """
+        return known.left_behind(self.wanted.first) if self.wanted and self.start_moves else ()
 
     @property
     def last_wanted(self) -> date:
@@ -102,6 +116,7 @@ def scope_of(
         policy=policy,
         fresh_since=now - timedelta(hours=hours) if hours else None,
         has_no_day=has_no_day,
+        start_moves=report.start_date is not None and not report.start_date.fixed,
         last_complete=today - timedelta(days=1),
         is_elsewhere=share is None,
     )

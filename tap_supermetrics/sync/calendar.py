@@ -10,6 +10,7 @@ from tap_supermetrics.model import account_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
 
     from tap_supermetrics.planning.coverage import Coverage
     from tap_supermetrics.planning.scope import Scope
@@ -22,7 +23,8 @@ class AccountDays:
 
     Attributes:
         account_id: the account, or the accounts joined.
-        wanted: all days that are over and wanted, and that the API gives as far as is known.
+        wanted: all days that are over and wanted, and that the API gives as far as is known; where
+            a first day that moves has left days behind unread, from the first of them.
         stale: days that are there, and will be read again because a query for them failed.
         missing: days that are not there.
     """
@@ -69,8 +71,11 @@ def report_days(known: KnownReport, scope: Scope) -> ReportDays:
         return ReportDays(name=name, ds_id=ds_id, note="read whole by every run")
     if wanted is None:
         return ReportDays(name=name, ds_id=ds_id, note="no day that is over is asked for")
-    account_ids = [account_id_of(group) for group in scope.groups]
-    found = (_account_days(each, known.state.coverage_of(each), wanted) for each in account_ids)
+    ids = [account_id_of(group) for group in scope.groups]
+    coverage = {account_id: known.state.coverage_of(account_id) for account_id in ids}
+    behind = (each.first for one in coverage.values() for each in scope.left_behind(one))
+    since = min(behind, default=wanted.first)
+    found = (_account_days(account_id, coverage[account_id], wanted, since) for account_id in ids)
     accounts = tuple(each for each in found if each)
     if not accounts:
         return ReportDays(name=name, ds_id=ds_id, note="no day that is over is asked for")
@@ -80,9 +85,13 @@ def report_days(known: KnownReport, scope: Scope) -> ReportDays:
     )
 
 
-def _account_days(account_id: str, coverage: Coverage, wanted: DateRange) -> AccountDays | None:
-    """Return the days of an account; None where the API gives none of them."""
-    first = max(wanted.first, coverage.not_before or wanted.first)
+def _account_days(
+    account_id: str, coverage: Coverage, wanted: DateRange, since: date
+) -> AccountDays | None:
+    """Return the days of an account, from `since` if it was loaded then; None where it has none."""
+    loaded_from = coverage.covered[0].first if coverage.covered else wanted.first
+    first = min(wanted.first, max(since, loaded_from))
+    first = max(first, coverage.not_before or first)
     if first > wanted.last:
         return None
     given = replace(wanted, first=first)

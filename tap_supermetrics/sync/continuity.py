@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from tap_supermetrics.date_ranges import ranges_of
+from tap_supermetrics.dates import ONE_DAY
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.model import account_id_of, is_list
 from tap_supermetrics.model.account_spelling import are_one, core_of
@@ -257,6 +259,29 @@ def check_groups(report: Report, scope: Scope, state: ReportState) -> None:
     if mine and not report.accounts.ids:
         listed = ", ".join(mine)
         logger.warning("%s: not listed by the API any more: %s", report.name, listed)
+
+
+def range_gap(
+    report: Report, schema: RecordSchema, scope: Scope, state: ReportState
+) -> Iterator[str]:
+    """Yield a warning of days that a range of the API has left behind since it was read last."""
+    has_days = any(each.is_dimension and each.kind is ValueKind.DATE for each in schema.fields)
+    if not (report.date_range_type and has_days and scope.last_complete):
+        return
+    now = ranges_of(report.date_range_type, scope.last_complete + ONE_DAY)
+    known = (state.coverage_of(account_id_of(group)).read_at for group in scope.groups)
+    days = {each.astimezone(report.timezone).date() for each in known if each}
+    before = ranges_of(report.date_range_type, min(days)) if days else ()
+    if not (now and before):
+        return
+    first, last = max(each.last for each in before) + ONE_DAY, min(each.first for each in now)
+    if first < last:
+        yield (
+            f"{report.name}: days from {first} to {last - ONE_DAY} are in no run: it was read last "
+            f"on {min(days)}, and `date_range_type: {report.date_range_type}` does not reach back "
+            "to it; read them once by another `date_range_type`, or have `start_date` instead, "
+            "which leaves no day out"
+        )
 
 
 def query_change(report: Report, state: ReportState) -> str:

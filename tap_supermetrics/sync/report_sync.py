@@ -26,6 +26,7 @@ from tap_supermetrics.sync.continuity import (
     class_changes,
     learn_types,
     query_change,
+    range_gap,
     type_changes,
 )
 from tap_supermetrics.sync.name_checks import check_against_lists, one_spelling
@@ -135,6 +136,17 @@ class KnownReport:
             count = len(scope.accounts)
             logger.info("%s: shard %s has %d of its accounts", self.report.name, shard, count)
 
+    def _log_left_behind(self, scope: Scope, plan: ReportPlan) -> None:
+        firsts = [part.dates.first for each in plan.accounts for part in each.parts if part.dates]
+        if scope.wanted and firsts and min(firsts) < scope.wanted.first:
+            logger.info(
+                "%s: read from %s on, as no run has loaded all days before %s (`start_date`, which "
+                "moves)",
+                self.report.name,
+                min(firsts),
+                scope.wanted.first,
+            )
+
     def _warn_of_first_days(self) -> None:
         """Warn of days that are not requested any more: no answer could ever contradict that."""
         state = self.state
@@ -177,6 +189,7 @@ class KnownReport:
         is_other = state.query_hash not in {"", query_hash}
         warnings = [*type_changes(self.report, self.schema, state)]
         warnings += class_changes(self.report, self.schema, state)
+        warnings += range_gap(self.report, self.schema, scope, state)
         warnings += [query_change(self.report, state)] if is_other else []
         if is_other or request_hash != state.request_hash:
             retained.forget(self.report.name)
@@ -189,6 +202,7 @@ class KnownReport:
         mine = [each for each in retained.queries if each.report == self.report.name]
         known = {account_id: state.coverage_of(account_id) for account_id in state.coverage}
         plan = plan_report(self.report, scope, known, mine, ignores_coverage=ignores_coverage)
+        self._log_left_behind(scope, plan)
         return PlannedReport(
             known=self,
             plan=replace(
