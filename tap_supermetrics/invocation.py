@@ -11,11 +11,15 @@ from tap_supermetrics.singer.catalog_entries import is_selected
 from tap_supermetrics.singer.inputs import NOTHING_SELECTED
 from tap_supermetrics.singer.progress_display import begin_display, nothing
 from tap_supermetrics.streams import QueryLogStream, ReportStream
+from tap_supermetrics.sync.discovery import refusal_of
 from tap_supermetrics.sync.planner import Selection
 from tap_supermetrics.sync.run import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from singer_sdk import Tap
+    from singer_sdk.singerlib import CatalogEntry
 
     from tap_supermetrics.page.run_end import RunFacts
     from tap_supermetrics.settings import Settings
@@ -34,25 +38,26 @@ class Invocation:
         settings: the configuration.
         lookups: what the API lists, and the API.
         facts: gets the run.
+        refusals: why a catalog rules out reports, by name.
         is_test: whether one record of each report is wanted, and no state.
     """
 
-    def __init__(  # noqa: PLR0913 - all that the streams share
+    def __init__(  # noqa: PLR0913, PLR0917 - all that the streams share
         self,
         tap: Tap,
         writer: MessageWriter,
         settings: Settings,
         lookups: Lookups,
         facts: RunFacts,
+        refusals: Mapping[str, TapError],
         *,
         is_test: bool,
     ) -> None:
-        self.writer = writer
-        self.is_test = is_test
+        self.writer, self.is_test = writer, is_test
         self._tap = tap
-        self._settings = settings
-        self._lookups = lookups
+        self._settings, self._lookups = settings, lookups
         self._facts = facts
+        self._refusals = refusals
         self._end_display = nothing
 
     def started_run(self) -> Run:
@@ -96,16 +101,15 @@ class Invocation:
         streams = self._tap.streams.values()
         return [each for each in streams if isinstance(each, ReportStream) and each.is_wanted]
 
-    def _refused(self) -> list[str]:
-        """Return the reports that have no stream, unless a catalog leaves them out."""
-        reports = self._settings.reports
-        names = [each.name for each in reports if each.name not in self._tap.streams]
-        catalog = self._tap.input_catalog
-        if catalog is None:
-            return names
-        return [
-            name for name in names if not (entry := catalog.get_stream(name)) or is_selected(entry)
-        ]
+    def _refused(self) -> dict[str, str]:
+        """Return why reports have no stream, by name, unless a catalog leaves them out."""
+        catalog: Mapping[str, CatalogEntry] = self._tap.input_catalog or {}
+        return {
+            each.name: str(self._refusals.get(each.name) or refusal_of(self._lookups, each))
+            for each in self._settings.reports
+            if each.name not in self._tap.streams
+            and (each.name not in catalog or is_selected(catalog[each.name]))
+        }
 
     def _logs(self) -> list[QueryLogStream]:
         return [each for each in self._tap.streams.values() if isinstance(each, QueryLogStream)]
@@ -131,8 +135,6 @@ class Invocation:
             TapError: the API refuses everything, or queries failed.
             InterruptedRun: a signal ended the run; the state was written.
         """
-        if not self._wanted():
-            raise SettingsError([NOTHING_SELECTED])
         try:
             self._sync_selected()
             # Before the summary, which the progress would be drawn over.
@@ -152,6 +154,8 @@ class Invocation:
             self.close()
 
     def _sync_selected(self) -> None:
+        if not self._wanted():
+            raise SettingsError([NOTHING_SELECTED])
         if not self.is_test:
             self._tap.sync_all()
             return

@@ -144,15 +144,16 @@ class TapSupermetrics(Tap):
         for warning in idle_settings(self.settings, schemas):
             logger.warning("%s", warning)
         logs = self.settings.log_names
-        if self.input_catalog is not None:
-            reports = follow_catalog(self.input_catalog, self.settings.reports, schemas, logs)
-            self._facts.settings = replace(self.settings, reports=reports)
+        followed = follow_catalog(self.input_catalog, self.settings.reports, schemas, logs)
+        self._facts.settings = replace(self.settings, reports=followed.reports)
         of_run = self.settings, self.lookups, self._facts
-        self.invocation = Invocation(self, self.message_writer, *of_run, is_test=self._is_test)
+        self.invocation = Invocation(
+            self, self.message_writer, *of_run, followed.refusals, is_test=self._is_test
+        )
         streams: list[Stream] = [
             ReportStream(self, self.invocation, report, schemas[report.name])
             for report in self.settings.reports
-            if report.name in schemas
+            if report.name in schemas and report.name not in followed.refusals
         ]
         return [*streams, *(QueryLogStream(self, name) for name in logs)]
 

@@ -186,13 +186,14 @@ def _beginning(
     views, mistakes = list[str](), tuple[str, ...]()
     with collected_warnings() as warned:
         try:
-            tables = connection.begin(bookmarks, catalog).tables
+            begun = connection.begin(bookmarks, catalog)
         except SettingsError as error:
             mistakes = error.mistakes
         except TapError as error:
             mistakes = (str(error),)
         else:
-            views += _views(connection, tables)
+            views += _views(connection, begun.tables)
+            mistakes = tuple(f"{name}: {why}" for name, why in begun.selection.refused.items())
     yield from (Finding(what=what, result=WRONG, mistake=each) for each in mistakes)
     yield from (Finding(what=what, result=NOTE, mistake=each) for each in warned)
     if not mistakes:

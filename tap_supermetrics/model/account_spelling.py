@@ -38,8 +38,8 @@ def are_one(first: str, second: str) -> bool:
     """Return whether two ids are one account: `act_123` is `123`, but not `ig_123`.
 
     It takes hyphens, spaces, leading zeros and one prefix (`act_`, `customers/`, `urn:li:account:`)
-    for nothing in a number, and any difference in other ids for two accounts. Two accounts taken for one have their report refused, with a message; one
-    taken for two is loaded twice.
+    for nothing in a number, and any difference in other ids for two accounts. Two accounts taken
+    for one have their report refused, with a message; one taken for two is loaded twice.
     """
     prefixes = {_words_of(_prefix_of(each)) for each in (first, second)} - {""}
     return core_of(first) == core_of(second) and len(prefixes) < 2  # noqa: PLR2004 - two differ

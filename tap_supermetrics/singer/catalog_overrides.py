@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.errors import SettingsError
@@ -34,46 +34,93 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """Reports as a catalog changes them.
+
+    Attributes:
+        reports: all of the settings, in their order.
+        refusals: why some cannot be read by this catalog, by name: rows would be lost, or not fit
+            the target's table.
+    """
+
+    reports: tuple[Report, ...]
+    refusals: Mapping[str, SettingsError]
+
+
 def follow_catalog(
-    catalog: Catalog,
+    catalog: Catalog | None,
     reports: Iterable[Report],
     schemas: Mapping[str, RecordSchema],
     logs: Iterable[str] = (),
-) -> tuple[Report, ...]:
+) -> Followed:
     """Return the reports, with a catalog's types where that preserves all values.
 
+    A catalog of yesterday may contradict what the API lists today: so a mistake is one report's.
+
     Args:
-        catalog: the whole of it.
+        catalog: the whole of it; None for none.
         reports: all of the settings, in their order.
         schemas: those of the reports that were discovered, by name.
         logs: names of the query log, if there is one.
 
     Raises:
-        SettingsError: rows would be lost, or not fit the target's table.
+        SettingsError: the query log would not fit its table, or no report can be read.
     """
     reports, logs = tuple(reports), tuple(logs)
-    for warning in unused_entries(catalog, {*(each.name for each in reports), *logs}):
+    if catalog is None:
+        return Followed(reports=reports, refusals={})
+    unused = unused_entries(catalog, {*(each.name for each in reports), *logs})
+    for warning in (*unused, *_lacking(catalog, schemas)):
         logger.warning("%s", warning)
     mistakes = [each for name in logs for each in mistakes_in_log(catalog, name, SCHEMA, KEY)]
-    followed: list[Report] = []
+    entries = {name: entry for name, entry in catalog.items() if is_selected(entry)}
+    refusals: dict[str, SettingsError] = {}
+    followed = {each.name: each for each in reports}
     for report in reports:
-        schema, entry = schemas.get(report.name), catalog.get_stream(report.name)
-        if schema and entry and is_selected(entry):
-            types = _types_of(entry, report.name, schema)
-            mistakes += [*_mistakes_in(entry, report.name, schema), *types.mistakes]
-            narrow = _without_deselected(report, entry, schema)
-            followed.append(_pinned(narrow, schema, types.as_text))
-            continue
-        followed.append(report)
-        if schema and not entry:
-            logger.warning(
-                "--catalog: %s is a report in the settings, but not in the catalog: it is not "
-                "loaded; run --discover again (with Meltano, --refresh-catalog)",
-                report.name,
+        schema, entry = schemas.get(report.name), entries.get(report.name)
+        if schema and entry:
+            followed[report.name], found = _by_entry(report, schema, entry)
+            refusals |= {report.name: SettingsError(found)} if found else {}
+    if mistakes or (refusals and refusals.keys() >= entries.keys() & schemas.keys()):
+        raise SettingsError([*mistakes, *(x for each in refusals.values() for x in each.mistakes)])
+    for name, error in refusals.items():
+        logger.error("%s: %s", name, error)
+    return Followed(reports=tuple(followed.values()), refusals=refusals)
+
+
+def _lacking(catalog: Catalog, names: Iterable[str]) -> Iterator[str]:
+    """Yield reports that a catalog leaves out altogether."""
+    for name in names:
+        if name not in catalog:
+            yield (
+                f"--catalog: {name} is a report in the settings, but not in the catalog: it is not "
+                "loaded; run --discover again (with Meltano, --refresh-catalog)"
             )
+
+
+def _by_entry(
+    report: Report, schema: RecordSchema, entry: CatalogEntry
+) -> tuple[Report, list[str]]:
+    """Return a report as its entry changes it, and the mistakes for which it cannot be read."""
+    types = _types_of(entry, report.name, schema)
+    mistakes = [*_mistakes_in(entry, report.name, schema), *types.mistakes]
     if mistakes:
-        raise SettingsError(mistakes)
-    return tuple(followed)
+        # What does not fit because of the API's list has one remedy.
+        mistakes = [*_unlisted(report, schema)] or mistakes
+    narrow = _without_deselected(report, entry, schema)
+    return _pinned(narrow, schema, types.as_text), mistakes
+
+
+def _unlisted(report: Report, schema: RecordSchema) -> Iterator[str]:
+    """Yield why a catalog that once fitted does not any more: the API lists fields no more."""
+    unlisted = (each.name for each in schema.fields if not each.is_listed)
+    if names := [each for each in unlisted if each not in report.types]:
+        yield (
+            f"--catalog: {report.name}: {report.ds_id} does not list {_some(names)}; if the API "
+            "renamed it, name in `fields` what it is now, and run --discover again (with Meltano, "
+            "--refresh-catalog)"
+        )
 
 
 def _mistakes_in(entry: CatalogEntry, name: str, schema: RecordSchema) -> Iterator[str]:

@@ -21,7 +21,7 @@ from tap_supermetrics.model.columns import DIMENSIONS
 from tap_supermetrics.records.kinds import ValueKind, data_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from tap_supermetrics.api.fields import FieldInfo
     from tap_supermetrics.model import Report
@@ -44,6 +44,7 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
         f"or empty the table, and remove bookmarks.{report.name} from the state; or give the "
         "report another name"
     )
+    _check_listed(report, schema, state, fixed)
     for column, was, now in _changes(schema, state):
         if column in fixed:
             raise TapError(
@@ -75,6 +76,20 @@ def check_key(report: Report, schema: RecordSchema, state: ReportState) -> None:
             f"its key was {', '.join(old)} and now is {', '.join(new)}{because}: days read again "
             f"would be in the target twice, under both. {set_back}"
         )
+
+
+def _check_listed(
+    report: Report, schema: RecordSchema, state: ReportState, fixed: Collection[str]
+) -> None:
+    """Refuse a field that changes the key only because the API does not list it any more."""
+    unlisted = {each.name for each in schema.fields if not each.is_listed}
+    for column, was, _ in _changes(schema, state):
+        if column in unlisted and column in fixed:
+            raise TapError(
+                f"{column} was loaded as {was}, and {report.ds_id} does not list it any more. If "
+                "the API renamed it, name in `fields` what it is now; if it only fails to list "
+                f"it, set {_pin(column, was)}"
+            )
 
 
 def _added_dimensions(schema: RecordSchema, state: ReportState) -> set[str]:

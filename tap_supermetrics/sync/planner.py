@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.errors import ApiError
@@ -34,13 +34,14 @@ class Selection:
     Attributes:
         names: of reports, in the order in which their records will be requested.
         full_table: those of them that are to be read whole, whatever was read before.
-        refused: names of reports that the API's description of their fields rules out.
+        refused: why reports are ruled out, by the API's description of their fields or by a
+            catalog, by name.
         is_test: query only the newest day of a few accounts.
     """
 
     names: Sequence[str]
     full_table: Collection[str] = ()
-    refused: Collection[str] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
     is_test: bool = False
 
 
@@ -82,9 +83,12 @@ class Planner:
             ApiError: the API refuses everything.
         """
         planned = {name: self._planned(each, retained) for name, each in known.items()}
-        unread = {*self._selection.refused} | ({*self._selection.names} - known.keys())
+        refused = self._selection.refused
+        unread = {*self._selection.names} - known.keys()
         for report in self._settings.reports:
-            if report.name in unread:
+            if report.name in refused:
+                self._summary.report_failed(report.name, refused[report.name])
+            elif report.name in unread:
                 self._summary.report_failed(report.name, str(refusal_of(self._lookups, report)))
         return {name: each for name, each in planned.items() if each}
 

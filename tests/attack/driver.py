@@ -19,7 +19,7 @@ from tap_supermetrics.emulator import Emulator, Options
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.records.convert import RecordReader
 from tap_supermetrics.settings import Settings
-from tap_supermetrics.sync.discovery import discover
+from tap_supermetrics.sync.discovery import discover, refusal_of
 from tap_supermetrics.sync.lookups import Lookups
 from tap_supermetrics.sync.planner import Selection
 from tap_supermetrics.sync.run import Run, utc_now
@@ -176,7 +176,11 @@ def _run(
         run.start(
             Selection(
                 names=[name for name, is_served in names.items() if is_served],
-                refused=[name for name, is_served in names.items() if not is_served],
+                refused={
+                    each.name: str(refusal_of(lookups, each))
+                    for each in settings.reports
+                    if not names[each.name]
+                },
             )
         )
         for report in settings.reports:

@@ -61,6 +61,24 @@ def test_days_are_done_or_stale_or_missing(emulator: Emulator, tmp_path: Path) -
     assert f"  {OTHER} ······ 0 days done; missing: {FIRST} to 2024-06-09" in table
 
 
+def test_days_that_a_moving_first_day_left_behind_are_missing(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    today = datetime.now(tz=timezone.utc).date()
+    days = [str(today - timedelta(days=each)) for each in (90, 41, 39, 35, 30, 1)]
+    state = state_of([days[0:2], days[2:4]], [])
+    given = config(emulator) | {"start_date": "30 days ago", "end_date": "yesterday"}
+    (report,) = parsed(command(tmp_path, given, "coverage", "--format", "json", state=state))
+
+    known, unknown = report["accounts"]
+    gap = str(today - timedelta(days=40))
+    after = str(today - timedelta(days=34))
+    assert (report["first"], report["last"]) == (gap, days[-1])
+    assert (known["missing"], known["days_done"]) == ([[gap, gap], [after, days[-1]]], 5)
+    # Of the other nothing was loaded: its first day is that of the window.
+    assert unknown["missing"] == [[days[-2], days[-1]]]
+
+
 @pytest.mark.parametrize(
     ("encoding", "signs"),
     [("ascii", "#~#.~."), ("latin-1", "#~#.~."), ("cp437", "█▒█·▒·"), ("utf-8", "█▒█·▒·")],

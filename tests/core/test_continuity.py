@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from tap_supermetrics.sync.continuity import (
     class_changes,
     joined_before,
     learn_types,
+    range_gap,
     reclassified,
     type_changes,
 )
@@ -414,6 +416,10 @@ def test_a_state_without_types_learns_them_without_a_word() -> None:
         ("123-456-7890", "1234567890", True),
         ("act_1234567890", "1234567890", True),
         ("1234567890,2345678901", "2345678901", True),
+        ("0012345", "12345", True),
+        ("urn:li:sponsoredAccount:512", "512", True),
+        ("urn:li:sponsoredAccount:512", "urn:li:organization:512", False),
+        ("customers/123", "123", True),
         ("list.eu", "1234567890", True),
         ("9999999999", "1234567890", False),
         ("act_1234567890", "ig_1234567890", False),
@@ -436,3 +442,43 @@ def test_an_account_under_another_spelling_is_not_loaded_twice(
         return
     with pytest.raises(TapError, match=f"account {now} would be loaded twice"):
         check_groups(report(), scope, state)
+
+
+def test_a_metric_that_the_api_lists_no_more_is_told_as_that() -> None:
+    state = loaded(schema_of(ValueKind.NUMBER))
+    date_only = [FieldInfo(field_id="Date", field_type="dim", data_type="string.time.date")]
+    unlisted = record_schema(report(fields=["Date", "Campaign", "Clicks"]), date_only)
+    said = "Clicks was loaded as number, and AW does not list it any more.*name in `fields`"
+    with pytest.raises(TapError, match=said):
+        check_key(report(), unlisted, state)
+
+
+@pytest.mark.parametrize(
+    ("range_type", "read_on", "gap"),
+    [
+        ("last_7_days", "2024-03-10", "from 2024-03-10 to 2024-03-22"),
+        ("last_7_days", "2024-03-24", ""),
+        ("last_7_days", "2024-03-22", "from 2024-03-22 to 2024-03-22"),
+        ("last_7_days", "2024-03-23", ""),
+        ("last_month", "2024-02-29", ""),
+        ("last_month", "2023-12-31", "from 2023-12-01 to 2024-01-31"),
+        ("yesterday", "2024-03-28", "from 2024-03-28 to 2024-03-28"),
+        ("of_their_own", "2024-01-01", ""),
+    ],
+)
+def test_days_that_a_range_left_behind_are_told(range_type: str, read_on: str, gap: str) -> None:
+    state = ReportState(replication_key="", start=None)
+    at = datetime.fromisoformat(f"{read_on}T05:00:00+00:00")
+    state.coverage = {"1": Coverage(read_at=at), "2": Coverage(read_at=at + timedelta(days=2))}
+    mine = report(fields=["Date", "Clicks"], date_range_type=range_type, ds_accounts=["1", "2"])
+    scope = Scope(
+        accounts=("1", "2"),
+        wanted=None,
+        is_incremental=False,
+        is_dated_by_rows=False,
+        policy=policy(),
+        last_complete=date(2024, 3, 29),
+    )
+    told = [*range_gap(mine, schema_of(ValueKind.INTEGER), scope, state)]
+    assert [gap in each for each in told] == [True] * bool(gap)
+    assert not [*range_gap(report(), schema_of(ValueKind.INTEGER), scope, state)]

@@ -336,6 +336,50 @@ def test_yesterday_is_that_of_the_reports_time_zone() -> None:
     assert wanted_by(timezone="Europe/Helsinki").wanted == date_range(0, 10)
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.lists(st.booleans(), min_size=2, max_size=2))),
+    st.sampled_from(["3 days ago", "yesterday", "first day of this month", "-2 weeks"]),
+)
+def test_a_first_day_that_moves_leaves_no_day_behind(
+    nights: list[tuple[int, list[bool]]], words: str
+) -> None:
+    """Nights after pauses of some days; in each, the queries of some accounts fail."""
+    now, coverage, firsts = NOW, {each: Coverage() for each in ("1", "2")}, dict[str, date]()
+    mine = report(start_date=words, ds_accounts=["1", "2"])
+    for pause, failing in nights:
+        now += timedelta(days=pause)
+        scope = scope_of(mine, ("1", "2"), now, replication_key="Date", is_dated=True)
+        assert scope.wanted
+        for query in plan_report(mine, scope, coverage).queries():
+            account_id = query.account_id
+            assert query.dates
+            if failing[int(account_id) - 1]:
+                coverage[account_id] = coverage[account_id].with_stale(query.dates)
+                continue
+            firsts.setdefault(account_id, query.dates.first)
+            coverage[account_id] = coverage[account_id].with_done(query.dates, scope.wanted.first)
+        for account_id, is_failing in zip(("1", "2"), failing, strict=True):
+            if not is_failing:
+                whole = DateRange(first=firsts[account_id], last=scope.wanted.last)
+                assert coverage[account_id].covered == (whole,)
+                assert not coverage[account_id].stale
+
+
+def test_a_first_day_that_was_moved_by_hand_leaves_days_behind() -> None:
+    known = {"1": Coverage(covered=(date_range(-9, -5),)), "2": Coverage()}
+    asked = plan_report(report(start_date="2024-02-21"), wanted_by(start_date="2024-02-21"), known)
+    assert min(query.dates.first for query in asked.queries() if query.dates) == day(1)
+
+
+def test_a_first_day_that_moves_asks_no_account_for_days_before_it_was_loaded() -> None:
+    known = {"1": Coverage(covered=(date_range(-30, -25),)), "2": Coverage(not_before=day(-27))}
+    mine = report(start_date="5 days ago", lookback_days=0)
+    made = plan_report(mine, wanted_by(start_date="5 days ago"), known)
+    days = planned_days(tuple(made.queries()))
+    assert min(each for account_id, each in days if account_id == "1") == day(-24)
+    assert min(each for account_id, each in days if account_id == "2") == day(5)
+
+
 @pytest.mark.parametrize("is_all", [False, True])
 @pytest.mark.parametrize(("first", "asked"), [(4, 4), (0, 0), (21, None)])
 def test_days_that_the_api_does_not_give_of_an_account_are_not_asked(

@@ -112,9 +112,45 @@ def test_a_selection_changes_no_hash_by_which_the_state_knows_a_report(emulator:
 def test_what_would_be_half_done_is_refused(
     emulator: Emulator, change: dict[tuple[str, ...], dict[str, Any]], told: str
 ) -> None:
-    with pytest.raises(SettingsError) as refused:
-        made(emulator, change)
-    assert told in str(refused.value)
+    refused = refusals(emulator, change, (REPORT,) if ("whole",) not in change else (WHOLE,))
+    assert told in refused[""]
+
+
+def refusals(
+    emulator: Emulator,
+    change: Mapping[tuple[str, ...], Mapping[str, Any]],
+    reports: tuple[Mapping[str, Any], ...],
+    **columns: Mapping[str, Any],
+) -> Mapping[str, str]:
+    """Return why reports are refused, by name; under no name, why all of the run is."""
+    change = {**change, (LOG,): {"selected": (LOG,) in change, **change.get((LOG,), {})}}
+    try:
+        return made(emulator, change, reports, **columns).invocation.selection().refused
+    except SettingsError as error:
+        return {"": str(error)}
+
+
+def test_a_catalog_that_does_not_fit_costs_its_own_report(emulator: Emulator) -> None:
+    wrong: dict[str, Any] = {"format": "date-time"}
+    assert [*refusals(emulator, {}, (REPORT, WHOLE), Date=wrong)] == ["ads"]
+    assert not refusals(emulator, {("ads",): {"selected": False}}, (REPORT, WHOLE), Date=wrong)
+    # With nothing else to read, the run is refused.
+    assert [*refusals(emulator, {}, (REPORT,), Date=wrong)] == [""]
+
+
+def test_a_catalog_with_a_metric_that_the_api_renamed_names_that(emulator: Emulator) -> None:
+    reports = [REPORT, WHOLE | {"fields": ["Campaignname", "Clicks"]}]
+    config = config_for(emulator, reports)
+    catalog: Catalog = json.loads(json.dumps(TapSupermetrics(config=config).catalog_dict))
+    renamed = json.loads(json.dumps(catalog).replace("Cost", "Kost"))
+    fields = ["Date", "Campaignname", "Clicks", "Kost"]
+    config["queries"] = [REPORT | {"fields": fields}, reports[1]]
+
+    tap = TapSupermetrics(config=config, catalog=catalog_of(renamed))
+
+    assert [*tap.streams] == ["whole"]
+    (told,) = tap.invocation.selection().refused.values()
+    assert told.startswith("--catalog: ads: AW does not list Kost; if the API renamed it, name in")
 
 
 def test_a_method_in_metadata_is_followed(emulator: Emulator) -> None:
@@ -185,8 +221,8 @@ def test_a_type_without_null_is_followed_and_told_once(
 
 @pytest.mark.parametrize("format_", ["date-time", "time"])
 def test_another_format_without_a_type_is_refused(emulator: Emulator, format_: str) -> None:
-    with pytest.raises(SettingsError, match="ads: Date: the catalog says"):
-        made(emulator, {}, Date={"format": format_})
+    refused = refusals(emulator, {}, (REPORT, WHOLE), Date={"format": format_})
+    assert refused["ads"].startswith("--catalog: ads: Date: the catalog says")
 
 
 def test_types_of_the_query_log_are_its_own(emulator: Emulator) -> None:
