@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 MAX_HASHES: Final = 200_000
 """How many keys are in a set of hashes, 100 bytes each; older ones take 8 bytes each."""
+_OF_BLANKS: Final = {
+    True: " (a blank is written so, and a value may be: change `blank_key_value`)",
+    False: " (null and an empty text are written alike: `filter` may leave such rows out)",
+}
+"""What may make keys of blanks equal, by whether `blank_key_value` is a text of its own."""
 _EXACT: Final = frozenset({ValueKind.TEXT, ValueKind.DATE, ValueKind.TIME})
 """Kinds whose values are texts: their hashes of 64 bits differ where the texts do."""
 
@@ -188,8 +193,8 @@ class RecordChecks:
         # A key that all rows of a day share has nothing to show.
         details = "" if example in (None, ()) else f", for example {repr(example)[:200]}"
         values = example if isinstance(example, tuple) else (example,)
-        if self.blank and self.blank in values:
-            details += " (a blank is written so, and a value may be: change `blank_key_value`)"
+        if self.blank in values:
+            details += _OF_BLANKS[bool(self.blank)]
         return ApiError(
             "KEY_NOT_UNIQUE",
             f"rows share the key {', '.join(self.whole_key)}{details}; a target would keep one of "

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tap_supermetrics.records.checks import OtherAccounts
     from tap_supermetrics.records.schema import Field, RecordSchema
 
+_MAX_EXACT: Final = 2**53
+"""The greatest number up to which a number with a point has all its digits."""
 _FEW_VALUES: Final = frozenset({ValueKind.DATE, ValueKind.DATETIME, ValueKind.TIME})
 """Kinds whose values repeat so often within a result that caching them pays."""
 
@@ -37,12 +39,14 @@ class Mismatches:
         counts: values that became null.
         examples: the first of them.
         nuls: texts from which a NUL was dropped.
+        rounded: texts that came as numbers with more digits than a number of JSON holds.
     """
 
     are_refused: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     nuls: Counter[str] = field(default_factory=Counter)
+    rounded: Counter[str] = field(default_factory=Counter)
 
     def note(self, name: str, cell: Cell) -> None:
         """Count one more value of the field `name` that became null."""
@@ -318,7 +322,7 @@ def _column(each: Field, place: int, blank: str, mismatches: Mismatches, role: R
     refuses = is_key or (mismatches.are_refused and not each.is_dimension)
     convert = _converter(each, own_blank, None if refuses else mismatches, role)
     if each.kind is ValueKind.TEXT:
-        convert = _counting_nuls(convert, each.name, mismatches)
+        convert = _counting(convert, each.name, mismatches)
     return Column(field=each, place=place, role=role, blank=own_blank, convert=convert)
 
 
@@ -366,12 +370,14 @@ def _plain(each: Field) -> Callable[[Any], Any]:
     return texts_only if each.may_be_metric else plain
 
 
-def _counting_nuls(
+def _counting(
     convert: Callable[[Cell], Any], name: str, mismatches: Mismatches
 ) -> Callable[[Cell], Any]:
     def counting(cell: Cell) -> Any:  # noqa: ANN401 - of the field's kind
         if isinstance(cell, str) and "\0" in cell:
             mismatches.nuls[name] += 1
+        elif isinstance(cell, float) and abs(cell) > _MAX_EXACT:
+            mismatches.rounded[name] += 1
         return convert(cell)
 
     return counting

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.dates import ONE_DAY
 from tap_supermetrics.records.kinds import ValueKind
-from tap_supermetrics.words import nearest
+from tap_supermetrics.words import counted, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,6 +56,8 @@ _ONLY_PERIODS: Final = re.compile(
 _TIME: Final = "string.time"
 _SUNDAY, _MONDAY = 7, 1
 """Numbers of `date.isoweekday`."""
+_USUAL_BEGINS: Final = frozenset({_SUNDAY, _MONDAY})
+"""The days on which weeks may begin of which nothing else is known."""
 _OF_A_RANGE: Final = (("week(s)?_sun_sat", _SUNDAY), ("week(s)?_mon_sun", _MONDAY))
 _OF_A_NAME: Final = (("iso|mon(day)?(to)?sun", _MONDAY), ("sun", _SUNDAY), ("mon(?!th)", _MONDAY))
 """The day on which a week begins, by the letters of a range, or of a name and its type."""
@@ -108,6 +110,7 @@ def warnings_of_window(report: Report, schema: RecordSchema) -> Iterator[str]:
     """
     if schema.replication_key:
         yield from _warnings_of_day(schema)
+        yield from _warnings_of_lookback(report)
         return
     dimensions = [each for each in schema.fields if each.is_dimension]
     found = {period_of(each.name, each.data_type) for each in dimensions}
@@ -133,7 +136,7 @@ def _warnings_of_dates(
                 f"{periods[0].value} is read in part and its rows shrink each night; set a fixed "
                 "day on which one begins, or add the day to `fields`"
             )
-    elif cut := next((each for day in firsts if (each := _cut(day, periods))), None):
+    elif cut := next((each for day in firsts if (each := _cut(day, periods, week_begins))), None):
         yield (
             f"start_date: {min(firsts)} is in the middle of a {cut.value}, whose rows then are of "
             "a part; set the day on which it begins"
@@ -145,7 +148,7 @@ def _warnings_of_dates(
                 "end_date: it jumps, and the report has no day, so that its last week is read in "
                 "part until it jumps again; set the day on which a week ends, or yesterday"
             )
-    elif cut := next((each for day in after if (each := _cut(day, periods))), None):
+    elif cut := next((each for day in after if (each := _cut(day, periods, week_begins))), None):
         yield (
             f"end_date: {min(after) - ONE_DAY} is in the middle of a {cut.value}, whose rows then "
             "are of a part; set the day on which it ends"
@@ -161,13 +164,13 @@ def _days_meant(day: Day) -> set[date]:
 def _cuts(days: set[date], periods: list[Period], week_begins: set[int]) -> bool:
     """Return whether one of the days on which a window begins is in the middle of a period."""
     cuts_weeks = Period.WEEK in periods and _cuts_weeks(days, week_begins)
-    return cuts_weeks or any(_cut(each, periods) for each in days)
+    return cuts_weeks or any(_cut(each, periods, week_begins) for each in days)
 
 
 def _cuts_weeks(days: set[date], week_begins: set[int]) -> bool:
     """Return whether a window begins in the middle of weeks, whichever day they begin on."""
     found = {each.isoweekday() for each in days}
-    return len(found) > 1 or not found <= (week_begins or {_SUNDAY, _MONDAY})
+    return len(found) > 1 or not found <= (week_begins or _USUAL_BEGINS)
 
 
 def _warnings_of_day(schema: RecordSchema) -> Iterator[str]:
@@ -182,15 +185,32 @@ def _warnings_of_day(schema: RecordSchema) -> Iterator[str]:
             )
 
 
-def _cut(day: date, periods: list[Period]) -> Period | None:
-    """Return a period that does not begin on a day. Weeks begin on any day."""
+def _warnings_of_lookback(report: Report) -> Iterator[str]:
+    """Yield a warning of a lookback that is longer than a window that moves."""
+    if report.start_date is None or report.start_date.fixed:
+        return
+    first, count = _NIGHTS
+    nights = (first + number * ONE_DAY for number in range(count))
+    start, end = report.start_date, report.end_date
+    shortest = min((end.on(each) - start.as_first(each)).days + 1 for each in nights)
+    if shortest < report.lookback_days:
+        days = counted(report.lookback_days, "day reaches", "days reach")
+        yield (
+            f"lookback_days: {days} back before `start_date`, which moves, and what was loaded "
+            "before it is not read again; set an earlier `start_date`, or a shorter lookback"
+        )
+
+
+def _cut(day: date, periods: list[Period], week_begins: set[int]) -> Period | None:
+    """Return a period that does not begin on a day."""
     begins = {
+        Period.WEEK: day.isoweekday() in (week_begins or _USUAL_BEGINS),
         Period.MONTH: day.day == 1,
         Period.QUARTER: day.day == 1 and day.month % 3 == 1,
         Period.HALF: day.day == 1 and day.month in {1, 7},
         Period.YEAR: day.day == 1 and day.month == 1,
     }
-    return next((each for each in periods if not begins.get(each, True)), None)
+    return next((each for each in periods if not begins[each]), None)
 
 
 def _week_begins(dimensions: Iterable[Field]) -> set[int]:

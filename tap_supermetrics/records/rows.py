@@ -51,8 +51,9 @@ def _row(row: Any, width: int) -> Any:  # noqa: ANN401 - any JSON
 def _plain(value: Any) -> Cell:  # noqa: ANN401 - any JSON
     """Return a cell as one value: a list or an object, such as labels, as its JSON.
 
-    Empty ones, as PHP writes both for nothing, are blank.
+    Empty ones, as PHP writes both for nothing, are blank. The members of an object are sorted, as
+    their order means nothing, and a text in the key is another row for each order.
     """
     if isinstance(value, (list, dict)):
-        return msgspec.json.encode(value).decode() if value else None
+        return msgspec.json.encode(value, order="sorted").decode() if value else None
     return value  # type: ignore[no-any-return] # what JSON has beside these

@@ -63,7 +63,8 @@ def method_of(stream: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
 
     The SDK does not read it from metadata, where the specification of Singer has it.
     """
-    return _root(stream).get("replication-method") or stream.get("replication_method")
+    given = (_root(stream).get(word) for word in _METHOD_WORDS)
+    return next(filter(None, given), stream.get("replication_method"))
 
 
 def mistakes_in_metadata(stream: Mapping[str, Any]) -> Iterator[str]:
@@ -75,8 +76,7 @@ def mistakes_in_metadata(stream: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{where}: {word}: expected true or false, got {value!r}"
         if (value := metadata.get("inclusion")) not in (None, *_INCLUSIONS):
             yield f"{where}: inclusion: expected one of {', '.join(_INCLUSIONS)}, got {value!r}"
-    methods = [method_of(stream), _root(stream).get("forced-replication-method")]
-    for value in methods:
+    for value in (*map(_root(stream).get, _METHOD_WORDS), stream.get("replication_method")):
         if value not in (None, *METHODS):
             yield (
                 f"--catalog: {stream['tap_stream_id']}: replication-method: expected "

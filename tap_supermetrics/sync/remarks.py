@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from tap_supermetrics.dates import ONE_DAY, intersect
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
 
+    from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.results import Result
     from tap_supermetrics.records.convert import Mismatches
 
@@ -46,6 +50,12 @@ def remarks_on_values(name: str, changed: Mismatches) -> Iterator[str]:
     for column, count in changed.nuls.items():
         texts = counted(count, "text", "texts")
         yield f"{name}.{column}: {texts} had a NUL, which targets refuse: left out"
+    for column, count in changed.rounded.items():
+        numbers = counted(count, "value came as a number", "values came as numbers")
+        yield (
+            f"{name}.{column}: {numbers} with a point and more than 15 digits, of which the last "
+            "are not sure: ids that differ there only are one; report it to the vendor"
+        )
 
 
 def remarks_on_results(name: str, deviations: Mapping[str, int], sampled: int) -> Iterator[str]:
@@ -70,24 +80,66 @@ def remarks_on_results(name: str, deviations: Mapping[str, int], sampled: int) -
         )
 
 
-def remarks_on_cache(name: str, early_days: int, undated: int) -> Iterator[str]:
+@dataclass(slots=True, kw_only=True)
+class FromCache:
+    """What of a report came from the API's cache, counted.
+
+    Attributes:
+        early_days: days cached before they were over.
+        undated: results with no time of their making.
+        unrestated_days: days read again, of which the cache had numbers of an earlier day.
+        oldest: the earliest day on which any of those were made.
+    """
+
+    early_days: int = 0
+    undated: int = 0
+    unrestated_days: int = 0
+    oldest: date | None = None
+
+    def count_days(
+        self, dates: DateRange, known: Sequence[DateRange], made_on: date, yesterday: date | None
+    ) -> None:
+        """Count the days of a result that the API dates.
+
+        Args:
+            dates: its days that are over.
+            known: days that were loaded before.
+            made_on: the day on which its numbers were made.
+            yesterday: the day before that of the run.
+        """
+        late = max(0, min(dates.days, (dates.last - made_on).days + 1))
+        self.early_days += late
+        if yesterday and made_on <= yesterday and dates.days > late:
+            over = replace(dates, last=dates.last - late * ONE_DAY)
+            if again := sum(each.days for each in intersect(over, known)):
+                self.unrestated_days += again
+                self.oldest = min(self.oldest or made_on, made_on)
+
+
+def remarks_on_cache(name: str, cached: FromCache) -> Iterator[str]:
     """Yield which numbers of a report came from the API's cache, and may be too old.
 
     Args:
         name: of the report.
-        early_days: how many days were cached before they were over.
-        undated: how many results came from it, with no time of their making.
+        cached: those numbers, counted.
     """
-    if early_days:
+    if cached.early_days:
         days = counted(
-            early_days,
+            cached.early_days,
             "day came from the API's cache of before it was over: the next run reads it",
             "days came from the API's cache of before they were over: the next run reads them",
         )
         yield f"{name}: {days} again; set `require_fresh_days` to avoid that"
-    if undated:
-        results = counted(undated, "result", "results")
+    if cached.undated:
+        results = counted(cached.undated, "result", "results")
         yield (
             f"{name}: {results} came from the API's cache, which does not tell of when: a day may "
             "lack its last hours; set `require_fresh_days` to avoid that"
+        )
+    if cached.oldest:
+        days = counted(cached.unrestated_days, "day read again", "days read again")
+        yield (
+            f"{name}: {days} came from the API's cache, as of {cached.oldest} or later: what the "
+            "source has restated since is not in them; set `require_fresh_days` to as many as "
+            "`lookback_days`, or lower `cache_minutes`"
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.api import wire
 from tap_supermetrics.api.verdicts import Reach
+from tap_supermetrics.dates import ONE_DAY
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.extraction.totals import CONFIRMED_BY
 from tap_supermetrics.model import SplitAccounts, account_id_of
@@ -31,6 +32,7 @@ from tap_supermetrics.sync.continuity import (
 )
 from tap_supermetrics.sync.name_checks import check_against_lists, one_spelling
 from tap_supermetrics.sync.remarks import (
+    FromCache,
     count_deviations,
     remarks_on_cache,
     remarks_on_results,
@@ -222,8 +224,7 @@ class PlannedReport:
         warnings: what has changed since days were loaded before, a line each.
         mismatches: values that were changed to fit.
         sampled: how many results have numbers that the data source estimated.
-        early_days: how many days came from the API's cache of before they were over.
-        undated: how many results came from that cache with no time of their making.
+        cached: what came from the API's cache.
         deviations: how results deviate from what was requested, counted.
         others: keys of all accounts, where the key has no account.
         answered: ids of accounts with a result in this run.
@@ -235,8 +236,7 @@ class PlannedReport:
     warnings: Sequence[str] = ()
     mismatches: Mismatches = field(init=False)
     sampled: int = 0
-    early_days: int = 0
-    undated: int = 0
+    cached: FromCache = field(default_factory=FromCache)
     deviations: Counter[str] = field(default_factory=Counter)
     others: OtherAccounts | None = None
     answered: set[str] = field(default_factory=set)
@@ -287,7 +287,7 @@ class PlannedReport:
         """
         report, state, provenance = self.known.report, self.known.state, result.provenance
         self.sampled += provenance.is_sampled
-        self.undated += provenance.is_cached and provenance.cached_at is None
+        self.cached.undated += provenance.is_cached and provenance.cached_at is None
         count_deviations(self.deviations, result)
         covered = self._covered(result)
         self.answered.add(result.query.account_id)
@@ -318,17 +318,18 @@ class PlannedReport:
         if dates is None or cached_at is None:
             return dates
         # The day on which the numbers were made was not over then.
-        last = _day_before(cached_at, self.known.report)
-        covered = replace(dates, last=min(dates.last, last)) if dates.first <= last else None
-        self.early_days += dates.days - (covered.days if covered else 0)
-        return covered
+        made_on = cached_at.astimezone(self.known.report.timezone).date()
+        known = self.known.state.coverage_of(result.query.account_id).covered
+        self.cached.count_days(dates, known, made_on, self.plan.scope.last_complete)
+        last = min(dates.last, made_on - ONE_DAY)
+        return replace(dates, last=last) if dates.first <= last else None
 
     def remarks(self) -> Iterator[str]:
         """Yield remarks on the values that were written, a line each."""
         name = self.known.report.name
         yield from remarks_on_values(name, self.mismatches)
         yield from remarks_on_results(name, self.deviations, self.sampled)
-        yield from remarks_on_cache(name, self.early_days, self.undated)
+        yield from remarks_on_cache(name, self.cached)
 
     def fail(self, failed: Failed, at: datetime) -> None:
         """Mark the days of a query as stale.
@@ -381,7 +382,7 @@ def _lookback_of(report: Report, scope: Scope, provenance: Provenance) -> Lookba
 
 
 def _day_before(moment: datetime, report: Report) -> date:
-    return moment.astimezone(report.timezone).date() - timedelta(days=1)
+    return moment.astimezone(report.timezone).date() - ONE_DAY
 
 
 def _why(report: Report, scope: Scope) -> str:

@@ -134,6 +134,17 @@ def test_two_cells_that_are_written_as_one_value_share_a_key(
 
 @WAYS
 @pytest.mark.parametrize(
+    ("blank", "said"),
+    [("", r"null and an empty text are written alike: `filter`"), ("-", "change")],
+)
+def test_rows_that_differ_by_blanks_only_have_that_told(way: Any, blank: str, said: str) -> None:  # noqa: ANN401 - a function
+    rows = [[*ROWS[0][:1], cell, *ROWS[0][2:]] for cell in (None, "")]
+    with pytest.raises(ApiError, match=said):
+        way(reader_of("Name", blank_key_value=blank), blocks_of(rows))
+
+
+@WAYS
+@pytest.mark.parametrize(
     "moments",
     [
         ("2024-03-01T12:00:00+02:00", "2024-03-01T10:00:00Z"),

@@ -141,7 +141,8 @@ def test_whoever_gets_a_part_for_a_whole_was_told(name: str, start: int | date) 
     given_start = str(start) if isinstance(start, date) else f"{start} days ago"
     warned = told([name], start_date=given_start)
     if name == "Yearweek" and isinstance(start, date):
-        assert not warned  # weeks begin on any day, and this one stays as it is
+        # Some weeks begin on Sunday, others on Monday.
+        assert bool(warned) is (start.isoweekday() not in {1, 7})
     else:
         assert bool(warned) or not is_cut
         assert not warned or "start_date" in warned[0]
@@ -193,7 +194,10 @@ def test_a_range_of_the_api_that_cuts_periods_is_told(
         ("2024-02-28", ["Yearmonth"], "of a month"),
         ("2024-05-31", ["Quarter"], "of a quarter"),
         ("2023-12-31", ["Year", "Quarter"], ""),
-        ("2024-05-15", ["Yearweek"], ""),
+        ("2024-05-15", ["Yearweek"], "of a week"),
+        ("2024-05-18", ["Yearweek"], ""),
+        ("2024-05-18", ["YearWeekISO"], "of a week"),
+        ("2024-05-19", ["YearWeekISO"], ""),
         ("2024-05-15", ["Dayofweek"], ""),
         ("yesterday", ["Yearmonth"], ""),
         ("yesterday", ["Yearweek"], ""),
@@ -204,7 +208,8 @@ def test_a_range_of_the_api_that_cuts_periods_is_told(
     ],
 )
 def test_a_last_day_that_cuts_a_period_is_told(last: str, fields: list[str], word: str) -> None:
-    found = told(fields, start_date="2022-01-01", end_date=last)
+    first = "2022-01-03" if "week" in fields[0].casefold() else "2022-01-01"
+    found = told(fields, start_date=first, end_date=last)
     assert bool(found) is bool(word)
     assert all(word in each and each.startswith("end_date") for each in found)
 
@@ -283,3 +288,22 @@ def test_a_chosen_day_that_begins_a_period_is_told(name: str, *, is_told: bool) 
     assert [each.startswith(f"replication_key: {name} tells") for each in doubts] == [
         True
     ] * is_told
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "lookback", "is_told"),
+    [
+        ("7 days ago", "yesterday", 7, False),
+        ("7 days ago", "yesterday", 8, True),
+        ("yesterday", "yesterday", 2, True),
+        ("first day of this month", "yesterday", 3, True),
+        ("first day of last month", "yesterday", 28, False),
+        ("2024-01-01", "yesterday", 366, False),
+        ("7 days ago", "3 days ago", 6, True),
+    ],
+)
+def test_a_lookback_that_reaches_back_before_a_moving_window_is_told(
+    first: str, last: str, lookback: int, *, is_told: bool
+) -> None:
+    found = told(["Date"], start_date=first, end_date=last, lookback_days=lookback)
+    assert [each.split(":")[0] for each in found] == ["lookback_days"] * is_told

@@ -20,6 +20,7 @@ from tap_supermetrics.records.kinds import ValueKind, kind_of
 from tap_supermetrics.records.names import warnings_of_columns
 from tap_supermetrics.records.rows import rows_of
 from tap_supermetrics.records.schema import RecordSchema, record_schema
+from tap_supermetrics.sync.remarks import remarks_on_values
 from tests.core.reports import report
 
 if TYPE_CHECKING:
@@ -784,6 +785,23 @@ def test_texts_that_lose_a_nul_are_counted() -> None:
     mismatches = Mismatches()
     read(schema(), ["2024-03-01", "a\0", 5], ["2024-03-01", "b", 5], mismatches=mismatches)
     assert mismatches.nuls == {"Campaign": 1}
+
+
+def test_ids_whose_last_digits_are_not_sure_are_counted() -> None:
+    mismatches = Mismatches()
+    cells: list[Cell] = [2.0**53, 2.0**53 + 2, 2**60 + 1, "9007199254740994.0", -1e300]
+    read(
+        schema(), *([f"2024-03-0{n}", x, 5] for n, x in enumerate(cells, 1)), mismatches=mismatches
+    )
+    assert mismatches.rounded == {"Campaign": 2}
+    (remark,) = remarks_on_values("ads", mismatches)
+    assert remark.startswith("ads.Campaign: 2 values came as numbers with a point and more than 15")
+
+
+def test_members_of_an_object_in_the_key_have_one_order() -> None:
+    ways = (b'{"a": 1, "b": {"d": 2, "c": 3}}', b'{"b": {"c": 3, "d": 2}, "a": 1}')
+    (one,), (other,) = (rows_of(b"[[" + way + b"]]") for way in ways)
+    assert one == other == ['{"a":1,"b":{"c":3,"d":2}}']
 
 
 @pytest.mark.parametrize("cell", [None, "", "x"])

@@ -11,8 +11,9 @@ from tap_supermetrics.extraction.results import Failed, Result, Spool
 from tap_supermetrics.model import Query
 from tap_supermetrics.sync import summary as summary_module
 from tap_supermetrics.sync.days_read import DaysRead
+from tap_supermetrics.sync.remarks import FromCache
 from tap_supermetrics.sync.summary import Summary
-from tests.core.strategies import date_range
+from tests.core.strategies import date_range, day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,3 +164,18 @@ def test_an_empty_day_within_a_long_query_is_counted_as_one(spool: Spool) -> Non
     assert "5 days done (3 empty), 0 failed, 7 rows" in line
     assert summary.days_read
     assert summary.days_read.of("ads", "1", days) == "deede"
+
+
+@pytest.mark.parametrize(
+    ("made_on", "early", "again"),
+    [(3, 3, 2), (5, 1, 3), (6, 0, 4), (9, 0, 4), (10, 0, 0), (0, 6, 0)],
+)
+def test_days_from_the_cache_are_early_or_not_read_again(
+    made_on: int, early: int, again: int
+) -> None:
+    """Days 0 to 5 are read on day 10; of these, 1 to 3 and 5 were there."""
+    cached = FromCache()
+    known = (date_range(1, 3), date_range(5, 8))
+    cached.count_days(date_range(0, 5), known, day(made_on), day(9))
+    assert (cached.early_days, cached.unrestated_days) == (early, again)
+    assert cached.oldest == (day(made_on) if again else None)

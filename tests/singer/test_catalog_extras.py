@@ -153,8 +153,9 @@ def test_a_catalog_with_a_metric_that_the_api_renamed_names_that(emulator: Emula
     assert told.startswith("--catalog: ads: AW does not list Kost; if the API renamed it, name in")
 
 
-def test_a_method_in_metadata_is_followed(emulator: Emulator) -> None:
-    tap = made(emulator, {("ads",): {"replication-method": "FULL_TABLE"}})
+@pytest.mark.parametrize("word", ["replication-method", "forced-replication-method"])
+def test_a_method_in_metadata_is_followed(emulator: Emulator, word: str) -> None:
+    tap = made(emulator, {("ads",): {word: "FULL_TABLE"}})
 
     assert tap.streams["ads"].forced_replication_method == "FULL_TABLE"
 

@@ -55,6 +55,23 @@ def test_a_day_that_was_cached_before_it_was_over_is_read_again(tmp_path: Path) 
     assert not left
 
 
+def test_days_read_again_from_the_cache_of_an_earlier_day_are_told(tmp_path: Path) -> None:
+    """What the source has restated since is in no result."""
+    target = Target()
+    with Emulator(options=Options(clock_factor=200.0, now=NOW)) as emulator:
+        config = config_for(emulator, [REPORT], **DATES, lookback_days=3)
+        first = sync(config, tmp_path, target)
+        emulator.change_options(cache_age=1_500.0)
+        second = sync(config, tmp_path, target)
+
+    assert "cache" not in first.stderr
+    told = (
+        "google_ads: 2 days read again came from the API's cache, as of 2024-06-09 or later: what"
+    )
+    assert told in second.stderr
+    assert "`lookback_days`, or lower `cache_minutes`" in second.stderr
+
+
 def test_days_asked_for_without_the_cache_are_covered_at_once(tmp_path: Path) -> None:
     with Emulator(options=Options(clock_factor=200.0, now=NOW, cache_age=360.0)) as emulator:
         config = config_for(emulator, [REPORT], **DATES, lookback_days=0, require_fresh_days=1)
