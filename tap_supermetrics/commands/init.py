@@ -9,10 +9,14 @@ import shlex
 import signal
 import subprocess
 import sys
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api import sources
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.api.sources import source_meant
+from tap_supermetrics.api.verdicts import Reach
 from tap_supermetrics.commands import check, fields, plan
 from tap_supermetrics.commands.output import print_line
 from tap_supermetrics.commands.project import (
@@ -25,13 +29,16 @@ from tap_supermetrics.commands.project import (
 )
 from tap_supermetrics.commands.questions import Questions
 from tap_supermetrics.errors import EXIT_FAILED, EXIT_SIGNAL_BASE, SettingsError
+from tap_supermetrics.model import Report
+from tap_supermetrics.model.account_spelling import likely_core_of
+from tap_supermetrics.model.declared import declared
 from tap_supermetrics.planning.plan import TEST_ACCOUNTS
 from tap_supermetrics.settings.query_url import report_from
 from tap_supermetrics.sync.addresses import with_converted
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tap_supermetrics.commands.connection import Connect, Connection
 
@@ -173,14 +180,17 @@ class Answers:
         """Prompt for what options and address leave open, and make the entry of `queries`."""
         given = self._from_address(lookup) if self._args.from_url else {}
         questions = self._questions
+        accounts_of = lru_cache(partial(_accounts_of, lookup))
         ds_id = (
             self._args.ds_id
             or given.get("ds_id")
             or questions.text(
-                "--ds-id", "Data source, such as AW (Google Ads), FA (Facebook Ads), GAWA (GA4)"
+                "--ds-id",
+                "Data source, such as AW (Google Ads), FA (Facebook Ads), GAWA (GA4)",
+                check=accounts_of,
             )
         )
-        listed = [(each.id, each.account_name) for each in lookup.client.accounts(ds_id)]
+        listed = accounts_of(ds_id)
         of_source = lookup.client.fields(ds_id)
         chosen = _ids(self._args.accounts) or given.get("ds_accounts")
         if not chosen and listed:
@@ -199,12 +209,19 @@ class Answers:
         )
         is_dated = "date_range_type" in given
         start = self._args.start_date or given.get("start_date")
-        start = start or (None if is_dated else questions.text("--start-date", "First day to load"))
-        name = self._args.name or questions.text(
-            "--name", "Name of the report", _free(sources.NAMES.get(ds_id, ds_id.lower()), names)
-        )
-        if name in names:
-            raise SettingsError([f"--name: {self.project.file} has a report {name} already"])
+        if not (start or is_dated):
+            start = questions.text("--start-date", "First day to load", check=_reads("start_date"))
+
+        def check_name(name: str) -> None:
+            if name in names:
+                raise SettingsError([f"--name: {self.project.file} has a report {name} already"])
+            _reads("name")(name)
+
+        free = _free(sources.NAMES.get(ds_id, ds_id.lower()), names)
+        name = self._args.name
+        if name:
+            check_name(name)
+        name = name or questions.text("--name", "Name of the report", free, check=check_name)
         answered = {
             "name": name,
             "ds_id": ds_id,
@@ -299,12 +316,46 @@ def _reading(key_file: Path) -> str:
     return f"set -a; . {shlex.quote(file)}; set +a"
 
 
+def _accounts_of(lookup: Connection, ds_id: str) -> list[tuple[str, str]]:
+    """Return the accounts of a data source, ids and names.
+
+    Raises:
+        TapError: there is no such data source, with the one that may be meant; or no answer.
+    """
+    try:
+        return [(each.id, each.account_name) for each in lookup.client.accounts(ds_id)]
+    except ApiError as error:
+        meant = source_meant(ds_id) if error.reach is Reach.SOURCE else ""
+        if meant:
+            raise SettingsError([f"--ds-id: {error} Did you mean {meant}?"]) from None
+        raise
+
+
+def _reads(name: str) -> Callable[[str], object]:
+    """Return a check of an answer by the setting of that name."""
+    (kind,) = (each.kind for each in declared(Report) if each.name == name)
+
+    def read(answer: str) -> object:
+        try:
+            return kind.read(answer)
+        except ValueError as error:
+            raise SettingsError([f"--{name.replace('_', '-')}: {error}"]) from None
+
+    return read
+
+
 def _ids(text: str | None) -> list[str]:
     return [each.strip() for each in (text or "").split(",") if each.strip()]
 
 
 def _matching(listed: Sequence[tuple[str, str]], text: str) -> list[tuple[str, str]]:
-    return [each for each in listed if text in " ".join(each).casefold()]
+    """Return the accounts that a text may mean: a part of a name or an id, or an id otherwise."""
+    core = likely_core_of(text) if text else ""
+    return [
+        each
+        for each in listed
+        if text in " ".join(each).casefold() or core == likely_core_of(each[0])
+    ]
 
 
 def _free(name: str, names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.commands.output import print_line, print_table
-from tap_supermetrics.errors import SettingsError
+from tap_supermetrics.errors import EXIT_FAILED, SettingsError, TapError
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -25,18 +25,38 @@ class Questions:
         """Return whether a person can answer."""
         return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
-    def text(self, option: str, question: str, default: str = "") -> str:
+    def text(
+        self,
+        option: str,
+        question: str,
+        default: str = "",
+        check: Callable[[str], object] = bool,
+    ) -> str:
         """Return an answer of one line; an empty one gives the default.
+
+        Args:
+            option: answers it without a terminal.
+            question: what to answer.
+            default: the answer where none is given; empty for none.
+            check: raises a TapError for an answer that is wrong; a person is told, and asked again.
 
         Raises:
             SettingsError: there is no terminal, and no default.
+            TapError: no answer could be right, as the API refuses the key.
         """
         if not self.is_at_terminal:
             return default or self._missing(option, question)
         shown = f" [{default}]" if default else ""
-        while not (answer := _answer(f"{question}{shown}: ") or default):
-            pass
-        return answer
+        while True:
+            answer = _answer(f"{question}{shown}: ") or default
+            try:
+                if answer:
+                    check(answer)
+                    return answer
+            except TapError as error:
+                if error.exit_code != EXIT_FAILED:
+                    raise
+                print_line(str(error))
 
     def hidden(self, option: str, question: str) -> str:
         """Return an answer that is not shown.

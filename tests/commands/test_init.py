@@ -193,7 +193,7 @@ def test_an_answer_that_is_missing_without_a_terminal_is_named_in_a_line(
     ("wrong", "told"),
     [
         ({"start_date": "soon"}, "start_date"),
-        ({"ds_id": "FACEBOOK"}, "FACEBOOK"),
+        ({"ds_id": "FACEBOOK"}, "--ds-id: DATA_SOURCE_INVALID"),
         ({"name": "1 2"}, "name"),
         ({"from_url": "https://example.com/?a=b"}, "--from-url: expected the address of"),
         ({"api_key_file": "nowhere"}, "--api-key-file: nowhere cannot be read"),
@@ -416,6 +416,36 @@ def test_a_person_is_asked_looks_for_ids_and_sees_no_key(
     assert "4713896205  Nordic Outdoor" in terminal.shown
     assert emulator.api_key not in terminal.shown
     assert not emulator.queries
+
+
+def test_a_person_who_answers_wrongly_is_asked_again(emulator: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"queries": [{"name": "mine"}]}))
+    line = command("init", "--api-url", emulator.url, "--no-test")
+    with Terminal(line, tmp_path, ENV) as terminal:
+        terminal.answer("(hidden): ", f"{emulator.api_key}\n")
+        terminal.answer("Data source", "Google Ads\n")
+        terminal.answer("Data source", "AW\n")
+        terminal.answer("> ", "471-389-6205\n")
+        terminal.answer("> ", "4713896205\n")
+        terminal.answer("> ", "\n")
+        terminal.answer("> ", "date, Clicks\n")
+        terminal.answer("> ", "\n")
+        terminal.answer("First day to load", "soon\n")
+        terminal.answer("First day to load", "2024-06-01\n")
+        terminal.answer("Name of the report", "2026-13-01\n")
+        terminal.answer("Name of the report", "mine\n")
+        terminal.answer("Name of the report", "\n")
+        terminal.answer("Loader", "\n")
+        terminal.end()
+    for said in (
+        "Did you mean AW?",
+        "4713896205  Nordic Outdoor",
+        "--start-date: expected YYYY-MM-DD",
+        "--name: expected letters",
+        "has a report mine already",
+    ):
+        assert said in terminal.shown
+    assert "Traceback" not in terminal.shown
 
 
 @pytest.mark.parametrize(("typed", "code"), [("\x03", 130), ("\x04", 1)])
