@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     if args.html:
         _write_page(Path(args.html), connection, found)
     if args.format == "json":
+        if args.state is None:
+            sys.stderr.write(f"note: {WITHOUT_STATE}\n")
         print_json([*map(_as_json, found)])
     elif args.html:
         print_line(f"{args.html} shows {counted(len(found), 'report', 'reports')}")

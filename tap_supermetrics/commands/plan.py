@@ -10,6 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_supermetrics.api import wire
+from tap_supermetrics.commands.connection import collected_warnings
 from tap_supermetrics.commands.output import WITHOUT_STATE, print_json, print_line, print_table
 from tap_supermetrics.dates import intersect
 from tap_supermetrics.errors import EXIT_INCOMPLETE
@@ -146,12 +147,15 @@ def forecast_of(
         query_seconds: how long a query takes.
         catalog: file with the catalog of the run.
     """
-    begun, summary = connection.begin(bookmarks, catalog), Summary()
-    settings = begun.settings
-    prepared = prepare(
-        settings, connection.lookups, bookmarks, begun.selection, summary=summary, now=utc_now
-    )
-    prepared.close()
+    summary = Summary()
+    # They are notes of the forecast; logged too, a person would read each twice.
+    with collected_warnings() as warned:
+        begun = connection.begin(bookmarks, catalog)
+        settings = begun.settings
+        prepared = prepare(
+            settings, connection.lookups, bookmarks, begun.selection, summary=summary, now=utc_now
+        )
+        prepared.close()
     plans, retained = prepared.plans, prepared.retained_queries
     queries = sum(map(len, plans.values())) - len(retained)
     batches = _Batches()
@@ -170,7 +174,7 @@ def forecast_of(
         left=planned - queries - len(retained),
         budgets={name: each for name in BUDGETS if (each := getattr(settings, name)) is not None},
         failures=summary.failed_reports,
-        notes=[*summary.remarks, *_warnings(prepared, batches)],
+        notes=[*dict.fromkeys((*warned, *summary.remarks, *_warnings(prepared, batches)))],
     )
 
 

@@ -10,13 +10,14 @@ from unicodedata import normalize
 
 from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
+from tap_supermetrics.model import Accounts
 from tap_supermetrics.model.account_spelling import (
     AS_A_NUMBER,
     MIN_DIGITS,
     digits_of,
     likely_core_of,
 )
-from tap_supermetrics.words import nearest
+from tap_supermetrics.words import counted, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -50,6 +51,8 @@ def check_against_lists(lookups: Lookups, report: Report, loaded: Collection[str
         _warn_of_unlisted(report, report.login_setting, report.login_names, lookups.logins_of)
     if report.segments:
         _warn_of_unlisted(report, "ds_segments", report.segments, lookups.segments_of)
+    if report.accounts == Accounts():
+        _warn_without_accounts(report, lookups)
     # Each shard checks its own share: together they check all, and each mistake once.
     mine = report.shard.share_of(report.accounts.ids)
     if unknown := [each for each in mine if each not in loaded]:
@@ -73,6 +76,19 @@ def _warn_of_unlisted(
         known = _listing(sorted(listed.values())) or "none"
         text = "%s: %s does not list %s; it lists %s"
         logger.warning(text, path, report.ds_id, _listing(unknown), known)
+
+
+def _warn_without_accounts(report: Report, lookups: Lookups) -> None:
+    """Warn of a report that names no account, where its data source has some."""
+    if listed := lookups.accounts.ids_if_listed(report):
+        logger.warning(
+            "%s.ds_accounts: left out, though %s lists %s, such as %s: the API may refuse every "
+            "query; name them, or `list.all_accounts`",
+            report.path,
+            report.ds_id,
+            counted(len(listed), "account", "accounts"),
+            min(listed.values()),
+        )
 
 
 def _check_spelling(report: Report, wanted: Sequence[str], lookups: Lookups) -> None:

@@ -106,8 +106,8 @@ class TeamLists:
         if not self._may_submit:
             raise UnreadableAccountsError(
                 f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} cannot be "
-                "read with this key; a run learns them from a query batch, which costs. Let the "
-                "key read team lists, or name the accounts one by one"
+                f"read with this key{self._hint(report) or '.'} A run learns them from a query "
+                "batch, which costs. Let the key read team lists, or name the accounts one by one"
             )
         dates = self._yesterday(report) if is_dated and not report.date_range_type else None
         return self._split_off(report, dates)
@@ -132,9 +132,9 @@ class TeamLists:
             error.raise_if_it_refuses_everything()
             raise TapError(
                 f"{report.path}.ds_accounts: the accounts of {report.accounts.team_list} could "
-                f"neither be read nor learned from a query batch{self._hint(report)}. Name them "
-                "one by one, or set split_accounts_policy: none to read the list as one account. "
-                f"{error}"
+                f"neither be read nor learned from a query batch{self._hint(report) or '.'} Name "
+                "them one by one, or set split_accounts_policy: none to read the list as one "
+                f"account. {error}"
             ) from None
 
     def _hint(self, report: Report) -> str:

@@ -46,6 +46,19 @@ def test_an_account_that_no_login_reads_is_a_note(emulator: Emulator, tmp_path: 
     assert "AW does not list 1112223334" in note
 
 
+def test_a_report_without_accounts_of_a_source_that_has_some_is_a_note(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    report = {each: REPORT[each] for each in REPORT if each != "ds_accounts"}
+    ended = command(tmp_path, config_for(emulator, [report], **DATES), "check")
+    assert ended.code == 0
+    (note,) = found(ended, "note")
+    assert "ds_accounts: left out, though AW lists" in note
+    every = {**report, "ds_accounts": "list.all_accounts"}
+    ended = command(tmp_path, config_for(emulator, [every], **DATES), "check")
+    assert not found(ended, "note")
+
+
 def test_a_state_of_rows_under_another_key_is_wrong(emulator: Emulator, tmp_path: Path) -> None:
     config, target = config_for(emulator, [REPORT], **DATES), Target()
     sync(config, tmp_path, target)
