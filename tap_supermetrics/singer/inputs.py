@@ -10,11 +10,12 @@ import json
 import logging
 import logging.config
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from singer_sdk.exceptions import MappingError
-from singer_sdk.helpers._batch import BatchConfig
+from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig, StorageTarget
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
 from singer_sdk.singerlib.schema import STANDARD_KEYS
@@ -22,7 +23,7 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.redaction import without_key
-from tap_supermetrics.settings.reading import half_in
+from tap_supermetrics.settings.reading import half_in, hint
 from tap_supermetrics.singer.batch_files import local_folder
 from tap_supermetrics.singer.catalog_entries import (
     columns_of,
@@ -38,12 +39,18 @@ from tap_supermetrics.words import nearest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from singer_sdk.helpers._batch import StorageTarget
 
 logger = logging.getLogger(__name__)
 
 _SHOWN: Final = 200
 """How much of the SDK's message on a value is shown."""
+KEYS_WITHIN: Final[Mapping[tuple[str, ...], Sequence[str]]] = {
+    ("batch_config",): [each.name for each in fields(BatchConfig)],
+    ("batch_config", "encoding"): [each.name for each in fields(BaseBatchFileEncoding)],
+    ("batch_config", "storage"): [each.name for each in fields(StorageTarget)],
+    ("faker_config",): ["seed", "locale"],
+}
+"""The keys of settings that are objects, by their path."""
 _FOLDERS: Final = ("journal_dir", "report_dir")
 
 NOTHING_SELECTED: Final = (
@@ -141,9 +148,24 @@ def mistakes_in_sdk_settings(config: Mapping[str, Any], schemas: Mapping[str, An
         f"{'.'.join(map(str, each.absolute_path))}: {without_key(each.message, key)[:_SHOWN]}"
         for each in errors
     ]
+    mistakes += _unknown_keys(given)
     if (batch := given.get("batch_config")) and not mistakes:
         mistakes += _mistakes_in_batches(batch, key)
     return mistakes
+
+
+def _unknown_keys(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield keys within settings of the SDK's that it would pass over, or fail for by a traceback.
+
+    Its own schema lacks some that it has.
+    """
+    for (setting, *part), known in KEYS_WITHIN.items():
+        given: Any = config.get(setting)
+        for each in part:
+            given = given.get(each) if isinstance(given, dict) else None
+        for key in given if isinstance(given, dict) else ():
+            if key not in known:
+                yield f"{'.'.join((setting, *part, key))}: unknown setting{hint(key, known)}"
 
 
 def mistakes_in_characters(config: Mapping[str, Any], names: Collection[str]) -> list[str]:

@@ -16,7 +16,9 @@ from tap_supermetrics import program
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.settings import Settings
 from tap_supermetrics.singer.catalog_types import catalog_types, limits
+from tap_supermetrics.singer.configuration import settings_of_sdk
 from tap_supermetrics.singer.inputs import (
+    KEYS_WITHIN,
     check_log_config,
     check_log_level,
     mistakes_in_characters,
@@ -161,6 +163,35 @@ def test_a_batch_of_no_records_is_a_mistake(size: object, tmp_path: Path) -> Non
     config = {"batch_config": {**batch, "batch_size": size}}
     (mistake,) = mistakes_in_sdk_settings(config, {"batch_config": {"type": "object"}})
     assert mistake.startswith("batch_config.batch_size: expected a whole number over 0, got ")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"batch_config": {"batch_sise": 1}}, "batch_config.batch_sise: unknown setting, did you"),
+        ({"batch_config": {"storage": {"rot": "x"}}}, "batch_config.storage.rot: unknown"),
+        ({"batch_config": {"encoding": {"fmt": "jsonl"}}}, "batch_config.encoding.fmt: unknown"),
+        (
+            {"faker_config": {"locales": "en"}},
+            "faker_config.locales: unknown setting, did",
+        ),
+    ],
+)
+def test_a_misspelt_key_within_a_setting_of_the_sdk_is_named(
+    config: dict[str, Any], told: str
+) -> None:
+    objects = {key: {"type": "object"} for key in ("batch_config", "faker_config")}
+    (mistake,) = mistakes_in_sdk_settings(config, objects)
+    assert mistake.startswith(told)
+
+
+def test_keys_within_settings_of_the_sdk_are_those_that_it_has() -> None:
+    schemas = settings_of_sdk(TapSupermetrics)
+    for (setting, *part), known in KEYS_WITHIN.items():
+        schema = schemas[setting]
+        for each in part:
+            schema = schema["properties"][each]
+        assert {*schema["properties"]} <= {*known}
 
 
 def test_a_bookmark_of_a_report_that_was_renamed_is_told_with_the_remedy() -> None:
