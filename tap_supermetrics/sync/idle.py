@@ -1,4 +1,4 @@
-"""Finds settings that are given and have no effect, so that nobody relies on them.
+"""Finds settings that are given and have no effect, and reports that are there twice.
 
 A setting in an entry of `queries` is named where it has none there; one at the top level, the
 default of all reports, only where it has none in any.
@@ -15,9 +15,9 @@ from tap_supermetrics.settings.entries import OVERRIDABLE
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from tap_supermetrics.model import Report
+    from tap_supermetrics.model import Accounts, Report
     from tap_supermetrics.records.schema import RecordSchema
     from tap_supermetrics.settings import Settings
 
@@ -53,6 +53,28 @@ def idle_settings(settings: Settings, schemas: Mapping[str, RecordSchema]) -> It
         if reached and each.name in settings.given and all(each.name in one for one in reached):
             for_all[each.name] = reached[0][each.name]
     yield from _lines_by_reason(for_all, "")
+    yield from _repeated(reports)
+
+
+def _repeated(reports: Sequence[Report]) -> Iterator[str]:
+    """Yield reports that request what an earlier one requests: each day is paid for twice."""
+    alike: dict[object, list[Report]] = {}
+    for report in reports:
+        asked = (report.query_hash, report.start_date, report.end_date, report.login_names)
+        before = alike.setdefault(asked, [])
+        for other in before:
+            if _shares_accounts(report.accounts, other.accounts):
+                yield (
+                    f"{report.path}: asks what {other.path} does ({report.name} and {other.name}), "
+                    "so that each day is paid for twice; take one of them out, or load one report "
+                    "into both places by `stream_maps`"
+                )
+                break
+        before.append(report)
+
+
+def _shares_accounts(some: Accounts, other: Accounts) -> bool:
+    return some == other or not {*some.ids}.isdisjoint(other.ids)
 
 
 def _lines_by_reason(idle: Mapping[str, str], path: str) -> Iterator[str]:

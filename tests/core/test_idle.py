@@ -82,3 +82,24 @@ def test_what_is_as_usual_is_not_told(own: dict[str, Any]) -> None:
     """Meltano gives every default as if a person had."""
     usual = {"query_log_name": "supermetrics_query_log", "mode": "auto", "lookback_days": 3}
     assert told(entry(**own), **usual) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "is_told"),
+    [
+        ({}, True),
+        ({"fields": ["Clicks", "Campaign", "Date"]}, True),
+        ({"lookback_days": 7}, True),
+        ({"ds_accounts": ["1", "9"]}, True),
+        ({"ds_accounts": ["9"]}, False),
+        ({"filter": "Clicks > 0"}, False),
+        ({"start_date": "2024-02-01"}, False),
+        ({"ds_user": "me"}, False),
+    ],
+)
+def test_a_report_that_is_there_twice_is_told(other: dict[str, Any], *, is_told: bool) -> None:
+    one = entry(fields=["Date", "Campaign", "Clicks"], ds_accounts=["1", "2"])
+    lines = told(one, one | {"name": "again"} | other)
+    assert [line.startswith("queries[1]: asks what queries[0] does") for line in lines] == (
+        [True] * is_told
+    )
