@@ -54,7 +54,9 @@ def read_report(
         return None
     check_nulls(entry, OVERRIDABLE, f"{path}.", mistakes)
     given = _with_url(entry, path, mistakes)
-    check_unknown(given, _NAMES, f"{path}.", mistakes)
+    for where, is_beside in ((f"{path}.", True), (f"{path}.url.", False)):
+        some = {key: given[key] for key in given if (key in entry) is is_beside}
+        check_unknown(some, _NAMES, where, mistakes)
     own = read(given, ONLY_IN_REPORT, f"{path}.", mistakes)
     # Defaults were read for all reports: a mistake in one is named once.
     overridden = [each for each in OVERRIDABLE if each.name in given]

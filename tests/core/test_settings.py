@@ -933,12 +933,13 @@ def test_relative_days_of_an_address_are_those_of_the_settings(written: str, mea
         (f"{BASE}?json=%5B%22ds_id%22%2C%22fields%22%5D", "queries[0].url: expected the address"),
         (
             f"{BASE}?json=%7B%22ds_id%22%3A1%2C%22fields%22%3A2%2C%22compare_type%22%3A%5B3%5D%7D",
-            "queries[0].compare_type: comparisons are not supported",
+            "queries[0].url.compare_type: comparisons are not supported",
         ),
         (f"{BASE}?json=3&api_key=api_k3y", "queries[0].url: expected the address"),
+        (f"{BASE}?ds_id=AW&fields=Date&bogus=1", "queries[0].url.bogus: unknown setting"),
         (
             f"{BASE}?ds_id=AW&fields=Date&compare_type=prev_year",
-            "queries[0].compare_type: comparisons are not supported",
+            "queries[0].url.compare_type: comparisons are not supported",
         ),
     ],
 )
