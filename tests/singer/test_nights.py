@@ -383,6 +383,24 @@ def test_a_report_without_a_day_to_ask_for_says_so(emulator: Emulator, tmp_path:
     assert f"ads: no day to ask for, it begins on {start} (`start_date`)" in ended.stderr
 
 
+def test_days_that_a_moving_first_day_left_behind_are_read_and_told(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """The pipeline stood still for 9 days; one of its accounts is new."""
+    today = datetime.now(tz=timezone.utc).date()
+    days = [str(today - number * DAY) for number in range(21)]
+    target = Target()
+    partition = {"context": {"account_id": ACCOUNTS[0]}, "covered": [[days[20], days[10]]]}
+    target.state = {"bookmarks": {"ads": {"partitions": [partition]}}}
+    given = config(emulator, REPORT, start_date="4 days ago", end_date="yesterday")
+    ended = sync(given, tmp_path, target)
+
+    assert ended.code == 0, ended.stderr
+    assert covered(target)[ACCOUNTS[0]] == [[days[20], days[1]]]
+    assert covered(target)[ACCOUNTS[1]] == [[days[4], days[1]]]
+    assert f"ads: read from {days[9]} on, as no run has loaded all days before" in ended.stderr
+
+
 def test_a_first_day_that_no_run_will_reach_ends_the_start(
     emulator: Emulator, tmp_path: Path
 ) -> None:
