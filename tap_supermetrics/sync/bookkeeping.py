@@ -12,6 +12,8 @@ from tap_supermetrics.extraction.results import Failed, FirstDay, Suspect
 from tap_supermetrics.extraction.totals import SURE_AFTER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tap_supermetrics.dates import DateRange
     from tap_supermetrics.extraction.results import Note, NotReached, Result
     from tap_supermetrics.model import Query
@@ -53,23 +55,25 @@ class Bookkeeping:
         self._query_log = query_log
         self.stopped_by: ApiError | None = None
 
-    def committed(self, planned: PlannedReport, result: Result) -> None:
+    def committed(self, planned: PlannedReport, result: Result, rows_by_day: Sequence[int]) -> None:
         """Count the days of a result as done: the target has all of its records."""
         whole = planned.commit(result)
-        self._summary.done(result, planned.rows_of_days(result))
+        self._summary.done(result, rows_by_day)
         # `commit` has just covered its days; its failure has them read again.
         if result.query in self._contradicted:
             self._fail_contradicted(planned, result.query, result)
         else:
-            self._log_success(planned, result, whole)
+            self._log_success(result, whole, rows_by_day)
         # In this order: the state that may be written next names the batch no more.
         self._bookmarks.emitted(result.query)
         self._bookmarks.progressed()
 
-    def _log_success(self, planned: PlannedReport, result: Result, whole: DateRange | None) -> None:
+    def _log_success(
+        self, result: Result, whole: DateRange | None, rows_by_day: Sequence[int]
+    ) -> None:
         # Before the state: the record of a day must not come after the STATE that covers it.
         if self._query_log:
-            self._query_log.succeeded(result, whole, planned.rows_of_days(result))
+            self._query_log.succeeded(result, whole, rows_by_day)
         provisional = self._provisional[result.query.report]
         if result.missing and len(provisional) < SURE_AFTER:
             provisional[result.query] = result

@@ -24,10 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A result whose last record was emitted, and whose days are not counted as done yet."""
+    """A result whose last record was emitted, and whose days are not counted as done yet.
+
+    Attributes:
+        planned: its report.
+        result: the result.
+        rows_by_day: how many rows each of its days has; empty where it has one day only, or where
+            its rows have no day. Others may be emitted before it counts as done.
+    """
 
     planned: PlannedReport
     result: Result
+    rows_by_day: Sequence[int] = ()
 
 
 class File(Protocol):
@@ -120,7 +128,7 @@ class Emission:
                 self._commit(each)
 
     def _commit(self, written: Written) -> None:
-        self._books.committed(written.planned, written.result)
+        self._books.committed(written.planned, written.result, written.rows_by_day)
 
     def _emission(self, name: str, convert: Converter[T]) -> Iterator[T | Written]:
         """Yield the records of a report, and `Written` after the last one of each result."""
@@ -150,7 +158,7 @@ class Emission:
         # The engine may fetch more now; the days count only when their records are written.
         self._engine.emitted(outcome, became)
         if isinstance(became, Result):
-            yield Written(planned, became)
+            yield Written(planned, became, planned.rows_of_days(became))
         else:
             self._books.ended(became)
 

@@ -221,6 +221,31 @@ def test_of_files_the_log_comes_before_the_state_too(emulator: Emulator, tmp_pat
     assert len(target.tables[LOG]) == QUERIES
 
 
+def test_the_log_of_files_tells_of_each_query_what_that_of_records_tells(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """Many results end in one file, and count as done only when it was emitted."""
+    (tmp_path / "files").mkdir()
+    files = {
+        "encoding": {"format": "jsonl", "compression": "none"},
+        "storage": {"root": f"file://{tmp_path / 'files'}"},
+    }
+    several = {"split_dates_policy": "none", "max_days_per_query": 2}
+    known: list[dict[object, object]] = []
+    for own in ({}, {"batch_config": files}):
+        target = Target()
+        ended = sync(config(emulator, **several, **own), tmp_path, target)
+        assert ended.code == 0, ended.stderr
+        known.append(
+            {
+                (each["account_id"], each["first_day"]): (each["row_count"], each["rows_by_day"])
+                for each in target.tables[LOG].values()
+            }
+        )
+    assert known[0] == known[1]
+    assert all(by_day for _, by_day in known[0].values())
+
+
 def test_the_log_and_the_json_of_a_run_share_its_id(emulator: Emulator, tmp_path: Path) -> None:
     target = Target()
     sync(config(emulator, report_dir=str(tmp_path / "report")), tmp_path, target)
