@@ -21,6 +21,7 @@ from tap_supermetrics.sync.discovery import (
     unlisted_fields,
     unlisted_in_words,
 )
+from tap_supermetrics.sync.idle import repeated_reports
 from tap_supermetrics.sync.name_checks import unlisted_accounts
 from tap_supermetrics.sync.run import utc_now
 from tap_supermetrics.sync.team_lists import UnreadableAccountsError
@@ -193,6 +194,8 @@ def _beginning(
             mistakes = (str(error),)
         else:
             views += _views(connection, begun.tables)
+            names = {*begun.selection.names}
+            warned.extend(repeated_reports(x for x in begun.settings.reports if x.name in names))
             mistakes = tuple(f"{name}: {why}" for name, why in begun.selection.refused.items())
     yield from (Finding(what=what, result=WRONG, mistake=each) for each in mistakes)
     yield from (Finding(what=what, result=NOTE, mistake=each) for each in warned)

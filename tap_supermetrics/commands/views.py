@@ -72,19 +72,20 @@ _ANSWERS: Final = """\
     _sm_log AS $once(
         SELECT l.$account_id AS account_id, COALESCE($log_first, $log_from) AS first_day,
             COALESCE($log_last, $log_until) AS last_day, l.$schedule_id AS schedule_id,
-            l.$fetched_at AS fetched_at, i.place AS has_rows
+            l.$fetched_at AS fetched_at, l.$rows_by_day AS rows_by_day, i.place AS has_rows,
+            CASE WHEN l.$row_count = 0 OR i.place = 1 THEN 1 ELSE 0 END AS counts
         FROM $log_table AS l
         LEFT JOIN _sm_loaded AS i ON i.loaded_id = l.$schedule_id
         WHERE l.$report = $report_text AND l.$status = 'success'
-            AND (l.$row_count = 0 OR i.place = 1)
     ),
     _sm_of_all_days AS (
         SELECT l.account_id AS account_id, l.schedule_id AS schedule_id,
             l.fetched_at AS fetched_at,
             ROW_NUMBER() OVER (PARTITION BY l.account_id ORDER BY l.fetched_at DESC) AS place
         FROM _sm_log AS l
-        WHERE l.first_day IS NULL
+        WHERE l.first_day IS NULL AND l.counts = 1
     )"""
+# Of several days, one without rows is answered though all rows of the others were replaced since.
 _CURRENT_BY_DAY: Final = (
     "WITH\n"
     + _ANSWERS
@@ -100,12 +101,12 @@ _CURRENT_BY_DAY: Final = (
         SELECT l.account_id AS account_id, l.first_day AS answered_day,
             l.schedule_id AS schedule_id, l.fetched_at AS fetched_at
         FROM _sm_log AS l
-        WHERE l.first_day = l.last_day
+        WHERE l.first_day = l.last_day AND l.counts = 1
         UNION ALL
         SELECT l.account_id, $day_of_several, l.schedule_id, l.fetched_at
         FROM _sm_log AS l
         INNER JOIN _sm_steps AS s ON s.length = $log_length
-        WHERE l.first_day < l.last_day
+        WHERE l.first_day < l.last_day AND (l.counts = 1 OR $rows_of_day = 0)
         UNION ALL
         SELECT l.account_id, d.loaded_day, l.schedule_id, l.fetched_at
         FROM _sm_of_all_days AS l
@@ -136,7 +137,7 @@ _CURRENT_WHOLE: Final = (
         SELECT DISTINCT o.schedule_id AS schedule_id, 1 AS place
         FROM _sm_log AS o
         INNER JOIN _sm_log AS w ON w.account_id = o.account_id
-        WHERE o.has_rows = 1 AND w.fetched_at > o.fetched_at
+        WHERE o.has_rows = 1 AND w.counts = 1 AND w.fetched_at > o.fetched_at
             AND w.first_day <= o.first_day AND w.last_day >= o.last_day
     ),
     _sm_newest AS (SELECT * FROM _sm_of_all_days AS r WHERE r.place = 1)
@@ -334,8 +335,8 @@ class Warehouse:
         """Return the query of the rows of a report that are still at the source.
 
         A row is hidden if a newer successful query, of another schedule id, covers its account and
-        day, and that query's rows are in the table or it had none. Rows without a day have the
-        days of their query.
+        day, and that query's rows are in the table, or it had none, or none of that day. Rows
+        without a day have the days of their query.
 
         Args:
             report: its name.

@@ -84,7 +84,7 @@ class RecordChecks:
         blank: replaces a blank text of the key.
         account: whose result it is.
         others: the keys of other accounts; None where the key has the account.
-        rows_by_day: how many rows each day has; only counted where several days were requested.
+        rows_by_day: how many rows each day has; only counted where the result may have several.
     """
 
     key: tuple[str, ...]
@@ -106,7 +106,7 @@ class RecordChecks:
     @property
     def counts_days(self) -> bool:
         """Return whether rows are counted by day: where the result has several."""
-        return bool(self.day and self.dates and self.dates.days > 1)
+        return bool(self.day) and not self.only_day
 
     def check_days(self, days: Iterable[str]) -> None:
         """Check days of rows against the requested days.

@@ -15,7 +15,7 @@ from tap_supermetrics.settings.entries import OVERRIDABLE
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_supermetrics.model import Accounts, Report
     from tap_supermetrics.records.schema import RecordSchema
@@ -53,10 +53,9 @@ def idle_settings(settings: Settings, schemas: Mapping[str, RecordSchema]) -> It
         if reached and each.name in settings.given and all(each.name in one for one in reached):
             for_all[each.name] = reached[0][each.name]
     yield from _lines_by_reason(for_all, "")
-    yield from _repeated(reports)
 
 
-def _repeated(reports: Sequence[Report]) -> Iterator[str]:
+def repeated_reports(reports: Iterable[Report]) -> Iterator[str]:
     """Yield reports that request what an earlier one requests: each day is paid for twice."""
     alike: dict[object, list[Report]] = {}
     for report in reports:

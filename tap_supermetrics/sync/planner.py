@@ -10,6 +10,7 @@ from tap_supermetrics.api.errors import ApiError
 from tap_supermetrics.errors import TapError
 from tap_supermetrics.planning.budget import within_budget
 from tap_supermetrics.sync.discovery import refusal_of
+from tap_supermetrics.sync.idle import repeated_reports
 from tap_supermetrics.words import counted
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ class Planner:
             ApiError: the API refuses everything.
         """
         planned = {name: self._planned(each, retained) for name, each in known.items()}
+        for warning in repeated_reports(
+            known[name].report for name, each in planned.items() if each
+        ):
+            logger.warning("%s", warning)
         refused = self._selection.refused
         unread = {*self._selection.names} - known.keys()
         for report in self._settings.reports:

@@ -52,8 +52,8 @@ SCHEMA: Final[dict[str, Any]] = {
         "row_count": _column("integer", "Number of rows; null unless it succeeded."),
         "rows_by_day": _column(
             "string",
-            "Number of rows of each of its days, the first one first, parted by commas; null for "
-            "one day or none.",
+            "Number of rows of each of its days, or of those of its range, parted by commas; null "
+            "for one day or none.",
         ),
         "schedule_id": _column("string", "As `_sm_schedule_id` in the report."),
         "batch_id": _column("string", "The API's id of the query batch; null without one."),

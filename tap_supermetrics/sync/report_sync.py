@@ -272,9 +272,10 @@ class PlannedReport:
     def rows_of_days(self, result: Result) -> list[int]:
         """Return how many rows each day of the result that was emitted last has.
 
-        Empty where it has one day only, or where its rows have no day.
+        Its days are those that were requested, or that the API made of a range. Empty where it has
+        one day only, or where its rows have no day.
         """
-        dates = result.dates
+        dates = result.dates or result.echoed_dates
         if not dates or dates.days == 1 or sum(self._rows_by_day.values()) != result.row_count:
             return []
         return [self._rows_by_day.get(str(day), 0) for day in dates.each_day()]

@@ -73,7 +73,9 @@ class Summary:
         rows = result.row_count
         tally = self._tally(result.query)
         tally.done += _days(result.dates)
-        tally.empty += rows_by_day.count(0) if rows else _days(result.dates)
+        # A range of the API's counts as one, whatever its days.
+        empty = rows_by_day.count(0) if result.dates else 0
+        tally.empty += empty if rows else _days(result.dates)
         tally.rows += rows
         tally.queries_done += 1
         letter = EMPTY if not rows else SAMPLED if result.provenance.is_sampled else ROWS

@@ -8,7 +8,7 @@ import pytest
 
 from tap_supermetrics.api.fields import FieldInfo
 from tap_supermetrics.records.schema import record_schema
-from tap_supermetrics.sync.idle import idle_settings
+from tap_supermetrics.sync.idle import idle_settings, repeated_reports
 from tests.core.reports import entry, settings_of
 
 LISTED = [
@@ -99,7 +99,8 @@ def test_what_is_as_usual_is_not_told(own: dict[str, Any]) -> None:
 )
 def test_a_report_that_is_there_twice_is_told(other: dict[str, Any], *, is_told: bool) -> None:
     one = entry(fields=["Date", "Campaign", "Clicks"], ds_accounts=["1", "2"])
-    lines = told(one, one | {"name": "again"} | other)
+    settings = settings_of(one, one | {"name": "again"} | other, start_date="2024-01-01")
+    lines = [*repeated_reports(settings.reports)]
     assert [line.startswith("queries[1]: asks what queries[0] does") for line in lines] == (
         [True] * is_told
     )

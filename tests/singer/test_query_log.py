@@ -122,7 +122,8 @@ def test_the_days_of_a_range_of_the_api_are_in_the_log(emulator: Emulator, tmp_p
     ended = sync(settings, tmp_path, target)
     assert ended.code == 0, ended.stderr
     for each in target.tables[LOG].values():
-        assert each["first_day"] is each["last_day"] is each["rows_by_day"] is None
+        assert each["first_day"] is each["last_day"] is None
+        assert sum(map(int, each["rows_by_day"].split(","))) == each["row_count"]
         assert (each["range_start"], each["range_end"]) == ("2024-06-03", "2024-06-09")
 
 
@@ -231,7 +232,7 @@ def test_the_log_of_files_tells_of_each_query_what_that_of_records_tells(
         "storage": {"root": f"file://{tmp_path / 'files'}"},
     }
     several = {"split_dates_policy": "none", "max_days_per_query": 2}
-    known: list[dict[object, object]] = []
+    known: list[dict[tuple[str, str], tuple[int, str]]] = []
     for own in ({}, {"batch_config": files}):
         target = Target()
         ended = sync(config(emulator, **several, **own), tmp_path, target)

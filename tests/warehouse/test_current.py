@@ -43,6 +43,13 @@ class Logged:
     fetched_at: str | None
     run_id: str
     report: str = "ads"
+    by_day: str | None = None
+
+    def is_empty_on(self, day: int) -> bool:
+        """Return whether it had no row of a day, as far as it tells."""
+        counts = (self.by_day or "").split(",")
+        place = day - (self.first or 0)
+        return 0 <= place < len(counts) and counts[place] == "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,17 @@ class World:
                 yield each
 
     def by_day(self) -> set[Row]:
-        answers = [each for each in self.counted() if each.status == "success"]
-        return {row for row in self.rows if not _is_hidden(row, answers)}
+        counted = {*self.counted()}
+        answers = [each for each in self.log if each.status == "success" and each.report == "ads"]
+        return {
+            row
+            for row in self.rows
+            if not _is_hidden(
+                row,
+                # Of several days, one without rows is answered, whatever the table has.
+                [x for x in answers if x in counted or x.is_empty_on(row.day or 0)],
+            )
+        }
 
     def whole(self) -> set[Row]:
         """Rows of a reading are of its range; one without a range is of all days."""
@@ -123,14 +139,17 @@ def _world(account: str, dice: random.Random) -> World:
         rows += here
         # The API may not tell what it made of a `date_range_type`: that is of all days.
         from_day, until_day = (first, last) if dice.random() < 0.8 else (None, None)
+        is_several = from_day is not None and last > first
+        counts = [str(dice.randrange(2)) for _ in range(first, last + 1)]
         success = Logged(
             account, from_day, until_day, "success", dice.choice((0, 1, 1, None)), schedule_id,
             moment, run_id=f"{dice.randrange(3)}",
             report=dice.choice(("ads", "ads", "ads", "other")),
+            by_day=",".join(counts) if is_several and dice.random() < 0.7 else None,
         )  # fmt: skip
         failure = replace(
             success, status=dice.choice(("failed", "excluded")), row_count=None, schedule_id=None,
-            fetched_at=None,
+            fetched_at=None, by_day=None,
         )  # fmt: skip
         log += dice.choice(([success], [success], [success], [failure], [failure, success], []))
     return World(rows, log)
@@ -174,11 +193,11 @@ def test_the_view_shows_what_its_promise_says(
         stored,
         LOG,
         "account_id, first_day, last_day, status, row_count, schedule_id, fetched_at, run_id, "
-        "report",
+        "report, rows_by_day",
         [
             (
                 x.account, _date(x.first), _date(x.last), x.status, x.row_count, x.schedule_id,
-                x.fetched_at, x.run_id, x.report,
+                x.fetched_at, x.run_id, x.report, x.by_day,
             )
             for x in log
         ],

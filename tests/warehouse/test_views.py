@@ -330,6 +330,17 @@ def test_a_query_over_several_days_hides_in_all_of_them(stored: Stored) -> None:
     assert stored.shown() == {("01", "a")}
 
 
+def test_a_day_that_became_empty_within_several_stays_empty(stored: Stored) -> None:
+    """The rows of its other days were replaced since, so that nothing of its query is left."""
+    stored.load(1, "1", 0, "gone")
+    stored.load(1, "1", 1, "there")
+    stored.load(3, "1", 1, "there")
+    for night, first, rows in ((1, 0, "1,1"), (2, 0, "0,1"), (3, 1, "1,1")):
+        stored.log(night, "1", first, first + 1, row_count=2, rows_by_day=rows)
+    stored.make_views()
+    assert stored.shown() == {("02", "there")}
+
+
 def test_of_split_halves_each_hides_in_its_own_days(stored: Stored) -> None:
     two_nights(stored)
     half = stored.load(3, "1", 0, "a")
