@@ -78,7 +78,7 @@ class _BlockReader:
         shared = [name for name in reader.shared if is_selected(name)]
         self._record = _record_maker(shared, self._own)
 
-    def records(self, block: bytes, checks: RecordChecks) -> list[msgspec.Struct] | None:
+    def records(self, block: bytes, checks: RecordChecks) -> list[Any] | None:
         """Make and check a record for each row of a block.
 
         Returns:
@@ -229,14 +229,18 @@ class LineFormat:
         return Lines(count=len(records), data=b"".join((begin, framed, end)))
 
 
-def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., msgspec.Struct]:
+def _record_maker(shared: Sequence[str], own: Sequence[str]) -> Callable[..., Any]:
     """Return a maker of records, with a slot for shared values before a record's own."""
     names = [*shared[:1], *own]
+    slot = (msgspec.Raw(_SLOT),) if shared else ()
     # Names of columns need not be Python identifiers: so only the JSON has them.
     members = [(f"_{n}", Any, msgspec.field(name=name)) for n, name in enumerate(names)]
-    # Records have no cycles: the collector need not visit a million of them.
-    record: Any = msgspec.defstruct("Record", members, gc=False)
-    return partial(record, msgspec.Raw(_SLOT)) if shared else record
+    try:
+        # Records have no cycles: the collector need not visit a million of them.
+        return partial(msgspec.defstruct("Record", members, gc=False), *slot)
+    except ValueError:
+        # No member is called by a quote, a backslash or a control character.
+        return lambda *values: dict(zip(names, (*slot, *values), strict=True))
 
 
 def _json_of_shared(shared: Mapping[str, str | None]) -> bytes:

@@ -300,3 +300,21 @@ def test_a_message_has_the_version_of_its_stream() -> None:
     message = json.loads(lines.data)
     assert (message["stream"], message["version"]) == ('a"b', 17)
     assert message["time_extracted"] == "2024-03-02T04:00:00Z"
+
+
+@pytest.mark.parametrize("name", ['Height (12")', "a\\b", "a\tb", "a'b", "{a}", "a\x7fb"])
+@pytest.mark.parametrize("is_dimension", [True, False])
+def test_a_field_may_have_any_name(name: str, *, is_dimension: bool) -> None:
+    """Custom fields are called as the columns of their sheet."""
+    kinds = {"Day": "dim", name: "dim" if is_dimension else "met"}
+    listed = [
+        FieldInfo(
+            field_id=each, field_type=kind, data_type=DATA_TYPES.get(each, DATA_TYPES["Name"])
+        )
+        for each, kind in kinds.items()
+    ]
+    found = record_schema(report(fields=[*kinds]), listed)
+    placed = tuple(FieldEcho(id=x, field_id=x, data_column=n) for n, x in enumerate(kinds))
+    for rows in ([["2024-03-01", "x"], ["2024-03-01", "y"]], [["20240301", 5]]):
+        agree(rows, placed=placed, found=found)
+        agree(rows, placed=placed, found=found, day=None)
