@@ -70,6 +70,9 @@ QUERY, HISTORY, ACCOUNT, REPORT, SOURCE, ENDPOINT, SERVICE = Reach
 _CHECK_KEY: Final = "check `api_key`"
 _NEW_KEY: Final = "make a new key at the vendor's Hub and set `api_key`"
 _BUG: Final = "please report it to the project"
+_FEWER_REQUESTS: Final = (
+    "lower `requests_per_second`, or have fewer pipelines use the key at the same time"
+)
 _LATER: Final = "if it lasts, ask the vendor's support with the request id"
 _CHECK_REPORT: Final = (
     "check what the report asks for: `ds_id`, `fields`, `filter`, `settings`; if all is right, ask "
@@ -126,14 +129,17 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "LICENSE_ACCOUNT_LIMIT_EXCEEDED": Verdict(
         STOP, SERVICE, "license more accounts, or name fewer in `ds_accounts`"
     ),
+    # Each data source has a limit of its own (Supermetrics docs, "Errors").
     "LICENSE_DAILY_QUERY_LIMIT_EXCEEDED": Verdict(
-        STOP, SERVICE, "the day's queries are used up: run again tomorrow, it goes on from here"
+        FAIL,
+        SOURCE,
+        "the day's queries of this data source are used up: run again tomorrow",
     ),
     "LICENSE_EXPIRED": Verdict(STOP, SERVICE, "renew the license"),
     "LICENSE_NOT_FOUND": Verdict(STOP, SERVICE, "check that the key's team has a license"),
     "LICENSE_QUERIES_SUSPENDED": Verdict(STOP, SERVICE, "ask the vendor why queries are suspended"),
     "LICENSE_ROW_LIMIT_EXCEEDED": Verdict(
-        STOP, SERVICE, "lower `max_rows` to what the license allows"
+        STOP, SERVICE, "the license's rows are used up: ask the vendor, or license more"
     ),
     "LICENSE_HISTORICAL_RANGE_EXCEEDED": _TOO_EARLY,
     "START_DATE_HISTORICAL": _TOO_EARLY,
@@ -189,7 +195,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
     # The service.
     "ENDPOINT_NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`", is_of_api=False),
     "NOT_FOUND": Verdict(STOP, ENDPOINT, "check `api_url`", is_of_api=False),
-    "TOO_MANY_REQUESTS": Verdict(RETRY, SERVICE, "lower `requests_per_second`", is_outage=True),
+    "TOO_MANY_REQUESTS": Verdict(RETRY, SERVICE, _FEWER_REQUESTS, is_outage=True),
     "INTERNAL_SERVER_ERROR": Verdict(RETRY, QUERY, _LATER, has_reason=False),
     "SERVICE_UNAVAILABLE": Verdict(RETRY, SERVICE, _LATER, is_outage=True),
     "CONFLICT_ERROR": Verdict(RETRY, QUERY, _LATER),
@@ -213,10 +219,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         max_submissions=1,  # It says nothing of the query, which is paid.
     ),
     "ANSWER_UNREADABLE": Verdict(
-        FAIL,
-        QUERY,
-        "send this to the vendor's support",
-        may_have_run=True,
+        FAIL, QUERY, "send this to the vendor's support", may_have_run=True
     ),
     "SYSTEM_LIMIT": Verdict(
         RETRY, SERVICE, "raise what the system allows: open files (`ulimit -n`), memory, ports"
@@ -328,6 +331,18 @@ _BY_FAMILY_REFUSED: Final[dict[str, Verdict]] = {
     **dict.fromkeys(("SETTING_", "COMPARE_"), _NO_REPORT),
 }
 """By how an unknown code begins, unless its status says that the server is ill."""
+_OF_QUERY: Final[dict[str, Verdict]] = {
+    "LICENSE_ACCOUNT_LIMIT_EXCEEDED": Verdict(
+        FAIL, ACCOUNT, "license more accounts, or leave this one out of `ds_accounts`"
+    ),
+    "LICENSE_ROW_LIMIT_EXCEEDED": Verdict(
+        SPLIT,
+        QUERY,
+        "ask for fewer dimensions, leave rows out by `filter`, or license more rows: one day of "
+        "one account cannot be split",
+    ),
+}
+"""Errors that are about one query, or its account, where one query meets them."""
 _OF_LOGIN: Final = re.compile(r"(API_KEY|ACCESS)_\w+|FORBIDDEN|PERMISSION_ERROR|UNAUTHORIZED")
 """Refusals of one query, whose batch the key was good enough for: of the source's own login."""
 _KEY_REFUSED: Final = Verdict(STOP, SERVICE, _CHECK_KEY)
@@ -340,12 +355,7 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     403: _KEY_REFUSED,
     # These say that the service was not reached, or took nothing.
     **dict.fromkeys((503, 521, 522, 523, 530), _AWAY),
-    429: Verdict(
-        RETRY,
-        SERVICE,
-        "lower `requests_per_second`, or have fewer pipelines use the key at the same time",
-        is_outage=True,
-    ),
+    429: Verdict(RETRY, SERVICE, _FEWER_REQUESTS, is_outage=True),
     **dict.fromkeys((502, 504, 520, 524), _CUT_OFF),
 }
 """By HTTP status where there is no code. Above 519: Cloudflare, which serves the vendor's hosts."""
@@ -370,7 +380,8 @@ def verdict_on(code: str, status: int, text: str = "", *, is_of_query: bool = Fa
     """
     if is_of_query and _OF_LOGIN.fullmatch(code):
         return VERDICTS["QUERY_AUTH_UNAVAILABLE"]
-    by_code = VERDICTS.get(code) or _by_family(code, status)
+    of_query = _OF_QUERY.get(code) if is_of_query else None
+    by_code = of_query or VERDICTS.get(code) or _by_family(code, status)
     if is_of_query and by_code and code not in VERDICTS and by_code.reach in {SOURCE, SERVICE}:
         # A guess from one query: others have to show whether they meet it too.
         by_code = replace(by_code, fate=FAIL, reach=QUERY)

@@ -211,17 +211,10 @@ class Answers:
         start = self._args.start_date or given.get("start_date")
         if not (start or is_dated):
             start = questions.text("--start-date", "First day to load", check=_reads("start_date"))
-
-        def check_name(name: str) -> None:
-            if name in names:
-                raise SettingsError([f"--name: {self.project.file} has a report {name} already"])
-            _reads("name")(name)
-
         free = _free(sources.NAMES.get(ds_id, ds_id.lower()), names)
-        name = self._args.name
-        if name:
-            check_name(name)
-        name = name or questions.text("--name", "Name of the report", free, check=check_name)
+        check = partial(_check_name, names, self.project.file)
+        name = self._args.name or questions.text("--name", "Name of the report", free, check)
+        check(name)
         answered = {
             "name": name,
             "ds_id": ds_id,
@@ -329,6 +322,12 @@ def _accounts_of(lookup: Connection, ds_id: str) -> list[tuple[str, str]]:
         if meant:
             raise SettingsError([f"--ds-id: {error} Did you mean {meant}?"]) from None
         raise
+
+
+def _check_name(names: Sequence[str], file: Path, name: str) -> None:
+    if name in names:
+        raise SettingsError([f"--name: {file} has a report {name} already"])
+    _reads("name")(name)
 
 
 def _reads(name: str) -> Callable[[str], object]:

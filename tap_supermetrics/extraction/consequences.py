@@ -48,14 +48,21 @@ class Consequences:
         self._drawing.settled(query)
         self._submit_first(self._splits.succeeded(query))
 
-    def fail(self, query: Query, error: ApiError, *, was_submitted: bool) -> Sequence[Query]:
+    def fail(
+        self, query: Query, error: ApiError, *, was_submitted: bool, is_retained: bool = False
+    ) -> Sequence[Query]:
         """Deliver the failure of a query, and of those that waited for it; return all of them."""
         self._drawing.settled(query)
         waited, next_one = self._splits.failed(query)
         settled = (query, *waited)
         # Those that waited were not submitted: they fail for the reason of the one that was.
         for each in settled:
-            failed = Failed(query=each, error=error, was_submitted=was_submitted)
+            failed = Failed(
+                query=each,
+                error=error,
+                was_submitted=was_submitted,
+                is_retained=is_retained and each is query,
+            )
             self._deliveries.settle(failed)
         # In a stopped run, this comes back here and fails the next one too.
         self._submit_first(next_one)

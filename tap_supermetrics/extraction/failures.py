@@ -5,6 +5,7 @@ Every decision about a failure is made here, by the fate and the reach of the er
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tap_supermetrics.api.verdicts import Fate, Reach
@@ -114,7 +115,7 @@ class Failures:
         elif remedy is Remedy.RESUBMIT:
             self.consequences.resubmit(query, error)
         else:
-            self.fail([query], error)
+            self.fail([query], error, is_retained=failure.has_results)
 
     def fail(
         self,
@@ -123,6 +124,7 @@ class Failures:
         *,
         was_submitted: bool = True,
         was_paid: bool = True,
+        is_retained: bool = False,
     ) -> None:
         """Give queries up for this run, with those that waited for them.
 
@@ -131,17 +133,15 @@ class Failures:
             error: why.
             was_submitted: whether they were submitted.
             was_paid: whether it took them.
+            is_retained: whether it has their results.
         """
         for query in queries:
-            settled = self.consequences.fail(query, error, was_submitted=was_submitted)
+            how = {"was_submitted": was_submitted, "is_retained": is_retained}
+            settled = self.consequences.fail(query, error, **how)
             # A query that was never submitted teaches nothing of its account.
             taught = settled if was_submitted else ()
-            changed = [
-                key
-                for each in taught
-                for key in self._breakers.failed(each, error, was_paid=was_paid)
-            ]
-            if changed:
+            keys = (self._breakers.failed(each, error, was_paid=was_paid) for each in taught)
+            if changed := [*chain.from_iterable(keys)]:
                 self._deliveries.note_first_day(query.report, self._breakers.first_days)
             self.release(query, changed)
 

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final
 
+from tap_supermetrics.api.verdicts import Fate, Reach
 from tap_supermetrics.dates import moment_of
 
 if TYPE_CHECKING:
@@ -133,12 +134,23 @@ class Failed:
         was_submitted: False when the run was stopped before; True also for a query that was spared
             because it would have met the refusal of another.
         is_of_rows: whether the text of the error may show a value of a row.
+        is_retained: whether the API has its result, which could not be fetched.
     """
 
     query: Query
     error: ApiError
     was_submitted: bool = True
     is_of_rows: bool = False
+    is_retained: bool = False
+
+    @property
+    def may_be_collected(self) -> bool:
+        """Return whether the next run may find the result: only the service was in the way.
+
+        With STOP the API may still retain results, but refuses them until a person acts.
+        """
+        is_away = self.error.fate is Fate.RETRY and self.error.reach is Reach.SERVICE
+        return self.error.fate is Fate.STOP or is_away or self.is_retained
 
     @property
     def is_excluded(self) -> bool:

@@ -37,6 +37,7 @@ class Bookkeeping:
 
     Attributes:
         stopped_by: the first error with which the API refused everything; None without one.
+        leaves_results: whether the API may have results that this run could not fetch.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Bookkeeping:
         self._provisional: defaultdict[str, dict[Query, Result]] = defaultdict(dict)
         self._query_log = query_log
         self.stopped_by: ApiError | None = None
+        self.leaves_results = False
 
     def committed(self, planned: PlannedReport, result: Result, rows_by_day: Sequence[int]) -> None:
         """Count the days of a result as done: the target has all of its records."""
@@ -91,8 +93,9 @@ class Bookkeeping:
 
     def ended(self, failed: Failed) -> None:
         """Count a query that failed as emitted."""
-        # With STOP the API may still retain the results, but refuses them until a person acts.
-        if failed.error.fate is not Fate.STOP:
+        if failed.may_be_collected:
+            self.leaves_results = True
+        else:
             self._bookmarks.emitted(failed.query)
         self._bookmarks.progressed()
 

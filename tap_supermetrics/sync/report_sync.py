@@ -62,7 +62,7 @@ logger = logging.getLogger(__name__)
 
 _UNCHECKED: Final = ("filter", "settings", "ds_segments", "order_rows", "order_columns")
 """Parameters of a report that no list of the API can confirm."""
-_OF_ALL: Final = {Reach.SERVICE, Reach.ENDPOINT}
+_OF_ALL: Final = {Reach.SERVICE, Reach.ENDPOINT, Reach.SOURCE}
 """Reaches of errors that affect every account."""
 
 

@@ -175,7 +175,8 @@ class Run:
         if stopped_by := self._parts.books.stopped_by:
             raise stopped_by
         # All was written or failed for good: the API retains nothing of use to the next run.
-        if journal := self._parts.prepared.journal:
+        journal = self._parts.prepared.journal
+        if journal and not self._parts.books.leaves_results:
             journal.ended()
         if self.summary.has_failures and self._settings.on_failure != "continue":
             message = f"{self.summary.failures_in_words}; "

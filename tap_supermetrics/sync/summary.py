@@ -73,9 +73,7 @@ class Summary:
         rows = result.row_count
         tally = self._tally(result.query)
         tally.done += _days(result.dates)
-        # A range of the API's counts as one, whatever its days.
-        empty = rows_by_day.count(0) if result.dates else 0
-        tally.empty += empty if rows else _days(result.dates)
+        tally.empty += _empty_days(result, rows_by_day)
         tally.rows += rows
         tally.queries_done += 1
         letter = EMPTY if not rows else SAMPLED if result.provenance.is_sampled else ROWS
@@ -200,6 +198,13 @@ class Summary:
 
 def _counted_all(*counts: tuple[int, str, str]) -> str:
     return " and ".join(counted(*each) for each in counts if each[0])
+
+
+def _empty_days(result: Result, rows_by_day: Sequence[int]) -> int:
+    if not result.row_count:
+        return _days(result.dates)
+    # A range of the API's counts as one, whatever its days.
+    return rows_by_day.count(0) if result.dates else 0
 
 
 def _days(dates: DateRange | None) -> int:

@@ -233,6 +233,7 @@ def test_what_was_lost_is_asked_by_the_next_run_and_nothing_else(emulator: Emula
     [
         ("QUERY_ACCOUNT_UNAVAILABLE", 60),
         ("QUERY_AUTH_UNAVAILABLE", 60),
+        ("LICENSE_ACCOUNT_LIMIT_EXCEEDED", 60),
         ("QUERY_ERROR", 60),
         ("SOMETHING_NEW", 600),
     ],
@@ -257,6 +258,25 @@ def test_an_account_that_is_gone_does_not_burn_a_query_a_day(
     healed = attempt(config, done.bookmarks)
     assert healed.code == 0
     assert healed.days("google_ads") == everything(ADS, first)
+
+
+def test_a_quota_of_one_source_stops_no_other(emulator: Emulator) -> None:
+    emulator.reset()
+    code = "LICENSE_DAILY_QUERY_LIMIT_EXCEEDED"
+    emulator.inject(Fault(effect="fail_query", ds_id="AW", code=code, after=5, times=None))
+    first = LAST - 79 * DAY
+    config = settings_for(emulator, ADS, FACEBOOK, start_date=str(first))
+    done = attempt(config)
+
+    assert done.code == 3
+    assert done.days(FACEBOOK["name"]) == everything(FACEBOOK, first)
+    assert len(done.days("google_ads")) == 5
+    of_ads = [each for each in emulator.queries if each.ds_id == "AW"]
+    assert len(of_ads) <= 110, "what was on its way, in a batch"
+
+    emulator.clear_faults()
+    assert attempt(config, done.bookmarks).code == 0
+    keeps_its_promise(done, emulator, ADS, FACEBOOK, first=first)
 
 
 @pytest.mark.parametrize("days", [1, 31])

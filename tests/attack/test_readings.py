@@ -430,7 +430,7 @@ def test_what_the_tap_cancels_at_a_stop_fails_for_the_reason_of_the_stop(
     emulator: Emulator,
 ) -> None:
     """Nobody at the vendor's did it, and nobody is to be looked for."""
-    emulator.inject(Fault(effect="fail_query", code="LICENSE_DAILY_QUERY_LIMIT_EXCEEDED"))
+    emulator.inject(Fault(effect="fail_query", code="API_ROW_QUOTA_EXCEEDED"))
     emulator.inject(Fault(effect="hang_query", times=None))
     done = load(emulator, mode="batch")
 
