@@ -362,6 +362,32 @@ def test_results_refused_for_now_are_collected_by_the_next_run_unpaid(
     keeps_its_promise(done, emulator, ADS)
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("mode", ["batch", "async"])
+def test_results_that_cannot_be_fetched_are_collected_by_the_next_run_unpaid(
+    mode: str, status: int, emulator: Emulator
+) -> None:
+    """An hourly limit, or an outage that outlasts patience: the API still has all results."""
+    emulator.reset()
+    wait = {"Retry-After": "1500"} if status != 500 else {}
+    code = {429: "TOO_MANY_REQUESTS", 500: "INTERNAL_SERVER_ERROR", 503: "SERVICE_UNAVAILABLE"}
+    refusal = Fault(
+        effect="error", path="query/(results|data)", method="GET", status=status, code=code[status],
+        headers=wait, after=3, times=None,
+    )  # fmt: skip
+    emulator.inject(refusal)
+    config = settings_for(emulator, ADS, mode=mode)
+    refused = attempt(config, retry=replace(QUICK, outage_s=0.3))
+    assert refused.code == 3
+    emulator.clear_faults()
+    done = attempt(config, refused.bookmarks)
+
+    assert done.code == 0, done.message
+    assert len(emulator.queries) == len(everything(ADS))
+    done.rows["google_ads"] = refused.rows.get("google_ads", {}) | done.rows["google_ads"]
+    keeps_its_promise(done, emulator, ADS)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
