@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tap_supermetrics.commands.connection import collected_warnings
 from tap_supermetrics.commands.loaders import LOADERS, limits_of, warnings_of
 from tap_supermetrics.commands.output import print_json, print_line
-from tap_supermetrics.commands.view_needs import day_columns, mistakes_in_views
+from tap_supermetrics.commands.view_needs import day_columns, mistakes_in_views, notes_on_views
 from tap_supermetrics.errors import SettingsError, TapError
 from tap_supermetrics.extraction.retained_results import RetainedResults
 from tap_supermetrics.redaction import readable
@@ -211,6 +211,7 @@ def _views(connection: Connection, tables: Sequence[Table]) -> Iterator[str]:
         with collected_warnings():
             days = day_columns(connection)
         yield from mistakes_in_views(connection.settings, tables, days)
+        yield from notes_on_views(tables)
 
 
 def _folders(connection: Connection) -> Iterator[Finding]:

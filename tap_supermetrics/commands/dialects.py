@@ -24,6 +24,7 @@ class Dialect:
         text: the type of short texts.
         length: how many days `$last` is after `$first`.
         once: makes a part of a query be computed once; empty where the warehouse does so itself.
+        longest_name: bytes of the longest name.
         part: a number of `$texts`, separated by commas, from `$place` 0 on; null beyond.
     """
 
@@ -35,11 +36,13 @@ class Dialect:
     text: str = "VARCHAR(100)"
     length: str = "($last - $first)"
     once: str = ""
+    longest_name: int = 255
     part: str = "CAST(NULLIF(SPLIT_PART($texts, ',', $place + 1), '') AS INTEGER)"
 
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
-    "postgres": Dialect(),
+    # It cuts a longer name, in silence.
+    "postgres": Dialect(longest_name=63),
     "duckdb": Dialect(add_days="CAST($day + $count AS DATE)", once="MATERIALIZED "),
     "snowflake": Dialect(
         add_days="DATEADD(day, $count, $day)", length="DATEDIFF(day, $first, $last)"
@@ -52,6 +55,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         part="CAST(SPLIT($texts, ',')[SAFE_OFFSET($place)] AS INT64)",
     ),
     "redshift": Dialect(
+        longest_name=127,
         add_days="CAST(DATEADD(day, $count, $day) AS DATE)",
         length="DATEDIFF(day, $first, $last)",
     ),

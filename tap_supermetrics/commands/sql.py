@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentTypeError
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 
 from tap_supermetrics.commands.connection import collected_warnings
 from tap_supermetrics.commands.dialects import DIALECTS, NAMINGS
-from tap_supermetrics.commands.view_needs import day_columns, mistakes_in_views
+from tap_supermetrics.commands.view_needs import day_columns, mistakes_in_views, notes_on_views
 from tap_supermetrics.commands.views import SOURCE, Warehouse
 from tap_supermetrics.errors import SettingsError
 from tap_supermetrics.sync.query_log import SCHEMA
@@ -73,18 +74,22 @@ def run(args: argparse.Namespace, connection: Connection) -> int:
     with collected_warnings():
         # `check` prints what is doubtful for a run.
         tables = connection.begin({}, args.catalog).tables
-    if mistakes := [*mistakes_in_views(settings, tables, reports)]:
+    naming, dialect = NAMINGS[args.naming], DIALECTS[args.dialect]
+    if mistakes := [*mistakes_in_views(settings, tables, reports, naming, dialect.longest_name)]:
         raise SettingsError(mistakes)
+    for note in notes_on_views(tables):
+        sys.stderr.write(f"note: {note}\n")
     folder = args.dbt or (MODELS if args.format == "dbt" else None)
     names = {each.stream: each.names[0] for each in tables}
     warehouse = Warehouse(
-        dialect=DIALECTS[args.dialect],
+        dialect=dialect,
         schema=args.schema,
-        naming=NAMINGS[args.naming],
+        naming=naming,
         log=names[settings.query_log_name],
         tables=names,
         silent_days=args.silent_days,
         is_dbt=folder is not None,
+        ranges={each.name for each in settings.reports if each.date_range_type},
     )
     if folder is None:
         for view, query in warehouse.views(reports):

@@ -8,7 +8,7 @@ from tap_supermetrics.commands.views import LOG_COLUMNS, REPORT_COLUMNS, names_o
 from tap_supermetrics.sync.discovery import discover
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from tap_supermetrics.commands.connection import Connection
     from tap_supermetrics.settings import Settings
@@ -26,7 +26,11 @@ def day_columns(connection: Connection) -> dict[str, str]:
 
 
 def mistakes_in_views(
-    settings: Settings, tables: Sequence[Table], days: Mapping[str, str]
+    settings: Settings,
+    tables: Sequence[Table],
+    days: Mapping[str, str],
+    naming: Callable[[str], str] = str,
+    longest_name: int = 255,
 ) -> Iterator[str]:
     """Yield why views would fail, or would find nothing, a line each.
 
@@ -34,6 +38,8 @@ def mistakes_in_views(
         settings: the configuration.
         tables: those of each stream.
         days: columns by report, of `day_columns`.
+        naming: what the loader makes of a name.
+        longest_name: bytes of the longest name that the warehouse has.
     """
     if not settings.query_log:
         yield "query_log: expected true: the views read the query log"
@@ -44,7 +50,19 @@ def mistakes_in_views(
     needs |= {name: (*REPORT_COLUMNS, day) for name, day in days.items()}
     for table in tables:
         yield from _lacks(table, needs.get(table.stream, ()))
-    yield from _clashes(settings, tables, days)
+        if table.is_filtered and table.stream not in days:
+            yield f"stream_maps: {table.stream}: the views need all of the log; remove `__filter__`"
+    yield from _clashes(settings, tables, days, naming, longest_name)
+
+
+def notes_on_views(tables: Sequence[Table]) -> Iterator[str]:
+    """Yield what views show that is no more at the source, a line each."""
+    for table in tables:
+        if table.is_filtered:
+            yield (
+                f"stream_maps: {table.stream}: where `__filter__` leaves out all rows of a newer "
+                "reading, the older rows stay; set `filter` in the report instead"
+            )
 
 
 def _lacks(table: Table, needed: Collection[str]) -> Iterator[str]:
@@ -63,14 +81,24 @@ def _lacks(table: Table, needed: Collection[str]) -> Iterator[str]:
         )
 
 
-def _clashes(settings: Settings, tables: Sequence[Table], days: Mapping[str, str]) -> Iterator[str]:
-    """Yield tables with the name of a view."""
+def _clashes(
+    settings: Settings,
+    tables: Sequence[Table],
+    days: Mapping[str, str],
+    naming: Callable[[str], str],
+    longest_name: int,
+) -> Iterator[str]:
+    """Yield tables with the name of a view, as the loader and the warehouse spell both."""
     paths = {each.name: f"{each.path}.name" for each in settings.reports}
     reports = [each.names[0] for each in tables if each.names and each.stream in days]
-    views = {each.casefold() for each in names_of_views(reports)}
+
+    def spelt(name: str) -> str:
+        return naming(name).casefold().encode()[:longest_name].decode(errors="ignore")
+
+    views = {*map(spelt, names_of_views(reports))}
     for table in tables:
         for name in table.names:
-            if name.casefold() in views:
+            if spelt(name) in views:
                 path = paths.get(table.stream, "query_log_name")
                 where = path if name == table.stream else f"stream_maps: {table.stream}"
                 yield f"{where}: {name} is the name of a view too; choose another one"

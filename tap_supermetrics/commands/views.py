@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_supermetrics.model.columns import ACCOUNT_ID, FETCHED_AT, SCHEDULE_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tap_supermetrics.commands.dialects import Dialect
 
@@ -83,7 +83,7 @@ _ANSWERS: Final = """\
             l.fetched_at AS fetched_at,
             ROW_NUMBER() OVER (PARTITION BY l.account_id ORDER BY l.fetched_at DESC) AS place
         FROM _sm_log AS l
-        WHERE l.first_day IS NULL AND l.counts = 1
+        WHERE l.first_day IS NULL AND l.counts = 1$and_has_no_range
     )"""
 # Of several days, one without rows is answered though all rows of the others were replaced since.
 _CURRENT_BY_DAY: Final = (
@@ -310,6 +310,8 @@ class Warehouse:
         silent_days: after how many days without a success an account is named.
         is_dbt: whether tables are named as sources of dbt.
         tables: of reports, by name, where the table has another name.
+        ranges: reports that read a range of the API's. An answer that does not tell which days that
+            was says nothing of any day.
     """
 
     dialect: Dialect
@@ -319,6 +321,7 @@ class Warehouse:
     silent_days: int
     is_dbt: bool = False
     tables: Mapping[str, str] = field(default_factory=dict)
+    ranges: Collection[str] = ()
 
     def column(self, name: str) -> str:
         """Return the SQL of a column's or a view's name."""
@@ -327,7 +330,8 @@ class Warehouse:
     def table(self, name: str) -> str:
         """Return the SQL of a table's name."""
         if self.is_dbt:
-            return f"{{{{ source('{SOURCE}', '{self.naming(name)}') }}}}"
+            text = self.naming(name).replace("\\", "\\\\").replace("'", "\\'")
+            return f"{{{{ source('{SOURCE}', '{text}') }}}}"
         schema = f"{self._quoted(self.schema)}." if self.schema else ""
         return schema + self.column(name)
 
@@ -346,6 +350,7 @@ class Warehouse:
             "table": self.table(self.tables.get(report, report)),
             "report_text": "'" + report.replace("'", "''") + "'",
             "row_day": self._day(f"t.{self.column(day)}") if day else "",
+            "and_has_no_range": " AND 1 = 0" if report in self.ranges else "",
         }
         return self._filled(_CURRENT_BY_DAY if day else _CURRENT_WHOLE, names)
 

@@ -29,6 +29,7 @@ class Table:
         is_selected: whether it is written at all.
         deselected: columns that a catalog leaves out.
         changed: columns that stream maps remove, rename or change in the main table.
+        is_filtered: whether stream maps leave out rows of the main table.
     """
 
     stream: str
@@ -36,6 +37,7 @@ class Table:
     is_selected: bool = True
     deselected: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
+    is_filtered: bool = False
 
 
 def table_of(stream: Stream, mapper: PluginMapper) -> Table:
@@ -50,9 +52,10 @@ def table_of(stream: Stream, mapper: PluginMapper) -> Table:
     # The mapper knows no stream that a catalog lacks.
     maps = mapper.stream_maps.get(stream.name, [])
     used = written(maps)
-    changed = frozenset[str]()
+    changed, is_filtered = frozenset[str](), False
     if used:
         definition = _definitions_for(stream.name, mapper.stream_maps_dict)[maps.index(used[0])]
+        is_filtered = bool(definition.get("__filter__"))
         changed = frozenset(filter(lambda each: _is_changed(each, used[0], definition), columns))
     return Table(
         stream=stream.name,
@@ -60,6 +63,7 @@ def table_of(stream: Stream, mapper: PluginMapper) -> Table:
         is_selected=bool(maps) and stream.selected,
         deselected=deselected,
         changed=changed - deselected,
+        is_filtered=is_filtered,
     )
 
 

@@ -103,6 +103,36 @@ def test_without_the_log_there_are_no_views(emulator: Emulator, tmp_path: Path) 
     assert ended.stderr == "query_log: expected true: the views read the query log\n"
 
 
+def test_rows_that_a_stream_map_leaves_out_are_told(emulator: Emulator, tmp_path: Path) -> None:
+    maps = {"ads": {"__filter__": "Cost > 0"}}
+    ended, notes = views(emulator, tmp_path, stream_maps=maps)
+    assert (ended.code, len(notes)) == (0, 1)
+    assert ended.stderr == (
+        "note: stream_maps: ads: where `__filter__` leaves out all rows of a newer reading, the "
+        "older rows stay; set `filter` in the report instead\n"
+    )
+    maps = {LOG: {"__filter__": "status == 'failed'"}}
+    ended, _ = views(emulator, tmp_path, stream_maps=maps)
+    assert (ended.code, ended.stdout) == (1, "")
+    assert "the views need all of the log; remove `__filter__`" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "naming"),
+    [(["a" * 63], "as-is"), (["ads", "adsCurrent"], "snake"), (["b" * 62, "b" * 55], "lower")],
+)
+def test_names_that_clash_as_the_warehouse_has_them_are_told(
+    emulator: Emulator, tmp_path: Path, names: list[str], naming: str
+) -> None:
+    reports = [{**ADS, "name": name} for name in names]
+    config = config_for(emulator, reports, query_log=True, **DATES)
+    line = ("--dialect", "postgres", "--naming", naming)
+    ended = command(tmp_path, config, "sql", *line)
+    is_clash = "b" not in names[0]
+    assert (ended.code, "is the name of a view too" in ended.stderr) == (is_clash, is_clash)
+    assert bool(ended.stdout) is not is_clash
+
+
 @pytest.mark.parametrize("name", ["ads_current", "Ads_Current", "supermetrics_coverage"])
 def test_a_report_that_is_called_as_a_view_is_told(
     emulator: Emulator, tmp_path: Path, name: str

@@ -315,6 +315,10 @@ def test_a_field_may_have_any_name(name: str, *, is_dimension: bool) -> None:
     ]
     found = record_schema(report(fields=[*kinds]), listed)
     placed = tuple(FieldEcho(id=x, field_id=x, data_column=n) for n, x in enumerate(kinds))
-    for rows in ([["2024-03-01", "x"], ["2024-03-01", "y"]], [["20240301", 5]]):
+    cells: list[list[list[Cell]]] = [
+        [["2024-03-01", "x"], ["2024-03-01", "y"]],
+        [["20240301", 5]],
+    ]
+    for rows in cells:
         agree(rows, placed=placed, found=found)
         agree(rows, placed=placed, found=found, day=None)

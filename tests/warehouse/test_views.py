@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -530,6 +530,18 @@ def test_what_left_a_moving_range_stays(stored: Stored, day: str) -> None:
     # By day, all days of each range are replaced; else only readings within a newer range are.
     expected = {("03", "new")} | (set() if day else {("02", "in both")})
     assert stored.shown() == expected
+
+
+@pytest.mark.parametrize("day", ["Date", ""], ids=["rows tell their day", "rows tell no day"])
+def test_a_range_whose_days_nobody_tells_hides_nothing(stored: Stored, day: str) -> None:
+    """It may be any days: what left a moving range must stay."""
+    stored.load(1, "1", 0, "left")
+    stored.load(2, "1", 1, "new")
+    for night in (1, 2):
+        stored.log(night, "1", None, schedule_id=f"{night}-1-{night - 1}")
+    stored.warehouse = replace(stored.warehouse, ranges={"ads"})
+    stored.make_views(day=day)
+    assert stored.shown() == {("01", "left"), ("02", "new")}
 
 
 @pytest.mark.parametrize("name", ["log", "days", "newest", "loaded", "ranked", "answers"])
