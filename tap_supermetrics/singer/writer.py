@@ -196,10 +196,11 @@ def discard_output() -> None:
 
 def _write_bytes(stdout: IO[bytes], lines: bytes | bytearray) -> None:
     _make_blocking(stdout)
-    rest = memoryview(lines)
-    while rest:
-        written = stdout.write(rest)
-        rest = rest[written:]
+    written = 0
+    while written < len(lines):
+        # An error remembers what it met: the SDK could not reuse the lines that are in view there.
+        with memoryview(lines) as whole, whole[written:] as rest:
+            written += stdout.write(rest)
     stdout.flush()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import io
 import json
 import logging
@@ -22,7 +23,7 @@ from singer_sdk.contrib.msgspec import serialize_jsonl
 from singer_sdk.singerlib import StateMessage
 
 from tap_supermetrics.emulator import Emulator, Fault, Options
-from tap_supermetrics.errors import InterruptedRun
+from tap_supermetrics.errors import InterruptedRun, OutputError
 from tap_supermetrics.singer import writer as singer_writer
 from tap_supermetrics.singer.writer import MessageWriter, StateLines
 from tap_supermetrics.streams import ReportStream
@@ -425,6 +426,32 @@ def test_the_last_state_of_an_interrupted_run_does_not_wait_for_ever(
         with pytest.raises(InterruptedRun):
             writer.write_lines(b"x" * 1_000_000)
     assert writer.is_torn
+
+
+def test_an_output_that_is_full_in_the_middle_of_a_line_is_told_by_each_later_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The SDK makes all lines in one buffer, which an error must not keep in view."""
+    writer = MessageWriter()
+
+    class Full(io.RawIOBase):
+        room = 10
+
+        def write(self, data: Any) -> int:  # noqa: ANN401 - any bytes
+            taken, self.room = min(self.room, len(data)), 0
+            if not taken:
+                raise OSError(errno.EFBIG, "File too large")
+            return taken
+
+    class Out:
+        buffer = Full()
+
+    monkeypatch.setattr(sys, "stdout", Out())
+    errors = []
+    for number in range(2):
+        with pytest.raises(OutputError, match="File too large") as raised:
+            writer.write_message(StateMessage(value={"number": "x" * 100 * (number + 1)}))
+        errors.append(raised.value)
 
 
 def test_a_run_that_ends_is_not_torn_by_more_signals(
