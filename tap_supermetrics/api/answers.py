@@ -108,16 +108,24 @@ def _check_measure(body: bytes | bytearray, to: type[T]) -> None:
     # A value and its comma take two bytes, so most answers need not be searched.
     if len(body) <= 2 * MAX_VALUES or body.count(b",") <= MAX_VALUES:
         return
+    if to != list[msgspec.Raw]:
+        raise DamagedAnswer(f"it has more than {MAX_VALUES} values")
+    if not _is_page_of_rows(body):
+        raise DamagedAnswer(
+            f"it has more than {MAX_VALUES} values or rows, or an endless row; lower `page_size`"
+        )
+
+
+def _is_page_of_rows(body: bytes | bytearray) -> bool:
+    """Return whether a body is a page of rows that can be held, whatever values they have."""
     # Rows stay JSON: of a page, only rows count, where all of them are rows.
-    if to == list[msgspec.Raw] and body.count(b"[") <= MAX_VALUES:
-        rows = _PARTS.decode(body).data
-        if len(body) - _size(rows) <= MAX_META_BYTES:
-            _ROWS.decode(rows)
-            if all(_size(row) <= MAX_ROW_BYTES for row in _RAW_ROWS.decode(rows)):
-                return
-    raise DamagedAnswer(
-        f"it has more than {MAX_VALUES} values or rows, or an endless row; lower `page_size`"
-    )
+    if body.count(b"[") > MAX_VALUES:
+        return False
+    rows = _PARTS.decode(body).data
+    if len(body) - _size(rows) > MAX_META_BYTES:
+        return False
+    _ROWS.decode(rows)
+    return all(_size(row) <= MAX_ROW_BYTES for row in _RAW_ROWS.decode(rows))
 
 
 def _size(part: msgspec.Raw) -> int:

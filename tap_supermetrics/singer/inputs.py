@@ -259,7 +259,9 @@ def read_json(file: IO[str] | None, option: str) -> dict[str, Any] | None:
 
 
 def _several(text: str) -> str:
-    """Return advice for a file of many messages, as a target or a tap prints them."""
+    """Return advice for an empty file, or one of many messages, as a target prints them."""
+    if not text.strip():
+        return "; it is empty: leave the option out, or write {}"
     lines = [line for line in text.splitlines() if line.strip()]
     is_each_json = len(lines) > 1 and all(line.startswith("{") for line in (lines[0], lines[-1]))
     return "; of several messages, keep the last (`tail -n 1`)" if is_each_json else ""

@@ -194,6 +194,11 @@ def test_keys_within_settings_of_the_sdk_are_those_that_it_has() -> None:
         assert {*schema["properties"]} <= {*known}
 
 
+def test_an_empty_file_is_told_as_that() -> None:
+    with pytest.raises(SettingsError, match=r"expected JSON .*it is empty: leave the opt"):
+        read_json(io.StringIO("\n"), "--state")
+
+
 def test_a_bookmark_of_a_report_that_was_renamed_is_told_with_the_remedy() -> None:
     state: dict[str, Any] = {"bookmarks": {"google-ads": {}, "facebook": {}, "tiktok": {}}}
     (told,) = unmatched_bookmarks(state, ["google_ads", "facebook"])
