@@ -181,10 +181,7 @@ class RetryState:
         # The server's Retry-After counts before the wait.
         waited_s = time.monotonic() - self._started + error.retry_after_s
         may_come_back = self._may_come_back(error)
-        left_s = self._policy.outage_s + error.retry_after_s - waited_s
-        if may_come_back and left_s > 0:
-            # Results are paid for: the last try is at the end of patience, whatever is asked for.
-            error.retry_after_s = min(error.retry_after_s, left_s)
+        if may_come_back and waited_s <= self._policy.outage_s:
             return False
         max_tries, max_time_s = self._bounds(error)
         if self._tries < max_tries and waited_s <= max_time_s:

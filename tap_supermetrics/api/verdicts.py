@@ -335,11 +335,12 @@ _OF_QUERY: Final[dict[str, Verdict]] = {
     "LICENSE_ACCOUNT_LIMIT_EXCEEDED": Verdict(
         FAIL, ACCOUNT, "license more accounts, or leave this one out of `ds_accounts`"
     ),
+    # Of this query, or of the license: the documents do not say.
     "LICENSE_ROW_LIMIT_EXCEEDED": Verdict(
-        SPLIT,
+        FAIL,
         QUERY,
-        "ask for fewer dimensions, leave rows out by `filter`, or license more rows: one day of "
-        "one account cannot be split",
+        "ask for fewer dimensions, leave rows out by `filter`, or license more rows",
+        has_reason=False,
     ),
 }
 """Errors that are about one query, or its account, where one query meets them."""

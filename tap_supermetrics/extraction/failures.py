@@ -89,14 +89,15 @@ class Failures:
         if self.stopped_by:
             # Where another try may help, the reason why there is none says more than the error.
             is_own = error.fate in {Fate.FAIL, Fate.STOP, Fate.SPLIT}
-            self.fail([query], error if is_own else self.stopped_by, was_submitted=is_own)
+            known = error if is_own else self.stopped_by
+            self.fail([query], known, was_submitted=is_own, is_retained=has_results)
         # First stopped, then failed: parts that its failure releases must fail too.
         elif error.fate is Fate.STOP:
             self.stop(error)
             self.fail([query], error)
         elif self.remedies.is_budget_used:
             # Any remedy would cost a query more than may be paid for.
-            self.fail([query], error)
+            self.fail([query], error, is_retained=has_results)
         else:
             # Counted before it is remedied: this very failure may be the one that begins the doubt.
             begun = self._breakers.paid_for_nothing(query, error)
@@ -161,7 +162,7 @@ class Failures:
         # Before anything fails: a failure may end a search, which would draw new probes from here.
         left = self._drawing.give_up()
         for parked in self._parked.take():
-            self.fail([parked.query], parked.error)
+            self.fail([parked.query], parked.error, is_retained=parked.has_results)
         self.consequences.leave(left, error)
         # A budget that is used up lets running batches end, as they are paid for.
         if cancel:

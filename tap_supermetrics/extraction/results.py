@@ -145,12 +145,9 @@ class Failed:
 
     @property
     def may_be_collected(self) -> bool:
-        """Return whether the next run may find the result: only the service was in the way.
-
-        With STOP the API may still retain results, but refuses them until a person acts.
-        """
+        """Return whether the next run may find the result: only the service was in the way."""
         is_away = self.error.fate is Fate.RETRY and self.error.reach is Reach.SERVICE
-        return self.error.fate is Fate.STOP or is_away or self.is_retained
+        return is_away or self.is_retained
 
     @property
     def is_excluded(self) -> bool:

@@ -45,6 +45,11 @@ def are_one(first: str, second: str) -> bool:
     return core_of(first) == core_of(second) and len(prefixes) < 2  # noqa: PLR2004 - two differ
 
 
+def is_spelling_of(first: str, second: str) -> bool:
+    """Return whether two ids that are both known are one account: zeros may distinguish them."""
+    return are_one(first, second) and digits_of(first) == digits_of(second)
+
+
 def _prefix_of(account: str) -> str:
     found = _PREFIX.match(account)
     return found[0] if found else ""

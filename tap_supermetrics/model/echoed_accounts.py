@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from unicodedata import normalize
 
-from tap_supermetrics.model.account_spelling import are_one, digits_of, folded
+from tap_supermetrics.model.account_spelling import folded, is_spelling_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,7 +48,7 @@ class KnownAccounts:
         found = {
             each for text in echoes for form in _echoed(text) for each in _fitting(ids, form, text)
         }
-        return bool(found) and all(_is_spelling(each, requested.casefold()) for each in found)
+        return bool(found) and all(is_spelling_of(each, requested.casefold()) for each in found)
 
     def _by_form(self) -> dict[str, set[str]]:
         """Return the ids by form, made when they are first needed."""
@@ -61,11 +61,6 @@ class KnownAccounts:
         # Other threads see all of it or nothing.
         self._ids = ids
         return ids
-
-
-def _is_spelling(known: str, requested: str) -> bool:
-    # Two known accounts may differ by zeros only.
-    return are_one(known, requested) and digits_of(known) == digits_of(requested)
 
 
 def _fitting(ids: Mapping[str, set[str]], form: str, echo: str) -> Iterator[str]:

@@ -84,7 +84,7 @@ class Calendars:
         before = _before(left.days, first, wanted)
         now = days_read.of(report, account_id, wanted) if days_read else UNREAD * wanted.days
         letters = letters_of(account, before, now)
-        # The API gives none of the days before.
+        # The API gives none of the days before, or its first day is a later one.
         days = written(MISSING * (wanted.first - from_day).days + letters)
         name = names.get(account_id.casefold()) or left.account_name
         calendar = AccountCalendar(

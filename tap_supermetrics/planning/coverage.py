@@ -69,6 +69,8 @@ class Coverage:
         tried_at: when a query failed, of a run in which none was answered.
         not_before: first day that the API gives of it; None while that is the report's, or unknown.
         settled: days that the lookback reaches, and that were read when they were older than it.
+        wanted_from: first day that a first day that moves has wanted; None for that of `covered`,
+            or where none moves.
     """
 
     covered: tuple[DateRange, ...] = ()
@@ -79,6 +81,7 @@ class Coverage:
     tried_at: datetime | None = None
     settled: tuple[DateRange, ...] = ()
     not_before: date | None = None
+    wanted_from: date | None = None
 
     @property
     def last_attempt_at(self) -> datetime | None:
@@ -150,6 +153,7 @@ class Coverage:
             tried_at=max(filter(None, (self.tried_at, other.tried_at)), default=None),
             settled=common(self.settled, other.settled),
             not_before=_earlier(self.not_before, other.not_before),
+            wanted_from=_earlier(self.wanted_from, other.wanted_from),
         )
 
     def with_stale(self, *dates: DateRange) -> Coverage:
@@ -179,16 +183,21 @@ class Coverage:
             due = merge((*due, *subtract(restated, merge((*fresh, *settled)))))
         return subtract(wanted, outside(self.covered, due))
 
-    def left_behind(self, first: date) -> tuple[DateRange, ...]:
-        """Return the days before `first`, since the first loaded one, that are missing or stale.
+    def left_behind(
+        self, first: date, lookback_days: int = 0, fresh_since: datetime | None = None
+    ) -> tuple[DateRange, ...]:
+        """Return the days before `first` to query, from the first that was ever wanted.
 
-        Where the first wanted day moves, no window will contain them any more.
+        Where the first wanted day moves, no window will contain them any more. They are those not
+        covered, or stale; after a pause so long that all that is covered lies before `first`, those
+        of the lookback too.
         """
-        since = max(self.covered[0].first if self.covered else first, self.not_before or date.min)
+        since = max(self.wanted_from or first, self.not_before or date.min)
         if since >= first:
             return ()
+        is_behind = bool(self.covered) and self.covered[-1].last < first
         behind = DateRange(first=since, last=first - ONE_DAY)
-        return subtract(behind, outside(self.covered, self.stale))
+        return self.needed(behind, lookback_days if is_behind else 0, fresh_since)
 
     def _restated(self, lookback_days: int, last_wanted: date) -> DateRange | None:
         # Days after `last_wanted` were wanted by another run: they do not date the others.

@@ -24,6 +24,7 @@ class Scope:
             queries must not be split: the sums of two halves are not the sum of the whole.
         is_dated_by_rows: whether rows have their day, so that a query may span several.
         policy: the report's batch policy, as far as it can be applied.
+        lookback_days: how many of the last loaded days are read again.
         fresh_since: days of the lookback read after it are not read again.
         has_no_day: whether the report has dates, but no day to be queried.
         start_moves: whether the first day is one in words, so that each run has a later one.
@@ -36,6 +37,7 @@ class Scope:
     is_incremental: bool
     is_dated_by_rows: bool
     policy: BatchPolicy
+    lookback_days: int = 0
     fresh_since: datetime | None = None
     has_no_day: bool = False
     start_moves: bool = False
@@ -62,7 +64,9 @@ class Scope:
         It says where a history begins. From there on no day is left out, however long the pipeline
         stood still, or the account failed.
         """
-        return known.left_behind(self.wanted.first) if self.wanted and self.start_moves else ()
+        if self.wanted is None or not self.start_moves:
+            return ()
+        return known.left_behind(self.wanted.first, self.lookback_days, self.fresh_since)
 
     @property
     def last_wanted(self) -> date:
@@ -114,6 +118,7 @@ def scope_of(
         is_incremental=is_incremental,
         is_dated_by_rows=replication_key in report.fields,
         policy=policy,
+        lookback_days=report.lookback_days,
         fresh_since=now - timedelta(hours=hours) if hours else None,
         has_no_day=has_no_day,
         start_moves=report.start_date is not None and not report.start_date.fixed,

@@ -193,7 +193,8 @@ def _warnings_of_lookback(report: Report) -> Iterator[str]:
     nights = (first + number * ONE_DAY for number in range(count))
     start, end = report.start_date, report.end_date
     shortest = min((end.on(each) - start.as_first(each)).days + 1 for each in nights)
-    if shortest < report.lookback_days:
+    # One of its days is new each night.
+    if shortest <= report.lookback_days:
         days = counted(report.lookback_days, "day reaches", "days reach")
         yield (
             f"lookback_days: {days} back before `start_date`, which moves, and what was loaded "

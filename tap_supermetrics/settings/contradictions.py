@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.date_words import moves_of
 from tap_supermetrics.model import SplitAccounts, SplitDates
-from tap_supermetrics.model.account_spelling import are_one, core_of
+from tap_supermetrics.model.account_spelling import core_of, is_spelling_of
 from tap_supermetrics.model.columns import DATE, METADATA_COLUMNS, METADATA_PREFIX
 from tap_supermetrics.settings.reading import hint
 from tap_supermetrics.words import nearest
@@ -83,7 +83,7 @@ def _in_accounts(report: Report) -> Iterator[Found]:
     for each in report.accounts.ids:
         before = alike.setdefault(core_of(each), [])
         # Read under both spellings, each row would be there twice.
-        for other in (one for one in before if are_one(one, each)):
+        for other in (one for one in before if is_spelling_of(one, each)):
             one = f"{other} and {each} are one account, spelt in two ways"
             yield "ds_accounts", f"{one}; keep the one that the API lists"
         before.append(each)

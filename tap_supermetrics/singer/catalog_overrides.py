@@ -85,7 +85,10 @@ def follow_catalog(
     if mistakes or (refusals and refusals.keys() >= entries.keys() & schemas.keys()):
         raise SettingsError([*mistakes, *(x for each in refusals.values() for x in each.mistakes)])
     for name, error in refusals.items():
-        logger.error("%s: %s", name, error)
+        # Whoever tells it begins with the name.
+        short = [each.replace(f"--catalog: {name}: ", "--catalog: ", 1) for each in error.mistakes]
+        refusals[name] = SettingsError(short)
+        logger.error("%s: %s", name, refusals[name])
     return Followed(reports=tuple(followed.values()), refusals=refusals)
 
 
@@ -105,22 +108,24 @@ def _by_entry(
     """Return a report as its entry changes it, and the mistakes for which it cannot be read."""
     types = _types_of(entry, report.name, schema)
     mistakes = [*_mistakes_in(entry, report.name, schema), *types.mistakes]
-    if mistakes:
-        # What does not fit because of the API's list has one remedy.
-        mistakes = [*_unlisted(report, schema)] or mistakes
+    unlisted = [
+        each.name for each in schema.fields if not each.is_listed and each.name not in report.types
+    ]
+    # What does not fit because of the API's list has one remedy.
+    others = [each for each in mistakes if not any(name in each for name in unlisted)]
+    if len(others) < len(mistakes):
+        mistakes = [_no_more_listed(report, unlisted), *others]
     narrow = _without_deselected(report, entry, schema)
     return _pinned(narrow, schema, types.as_text), mistakes
 
 
-def _unlisted(report: Report, schema: RecordSchema) -> Iterator[str]:
-    """Yield why a catalog that once fitted does not any more: the API lists fields no more."""
-    unlisted = (each.name for each in schema.fields if not each.is_listed)
-    if names := [each for each in unlisted if each not in report.types]:
-        yield (
-            f"--catalog: {report.name}: {report.ds_id} does not list {_some(names)}; if the API "
-            "renamed it, name in `fields` what it is now, and run --discover again (with Meltano, "
-            "--refresh-catalog)"
-        )
+def _no_more_listed(report: Report, names: Sequence[str]) -> str:
+    """Return why a catalog that once fitted does not any more."""
+    return (
+        f"--catalog: {report.name}: {report.ds_id} does not list {_some(names)}; if the API "
+        "renamed it, name in `fields` what it is now, and run --discover again (with Meltano, "
+        "--refresh-catalog)"
+    )
 
 
 def _mistakes_in(entry: CatalogEntry, name: str, schema: RecordSchema) -> Iterator[str]:

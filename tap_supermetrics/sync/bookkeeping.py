@@ -37,7 +37,6 @@ class Bookkeeping:
 
     Attributes:
         stopped_by: the first error with which the API refused everything; None without one.
-        leaves_results: whether the API may have results that this run could not fetch.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class Bookkeeping:
         self._provisional: defaultdict[str, dict[Query, Result]] = defaultdict(dict)
         self._query_log = query_log
         self.stopped_by: ApiError | None = None
-        self.leaves_results = False
 
     def committed(self, planned: PlannedReport, result: Result, rows_by_day: Sequence[int]) -> None:
         """Count the days of a result as done: the target has all of its records."""
@@ -93,9 +91,10 @@ class Bookkeeping:
 
     def ended(self, failed: Failed) -> None:
         """Count a query that failed as emitted."""
-        if failed.may_be_collected:
-            self.leaves_results = True
-        else:
+        # With STOP the API may still retain the results, but refuses them until a person acts. A
+        # run of queries one by one has one id: under it, the next would find all old results.
+        is_left = failed.may_be_collected and self._bookmarks.is_in_batch(failed.query)
+        if failed.error.fate is not Fate.STOP and not is_left:
             self._bookmarks.emitted(failed.query)
         self._bookmarks.progressed()
 

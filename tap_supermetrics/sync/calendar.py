@@ -89,8 +89,7 @@ def _account_days(
     account_id: str, coverage: Coverage, wanted: DateRange, since: date
 ) -> AccountDays | None:
     """Return the days of an account, from `since` if it was loaded then; None where it has none."""
-    loaded_from = coverage.covered[0].first if coverage.covered else wanted.first
-    first = min(wanted.first, max(since, loaded_from))
+    first = min(wanted.first, max(since, coverage.wanted_from or wanted.first))
     first = max(first, coverage.not_before or first)
     if first > wanted.last:
         return None

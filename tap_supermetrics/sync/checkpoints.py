@@ -107,6 +107,10 @@ class Bookmarks:
         """Return whether a query was submitted and not emitted yet."""
         return self._submitted.is_pending(query)
 
+    def is_in_batch(self, query: Query) -> bool:
+        """Return whether the API has a query in a query batch, which was not emitted yet."""
+        return self._submitted.is_in_batch(query)
+
     def emitted(self, query: Query) -> None:
         """Forget what the API retains for a query: it is not needed any more."""
         self._submitted.emitted(query)

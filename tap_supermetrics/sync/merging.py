@@ -214,6 +214,7 @@ def _merge(report: str, found: States) -> ReportState:
         batches=one_each(batch for each in states for batch in each.batches),
         # Where states differ, each account has its own.
         not_before=states[0].not_before if len({each.not_before for each in states}) == 1 else None,
+        wanted_from=min(filter(None, (each.wanted_from for each in states)), default=None),
         async_run=agreed("the run that is on its way (`async_run`)", attrgetter("async_run")),
         had_stream_bookmark=any(each.had_stream_bookmark for each in states),
     )

@@ -34,12 +34,24 @@ def partition_to_json(
     others = {
         "stale": ranges_to_json(coverage.stale),
         "settled": ranges_to_json(coverage.settled),
-        "not_before": coverage.not_before and coverage.not_before.isoformat(),
+        "not_before": _to_day(coverage.not_before),
+        "wanted_from": _to_day(_wanted_before(coverage)),
         "fetched": [_fetch_to_json(each) for each in coverage.fetched],
         "read_at": _to_milliseconds(coverage.read_at),
         "tried_at": _to_milliseconds(coverage.tried_at),
     }
     return partition | {name: each for name, each in others.items() if each}
+
+
+def _wanted_before(coverage: Coverage) -> date | None:
+    """Return the first day that was wanted, where it is not the first that is covered."""
+    wanted_from, covered = coverage.wanted_from, coverage.covered
+    is_said = wanted_from and covered and covered[0].first <= wanted_from
+    return None if is_said else wanted_from
+
+
+def _to_day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def _to_milliseconds(moment: datetime | None) -> str | None:
@@ -85,6 +97,7 @@ def coverage_from_json(raw: Any, covered_from: date | None) -> Coverage:  # noqa
         stale=ranges_of(raw.get("stale", [])),
         settled=ranges_of(raw.get("settled", [])),
         not_before=parse_date(raw["not_before"]) if raw.get("not_before") else None,
+        wanted_from=parse_date(raw["wanted_from"]) if raw.get("wanted_from") else None,
         bookmark=bookmark,
         fetched=fetched,
         read_at=strict_moment_of(raw["read_at"]) if raw.get("read_at") else None,

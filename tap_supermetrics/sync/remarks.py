@@ -140,6 +140,6 @@ def remarks_on_cache(name: str, cached: FromCache) -> Iterator[str]:
         days = counted(cached.unrestated_days, "day read again", "days read again")
         yield (
             f"{name}: {days} came from the API's cache, as of {cached.oldest} or later: what the "
-            "source has restated since is not in them; set `require_fresh_days` to as many as "
+            "source has restated since is not in them; set `require_fresh_days` to two more than "
             "`lookback_days`, or lower `cache_minutes`"
         )

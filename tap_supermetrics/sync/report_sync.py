@@ -199,7 +199,10 @@ class KnownReport:
         # Batches that this run waits for are named again when the engine takes them over.
         state.query_hash, state.request_hash, state.batches = query_hash, request_hash, ()
         state.shard = self.report.shard
-        state.begin([account_id_of(group) for group in scope.groups])
+        account_ids = [account_id_of(group) for group in scope.groups]
+        state.begin(account_ids)
+        moves = scope.wanted is not None and scope.start_moves
+        state.want_from(scope.wanted.first if scope.wanted and moves else None, account_ids)
         # After `forget`: results of no use must not shape the plan.
         mine = [each for each in retained.queries if each.report == self.report.name]
         known = {account_id: state.coverage_of(account_id) for account_id in state.coverage}

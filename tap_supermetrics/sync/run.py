@@ -174,9 +174,8 @@ class Run:
         # Before the journal is cleared: the API may still retain what it refuses now.
         if stopped_by := self._parts.books.stopped_by:
             raise stopped_by
-        # All was written or failed for good: the API retains nothing of use to the next run.
-        journal = self._parts.prepared.journal
-        if journal and not self._parts.books.leaves_results:
+        # All was written or failed, and the state names what the next run may still collect.
+        if journal := self._parts.prepared.journal:
             journal.ended()
         if self.summary.has_failures and self._settings.on_failure != "continue":
             message = f"{self.summary.failures_in_words}; "

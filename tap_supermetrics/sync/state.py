@@ -5,7 +5,7 @@
  "key_properties": ["_sm_account_id", "Date"], "joined": [],
  "types": {"Date": "date", "Clicks": "integer"}, "units": {"Clicks": "value"},
  "header_in_totals": null, "query_batches": [], "async_run": null, "not_before": null,
- "covered_from": "2024-01-01",
+ "wanted_from": null, "covered_from": "2024-01-01",
  "partitions": [{"context": {"account_id": "123"}, "replication_key": "Date",
                  "replication_key_value": "2024-03-05"}]}
 ```
@@ -67,7 +67,7 @@ _OF_THE_SDK: Final = (
 _OF_A_PARTITION: Final = frozenset(
     {
         *("context", "replication_key", "replication_key_value", "covered", "stale", "fetched"),
-        *("settled", "not_before", "read_at", "tried_at"),
+        *("settled", "not_before", "wanted_from", "read_at", "tried_at"),
         *_OF_THE_SDK,
     }
 )
@@ -84,6 +84,7 @@ _KEYS: Final = frozenset(
         "query_batches",
         "async_run",
         "not_before",
+        "wanted_from",
         "covered_from",
         "partitions",
         "replication_key",
@@ -111,6 +112,7 @@ class ReportState:
         coverage: by account id.
         batches: submitted, and not emitted yet.
         not_before: first day that the API is known to give, where accounts have none of their own.
+        wanted_from: first day that was wanted since the first day moves; None where it is fixed.
         async_run: the run whose queries, submitted by themselves, the API may still retain.
         stream_bookmark: what a hand-written bookmark of the whole stream says of every account.
         had_stream_bookmark: whether there ever was one, as far as is known.
@@ -129,6 +131,7 @@ class ReportState:
     coverage: dict[str, Coverage] = field(default_factory=dict)
     batches: tuple[SubmittedBatch, ...] = ()
     not_before: date | None = None
+    wanted_from: date | None = None
     async_run: AsyncRun | None = None
     stream_bookmark: Coverage | None = None
     had_stream_bookmark: bool = False
@@ -141,9 +144,33 @@ class ReportState:
             self.stream_bookmark = None
 
     def coverage_of(self, account_id: str) -> Coverage:
-        """Return the coverage of an account, with the first day that the API gives of it."""
+        """Return the coverage of an account, with the first days that are given and wanted of it.
+
+        An account that was given earlier days is not asked again for those that no other gets.
+        """
         known = self.coverage.get(account_id, Coverage())
-        return replace(known, not_before=known.first_given(self.not_before))
+        days = {known.wanted_from, self.not_before} if known.wanted_from else set()
+        if known.covered and self.wanted_from and not days:
+            days = {known.covered[0].first, self.wanted_from, self.not_before}
+        return replace(
+            known,
+            not_before=known.first_given(self.not_before),
+            wanted_from=max(filter(None, days), default=None),
+        )
+
+    def want_from(self, first: date | None, account_ids: Sequence[str]) -> None:
+        """Note the first day that is wanted, where it moves: no day since is left out.
+
+        Args:
+            first: that of this run; None where it is fixed.
+            account_ids: those that the run reads; of one without days, `first` is the first ever.
+        """
+        self.wanted_from = (self.wanted_from or first) if first else None
+        for account_id in account_ids:
+            known = self.coverage.get(account_id, Coverage())
+            is_new = not (known.covered or known.wanted_from)
+            if not first or is_new:
+                self.coverage[account_id] = replace(known, wanted_from=first)
 
     def learn_first_day(self, day: date) -> None:
         """Set the first day that the API gives; accounts with an earlier one retain theirs."""
@@ -224,6 +251,7 @@ class ReportState:
             "query_batches": [batch_to_json(batch) for batch in self.batches],
             "async_run": async_run_to_json(self.async_run),
             "not_before": self.not_before.isoformat() if self.not_before else None,
+            "wanted_from": self.wanted_from.isoformat() if self.wanted_from else None,
             "covered_from": first.isoformat() if first else None,
             "partitions": [
                 partition_to_json(name, each, self.replication_key, first)
@@ -277,6 +305,7 @@ def report_state(
         coverage=reader.partitions(raw, covered_from or start),
         batches=tuple(reader.each(raw, "query_batches", batch, _BATCH)),
         not_before=reader.read(raw, "not_before", parse_date, "YYYY-MM-DD", None),
+        wanted_from=reader.read(raw, "wanted_from", parse_date, "YYYY-MM-DD", None),
         async_run=reader.read(raw, "async_run", async_run_of, _ASYNC_RUN, None),
         stream_bookmark=reader.stream_bookmark(raw, start),
         had_stream_bookmark="replication_key_value" in raw,

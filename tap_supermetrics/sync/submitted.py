@@ -59,6 +59,10 @@ class Submitted:
         """Return whether a query was submitted, by whichever run, and not emitted yet."""
         return query in self._batch_of or query in self._one_by_one
 
+    def is_in_batch(self, query: Query) -> bool:
+        """Return whether a query was submitted in a query batch, and not emitted yet."""
+        return query in self._batch_of
+
     def has_one_by_one(self, report: str) -> bool:
         """Return whether queries of a report were submitted by themselves and not emitted yet."""
         return any(query.report == report for query in self._one_by_one)

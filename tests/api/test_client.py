@@ -363,24 +363,6 @@ def test_a_service_that_is_silent_from_the_beginning_is_given_up_after_one_wait(
             assert state.count_failure(silent) == (number == tries)
 
 
-@pytest.mark.parametrize(("asked", "waited"), [(20.0, 20.0), (1500.0, 800.0)])
-def test_a_wait_longer_than_patience_is_cut_to_what_is_left_of_it(
-    client: Client, monkeypatch: pytest.MonkeyPatch, asked: float, waited: float
-) -> None:
-    """Results are paid for: one more try is worth it before they are given up."""
-    clock = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    policy, service = replace(client.retry, outage_s=900.0), retry_module.Service(is_there=True)
-    state = retry_module.RetryState(policy, service, "results")
-    clock[0] = 100.0
-    error = ApiError("TOO_MANY_REQUESTS", "no", status=429, retry_after_s=asked)
-    assert not state.count_failure(error)
-    assert error.retry_after_s == waited
-    clock[0] = 1_000.0
-    assert state.count_failure(ApiError("TOO_MANY_REQUESTS", "no", retry_after_s=asked))
-    assert "results" in service.gone
-
-
 def test_an_error_of_one_request_is_no_outage(client: Client, emulator: Emulator) -> None:
     client = waiting(client, 60.0)
     client.fields("AW")

@@ -202,7 +202,7 @@ def test_what_refuses_one_query_of_a_batch_is_not_the_key(code: str) -> None:
     ("code", "fate", "reach"),
     [
         ("LICENSE_ACCOUNT_LIMIT_EXCEEDED", Fate.FAIL, Reach.ACCOUNT),
-        ("LICENSE_ROW_LIMIT_EXCEEDED", Fate.SPLIT, Reach.QUERY),
+        ("LICENSE_ROW_LIMIT_EXCEEDED", Fate.FAIL, Reach.QUERY),
         ("LICENSE_EXPIRED", Fate.STOP, Reach.SERVICE),
     ],
 )

@@ -363,9 +363,8 @@ def test_results_refused_for_now_are_collected_by_the_next_run_unpaid(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-@pytest.mark.parametrize("mode", ["batch", "async"])
 def test_results_that_cannot_be_fetched_are_collected_by_the_next_run_unpaid(
-    mode: str, status: int, emulator: Emulator
+    status: int, emulator: Emulator
 ) -> None:
     """An hourly limit, or an outage that outlasts patience: the API still has all results."""
     emulator.reset()
@@ -376,7 +375,7 @@ def test_results_that_cannot_be_fetched_are_collected_by_the_next_run_unpaid(
         headers=wait, after=3, times=None,
     )  # fmt: skip
     emulator.inject(refusal)
-    config = settings_for(emulator, ADS, mode=mode)
+    config = settings_for(emulator, ADS)
     refused = attempt(config, retry=replace(QUICK, outage_s=0.3))
     assert refused.code == 3
     emulator.clear_faults()
@@ -386,6 +385,24 @@ def test_results_that_cannot_be_fetched_are_collected_by_the_next_run_unpaid(
     assert len(emulator.queries) == len(everything(ADS))
     done.rows["google_ads"] = refused.rows.get("google_ads", {}) | done.rows["google_ads"]
     keeps_its_promise(done, emulator, ADS)
+    # What was left is collected once: the next night reads its lookback anew.
+    again = attempt({**config, "lookback_days": 1}, done.bookmarks)
+    assert len(emulator.queries) == len(everything(ADS)) + len(ADS["ds_accounts"])
+    assert again.code == 0
+
+
+def test_a_budget_does_not_forget_results_that_could_not_be_fetched(emulator: Emulator) -> None:
+    emulator.reset()
+    path = "query/(results|data)"
+    code = "INTERNAL_SERVER_ERROR"
+    fault = Fault(effect="error", path=path, method="GET", status=500, code=code, times=None)
+    emulator.inject(fault)
+    config = settings_for(emulator, ADS, max_queries_per_run=6)
+    refused = attempt(config)
+    emulator.clear_faults()
+    done = attempt(config, refused.bookmarks)
+    assert len(emulator.queries) <= 12
+    assert len(done.days("google_ads")) == len(emulator.queries)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_days_that_a_moving_first_day_left_behind_are_missing(
     today = datetime.now(tz=timezone.utc).date()
     days = [str(today - timedelta(days=each)) for each in (90, 41, 39, 35, 30, 1)]
     state = state_of([days[0:2], days[2:4]], [])
+    state["bookmarks"]["google_ads"]["wanted_from"] = days[0]
     given = config(emulator) | {"start_date": "30 days ago", "end_date": "yesterday"}
     (report,) = parsed(command(tmp_path, given, "coverage", "--format", "json", state=state))
 

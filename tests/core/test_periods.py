@@ -293,8 +293,8 @@ def test_a_chosen_day_that_begins_a_period_is_told(name: str, *, is_told: bool) 
 @pytest.mark.parametrize(
     ("first", "last", "lookback", "is_told"),
     [
-        ("7 days ago", "yesterday", 7, False),
-        ("7 days ago", "yesterday", 8, True),
+        ("7 days ago", "yesterday", 6, False),
+        ("7 days ago", "yesterday", 7, True),
         ("yesterday", "yesterday", 2, True),
         ("first day of this month", "yesterday", 3, True),
         ("first day of last month", "yesterday", 28, False),

@@ -13,13 +13,16 @@ from tap_supermetrics.dates import DateRange
 from tap_supermetrics.model import Query, SplitDates, account_id_of
 from tap_supermetrics.planning import plan
 from tap_supermetrics.planning.account import AccountPlan, Rank
-from tap_supermetrics.planning.coverage import Coverage
+from tap_supermetrics.planning.coverage import Coverage, Lookback
 from tap_supermetrics.planning.plan import TEST_ACCOUNTS, plan_report, plan_test
 from tap_supermetrics.planning.scope import Scope, scope_of
+from tap_supermetrics.sync.state import ReportState, report_state
 from tests.core.reports import policy, report
 from tests.core.strategies import coverages, date_range, date_ranges, day, days_of, moments
 
 if TYPE_CHECKING:
+    import random
+
     from tap_supermetrics.model import Report
 
 ACCOUNTS = ("300", "100", "200")
@@ -339,45 +342,76 @@ def test_yesterday_is_that_of_the_reports_time_zone() -> None:
 @given(
     st.lists(st.tuples(st.integers(1, 40), st.lists(st.booleans(), min_size=2, max_size=2))),
     st.sampled_from(["3 days ago", "yesterday", "first day of this month", "-2 weeks"]),
+    st.randoms(),
 )
 def test_a_first_day_that_moves_leaves_no_day_behind(
-    nights: list[tuple[int, list[bool]]], words: str
+    nights: list[tuple[int, list[bool]]], words: str, dice: random.Random
 ) -> None:
-    """Nights after pauses of some days; in each, the queries of some accounts fail."""
-    now, coverage, firsts = NOW, {each: Coverage() for each in ("1", "2")}, dict[str, date]()
+    """Nights after pauses of some days; in each, the queries of some accounts fail, or some do."""
+    now, firsts = NOW, dict[str, date]()
     mine = report(start_date=words, ds_accounts=["1", "2"])
+    state = ReportState(replication_key="Date", start=None)
     for pause, failing in nights:
         now += timedelta(days=pause)
         scope = scope_of(mine, ("1", "2"), now, replication_key="Date", is_dated=True)
         assert scope.wanted
-        for query in plan_report(mine, scope, coverage).queries():
+        mistakes: list[str] = []
+        state = report_state(state.to_json(), "ads", "Date", scope.wanted.first, mistakes)
+        assert not mistakes
+        state.want_from(scope.wanted.first, ids_of(scope))
+        known = {each: state.coverage_of(each) for each in state.coverage}
+        lookback = Lookback(days=3, last_wanted=scope.last_wanted, last_known=scope.last_wanted)
+        failed = set()
+        for query in plan_report(mine, scope, known).queries():
             account_id = query.account_id
             assert query.dates
-            if failing[int(account_id) - 1]:
-                coverage[account_id] = coverage[account_id].with_stale(query.dates)
+            if failing[int(account_id) - 1] and dice.random() < 0.7:
+                failed.add(account_id)
+                state.mark_stale(account_id, query.dates)
                 continue
-            firsts.setdefault(account_id, query.dates.first)
-            coverage[account_id] = coverage[account_id].with_done(query.dates, scope.wanted.first)
-        for account_id, is_failing in zip(("1", "2"), failing, strict=True):
-            if not is_failing:
+            firsts.setdefault(account_id, scope.wanted.first)
+            state.mark_done(account_id, query.dates, now, lookback)
+        for account_id in ids_of(scope):
+            if account_id not in failed:
                 whole = DateRange(first=firsts[account_id], last=scope.wanted.last)
-                assert coverage[account_id].covered == (whole,)
-                assert not coverage[account_id].stale
+                assert state.coverage[account_id].covered == (whole,)
+                assert not state.coverage[account_id].stale
 
 
 def test_a_first_day_that_was_moved_by_hand_leaves_days_behind() -> None:
     known = {"1": Coverage(covered=(date_range(-9, -5),)), "2": Coverage()}
-    asked = plan_report(report(start_date="2024-02-21"), wanted_by(start_date="2024-02-21"), known)
-    assert min(query.dates.first for query in asked.queries() if query.dates) == day(1)
+    for words in ("2024-02-21", "10 days ago"):
+        asked = plan_report(report(start_date=words), wanted_by(start_date=words), known)
+        scope = wanted_by(start_date=words)
+        assert scope.wanted
+        firsts = {query.dates.first for query in asked.queries() if query.dates}
+        assert min(firsts) == scope.wanted.first
 
 
-def test_a_first_day_that_moves_asks_no_account_for_days_before_it_was_loaded() -> None:
-    known = {"1": Coverage(covered=(date_range(-30, -25),)), "2": Coverage(not_before=day(-27))}
-    mine = report(start_date="5 days ago", lookback_days=0)
-    made = plan_report(mine, wanted_by(start_date="5 days ago"), known)
-    days = planned_days(tuple(made.queries()))
-    assert min(each for account_id, each in days if account_id == "1") == day(-24)
-    assert min(each for account_id, each in days if account_id == "2") == day(5)
+def test_a_first_day_that_moves_asks_no_account_for_days_before_it_was_wanted() -> None:
+    loaded = (date_range(-30, -25),)
+    state = ReportState(replication_key="Date", start=None, wanted_from=day(-28))
+    state.coverage = {
+        "1": Coverage(covered=loaded),
+        "2": Coverage(not_before=day(-27)),
+        "3": Coverage(covered=(date_range(-20, -18),)),
+        "4": Coverage(covered=loaded, wanted_from=day(-33)),
+    }
+    mine = report(start_date="5 days ago", lookback_days=2)
+    scope = replace(
+        wanted_by(start_date="5 days ago", lookback_days=2), accounts=("1", "2", "3", "4")
+    )
+
+    def firsts() -> list[date]:
+        known = {each: state.coverage_of(each) for each in state.coverage}
+        days = planned_days(tuple(plan_report(mine, scope, known).queries()))
+        return [min(each for one, each in days if one == account) for account in state.coverage]
+
+    # After a pause, the lookback reaches back from the last covered day, as ever.
+    assert firsts() == [day(-26), day(5), day(-19), day(-33)]
+    # Days that the API gives no account any more are asked for no more.
+    state.not_before = day(-10)
+    assert firsts() == [day(-10), day(5), day(-10), day(-10)]
 
 
 @pytest.mark.parametrize("is_all", [False, True])

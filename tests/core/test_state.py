@@ -144,6 +144,7 @@ def test_a_state_has_its_bookmark_where_singer_expects_it() -> None:
         "query_batches": [],
         "async_run": None,
         "not_before": None,
+        "wanted_from": None,
         "covered_from": "2024-02-20",
         "partitions": [
             {

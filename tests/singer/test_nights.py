@@ -391,7 +391,7 @@ def test_days_that_a_moving_first_day_left_behind_are_read_and_told(
     days = [str(today - number * DAY) for number in range(21)]
     target = Target()
     partition = {"context": {"account_id": ACCOUNTS[0]}, "covered": [[days[20], days[10]]]}
-    target.state = {"bookmarks": {"ads": {"partitions": [partition]}}}
+    target.state = {"bookmarks": {"ads": {"partitions": [partition], "wanted_from": days[20]}}}
     given = config(emulator, REPORT, start_date="4 days ago", end_date="yesterday")
     ended = sync(given, tmp_path, target)
 
