@@ -127,7 +127,7 @@ VERDICTS: Final[dict[str, Verdict]] = {
         FAIL, SOURCE, "license the data source, or remove its reports from `queries`"
     ),
     "LICENSE_ACCOUNT_LIMIT_EXCEEDED": Verdict(
-        STOP, SERVICE, "license more accounts, or name fewer in `ds_accounts`"
+        FAIL, ACCOUNT, "license more accounts, or leave this one out of `ds_accounts`"
     ),
     # Each data source has a limit of its own (Supermetrics docs, "Errors").
     "LICENSE_DAILY_QUERY_LIMIT_EXCEEDED": Verdict(
@@ -138,8 +138,12 @@ VERDICTS: Final[dict[str, Verdict]] = {
     "LICENSE_EXPIRED": Verdict(STOP, SERVICE, "renew the license"),
     "LICENSE_NOT_FOUND": Verdict(STOP, SERVICE, "check that the key's team has a license"),
     "LICENSE_QUERIES_SUSPENDED": Verdict(STOP, SERVICE, "ask the vendor why queries are suspended"),
+    # Of this query, or of the license: the documents do not say.
     "LICENSE_ROW_LIMIT_EXCEEDED": Verdict(
-        STOP, SERVICE, "the license's rows are used up: ask the vendor, or license more"
+        FAIL,
+        QUERY,
+        "ask for fewer dimensions, leave rows out by `filter`, or license more rows",
+        has_reason=False,
     ),
     "LICENSE_HISTORICAL_RANGE_EXCEEDED": _TOO_EARLY,
     "START_DATE_HISTORICAL": _TOO_EARLY,
@@ -331,19 +335,6 @@ _BY_FAMILY_REFUSED: Final[dict[str, Verdict]] = {
     **dict.fromkeys(("SETTING_", "COMPARE_"), _NO_REPORT),
 }
 """By how an unknown code begins, unless its status says that the server is ill."""
-_OF_QUERY: Final[dict[str, Verdict]] = {
-    "LICENSE_ACCOUNT_LIMIT_EXCEEDED": Verdict(
-        FAIL, ACCOUNT, "license more accounts, or leave this one out of `ds_accounts`"
-    ),
-    # Of this query, or of the license: the documents do not say.
-    "LICENSE_ROW_LIMIT_EXCEEDED": Verdict(
-        FAIL,
-        QUERY,
-        "ask for fewer dimensions, leave rows out by `filter`, or license more rows",
-        has_reason=False,
-    ),
-}
-"""Errors that are about one query, or its account, where one query meets them."""
 _OF_LOGIN: Final = re.compile(r"(API_KEY|ACCESS)_\w+|FORBIDDEN|PERMISSION_ERROR|UNAUTHORIZED")
 """Refusals of one query, whose batch the key was good enough for: of the source's own login."""
 _KEY_REFUSED: Final = Verdict(STOP, SERVICE, _CHECK_KEY)
@@ -381,8 +372,7 @@ def verdict_on(code: str, status: int, text: str = "", *, is_of_query: bool = Fa
     """
     if is_of_query and _OF_LOGIN.fullmatch(code):
         return VERDICTS["QUERY_AUTH_UNAVAILABLE"]
-    of_query = _OF_QUERY.get(code) if is_of_query else None
-    by_code = of_query or VERDICTS.get(code) or _by_family(code, status)
+    by_code = VERDICTS.get(code) or _by_family(code, status)
     if is_of_query and by_code and code not in VERDICTS and by_code.reach in {SOURCE, SERVICE}:
         # A guess from one query: others have to show whether they meet it too.
         by_code = replace(by_code, fate=FAIL, reach=QUERY)

@@ -103,6 +103,16 @@ class Coverage:
             return self.not_before
         return of_report if self.covered and self.covered[0].first >= of_report else None
 
+    def with_wanted(self, first: date) -> Coverage:
+        """Return that of an account without days, after a first day that moves has wanted one.
+
+        A bookmark that a person or another tool wrote says that all is there up to its day.
+        """
+        if self.bookmark and self.bookmark < first:
+            there = DateRange(first=self.bookmark, last=self.bookmark)
+            return replace(self, covered=(there,), wanted_from=self.bookmark)
+        return replace(self, wanted_from=self.wanted_from or first)
+
     def with_done(self, done: DateRange, start: date, not_before: date | None = None) -> Coverage:
         """Return it after every record of the days `done` was written (or there were none).
 

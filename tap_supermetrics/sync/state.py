@@ -168,9 +168,10 @@ class ReportState:
         self.wanted_from = (self.wanted_from or first) if first else None
         for account_id in account_ids:
             known = self.coverage.get(account_id, Coverage())
-            is_new = not (known.covered or known.wanted_from)
-            if not first or is_new:
-                self.coverage[account_id] = replace(known, wanted_from=first)
+            if not first:
+                self.coverage[account_id] = replace(known, wanted_from=None)
+            elif not known.covered:
+                self.coverage[account_id] = known.with_wanted(first)
 
     def learn_first_day(self, day: date) -> None:
         """Set the first day that the API gives; accounts with an earlier one retain theirs."""
@@ -307,7 +308,7 @@ def report_state(
         not_before=reader.read(raw, "not_before", parse_date, "YYYY-MM-DD", None),
         wanted_from=reader.read(raw, "wanted_from", parse_date, "YYYY-MM-DD", None),
         async_run=reader.read(raw, "async_run", async_run_of, _ASYNC_RUN, None),
-        stream_bookmark=reader.stream_bookmark(raw, start),
+        stream_bookmark=reader.stream_bookmark(raw, covered_from or start),
         had_stream_bookmark="replication_key_value" in raw,
         shard=reader.read(raw, "shard", Shard.parse, "a shard such as 2/5", WHOLE),
     )
@@ -374,12 +375,12 @@ class _Reader:
             found[account_id] = coverage
         return found
 
-    def stream_bookmark(self, raw: Mapping[str, Any], start: date | None) -> Coverage | None:
+    def stream_bookmark(self, raw: Mapping[str, Any], covered_from: date | None) -> Coverage | None:
         """Read a bookmark of the whole stream."""
         if not raw.get("replication_key_value"):
             return None
         return self._parsed(
-            "", lambda value: coverage_from_json(value, start), raw, _PARTITION, None
+            "", lambda value: coverage_from_json(value, covered_from), raw, _PARTITION, None
         )
 
     def _parsed(

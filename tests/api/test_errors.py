@@ -22,12 +22,12 @@ DOCUMENTED: list[tuple[str, int, Fate]] = [
     # The license: two of them come as 500 or 429, which repeating does not heal.
     ("LICENSE_ACCESS_DATA_SOURCE", 500, Fate.FAIL),
     ("LICENSE_ACCESS_DATA_SOURCE", 403, Fate.FAIL),
-    ("LICENSE_ACCOUNT_LIMIT_EXCEEDED", 403, Fate.STOP),
+    ("LICENSE_ACCOUNT_LIMIT_EXCEEDED", 403, Fate.FAIL),
     ("LICENSE_DAILY_QUERY_LIMIT_EXCEEDED", 429, Fate.FAIL),
     ("LICENSE_EXPIRED", 403, Fate.STOP),
     ("LICENSE_HISTORICAL_RANGE_EXCEEDED", 403, Fate.SPLIT),
     ("LICENSE_QUERIES_SUSPENDED", 403, Fate.STOP),
-    ("LICENSE_ROW_LIMIT_EXCEEDED", 403, Fate.STOP),
+    ("LICENSE_ROW_LIMIT_EXCEEDED", 403, Fate.FAIL),
     ("LICENSE_NOT_FOUND", 500, Fate.STOP),
     ("API_ROW_QUOTA_EXCEEDED", 429, Fate.STOP),
     # The request.
@@ -155,6 +155,8 @@ REACHES: list[tuple[str, Reach]] = [
     ("DATA_SOURCE_REQUIRED", Reach.SOURCE),
     ("LICENSE_ACCESS_DATA_SOURCE", Reach.SOURCE),
     ("LICENSE_DAILY_QUERY_LIMIT_EXCEEDED", Reach.SOURCE),
+    ("LICENSE_ACCOUNT_LIMIT_EXCEEDED", Reach.ACCOUNT),
+    ("LICENSE_ROW_LIMIT_EXCEEDED", Reach.QUERY),
     ("ACCESS_DENIED_PERMISSIONS", Reach.ENDPOINT),
     ("ENDPOINT_NOT_FOUND", Reach.ENDPOINT),
     ("FORBIDDEN", Reach.ENDPOINT),
@@ -195,20 +197,6 @@ def test_what_refuses_one_query_of_a_batch_is_not_the_key(code: str) -> None:
     error = ApiError(code, "no", status=403, is_of_query=True)
     assert (error.fate, error.reach) == (Fate.FAIL, Reach.ACCOUNT)
     assert "log in to the data source again" in str(error)
-    assert ApiError(code, "no", status=403).fate is Fate.STOP
-
-
-@pytest.mark.parametrize(
-    ("code", "fate", "reach"),
-    [
-        ("LICENSE_ACCOUNT_LIMIT_EXCEEDED", Fate.FAIL, Reach.ACCOUNT),
-        ("LICENSE_ROW_LIMIT_EXCEEDED", Fate.FAIL, Reach.QUERY),
-        ("LICENSE_EXPIRED", Fate.STOP, Reach.SERVICE),
-    ],
-)
-def test_a_limit_that_one_query_meets_is_its_own(code: str, fate: Fate, reach: Reach) -> None:
-    error = ApiError(code, "no", status=403, is_of_query=True)
-    assert (error.fate, error.reach) == (fate, reach)
     assert ApiError(code, "no", status=403).fate is Fate.STOP
 
 

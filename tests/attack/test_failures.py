@@ -134,7 +134,9 @@ class Case:
             case "accounts":
                 lost = 3
             case _:
-                heals, lost = {Fate.RETRY, Fate.RESUBMIT}, 3
+                # What somebody cancelled is not paid again in this run.
+                again = () if self.verdict.max_submissions == 1 else (Fate.RESUBMIT,)
+                heals, lost = {Fate.RETRY, *again}, 3
         return 0 if not self.is_lasting and self.fate in heals else lost
 
 

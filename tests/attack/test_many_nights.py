@@ -136,9 +136,11 @@ class Nights:
     def lookback(self) -> set[Day]:
         """Accounts and days that are to be read again tonight."""
         days, covered = self.settings["lookback_days"], self.partition("covered")
-        newest = {account: max(d for a, d in covered if a == account) for account, _ in covered}
-        reached = {(a, d - n * DAY) for a, d in newest.items() for n in range(days)} & covered
         last = self.today - END_DATES[self.settings["end_date"]] * DAY
+        # Days after the last wanted one were wanted by another run.
+        wanted = {(a, d) for a, d in covered if d <= last}
+        newest = {account: max(d for a, d in wanted if a == account) for account, _ in wanted}
+        reached = {(a, d - n * DAY) for a, d in newest.items() for n in range(days)} & covered
         settled = {(a, d) for a, d in self.partition("settled") if (last - d).days >= days}
         return reached - settled
 

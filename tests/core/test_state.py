@@ -601,3 +601,17 @@ def test_a_day_that_was_not_over_is_not_there(value: str, last: str) -> None:
     assert mistakes == []
     assert state.stream_bookmark
     assert str(state.stream_bookmark.bookmark) == last
+
+
+def test_a_bookmark_by_hand_says_where_a_first_day_that_moves_goes_on() -> None:
+    mistakes: list[str] = []
+    raw = {"replication_key": "Date", "replication_key_value": str(day(2))}
+    state = report_state(raw, "ads", "Date", day(20), mistakes)
+    assert not mistakes
+    state.begin(["1", "2"])
+    state.want_from(day(20), ["1", "2"])
+    for account_id in ("1", "2"):
+        assert state.coverage_of(account_id).left_behind(day(20)) == (date_range(3, 19),)
+    # With a calendar date, days before it are not wanted.
+    state.want_from(None, ["1", "2"])
+    assert state.coverage_of("1").left_behind(day(20)) == ()
