@@ -46,7 +46,7 @@ class Deliveries:
         """Deliver the first day that the API gives of a report, where that is known."""
         day = first_days[report].first_day
         if day is not None:
-            self.add(FirstDay(report=report, day=day))
+            self.add(FirstDay(report=report, day=day, own=first_days[report].own_days))
 
     def settle(self, outcome: Result | Failed) -> None:
         """Deliver an outcome in its turn."""

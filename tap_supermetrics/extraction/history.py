@@ -96,6 +96,12 @@ class FirstDays:
         day = self._shared.first_possible
         return None if day == date.min else day
 
+    @property
+    def own_days(self) -> dict[str, date]:
+        """Return the first day of each account that was refused itself, once accounts differ."""
+        refused = {name: each.first_possible for name, each in self._own.items() if each.error}
+        return {} if self._is_shared else refused
+
     def bounds_of(self, query: Query) -> FirstDayBounds:
         """Return the bounds that count for the account of a query."""
         return self._shared if self._is_shared else self._own_of(query)

@@ -212,10 +212,17 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstDay:
-    """The first day that the API gives of a report is known better than before."""
+    """The first day that the API gives of a report is known better than before.
+
+    Attributes:
+        report: its name.
+        day: of any account.
+        own: of each account that was refused itself, once accounts are known to differ.
+    """
 
     report: str
     day: date
+    own: Mapping[str, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,7 @@ class Bookkeeping:
         if self._query_log:
             self._query_log.note(note)
         if isinstance(note, FirstDay):
-            self._prepared.known[note.report].state.learn_first_day(note.day)
+            self._prepared.known[note.report].state.learn_first_day(note.day, note.own)
             self._summary.first_days[note.report] = note.day
         elif isinstance(note, Suspect):
             self._contradict(note.query)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tap_supermetrics.dates import parse_date
@@ -173,15 +174,26 @@ class ReportState:
             elif not known.covered:
                 self.coverage[account_id] = known.with_wanted(first)
 
-    def learn_first_day(self, day: date) -> None:
-        """Set the first day that the API gives; accounts with an earlier one retain theirs."""
+    def learn_first_day(self, day: date, own: Mapping[str, date] = MappingProxyType({})) -> None:
+        """Set the first day that the API gives; accounts with another one retain theirs.
+
+        Args:
+            day: of the report.
+            own: of the accounts that were refused themselves, where accounts differ. Others were
+                only spared by the refusal of one, and are asked again.
+        """
+        if own:
+            for account_id, each in self.coverage.items():
+                first = own.get(account_id, each.not_before)
+                self.coverage[account_id] = replace(each, not_before=first)
+            self.not_before = day
         if day == self.not_before:
             return
         for account_id, each in self.coverage.items():
             was = each.first_given(self.not_before)
             new = replace(each, not_before=None).first_given(day)
-            own = was if was and (new is None or new < was) else None
-            self.coverage[account_id] = replace(each, not_before=own)
+            kept = was if was and (new is None or new < was) else None
+            self.coverage[account_id] = replace(each, not_before=kept)
         self.not_before = day
 
     def mark_done(

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_supermetrics.model import AsyncRun, BatchItem, SubmittedBatch
+from tap_supermetrics.api.errors import ApiError
+from tap_supermetrics.extraction.history import FirstDays
+from tap_supermetrics.model import AsyncRun, BatchItem, Query, SubmittedBatch
 from tap_supermetrics.planning.coverage import Coverage, Lookback
 from tap_supermetrics.sync.state import ReportState, report_state
 from tests.core.reports import split
@@ -615,3 +617,27 @@ def test_a_bookmark_by_hand_says_where_a_first_day_that_moves_goes_on() -> None:
     # With a calendar date, days before it are not wanted.
     state.want_from(None, ["1", "2"])
     assert state.coverage_of("1").left_behind(day(20)) == ()
+
+
+def test_accounts_that_were_only_spared_are_asked_again_once_accounts_differ() -> None:
+    """One young account was refused; others were spared, and one of them has the days before."""
+    state = loaded_from(5, 5, 2)
+    state.learn_first_day(day(5))
+    young, spared, given = state.coverage
+    state.learn_first_day(day(2), {young: day(5)})
+    assert state.coverage_of(young).not_before == day(5)
+    assert state.coverage_of(spared).not_before == day(2)
+    assert (day(2), None) == (state.not_before, state.coverage[given].not_before)
+    assert state.coverage_of(spared).needed(date_range(2, 9), 0)[0].first == day(2)
+
+
+def test_only_accounts_that_were_refused_themselves_have_a_first_day_of_their_own() -> None:
+    first_days = FirstDays()
+    error = ApiError("START_DATE_HISTORICAL", f"the first day is {day(5)}", status=400)
+    young, other = (
+        Query(report="ads", accounts=(each,), dates=date_range(1, 1)) for each in ("1", "2")
+    )
+    first_days.refused(young, error, day(20))
+    assert (first_days.first_day, first_days.own_days) == (day(5), {})
+    first_days.given(other)
+    assert (first_days.first_day, first_days.own_days) == (day(1), {"1": day(5)})
