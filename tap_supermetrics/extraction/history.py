@@ -99,8 +99,12 @@ class FirstDays:
     @property
     def own_days(self) -> dict[str, date]:
         """Return the first day of each account that was refused itself, once accounts differ."""
-        refused = {name: each.first_possible for name, each in self._own.items() if each.error}
-        return {} if self._is_shared else refused
+        return {
+            name: each.first_possible
+            for name, each in self._own.items()
+            # A refusal may name another day, such as the end of a license: what is given counts.
+            if each.error and not (self._is_shared or each.is_contradicted)
+        }
 
     def bounds_of(self, query: Query) -> FirstDayBounds:
         """Return the bounds that count for the account of a query."""
