@@ -201,7 +201,7 @@ class KnownReport:
         state.shard = self.report.shard
         account_ids = [account_id_of(group) for group in scope.groups]
         state.begin(account_ids)
-        moves = scope.wanted is not None and scope.start_moves
+        moves = scope.start_moves and scope.is_incremental
         state.want_from(scope.wanted.first if scope.wanted and moves else None, account_ids)
         # After `forget`: results of no use must not shape the plan.
         mine = [each for each in retained.queries if each.report == self.report.name]

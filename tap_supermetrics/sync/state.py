@@ -150,14 +150,13 @@ class ReportState:
         An account that was given earlier days is not asked again for those that no other gets.
         """
         known = self.coverage.get(account_id, Coverage())
-        days = {known.wanted_from, self.not_before} if known.wanted_from else set()
-        if known.covered and self.wanted_from and not days:
-            days = {known.covered[0].first, self.wanted_from, self.not_before}
-        return replace(
-            known,
-            not_before=known.first_given(self.not_before),
-            wanted_from=max(filter(None, days), default=None),
-        )
+        first = known.wanted_from
+        if known.covered and self.wanted_from and not first:
+            first = max(known.covered[0].first, self.wanted_from)
+        if first and self.not_before:
+            first = max(first, self.not_before)
+        not_before = known.first_given(self.not_before)
+        return replace(known, not_before=not_before, wanted_from=first)
 
     def want_from(self, first: date | None, account_ids: Sequence[str]) -> None:
         """Note the first day that is wanted, where it moves: no day since is left out.
@@ -169,10 +168,10 @@ class ReportState:
         self.wanted_from = (self.wanted_from or first) if first else None
         for account_id in account_ids:
             known = self.coverage.get(account_id, Coverage())
-            if not first:
-                self.coverage[account_id] = replace(known, wanted_from=None)
-            elif not known.covered:
+            if first and not known.covered:
                 self.coverage[account_id] = known.with_wanted(first)
+            elif known.wanted_from and not first:
+                self.coverage[account_id] = replace(known, wanted_from=None)
 
     def learn_first_day(self, day: date, own: Mapping[str, date] = MappingProxyType({})) -> None:
         """Set the first day that the API gives; accounts with another one retain theirs.
