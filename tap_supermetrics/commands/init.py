@@ -212,9 +212,9 @@ class Answers:
         if not (start or is_dated):
             start = questions.text("--start-date", "First day to load", check=_reads("start_date"))
         free = _free(sources.NAMES.get(ds_id, ds_id.lower()), names)
-        check = partial(_check_name, names, self.project.file)
-        name = self._args.name or questions.text("--name", "Name of the report", free, check)
-        check(name)
+        check_name = partial(_check_name, names, self.project.file)
+        name = self._args.name or questions.text("--name", "Name of the report", free, check_name)
+        check_name(name)
         answered = {
             "name": name,
             "ds_id": ds_id,

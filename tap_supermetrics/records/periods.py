@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tap_supermetrics.dates import ONE_DAY
@@ -189,17 +190,21 @@ def _warnings_of_lookback(report: Report) -> Iterator[str]:
     """Yield a warning of a lookback that is longer than a window that moves."""
     if report.start_date is None or report.start_date.fixed:
         return
-    first, count = _NIGHTS
-    nights = (first + number * ONE_DAY for number in range(count))
-    start, end = report.start_date, report.end_date
-    shortest = min((end.on(each) - start.as_first(each)).days + 1 for each in nights)
     # One of its days is new each night.
-    if shortest <= report.lookback_days:
+    if _shortest_window(report.start_date, report.end_date) <= report.lookback_days:
         days = counted(report.lookback_days, "day reaches", "days reach")
         yield (
             f"lookback_days: {days} back before `start_date`, which moves, and what was loaded "
             "before it is not read again; set an earlier `start_date`, or a shorter lookback"
         )
+
+
+@lru_cache
+def _shortest_window(start: Day, end: Day) -> int:
+    """Return the fewest days of a window over two years; most reports share theirs."""
+    first, count = _NIGHTS
+    nights = (first + number * ONE_DAY for number in range(count))
+    return min((end.on(each) - start.as_first(each)).days + 1 for each in nights)
 
 
 def _cut(day: date, periods: list[Period], week_begins: set[int]) -> Period | None:

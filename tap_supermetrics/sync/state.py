@@ -185,14 +185,12 @@ class ReportState:
             for account_id, each in self.coverage.items():
                 first = own.get(account_id, each.not_before)
                 self.coverage[account_id] = replace(each, not_before=first)
-            self.not_before = day
-        if day == self.not_before:
-            return
-        for account_id, each in self.coverage.items():
-            was = each.first_given(self.not_before)
-            new = replace(each, not_before=None).first_given(day)
-            kept = was if was and (new is None or new < was) else None
-            self.coverage[account_id] = replace(each, not_before=kept)
+        elif day != self.not_before:
+            for account_id, each in self.coverage.items():
+                was = each.first_given(self.not_before)
+                new = replace(each, not_before=None).first_given(day)
+                first = was if was and (new is None or new < was) else None
+                self.coverage[account_id] = replace(each, not_before=first)
         self.not_before = day
 
     def mark_done(
